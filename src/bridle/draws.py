@@ -1,0 +1,63 @@
+"""Every random number of a training run, from its seed alone, drawn by NumPy.
+
+Both engines and every device take their numbers here, so a run is the same wherever it is trained, recipes compared
+under one seed share initial weights, batch order and noise (common random numbers), and neighbours in a stack cannot
+disturb each other. Each purpose has its own stream: adding a dropout layer does not change the batch order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+WEIGHTS, BATCHES, NOISE = range(3)
+TICKS = 65536  # noise has 16 bits per unit: rates are exact to 1/65536 and a draw costs two bytes
+
+
+def stream(seed: int, purpose: int, *key: int) -> np.random.Generator:
+    """The generator for one purpose of the run with this seed."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, purpose, *key])))
+
+
+def linear_weights(seed: int, layer: int, inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Initial weight (outputs, inputs) and bias (outputs,) of a linear layer, float64.
+
+    Uniform in ±1/√inputs, torch's default for ``nn.Linear``.
+    """
+    random = stream(seed, WEIGHTS, layer)
+    bound = 1 / math.sqrt(inputs)
+    return random.uniform(-bound, bound, (outputs, inputs)), random.uniform(-bound, bound, outputs)
+
+
+def batch_orders(seed: int, rows: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Epoch after epoch, a shuffled order of the rows, int64, cut to whole batches.
+
+    The rows that do not fill a batch are left out of that epoch (others in the next), so that every step is alike. A
+    data set smaller than one batch is one batch.
+    """
+    random = stream(seed, BATCHES)
+    while True:
+        order = random.permutation(rows)
+        yield order[: rows - rows % min(batch_size, rows)]
+
+
+class Noise:
+    """The noise of one run: for each step and spot, 16-bit draws of the shape asked for."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.bits: dict[int, np.random.SFC64] = {}
+
+    def ticks(self, spot: int, *shape: int) -> np.ndarray:
+        """The next draws for the ``spot``-th noisy layer: uint16, uniform on 0 ... 65535."""
+        if spot not in self.bits:
+            self.bits[spot] = np.random.SFC64(np.random.SeedSequence([self.seed, NOISE, spot]))
+        count = math.prod(shape)
+        words = self.bits[spot].random_raw(-(-count // 4))
+        return words.view(np.uint16)[:count].reshape(shape)
+
+    def uniform(self, spot: int, *shape: int) -> np.ndarray:
+        """The same draws as numbers in [0, 1), float64."""
+        return self.ticks(spot, *shape) / TICKS

@@ -1,0 +1,85 @@
+"""A knob, declared once: its default, meaning, range, scale, and the value at which it does nothing.
+
+Validation, the command line, ``bridle explain``, the tuner and the tests all read the same declaration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What is known of one hyper-parameter of a regularizer."""
+
+    name: str
+    default: float | str
+    meaning: str
+    off: float | None  # the value at which the regularizer does nothing; None where no value does
+    low: float
+    high: float
+    open_low: bool
+    open_high: bool
+    log: bool  # searched on a logarithmic scale
+    choices: tuple[str, ...]  # for a knob that is a word; empty: any word
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the knob is a number (else it is a word)."""
+        return not isinstance(self.default, str)
+
+    @property
+    def range(self) -> str:
+        """The admitted values in words: ``[0, 1)``, or the choices."""
+        if not self.is_number:
+            return " | ".join(self.choices)
+        return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
+
+    def admits(self, value: object) -> bool:
+        """Whether ``value`` may be given to this knob."""
+        if not self.is_number:
+            return isinstance(value, str) and bool(value) and (not self.choices or value in self.choices)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+
+def knob(
+    default: float | str,
+    meaning: str,
+    *,
+    off: float | None = None,
+    low: float = 0.0,
+    high: float = float("inf"),
+    open_low: bool = False,
+    open_high: bool = False,
+    log: bool = False,
+    choices: tuple[str, ...] = (),
+    kw_only: bool = False,
+) -> Any:
+    """Declare a dataclass field as a knob; :func:`knobs` reads it back.
+
+    The return type is ``Any`` so that the field can be annotated with the type of its value.
+    """
+    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, choices)
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"knob": declared})
+
+
+def knobs(owner: Any) -> tuple[Knob, ...]:
+    """The knobs of a regularizer (class or object): numbers first, then words, each in the order of declaration."""
+    fields = [field for field in dataclasses.fields(owner) if "knob" in field.metadata]
+    declared = [dataclasses.replace(field.metadata["knob"], name=field.name) for field in fields]
+    return tuple(sorted(declared, key=lambda each: not each.is_number))
+
+
+def check(owner: Any) -> None:
+    """Raise ``ValueError`` for the first knob of ``owner`` whose value it does not admit."""
+    for declared in knobs(owner):
+        value = getattr(owner, declared.name)
+        if not declared.admits(value):
+            expected = f"in {declared.range}" if declared.is_number else f"one of {declared.range or 'any word'}"
+            raise ValueError(f"{type(owner).__name__}: {declared.name} must be {expected}, got {value!r}")

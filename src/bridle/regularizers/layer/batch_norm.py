@@ -1,0 +1,112 @@
+"""Batch normalization: every unit speaks at the same volume, set by the batch it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from bridle.knobs import knob
+from bridle.places import Layer
+
+Gradients = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def batch_norm_vanilla(
+    h: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    *,
+    momentum: float,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], Gradients]]:
+    """(batch, units) and four times (units,) -> (batch, units), the new running mean and variance, the gradients."""
+    n = len(h)
+    mean = h.sum(0) / n
+    var = ((h - mean) ** 2).sum(0) / n
+    deviation = np.sqrt(var + eps)
+    normal = (h - mean) / deviation
+    new_mean = (1 - momentum) * running_mean + momentum * mean
+    new_var = (1 - momentum) * running_var + momentum * var * n / (n - 1)  # unbiased, as evaluation meets new examples
+
+    def backward(g: np.ndarray) -> Gradients:
+        g_normal = g * weight
+        g_var = (g_normal * (h - mean)).sum(0) * -0.5 * deviation**-3
+        g_mean = -g_normal.sum(0) / deviation - g_var * 2 * (h - mean).sum(0) / n
+        g_h = g_normal / deviation + g_var * 2 * (h - mean) / n + g_mean / n
+        return g_h, (g * normal).sum(0), g.sum(0)
+
+    return normal * weight + bias, new_mean, new_var, backward
+
+
+def batch_norm(
+    h: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    *,
+    momentum: float | Tensor,
+    eps: float | Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(..., batch, units) and four times (..., 1, units) or (units,) -> the same, and the new running statistics."""
+    n = h.shape[-2]
+    mean = h.mean(-2, keepdim=True)
+    centred = h - mean
+    var = centred.square().mean(-2, keepdim=True)
+    out = centred * ((var + eps).rsqrt() * weight) + bias
+    new_mean = running_mean + momentum * (mean.detach().view_as(running_mean) - running_mean)
+    new_var = running_var + momentum * (var.detach().view_as(running_var) * (n / (n - 1)) - running_var)
+    return out, new_mean, new_var
+
+
+@dataclass(frozen=True, repr=False)
+class BatchNorm(Layer):
+    """Standardizes each hidden unit over the batch before its activation, then rescales by a learned gamma and beta.
+
+    Formula:
+        h ← gamma · (h - mean) / √(var + eps) + beta,   mean and var (biased) over the batch;
+        running ← (1 - momentum) · running + momentum · (mean, unbiased var), which evaluation uses instead
+
+    Helps when:
+        The network is deep or the learning rate high: it makes the loss easier to descend, and the noise of the batch
+        statistics regularizes a little.
+
+    Hurts when:
+        Batches are small (a batch of one cannot be normalized), examples in a batch are related, or dropout comes
+        before it. Penalties on the weights that it follows no longer limit the function.
+
+    Example:
+        >>> import torch
+        >>> h, zeros, ones = torch.tensor([[1.0], [3.0]]), torch.zeros(1), torch.ones(1)
+        >>> out, mean, var = BatchNorm.torch(h, ones, zeros, zeros, ones, momentum=0.1, eps=0.0)
+        >>> out.flatten(), mean, var
+        (tensor([-1.,  1.]), tensor([0.2000]), tensor([1.1000]))
+
+    Paper:
+        Ioffe and Szegedy, Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+        Shift, 2015, https://arxiv.org/abs/1502.03167, algorithms 1 and 2; the gradient is that of section 3.
+    """
+
+    momentum: float = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
+    eps: float = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
+
+    draws_noise: ClassVar[bool] = False
+    parameters: ClassVar[dict[str, float]] = {"weight": 1.0, "bias": 0.0}
+    state: ClassVar[dict[str, float]] = {"running_mean": 0.0, "running_var": 1.0}
+    before_activation: ClassVar[bool] = True
+    vanilla = staticmethod(batch_norm_vanilla)
+    torch = staticmethod(batch_norm)
+
+    @staticmethod
+    def evaluate(
+        h: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, *, momentum: Any, eps: Any
+    ) -> Any:
+        """(..., batch, units) -> the same, normalized by the running statistics."""
+        del momentum  # the statistics rest
+        return (h - running_mean) * (weight / (running_var + eps) ** 0.5) + bias

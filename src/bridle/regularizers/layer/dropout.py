@@ -1,0 +1,74 @@
+"""Dropout: no unit may rely on another being there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridle.knobs import knob
+from bridle.places import AT, Layer
+
+
+def dropout_vanilla(
+    h: np.ndarray, noise: np.ndarray, *, rate: float
+) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray]]]:
+    """(batch, units) and noise in [0, 1) of that shape -> (batch, units), and the gradient function."""
+    stays = noise >= rate  # each unit stays with probability 1 - rate
+    share = 1 - rate
+
+    def backward(g: np.ndarray) -> tuple[np.ndarray]:
+        return (np.where(stays, g / share, 0.0),)
+
+    return np.where(stays, h / share, 0.0), backward
+
+
+def dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+    """(..., batch, units) and noise in [0, 1) of that shape -> (..., batch, units)."""
+    return (torch.where(noise >= rate, h * (1 / (1 - h.new_tensor(1.0) * rate)), 0.0),)
+
+
+@dataclass(frozen=True, repr=False)
+class Dropout(Layer):
+    """Silences each unit with probability ``rate`` in every training step and scales up the rest to keep the mean.
+
+    Formula:
+        h ← h · m / (1 - rate),   m ~ Bernoulli(1 - rate) for each unit and example;   nothing in evaluation
+
+    Helps when:
+        The network is large for its data and trains long: it averages many thinned networks.
+
+    Hurts when:
+        The network underfits or is small; on the logits (the loss sees zeros); before a batch norm, whose running
+        variance is then too large for evaluation.
+
+    Example:
+        >>> import torch
+        >>> h, noise = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[0.1, 0.6, 0.5]])
+        >>> Dropout.torch(h, noise, rate=0.5)
+        (tensor([[0., 4., 6.]]),)
+
+    Paper:
+        Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014,
+        https://jmlr.org/papers/v15/srivastava14a.html, section 4 (inverted, as in section 10).
+    """
+
+    rate: float = knob(0.5, "fraction of units dropped", off=0.0, high=1.0, open_high=True)
+    at: str = knob("hidden", "which activations: hidden units, the network's input, or all of them", choices=AT)
+
+    draws_noise: ClassVar[bool] = True
+    parameters: ClassVar[dict[str, float]] = {}
+    state: ClassVar[dict[str, float]] = {}
+    before_activation: ClassVar[bool] = False
+    vanilla = staticmethod(dropout_vanilla)
+    torch = staticmethod(dropout)
+
+    @staticmethod
+    def evaluate(h: Any, **numbers: Any) -> Any:
+        """(batch, units) -> itself."""
+        del numbers  # a trained network uses all of its units, whatever the rate was
+        return h

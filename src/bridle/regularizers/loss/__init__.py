@@ -1,0 +1,1 @@
+"""Regularizers that add a penalty to the loss."""

@@ -1,0 +1,1 @@
+"""Regularizers that change the weights directly."""

@@ -1,0 +1,218 @@
+"""What training leaves behind: plain data that is read without torch or NumPy, saved as it is finished.
+
+``docs/study.md`` documents the file form, ``study.json``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+VERSION = 1  # of study.json; raised when a key changes its meaning or goes
+SPLITS = ("train", "valid", "test")
+HIGHER_IS_BETTER = {"accuracy": True, "r2": True, "rmse": False, "loss": False, "calibration_error": False}
+MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """What became of one linear layer and the batch norm behind it, in one trained network."""
+
+    name: str
+    units: int
+    dead_units: int  # outputs that are the same for every training row after their activation
+    weight_norm: float  # Euclidean, over the whole matrix
+    weights: dict[str, list[float]]  # {"edges": n + 1 numbers, "counts": n numbers}
+    gammas: list[float] | None = None  # the scales of the batch norm behind the layer
+
+
+@dataclass
+class Run:
+    """One training run: one recipe, one seed.
+
+    ``scores[split][metric]`` are measured in evaluation mode after the last epoch. ``curves`` has one number per epoch
+    under "epoch", "step_loss" (the data loss of the training batches as they were met) and, in evaluation mode,
+    "train_loss", "valid_loss", and the main metric as "train_<metric>" and "valid_<metric>".
+    """
+
+    recipe: str
+    seed: int
+    scores: dict[str, dict[str, float]]
+    curves: dict[str, list[float]]
+    layers: list[LayerSummary]
+    seconds: float  # of computing; within a stack, this run's share
+    diverged_at: int | None = None  # the epoch in which the loss stopped being finite
+    model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
+
+    @property
+    def dead_units(self) -> int:
+        """Units that are silent or constant on every training row, over all layers."""
+        return sum(layer.dead_units for layer in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the model."""
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "model"}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read :meth:`to_json` back."""
+        layers = [LayerSummary(**layer) for layer in data["layers"]]
+        return cls(**{**revive(data), "layers": layers})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric over the seeds; ``sd`` is the sample standard deviation (divisor n - 1; 0 for one seed)."""
+
+    mean: float
+    sd: float
+    values: list[float]
+
+    @classmethod
+    def of(cls, values: list[float]) -> Self:
+        """Mean and spread of ``values`` (at least one); nan if any is."""
+        mean = math.fsum(values) / len(values)
+        squares = math.fsum((value - mean) ** 2 for value in values)
+        return cls(mean, math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0, values)
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A contender against the baseline, paired by seed, on the main metric of one split."""
+
+    metric: str
+    split: str
+    difference: float  # mean of contender - baseline over the seeds
+    low: float  # of the 95 % confidence interval of that mean
+    high: float
+    verdict: str  # "helps" | "hurts" | "no difference shown"
+    words: str  # the verdict as a sentence
+    smallest: float  # the smallest difference that this many seeds would have shown
+    values: list[float]  # one difference per seed
+
+
+@dataclass
+class Contender:
+    """One recipe over all seeds."""
+
+    recipe: list[dict[str, Any]]  # Recipe.to_json()
+    name: str  # Recipe.__str__()
+    scores: dict[str, dict[str, Summary]]
+    gap: float  # mean generalization gap: train - valid of the main metric, both in evaluation mode
+    dead_units: float  # mean over the seeds
+    seconds: float  # mean over the seeds, of one run
+    versus_baseline: Versus | None  # None for the baseline itself, or where fewer than two seeds are paired
+    runs: list[Run]
+
+    @property
+    def diverged(self) -> int:
+        """How many runs did not stay finite."""
+        return sum(run.diverged_at is not None for run in self.runs)
+
+
+@dataclass
+class Study:
+    """A comparison: contenders trained under one protocol, the first of them the baseline."""
+
+    data: dict[str, Any]  # name, task, target, rows per split, features, outputs, class names
+    network: str
+    protocol: dict[str, Any]
+    seeds: list[int]
+    contenders: list[Contender]
+    metric: str  # the main one
+    engine: str  # "torch" | "vanilla"
+    made: dict[str, Any]  # bridle, versions of what it runs on, machine, date, seconds
+    finished: bool = True  # False where it was interrupted: some runs are missing
+    notices: list[str] = field(default_factory=list)
+    version: int = VERSION
+
+    @property
+    def baseline(self) -> Contender:
+        """What the others are measured against."""
+        return self.contenders[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of study.json; numbers that are not finite become null."""
+        order = ["version", *(f.name for f in dataclasses.fields(self) if f.name != "version")]
+        return {name: plain(getattr(self, name)) for name in order}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read :meth:`to_json` back; ``ValueError`` for another version of the format."""
+        if data.get("version") != VERSION:
+            raise ValueError(
+                f"this study has format version {data.get('version')!r}, this bridle reads {VERSION}; "
+                "open it with the bridle that wrote it, or run the comparison again"
+            )
+        return cls(**{**data, "contenders": [contender_from_json(each) for each in data["contenders"]]})
+
+    def save(self, path: Path) -> None:
+        """Write study.json so that it is whole or not there."""
+        write_whole(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
+        file = path / "study.json" if path.is_dir() else path
+        if not file.exists():
+            raise ValueError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            return cls.from_json(data)
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{file} is not a study written by `bridle compare` ({error})") from error
+
+
+def contender_from_json(data: dict[str, Any]) -> Contender:
+    """One entry of ``contenders``."""
+    scores = {
+        split: {metric: Summary(**revive(summary)) for metric, summary in metrics.items()}
+        for split, metrics in data["scores"].items()
+    }
+    versus = Versus(**revive(data["versus_baseline"])) if data["versus_baseline"] else None
+    runs = [Run.from_json(run) for run in data["runs"]]
+    return Contender(**{**revive(data), "scores": scores, "versus_baseline": versus, "runs": runs})
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dictionaries, non-finite numbers as null."""
+    if isinstance(value, Run):
+        return value.to_json()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+# The fields in which null is a value of its own; elsewhere it is a number that was not finite.
+ABSENT = ("diverged_at", "gammas", "versus_baseline", "model")
+
+
+def revive(data: dict[str, Any]) -> dict[str, Any]:
+    """Undo :func:`plain`'s null for nan."""
+
+    def number(value: Any) -> Any:
+        if isinstance(value, dict):
+            return revive(value)
+        if isinstance(value, list):
+            return [number(each) for each in value]
+        return math.nan if value is None else value
+
+    return {key: value if key in ABSENT else number(value) for key, value in data.items()}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
