@@ -1,0 +1,83 @@
+"""How every contender is trained: what must be equal for a comparison to be fair."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bridle.recipe import Recipe
+
+# Chosen on MNIST and digits with the default network: each is within noise of the best of a grid of factor 2.
+LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
+MOMENTUM = 0.9
+BETAS, EPS = (0.9, 0.999), 1e-8
+ADAMW_DECAY = 0.01  # torch's default, on all parameters; a recipe with WeightDecay says its own instead
+SCHEDULES = ("cosine", "constant")
+PRECISIONS = ("auto", "float64", "float32", "bfloat16")
+
+Progress = Callable[[int], None]  # told how many more steps of single runs are done
+
+
+class Variant(NamedTuple):
+    """One run to be trained: a recipe under a seed."""
+
+    recipe: Recipe
+    seed: int
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Optimizer, learning rate and its schedule, batches, epochs, precision.
+
+    ``lr=None`` takes the optimizer's own default. ``optimizer="momentum"`` is SGD with momentum 0.9; ``"adamw"`` is
+    torch's with its default decay of 0.01 on every parameter, unless the recipe has a WeightDecay, which replaces it.
+    ``precision="auto"`` takes bfloat16 matrix products with float32 weights where the processor has units for them,
+    else float32; float64 is for checks. Raises ``ValueError`` for what cannot be trained.
+    """
+
+    optimizer: str = "adam"
+    lr: float | None = None
+    schedule: str = "cosine"
+    batch_size: int = 64
+    epochs: int = 30
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of("optimizer", self.optimizer, tuple(LEARNING_RATES))
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("precision", self.precision, PRECISIONS)
+        if self.lr is None:
+            object.__setattr__(self, "lr", LEARNING_RATES[self.optimizer])
+        lr = self.lr
+        if isinstance(lr, bool) or not isinstance(lr, int | float) or not (lr > 0 and math.isfinite(lr)):
+            raise ValueError(f"Protocol: lr must be a positive number, got {lr!r}")
+        whole("batch_size", self.batch_size, 2)
+        whole("epochs", self.epochs, 1)
+
+    def learning_rate(self, step: int, steps: int) -> float:
+        """The learning rate of step 0 ... steps - 1.
+
+        >>> [round(Protocol(lr=1.0).learning_rate(step, 4), 3) for step in range(4)]
+        [1.0, 0.854, 0.5, 0.146]
+        """
+        lr = float(self.lr or 0.0)
+        return lr if self.schedule == "constant" else lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as a dictionary."""
+        return dataclasses.asdict(self)
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"Protocol: {name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def whole(name: str, value: object, least: int) -> None:
+    """Raise ``ValueError`` unless ``value`` is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"Protocol: {name} must be a whole number of at least {least}, got {value!r}")
