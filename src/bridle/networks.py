@@ -42,7 +42,7 @@ class MLP:
         return (inputs, *self.hidden, outputs)
 
     def layer_names(self) -> tuple[str, ...]:
-        """The linear layers in order: linear1, linear2, ..., output; their parameters are ``<name>.weight`` and .bias."""
+        """The linear layers in order: linear1, linear2, ..., output; parameters are ``linear1.weight`` ...."""
         return (*(f"linear{k + 1}" for k in range(len(self.hidden))), "output")
 
     def build(self, inputs: int, outputs: int) -> nn.Sequential:

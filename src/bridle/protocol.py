@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bridle.recipe import Recipe
 
-# Chosen on MNIST and digits with the default network: each is within noise of the best of a grid of factor 2.
+# Starting points for networks of this size; benchmarks/learning_rates.py shows where they stand in a grid.
 LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
 MOMENTUM = 0.9
 BETAS, EPS = (0.9, 0.999), 1e-8
