@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bridle.knobs import knob
 from bridle.recipe import Regularizer
@@ -69,6 +69,10 @@ class Layer(Regularizer, ABC):
     @abstractmethod
     def evaluate(h: Any, *inputs: Any, **numbers: Any) -> Any:
         """What becomes of ``h`` once training is over."""
+
+    @abstractmethod
+    def module(self, units: int) -> nn.Module:
+        """An ordinary torch module that does the same, its parameters and state under the same names."""
 
 
 @dataclass(frozen=True, repr=False)

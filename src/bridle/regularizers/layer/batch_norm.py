@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from bridle.knobs import knob
 from bridle.places import Layer
@@ -26,7 +26,7 @@ def batch_norm_vanilla(
     eps: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], Gradients]]:
     """(batch, units) and four times (units,) -> (batch, units), the new running mean and variance, the gradients."""
-    n = len(h)
+    n = at_least_two(len(h))
     mean = h.sum(0) / n
     var = ((h - mean) ** 2).sum(0) / n
     deviation = np.sqrt(var + eps)
@@ -55,7 +55,7 @@ def batch_norm(
     eps: float | Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(..., batch, units) and four times (..., 1, units) or (units,) -> the same, and the new running statistics."""
-    n = h.shape[-2]
+    n = at_least_two(h.shape[-2])
     mean = h.mean(-2, keepdim=True)
     centred = h - mean
     var = centred.square().mean(-2, keepdim=True)
@@ -63,6 +63,13 @@ def batch_norm(
     new_mean = running_mean + momentum * (mean.detach().view_as(running_mean) - running_mean)
     new_var = running_var + momentum * (var.detach().view_as(running_var) * (n / (n - 1)) - running_var)
     return out, new_mean, new_var
+
+
+def at_least_two(rows: int) -> int:
+    """The number of rows, since one alone equals its own mean, and its variance cannot be estimated."""
+    if rows < 2:
+        raise ValueError(f"BatchNorm: a training batch must have at least 2 rows, got {rows}; take larger batches")
+    return rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,3 +117,7 @@ class BatchNorm(Layer):
         """(..., batch, units) -> the same, normalized by the running statistics."""
         del momentum  # the statistics rest
         return (h - running_mean) * (weight / (running_var + eps) ** 0.5) + bias
+
+    def module(self, units: int) -> nn.Module:
+        """torch's own."""
+        return nn.BatchNorm1d(units, eps=self.eps, momentum=self.momentum)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bridle.knobs import knob
 from bridle.places import AT, Layer
@@ -29,7 +29,9 @@ def dropout_vanilla(
 
 def dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
     """(..., batch, units) and noise in [0, 1) of that shape -> (..., batch, units)."""
-    return (torch.where(noise >= rate, h * (1 / (1 - h.new_tensor(1.0) * rate)), 0.0),)
+    one = h.new_tensor(1.0, dtype=torch.promote_types(h.dtype, torch.float32))  # in bfloat16, 1 - 0.999 is 0
+    scale = 1 / (1 - one * rate)
+    return (torch.where(noise >= rate, h * scale.to(h.dtype), 0.0),)
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,3 +74,8 @@ class Dropout(Layer):
         """(batch, units) -> itself."""
         del numbers  # a trained network uses all of its units, whatever the rate was
         return h
+
+    def module(self, units: int) -> nn.Module:
+        """torch's own, which draws its noise itself."""
+        del units
+        return nn.Dropout(self.rate)

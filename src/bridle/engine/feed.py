@@ -1,0 +1,86 @@
+"""What flows into a stack: rows of the data on the device, each seed's batches, and each seed's noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridle import draws
+from bridle.data import Data
+from bridle.engine.precision import Precision
+from bridle.protocol import Protocol
+
+SPOTS_PER_SITE = 16
+
+
+class Table:
+    """The data on the device: inputs ``x`` and targets ``y`` as the loss wants them, per split.
+
+    ``flat`` is for networks of linear layers: inputs as (rows, features).
+    """
+
+    def __init__(self, data: Data, precision: Precision, *, flat: bool) -> None:
+        mean, sd = data.target_scale
+        self.task = data.task
+        self.x: dict[str, Tensor] = {}
+        self.y: dict[str, Tensor] = {}
+        for split, (x, y) in data.splits().items():
+            rows = torch.from_numpy(x).to(precision.device, precision.matmul)
+            self.x[split] = rows.flatten(1) if flat else rows
+            target = torch.from_numpy(y) if self.task == "classification" else torch.from_numpy((y.astype(np.float64) - mean) / sd)
+            dtype = torch.int64 if self.task == "classification" else precision.weights
+            self.y[split] = target.to(precision.device, dtype)
+
+
+class Batches:
+    """Each seed's own batches of the training rows, step by step."""
+
+    def __init__(self, table: Table, protocol: Protocol, seeds: tuple[int, ...]) -> None:
+        self.x, self.y = table.x["train"], table.y["train"]
+        rows = len(self.x)
+        self.size = min(protocol.batch_size, rows)
+        self.per_epoch = rows // self.size
+        self.orders = [draws.batch_orders(seed, rows, self.size) for seed in seeds]
+        self.epoch = torch.empty(0)
+        self.step = 0
+
+    def next(self) -> tuple[Tensor, Tensor]:
+        """Inputs (seeds, batch, ...) and targets (seeds, batch) of the next step."""
+        position = self.step % self.per_epoch
+        if position == 0:
+            orders = np.stack([next(order) for order in self.orders]).reshape(len(self.orders), self.per_epoch, -1)
+            self.epoch = torch.from_numpy(orders.swapaxes(0, 1).copy()).to(self.x.device)
+        self.step += 1
+        rows = self.epoch[position]
+        x = self.x.index_select(0, rows.flatten())
+        return x.view(*rows.shape, *self.x.shape[1:]), self.y[rows]
+
+
+class Noise:
+    """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed.
+
+    Every noisy layer has a spot: the ``site`` (0 is the network's input, k its k-th hidden layer) and its number among
+    the noisy layers there.
+    """
+
+    def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
+        self.streams = [draws.Noise(seed) for seed in seeds]
+        self.precision = precision
+        self.drawn: dict[tuple[int, ...], Tensor] = {}
+
+    def next_step(self) -> None:
+        """Forget the noise of the step before."""
+        self.drawn.clear()
+
+    def uniform(self, site: int, ordinal: int, *shape: int) -> Tensor:
+        """Draws in [0, 1) of shape (seeds, *shape)."""
+        key = (site, ordinal, *shape)
+        if key not in self.drawn:
+            spot = site * SPOTS_PER_SITE + ordinal
+            ticks = np.stack([stream.ticks(spot, *shape) for stream in self.streams])
+            # 16 bits survive in float32, so both precisions compare the same number with the rate.
+            dtype = torch.float64 if self.precision.weights == torch.float64 else torch.float32
+            on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
+            self.drawn[key] = (on_device.to(torch.int32) & (draws.TICKS - 1)).to(dtype).div_(draws.TICKS)
+        return self.drawn[key]

@@ -1,0 +1,75 @@
+"""Which variants train together: stacks that fit the memory, made of blocks that share a structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bridle.places import EVERYTHING, Layer
+from bridle.protocol import ADAMW_DECAY, Variant
+from bridle.recipe import Recipe
+from bridle.regularizers import WeightDecay
+
+MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activations may take
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Variants that share a structure: every recipe under every seed.
+
+    Along the leading axes of a block's arrays, seeds come first and recipes second.
+    """
+
+    seeds: tuple[int, ...]
+    recipes: tuple[Recipe, ...]
+
+    @property
+    def variants(self) -> list[Variant]:
+        """All pairs, in the order of the arrays."""
+        return [Variant(recipe, seed) for seed in self.seeds for recipe in self.recipes]
+
+    def __len__(self) -> int:
+        return len(self.seeds) * len(self.recipes)
+
+
+def structure(recipe: Recipe) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What must be equal for two recipes to run through the same program: their layers, numbers aside."""
+    layers = [each for each in recipe if isinstance(each, Layer)]
+    return tuple((type(each).__name__, tuple(each.settings(numbers=False).values())) for each in layers)
+
+
+def grids(variants: Iterable[Variant]) -> list[Grid]:
+    """Arrange variants into as few grids as share a structure and a set of seeds."""
+    seeds_of: dict[Recipe, list[int]] = {}
+    for recipe, seed in variants:
+        seeds_of.setdefault(recipe, []).append(seed)
+    recipes_of: dict[object, list[Recipe]] = {}
+    for recipe, seeds in seeds_of.items():
+        recipes_of.setdefault((structure(recipe), tuple(sorted(seeds))), []).append(recipe)
+    return [Grid(tuple(sorted(seeds_of[recipes[0]])), tuple(by_kind(recipes))) for recipes in recipes_of.values()]
+
+
+def with_optimizers_decay(recipe: Recipe, optimizer: str) -> Recipe:
+    """The recipe as it acts under the optimizer: AdamW brings its own decay unless the recipe says one."""
+    if optimizer != "adamw" or any(isinstance(each, WeightDecay) for each in recipe):
+        return recipe
+    return recipe + WeightDecay(strength=ADAMW_DECAY, on=EVERYTHING)
+
+
+def by_kind(recipes: list[Recipe]) -> list[Recipe]:
+    """Recipes with the same kinds of regularizers side by side, so that each kind acts on one contiguous piece."""
+    return sorted(recipes, key=lambda recipe: [type(each).__name__ for each in recipe])
+
+
+def stacks(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
+    """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise)."""
+    most = max(1, memory // bytes_per_variant)
+    ordered = sorted(variants, key=lambda variant: variant.seed)
+    split: list[list[Variant]] = []
+    for seed in dict.fromkeys(variant.seed for variant in ordered):
+        same_seed = [variant for variant in ordered if variant.seed == seed]
+        if split and len(split[-1]) + len(same_seed) <= most:
+            split[-1] += same_seed
+        else:
+            split += [same_seed[start : start + most] for start in range(0, len(same_seed), most)]
+    return split

@@ -1,0 +1,43 @@
+"""Which numbers the engine multiplies, and where: chosen from what the processor has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from bridle.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Precision:
+    """``weights`` holds parameters, optimizer and losses; ``matmul`` is what matrix products are done in."""
+
+    weights: torch.dtype
+    matmul: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, protocol: Protocol, device: torch.device) -> Precision:
+        """What the protocol asks for; "auto" is bfloat16 products where the device has units for them."""
+        name = protocol.precision
+        if name == "auto":
+            name = "bfloat16" if has_bfloat16_units(device) else "float32"
+        weights = torch.float64 if name == "float64" else torch.float32
+        return cls(weights, torch.bfloat16 if name == "bfloat16" else weights, device)
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bfloat16_units(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 run on units of their own, several times as fast as float32.
+
+    On CPUs that is AMX. AVX512-BF16 alone and emulation do not count: there, bfloat16 can be slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(probe and probe())

@@ -1,0 +1,117 @@
+"""What is measured of a stack: curves after every epoch, scores and summaries at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from bridle import metrics
+from bridle.data import Data
+from bridle.engine.block import Block
+from bridle.engine.feed import Table
+from bridle.engine.stack import Stack
+from bridle.protocol import Variant
+from bridle.results import MAIN_METRIC, LayerSummary, Run
+
+ROWS_AT_A_TIME = 4096  # of an evaluation: bounds its memory
+
+
+class Recorder:
+    """Measures the variants of one stack and makes their runs."""
+
+    def __init__(self, data: Data, table: Table) -> None:
+        self.data, self.table = data, table
+        self.targets = {split: y for split, (_, y) in data.splits().items()}
+        self.curves: dict[Variant, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def epoch(self, stack: Stack, epoch: int, step_losses: dict[Variant, float]) -> None:
+        """Add one point to every curve; training rows are re-measured on as many rows as validation has."""
+        clock = time.perf_counter()
+        for block in stack.blocks:
+            train = self.scores(block, "train", len(self.targets["valid"]))
+            valid = self.scores(block, "valid")
+            main = MAIN_METRIC[self.data.task]
+            for index, variant in block.indices():
+                curves = self.curves[variant]
+                curves["epoch"].append(epoch)
+                curves["step_loss"].append(step_losses[variant])
+                for metric in ("loss", main):
+                    curves[f"train_{metric}"].append(float(train[metric][index]))
+                    curves[f"valid_{metric}"].append(float(valid[metric][index]))
+        stack.seconds += time.perf_counter() - clock
+
+    def finished(self, stack: Stack) -> Iterator[Run]:
+        """The runs of all variants that are still in the stack, at the end of training."""
+        for block in stack.blocks:
+            clock = time.perf_counter()
+            scores = {split: self.scores(block, split) for split in self.targets}
+            dead = self.dead_units(block)
+            block.seconds += time.perf_counter() - clock
+            for index, variant in block.indices():
+                own = {
+                    split: {metric: float(values[index]) for metric, values in by_metric.items()}
+                    for split, by_metric in scores.items()
+                }
+                yield self.run(stack, block, variant, own, {name: flags[index] for name, flags in dead.items()})
+
+    def diverged(self, stack: Stack, variant: Variant, epoch: int) -> Run:
+        """The run of a variant whose loss stopped being finite in this epoch: no scores, curves up to there."""
+        block = next(block for block in stack.blocks if variant in block.grid.variants)
+        nothing = {metric: float("nan") for metric in metrics.METRICS[self.data.task]}
+        run = self.run(stack, block, variant, {split: dict(nothing) for split in self.targets}, {})
+        run.diverged_at = epoch
+        return run
+
+    def run(
+        self,
+        stack: Stack,
+        block: Block,
+        variant: Variant,
+        scores: dict[str, dict[str, float]],
+        dead: dict[str, np.ndarray],
+    ) -> Run:
+        """One variant's run, with the share of the computing that it took."""
+        index = next(index for index, each in block.indices() if each == variant)
+        values = block.variant_values({**block.parameters, **block.state}, index)
+        seconds = block.seconds / len(block.grid) + stack.seconds / len(stack.variants)
+        module = block.module(values, variant)
+        layers = [summary(name, module, dead.get(name, np.zeros(0, bool))) for name in block.layer_names]
+        curves = {name: list(values) for name, values in self.curves[variant].items()}
+        return Run(str(variant.recipe), variant.seed, scores, curves, layers, seconds, model=module)
+
+    def scores(self, block: Block, split: str, rows: int | None = None) -> dict[str, np.ndarray]:
+        """Every metric of every variant on the first rows of a split, each (seeds, recipes)."""
+        parts = [block.predict(x) for x in torch.split(self.table.x[split][:rows], ROWS_AT_A_TIME)]
+        z = torch.cat(parts, dim=2).cpu().numpy()
+        y = self.targets[split][:rows]
+        return metrics.scores(z, y, task=self.data.task, target_scale=self.data.target_scale)
+
+    def dead_units(self, block: Block) -> dict[str, np.ndarray]:
+        """For each layer, which units are the same on every training row, (seeds, recipes, units)."""
+        ranges = [block.unit_ranges(x) for x in torch.split(self.table.x["train"], ROWS_AT_A_TIME)]
+        return {
+            name: metrics.dead_units(
+                torch.stack([each[name][0] for each in ranges]).amin(0).float().cpu().numpy(),
+                torch.stack([each[name][1] for each in ranges]).amax(0).float().cpu().numpy(),
+            )
+            for name in ranges[0]
+        }
+
+
+def summary(name: str, module: torch.nn.Module, dead: np.ndarray) -> LayerSummary:
+    """What became of one weighted layer and the batch norm behind it."""
+    parameters = dict(module.named_parameters())
+    weight = parameters[f"{name}.weight"].detach().double().cpu().numpy()
+    norm = parameters.get(f"{name.replace('linear', 'norm')}.weight") if name.startswith("linear") else None
+    return LayerSummary(
+        name=name,
+        units=len(weight),
+        dead_units=int(dead.sum()),
+        weight_norm=float(np.sqrt(np.square(weight).sum())),
+        weights=metrics.weight_histogram(weight),
+        gammas=None if norm is None else norm.detach().tolist(),
+    )
