@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 
@@ -32,19 +33,23 @@ class Knob:
 
     @property
     def range(self) -> str:
-        """The admitted values in words: ``[0, 1)``, or the choices."""
+        """The admitted values in words: ``[0, 1)``, or the choices, or "a word"."""
         if not self.is_number:
-            return " | ".join(self.choices)
+            return " | ".join(self.choices) or "a word"
         return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
     def admits(self, value: object) -> bool:
         """Whether ``value`` may be given to this knob."""
         if not self.is_number:
             return isinstance(value, str) and bool(value) and (not self.choices or value in self.choices)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's numbers are Real, a tensor is not
             return False
-        above = value > self.low if self.open_low else value >= self.low
-        below = value < self.high if self.open_high else value <= self.high
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond the floats
+            return False
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
         return above and below
 
 
@@ -81,5 +86,5 @@ def check(owner: Any) -> None:
     for declared in knobs(owner):
         value = getattr(owner, declared.name)
         if not declared.admits(value):
-            expected = f"in {declared.range}" if declared.is_number else f"one of {declared.range or 'any word'}"
-            raise ValueError(f"{type(owner).__name__}: {declared.name} must be {expected}, got {value!r}")
+            among = "in " if declared.is_number else "one of " if declared.choices else ""
+            raise ValueError(f"{type(owner).__name__}: {declared.name} must be {among}{declared.range}, got {value!r}")

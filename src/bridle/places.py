@@ -71,8 +71,11 @@ class Layer(Regularizer, ABC):
         """What becomes of ``h`` once training is over."""
 
     @abstractmethod
-    def module(self, units: int) -> nn.Module:
-        """An ordinary torch module that does the same, its parameters and state under the same names."""
+    def module(self, units: int, axes: int = 2) -> nn.Module:
+        """An ordinary torch module that does the same, its parameters and state under the same names.
+
+        ``axes`` counts those of the activations: 2 for (batch, units), 4 for (batch, channels, height, width).
+        """
 
 
 @dataclass(frozen=True, repr=False)

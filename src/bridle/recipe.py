@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self
 from bridle.knobs import check, knobs
 
 NONE = "none"
+LONGEST_SHOWN = 120  # characters of a text that an error repeats
 
 # Note [the order of a recipe]
 # Regularizers act in the order of the seven places of a training step (see places.py), whatever order they were
@@ -164,7 +165,7 @@ def find(name: str) -> type[Regularizer]:
     """The regularizer of that name; ``ValueError`` with the nearest names if there is none."""
     if name in Regularizer.leaves:
         return Regularizer.leaves[name]
-    raise ValueError(f"unknown regularizer {name!r}{nearest(name, Regularizer.leaves)}")
+    raise ValueError(f"unknown regularizer {shortened(name)}{nearest(name, Regularizer.leaves)}")
 
 
 def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
@@ -181,7 +182,7 @@ def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
     names = [k.name for k in knobs(leaf)]
     for name in settings:
         if name not in names:
-            raise ValueError(f"{leaf.__name__} has no knob {name!r}{nearest(name, names)}")
+            raise ValueError(f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}")
     return leaf(**settings)
 
 
@@ -212,7 +213,7 @@ def term(node: ast.Name | ast.Call, text: str) -> Regularizer:
     settings: dict[str, Any] = {}
     for name, value in given:
         if name in settings:
-            raise ValueError(f"{leaf.__name__}: {name} is given twice in {text!r}")
+            raise ValueError(f"{leaf.__name__}: {name} is given twice in {shortened(text)}")
         settings[name] = literal(value, text)
     return build(leaf, settings)
 
@@ -222,9 +223,16 @@ def literal(node: ast.expr, text: str) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{unreadable(text)}; {ast.unparse(node)!r} is neither a number nor a quoted word") from error
+        value = ast.get_source_segment(text.strip(), node) or ""
+        raise ValueError(f"{unreadable(text)}; {shortened(value)} is neither a number nor a quoted word") from error
 
 
 def unreadable(text: str) -> str:
     """The sentence for a recipe that is not one."""
-    return f"cannot read the recipe {text!r}; write it as 'Dropout(rate=0.2) + WeightDecay(strength=0.01)' or 'none'"
+    form = "'Dropout(rate=0.2) + WeightDecay(strength=0.01)' or 'none'"
+    return f"cannot read the recipe {shortened(text)}; write it as {form}"
+
+
+def shortened(text: str) -> str:
+    """The text in quotes, cut where it would fill the screen."""
+    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}... ({len(text)} characters)"

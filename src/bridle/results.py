@@ -60,7 +60,7 @@ class Run:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read :meth:`to_json` back."""
-        layers = [LayerSummary(**layer) for layer in data["layers"]]
+        layers = [LayerSummary(**revive(layer)) for layer in data["layers"]]
         return cls(**{**revive(data), "layers": layers})
 
 
@@ -74,10 +74,13 @@ class Summary:
 
     @classmethod
     def of(cls, values: list[float]) -> Self:
-        """Mean and spread of ``values`` (at least one); nan if any is."""
-        mean = math.fsum(values) / len(values)
-        squares = math.fsum((value - mean) ** 2 for value in values)
-        return cls(mean, math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0, values)
+        """Mean and spread of ``values`` (at least one); nan where one is not finite."""
+        if not all(map(math.isfinite, values)):
+            return cls(math.nan, math.nan, values)
+        # Halved ten times and doubled back, which is exact: the sum of losses near 1e308, on their way out, is finite.
+        mean = math.fsum(value / 1024 for value in values) / len(values) * 1024
+        distance = math.hypot(*(value - mean for value in values))
+        return cls(mean, distance / math.sqrt(len(values) - 1) if len(values) > 1 else 0.0, values)
 
 
 @dataclass(frozen=True)
@@ -142,29 +145,30 @@ class Study:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read :meth:`to_json` back; ``ValueError`` for another version of the format."""
-        if data.get("version") != VERSION:
+        """Read :meth:`to_json` back; ``ValueError`` for another version of the format, ``KeyError`` without one."""
+        if data["version"] != VERSION:
             raise ValueError(
-                f"this study has format version {data.get('version')!r}, this bridle reads {VERSION}; "
+                f"this study has format version {data['version']!r}, this bridle reads {VERSION}; "
                 "open it with the bridle that wrote it, or run the comparison again"
             )
         return cls(**{**data, "contenders": [contender_from_json(each) for each in data["contenders"]]})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write study.json so that it is whole or not there."""
-        write_whole(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_whole(Path(path), json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
-        file = path / "study.json" if path.is_dir() else path
+        file = Path(path) / "study.json" if Path(path).is_dir() else Path(path)
         if not file.exists():
             raise ValueError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
             return cls.from_json(data)
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file} is not a study written by `bridle compare` ({error})") from error
+        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{file} is not a study written by `bridle compare` ({problem})") from error
 
 
 def contender_from_json(data: dict[str, Any]) -> Contender:
@@ -207,7 +211,7 @@ def revive(data: dict[str, Any]) -> dict[str, Any]:
             return [number(each) for each in value]
         return math.nan if value is None else value
 
-    return {key: value if key in ABSENT else number(value) for key, value in data.items()}
+    return {key: None if value is None and key in ABSENT else number(value) for key, value in data.items()}
 
 
 def write_whole(path: Path, text: str) -> None:

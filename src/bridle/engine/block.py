@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bridle.acting import selected, under
 from bridle.engine.feed import Noise
-from bridle.engine.plan import Grid, with_optimizers_decay
+from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import contiguous_users, numbers
-from bridle.places import acts_on
 from bridle.protocol import Variant
 
 Values = dict[str, Tensor]  # by parameter name, as in the module that a run ends with
@@ -51,6 +51,10 @@ class Block(ABC):
     @abstractmethod
     def layer_names(self) -> Sequence[str]:
         """The weighted layers in the order in which they act."""
+
+    @abstractmethod
+    def activation_bytes(self, rows: int) -> int:
+        """About what one variant's activations take for so many rows."""
 
     @abstractmethod
     def losses(self, x: Tensor, y: Tensor, noise: Noise, pick: Any) -> Tensor:
@@ -92,13 +96,10 @@ class Block(ABC):
     def pieces_at(self, place: str, axes: dict[str, int]) -> list[Piece]:
         """The pieces of one place."""
         found = []
-        acting = [with_optimizers_decay(recipe, self.optimizer) for recipe in self.grid.recipes]
+        acting = [under(self.optimizer, recipe) for recipe in self.grid.recipes]
         for recipes, alike in contiguous_users(acting, place):
-            on = str(alike[0].settings(numbers=False)["on"])
-            names = [name for name, count in axes.items() if acts_on(on, name, count)]
-            if not names:
-                raise ValueError(f"{alike[0]!r} selects no parameter; there are {', '.join(axes)}")
-            found += [Piece(alike[0], name, recipes, numbers(alike, self.precision, axes[name])) for name in names]
+            for name in selected(alike[0], axes):
+                found.append(Piece(alike[0], name, recipes, numbers(alike, self.precision, axes[name])))
         return found
 
     def regularize(self, gradients: Values, lr: float) -> None:

@@ -11,8 +11,6 @@ from bridle.data import Data
 from bridle.engine.precision import Precision
 from bridle.protocol import Protocol
 
-SPOTS_PER_SITE = 16
-
 
 class Table:
     """The data on the device: inputs ``x`` and targets ``y`` as the loss wants them, per split.
@@ -26,9 +24,13 @@ class Table:
         self.x: dict[str, Tensor] = {}
         self.y: dict[str, Tensor] = {}
         for split, (x, y) in data.splits().items():
-            rows = torch.from_numpy(x).to(precision.device, precision.matmul)
-            self.x[split] = rows.flatten(1) if flat else rows
-            target = torch.from_numpy(y) if self.task == "classification" else torch.from_numpy((y.astype(np.float64) - mean) / sd)
+            rows = torch.from_numpy(x).flatten(1) if flat else torch.from_numpy(x)
+            self.x[split] = rows.to(precision.device, precision.matmul if flat else precision.weights)
+            target = (
+                torch.from_numpy(y)
+                if self.task == "classification"
+                else torch.from_numpy((y.astype(np.float64) - mean) / sd)
+            )
             dtype = torch.int64 if self.task == "classification" else precision.weights
             self.y[split] = target.to(precision.device, dtype)
 
@@ -58,11 +60,7 @@ class Batches:
 
 
 class Noise:
-    """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed.
-
-    Every noisy layer has a spot: the ``site`` (0 is the network's input, k its k-th hidden layer) and its number among
-    the noisy layers there.
-    """
+    """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed."""
 
     def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
         self.streams = [draws.Noise(seed) for seed in seeds]
@@ -73,11 +71,10 @@ class Noise:
         """Forget the noise of the step before."""
         self.drawn.clear()
 
-    def uniform(self, site: int, ordinal: int, *shape: int) -> Tensor:
-        """Draws in [0, 1) of shape (seeds, *shape)."""
-        key = (site, ordinal, *shape)
+    def uniform(self, spot: int, *shape: int) -> Tensor:
+        """Draws in [0, 1) for the ``spot``-th noisy layer, (seeds, *shape)."""
+        key = (spot, *shape)
         if key not in self.drawn:
-            spot = site * SPOTS_PER_SITE + ordinal
             ticks = np.stack([stream.ticks(spot, *shape) for stream in self.streams])
             # 16 bits survive in float32, so both precisions compare the same number with the rate.
             dtype = torch.float64 if self.precision.weights == torch.float64 else torch.float32

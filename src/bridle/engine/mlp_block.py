@@ -53,9 +53,13 @@ class MLPBlock(Block):
         """linear1, linear2, ..., output."""
         return self.network.layer_names()
 
+    def activation_bytes(self, rows: int) -> int:
+        """About what one variant's activations take for so many rows."""
+        return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
+
     @classmethod
     def start(
-        cls, grid: Grid, precision: Precision, optimizer: str, network: MLP, inputs: int, outputs: int
+        cls, grid: Grid, precision: Precision, optimizer: str, *, network: MLP, inputs: int, outputs: int
     ) -> MLPBlock:
         """A block with each seed's initial weights."""
         block = cls(grid, precision, optimizer, network, inputs, outputs)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bridle.places import EVERYTHING, Layer
-from bridle.protocol import ADAMW_DECAY, Variant
+from bridle.places import Layer
+from bridle.protocol import Variant
 from bridle.recipe import Recipe
-from bridle.regularizers import WeightDecay
 
 MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activations may take
 
@@ -49,27 +48,20 @@ def grids(variants: Iterable[Variant]) -> list[Grid]:
     return [Grid(tuple(sorted(seeds_of[recipes[0]])), tuple(by_kind(recipes))) for recipes in recipes_of.values()]
 
 
-def with_optimizers_decay(recipe: Recipe, optimizer: str) -> Recipe:
-    """The recipe as it acts under the optimizer: AdamW brings its own decay unless the recipe says one."""
-    if optimizer != "adamw" or any(isinstance(each, WeightDecay) for each in recipe):
-        return recipe
-    return recipe + WeightDecay(strength=ADAMW_DECAY, on=EVERYTHING)
-
-
 def by_kind(recipes: list[Recipe]) -> list[Recipe]:
     """Recipes with the same kinds of regularizers side by side, so that each kind acts on one contiguous piece."""
     return sorted(recipes, key=lambda recipe: [type(each).__name__ for each in recipe])
 
 
-def stacks(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
+def split(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
     """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise)."""
     most = max(1, memory // bytes_per_variant)
     ordered = sorted(variants, key=lambda variant: variant.seed)
-    split: list[list[Variant]] = []
+    parts: list[list[Variant]] = []
     for seed in dict.fromkeys(variant.seed for variant in ordered):
         same_seed = [variant for variant in ordered if variant.seed == seed]
-        if split and len(split[-1]) + len(same_seed) <= most:
-            split[-1] += same_seed
+        if parts and len(parts[-1]) + len(same_seed) <= most:
+            parts[-1] += same_seed
         else:
-            split += [same_seed[start : start + most] for start in range(0, len(same_seed), most)]
-    return split
+            parts += [same_seed[start : start + most] for start in range(0, len(same_seed), most)]
+    return parts

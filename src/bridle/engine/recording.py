@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from bridle import metrics
 from bridle.data import Data
@@ -28,21 +29,29 @@ class Recorder:
         self.targets = {split: y for split, (_, y) in data.splits().items()}
         self.curves: dict[Variant, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
-    def epoch(self, stack: Stack, epoch: int, step_losses: dict[Variant, float]) -> None:
-        """Add one point to every curve; training rows are re-measured on as many rows as validation has."""
+    def curve_points(
+        self, stack: Stack, epoch: int, step_losses: dict[Variant, float]
+    ) -> dict[Variant, dict[str, float]]:
+        """One point of every curve; training rows are re-measured on as many of them as validation has."""
         clock = time.perf_counter()
+        main = MAIN_METRIC[self.data.task]
+        points: dict[Variant, dict[str, float]] = {}
         for block in stack.blocks:
             train = self.scores(block, "train", len(self.targets["valid"]))
             valid = self.scores(block, "valid")
-            main = MAIN_METRIC[self.data.task]
             for index, variant in block.indices():
-                curves = self.curves[variant]
-                curves["epoch"].append(epoch)
-                curves["step_loss"].append(step_losses[variant])
+                points[variant] = {"epoch": epoch, "step_loss": step_losses[variant]}
                 for metric in ("loss", main):
-                    curves[f"train_{metric}"].append(float(train[metric][index]))
-                    curves[f"valid_{metric}"].append(float(valid[metric][index]))
+                    points[variant][f"train_{metric}"] = float(train[metric][index])
+                    points[variant][f"valid_{metric}"] = float(valid[metric][index])
         stack.seconds += time.perf_counter() - clock
+        return points
+
+    def keep(self, points: dict[Variant, dict[str, float]]) -> None:
+        """Add points to the curves of those that are still in training."""
+        for variant, point in points.items():
+            for name, value in point.items():
+                self.curves[variant][name].append(value)
 
     def finished(self, stack: Stack) -> Iterator[Run]:
         """The runs of all variants that are still in the stack, at the end of training."""
@@ -79,7 +88,10 @@ class Recorder:
         values = block.variant_values({**block.parameters, **block.state}, index)
         seconds = block.seconds / len(block.grid) + stack.seconds / len(stack.variants)
         module = block.module(values, variant)
-        layers = [summary(name, module, dead.get(name, np.zeros(0, bool))) for name in block.layer_names]
+        layers = [
+            summary(name, values[f"{name}.weight"], values.get(f"norm{site}.weight"), dead.get(name))
+            for site, name in enumerate(block.layer_names, start=1)
+        ]
         curves = {name: list(values) for name, values in self.curves[variant].items()}
         return Run(str(variant.recipe), variant.seed, scores, curves, layers, seconds, model=module)
 
@@ -102,16 +114,14 @@ class Recorder:
         }
 
 
-def summary(name: str, module: torch.nn.Module, dead: np.ndarray) -> LayerSummary:
-    """What became of one weighted layer and the batch norm behind it."""
-    parameters = dict(module.named_parameters())
-    weight = parameters[f"{name}.weight"].detach().double().cpu().numpy()
-    norm = parameters.get(f"{name.replace('linear', 'norm')}.weight") if name.startswith("linear") else None
+def summary(name: str, weight: Tensor, gammas: Tensor | None, dead: np.ndarray | None) -> LayerSummary:
+    """What became of one weighted layer and the batch norm behind it; ``dead`` is None where nobody looked."""
+    w = weight.double().cpu().numpy()
     return LayerSummary(
         name=name,
-        units=len(weight),
-        dead_units=int(dead.sum()),
-        weight_norm=float(np.sqrt(np.square(weight).sum())),
-        weights=metrics.weight_histogram(weight),
-        gammas=None if norm is None else norm.detach().tolist(),
+        units=len(w),
+        dead_units=0 if dead is None else int(dead.sum()),
+        weight_norm=float(np.sqrt(np.square(w).sum())),
+        weights=metrics.weight_histogram(w),
+        gammas=None if gammas is None else gammas.tolist(),
     )

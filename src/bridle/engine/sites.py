@@ -1,4 +1,4 @@
-"""Where a recipe's layers stand in a network: site 0 is the input, site k the k-th hidden layer."""
+"""A block's regularizers, the same kind of several recipes at a time, with their knobs as arrays."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bridle.acting import standing
 from bridle.engine.feed import Noise
 from bridle.engine.precision import Precision
 from bridle.places import Layer
@@ -33,17 +34,13 @@ class PlacedLayer:
 
     layer: Layer
     site: int
-    ordinal: int  # its number among the noisy layers of the site
+    name: str
+    spot: int  # of its noise
     numbers: dict[str, Tensor]  # (1, recipes, 1, 1)
-
-    @property
-    def name(self) -> str:
-        """The name of the module: ``norm1`` behind ``linear1``, ``dropout1`` behind its activation."""
-        return f"{'norm' if self.layer.before_activation else type(self.layer).__name__.lower()}{self.site}"
 
     def train(self, h: Tensor, values: dict[str, Tensor], noise: Noise, pick: Any) -> Tensor:
         """(seeds, recipes, batch, units) -> the same; new state is put into ``values``."""
-        drawn = [noise.uniform(self.site, self.ordinal, *h.shape[2:])[pick][:, None]] if self.layer.draws_noise else []
+        drawn = [noise.uniform(self.spot, *h.shape[2:])[pick][:, None]] if self.layer.draws_noise else []
         inputs = [values[f"{self.name}.{each}"] for each in (*self.layer.parameters, *self.layer.state)]
         out, *state = type(self.layer).torch(h, *drawn, *inputs, **self.numbers)
         for each, value in zip(self.layer.state, state, strict=True):
@@ -59,21 +56,13 @@ class PlacedLayer:
 
 def placed_layers(recipes: Sequence[Recipe], hidden: int, precision: Precision) -> list[PlacedLayer]:
     """All layers of a block's recipes (which share a structure), in the order in which they act."""
-    placed = []
-    for site in range(hidden + 1):
-        ordinal = 0
-        for alike in zip(*(recipe.at("layer") for recipe in recipes), strict=True):
-            layer = alike[0]
-            if isinstance(layer, Layer) and stands_at(layer, site):
-                placed.append(PlacedLayer(layer, site, ordinal, numbers(alike, precision, 2)))
-                ordinal += layer.draws_noise
-    return placed
-
-
-def stands_at(layer: Layer, site: int) -> bool:
-    """Whether the layer acts at that site; one without an ``at`` knob acts on hidden units."""
-    at = layer.settings(numbers=False).get("at", "hidden")
-    return bool(at == "all" or (at == "input") == (site == 0))
+    return [
+        PlacedLayer(
+            alike[0].layer, site, alike[0].name, alike[0].spot, numbers([each.layer for each in alike], precision, 2)
+        )
+        for site in range(hidden + 1)
+        for alike in zip(*(standing(recipe, site) for recipe in recipes), strict=True)
+    ]
 
 
 def contiguous_users(recipes: Sequence[Recipe], place: str) -> Iterator[tuple[slice, list[Regularizer]]]:

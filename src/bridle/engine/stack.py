@@ -65,8 +65,9 @@ class Stack:
 
     def block_step(self, block: Block, x: Tensor, y: Tensor, lr: float, with_penalties: bool) -> Tensor:
         """Everything of a step but the optimizer's update; weight changes come after the gradient is taken."""
+        # The fused optimizers read gradients in the layout of the parameters, whatever layout autograd left them in.
         losses = block.losses(x, y, self.noise, self.pick(block))
-        gradients = torch.autograd.grad(losses.sum(), list(block.parameters.values()))
+        gradients = [g.contiguous() for g in torch.autograd.grad(losses.sum(), list(block.parameters.values()))]
         losses = losses.detach()
         with torch.no_grad():
             for parameter, gradient in zip(block.parameters.values(), gradients, strict=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -11,9 +13,11 @@ from bridle.data import Data
 from bridle.engine.block import Block
 from bridle.engine.feed import Table
 from bridle.engine.mlp_block import MLPBlock
-from bridle.engine.plan import MEMORY, Grid, stacks
+from bridle.engine.module_block import ModuleBlock
+from bridle.engine.outline import Outline, make, stackable
+from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
-from bridle.engine.recording import Recorder
+from bridle.engine.recording import ROWS_AT_A_TIME, Recorder
 from bridle.engine.stack import Stack
 from bridle.networks import MLP, Network, mlp
 from bridle.protocol import Progress, Protocol, Variant
@@ -53,11 +57,21 @@ def train_variants(
     ``progress`` is told how many more steps of single runs are done; a run that diverges counts as done.
     """
     precision = Precision.of(protocol, device or default_device())
+    program = Program.of(data, network, protocol, precision)
     table = Table(data, precision, flat=isinstance(network, MLP))
-    start = block_starter(data, network, protocol, precision)
-    for members in stacks(variants, bytes_per_variant(start, variants[0]), memory) if variants else ():
-        stack = Stack(members, start, table, protocol, precision)
-        yield from train_stack(stack, Recorder(data, table), progress or (lambda steps: None))
+    recorder = Recorder(data, table)
+    told = progress or (lambda steps: None)
+    if not program.stacks:
+        warnings.warn(
+            "torch.func cannot stack this network (it draws random numbers of its own, or depends on its values): "
+            "its variants are trained one by one, which is slower",
+            stacklevel=2,
+        )
+        for variant in variants:
+            yield train_alone(Stack([variant], program.start, table, protocol, precision), recorder, told)
+        return
+    for members in split(variants, program.bytes_per_variant(protocol.batch_size), memory):
+        yield from train_stack(Stack(members, program.start, table, protocol, precision), recorder, told)
 
 
 def stack(
@@ -66,33 +80,58 @@ def stack(
     """All variants in one stack, ready to :meth:`Stack.step`: for benchmarks, and for loops of one's own."""
     precision = Precision.of(protocol, device or default_device())
     table = Table(data, precision, flat=isinstance(network, MLP))
-    return Stack(variants, block_starter(data, network, protocol, precision), table, protocol, precision)
+    return Stack(variants, Program.of(data, network, protocol, precision).start, table, protocol, precision)
 
 
-def block_starter(data: Data, network: Network, protocol: Protocol, precision: Precision) -> Callable[[Grid], Block]:
-    """What builds a block of this network for a grid of variants."""
-    if isinstance(network, MLP):
-        return lambda grid: MLPBlock.start(grid, precision, protocol.optimizer, network, data.n_inputs, data.n_outputs)
-    raise TypeError(network)
+class Program(NamedTuple):
+    """How one network is trained: what builds its blocks, and whether they can hold several variants."""
+
+    start: Callable[[Grid], Block]
+    stacks: bool
+
+    @classmethod
+    def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
+        """The program for a network; ``ValueError`` where it does not fit the data."""
+        optimizer = protocol.optimizer
+        if isinstance(network, MLP):
+            sizes = {"inputs": data.n_inputs, "outputs": data.n_outputs}
+            return cls(lambda grid: MLPBlock.start(grid, precision, optimizer, network=network, **sizes), True)
+        if not callable(network):
+            raise ValueError(
+                f"a network is mlp(...), linear() or a function that returns an nn.Module, got {network!r}"
+            )
+        rows = torch.from_numpy(data.x_train[:2])
+        outline = Outline.of(make(network, 0), rows[:1], data.n_outputs)
+        stacks = stackable(outline, rows)
+        return cls(
+            lambda grid: ModuleBlock.start(grid, precision, optimizer, outline, factory=network, stacked=stacks), stacks
+        )
+
+    def bytes_per_variant(self, batch: int) -> int:
+        """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations."""
+        block = self.start(Grid((0,), (Recipe(),)))
+        parameters = sum(parameter.nbytes for parameter in block.parameters.values())
+        return 5 * parameters + block.activation_bytes(max(6 * batch, ROWS_AT_A_TIME))
 
 
-def bytes_per_variant(start: Callable[[Grid], Block], variant: Variant) -> int:
-    """About what one variant takes in a stack: its weights, gradient, moments and cast copies."""
-    block = start(Grid((variant.seed,), (variant.recipe,)))
-    return sum(5 * parameter.nbytes for parameter in block.parameters.values())
+def train_alone(stack: Stack, recorder: Recorder, progress: Progress) -> Run:
+    """Train a stack of one whose network draws random numbers of its own: torch's, from the variant's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(stack.seeds[0])
+        return next(train_stack(stack, recorder, progress))
 
 
 def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterator[Run]:
     """Train one stack to its end."""
     for epoch in range(1, stack.protocol.epochs + 1):
-        losses = train_epoch(stack, progress)
-        diverged = [variant for variant, loss in losses.items() if not math.isfinite(loss)]
+        points = recorder.curve_points(stack, epoch, train_epoch(stack, progress))
+        diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
         for variant in diverged:
             yield recorder.diverged(stack, variant, epoch)
         if diverged:
             progress(len(diverged) * (stack.steps - stack.done))
             stack.leave(diverged)
-        recorder.epoch(stack, epoch, losses)
+        recorder.keep({variant: point for variant, point in points.items() if variant not in diverged})
     yield from recorder.finished(stack)
 
 

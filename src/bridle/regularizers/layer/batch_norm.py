@@ -118,6 +118,7 @@ class BatchNorm(Layer):
         del momentum  # the statistics rest
         return (h - running_mean) * (weight / (running_var + eps) ** 0.5) + bias
 
-    def module(self, units: int) -> nn.Module:
+    def module(self, units: int, axes: int = 2) -> nn.Module:
         """torch's own."""
-        return nn.BatchNorm1d(units, eps=self.eps, momentum=self.momentum)
+        kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}[axes]
+        return kind(units, eps=self.eps, momentum=self.momentum)

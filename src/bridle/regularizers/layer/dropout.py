@@ -75,7 +75,7 @@ class Dropout(Layer):
         del numbers  # a trained network uses all of its units, whatever the rate was
         return h
 
-    def module(self, units: int) -> nn.Module:
+    def module(self, units: int, axes: int = 2) -> nn.Module:
         """torch's own, which draws its noise itself."""
-        del units
+        del units, axes  # it acts on each activation by itself
         return nn.Dropout(self.rate)

@@ -1,0 +1,53 @@
+# `make` lists the targets. Everything is installed into .venv; PYTHON says with which interpreter.
+
+PYTHON ?= python3
+SEED ?= $(shell date +%s)
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+# Several test processes share the cores, so each computes with one thread.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help compare test check format bench clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="mnist --seeds 10" passes arguments on.
+	$(BIN)/bridle compare $(ARGS)
+
+test: check ## Run the checks, then all tests and doctests in a random order; SEED=... repeats an order.
+	$(ONE_THREAD) $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope --randomly-seed=$(SEED)
+
+check: $(VENV)/developed ## Check format, lint, types and the direction of imports.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache # a cached graph lacks modules that were added since
+
+format: $(VENV)/developed ## Format the code and mend what the linter can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/developed ## Measure the engine against its rivals; ARGS="--quick" for a try.
+	$(BIN)/python benchmarks/engine.py $(ARGS)
+
+clean: ## Remove the environment and the caches.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bridle needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# The stamps are newer than what they depend on exactly while the environment is up to date.
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing bridle into $(VENV) ..."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/developed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing bridle and its development tools into $(VENV) ..."
+	$(PIP) -e '.[dev]'
+	@touch $(VENV)/installed $@

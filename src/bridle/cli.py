@@ -1,0 +1,279 @@
+"""The command line: every command parses, calls one public function, and prints.
+
+Results go to stdout; progress, messages and errors to stderr. Exit codes: 0; 2 for what cannot be done, said in one
+sentence; 130 after Ctrl-C.
+"""
+
+# ruff: noqa: PLC0415  (Note [imports of a command])
+
+# Note [imports of a command]
+# torch takes more than a second to import and `bridle --help` must not wait for it. So each command imports what it
+# works with, and this file imports at its top only what is needed to show the help.
+
+from __future__ import annotations
+
+import inspect as source
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from bridle import __version__
+from bridle.knobs import Knob, knobs
+from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
+from bridle.recipe import Regularizer, find
+from bridle.results import Study
+
+Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
+PIPE_WIDTH = 120  # columns where the output is no terminal
+STOPPED = 130  # what shells report after Ctrl-C
+
+
+class Edge(TyperGroup):
+    """Says an error of the edge, where data and settings come in, as one sentence; any other keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
+            raise
+        except (ValueError, OSError) as error:
+            say(str(error), style="red")
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            say("Stopped.")
+            raise typer.Exit(STOPPED) from error
+
+
+app = typer.Typer(cls=Edge, no_args_is_help=True, pretty_exceptions_enable=False)
+reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
+app.add_typer(reproductions, name="reproduce")
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder with data files; also the variable BRIDLE_DATA.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on stdout.")]
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and end, if asked for."""
+    if asked:
+        typer.echo(f"bridle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find, apply and explain the regularization a neural network needs."""
+    del version  # its callback has done it
+
+
+@app.command("compare")
+def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an option)
+    data: Annotated[
+        str, typer.Argument(help="digits, mnist, a CSV or Parquet file, or a folder of idx files.")
+    ] = "digits",
+    target: Annotated[str | None, typer.Option(help="The column to predict, for a table.")] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECIPE",
+            help='"none" or "Dropout(rate=0.2) + WeightDecay(strength=0.1)"; repeat for more; "none" is always there.',
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds every recipe is trained under.")] = 5,
+    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = Protocol.epochs,
+    network: Annotated[
+        str, typer.Option(help='"mlp(128, 64)", "mlp(64, activation=\'tanh\')" or "linear()".')
+    ] = "mlp(128, 64)",
+    optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(LEARNING_RATES)}.")] = Protocol.optimizer,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; each optimizer has its own default.")] = None,
+    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(SCHEDULES)}.")] = Protocol.schedule,
+    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = Protocol.batch_size,
+    precision: Annotated[str, typer.Option(help=f"One of {', '.join(PRECISIONS)}.")] = Protocol.precision,
+    engine: Annotated[str, typer.Option(help="torch, which is fast, or vanilla, which is NumPy by hand.")] = "torch",
+    data_dir: DataDir = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression, where the target leaves it open.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results; finished runs in it are not trained again.")] = Path(
+        "bridle-study"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Train every recipe under the same seeds; show which helps, by how much, and whether that is noise."""
+    from bridle.compare import compare
+    from bridle.data import load
+    from bridle.networks import parse
+    from bridle.report import write_html
+
+    trained = parse(network)
+    settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
+    loaded = load(data, target, data_dir, task)
+    with progress_bar() as watch:
+        study = compare(
+            loaded, recipe or None, seeds, trained, settings, engine, out=out, progress=partial(watch, "training")
+        )
+    study.save(out / "study.json")
+    write_html(study, out / "report.html")
+    if as_json:
+        typer.echo((out / "study.json").read_bytes(), nl=False)
+    show_study(study, out, Console(stderr=True) if as_json else output())
+    raise typer.Exit(0 if study.finished else STOPPED)
+
+
+@app.command("list")
+def list_catalog() -> None:
+    """List every regularizer with its place in the training step and its knobs."""
+    from bridle.regularizers import CATALOG
+
+    table = Table("name", "place", "knobs", "what it does", show_lines=True)
+    for name, leaf in CATALOG.items():
+        table.add_row(Text(name), leaf.place, Text("\n".join(map(in_words, knobs(leaf)))), Text(first_sentence(leaf)))
+    output().print(table)
+
+
+@app.command()
+def explain(name: Annotated[str, typer.Argument(help="A regularizer's name, as `bridle list` gives it.")]) -> None:
+    """Show a regularizer's card, its knobs, and both of its implementations."""
+    import_module("bridle.regularizers")  # which makes their names known
+    output().print(card(find(name)))
+
+
+@app.command()
+def inspect(study: Annotated[Path, typer.Argument(help="study.json, or the folder that holds it.")]) -> None:
+    """Show what became of each layer: weight norms, batch-norm gammas, dead units."""
+    from bridle.report import inspection
+
+    output().print(inspection(Study.load(study)))
+
+
+@reproductions.command("notebook")
+def reproduce_notebook(
+    data_dir: DataDir = None,
+    seeds: Annotated[int, typer.Option(help="How many times the notebook is run.")] = 1,
+    epochs: Annotated[int, typer.Option(help="The notebook's are 500; fewer are for a try.")] = 500,
+    as_json: Json = False,
+) -> None:
+    """Run the notebook's four networks as they stand, then the same comparison done right."""
+    from bridle.data import load
+    from bridle.reproduce import notebook, paragraphs, table
+
+    data = load("mnist", data_dir=data_dir)
+    with progress_bar() as watch:
+        found = notebook(data, seeds=seeds, epochs=epochs, progress=watch)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        output().print(table(found))
+        print_lines(output(), (f"\n{title}. {text}" for title, text in paragraphs(found)))
+    raise typer.Exit(0 if found.finished else STOPPED)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Watch]:
+    """A bar with the time left, on stderr; silent where that is no terminal."""
+    messages = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def watch(what: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield watch
+
+
+def show_study(study: Study, folder: Path, console: Console) -> None:
+    """Print the table, the verdicts, what must be known beside them, and where the files are."""
+    from bridle.report import comparison_table, verdicts
+
+    console.print(comparison_table(study))
+    print_lines(console, [*verdicts(study), *study.notices])
+    print_lines(console, [f"Report: {folder / 'report.html'}", f"Data:   {folder / 'study.json'}"])
+    if not study.finished:
+        say(f"Stopped. The finished runs are kept in {folder}: the same command goes on from there.")
+
+
+def card(leaf: type[Regularizer]) -> RenderableType:
+    """Everything a reader wants to know of one regularizer."""
+    title = Text(f"{leaf.__name__}, a regularizer of the place {leaf.place!r}\n", style="bold")
+    return Group(
+        title,
+        Text(document(leaf) + "\n"),
+        knob_table(leaf),
+        *code("In NumPy, the gradient by hand", vars(leaf)["vanilla"]),
+        *code("In PyTorch", vars(leaf)["torch"]),
+    )
+
+
+def knob_table(leaf: type[Regularizer]) -> Table:
+    """One row for each knob."""
+    table = Table("knob", "default", "off at", "values", "meaning")
+    for each in knobs(leaf):
+        off = "" if each.off is None else f"{each.off:g}"
+        table.add_row(each.name, str(each.default), off, Text(each.range), Text(each.meaning))
+    return table
+
+
+def code(title: str, function: staticmethod[..., Any]) -> tuple[Text, Syntax]:
+    """A function's source under a title, coloured on a terminal."""
+    text = source.getsource(function.__func__)
+    return Text(f"\n{title}:\n", style="bold"), Syntax(text, "python", background_color="default", word_wrap=True)
+
+
+def in_words(knob: Knob) -> str:
+    """A knob in one line: ``rate=0.5 in [0, 1), off at 0``."""
+    limits = f" in {knob.range}" if knob.is_number else ""
+    off = "" if knob.off is None else f", off at {knob.off:g}"
+    return f"{knob.name}={knob.default}{limits}{off}"
+
+
+def first_sentence(leaf: type[Regularizer]) -> str:
+    """What a regularizer does, in one line."""
+    return " ".join(document(leaf).split("\n\n")[0].split())
+
+
+def document(leaf: type[Regularizer]) -> str:
+    """A regularizer's docstring, without the double quotes of its markup."""
+    return (source.getdoc(leaf) or "").replace("``", "`")
+
+
+def output() -> Console:
+    """Where results are printed; wide enough for source code where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def say(message: str, style: str = "") -> None:
+    """One line on stderr, however long."""
+    Console(stderr=True).print(Text(message, style=style), soft_wrap=True)
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Sentences as they are: no markup, no colours of their own."""
+    for line in lines:
+        console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Runs that are finished already are read, the others are trained and saved one by one as they are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bridle.compare.store import Store
+from bridle.protocol import Progress, Variant
+from bridle.results import Run
+
+Watch = Callable[[int, int], None]  # told how many steps of single runs are done, and how many there are in all
+Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each run when it is finished, in any order
+
+
+@dataclass
+class Counter:
+    """Turns the engine's "n more steps" into "so many of so many"."""
+
+    watch: Watch | None
+    total: int
+    done: int = 0
+
+    def __call__(self, steps: int) -> None:
+        """Take note of ``steps`` more, and tell."""
+        self.done += steps
+        if self.watch is not None:
+            self.watch(self.done, self.total)
+
+
+def collect(
+    variants: Sequence[Variant], train: Trainer, store: Store, *, steps_of_a_run: int, watch: Watch | None
+) -> dict[Variant, Run]:
+    """The run of each variant; fewer where the user interrupts, if any is finished (else ``KeyboardInterrupt``)."""
+    runs = {variant: run for variant in variants if (run := store.read(variant)) is not None}
+    missing = {(str(variant.recipe), variant.seed): variant for variant in variants if variant not in runs}
+    if not missing:
+        return runs
+    count = Counter(watch, len(variants) * steps_of_a_run)
+    count(len(runs) * steps_of_a_run)
+    try:
+        for run in train(list(missing.values()), count):
+            variant = missing[run.recipe, run.seed]
+            runs[variant] = run
+            store.write(run, variant)
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+    return runs

@@ -1,0 +1,156 @@
+"""Train every contender under one protocol and the same seeds, and say who differs from the baseline."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+
+from bridle import engine as stacked
+from bridle import vanilla
+from bridle.compare.collect import Watch, collect
+from bridle.compare.judge import contenders, notices
+from bridle.compare.made import made
+from bridle.compare.store import NOWHERE, Store
+from bridle.data import Data, load
+from bridle.networks import MLP, Network, mlp
+from bridle.protocol import Progress, Protocol, Variant
+from bridle.recipe import Recipe, Regularizer
+from bridle.results import MAIN_METRIC, Run, Study
+
+# What is compared unless the user says otherwise: nothing, each method at a strength that neither does nothing nor
+# cripples networks and data of the default's size (measured on digits and MNIST), and one combination.
+DEFAULT_RECIPES = (
+    "none",
+    "L2(strength=0.0001)",
+    "WeightDecay(strength=0.1)",
+    "Dropout(rate=0.2)",
+    "BatchNorm()",
+    "BatchNorm() + Dropout(rate=0.1)",
+)
+DEFAULT_NETWORK = mlp(128, 64)
+ENGINES = {"torch": stacked.train_variants, "vanilla": vanilla.train_variants}
+
+
+def compare(  # noqa: PLR0917  (the order is part of the public surface)
+    data: Data | str | Path,
+    recipes: Sequence[Recipe | Regularizer | str | None] | None = None,
+    seeds: int | Sequence[int] = 5,
+    network: Network = DEFAULT_NETWORK,
+    protocol: Protocol | None = None,
+    engine: str = "torch",
+    *,
+    out: Path | str | None = None,
+    progress: Watch | None = None,
+) -> Study:
+    """Train each recipe under each seed, and set it against the baseline, "none".
+
+    ``data`` is a ``Data`` or what ``load`` takes. ``recipes`` default to ``DEFAULT_RECIPES``; "none" is put in front.
+    ``seeds`` says how many (0, 1, ...) or which. ``engine`` is "torch" or "vanilla". ``progress(done, total)`` hears of
+    the steps of single runs; those of runs that were read count as done.
+
+    With ``out`` every run is saved there as it is finished, and a later call with the same ``out`` reads the runs that
+    it finds and trains only the others. A run is found again by its data, network, protocol, engine, recipe, seed and
+    the version of bridle. A network of your own goes by the module and the qualified name of its factory and by its
+    layers as printed: what these do not show, such as another ``forward``, needs another ``out``. Runs that were read
+    have no model.
+
+    An interrupt (Ctrl-C) returns the study of the finished runs, with ``finished=False``; where there is none it goes
+    on as ``KeyboardInterrupt``. Raises ``ValueError`` for what cannot be compared.
+    """
+    started = perf_counter()
+    contending, chosen, protocol = contending_recipes(recipes), chosen_seeds(seeds), protocol or Protocol()
+    check(network, engine)
+    data = data if isinstance(data, Data) else load(data)
+
+    def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
+        return ENGINES[engine](data, variants, network, protocol, progress=count)
+
+    store = Store.at(out, setting(data, network, protocol, engine)) if out else NOWHERE
+    variants = [Variant(recipe, seed) for seed in chosen for recipe in contending]
+    runs = collect(variants, train, store, steps_of_a_run=steps_of_a_run(data, protocol), watch=progress)
+    by_recipe = {each: [runs[v] for v in variants if v.recipe == each and v in runs] for each in contending}
+    judged = contenders(by_recipe, MAIN_METRIC[data.task])
+    missing = len(variants) - len(runs)
+    return Study(
+        data=data.describe(),
+        network=network_name(network),
+        protocol=protocol.to_json(),
+        seeds=chosen,
+        contenders=judged,
+        metric=MAIN_METRIC[data.task],
+        engine=engine,
+        made={**made(), "seconds": perf_counter() - started},
+        finished=not missing,
+        notices=notices(judged, chosen, missing),
+    )
+
+
+def check(network: Network, engine: str) -> None:
+    """Raise ``ValueError`` for an unknown engine, and for a module where a function that makes one is needed."""
+    if engine not in ENGINES:
+        raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    if isinstance(network, nn.Module):
+        raise ValueError(
+            f"compare: network must be mlp(...), linear() or a function that makes a module, got a "
+            f"{type(network).__name__} that is made already; every run needs its own"
+        )
+
+
+def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
+    """The recipes to compare, "none" first; ``ValueError`` where one is asked for twice."""
+    if isinstance(recipes, str | Recipe | Regularizer):
+        raise ValueError(f"compare: recipes must be a list of recipes, got {recipes!r}; write [{recipes!r}]")
+    asked = [Recipe.of(recipe) for recipe in (DEFAULT_RECIPES if recipes is None else recipes)]
+    for recipe in asked:
+        if asked.count(recipe) > 1:
+            raise ValueError(f"compare: the recipe {str(recipe)!r} is asked for twice; give each recipe once")
+    return [Recipe(), *(recipe for recipe in asked if recipe != Recipe())]
+
+
+def chosen_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """The seeds to train under: 0 ... n - 1 for a number n, or those given; ``ValueError`` for what is neither."""
+    problem = f"compare: seeds must be how many (1 or more) or a list of different whole numbers from 0, got {seeds!r}"
+    if isinstance(seeds, bool | str):
+        raise ValueError(problem)
+    try:
+        chosen = list(range(seeds)) if isinstance(seeds, int) else [operator.index(seed) for seed in seeds]
+    except TypeError as error:
+        raise ValueError(problem) from error
+    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
+        raise ValueError(problem)
+    return chosen
+
+
+def steps_of_a_run(data: Data, protocol: Protocol) -> int:
+    """How many optimizer steps one run takes: whole batches only."""
+    rows = len(data.x_train)
+    return protocol.epochs * (rows // min(protocol.batch_size, rows))
+
+
+def setting(data: Data, network: Network, protocol: Protocol, engine: str) -> dict[str, Any]:
+    """Everything that determines a run but its recipe and its seed."""
+    return {
+        "data": data.fingerprint,
+        "network": network_name(network) if isinstance(network, MLP) else f"{network_name(network)} {layers(network)}",
+        "protocol": protocol.to_json(),
+        "engine": engine,
+    }
+
+
+def network_name(network: Network) -> str:
+    """``mlp(128, 64)``, or ``module:qualified_name`` of a factory."""
+    if isinstance(network, MLP):
+        return str(network)
+    return f"{network.__module__}:{getattr(network, '__qualname__', type(network).__qualname__)}"
+
+
+def layers(factory: Callable[[], nn.Module]) -> str:
+    """What the factory builds, as printed, with no trace left in torch's global random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        return str(factory())

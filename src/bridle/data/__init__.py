@@ -1,0 +1,4 @@
+"""Data sets: from arrays, tables, MNIST's file formats, or by name."""
+
+from bridle.data.dataset import Data as Data
+from bridle.data.load import load as load

@@ -1,0 +1,172 @@
+"""A data set, split into train, valid and test, in the one form that everything else in bridle takes.
+
+>>> data = Data([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"], [[4.0], [5.0]], ["no", "yes"])
+>>> data
+Data(arrays: classification, rows 4/2/0, 1 feature, 2 outputs)
+>>> data.y_train.tolist(), data.classes
+([0, 0, 1, 1], ('no', 'yes'))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bridle.data.arrays import inputs
+from bridle.data.targets import check_task, column, encode, infer_task
+from bridle.results import SPLITS
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Data:
+    """Inputs and targets of the splits; ``x_test`` and ``y_test`` may be absent.
+
+    Takes NumPy arrays, lists, pandas objects and CPU tensors. Inputs are kept as C-contiguous float32 of shape
+    (rows, ...features). Labels of any kind become class ids 0 ... K - 1 (int64, shape (rows,)), named by ``classes`` in
+    the order of the labels; with ``classes`` given, targets are ids or names of these. Regression targets become
+    float32 in their own units. Arrays that already have that form are shared with the caller, not copied.
+
+    ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
+    floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
+
+    Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
+    their rows), constant targets, labels that y_train never has, and an empty split.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_valid: np.ndarray
+    y_valid: np.ndarray
+    x_test: np.ndarray | None
+    y_test: np.ndarray | None
+    task: str
+    name: str
+    target: str  # what y is called
+    classes: tuple[str, ...]  # empty for a regression
+    features: tuple[str, ...]  # one name per input, or empty
+
+    def __init__(  # noqa: PLR0917  (three pairs: the order in which everyone passes them)
+        self,
+        x_train: Any,
+        y_train: Any,
+        x_valid: Any,
+        y_valid: Any,
+        x_test: Any = None,
+        y_test: Any = None,
+        *,
+        task: str | None = None,
+        name: str = "arrays",
+        target: str = "",
+        classes: Sequence[str] = (),
+        features: Sequence[str] = (),
+    ) -> None:
+        check_task(task)
+        if (x_test is None) != (y_test is None):
+            lone, absent = ("y_test", "x_test") if x_test is None else ("x_test", "y_test")
+            raise ValueError(f"{lone} was given without {absent}; give both or neither")
+        pairs = {"train": (x_train, y_train), "valid": (x_valid, y_valid), "test": (x_test, y_test)}
+        pairs = {split: pair for split, pair in pairs.items() if pair[0] is not None}
+        xs = {split: inputs(x, f"x_{split}") for split, (x, _) in pairs.items()}
+        ys = {split: column(y, f"y_{split}") for split, (_, y) in pairs.items()}
+        check_shapes(xs, ys)
+        task = task or infer_task(ys["train"])
+        encoded, class_names = encode(ys, task, tuple(map(str, classes)))
+        fields = {
+            **{f"x_{split}": xs.get(split) for split in SPLITS},
+            **{f"y_{split}": encoded.get(split) for split in SPLITS},
+            "task": task,
+            "name": name,
+            "target": target,
+            "classes": class_names,
+            "features": feature_names(features, x_train, xs["train"]),
+        }
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+
+    def __repr__(self) -> str:
+        rows = "/".join(map(str, self.rows.values()))
+        features = f"{self.n_inputs} feature{'s' if self.n_inputs > 1 else ''}"
+        outputs = f"{self.n_outputs} output{'s' if self.n_outputs > 1 else ''}"
+        return f"Data({self.name}: {self.task}, rows {rows}, {features}, {outputs})"
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The rows of every split; 0 for a test split that is absent."""
+        return {split: len(self.splits()[split][0]) if split in self.splits() else 0 for split in SPLITS}
+
+    @property
+    def n_inputs(self) -> int:
+        """The numbers in one row of ``x``, flattened."""
+        return math.prod(self.x_train.shape[1:])
+
+    @property
+    def n_outputs(self) -> int:
+        """What a network must put out: one number per class, or one."""
+        return len(self.classes) or 1
+
+    @cached_property
+    def target_scale(self) -> tuple[float, float]:
+        """Mean and standard deviation (divisor n) of y_train; (0, 1) for classification."""
+        if self.task == "classification":
+            return 0.0, 1.0
+        y = self.y_train.astype(np.float64)
+        return float(y.mean()), float(y.std())
+
+    def splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """``{"train": (x, y), "valid": (x, y), "test": (x, y)}``; without "test" where there is none."""
+        found = {"train": (self.x_train, self.y_train), "valid": (self.x_valid, self.y_valid)}
+        if self.x_test is not None and self.y_test is not None:
+            found["test"] = (self.x_test, self.y_test)
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the task and every array, in hexadecimal: equal for equal data, whatever it is called."""
+        digest = hashlib.sha256(self.task.encode())
+        for split, arrays in self.splits().items():
+            for array in arrays:
+                digest.update(f"{split} {array.dtype.str} {array.shape}".encode())
+                digest.update(array.data.cast("B"))
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """What a report needs to know of the data, as plain JSON values."""
+        return {
+            "name": self.name,
+            "task": self.task,
+            "target": self.target,
+            "rows": self.rows,
+            "features": self.n_inputs,
+            "outputs": self.n_outputs,
+            "classes": list(self.classes),
+            "fingerprint": self.fingerprint,
+        }
+
+
+def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:
+    """Raise ``ValueError`` unless every split has a target per row, and rows of the same shape."""
+    for split, x in xs.items():
+        if len(x) != len(ys[split]):
+            raise ValueError(
+                f"x_{split} has {len(x)} rows, but y_{split} has {len(ys[split])}; give one target per row"
+            )
+        if x.shape[1:] != xs["train"].shape[1:]:
+            raise ValueError(
+                f"the rows of x_{split} have shape {x.shape[1:]}, those of x_train {xs['train'].shape[1:]}; "
+                "all splits must have the same features"
+            )
+
+
+def feature_names(given: Sequence[str], frame: Any, x_train: np.ndarray) -> tuple[str, ...]:
+    """The names given, or else the column names where ``frame`` is a table; ``ValueError`` where the count is off."""
+    count = math.prod(x_train.shape[1:])
+    names = tuple(map(str, given)) or tuple(map(str, getattr(frame, "columns", ())))
+    if names and len(names) != count:
+        raise ValueError(f"got {len(names)} feature names for {count} features; give one per feature or none")
+    return names

@@ -1,0 +1,111 @@
+"""Downloads that are verified, atomic, and told in a sentence when they fail."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from bridle.data.files import content
+
+TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a data set, and how to know it."""
+
+    name: str
+    sha256: str
+    length: int  # of its uncompressed content, in bytes
+    hashed: str = "content"  # what the sum is of: the uncompressed "content", or the "file" as it is published
+
+    def problem(self, path: Path) -> str:
+        """Why ``path`` is not this file, in words; empty if it is."""
+        try:
+            return self.difference(content(path) if self.hashed == "content" else path.read_bytes())
+        except (OSError, ValueError) as error:
+            return str(error)
+
+    def difference(self, data: bytes) -> str:
+        """How the checksum of ``data`` differs, in words; empty if it does not."""
+        got = hashlib.sha256(data).hexdigest()
+        return "" if got == self.sha256 else f"wrong checksum: expected sha256 {self.sha256}, got {got}"
+
+
+class Bar:
+    """A bar of Rich, with the methods by which pooch moves one."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self.progress, self.task, self.total = progress, task, 0
+
+    def update(self, count: int) -> None:
+        """Move on by ``count`` bytes."""
+        self.progress.update(self.task, total=self.total or None, advance=count)
+
+    def reset(self) -> None:
+        """Go back to the beginning."""
+        self.progress.update(self.task, completed=0)
+
+    def close(self) -> None:
+        """Nothing to do: the progress display is closed by the one who opened it."""
+
+
+def fetch(files: tuple[RemoteFile, ...], mirrors: tuple[str, ...], folder: Path, advice: str) -> None:
+    """Have every file in ``folder``, downloading those that are not there or not right; mirrors are tried in turn.
+
+    A file appears under its name only when it is whole and verified. Raises ``ValueError`` with each mirror's reason
+    and ``advice`` if none delivers.
+    """
+    wanted = [file for file in files if file.problem(folder / file.name)]
+    if not wanted:
+        return
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as workshop,
+            Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+        ):
+            for file in wanted:
+                fetch_one(file, mirrors, Path(workshop), progress, advice).replace(folder / file.name)
+    except OSError as error:
+        raise ValueError(f"cannot keep downloads in {folder}: {error}. {advice}") from error
+
+
+def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress: Progress, advice: str) -> Path:
+    """Download one file into ``folder`` from the first mirror that delivers it."""
+    reasons = []
+    for mirror in mirrors:
+        bar = Bar(progress, progress.add_task(file.name, total=None))
+        path = folder / file.name
+        try:
+            pooch.HTTPDownloader(
+                progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
+            )(mirror + file.name, str(path), None)
+            problem = file.problem(path)
+        except (OSError, ValueError) as error:  # all errors of requests are OSErrors
+            problem = reason(error)
+        if not problem:
+            return path
+        reasons.append(f"  {mirror}{file.name}: {problem}")
+        progress.remove_task(bar.task)
+    raise ValueError("\n".join([f"could not download {file.name}; tried", *reasons, advice]))
+
+
+def reason(error: Exception) -> str:
+    """What went wrong with a connection, without the layers of libraries that it went through.
+
+    >>> reason(OSError("HTTPSConnection(host='a.org', port=443): Failed to resolve 'a.org'"))
+    "Failed to resolve 'a.org'"
+    """
+    inner = error.args[0] if error.args else error
+    return re.sub(r"^.*?Connection.*?[)>]: ", "", str(getattr(inner, "reason", inner)))

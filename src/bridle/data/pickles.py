@@ -1,0 +1,144 @@
+"""The notebook's ``mnist.pkl.gz``, read by an unpickler that admits NumPy arrays only.
+
+A pickle is a program: it may call whatever it can name. This one can name the few things that a pickled array needs,
+and each of those is a stand-in defined here, so nothing of the file's choice is ever called, NumPy's own
+reconstruction included.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+from pathlib import Path
+from typing import Any, Never
+
+import numpy as np
+
+from bridle.data.dataset import Data
+from bridle.data.files import content
+
+NUMERIC = re.compile(r"[<>=|]?([biuf][1248])")
+LAYOUT = "((x_train, y_train), (x_valid, y_valid), (x_test, y_test)) with x of shape (rows, features)"
+
+
+class PickledType:
+    """Stands in for ``numpy.dtype``: a numeric type and its byte order."""
+
+    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
+        code = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
+        match = NUMERIC.fullmatch(code)
+        if not match:
+            raise pickle.UnpicklingError(f"it holds an array of type {code!r}, only numbers are admitted")
+        self.code, self.order = match[1], "|"
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1].decode("ascii", "replace") if isinstance(state[1], bytes) else str(state[1])
+        self.order = order if order in ("<", ">") else "|"
+
+    def dtype(self) -> np.dtype[Any]:
+        """The type that was meant."""
+        return np.dtype(self.order + self.code)
+
+
+class PickledArray:
+    """Stands in for ``_reconstruct``: an array whose bytes arrive with its state."""
+
+    array = np.empty(0, dtype=np.float32)  # what it is without a state
+
+    def __init__(self, subtype: Any, shape: Any, code: Any) -> None:
+        """Take what ``_reconstruct`` takes; the state says it all again."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, fortran, data = state
+        self.array = filled(data, kind, shape, "F" if fortran else "C")
+
+
+class PickledBuffer(PickledArray):
+    """Stands in for ``_frombuffer``, which arrays use since pickle protocol 5."""
+
+    def __init__(self, data: Any, kind: Any, shape: Any, order: Any) -> None:
+        self.array = filled(data, kind, shape, "F" if order == "F" else "C")
+
+
+class PickledClass:
+    """Stands in for ``numpy.ndarray``, which is only ever named."""
+
+    def __init__(self) -> None:
+        raise pickle.UnpicklingError("it makes an array in an unknown way")
+
+    def __setstate__(self, state: Any) -> Never:
+        raise pickle.UnpicklingError("it sets the state of a class")
+
+
+class PickledBytes:
+    """Stands in for ``_codecs.encode`` and for ``bytes``, by which Python 3 writes bytes in old protocols."""
+
+    def __new__(cls, text: Any = "", encoding: Any = "latin1") -> Any:
+        """Make plain bytes."""
+        if not isinstance(text, str) or encoding != "latin1":
+            raise pickle.UnpicklingError(f"it encodes as {encoding!r}")
+        return text.encode("latin1")
+
+    def __setstate__(self, state: Any) -> Never:
+        raise pickle.UnpicklingError("it sets the state of bytes")
+
+
+def filled(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
+    """An array of its own from the bytes of a pickle, after checking that they fit."""
+    if isinstance(data, str):
+        data = data.encode("latin1")  # the bytes of Python 2, as read with encoding="latin1"
+    if not isinstance(data, bytes | bytearray) or not isinstance(kind, PickledType):
+        raise pickle.UnpicklingError(f"it holds an array of {type(data).__name__} instead of bytes")
+    if not (isinstance(shape, tuple) and all(isinstance(size, int) and size >= 0 for size in shape)):
+        raise pickle.UnpicklingError(f"it holds an array of shape {shape!r}")
+    expected = math.prod(shape) * kind.dtype().itemsize
+    if len(data) != expected:
+        raise pickle.UnpicklingError(f"an array of shape {shape} needs {expected} bytes and has {len(data)}")
+    return np.frombuffer(data, dtype=kind.dtype()).reshape(shape, order=order)
+
+
+STAND_INS = {
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): PickledArray for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): PickledBuffer for core in ("core", "_core")},
+    ("numpy", "ndarray"): PickledClass,
+    ("numpy", "dtype"): PickledType,
+    ("_codecs", "encode"): PickledBytes,
+    ("__builtin__", "bytes"): PickledBytes,
+}
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Knows NumPy arrays, and what needs no names: tuples, lists, numbers, text."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        """The stand-in for a name, or ``UnpicklingError``."""
+        if (module_name, global_name) not in STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}, only NumPy arrays are admitted")
+        return STAND_INS[module_name, global_name]
+
+
+def unpickle(data: bytes, source: str) -> Any:
+    """What the pickle holds, its arrays as :class:`PickledArray`; ``ValueError`` for anything else.
+
+    ``source`` is the name used in errors.
+    """
+    try:
+        return ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
+    except Exception as error:  # a malformed pickle can fail in any way at all
+        raise ValueError(f"{source} was refused as a pickle of arrays: {str(error) or type(error).__name__}") from error
+
+
+def read_pickle(path: Path, name: str, task: str | None = None) -> Data:
+    """The data set of a pickle in the notebook's layout, plain or .gz."""
+    found = unpickle(content(path), str(path))
+    if not (isinstance(found, tuple | list) and len(found) == 3 and all(map(is_pair, found))):
+        raise ValueError(f"{path} does not have the layout {LAYOUT}")
+    arrays = [each.array for pair in found for each in pair]
+    return Data(*arrays, task=task, name=name, target="label")
+
+
+def is_pair(found: Any) -> bool:
+    """Whether this is (x, y)."""
+    return isinstance(found, tuple | list) and len(found) == 2 and all(isinstance(x, PickledArray) for x in found)

@@ -1,0 +1,179 @@
+"""The data sets that are known by name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+from sklearn.datasets import load_digits
+
+from bridle.data.dataset import Data
+from bridle.data.download import RemoteFile, fetch
+from bridle.data.idx import find_idx, idx_data, read_contents
+from bridle.data.pickles import read_pickle
+from bridle.data.splits import stratified_split
+
+ENVIRONMENT = "BRIDLE_DATA"
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A downloadable data set in MNIST's layout."""
+
+    name: str
+    files: tuple[RemoteFile, ...]
+    mirrors: tuple[str, ...]
+    folders: tuple[str, ...]  # where it may lie inside a data folder; the last is torchvision's
+    pickles: tuple[str, ...] = ()  # other files that hold the same
+    classes: tuple[str, ...] = ()  # where they have better names than 0 ... 9
+
+
+def four_files(sums: tuple[str, str, str, str], hashed: str) -> tuple[RemoteFile, ...]:
+    """The files of an image set: train images, train labels, test images, test labels."""
+    names = (f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+    lengths = (16 + 60_000 * 784, 8 + 60_000, 16 + 10_000 * 784, 8 + 10_000)
+    return tuple(RemoteFile(*each, hashed) for each in zip(names, sums, lengths, strict=True))
+
+
+MNIST = ImageSet(
+    "mnist",
+    four_files(
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+        hashed="content",  # the mirrors differ in their gzip wrapping
+    ),
+    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+    folders=("", "mnist", "MNIST/raw"),
+    pickles=("mnist.pkl.gz", "mnist.pkl"),
+)
+
+# Of these two the published sums are of the .gz files (the same in TensorFlow Datasets and torchvision).
+FASHION_MNIST = ImageSet(
+    "fashion-mnist",
+    four_files(
+        (
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+        hashed="file",
+    ),
+    mirrors=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+    folders=("fashion-mnist", "FashionMNIST/raw"),
+    classes=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+)
+
+KMNIST = ImageSet(
+    "kmnist",
+    four_files(
+        (
+            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+        ),
+        hashed="file",
+    ),
+    mirrors=(
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    ),
+    folders=("kmnist", "KMNIST/raw"),
+    classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+)
+
+IMAGE_SETS = {each.name: each for each in (MNIST, FASHION_MNIST, KMNIST)}
+DIGITS = "digits"
+NAMES = (DIGITS, *IMAGE_SETS)
+
+
+def digits(task: str | None = None) -> Data:
+    """scikit-learn's embedded handwritten digits: 1797 rows, 8 x 8 pixels in 0 ... 1; a stratified, seeded split."""
+    bunch = load_digits()
+    x, y = bunch.data / 16, bunch.target
+    split = stratified_split(y)
+    arrays = [array[rows] for rows in split for array in (x, y)]
+    return Data(*arrays, task=task, name=DIGITS, target="digit", features=bunch.feature_names)
+
+
+def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: str | None = None) -> Data:
+    """A registered data set from the user's folder if it is there, else from the cache, else downloaded."""
+    folder = data_folder(data_dir)
+    place = locate(source, folder) if folder else None
+    if place is None:
+        place = Path(pooch.os_cache("bridle")) / source.name
+        fetch(source.files, source.mirrors, place, advice(source))
+    if place.is_file():
+        return read_pickle(place, source.name, task)
+    contents = read_contents(place)
+    check_contents(source, contents, place)
+    return idx_data(contents, place, source.name, task, source.classes)
+
+
+def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The folder that the user names, by argument or else by environment variable; it must exist."""
+    named = os.environ.get(ENVIRONMENT, "") if data_dir is None else os.fspath(data_dir)
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        source = ENVIRONMENT if data_dir is None else "--data-dir"
+        raise ValueError(f"there is no folder {folder}, which {source} names")
+    return folder
+
+
+def locate(source: ImageSet, folder: Path) -> Path | None:
+    """The folder of idx files, or the pickle, that holds ``source`` inside ``folder``."""
+    for place in (folder / inner for inner in source.folders):
+        if find_idx(place):
+            return place
+        for pickle in source.pickles:
+            if (place / pickle).is_file():
+                return place / pickle
+    return None
+
+
+def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -> None:
+    """Raise ``ValueError`` where a file of the user's is as long as the published one, but differs in content.
+
+    It is damaged or of another data set. A file of another length is the user's own choice, such as a smaller set to
+    try things on, and taken as it is.
+    """
+    for file, (role, data) in zip(source.files, contents.items(), strict=True):
+        difference = file.difference(data) if file.hashed == "content" and len(data) == file.length else ""
+        if difference:
+            raise ValueError(
+                f"{role} in {folder} is not {source.name}'s: {difference}; to read another data set, give its folder "
+                f"instead of the name {source.name!r}"
+            )
+
+
+def advice(source: ImageSet) -> str:
+    """What to do without a network."""
+    pickled = f" or {source.pickles[0]}" if source.pickles else ""
+    places = " or ".join(each for each in source.folders if each)
+    return (
+        f"Put the four files{pickled} into a folder and name it with --data-dir (data_dir= in Python) or the "
+        f"environment variable {ENVIRONMENT}; inside it they may also lie in {places}."
+    )

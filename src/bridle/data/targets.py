@@ -1,0 +1,135 @@
+"""Targets: which task they pose, class ids for labels, float32 for numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bridle.data.arrays import as_array, listed, owned
+
+TASKS = ("classification", "regression")
+
+# Note [labels or amounts]
+# Words and booleans are labels. Numbers that are not whole are amounts. Whole numbers can be either (digits 0 ... 9,
+# or house prices). They are taken for labels where there are few of them, each met twice on average; an array of
+# integer type is taken for labels always, since libraries hand out labels so. `task=` overrides.
+FEW = 20
+
+
+def column(given: Any, name: str) -> np.ndarray:
+    """Targets as an array of shape (rows,); ``ValueError`` for another shape, or missing or infinite values."""
+    y = as_array(given, name, "numbers or words")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise ValueError(f"{name} must have shape (rows,), one target per row, got {y.shape}")
+    if y.dtype.kind not in "biufUSO":
+        raise ValueError(f"{name} must hold numbers or words, got {y.dtype}")
+    check_present(y, name)
+    return y
+
+
+def check_present(y: np.ndarray, name: str, first: int = 0) -> None:
+    """Raise ``ValueError`` that counts and names the rows whose target is missing or infinite."""
+    missing = np.asarray(pd.isna(y))
+    if missing.any():
+        raise ValueError(f"{name} is missing in {listed(missing, first)}; fill or leave out these rows")
+    infinite = np.isinf(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
+    if infinite.any():
+        raise ValueError(f"{name} is infinite in {listed(infinite, first)}; correct or leave out these rows")
+
+
+def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
+    """The task that these targets pose; see Note [labels or amounts].
+
+    >>> infer_task(np.array(["cat", "dog"])), infer_task(np.array([0.5, 1.0])), infer_task(np.array([0.0, 1.0] * 2))
+    ('classification', 'regression', 'classification')
+    """
+    if y.dtype.kind in "bUSO" or (integers_are_labels and y.dtype.kind in "iu"):
+        return "classification"
+    few = np.unique(y)
+    labels = bool(len(few) <= FEW and len(y) >= 2 * len(few) and (few == np.rint(few)).all())
+    return "classification" if labels else "regression"
+
+
+def check_task(task: str | None) -> None:
+    """Raise ``ValueError`` unless ``task`` is None or one that there is."""
+    if task is not None and task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, or None to tell it by the targets, got {task!r}")
+
+
+def amounts(y: np.ndarray, name: str) -> np.ndarray:
+    """Regression targets, float32, in their own units."""
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must hold numbers for a regression, got {text(y[0])!r}; words need task='classification'"
+        )
+    numbers = owned(y, np.float32)
+    check_present(numbers, f"{name} in float32")
+    return numbers
+
+
+def class_names(y_train: np.ndarray) -> tuple[str, ...]:
+    """The distinct labels as text, in the order of the labels themselves (2 before 10)."""
+    return tuple(text(label) for label in np.unique(y_train).tolist())
+
+
+def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
+    """Labels as ids, int64; ``ValueError`` names labels that the classes, which are those of y_train, do not have."""
+    labels, places = np.unique(y, return_inverse=True)
+    known = {label: number for number, label in enumerate(classes)}
+    names = [text(label) for label in labels.tolist()]
+    strangers = [each for each in names if each not in known]
+    if strangers:
+        shown = ", ".join(map(repr, strangers[:5])) + (f" and {len(strangers) - 5} more" if len(strangers) > 5 else "")
+        raise ValueError(
+            f"{name} has the label{'s' if len(strangers) > 1 else ''} {shown}, which never occur in y_train; "
+            "every class needs training rows (amounts rather than labels need task='regression')"
+        )
+    return np.array([known[each] for each in names], dtype=np.int64)[places.reshape(-1)]
+
+
+def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
+    """Ids or names, for classes that the caller has listed."""
+    if y.dtype.kind in "US":
+        return class_ids(y, name, classes)
+    outside = (y < 0) | (y >= len(classes)) | (y != np.rint(y))
+    if outside.any():
+        raise ValueError(
+            f"{name} must hold ids 0 ... {len(classes) - 1} of the {len(classes)} classes, got {y[outside][0]}"
+        )
+    return owned(y, np.int64)
+
+
+def text(label: Any) -> str:
+    """A label as a name: 3.0 is "3"."""
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+
+
+def check_varied(y_train: np.ndarray, name: str, classes: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` where every training row has the same target: there is nothing to learn."""
+    if (y_train == y_train[0]).all():
+        value = repr(classes[int(y_train[0])]) if classes else f"{y_train[0]:g}"
+        raise ValueError(f"{name} is constant: every row has {value}; a target needs at least two values")
+
+
+def encode(
+    given: Mapping[str, np.ndarray], task: str, classes: tuple[str, ...]
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Encode every split's targets; ``given`` is keyed "train", "valid", "test". Also returns the class names."""
+    if task == "regression":
+        if classes:
+            raise ValueError(f"a regression has no classes, got {len(classes)}; leave classes= out")
+        encoded = {split: amounts(y, f"y_{split}") for split, y in given.items()}
+    elif classes:
+        encoded = {split: given_ids(y, f"y_{split}", classes) for split, y in given.items()}
+    else:
+        classes = class_names(given["train"])
+        encoded = {split: class_ids(y, f"y_{split}", classes) for split, y in given.items()}
+    check_varied(encoded["train"], "y_train", classes)
+    return encoded, classes

@@ -1,0 +1,126 @@
+"""A chart as plain data: traces and layout in plotly's own form, a summary in words, and its numbers as a table.
+
+Colours of text, grid and axes are left to the page's style sheet, which knows the light, the dark and the printed page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from bridle.report.looks import Look
+
+Trace = dict[str, Any]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+ROW_HEIGHT = 58  # pixels that one contender takes: its name above its marks
+ROW_MARGIN = {"l": 8, "r": 8, "t": 4, "b": 40}
+ABOVE = 0.36  # of a row: how far its name stands above its marks
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers as text; the first cell of a row is its head."""
+
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One drawing, and what stands for it where it cannot be seen."""
+
+    key: str  # unique on the page
+    title: str
+    note: str  # how to read it
+    summary: str  # what it shows, in a sentence
+    traces: list[Trace]
+    layout: dict[str, Any]
+    table: Table
+
+    def spec(self) -> dict[str, Any]:
+        """What the page hands to plotly."""
+        return {"key": self.key, "data": self.traces, "layout": self.layout}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a chart of rows says in words about one contender: its number among all, its look, a text at the right."""
+
+    number: int
+    look: Look
+    text: str
+
+
+def base_layout(height: int) -> dict[str, Any]:
+    """What all charts share: no dragging, since a finger that scrolls the page must not move a chart."""
+    return {
+        "height": height,
+        "showlegend": False,
+        "dragmode": False,
+        "hovermode": "closest",
+        "font": {"family": FONT, "size": 12},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
+    }
+
+
+def axis(title: str, **settings: Any) -> dict[str, Any]:
+    """An axis that cannot be dragged."""
+    return {"title": {"text": title, "standoff": 8}, "fixedrange": True, "zeroline": False, "ticks": "", **settings}
+
+
+def rows_layout(rows: list[Row], x_axis: dict[str, Any], *, lowest: float = -0.45) -> dict[str, Any]:
+    """One row for each contender, the first on top; names at the left and texts at the right stand above the marks."""
+    count = len(rows)
+    layout = base_layout(ROW_HEIGHT * count + ROW_MARGIN["t"] + ROW_MARGIN["b"])
+    names = [
+        beside(plain_text(row.look.name), height_of(place, count), "left", row.look.color)
+        for place, row in enumerate(rows)
+    ]
+    texts = [beside(plain_text(row.text), height_of(place, count), "right", None) for place, row in enumerate(rows)]
+    return {
+        **layout,
+        "margin": ROW_MARGIN,
+        "xaxis": x_axis,
+        "yaxis": {"range": [lowest, count - 1 + 0.62], "visible": False, "fixedrange": True},
+        "annotations": [*names, *texts],
+    }
+
+
+def height_of(place: int, count: int) -> int:
+    """The y of row ``place``, counted from the top."""
+    return count - 1 - place
+
+
+def beside(text: str, y: float, side: str, color: str | None) -> dict[str, Any]:
+    """A text above a row, at the left with the contender's mark in its colour, or at the right."""
+    mark = f'<span style="color:{color}">■</span> ' if color else ""
+    return {
+        "text": f"{mark}{text}",
+        "xref": "paper",
+        "x": 0 if side == "left" else 1,
+        "xanchor": side,
+        "y": y + ABOVE,
+        "yanchor": "middle",
+        "showarrow": False,
+        "font": {"size": 12},
+        "align": side,
+    }
+
+
+def plain_text(text: str) -> str:
+    """Text that plotly, which reads a few HTML tags, shows as it is."""
+    return escape(text, quote=False)
+
+
+def translucent(color: str, opacity: float) -> str:
+    """A ``#rrggbb`` colour with an opacity.
+
+    >>> translucent("#0072b2", 0.2)
+    'rgba(0,114,178,0.2)'
+    """
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"

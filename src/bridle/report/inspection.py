@@ -1,0 +1,75 @@
+"""What is inside the trained networks, for the terminal: norms, dead units and gammas of each layer."""
+
+from __future__ import annotations
+
+import math
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bridle.report.averages import counted, edges_over, finite, mean_of, middle
+from bridle.report.formats import NOTHING, fixed
+from bridle.report.histograms import gammas_of, layers_of, size
+from bridle.report.tables import dead
+from bridle.results import Contender, Study
+
+BARS = " ▁▂▃▄▅▆▇█"
+BINS = 12
+
+
+def inspection(study: Study) -> Group:
+    """For each contender a table of its layers: means over the runs, the gammas of all runs together."""
+    return Group(*(layers_of_one(contender) for contender in study.contenders))
+
+
+def layers_of_one(contender: Contender) -> Table:
+    """One contender's layers; gammas only where a batch norm left some."""
+    names = list(dict.fromkeys(layer.name for run in contender.runs for layer in run.layers))
+    gammas = {name: gammas_of(contender, name) for name in names}
+    with_gammas = any(gammas.values())
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), title=title(contender), title_justify="left"
+    )
+    table.add_column("layer", overflow="fold")
+    heads = ["weight\nnorm", "dead\nunits", *(["gamma\nleast", "\nmedian", "\ngreatest"] if with_gammas else [])]
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    if with_gammas:
+        table.add_column("\nhistogram", no_wrap=True)
+    for name in names:
+        table.add_row(Text(name), *layer_cells(contender, name), *(gamma_cells(gammas[name]) if with_gammas else []))
+    return table
+
+
+def title(contender: Contender) -> Text:
+    """The recipe and how many runs the numbers are over."""
+    runs = len(contender.runs)
+    diverged = f", {contender.diverged} diverged" if contender.diverged else ""
+    return Text.assemble((contender.name, "bold"), f"  ({runs} {'run' if runs == 1 else 'runs'}{diverged})")
+
+
+def layer_cells(contender: Contender, name: str) -> list[str]:
+    """Norm of the weights, and dead units of all units."""
+    layers = layers_of(contender, name)
+    count = dead(mean_of(layer.dead_units for layer in layers))
+    return [size(mean_of(layer.weight_norm for layer in layers)), f"{count} of {layers[0].units}"]
+
+
+def gamma_cells(gammas: list[float]) -> list[str]:
+    """The least, the middle and the greatest gamma, and their histogram in letters."""
+    if not finite(gammas):
+        return [NOTHING, NOTHING, NOTHING, ""]
+    ends = [fixed(each, 2) for each in (min(gammas), middle(gammas), max(gammas))]
+    return [*ends, drawn(counted(gammas, edges_over(min(gammas), max(gammas), BINS)))]
+
+
+def drawn(shares: list[float]) -> str:
+    """A histogram in one line of text; what is not empty shows.
+
+    >>> drawn([0.0, 0.01, 0.5, 1.0])
+    ' ▁▄█'
+    """
+    highest = max(shares) or 1.0
+    return "".join(BARS[math.ceil(share / highest * (len(BARS) - 1))] for share in shares)

@@ -1,0 +1,66 @@
+"""What tells contenders apart everywhere in a report: a short name, a colour, a line style, a marker.
+
+The colours are Okabe and Ito's, which differ for colour-blind readers, the two palest darkened so that they stand out
+on white as well as on the dark page. The baseline is grey.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bridle.results import Study
+
+BASELINE_COLOR = "#7d848e"
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c08a00", "#3d9fd6")
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("square", "diamond", "triangle-up", "cross", "star", "triangle-down")
+LONGEST = 34  # characters of a name: what fits beside a number on a phone
+ELLIPSIS = "…"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one contender is shown; ``name`` is unique within the study and at most 40 characters long."""
+
+    name: str
+    color: str
+    dash: str
+    symbol: str
+
+
+def looks(study: Study) -> list[Look]:
+    """One for each contender, in order."""
+    names = short_names([contender.name for contender in study.contenders])
+    return [look(name, number) for number, name in enumerate(names)]
+
+
+def look(name: str, number: int) -> Look:
+    """The look of contender ``number``; 0 is the baseline."""
+    if number == 0:
+        return Look(name, BASELINE_COLOR, "solid", "circle")
+    turn, place = divmod(number - 1, len(COLORS))
+    return Look(name, COLORS[place], DASHES[turn % len(DASHES)], SYMBOLS[place])
+
+
+def short_names(names: list[str]) -> list[str]:
+    """Recipes without the names of their knobs, cut to what fits, numbered where they would read alike.
+
+    >>> short_names(["none", "Dropout(rate=0.2, at='input') + WeightDecay(strength=0.01)"])
+    ['none', 'Dropout 0.2, input + WeightDecay …']
+    >>> short_names(["Dropout(rate=0.2) + L2(strength=0.001)", "L2(strength=0.1)", "L2(strength=0.1)"])
+    ['Dropout 0.2 + L2 0.001', '2. L2 0.1', '3. L2 0.1']
+    """
+    shorts = [cut(shortened(name)) for name in names]
+    return [f"{k}. {s}" if shorts.count(s) > 1 else s for k, s in enumerate(shorts, start=1)]
+
+
+def shortened(recipe: str) -> str:
+    """``Dropout(rate=0.2)`` as ``Dropout 0.2``."""
+    without_knobs = re.sub(r"\b\w+=", "", recipe)
+    return re.sub(r"\s+", " ", re.sub(r"['\"()]", " ", without_knobs)).replace(" ,", ",").strip()
+
+
+def cut(name: str) -> str:
+    """At most ``LONGEST`` characters, the last an ellipsis where some were left out."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1].rstrip()}{ELLIPSIS}"

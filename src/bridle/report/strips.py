@@ -1,0 +1,233 @@
+"""Charts with a row for each contender: every seed as a dot, the mean, and how far it may be off."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bridle.report.averages import finite, mean_of
+from bridle.report.charts import Chart, Row, Table, Trace, axis, height_of, plain_text, rows_layout, translucent
+from bridle.report.formats import (
+    NOTHING,
+    PERCENT,
+    bare,
+    fixed,
+    interval,
+    label,
+    points,
+    scaled,
+    shown,
+    signed,
+    spread,
+)
+from bridle.report.looks import Look, looks
+from bridle.report.words import SPLIT_NAMES, main_split, measured
+from bridle.results import Contender, Study, Summary, Versus
+
+SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
+
+
+def score_chart(study: Study, split: str, metric: str) -> Chart | None:
+    """One metric on one split; ``None`` where no contender has it."""
+    summaries = [contender.scores.get(split, {}).get(metric) for contender in study.contenders]
+    if not any(summary and finite(summary.values) for summary in summaries):
+        return None
+    title = f"{SPLIT_NAMES.get(split, split)} {label(metric)}".capitalize()
+    rows, traces = [], []
+    for number, (look, summary) in enumerate(zip(looks(study), summaries, strict=True)):
+        rows.append(Row(number, look, with_unit(metric, spread(metric, summary))))
+        y = height_of(number, len(summaries))
+        traces += score_traces(number, look, y, metric, summary or Summary(math.nan, math.nan, []))
+    return Chart(
+        key=f"score-{split}-{metric}",
+        title=title,
+        note=spread_note(study),
+        summary=f"{title}: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + ".",
+        traces=traces,
+        layout=rows_layout(rows, score_axis(metric)),
+        table=seeds_table(study, title, metric, [summary.values if summary else [] for summary in summaries]),
+    )
+
+
+def gap_chart(study: Study) -> Chart | None:
+    """Training minus validation score of the main metric, run by run; ``None`` where no run has both."""
+    gaps = [gaps_of(contender, study.metric) for contender in study.contenders]
+    if not any(finite(values) for values in gaps):
+        return None
+    rows, traces = [], []
+    for number, (look, values) in enumerate(zip(looks(study), gaps, strict=True)):
+        summary = Summary.of(values) if values else Summary(math.nan, math.nan, [])
+        rows.append(Row(number, look, points(study.metric, signed(study.metric, summary.mean))))
+        traces += score_traces(number, look, height_of(number, len(gaps)), study.metric, summary)
+    unit = " (points)" if study.metric in PERCENT else ""
+    layout = rows_layout(rows, axis(f"training − validation {label(study.metric)}{unit}"))
+    return Chart(
+        key="gap",
+        title="Generalization gap",
+        note=f"Training minus validation {label(study.metric)}, both measured in evaluation mode after the last epoch. "
+        + spread_note(study),
+        summary="Generalization gap: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + ".",
+        traces=traces,
+        layout={**layout, "shapes": [zero_line()]},
+        table=seeds_table(study, "Generalization gap", study.metric, gaps),
+    )
+
+
+def gaps_of(contender: Contender, metric: str) -> list[float]:
+    """Training minus validation score of each run."""
+    scored = [run.scores for run in contender.runs]
+    return [each["train"][metric] - each["valid"][metric] for each in scored if {"train", "valid"} <= set(each)]
+
+
+def difference_chart(study: Study) -> Chart | None:
+    """Each contender minus the baseline, paired by seed; ``None`` where nothing was paired."""
+    compared = [
+        (number, look, contender.versus_baseline)
+        for number, (look, contender) in enumerate(zip(looks(study), study.contenders, strict=True))
+        if contender.versus_baseline
+    ]
+    if not compared:
+        return None
+    metric = study.metric
+    rows = [Row(number, look, points(metric, signed(metric, versus.difference))) for number, look, versus in compared]
+    traces = []
+    for place, (number, look, versus) in enumerate(compared):
+        y = height_of(place, len(compared))
+        traces += seed_dots(number, look, y, metric, versus.values)
+        traces += bar(number, look, y, (scaled(metric, versus.low), scaled(metric, versus.high)))
+        traces.append(mean_mark(number, look, y, scaled(metric, versus.difference), versus_hover(versus)))
+    unit = " (points)" if metric in PERCENT else ""
+    layout = rows_layout(rows, axis(f"difference in {measured(study)} from {study.baseline.name}{unit}"))
+    return Chart(
+        key="difference",
+        title=f"Difference from {study.baseline.name}",
+        note=f"{SPLIT_NAMES[main_split(study)].capitalize()} {label(metric)} minus the baseline's, seed by seed. The "
+        "large mark is the mean over the seeds, the bar its 95 % confidence interval, the small dots are the seeds. A "
+        "bar that crosses the line at zero: no difference shown.",
+        summary="; ".join(f"{look.name} {versus.words}" for _, look, versus in compared) + ".",
+        traces=traces,
+        layout={**layout, "shapes": [zero_line()]},
+        table=difference_table(study, [(look, versus) for _, look, versus in compared]),
+    )
+
+
+def score_traces(number: int, look: Look, y: float, metric: str, summary: Summary) -> list[Trace]:
+    """Seeds, mean ± standard deviation and mean of one contender; over the finite runs where some are not."""
+    kept = finite(summary.values)
+    if not kept:
+        return []
+    over = Summary.of(kept)
+    mean, sd = scaled(metric, over.mean), scaled(metric, over.sd)
+    hover = f"{plain_text(look.name)}<br>{with_unit(metric, spread(metric, over))}"
+    marks = [*seed_dots(number, look, y, metric, summary.values), mean_mark(number, look, y, mean, hover)]
+    return [*bar(number, look, y, (mean - sd, mean + sd)), *marks] if len(kept) > 1 else marks
+
+
+def seed_dots(number: int, look: Look, y: float, metric: str, values: list[float]) -> list[Trace]:
+    """Each seed's value, a little below the mean."""
+    kept = finite(values)
+    if not kept:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "meta": number,
+            "name": plain_text(look.name),
+            "x": [scaled(metric, value) for value in kept],
+            "y": [y - SEEDS_BELOW] * len(kept),
+            "text": [f"one seed: {shown(metric, value)}" for value in kept],
+            "hovertemplate": "%{text}<extra></extra>",
+            "marker": {"color": translucent(look.color, 0.55), "size": 6, "symbol": "circle"},
+        }
+    ]
+
+
+def bar(number: int, look: Look, y: float, ends: tuple[float, float]) -> list[Trace]:
+    """A thick line from end to end."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "meta": number,
+            "x": list(ends),
+            "y": [y, y],
+            "line": {"color": translucent(look.color, 0.45), "width": 7},
+            "hoverinfo": "skip",
+        }
+    ]
+
+
+def mean_mark(number: int, look: Look, y: float, x: float, hover: str) -> Trace:
+    """The contender's own marker at its mean."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "meta": number,
+        "x": [x],
+        "y": [y],
+        "text": [hover],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"color": look.color, "size": 12, "symbol": look.symbol},
+    }
+
+
+def versus_hover(versus: Versus) -> str:
+    """The difference with its interval and verdict."""
+    difference = points(versus.metric, signed(versus.metric, versus.difference))
+    return f"{difference}<br>95 %: {interval(versus.metric, versus.low, versus.high)}<br>{plain_text(versus.verdict)}"
+
+
+def zero_line() -> dict[str, Any]:
+    """The line of no difference."""
+    line = {"color": "#7d848e", "width": 1.5, "dash": "dot"}
+    return {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": line}
+
+
+def score_axis(metric: str) -> dict[str, Any]:
+    """An axis for a metric; fractions in percent."""
+    return axis(label(metric), ticksuffix=" %" if metric in PERCENT else "", nticks=6)
+
+
+def with_unit(metric: str, text: str) -> str:
+    """``text`` with the unit of the metric itself."""
+    return f"{text} %" if metric in PERCENT and text != NOTHING else text
+
+
+def spread_note(study: Study) -> str:
+    """What the marks are."""
+    if len(study.seeds) == 1:
+        return "One seed: there is no spread to show."
+    return "Mark: mean over the seeds. Bar: one standard deviation to each side. Dots: the seeds."
+
+
+def seeds_table(study: Study, caption: str, metric: str, values: list[list[float]]) -> Table:
+    """One row for each contender: the mean, the standard deviation, and each run."""
+    most = max((len(each) for each in values), default=0)
+    head = ["Recipe", "Mean", "Sd", *(f"Run {number}" for number in range(1, most + 1))]
+    unit = " (%)" if metric in PERCENT else ""
+    rows = []
+    for look, its in zip(looks(study), values, strict=True):
+        kept = finite(its)
+        summary = Summary.of(kept) if kept else Summary(math.nan, math.nan, [])
+        sd = fixed(scaled(metric, summary.sd), 3) if len(kept) > 1 else NOTHING
+        cells = [bare(metric, value) for value in its] + [""] * (most - len(its))
+        rows.append([look.name, bare(metric, mean_of(its)), sd, *cells])
+    return Table(f"{caption}{unit}", head, rows)
+
+
+def difference_table(study: Study, compared: list[tuple[Look, Versus]]) -> Table:
+    """Difference, interval, verdict, and what would have been seen."""
+    metric = study.metric
+    unit = " (points)" if metric in PERCENT else ""
+    head = ["Recipe", "Difference", "95 % from", "to", "Verdict", "Smallest that would show"]
+    rows = [
+        [
+            look.name,
+            *(signed(metric, each) for each in (v.difference, v.low, v.high)),
+            v.verdict,
+            bare(metric, v.smallest),
+        ]
+        for look, v in compared
+    ]
+    return Table(f"Difference in {measured(study)}{unit}", head, rows)

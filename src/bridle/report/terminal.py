@@ -1,0 +1,117 @@
+"""The comparison as a table for the terminal: one where it is wide enough, two of them where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from bridle.report.formats import NOTHING, PERCENT, bare, fixed, label, signed, spread
+from bridle.report.tables import dead, metrics_of, quoted_split, splits_of
+from bridle.report.words import HELPS, HURTS, counted
+from bridle.results import Contender, Study
+
+NAME_WIDTH = 26  # WeightDecay(strength=0.01) in one line; longer recipes fold between their parts
+STYLES = {HELPS: "green", HURTS: "red"}
+HEADS = {"calibration_error": "calib.\nerror"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A head, and how a contender fills the column."""
+
+    head: str
+    cell: Callable[[Contender], str | Text]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A study's numbers; folded into two tables where the terminal is narrower than one."""
+
+    study: Study
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        scores, rest = score_columns(self.study), rest_columns(self.study)
+        together = console.measure(grid(self.study, [*scores, *rest], None), options=options.update(width=10_000))
+        if together.maximum <= options.max_width:
+            yield grid(self.study, [*scores, *rest], caption(self.study))
+        else:
+            yield grid(self.study, scores, None)
+            yield grid(self.study, rest, caption(self.study))
+
+
+def comparison_table(study: Study) -> Comparison:
+    """What ``rich`` prints: scores as mean ± standard deviation, gap, difference to the baseline, loss, cost."""
+    return Comparison(study)
+
+
+def grid(study: Study, columns: list[Column], note: str | None) -> Table:
+    """One row for each contender; only the recipe's column may fold."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), caption=note, caption_justify="left")
+    table.add_column("recipe", max_width=NAME_WIDTH, overflow="fold")
+    for column in columns:
+        table.add_column(column.head, justify="right", no_wrap=True)
+    for contender in study.contenders:
+        table.add_row(Text(contender.name), *(column.cell(contender) for column in columns))
+    return table
+
+
+def score_columns(study: Study) -> list[Column]:
+    """The main metric on each split, and the gap."""
+    metric = study.metric
+    unit = " %" if metric in PERCENT else ""
+    columns = [
+        Column(f"{split}\n{label(metric)}{unit}", score_cell(split, metric, with_sd=True)) for split in splits_of(study)
+    ]
+    return [*columns, Column("gap", lambda contender: signed(metric, contender.gap))]
+
+
+def rest_columns(study: Study) -> list[Column]:
+    """The difference to the baseline, the other metrics on the split that is quoted, and the cost."""
+    split = quoted_split(study)
+    others = [
+        Column(f"{split}\n{HEADS.get(metric, label(metric))}", score_cell(split, metric, with_sd=False))
+        for metric in metrics_of(study)
+        if metric != study.metric
+    ]
+    return [
+        Column("against baseline\n[95 % interval]", versus_cell),
+        *others,
+        Column("dead\nunits", lambda contender: dead(contender.dead_units)),
+        Column("sec-\nonds", lambda contender: fixed(contender.seconds, 2)),
+    ]
+
+
+def score_cell(split: str, metric: str, *, with_sd: bool) -> Callable[[Contender], str]:
+    """How a contender's score is shown."""
+
+    def cell(contender: Contender) -> str:
+        summary = contender.scores.get(split, {}).get(metric)
+        if with_sd or summary is None:
+            return spread(metric, summary)
+        return bare(metric, summary.mean)
+
+    return cell
+
+
+def versus_cell(contender: Contender) -> Text:
+    """Difference and interval, green where it helps, red where it hurts."""
+    versus = contender.versus_baseline
+    if not versus:
+        return Text(NOTHING)
+    difference, low, high = (signed(versus.metric, each) for each in (versus.difference, versus.low, versus.high))
+    return Text(f"{difference} [{low}, {high}]", style=STYLES.get(versus.verdict, ""))
+
+
+def caption(study: Study) -> str:
+    """What the numbers are."""
+    percentages = [label(metric) for metric in metrics_of(study) if metric in PERCENT]
+    units = f"{' and '.join(percentages)} in percent, differences in points; " if percentages else ""
+    spreads = (
+        "one seed" if len(study.seeds) == 1 else f"mean ± standard deviation over {counted('seed', len(study.seeds))}"
+    )
+    return f"{units}{spreads}; seconds are those of one run"

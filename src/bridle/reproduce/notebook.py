@@ -1,0 +1,141 @@
+"""Run the notebook as it stands, then the same comparison done right, and time both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from bridle.compare import compare
+from bridle.compare.made import made
+from bridle.data import Data
+from bridle.networks import mlp
+from bridle.protocol import Protocol
+from bridle.recipe import Recipe
+from bridle.regularizers import BatchNorm, Dropout, WeightDecay
+from bridle.reproduce.literal import EPOCHS, INPUTS, NAMES, OUTPUTS, LiteralRun, Split, dead_outputs, one_pass
+from bridle.reproduce.reproduction import Reproduction, RightRecipe
+from bridle.results import Contender, Study
+
+NETWORK = mlp(128, 64)
+PROTOCOL = Protocol(optimizer="adam", lr=0.003, schedule="cosine", batch_size=128, epochs=6)
+RECIPES = dict(
+    zip(
+        NAMES,
+        (
+            Recipe(),
+            Recipe.of(WeightDecay(strength=0.1)),
+            Recipe.of(Dropout(rate=0.1)),
+            Recipe.of(BatchNorm()),
+        ),
+        strict=True,
+    )
+)
+
+Count = Callable[[int, int], None]  # told how many steps are done of how many
+Watch = Callable[[str, int, int], None]  # told what is being trained, and how many of its steps are done of how many
+
+
+def notebook(
+    data: Data,
+    *,
+    seeds: int = 1,
+    epochs: int = EPOCHS,
+    right_seeds: int = 5,
+    protocol: Protocol = PROTOCOL,
+    progress: Watch | None = None,
+) -> Reproduction:
+    """Train the notebook's four networks as it does, under seeds 0, 1, ..., then the same four recipes done right.
+
+    ``data`` is MNIST as ``bridle.load("mnist")`` gives it, or anything with 784 inputs and 10 classes. The comparison
+    done right has ``right_seeds`` seeds and follows ``protocol``. Fewer ``epochs`` than the notebook's 500 shorten the
+    literal runs for a try, and the others where they would take more. ``progress(what, done, total)`` hears of the
+    epochs of a literal run, and of the steps of all others together.
+
+    An interrupt (Ctrl-C) returns what is finished, with ``finished=False``; where no run is, it goes on as
+    ``KeyboardInterrupt``. Raises ``ValueError`` for data that the notebook's networks cannot take.
+    """
+    for name, value in (("seeds", seeds), ("epochs", epochs), ("right_seeds", right_seeds)):
+        at_least_one(name, value)
+    split = split_of(data)
+    protocol = replace(protocol, epochs=min(protocol.epochs, epochs))
+    told = progress or silent
+    runs: list[LiteralRun] = []
+    study = None
+    try:
+        for seed in range(seeds):
+            for run in one_pass(split, seed, epochs, partial(tell_epochs, told, seed, epochs)):
+                runs.append(run)
+        study = done_right(data, right_seeds, protocol, partial(told, "Done right"))
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+    return Reproduction(
+        epochs=epochs,
+        runs=runs,
+        right=right_recipes(study, split) if study else [],
+        right_seconds=study.made["seconds"] if study else 0.0,
+        network=str(NETWORK),
+        protocol=protocol.to_json(),
+        made=made(),
+        finished=study is not None and study.finished,
+    )
+
+
+def done_right(data: Data, seeds: int, protocol: Protocol = PROTOCOL, watch: Count | None = None) -> Study:
+    """The notebook's comparison as it should be: the same four recipes under one protocol, over seeds 0, 1, ...."""
+    return compare(data, list(RECIPES.values()), seeds, NETWORK, protocol, progress=watch)
+
+
+def at_least_one(name: str, value: object) -> None:
+    """Raise ``ValueError`` unless ``value`` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"reproduce: {name} must be a whole number of at least 1, got {value!r}")
+
+
+def split_of(data: Data) -> Split:
+    """The rows that the notebook uses, as it has them; ``ValueError`` for data of another kind."""
+    if data.task != "classification" or data.n_inputs != INPUTS or data.n_outputs != OUTPUTS:
+        raise ValueError(
+            f"the notebook's networks take {INPUTS} inputs and tell {OUTPUTS} classes apart, but these data are a "
+            f"{data.task} with {data.n_inputs} inputs and {data.n_outputs} outputs; give MNIST, or a set of its layout"
+        )
+    return Split(
+        torch.tensor(data.x_train, dtype=torch.float32).flatten(1),
+        torch.tensor(data.y_train, dtype=torch.int64),
+        torch.tensor(data.x_valid, dtype=torch.float32).flatten(1),
+        torch.tensor(data.y_valid, dtype=torch.int64),
+    )
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
+    del what, done, total
+
+
+def tell_epochs(told: Watch, seed: int, epochs: int, name: str, done: int) -> None:
+    """Pass the progress of a literal run on, under its name and seed."""
+    told(f"{name}, seed {seed}", done, epochs)
+
+
+def right_recipes(study: Study, split: Split) -> list[RightRecipe]:
+    """The study's contenders under the notebook's names; those without any run are left out."""
+    names = {str(recipe): name for name, recipe in RECIPES.items()}
+    return [right_recipe(names[each.name], each, split) for each in study.contenders if each.runs]
+
+
+def right_recipe(name: str, contender: Contender, split: Split) -> RightRecipe:
+    """One contender, with its outputs counted as those of the notebook."""
+    runs = contender.runs
+    return RightRecipe(
+        name=name,
+        recipe=contender.name,
+        accuracy=[100 * run.scores["valid"]["accuracy"] for run in runs],
+        test_accuracy=[100 * run.scores["test"]["accuracy"] for run in runs if "test" in run.scores],
+        dead_outputs=[int(dead_outputs(run.model, split.x_valid).sum()) for run in runs],
+        seconds=math.fsum(run.seconds for run in runs),
+        versus=contender.versus_baseline,
+    )

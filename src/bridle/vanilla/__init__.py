@@ -1,0 +1,9 @@
+"""The vanilla engine: a neural network, its optimizers and its training loop in NumPy, every gradient by hand.
+
+It is the definition that the fast engine is tested against, written to be read, in this order: ``parts`` (linear
+layer, activation, and what a recipe adds), ``network`` (a chain of parts), ``optimizers``, ``training``, ``measures``.
+"""
+
+from bridle.vanilla.network import Network as Network
+from bridle.vanilla.training import step_losses as step_losses
+from bridle.vanilla.training import train_variants as train_variants

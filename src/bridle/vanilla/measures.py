@@ -1,0 +1,58 @@
+"""What is measured of a network, while it trains and when it is trained: always in evaluation mode."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bridle.data import Data
+from bridle.metrics import METRICS, dead_units, scores, weight_histogram
+from bridle.results import MAIN_METRIC, LayerSummary
+from bridle.vanilla.network import Network
+from bridle.vanilla.parts import Linear
+
+
+def evaluate(network: Network, data: Data, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Every metric of the task on these rows."""
+    found = scores(network.predict(x), y, task=data.task, target_scale=data.target_scale)
+    return {metric: float(score) for metric, score in found.items()}
+
+
+def curve_point(network: Network, data: Data) -> dict[str, float]:
+    """Loss and main metric on the validation rows, and on as many training rows, the first ones."""
+    rows = len(data.x_valid)
+    train = evaluate(network, data, data.x_train[:rows], data.y_train[:rows])
+    valid = evaluate(network, data, data.x_valid, data.y_valid)
+    shown = ("loss", MAIN_METRIC[data.task])
+    return {f"{split}_{each}": found[each] for split, found in (("train", train), ("valid", valid)) for each in shown}
+
+
+def final_scores(network: Network, data: Data, diverged: bool) -> dict[str, dict[str, float]]:
+    """Every metric on every split; nan for a network that diverged."""
+    if diverged:
+        return {split: dict.fromkeys(METRICS[data.task], math.nan) for split in data.splits()}
+    return {split: evaluate(network, data, x, y) for split, (x, y) in data.splits().items()}
+
+
+def layer_summaries(network: Network, x: np.ndarray) -> list[LayerSummary]:
+    """One summary per linear layer; ``x`` (rows, ...) are the rows on which a unit may show that it is alive."""
+    low: dict[str, np.ndarray] = {}
+    high: dict[str, np.ndarray] = {}
+    for activations in network.activations(x):
+        for name, h in activations.items():
+            low[name] = np.minimum(low.get(name, math.inf), h.min(0))
+            high[name] = np.maximum(high.get(name, -math.inf), h.max(0))
+    linears = [part for part in network.parts if isinstance(part, Linear)]
+    gammas = [network.parameters.get(f"norm{number}.weight") for number, _ in enumerate(linears, start=1)]
+    return [
+        LayerSummary(
+            name=linear.name,
+            units=len(linear.bias),
+            dead_units=int(dead_units(low[linear.name], high[linear.name]).sum()),
+            weight_norm=float(np.sqrt((linear.weight**2).sum())),
+            weights=weight_histogram(linear.weight),
+            gammas=None if gamma is None else gamma.tolist(),
+        )
+        for linear, gamma in zip(linears, gammas, strict=True)
+    ]

@@ -1,0 +1,9 @@
+"""Common to all tests: the assertions of the checking helpers explain themselves, and torch keeps to one thread."""
+
+import pytest
+
+pytest.register_assert_rewrite("cases", "checks", "place_checks", "card_checks")
+
+import torch  # noqa: E402  (after the line above, which must come before the helpers are imported)
+
+torch.set_num_threads(1)  # the arrays are small; threads would only wait for each other

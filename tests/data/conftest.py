@@ -1,0 +1,109 @@
+"""Small data sets, written where a test wants them, and a web server for downloads."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+WriteIdx = Callable[..., dict[str, bytes]]
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def idx_contents(train: int = 12, test: int = 4) -> dict[str, bytes]:
+    random = np.random.default_rng(0)
+    contents = {}
+    for part, rows in (("train", train), ("t10k", test)):
+        contents[f"{part}-images-idx3-ubyte"] = idx_bytes(random.integers(0, 256, (rows, 4, 3)))
+        contents[f"{part}-labels-idx1-ubyte"] = idx_bytes(np.arange(rows) % 2)
+    return contents
+
+
+@pytest.fixture
+def write_idx() -> WriteIdx:
+    """Write four small idx files of 4 x 3 pixels and two classes into a folder; returns their contents by name."""
+
+    def write(folder: Path, *, packed: bool = False, joint: str = "-") -> dict[str, bytes]:
+        folder.mkdir(parents=True, exist_ok=True)
+        contents = idx_contents()
+        for name, data in contents.items():
+            spelled = name.replace("-idx", f"{joint}idx")
+            (folder / (spelled + ".gz" * packed)).write_bytes(gzip.compress(data) if packed else data)
+        return contents
+
+    return write
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves ``files`` by path; a file in ``cut`` is promised whole and sent by half."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.cut: set[str] = set()
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if self.path not in self.server.files:
+            self.send_error(404)
+            return
+        data = self.server.files[self.path]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if self.path in self.server.cut else data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, if this machine has one."""
+    named = os.environ.get("BRIDLE_TEST_DATA")
+    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no folder of real data: neither BRIDLE_TEST_DATA nor ../shared/data")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has its own empty cache and no data folder; the home of this user is not touched."""
+    cache = tmp_path / "cache"
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(cache))
+    monkeypatch.delenv("BRIDLE_DATA", raising=False)
+    return cache

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from bridle.data import Data
+
+X = np.arange(12, dtype=np.float32).reshape(6, 2)
+X2 = X[:2] + 1
+WORDS = ["b", "a", "b", "a", "c", "c"]
+
+
+def test_words_become_ids_in_sorted_order() -> None:
+    data = Data(X, WORDS, X2, ["c", "a"], X2, ["b", "b"])
+    assert data.task == "classification"
+    assert data.classes == ("a", "b", "c")
+    assert data.y_train.tolist() == [1, 0, 1, 0, 2, 2]
+    assert data.y_valid.tolist() == [2, 0]
+    assert data.y_test is not None
+    assert data.y_test.tolist() == [1, 1]
+    assert data.y_train.dtype == np.int64
+    assert (data.n_inputs, data.n_outputs) == (2, 3)
+    assert data.target_scale == (0.0, 1.0)
+
+
+def test_whole_numbers_sort_as_numbers_and_are_named_without_a_point() -> None:
+    assert Data(X, [10, 2, 2, 10, 1, 1], X2, [1, 2]).classes == ("1", "2", "10")
+    assert Data(X, np.array([10, 2, 2, 10, 1, 1], float), X2, [1, 2]).classes == ("1", "2", "10")
+
+
+@pytest.mark.parametrize(
+    ("y_train", "y_valid", "task"),
+    [
+        ([True, False] * 3, [True, False], "classification"),
+        (["u", "v"] * 3, ["u", "v"], "classification"),
+        (np.arange(6) % 3, [0, 1], "classification"),
+        ([0.0, 1.0] * 3, [0.0, 1.0], "classification"),
+        ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 7.0], "regression"),
+        ([0.5, 1.0] * 3, [0.0, 1.0], "regression"),
+        (pd.Series(["u", "v"] * 3, dtype="category"), pd.Series(["u", "v"]), "classification"),
+        (pd.Series([1, 2] * 3, dtype="Int64"), [1, 2], "classification"),
+    ],
+)
+def test_the_task_is_told_by_the_targets(y_train: Any, y_valid: Any, task: str) -> None:
+    assert Data(X, y_train, X2, y_valid).task == task
+
+
+def test_task_overrides_what_the_targets_look_like() -> None:
+    amounts = Data(X, [1, 2, 3, 1, 2, 3], X2, [7, 8], task="regression")
+    assert amounts.y_train.dtype == np.float32
+    assert amounts.y_valid.tolist() == [7.0, 8.0]
+    assert amounts.classes == ()
+    assert amounts.n_outputs == 1
+    assert amounts.target_scale == (2.0, pytest.approx(np.sqrt(2 / 3)))
+    labels = Data(X, [0.5, 1.5] * 3, X2, [0.5, 1.5], task="classification")
+    assert labels.classes == ("0.5", "1.5")
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.ndarray.tolist,
+        torch.tensor,
+        lambda x: pd.DataFrame(x, columns=["one", "two"]),
+        lambda x: np.asfortranarray(x.astype(np.float64)),
+        lambda x: x.astype(object),
+        lambda x: x.astype(np.int16),
+    ],
+    ids=["lists", "tensors", "pandas", "fortran", "objects", "integers"],
+)
+def test_inputs_of_any_kind_become_contiguous_float32(convert: Any) -> None:
+    data = Data(convert(X), WORDS, convert(X2), WORDS[:2])
+    assert data.x_train.dtype == np.float32
+    assert data.x_train.flags.c_contiguous
+    np.testing.assert_array_equal(data.x_train, X)
+    torch.from_numpy(data.x_train)  # warns, which is an error here, where the memory is read-only
+
+
+def test_column_names_of_a_data_frame_are_kept() -> None:
+    assert Data(pd.DataFrame(X, columns=["one", "two"]), WORDS, X2, WORDS[:2]).features == ("one", "two")
+    assert Data(X, WORDS, X2, WORDS[:2], features=["p", "q"]).features == ("p", "q")
+
+
+def test_images_keep_their_axes_and_count_as_flattened() -> None:
+    data = Data(np.zeros((4, 1, 3, 3)), [0, 1, 0, 1], np.zeros((2, 1, 3, 3)), [0, 1])
+    assert data.x_train.shape == (4, 1, 3, 3)
+    assert data.n_inputs == 9
+
+
+def test_targets_in_one_column_are_flattened() -> None:
+    assert Data(X, np.array(WORDS)[:, None], X2, [["a"], ["b"]]).y_valid.tolist() == [0, 1]
+
+
+def test_given_classes_name_ids_or_words() -> None:
+    ids = Data(X, [0, 1] * 3, X2, [0, 1], classes=["no", "yes"])
+    words = Data(X, ["no", "yes"] * 3, X2, ["no", "yes"], classes=["no", "yes"])
+    assert ids.classes == words.classes == ("no", "yes")
+    assert ids.fingerprint == words.fingerprint
+    with pytest.raises(ValueError, match=r"y_valid must hold ids 0 \.\.\. 1 of the 2 classes, got 2"):
+        Data(X, [0, 1] * 3, X2, [0, 2], classes=["no", "yes"])
+
+
+def test_the_splits_are_those_that_were_given() -> None:
+    data = Data(X, WORDS, X2, WORDS[:2])
+    assert list(data.splits()) == ["train", "valid"]
+    assert list(Data(X, WORDS, X2, WORDS[:2], X2, WORDS[:2]).splits()) == ["train", "valid", "test"]
+    assert data.splits()["valid"][0] is data.x_valid
+
+
+def test_data_cannot_be_changed_by_assignment() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Data(X, WORDS, X2, WORDS[:2]).task = "regression"  # type: ignore[misc]  # that is the test
+
+
+def test_the_description_is_plain_json() -> None:
+    data = Data(X, WORDS, X2, WORDS[:2], name="toy", target="letter")
+    description = json.loads(json.dumps(data.describe()))
+    assert description == {
+        "name": "toy",
+        "task": "classification",
+        "target": "letter",
+        "rows": {"train": 6, "valid": 2, "test": 0},
+        "features": 2,
+        "outputs": 3,
+        "classes": ["a", "b", "c"],
+        "fingerprint": data.fingerprint,
+    }
+
+
+def test_the_fingerprint_follows_content_and_task_only() -> None:
+    one = Data(X, [1, 2] * 3, X2, [1, 2], name="one")
+    assert one.fingerprint == Data(X.tolist(), [1, 2] * 3, X2, [1, 2], name="two").fingerprint
+    others = [
+        Data(X, [1, 2] * 3, X2, [1, 2], task="regression"),
+        Data(X + 1, [1, 2] * 3, X2, [1, 2]),
+        Data(X, [1, 2] * 3, X2, [2, 2]),
+        Data(X, [1, 2] * 3, X2, [1, 2], X2, [1, 2]),
+        Data(X.reshape(6, 1, 2), [1, 2] * 3, X2.reshape(2, 1, 2), [1, 2]),
+    ]
+    prints = {each.fingerprint for each in (one, *others)}
+    assert len(prints) == 6
+    assert all(len(each) == 64 for each in prints)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((X, WORDS[:5], X2, WORDS[:2]), "x_train has 6 rows, but y_train has 5"),
+        ((X, WORDS, X2[:, :1], WORDS[:2]), r"the rows of x_valid have shape \(1,\), those of x_train \(2,\)"),
+        (
+            (X[:, 0], WORDS, X2, WORDS[:2]),
+            r"x_train must have shape \(rows, features\) or \(rows, \.\.\.\), got \(6,\)",
+        ),
+        ((X, X, X2, X2), r"y_train must have shape \(rows,\), one target per row, got \(6, 2\)"),
+        ((X, WORDS, X2[:0], []), "x_valid has no rows"),
+        ((X[:, :0], WORDS, X2[:, :0], WORDS[:2]), "x_train has no features"),
+        (([["x", 1]] * 6, WORDS, X2, WORDS[:2]), "x_train must hold numbers, got <U21 such as 'x'; encode it"),
+        ((np.array([["x", None]] * 6), WORDS, X2, WORDS[:2]), "x_train must hold numbers, got object such as 'x'"),
+        ((X.astype(complex), WORDS, X2, WORDS[:2]), "x_train must hold numbers, got complex128 such as 0j"),
+        ((X.astype("datetime64[ns]"), WORDS, X2, WORDS[:2]), "x_train must hold numbers, got datetime64"),
+        (([[1], [1, 2]], WORDS, X2, WORDS[:2]), "x_train cannot be read as an array: "),
+        ((torch.ones(6, 2, requires_grad=True), WORDS, X2, WORDS[:2]), "x_train cannot be read as an array: "),
+        ((7, WORDS, X2, WORDS[:2]), "x_train must be an array with one entry per row, got int"),
+        (([[{}, {}]] * 6, WORDS, X2, WORDS[:2]), "x_train must hold numbers, got dict such as {}"),
+        ((X, WORDS, [[1, NAN], [INF, 1]], WORDS[:2]), r"x_valid must be finite .* in 2 rows \(0, 1\)"),
+        ((X, WORDS, [[1, None], [1, 1]], WORDS[:2]), r"x_valid must be finite .* in 1 row \(0\)"),
+        (
+            (X.astype(float) * 1e300, WORDS, X2, WORDS[:2]),
+            r"x_train must be finite in float32, .* in 6 rows \(0, 1, 2, 3, 4 and 1 more",
+        ),
+        ((X, WORDS, X2, ["a", "d"]), "y_valid has the label 'd', which never occur in y_train"),
+        ((X, [1, 2] * 3, X2, [3, 4]), "y_valid has the labels '3', '4', which never .* task='regression'"),
+        ((X, ["a"] * 6, X2, ["a"] * 2), "y_train is constant: every row has 'a'"),
+        ((X, [2.5] * 6, X2, [1.0, 2.0]), "y_train is constant: every row has 2.5"),
+        ((X, ["a", None] * 3, X2, ["a"] * 2), r"y_train is missing in 3 rows \(1, 3, 5\)"),
+        ((X, [0.5, NAN] * 3, X2, [0.5, 0.5]), r"y_train is missing in 3 rows \(1, 3, 5\)"),
+        ((X, [0.5, 1.5] * 3, X2, [INF, 0.5]), r"y_valid is infinite in 1 row \(0\)"),
+        ((X, [0.5, 1e300] * 3, X2, [1.0, 0.5]), r"y_train in float32 is infinite in 3 rows"),
+        ((X, [{}] * 6, X2, [{}] * 2), "y_train must hold numbers or words, got dict"),
+        ((X, X[:, 0].astype("datetime64[D]"), X2, [1, 2]), "y_train must hold numbers or words, got datetime64"),
+        ((X, WORDS, X2, WORDS[:2], X2), "x_test was given without y_test"),
+        ((X, WORDS, X2, WORDS[:2], None, WORDS[:2]), "y_test was given without x_test"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(arrays: tuple[Any, ...], message: str) -> None:
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match=message):
+        Data(*arrays)
+
+
+def test_options_that_make_no_sense_are_refused() -> None:
+    good: tuple[Any, ...] = (X, WORDS, X2, WORDS[:2])
+    with pytest.raises(ValueError, match=r"task must be one of classification, regression"):
+        Data(*good, task="ranking")
+    with pytest.raises(ValueError, match=r"got 3 feature names for 2 features"):
+        Data(*good, features=["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"y_train must hold numbers for a regression, got 'b'"):
+        Data(*good, task="regression")
+    with pytest.raises(ValueError, match=r"a regression has no classes"):
+        Data(X, X[:, 0], X2, X2[:, 0], task="regression", classes=["a", "b"])

@@ -1,0 +1,136 @@
+"""A user's own module: stacked by torch.func, the recipe's layers hung into it, or trained one by one with a notice."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bridle import draws, engine
+from bridle.data import Data
+from bridle.networks import mlp
+from bridle.protocol import Protocol, Variant
+from bridle.recipe import Recipe
+
+EXACT = Protocol(batch_size=64, epochs=2, precision="float64")
+RECIPES = [
+    "none",
+    "L2(strength=0.01)",
+    "WeightDecay(strength=0.3)",
+    "Dropout(rate=0.3)",
+    "BatchNorm",
+    "L2(strength=0.001) + Dropout(rate=0.1, at='all') + BatchNorm(momentum=0.5) + WeightDecay",
+]
+
+
+class Perceptron(nn.Module):
+    """The built-in mlp(16, 8), as a user would write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(64, 16), nn.Linear(16, 8), nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.relu(self.second(torch.relu(self.first(x)))))
+
+
+class Convolutional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU())
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x.view(-1, 1, 8, 8)).flatten(1))
+
+
+class WithLayersOfItsOwn(Perceptron):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.dropout = nn.BatchNorm1d(16), nn.Dropout(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.relu(self.second(self.dropout(torch.relu(self.norm(self.first(x)))))))
+
+
+class DrawsItself(Perceptron):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x + 0.1 * torch.randn_like(x) if self.training else x)
+
+
+def like_the_built_in() -> Perceptron:
+    """The same initial weights as mlp(16, 8) under seed 3."""
+    module = Perceptron().double()
+    for number, layer in enumerate((module.first, module.second, module.last)):
+        weight, bias = draws.linear_weights(3, number, layer.in_features, layer.out_features)
+        layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+    return module.float().double()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_module_trains_exactly_like_the_built_in_network(digits: Data, recipe: str) -> None:
+    variant = Variant(Recipe.parse(recipe), 3)
+    theirs = engine.step_losses(digits, variant, mlp(16, 8), EXACT, 30)
+    ours = engine.step_losses(digits, variant, like_the_built_in, EXACT, 30)
+    assert ours == pytest.approx(theirs, rel=1e-5)  # the built-in's initial weights are not rounded to float32
+
+
+@pytest.mark.parametrize("factory", [Perceptron, Convolutional, WithLayersOfItsOwn])
+def test_alone_or_in_a_stack_is_the_same(digits: Data, factory: type[nn.Module]) -> None:
+    members = [Variant(Recipe.parse(recipe), seed) for recipe in RECIPES for seed in (0, 1)]
+    together = {(run.recipe, run.seed): run for run in engine.train_variants(digits, members, factory, EXACT)}
+    assert len(together) == len(members)
+    for recipe in RECIPES:
+        alone = engine.train(digits, recipe, factory, EXACT, seed=1)
+        run = together[alone.recipe, 1]
+        assert run.scores["valid"] == pytest.approx(alone.scores["valid"], rel=1e-8)
+        assert run.curves["step_loss"] == pytest.approx(alone.curves["step_loss"], rel=1e-8)
+
+
+@pytest.mark.parametrize("factory", [Perceptron, Convolutional, WithLayersOfItsOwn])
+def test_the_model_is_the_users_module_with_the_scores_of_the_run(digits: Data, factory: type[nn.Module]) -> None:
+    run = engine.train(digits, RECIPES[-1], factory, Protocol(epochs=2), seed=1)
+    assert isinstance(run.model, factory)
+    with torch.no_grad():
+        right = run.model(torch.from_numpy(digits.x_valid)).argmax(1).numpy() == digits.y_valid
+    assert right.mean() == pytest.approx(run.scores["valid"]["accuracy"])
+    assert all(layer.gammas for layer in run.layers[:-1])
+    assert run.layers[-1].gammas is None
+
+
+def test_its_own_dropout_and_batch_norm_act_as_torchs_do(digits: Data) -> None:
+    run = engine.train(digits, None, WithLayersOfItsOwn, Protocol(epochs=12), seed=0)
+    assert run.scores["valid"]["accuracy"] > 0.85
+    assert not torch.equal(run.model.norm.running_mean, torch.zeros(16))
+    assert int(run.model.norm.num_batches_tracked) == 12 * (len(digits.x_train) // 64)
+
+
+def test_a_module_that_draws_random_numbers_is_trained_one_by_one_with_a_notice(digits: Data) -> None:
+    members = [Variant(Recipe.parse(recipe), seed) for recipe in ("none", "Dropout") for seed in (0, 1)]
+    before = torch.random.get_rng_state()
+    with pytest.warns(UserWarning, match="one by one"):
+        together = list(engine.train_variants(digits, members, DrawsItself, EXACT))
+    assert torch.equal(before, torch.random.get_rng_state())
+    with pytest.warns(UserWarning, match="one by one"):
+        alone = engine.train(digits, "Dropout", DrawsItself, EXACT, seed=1)
+    assert together[-1].scores == alone.scores
+
+
+def test_the_callers_random_numbers_are_left_alone(digits: Data) -> None:
+    before = torch.random.get_rng_state()
+    engine.train(digits, None, Perceptron, Protocol(epochs=1))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        (lambda: nn.Linear(3, 10), "cannot take a batch of shape"),
+        (lambda: nn.Linear(64, 3), r"must map a batch to shape \(batch, 10\)"),
+        (lambda: 3, "returns an nn.Module"),
+        (3, "returns an nn.Module"),
+    ],
+)
+def test_a_network_that_does_not_fit_gets_a_sentence(digits: Data, network: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        engine.train(digits, None, network, Protocol(epochs=1))  # type: ignore[arg-type]

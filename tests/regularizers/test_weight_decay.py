@@ -1,0 +1,122 @@
+"""What WeightDecay's card claims: its equals under SGD and AdamW, and why Adam needs it to be decoupled."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from torch import nn
+
+from bridle import L2, WeightDecay
+from bridle.networks import mlp
+from bridle.places import acts_on
+
+STEPS = 50
+STRENGTH = 0.05
+
+
+def problem(dtype=torch.float64):
+    """A 5-4-3 network and 16 rows with classes, always the same."""
+    random = torch.Generator().manual_seed(0)
+    network = mlp(4).build(5, 3).to(dtype)
+    with torch.no_grad():
+        for w in network.parameters():
+            w.copy_(torch.randn(w.shape, generator=random, dtype=torch.float64))
+    x = torch.randn(16, 5, generator=random, dtype=torch.float64).to(dtype)
+    return network, x, torch.arange(16) % 3
+
+
+def groups(network, decay):
+    """The parameter groups of torch's users: matrices decay, biases do not."""
+    named = list(network.named_parameters())
+    chosen = [w for name, w in named if acts_on("matrices", name, w.ndim)]
+    others = [w for name, w in named if not acts_on("matrices", name, w.ndim)]
+    return [{"params": chosen, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def walk(make_optimizer, *, penalty=None, decay=None, dtype=torch.float64):
+    """All parameters after each of 50 full-batch steps at a falling learning rate; regularized as asked."""
+    network, x, y = problem(dtype)
+    optimizer, path = make_optimizer(network), []
+    for step in range(STEPS):
+        lr = 0.1 * (1 - step / STEPS)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        matrices = [w for w in network.parameters() if w.ndim >= 2]
+        loss = nn.functional.cross_entropy(network(x), y)
+        loss = loss + sum(penalty.torch(w, strength=penalty.strength) for w in matrices) if penalty else loss
+        optimizer.zero_grad()
+        loss.backward()
+        if decay:
+            with torch.no_grad():
+                for w in matrices:
+                    decay.torch(w, strength=decay.strength, lr=lr, out=w)
+        optimizer.step()
+        path.append(torch.cat([w.detach().flatten() for w in network.parameters()]))
+    return torch.stack(path)
+
+
+def sgd(network, decay=0.0):
+    return torch.optim.SGD(groups(network, decay), lr=0.1)
+
+
+def adam(network, decay=0.0):
+    return torch.optim.Adam(groups(network, decay), lr=0.1)
+
+
+def test_under_sgd_penalty_coupled_and_decoupled_decay_walk_the_same_path():
+    penalized = walk(sgd, penalty=L2(strength=STRENGTH))
+    coupled = walk(lambda network: sgd(network, 2 * STRENGTH))
+    decoupled = walk(sgd, decay=WeightDecay(strength=2 * STRENGTH))
+    assert_allclose(penalized, coupled, rtol=1e-10, atol=1e-12)
+    assert_allclose(decoupled, coupled, rtol=1e-10, atol=1e-12)
+    assert not np.allclose(walk(sgd)[-1], coupled[-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+def test_under_adam_it_is_adamw(dtype, rtol):
+    ours = walk(adam, decay=WeightDecay(strength=STRENGTH), dtype=dtype)
+    theirs = walk(lambda network: torch.optim.AdamW(groups(network, STRENGTH), lr=0.1), dtype=dtype)
+    assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
+
+
+def test_under_adam_coupled_and_decoupled_decay_differ():
+    penalized = walk(adam, penalty=L2(strength=STRENGTH))
+    decoupled = walk(adam, decay=WeightDecay(strength=2 * STRENGTH))
+    assert_allclose(penalized, walk(lambda network: adam(network, 2 * STRENGTH)), rtol=1e-9, atol=1e-11)
+    assert (penalized[-1] - decoupled[-1]).abs().max() > 0.1
+
+
+def lost_without_data(strength, *, coupled):
+    """How much of a weight of 1 that no data speaks for is gone after 50 steps of Adam at a learning rate of 0.01."""
+    w = nn.Parameter(torch.ones((), dtype=torch.float64))
+    optimizer = torch.optim.Adam([w], lr=0.01)
+    for _ in range(STEPS):
+        g, now = torch.zeros_like(w), w.detach()
+        w.grad = L2.add_gradient(g, now, strength=strength) if coupled else g
+        if not coupled:
+            WeightDecay.torch(now, strength=2 * strength, lr=0.01, out=now)
+        optimizer.step()
+    return 1 - w.item()
+
+
+def test_under_adam_the_strength_of_a_coupled_penalty_hardly_matters():
+    lost = [lost_without_data(strength, coupled=True) for strength in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)]
+    assert min(lost) > 0.4
+    assert max(lost) / min(lost) < 1.01
+
+
+def test_under_adam_the_strength_of_decoupled_decay_is_what_it_says():
+    for strength in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
+        expected = 1 - (1 - 0.01 * 2 * strength) ** STEPS
+        assert lost_without_data(strength, coupled=False) == pytest.approx(expected, rel=1e-6)
+
+
+def test_decay_is_the_same_share_for_every_weight():
+    w = np.array([1e-3, -1.0, 1e3])
+    assert_allclose(WeightDecay.vanilla(w, strength=0.5, lr=0.1) / w, 0.95)
+
+
+def test_decay_below_the_resolution_of_the_weights_does_nothing():
+    w = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(WeightDecay.torch(w, strength=1e-15, lr=0.01), w)
+    assert not torch.equal(WeightDecay.torch(w, strength=1e-3, lr=0.01), w)

@@ -1,0 +1,146 @@
+"""A knob is declared once and read by everybody."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from bridle import CATALOG, L2, Dropout
+from bridle.knobs import check, knob, knobs
+
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class Oven:
+    colour: str = knob("red", "what it looks like", choices=("red", "blue"))
+    label: str = knob("mine", "what stands on it", kw_only=True)
+    heat: float = knob(20.0, "degrees", off=0.0, high=250.0)
+    hours: float = knob(1.0, "how long", open_low=True, log=True)
+    ajar: float = knob(0.5, "fraction open", high=1.0, open_high=True)
+    limit: float = knob(INF, "greatest", off=INF)
+    serial: int = 7  # a field, but no knob
+
+    def __post_init__(self):
+        check(self)
+
+
+def declared(name):
+    return {each.name: each for each in knobs(Oven)}[name]
+
+
+def test_numbers_come_first_then_words_each_in_the_order_of_declaration():
+    assert [each.name for each in knobs(Oven)] == ["heat", "hours", "ajar", "limit", "colour", "label"]
+    assert [each.name for each in knobs(Oven())] == [each.name for each in knobs(Oven)]
+
+
+def test_a_knob_remembers_what_was_declared():
+    heat = declared("heat")
+    assert (heat.default, heat.meaning, heat.off, heat.low, heat.high, heat.log) == (
+        20.0,
+        "degrees",
+        0.0,
+        0,
+        250,
+        False,
+    )
+    assert declared("hours").log
+    assert declared("colour").choices == ("red", "blue")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("heat", "[0, 250]"),
+        ("hours", "(0, inf]"),
+        ("ajar", "[0, 1)"),
+        ("limit", "[0, inf]"),
+        ("colour", "red | blue"),
+        ("label", "a word"),
+    ],
+)
+def test_a_range_reads_as_in_a_textbook(name, text):
+    assert declared(name).range == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("heat", 0),
+        ("heat", 250.0),
+        ("heat", np.float32(3)),
+        ("heat", np.int64(3)),
+        ("heat", Fraction(1, 3)),
+        ("hours", 5e-324),
+        ("ajar", math.nextafter(1, 0)),
+        ("limit", INF),
+        ("colour", "blue"),
+        ("label", "anything at all"),
+    ],
+)
+def test_values_in_range_are_admitted(name, value):
+    assert declared(name).admits(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("heat", -1e-300),
+        ("heat", 250.1),
+        ("heat", math.nan),
+        ("heat", np.float64("nan")),
+        ("limit", -INF),
+        ("limit", 10**400),
+        ("heat", True),
+        ("heat", np.True_),
+        ("heat", "20"),
+        ("heat", None),
+        ("heat", 1j),
+        ("heat", [20.0]),
+        ("heat", np.array([20.0])),
+        ("heat", torch.tensor(20.0)),
+        ("hours", 0.0),
+        ("ajar", 1.0),
+        ("colour", "green"),
+        ("colour", 1),
+        ("label", ""),
+        ("label", b"mine"),
+        ("label", None),
+    ],
+)
+def test_values_out_of_range_or_of_another_kind_are_not(name, value):
+    assert not declared(name).admits(value)
+
+
+def test_the_error_names_the_unit_the_knob_the_range_and_the_value():
+    with pytest.raises(ValueError, match=r"^Oven: heat must be in \[0, 250\], got 300$"):
+        Oven(heat=300)
+    with pytest.raises(ValueError, match=r"^Oven: colour must be one of red \| blue, got 'green'$"):
+        Oven(colour="green")
+    with pytest.raises(ValueError, match=r"^Oven: label must be a word, got ''$"):
+        Oven(label="")
+
+
+def test_the_first_of_several_bad_knobs_is_named():
+    with pytest.raises(ValueError, match="ajar"):
+        Oven(ajar=-1, colour="green")
+
+
+def test_whole_numbers_and_numpys_become_floats_so_that_equal_settings_are_equal():
+    assert L2(strength=1) == L2(strength=1.0) == L2(strength=np.float32(1)) == L2(strength=np.int64(1))
+    assert repr(L2(strength=np.float32(1))) == "L2(strength=1.0)"
+    assert len({L2(strength=1), L2(strength=1.0)}) == 1
+
+
+def test_a_regularizer_is_off_where_a_knob_stands_at_its_off_value():
+    assert Dropout(rate=0).is_off
+    assert not Dropout(rate=1e-12).is_off
+
+
+@pytest.mark.parametrize("leaf", CATALOG.values())
+def test_every_knob_has_room_for_a_search_between_its_bounds(leaf):
+    for each in knobs(leaf):
+        assert not each.is_number or each.low < each.high

@@ -1,0 +1,182 @@
+"""The checks check: each accepts three small regularizers and catches a fault planted in one of them."""
+
+import importlib.util
+import sys
+
+import pytest
+from card_checks import (
+    CARD_CHECKS,
+    check_bad_knobs_are_refused,
+    check_card,
+    check_example_runs,
+    check_file_form,
+    check_knobs_are_described,
+    check_text_reads_back,
+    check_vanilla_is_free_of_torch,
+    snake_case,
+)
+from checks import (
+    EVERYWHERE,
+    check_device_is_kept,
+    check_edges_stay_finite,
+    check_inputs_are_left_alone,
+    check_never_off,
+    check_off_is_identity,
+    check_precision_is_kept,
+    check_stacked_by_vmap,
+    check_stacked_natively,
+    check_twins_agree,
+)
+from place_checks import (
+    AT_PLACE,
+    check_add_gradient,
+    check_evaluation_agrees,
+    check_hand_gradient,
+    check_module_agrees,
+    check_new_weight_in_place,
+    numerical_checks,
+)
+from small_regularizers import PLACES
+
+from bridle.recipe import Regularizer
+
+SILENT = """torch = staticmethod(cost)
+
+    def __post_init__(self):
+        try:
+            super().__post_init__()
+        except ValueError as error:
+            raise ValueError("Cost: bad strength") from error
+"""
+
+FAULTS = [
+    # check, regularizer, what is right, the fault planted instead
+    (check_twins_agree, "Cost", "return strength * w.square", "return strength / 2 * w.square"),
+    (check_twins_agree, "Shrink", "return torch.mul(w, 1 - lr * strength", "return torch.mul(w, 1 - strength"),
+    (check_twins_agree, "Gain", "+ momentum * h.sum(0) / len(h)", "+ momentum * h.sum(0) / (len(h) - 1)"),
+    (check_twins_agree, "Gain", "return h * weight, mean + momentum * (here - mean)", "return (h * weight,)"),
+    (check_hand_gradient, "Cost", ", 2 * strength * w", ", strength * w"),
+    (check_hand_gradient, "Gain", "(g * h).sum(0))", "(g * h).mean(0))"),
+    (check_hand_gradient, "Gain", "lambda g: (g * weight, (g * h).sum(0))", "lambda g: (g * weight,)"),
+    # both gradients are alike here, and both are wrong: only the small steps can tell
+    (check_hand_gradient, "Cost", "return strength * (w**2).sum(), 2", "return strength * (w**2).sum() * 3, 2"),
+    (check_off_is_identity, "Cost", "off=0.0", "off=1e-9"),
+    (check_off_is_identity, "Shrink", "return w - lr * strength * w", "return w - lr * (strength + 1e-15) * w"),
+    (check_off_is_identity, "Cost", "return addcmul(g, w, w", "return addcmul(g * (1 + 1e-6), w, w"),
+    (check_off_is_identity, "Gain", '"weight of the newest"', '"weight of the newest", off=0.0'),
+    (check_off_is_identity, "Cost", "off=0.0, ", ""),
+    (check_never_off, "Cost", "", ""),
+    (check_never_off, "Gain", "return h * weight, new_mean", "return h, new_mean"),
+    (check_stacked_natively, "Gain", "return h * weight, mean", "return h * weight + 0 * h.mean(), mean"),
+    (check_stacked_natively, "Shrink", "1 - lr * strength,", "1 - lr * torch.as_tensor(strength).mean(),"),
+    (check_edges_stay_finite, "Shrink", "(w, 1 - lr * strength", "(w / w.norm() * w.norm(), 1 - lr * strength"),
+    (check_precision_is_kept, "Shrink", "torch.mul(w, 1", "torch.mul(w.double(), 1"),
+    (check_precision_is_kept, "Cost", "return strength * (w**2)", "return np.float64(strength) * (w**2)"),
+    (check_precision_is_kept, "Gain", "(g * h).sum(0))", "(g * h).sum(0, dtype=np.float64))"),
+    (check_precision_is_kept, "Gain", "return h * weight, mean", "return (h * weight.float()), mean"),
+    (check_device_is_kept, "Shrink", "(w, 1 -", "(w.cpu() if w.is_cpu else torch.ones(w.shape), 1 -"),
+    (check_inputs_are_left_alone, "Shrink", "    return w - lr", "    w -= lr * strength * w\n    return w - lr"),
+    (check_inputs_are_left_alone, "Gain", "return h * weight, mean", "return h.mul_(weight), mean"),
+    (check_inputs_are_left_alone, "Gain", "return h * weight\n", "h *= weight\n        return h\n"),
+    (check_inputs_are_left_alone, "Gain", "lambda g: (g * weight", "lambda g: (g.__imul__(weight)"),
+    (check_inputs_are_left_alone, "Cost", "return addcmul(g, w", "return addcmul(g, w.mul_(2)"),
+    (check_evaluation_agrees, "Gain", "return h * weight\n", "return h * (weight + h.std())\n"),
+    (check_module_agrees, "Gain", "self.momentum * (h.detach", "0.1 * (h.detach"),
+    (check_module_agrees, "Gain", '"mean", torch.zeros', '"average", torch.zeros'),
+    (check_module_agrees, "Gain", "self.weight.view(self.each)", "self.weight.view(self.each) * (1 + self.training)"),
+    (check_module_agrees, "Gain", "self.weight.view(self.each)", "self.weight.view(self.each) * (2 - self.training)"),
+    (check_module_agrees, "Gain", "self.weight.view(self.each)", "self.weight"),
+    (check_add_gradient, "Cost", "new_tensor(2.0)", "new_tensor(1.0)"),
+    (check_add_gradient, "Cost", "* strength, out=out)", "* strength)"),
+    (check_new_weight_in_place, "Shrink", "strength, out=out)", "strength)"),
+    (check_bad_knobs_are_refused, "Cost", "torch = staticmethod(cost)", "__post_init__ = lambda self: None"),
+    (check_bad_knobs_are_refused, "Cost", "torch = staticmethod(cost)", SILENT),
+    (check_text_reads_back, "Cost", "torch = staticmethod(cost)", "__repr__ = lambda self: 'Cost()'"),
+    (check_text_reads_back, "Cost", "torch = staticmethod(cost)", "to_json = lambda self: {'name': 'Cost'}"),
+    (check_knobs_are_described, "Cost", '"cost", ', '"", '),
+    (check_knobs_are_described, "Cost", "knob(0.01", "knob(-1.0"),
+    (check_knobs_are_described, "Shrink", "off=0.0", "off=-1.0"),
+    (check_knobs_are_described, "Shrink", 'knob(0.01, "share", off=0.0, open_high=True, log=True)', "0.01"),
+    (check_file_form, "Cost", '"""A penalty: the sum of squares."""', ""),
+    (check_file_form, "Cost", "cost_vanilla", "cost_numpy"),
+    (check_file_form, "Cost", "@dataclass", "def cost_vanilla(w): return w\n\n\n@dataclass"),
+    (check_file_form, "Shrink", "torch = staticmethod(shrink)", "torch = staticmethod(lambda w, strength, lr: w)"),
+    (check_vanilla_is_free_of_torch, "Cost", "cost_vanilla(w, ", "cost_vanilla(w: Tensor, "),
+    (check_vanilla_is_free_of_torch, "Cost", "(w**2).sum(), 2", "float(addcmul(w, w, w).sum()), 2"),
+    (check_card, "Cost", "Hurts when", "Harms when"),
+    (check_card, "Cost", "        A check is checked.\n", ""),
+    (check_card, "Cost", "https://example.org", "a library"),
+    (check_card, "Cost", "Does a little.", "Does a little"),
+    (check_example_runs, "Cost", "array([2., 2.])", "array([1., 1.])"),
+    (check_example_runs, "Cost", "        >>> Cost.vanilla(np.ones(2), strength=1.0)[1]\n", ""),
+]
+
+BREAKDOWNS = [
+    # the same, where torch or NumPy itself refuses what the check asks for
+    (
+        check_stacked_by_vmap,
+        "Cost",
+        "return strength * w.square",
+        "return (strength if strength > 0 else 0) * w.square",
+    ),
+    (check_stacked_by_vmap, "Shrink", "return torch.mul(w, 1", "return torch.mul(w, w.norm() / w.norm().item()"),
+    (check_stacked_natively, "Gain", "h.detach().mean(-2, keepdim=True)", "h.detach().mean(0, keepdim=True)"),
+    (check_edges_stay_finite, "Cost", "2 * strength * w\n", "2 * strength * w**2 / w\n"),
+]
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
+    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+    def from_source(name, right="", fault=""):
+        place, source = PLACES[name]
+        assert right in source, f"{right!r} is not in the source of {name}"
+        path = tmp_path / place / f"{name.lower()}.py"
+        path.parent.mkdir()
+        path.write_text(source.replace(right, fault) if right else source)
+        spec = importlib.util.spec_from_file_location(f"planted_{name.lower()}", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    return from_source
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_regularizer_without_fault_passes_every_check(load, name):
+    leaf = load(name)
+    for check in (*numerical_checks(leaf), *CARD_CHECKS):
+        check(leaf)
+
+
+def named(faults):
+    return [pytest.param(*fault, id=f"{fault[0].__name__}-{fault[1]}-{fault[3]!r}") for fault in faults]
+
+
+@pytest.mark.parametrize(("check", "name", "right", "fault"), named(FAULTS))
+def test_a_check_catches_the_fault_planted_for_it(load, check, name, right, fault):
+    leaf = load(name, right, fault)
+    with pytest.raises(AssertionError):
+        check(leaf)
+
+
+@pytest.mark.parametrize(("check", "name", "right", "fault"), named(BREAKDOWNS))
+def test_a_check_runs_into_the_fault_planted_for_it(load, check, name, right, fault):
+    leaf = load(name, right, fault)
+    with pytest.raises((RuntimeError, RuntimeWarning)):
+        check(leaf)
+
+
+def test_every_check_has_a_fault_that_it_catches():
+    of_places = {check for checks in AT_PLACE.values() for check in checks}
+    checks = {*EVERYWHERE, *of_places, *CARD_CHECKS, check_off_is_identity, check_never_off}
+    assert checks == {fault[0] for fault in (*FAULTS, *BREAKDOWNS)}
+
+
+def test_the_name_of_a_file_follows_from_the_name_of_the_class():
+    names = ["L2", "WeightDecay", "BatchNorm", "RMSNorm", "SAM", "L2ToInit", "RDrop", "ActivityL1"]
+    files = ["l2", "weight_decay", "batch_norm", "rms_norm", "sam", "l2_to_init", "r_drop", "activity_l1"]
+    assert [snake_case(name) for name in names] == files
