@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect as source
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -42,7 +43,7 @@ STOPPED = 130  # what shells report after Ctrl-C
 
 
 class Edge(TyperGroup):
-    """Says an error of the edge, where data and settings come in, as one sentence; any other keeps its traceback."""
+    """Says an error of the edge, where data and settings come in, as one sentence; others keep their traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -51,6 +52,8 @@ class Edge(TyperGroup):
         except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
             raise
         except (ValueError, OSError) as error:
+            if not is_sentence(error):
+                raise
             say(str(error), style="red")
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
@@ -252,6 +255,15 @@ def first_sentence(leaf: type[Regularizer]) -> str:
 def document(leaf: type[Regularizer]) -> str:
     """A regularizer's docstring, without the double quotes of its markup."""
     return (source.getdoc(leaf) or "").replace("``", "`")
+
+
+def is_sentence(error: Exception) -> bool:
+    """Whether an error is written for the user: what the system says of a file, or what our own code refuses.
+
+    A ValueError from the inside of a library is a fault of ours, which needs its traceback.
+    """
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, OSError) or frame.f_globals["__name__"].startswith("bridle.")
 
 
 def output() -> Console:

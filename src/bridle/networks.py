@@ -28,7 +28,7 @@ class MLP:
         for width in self.hidden:
             if isinstance(width, bool) or not isinstance(width, int) or width < 1:
                 raise ValueError(f"mlp: widths must be whole numbers of at least 1, got {width!r}")
-        if self.activation not in ACTIVATIONS:
+        if self.activation not in tuple(ACTIVATIONS):  # of a tuple one may ask with anything, a list too
             raise ValueError(f"mlp: activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
 
     def __str__(self) -> str:
@@ -82,8 +82,9 @@ def parse(text: str) -> MLP:
             raise ValueError(problem)
         widths = [ast.literal_eval(each) for each in call.args]
         options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(problem) from error
-    if (call.func.id == "linear" and (widths or options)) or set(options) - {"activation"}:
+    twice = len(options) < len(call.keywords)
+    if twice or (call.func.id == "linear" and (widths or options)) or set(options) - {"activation"}:
         raise ValueError(problem)
     return mlp(*widths, **options)

@@ -115,7 +115,7 @@ def test_recipes_that_share_a_structure_share_a_grid() -> None:
 def test_a_missing_pair_gets_a_grid_of_its_own() -> None:
     members = variants(["none", "L2(strength=0.1)"], 3)
     found = grids(members[1:])
-    assert sorted(variant for grid in found for variant in grid.variants) == sorted(members[1:])
+    assert {variant for grid in found for variant in grid.variants} == set(members[1:])
     assert Grid((0, 1, 2), (Recipe.parse("L2(strength=0.1)"),)) in found
 
 
@@ -166,7 +166,7 @@ def test_bfloat16_products_learn_as_well(digits: Data) -> None:
             [
                 run.scores["valid"]["accuracy"]
                 for run in engine.train_variants(
-                    digits, variants(["none", "BatchNorm"], 3), mlp(32), Protocol(epochs=12, precision=precision)
+                    digits, variants(["none", "BatchNorm"], 3), mlp(32), Protocol(lr=0.01, epochs=15, precision=precision)
                 )
             ]
         )

@@ -100,8 +100,8 @@ class Program(NamedTuple):
             raise ValueError(
                 f"a network is mlp(...), linear() or a function that returns an nn.Module, got {network!r}"
             )
-        rows = torch.from_numpy(data.x_train[:2])
-        outline = Outline.of(make(network, 0), rows[:1], data.n_outputs)
+        rows = torch.from_numpy(data.x_train[:2]).to(precision.weights)
+        outline = Outline.of(make(network, 0).to(precision.weights), rows[:1], data.n_outputs)
         stacks = stackable(outline, rows)
         return cls(
             lambda grid: ModuleBlock.start(grid, precision, optimizer, outline, factory=network, stacked=stacks), stacks
@@ -153,4 +153,4 @@ def train_epoch(stack: Stack, progress: Progress) -> dict[Variant, float]:
 def step_losses(data: Data, variant: Variant, network: Network, protocol: Protocol, steps: int) -> list[float]:
     """The total loss (data and penalties) of one variant at each of the first steps: what the parity test compares."""
     alone = stack(data, [variant], network, protocol, torch.device("cpu"))
-    return [alone.step(with_penalties=True)[0].item() for _ in range(steps)]
+    return [alone.step(with_penalties=True)[0].item() for _ in range(min(steps, alone.steps))]

@@ -21,7 +21,7 @@ BINS = 12
 
 def inspection(study: Study) -> Group:
     """For each contender a table of its layers: means over the runs, the gammas of all runs together."""
-    return Group(*(layers_of_one(contender) for contender in study.contenders))
+    return Group(*(part for each in study.contenders for part in (title(each), layers_of_one(each))))
 
 
 def layers_of_one(contender: Contender) -> Table:
@@ -29,9 +29,7 @@ def layers_of_one(contender: Contender) -> Table:
     names = list(dict.fromkeys(layer.name for run in contender.runs for layer in run.layers))
     gammas = {name: gammas_of(contender, name) for name in names}
     with_gammas = any(gammas.values())
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), title=title(contender), title_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="fold")
     heads = ["weight\nnorm", "dead\nunits", *(["gamma\nleast", "\nmedian", "\ngreatest"] if with_gammas else [])]
     for head in heads:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from bridle.report.averages import finite, mean_of
@@ -35,9 +34,9 @@ def score_chart(study: Study, split: str, metric: str) -> Chart | None:
     title = f"{SPLIT_NAMES.get(split, split)} {label(metric)}".capitalize()
     rows, traces = [], []
     for number, (look, summary) in enumerate(zip(looks(study), summaries, strict=True)):
-        rows.append(Row(number, look, with_unit(metric, spread(metric, summary))))
-        y = height_of(number, len(summaries))
-        traces += score_traces(number, look, y, metric, summary or Summary(math.nan, math.nan, []))
+        values = summary.values if summary else []
+        rows.append(Row(number, look, with_unit(metric, spread(metric, settled(values))) + of_runs(values)))
+        traces += score_traces(number, look, height_of(number, len(summaries)), metric, values)
     return Chart(
         key=f"score-{split}-{metric}",
         title=title,
@@ -56,9 +55,9 @@ def gap_chart(study: Study) -> Chart | None:
         return None
     rows, traces = [], []
     for number, (look, values) in enumerate(zip(looks(study), gaps, strict=True)):
-        summary = Summary.of(values) if values else Summary(math.nan, math.nan, [])
-        rows.append(Row(number, look, points(study.metric, signed(study.metric, summary.mean))))
-        traces += score_traces(number, look, height_of(number, len(gaps)), study.metric, summary)
+        text = points(study.metric, signed(study.metric, mean_of(values)))
+        rows.append(Row(number, look, text + of_runs(values)))
+        traces += score_traces(number, look, height_of(number, len(gaps)), study.metric, values)
     unit = " (points)" if study.metric in PERCENT else ""
     layout = rows_layout(rows, axis(f"training − validation {label(study.metric)}{unit}"))
     return Chart(
@@ -111,16 +110,27 @@ def difference_chart(study: Study) -> Chart | None:
     )
 
 
-def score_traces(number: int, look: Look, y: float, metric: str, summary: Summary) -> list[Trace]:
-    """Seeds, mean ± standard deviation and mean of one contender; over the finite runs where some are not."""
-    kept = finite(summary.values)
-    if not kept:
+def score_traces(number: int, look: Look, y: float, metric: str, values: list[float]) -> list[Trace]:
+    """Seeds, mean ± standard deviation and mean of one contender, over the runs that are finite."""
+    over = settled(values)
+    if over is None:
         return []
-    over = Summary.of(kept)
     mean, sd = scaled(metric, over.mean), scaled(metric, over.sd)
     hover = f"{plain_text(look.name)}<br>{with_unit(metric, spread(metric, over))}"
-    marks = [*seed_dots(number, look, y, metric, summary.values), mean_mark(number, look, y, mean, hover)]
-    return [*bar(number, look, y, (mean - sd, mean + sd)), *marks] if len(kept) > 1 else marks
+    marks = [*seed_dots(number, look, y, metric, values), mean_mark(number, look, y, mean, hover)]
+    return [*bar(number, look, y, (mean - sd, mean + sd)), *marks] if len(over.values) > 1 else marks
+
+
+def settled(values: list[float]) -> Summary | None:
+    """Mean and spread of the finite values; ``None`` of nothing."""
+    kept = finite(values)
+    return Summary.of(kept) if kept else None
+
+
+def of_runs(values: list[float]) -> str:
+    """How many of the runs a number is over, where some are not finite."""
+    kept = len(finite(values))
+    return f" ({kept} of {len(values)} runs)" if 0 < kept < len(values) else ""
 
 
 def seed_dots(number: int, look: Look, y: float, metric: str, values: list[float]) -> list[Trace]:
@@ -208,9 +218,8 @@ def seeds_table(study: Study, caption: str, metric: str, values: list[list[float
     unit = " (%)" if metric in PERCENT else ""
     rows = []
     for look, its in zip(looks(study), values, strict=True):
-        kept = finite(its)
-        summary = Summary.of(kept) if kept else Summary(math.nan, math.nan, [])
-        sd = fixed(scaled(metric, summary.sd), 3) if len(kept) > 1 else NOTHING
+        over = settled(its)
+        sd = fixed(scaled(metric, over.sd), 3) if over and len(over.values) > 1 else NOTHING
         cells = [bare(metric, value) for value in its] + [""] * (most - len(its))
         rows.append([look.name, bare(metric, mean_of(its)), sd, *cells])
     return Table(f"{caption}{unit}", head, rows)

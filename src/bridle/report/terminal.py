@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bridle.report.formats import NOTHING, PERCENT, bare, fixed, label, signed, spread
-from bridle.report.tables import dead, metrics_of, quoted_split, splits_of
+from bridle.report.tables import dead, metrics_of, quoted_split, runs_of, splits_of
 from bridle.report.words import HELPS, HURTS, counted
 from bridle.results import Contender, Study
 
 NAME_WIDTH = 26  # WeightDecay(strength=0.01) in one line; longer recipes fold between their parts
+WIDE = 10_000  # columns: as wide as a table may want to be
 STYLES = {HELPS: "green", HURTS: "red"}
 HEADS = {"calibration_error": "calib.\nerror"}
 
@@ -36,12 +37,10 @@ class Comparison:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         scores, rest = score_columns(self.study), rest_columns(self.study)
-        together = console.measure(grid(self.study, [*scores, *rest], None), options=options.update(width=10_000))
-        if together.maximum <= options.max_width:
-            yield grid(self.study, [*scores, *rest], caption(self.study))
-        else:
-            yield grid(self.study, scores, None)
-            yield grid(self.study, rest, caption(self.study))
+        together = grid(self.study, [*scores, *rest])
+        fits = console.measure(together, options=options.update(width=WIDE)).maximum <= options.max_width
+        yield from [together] if fits else [grid(self.study, scores), grid(self.study, rest)]
+        yield Text(legend(self.study), style="dim")
 
 
 def comparison_table(study: Study) -> Comparison:
@@ -49,15 +48,21 @@ def comparison_table(study: Study) -> Comparison:
     return Comparison(study)
 
 
-def grid(study: Study, columns: list[Column], note: str | None) -> Table:
+def grid(study: Study, columns: list[Column]) -> Table:
     """One row for each contender; only the recipe's column may fold."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), caption=note, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("recipe", max_width=NAME_WIDTH, overflow="fold")
     for column in columns:
         table.add_column(column.head, justify="right", no_wrap=True)
     for contender in study.contenders:
-        table.add_row(Text(contender.name), *(column.cell(contender) for column in columns))
+        table.add_row(named(study, contender), *(column.cell(contender) for column in columns))
     return table
+
+
+def named(study: Study, contender: Contender) -> Text:
+    """The recipe, and below it how many runs are missing or diverged."""
+    whole = len(contender.runs) == len(study.seeds) and not contender.diverged
+    return Text(contender.name) if whole else Text(f"{contender.name}\nruns: {runs_of(study, contender)}")
 
 
 def score_columns(study: Study) -> list[Column]:
@@ -107,7 +112,7 @@ def versus_cell(contender: Contender) -> Text:
     return Text(f"{difference} [{low}, {high}]", style=STYLES.get(versus.verdict, ""))
 
 
-def caption(study: Study) -> str:
+def legend(study: Study) -> str:
     """What the numbers are."""
     percentages = [label(metric) for metric in metrics_of(study) if metric in PERCENT]
     units = f"{' and '.join(percentages)} in percent, differences in points; " if percentages else ""

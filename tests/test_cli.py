@@ -1,0 +1,200 @@
+"""The command line, in this process and in real ones."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from bridle import CATALOG, Study, __version__
+from bridle.cli import app
+from bridle.knobs import knobs
+
+TINY = ("compare", "--epochs", "1", "--seeds", "2", "--network", "mlp(4)", "--recipe", "Dropout(rate=0.5)")
+WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def run(*arguments):
+    """The command in this process."""
+    return CliRunner().invoke(app, [str(each) for each in arguments], env=WIDE)
+
+
+def start(*arguments, **options):
+    """The command in a process of its own, as its users start it."""
+    command = [sys.executable, "-m", "bridle.cli", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", **WIDE}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
+
+
+def test_help_names_every_command_and_imports_no_torch():
+    code = (
+        "import sys; from typer.testing import CliRunner; from bridle.cli import app;"
+        "print(CliRunner().invoke(app, ['--help']).stdout); print('torch' in sys.modules, 'scipy' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "False False"
+    for command in ("compare", "list", "explain", "inspect", "reproduce"):
+        assert re.search(rf"│ {command} ", shown)
+
+
+def test_compare_prints_the_verdicts_and_where_the_files_are(tmp_path):
+    result = run(*TINY, "--out", tmp_path / "study")
+    assert result.exit_code == 0
+    study = Study.load(tmp_path / "study")
+    assert [each.name for each in study.contenders] == ["none", "Dropout(rate=0.5)"]
+    assert f"Dropout(rate=0.5): {study.contenders[1].versus_baseline.words}" in result.stdout
+    assert str(tmp_path / "study" / "report.html") in result.stdout
+    assert (tmp_path / "study" / "report.html").read_text(encoding="utf-8").lower().startswith("<!doctype html")
+    assert result.stderr == ""
+
+
+def test_every_option_reaches_the_protocol(tmp_path):
+    settings = {"optimizer": "momentum", "lr": 0.05, "schedule": "constant", "batch_size": 32, "precision": "float64"}
+    options = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+    assert run(*TINY, *options, "--engine", "vanilla", "--out", tmp_path).exit_code == 0
+    study = Study.load(tmp_path)
+    assert study.protocol == {"epochs": 1, **settings}
+    assert (study.engine, study.network, study.seeds) == ("vanilla", "mlp(4)", [0, 1])
+
+
+def test_a_table_is_compared_by_its_target(tmp_path):
+    rows = [f"{k / 10},{k % 7},{'yes' if k % 3 else 'no'}" for k in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,answer", *rows]))
+    table = tmp_path / "table.csv"
+    assert run(*TINY[:1], table, *TINY[1:], "--target", "answer", "--out", tmp_path).exit_code == 0
+    assert Study.load(tmp_path).data["target"] == "answer"
+    wrong = run(*TINY[:1], table, *TINY[1:], "--target", "anwser", "--out", tmp_path)
+    assert wrong.exit_code == 2 and "answer" in wrong.stderr
+
+
+def test_json_is_the_content_of_study_json_and_nothing_else(tmp_path):
+    result = run(*TINY, "--out", tmp_path, "--json")
+    assert result.exit_code == 0
+    assert result.stdout_bytes == (tmp_path / "study.json").read_bytes()
+    assert json.loads(result.stdout)["version"] == 1
+    assert "report.html" in result.stderr
+
+
+def test_the_same_command_again_reads_its_runs(tmp_path):
+    run(*TINY, "--out", tmp_path)
+    written = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()}
+    assert run(*TINY, "--out", tmp_path).exit_code == 0
+    assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()} == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("compare", "nowhere"), "nowhere"),
+        (("compare", "--recipe", "Dropuot"), "unknown regularizer 'Dropuot'; did you mean Dropout?"),
+        (("compare", "--recipe", "__import__('os')"), "unknown regularizer '__import__'"),
+        (("compare", "--recipe", "Dropout(rate=2)"), "Dropout: rate must be in [0, 1), got 2"),
+        (("compare", "--network", "cnn(3)"), "cannot read the network 'cnn(3)'"),
+        (("compare", "--optimizer", "adm"), "optimizer must be one of adam, adamw, sgd, momentum, got 'adm'"),
+        (("compare", "--lr", "-1"), "lr must be a positive number, got -1.0"),
+        (("compare", "--seeds", "0"), "seeds must be how many (1 or more)"),
+        (("compare", "--engine", "jax"), "engine must be one of torch, vanilla, got 'jax'"),
+        (("inspect", "nowhere"), "there is no study at nowhere"),
+        (("explain", "dropuot"), "unknown regularizer 'dropuot'; did you mean Dropout?"),
+    ],
+)
+def test_an_error_is_one_sentence_on_stderr(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2 and result.stdout == ""
+    assert sentence in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "bridle-study" / "study.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run(*TINY, "--out", tmp_path / "file")
+    assert result.exit_code == 2 and str(tmp_path / "file") in result.stderr and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("broken"), ValueError("broken inside a library")])
+def test_an_unexpected_error_keeps_its_traceback(fault, monkeypatch, tmp_path):
+    def broken(*_):
+        raise fault
+
+    monkeypatch.setattr("bridle.report.write_html", broken)
+    result = run(*TINY, "--out", tmp_path)
+    assert result.exception is fault and result.exit_code == 1
+
+
+def test_the_catalog_is_listed_with_every_knob():
+    result = run("list")
+    assert result.exit_code == 0
+    for name, leaf in CATALOG.items():
+        assert re.search(rf"│ {name} +│ {leaf.place} ", result.stdout)
+        assert all(f"{each.name}={each.default}" in result.stdout for each in knobs(leaf))
+    assert "rate=0.5 in [0, 1), off at 0" in result.stdout
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_a_regularizer_is_explained_by_its_card_its_knobs_and_both_sources(name):
+    result = run("explain", name)
+    assert result.exit_code == 0
+    for part in ("Formula:", "Helps when:", "Hurts when:", "Paper:", "In NumPy", "In PyTorch"):
+        assert part in result.stdout
+    leaf = CATALOG[name]
+    assert f"def {leaf.vanilla.__name__}(" in result.stdout and f"def {leaf.torch.__name__}(" in result.stdout
+    assert all(each.meaning.split(":")[0] in result.stdout for each in knobs(leaf))
+
+
+def test_a_study_is_inspected_from_its_folder_or_its_file(tmp_path):
+    run(*TINY, "--recipe", "BatchNorm", "--out", tmp_path)
+    by_folder, by_file = run("inspect", tmp_path), run("inspect", tmp_path / "study.json")
+    assert by_folder.exit_code == 0 and by_folder.stdout == by_file.stdout
+    assert "linear1" in by_folder.stdout and "output" in by_folder.stdout
+
+
+def test_the_version_is_printed():
+    assert run("--version").stdout == f"bridle {__version__}\n"
+
+
+def test_the_notebook_without_its_data_is_an_error_in_one_sentence(tmp_path):
+    result = run("reproduce", "notebook", "--data-dir", tmp_path / "nowhere")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "nowhere" in result.stderr
+
+
+def wait_for(condition, seconds=60):
+    """Until it holds; fails where it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
+    command = ("compare", "--engine", "vanilla", "--epochs", "3", "--seeds", "8", "--network", "mlp(16)")
+    arguments = (*command, "--recipe", "Dropout(rate=0.5)", "--out", tmp_path)
+    process = start(*arguments)
+    wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
+    process.send_signal(signal.SIGINT)
+    shown, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert b"Stopped." in said and b"Traceback" not in said and b"none" in shown
+    study = Study.load(tmp_path)
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").glob("*.json")}
+    assert not study.finished and 3 <= len(kept) < 16
+    assert sum(len(each.runs) for each in study.contenders) == len(kept)
+    again = run(*arguments)
+    assert again.exit_code == 0 and all(file.stat().st_mtime_ns == written for file, written in kept.items())
+    whole = Study.load(tmp_path)
+    assert whole.finished and [len(each.runs) for each in whole.contenders] == [8, 8]
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(tmp_path):
+    process = start(*TINY, "--out", tmp_path, "--json")
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 1
+    assert b"Traceback" not in said and b"Exception ignored" not in said
+    assert Study.load(tmp_path).finished
