@@ -31,7 +31,7 @@ import accuracy
 import memory
 import rivals
 import workloads
-from bridle.compare.made import made
+from bridle.comparison.made import made
 from bridle.engine.precision import Precision, default_device
 from bridle.results import write_whole
 from measure import Contender, Spread, copying, gemm, interleave

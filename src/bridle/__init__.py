@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from bridle.compare import compare as compare
+    from bridle.comparison import compare as compare
     from bridle.data import Data as Data
     from bridle.data import load as load
     from bridle.engine import train as train
@@ -34,7 +34,7 @@ HOMES = {
         "load",
     ),
     "engine": ("train",),
-    "compare": ("compare",),
+    "comparison": ("compare",),
     "networks": (
         "MLP",
         "linear",

@@ -38,7 +38,7 @@ from bridle.recipe import Regularizer, find
 from bridle.results import Study
 
 Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
-PIPE_WIDTH = 120  # columns where the output is no terminal
+PIPE_WIDTH = 140  # columns where the output is no terminal
 STOPPED = 130  # what shells report after Ctrl-C
 
 
@@ -120,7 +120,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     as_json: Json = False,
 ) -> None:
     """Train every recipe under the same seeds; show which helps, by how much, and whether that is noise."""
-    from bridle.compare import compare
+    from bridle.comparison import compare
     from bridle.data import load
     from bridle.networks import parse
     from bridle.report import write_html
@@ -207,8 +207,8 @@ def show_study(study: Study, folder: Path, console: Console) -> None:
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))
-    print_lines(console, [*verdicts(study), *study.notices])
-    print_lines(console, [f"Report: {folder / 'report.html'}", f"Data:   {folder / 'study.json'}"])
+    print_lines(console, ["", *verdicts(study), *study.notices, ""])
+    print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
         say(f"Stopped. The finished runs are kept in {folder}: the same command goes on from there.")
 

@@ -103,6 +103,8 @@ def test_the_budget_counts() -> None:
     assert [len(part) for part in split(members, 10, memory=60)] == [6, 6]
     assert [len(part) for part in split(members, 10, memory=20)] == [2, 1] * 4
     assert [len(part) for part in split(members, 10, memory=1)] == [1] * 12
+    assert [len(part) for part in split(variants(RECIPES[:6], 5), 10)] == [12, 12, 6]
+    assert [len(part) for part in split(variants(RECIPES[:1], 128), 10)] == [32] * 4
     assert sorted(sum(split(members, 10, memory=70), []), key=str) == sorted(members, key=str)
 
 
@@ -166,7 +168,10 @@ def test_bfloat16_products_learn_as_well(digits: Data) -> None:
             [
                 run.scores["valid"]["accuracy"]
                 for run in engine.train_variants(
-                    digits, variants(["none", "BatchNorm"], 3), mlp(32), Protocol(lr=0.01, epochs=15, precision=precision)
+                    digits,
+                    variants(["none", "BatchNorm"], 3),
+                    mlp(32),
+                    Protocol(lr=0.01, epochs=15, precision=precision),
                 )
             ]
         )

@@ -16,13 +16,15 @@ LAYERS = (("linear1", 128, 5.2), ("linear2", 64, 6.1), ("output", 10, 2.9))
 SPLITS = (("train", 0.02, 1078), ("valid", 0.0, 359), ("test", -0.003, 360))
 
 
-def study(recipes=SIX, seeds=5, task="classification", epochs=20, effects=EFFECTS, diverged=(), **changes):
+def study(*, recipes=SIX, seeds=5, task="classification", epochs=20, effects=EFFECTS, diverged=(), **changes):
     """A study; ``diverged`` has pairs of a contender's number and a seed, ``changes`` are fields of the study."""
     metric = MAIN_METRIC[task]
-    runs = [
-        [run(text, seed, effects[number % len(effects)], metric, epochs, (number, seed) in diverged) for seed in range(seeds)]
-        for number, text in enumerate(recipes)
-    ]
+
+    def trained(number, text, seed):
+        effect, failed = effects[number % len(effects)], (number, seed) in diverged
+        return run(text, seed, effect, metric=metric, epochs=epochs, diverged=failed)
+
+    runs = [[trained(number, text, seed) for seed in range(seeds)] for number, text in enumerate(recipes)]
     fields = {
         "data": data(task),
         "network": "mlp(128, 64)",
@@ -49,10 +51,12 @@ def data(task):
     return {**named, "features": 64, "outputs": len(classes) or 1, "classes": classes, "fingerprint": "0123abcd"}
 
 
-def run(recipe, seed, effect, metric, epochs, diverged=False):
+def run(recipe, seed, effect, *, metric, epochs, diverged):
     shared, own = Random(seed), Random(f"{recipe}/{seed}")
     level = 0.968 + effect + shared.gauss(0, 0.003) + own.gauss(0, 0.0012)
-    scores = {split: scores_of(metric, level + shift - (effect if split == "train" else 0)) for split, shift, _ in SPLITS}
+    scores = {
+        split: scores_of(metric, level + shift - (effect if split == "train" else 0)) for split, shift, _ in SPLITS
+    }
     if diverged:
         scores = {split: dict.fromkeys(metrics, math.nan) for split, metrics in scores.items()}
     return Run(
@@ -60,7 +64,7 @@ def run(recipe, seed, effect, metric, epochs, diverged=False):
         seed=seed,
         scores=scores,
         curves=curves(scores, metric, epochs, own, 3 if diverged else None),
-        layers=[layer(name, units, norm, recipe, own, diverged) for name, units, norm in LAYERS],
+        layers=[layer(name, units, norm, recipe=recipe, random=own, diverged=diverged) for name, units, norm in LAYERS],
         seconds=0.4 + own.random() / 10,
         diverged_at=3 if diverged else None,
     )
@@ -69,7 +73,11 @@ def run(recipe, seed, effect, metric, epochs, diverged=False):
 def scores_of(metric, level):
     if metric == "r2":
         return {"r2": level - 0.5, "rmse": 80 * math.sqrt(1.5 - level), "loss": 1.5 - level}
-    return {"accuracy": min(level, 1.0), "loss": 3.2 * max(1 - level, 0.002), "calibration_error": max(1 - level, 0.01) / 2}
+    return {
+        "accuracy": min(level, 1.0),
+        "loss": 3.2 * max(1 - level, 0.002),
+        "calibration_error": max(1 - level, 0.01) / 2,
+    }
 
 
 def curves(scores, metric, epochs, random, diverged_at):
@@ -89,7 +97,7 @@ def curves(scores, metric, epochs, random, diverged_at):
     return found
 
 
-def layer(name, units, norm, recipe, random, diverged):
+def layer(name, units, norm, *, recipe, random, diverged):
     scale = 0.4 if "WeightDecay" in recipe else 1.0
     edges = [scale * (-0.4 + 0.02 * place) for place in range(41)]
     counts = [1000 * math.exp(-0.5 * ((place - 19.5) / 7) ** 2) for place in range(40)]

@@ -46,17 +46,19 @@ class Batches:
         self.orders = [draws.batch_orders(seed, rows, self.size) for seed in seeds]
         self.epoch = torch.empty(0)
         self.step = 0
+        # One buffer for every step: a fresh one of this size costs more than filling it.
+        self.gathered = self.x.new_empty((len(seeds) * self.size, *self.x.shape[1:]))
 
     def next(self) -> tuple[Tensor, Tensor]:
-        """Inputs (seeds, batch, ...) and targets (seeds, batch) of the next step."""
+        """Inputs (seeds, batch, ...), good until the next call, and targets (seeds, batch) of the next step."""
         position = self.step % self.per_epoch
         if position == 0:
             orders = np.stack([next(order) for order in self.orders]).reshape(len(self.orders), self.per_epoch, -1)
             self.epoch = torch.from_numpy(orders.swapaxes(0, 1).copy()).to(self.x.device)
         self.step += 1
         rows = self.epoch[position]
-        x = self.x.index_select(0, rows.flatten())
-        return x.view(*rows.shape, *self.x.shape[1:]), self.y[rows]
+        torch.index_select(self.x, 0, rows.flatten(), out=self.gathered)
+        return self.gathered.view(*rows.shape, *self.x.shape[1:]), self.y[rows]
 
 
 class Noise:

@@ -66,7 +66,7 @@ class ModuleBlock(Block):
         return self.outline.layers
 
     def activation_bytes(self, rows: int) -> int:
-        """About what one variant's activations take; twice the weighted layers', since those between keep theirs too."""
+        """About what one variant's activations take: twice the weighted layers', as those between keep theirs too."""
         return 2 * rows * self.precision.weights.itemsize * sum(math.prod(shape) for shape in self.outline.outputs)
 
     def fill(self, values: Values) -> None:

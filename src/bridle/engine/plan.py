@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from bridle.places import Layer
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
+QUICK = 16  # variants of a stack, from which on a larger one is hardly faster per variant
 MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activations may take
 
 
@@ -54,8 +56,13 @@ def by_kind(recipes: list[Recipe]) -> list[Recipe]:
 
 
 def split(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
-    """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise)."""
-    most = max(1, memory // bytes_per_variant)
+    """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise).
+
+    A stack's runs end together. So that an interrupt does not lose everything, a large job is split into about four
+    stacks even where memory would hold it all, but not into stacks so small that they are slow.
+    """
+    wanted = max(QUICK, math.ceil(len(variants) / 4))
+    most = max(1, min(wanted, memory // bytes_per_variant))
     ordered = sorted(variants, key=lambda variant: variant.seed)
     parts: list[list[Variant]] = []
     for seed in dict.fromkeys(variant.seed for variant in ordered):

@@ -130,6 +130,9 @@ def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterato
             yield recorder.diverged(stack, variant, epoch)
         if diverged:
             progress(len(diverged) * (stack.steps - stack.done))
+        if len(diverged) == len(points):
+            return
+        if diverged:
             stack.leave(diverged)
         recorder.keep({variant: point for variant, point in points.items() if variant not in diverged})
     yield from recorder.finished(stack)

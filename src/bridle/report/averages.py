@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from bridle.results import Summary
+
 
 def finite(values: Iterable[float]) -> list[float]:
     """Those of ``values`` that are numbers."""
@@ -15,7 +17,7 @@ def finite(values: Iterable[float]) -> list[float]:
 def mean_of(values: Iterable[float]) -> float:
     """The mean of what is finite; nan of nothing."""
     kept = finite(values)
-    return math.fsum(kept) / len(kept) if kept else math.nan
+    return Summary.of(kept).mean if kept else math.nan
 
 
 def middle(values: Sequence[float]) -> float:

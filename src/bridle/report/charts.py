@@ -14,7 +14,8 @@ from bridle.report.looks import Look
 Trace = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 ROW_HEIGHT = 58  # pixels that one contender takes: its name above its marks
-ROW_MARGIN = {"l": 8, "r": 8, "t": 4, "b": 40}
+ROW_MARGIN = {"l": 8, "r": 8, "t": 4}
+UNDER, UNDER_TITLE = 24, 42  # pixels under the marks: for the numbers of the axis, and for its title as well
 ABOVE = 0.36  # of a row: how far its name stands above its marks
 
 
@@ -75,7 +76,8 @@ def axis(title: str, **settings: Any) -> dict[str, Any]:
 def rows_layout(rows: list[Row], x_axis: dict[str, Any], *, lowest: float = -0.45) -> dict[str, Any]:
     """One row for each contender, the first on top; names at the left and texts at the right stand above the marks."""
     count = len(rows)
-    layout = base_layout(ROW_HEIGHT * count + ROW_MARGIN["t"] + ROW_MARGIN["b"])
+    under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
+    layout = base_layout(ROW_HEIGHT * count + ROW_MARGIN["t"] + under)
     names = [
         beside(plain_text(row.look.name), height_of(place, count), "left", row.look.color)
         for place, row in enumerate(rows)
@@ -83,7 +85,7 @@ def rows_layout(rows: list[Row], x_axis: dict[str, Any], *, lowest: float = -0.4
     texts = [beside(plain_text(row.text), height_of(place, count), "right", None) for place, row in enumerate(rows)]
     return {
         **layout,
-        "margin": ROW_MARGIN,
+        "margin": {**ROW_MARGIN, "b": under},
         "xaxis": x_axis,
         "yaxis": {"range": [lowest, count - 1 + 0.62], "visible": False, "fixedrange": True},
         "annotations": [*names, *texts],

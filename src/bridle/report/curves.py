@@ -8,14 +8,14 @@ from typing import Any
 
 from bridle.report.averages import finite
 from bridle.report.charts import Chart, Table, Trace, axis, base_layout, plain_text, translucent
-from bridle.report.formats import PERCENT, bare, label, scaled, shown
+from bridle.report.formats import PERCENT, bare, headed, label, scaled, shown
 from bridle.report.looks import Look, looks
 from bridle.report.words import SPLIT_NAMES
 from bridle.results import Contender, Run, Study, Summary
 
 SPLITS = ("train", "valid")
 HEIGHT = 300
-SETTLING = 0.1  # the part of the epochs, from the first, that may leave the frame of a score
+SETTLING = 0.25  # the part of the epochs, from the first, that may leave the frame of a score
 WIDE = 8.0  # a loss whose largest value is this many times the smallest is drawn on a logarithmic axis
 ROWS = 12  # of the table that stands for a chart
 
@@ -80,7 +80,7 @@ def averaged(number: int, look: Look, runs: list[Run], name: str) -> Curve:
 
 def curve_chart(split: str, metric: str, curves: list[Curve], frame: dict[str, Any]) -> Chart:
     """The curves of all contenders for one metric on one split."""
-    title = f"{SPLIT_NAMES[split]} {label(metric)}".capitalize()
+    title = headed(f"{SPLIT_NAMES[split]} {label(metric)}")
     layout = base_layout(HEIGHT)
     margin = {"l": 56, "r": 12, "t": 8, "b": 44}
     ends = ", ".join(f"{curve.look.name} {shown(metric, curve.mean[-1])}" for curve in curves)

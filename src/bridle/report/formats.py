@@ -27,6 +27,15 @@ def label(metric: str) -> str:
     return LABELS.get(metric, metric.replace("_", " "))
 
 
+def headed(text: str) -> str:
+    """``text`` with a capital at its start and no other change.
+
+    >>> headed("validation R²")
+    'Validation R²'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def decimals(metric: str, value: float) -> int:
     """How many digits after the point ``value`` gets; fixed for fractions, three significant digits otherwise."""
     if metric in PERCENT:
@@ -111,7 +120,7 @@ def seconds(value: float) -> str:
     """A duration: ``0.42 s``, ``12 s``, ``3 min 20 s``.
 
     >>> seconds(0.423), seconds(12.3), seconds(200), seconds(7300)
-    ('0.42 s', '12 s', '3 min 20 s', '2 h 2 min')
+    ('0.42 s', '12 s', '3 min 20 s', '2 h 1 min')
     """
     if not math.isfinite(value):
         return NOTHING

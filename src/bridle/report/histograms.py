@@ -13,7 +13,7 @@ from bridle.report.looks import Look, looks
 from bridle.results import Contender, LayerSummary, Study
 
 WEIGHT_BINS, GAMMA_BINS = 48, 24
-HILL = 0.66  # of a row: the height of the highest bin
+HILL = 0.52  # of a row: the height of the highest bin
 TAIL = 0.002  # the share of the weights that may lie outside the frame at each end
 LAYERS = 12  # drawn; the table has all
 

@@ -13,6 +13,7 @@ from bridle.report.averages import counted, edges_over, finite, mean_of, middle
 from bridle.report.formats import NOTHING, fixed
 from bridle.report.histograms import gammas_of, layers_of, size
 from bridle.report.tables import dead
+from bridle.report.terminal import typed
 from bridle.results import Contender, Study
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -59,7 +60,7 @@ def gamma_cells(gammas: list[float]) -> list[str]:
     """The least, the middle and the greatest gamma, and their histogram in letters."""
     if not finite(gammas):
         return [NOTHING, NOTHING, NOTHING, ""]
-    ends = [fixed(each, 2) for each in (min(gammas), middle(gammas), max(gammas))]
+    ends = [typed(fixed(each, 2)) for each in (min(gammas), middle(gammas), max(gammas))]
     return [*ends, drawn(counted(gammas, edges_over(min(gammas), max(gammas), BINS)))]
 
 

@@ -15,13 +15,13 @@ BASELINE_COLOR = "#7d848e"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c08a00", "#3d9fd6")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("square", "diamond", "triangle-up", "cross", "star", "triangle-down")
-LONGEST = 34  # characters of a name: what fits beside a number on a phone
+LONGEST = 30  # characters of a name: what fits beside a number on a phone
 ELLIPSIS = "…"
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one contender is shown; ``name`` is unique within the study and at most 40 characters long."""
+    """How one contender is shown; ``name`` is unique within the study and short enough for a phone."""
 
     name: str
     color: str
@@ -47,7 +47,7 @@ def short_names(names: list[str]) -> list[str]:
     """Recipes without the names of their knobs, cut to what fits, numbered where they would read alike.
 
     >>> short_names(["none", "Dropout(rate=0.2, at='input') + WeightDecay(strength=0.01)"])
-    ['none', 'Dropout 0.2, input + WeightDecay …']
+    ['none', 'Dropout 0.2, input + WeightDe…']
     >>> short_names(["Dropout(rate=0.2) + L2(strength=0.001)", "L2(strength=0.1)", "L2(strength=0.1)"])
     ['Dropout 0.2 + L2 0.001', '2. L2 0.1', '3. L2 0.1']
     """

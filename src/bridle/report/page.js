@@ -26,6 +26,19 @@ async function draw(spec) {
   place.on("plotly_afterplot", () => scalable(place));
 }
 
+// Charts are drawn at about the width that they have on paper, so that their letters keep their size.
+const PAPER = 680;
+function forPaper() {
+  for (const place of document.querySelectorAll(".chart")) {
+    if (place.layout) Plotly.relayout(place, { autosize: false, width: place.closest(".grid") ? PAPER / 2 - 12 : PAPER });
+  }
+}
+function forScreen() {
+  for (const place of document.querySelectorAll(".chart")) {
+    if (place.layout) Plotly.relayout(place, { autosize: true, width: null });
+  }
+}
+
 function toggle(button) {
   const shown = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", String(shown));
@@ -49,6 +62,8 @@ async function copy(button) {
 }
 
 async function start() {
+  addEventListener("beforeprint", forPaper);
+  addEventListener("afterprint", forScreen);
   for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button));
   for (const button of document.querySelectorAll(".key")) button.addEventListener("click", () => toggle(button));
   try {

@@ -18,11 +18,12 @@ from bridle.report.curves import curve_charts
 from bridle.report.formats import seconds
 from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.looks import looks
-from bridle.report.strips import difference_chart, gap_chart, score_chart
-from bridle.report.tables import layer_table, norm_table, quoted_split, score_table
+from bridle.report.strips import difference_chart, gap_chart, score_chart, spread_note
+from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted_split, score_table
 from bridle.report.words import cautions, counted, headline, lead, seeds_of
 from bridle.results import Study, plain, write_whole
 
+NAMES = {"seconds": "took", "lr": "learning rate"}
 QUIET_SHELL_TEXT = re.compile(r"[^\"$`\\!]*")  # what stands between double quotes as it is
 
 
@@ -46,14 +47,15 @@ def page(study: Study) -> str:
         study=study,
         title=f"{study.data.get('name', 'study')}: {headline(study)}",
         eyebrow=eyebrow(study),
-        headline=headline(study),
-        lead=lead(study),
+        headline=glued(headline(study)),
+        lead=[glued(paragraph) for paragraph in lead(study)],
         cautions=cautions(study),
         looks=looks(study),
         groups=groups,
         specs=plain([chart.spec() for chart in charts]),
-        scores=score_table(study),
-        layers=layer_table(study),
+        spread_note=spread_note(study),
+        tables=[comparison_rows(study), score_table(study)],
+        dead=dead_table(study),
         norms=norm_table(study),
         recipes=recipes(study),
         facts=facts(study),
@@ -70,12 +72,17 @@ def chart_groups(study: Study) -> dict[str, list[Chart]]:
         "difference": [difference_chart(study)],
         "scores": [score_chart(study, split, study.metric) for split in ("valid", "test")],
         "gap": [gap_chart(study)],
-        "other": [score_chart(study, quoted_split(study), metric) for metric in ("calibration_error", "rmse", "loss")],
+        "other": [score_chart(study, quoted_split(study), metric) for metric in ("rmse", "loss", "calibration_error")],
         "curves": [*curve_charts(study)],
         "weights": [*weight_charts(study)],
         "gammas": [*gamma_charts(study)],
     }
     return {section: [chart for chart in charts if chart] for section, charts in by_section.items()}
+
+
+def glued(text: str) -> str:
+    """Numbers held together with their units, so that no line begins with "%"."""
+    return re.sub(r"(?<=\d) (?=%|points|seeds?\b)", "\N{NO-BREAK SPACE}", text)
 
 
 def eyebrow(study: Study) -> list[str]:
@@ -109,11 +116,11 @@ def quoted(text: str) -> str:
 def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
     """How the study was made, for reading: groups of names and values."""
     made = {key: value for key, value in study.made.items() if key != "versions"}
+    how = [("seeds", ", ".join(map(str, study.seeds))), ("engine", study.engine)]
     versions = study.made.get("versions", {})
     return [
         ("Data", told(study.data)),
-        ("Training", [("network", study.network), *told(study.protocol)]),
-        ("Comparison", [("seeds", ", ".join(map(str, study.seeds))), ("engine", study.engine)]),
+        ("Training", [("network", study.network), *told(study.protocol), *how]),
         ("Made with", [*told(made), *told(versions if isinstance(versions, dict) else {})]),
     ]
 
@@ -121,7 +128,9 @@ def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
 def told(mapping: dict[str, Any]) -> list[tuple[str, str]]:
     """Names and values as text; what is empty is left out."""
     return [
-        (name.replace("_", " "), as_text(name, value)) for name, value in mapping.items() if value not in (None, "", [])
+        (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
+        for name, value in mapping.items()
+        if value not in (None, "", [])
     ]
 
 

@@ -11,6 +11,7 @@ from bridle.report.formats import (
     PERCENT,
     bare,
     fixed,
+    headed,
     interval,
     label,
     points,
@@ -20,6 +21,7 @@ from bridle.report.formats import (
     spread,
 )
 from bridle.report.looks import Look, looks
+from bridle.report.tables import quoted_split
 from bridle.report.words import SPLIT_NAMES, main_split, measured
 from bridle.results import Contender, Study, Summary, Versus
 
@@ -31,19 +33,19 @@ def score_chart(study: Study, split: str, metric: str) -> Chart | None:
     summaries = [contender.scores.get(split, {}).get(metric) for contender in study.contenders]
     if not any(summary and finite(summary.values) for summary in summaries):
         return None
-    title = f"{SPLIT_NAMES.get(split, split)} {label(metric)}".capitalize()
+    title = headed(f"{SPLIT_NAMES.get(split, split)} {label(metric)}")
     rows, traces = [], []
     for number, (look, summary) in enumerate(zip(looks(study), summaries, strict=True)):
         values = summary.values if summary else []
-        rows.append(Row(number, look, with_unit(metric, spread(metric, settled(values))) + of_runs(values)))
+        rows.append(Row(number, look, shown(metric, mean_of(values)) + of_runs(values)))
         traces += score_traces(number, look, height_of(number, len(summaries)), metric, values)
     return Chart(
         key=f"score-{split}-{metric}",
         title=title,
-        note=spread_note(study),
+        note="",
         summary=f"{title}: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + ".",
         traces=traces,
-        layout=rows_layout(rows, score_axis(metric)),
+        layout=rows_layout(rows, {**score_axis(metric), **framed(traces)}),
         table=seeds_table(study, title, metric, [summary.values if summary else [] for summary in summaries]),
     )
 
@@ -58,13 +60,11 @@ def gap_chart(study: Study) -> Chart | None:
         text = points(study.metric, signed(study.metric, mean_of(values)))
         rows.append(Row(number, look, text + of_runs(values)))
         traces += score_traces(number, look, height_of(number, len(gaps)), study.metric, values)
-    unit = " (points)" if study.metric in PERCENT else ""
-    layout = rows_layout(rows, axis(f"training − validation {label(study.metric)}{unit}"))
+    layout = rows_layout(rows, axis(difference_unit(study.metric), **framed(traces, 0.0)))
     return Chart(
         key="gap",
         title="Generalization gap",
-        note=f"Training minus validation {label(study.metric)}, both measured in evaluation mode after the last epoch. "
-        + spread_note(study),
+        note=f"Training minus validation {label(study.metric)}, both measured in evaluation mode after the last epoch.",
         summary="Generalization gap: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + ".",
         traces=traces,
         layout={**layout, "shapes": [zero_line()]},
@@ -95,12 +95,12 @@ def difference_chart(study: Study) -> Chart | None:
         traces += seed_dots(number, look, y, metric, versus.values)
         traces += bar(number, look, y, (scaled(metric, versus.low), scaled(metric, versus.high)))
         traces.append(mean_mark(number, look, y, scaled(metric, versus.difference), versus_hover(versus)))
-    unit = " (points)" if metric in PERCENT else ""
-    layout = rows_layout(rows, axis(f"difference in {measured(study)} from {study.baseline.name}{unit}"))
+    unit = f"{difference_unit(metric)} ({SPLIT_NAMES[main_split(study)]})"
+    layout = rows_layout(rows, axis(unit, **framed(traces, 0.0)))
     return Chart(
         key="difference",
-        title=f"Difference from {study.baseline.name}",
-        note=f"{SPLIT_NAMES[main_split(study)].capitalize()} {label(metric)} minus the baseline's, seed by seed. The "
+        title=f"Difference from {looks(study)[0].name}",
+        note=f"{headed(SPLIT_NAMES[main_split(study)])} {label(metric)} minus the baseline's, seed by seed. The "
         "large mark is the mean over the seeds, the bar its 95 % confidence interval, the small dots are the seeds. A "
         "bar that crosses the line at zero: no difference shown.",
         summary="; ".join(f"{look.name} {versus.words}" for _, look, versus in compared) + ".",
@@ -117,8 +117,10 @@ def score_traces(number: int, look: Look, y: float, metric: str, values: list[fl
         return []
     mean, sd = scaled(metric, over.mean), scaled(metric, over.sd)
     hover = f"{plain_text(look.name)}<br>{with_unit(metric, spread(metric, over))}"
-    marks = [*seed_dots(number, look, y, metric, values), mean_mark(number, look, y, mean, hover)]
-    return [*bar(number, look, y, (mean - sd, mean + sd)), *marks] if len(over.values) > 1 else marks
+    mark = mean_mark(number, look, y, mean, hover)
+    if len(over.values) == 1:
+        return [mark]
+    return [*seed_dots(number, look, y, metric, values), *bar(number, look, y, (mean - sd, mean + sd)), mark]
 
 
 def settled(values: list[float]) -> Summary | None:
@@ -130,7 +132,7 @@ def settled(values: list[float]) -> Summary | None:
 def of_runs(values: list[float]) -> str:
     """How many of the runs a number is over, where some are not finite."""
     kept = len(finite(values))
-    return f" ({kept} of {len(values)} runs)" if 0 < kept < len(values) else ""
+    return f" ({kept} of {len(values)})" if 0 < kept < len(values) else ""
 
 
 def seed_dots(number: int, look: Look, y: float, metric: str, values: list[float]) -> list[Trace]:
@@ -188,6 +190,14 @@ def versus_hover(versus: Versus) -> str:
     return f"{difference}<br>95 %: {interval(versus.metric, versus.low, versus.high)}<br>{plain_text(versus.verdict)}"
 
 
+def framed(traces: list[Trace], *others: float) -> dict[str, Any]:
+    """The range of an axis that leaves a little room beside all marks and ``others``."""
+    values = [*others, *finite(value for trace in traces for value in trace["x"])]
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
+    return {"range": [low - room, high + room]}
+
+
 def zero_line() -> dict[str, Any]:
     """The line of no difference."""
     line = {"color": "#7d848e", "width": 1.5, "dash": "dot"}
@@ -204,11 +214,21 @@ def with_unit(metric: str, text: str) -> str:
     return f"{text} %" if metric in PERCENT and text != NOTHING else text
 
 
+def difference_unit(metric: str) -> str:
+    """What an axis of differences counts: points of a percentage, or the metric itself."""
+    return f"points of {label(metric)}" if metric in PERCENT else label(metric)
+
+
 def spread_note(study: Study) -> str:
-    """What the marks are."""
+    """What the marks of a chart of scores are."""
     if len(study.seeds) == 1:
-        return "One seed: there is no spread to show."
-    return "Mark: mean over the seeds. Bar: one standard deviation to each side. Dots: the seeds."
+        return "The large marks are the scores of one seed, so there is no spread to show."
+    diverged = any(contender.diverged for contender in study.contenders)
+    left_out = " Runs that diverged are left out, and the number says how many are in it." if diverged else ""
+    return (
+        "Large marks are means over the seeds, bars one standard deviation to each side, small dots the seeds. "
+        f"The scores to quote are those of the {SPLIT_NAMES[quoted_split(study)]} rows.{left_out}"
+    )
 
 
 def seeds_table(study: Study, caption: str, metric: str, values: list[list[float]]) -> Table:

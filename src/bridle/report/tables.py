@@ -7,7 +7,7 @@ from typing import Any
 
 from bridle.report.averages import mean_of
 from bridle.report.charts import Table
-from bridle.report.formats import NOTHING, PERCENT, fixed, interval, label, seconds, signed, spread
+from bridle.report.formats import NOTHING, PERCENT, fixed, headed, interval, label, seconds, signed, spread
 from bridle.report.histograms import layer_names, layers_of, size
 from bridle.report.looks import looks
 from bridle.report.words import SPLIT_NAMES
@@ -33,18 +33,35 @@ def quoted_split(study: Study) -> str:
 
 
 def score_table(study: Study) -> Table:
-    """One row for each contender: the comparison, then every metric on every split, then what it cost."""
+    """One row for each contender: every metric on every split."""
     metrics, splits = metrics_of(study), splits_of(study)
     pairs = [(metric, split) for metric in metrics for split in splits]
-    head = ["Recipe", "Runs", f"Difference{in_points(study.metric)}", "95 % interval", "Verdict"]
-    head += [f"{SPLIT_NAMES[split]} {label(metric)}{percent(metric)}".capitalize() for metric, split in pairs]
-    head += [f"Gap{in_points(study.metric)}", "Dead units", "Time of a run"]
+    head = [
+        "Recipe",
+        *(headed(f"{SPLIT_NAMES[split]} {label(metric)}{percent(metric)}") for metric, split in pairs),
+    ]
+    rows = [
+        [look.name, *(unbroken(spread(metric, contender.scores.get(split, {}).get(metric))) for metric, split in pairs)]
+        for look, contender in zip(looks(study), study.contenders, strict=True)
+    ]
+    return Table("All scores, mean ± standard deviation over the seeds", head, rows)
+
+
+def unbroken(text: str) -> str:
+    """``text`` with each ± held to the number behind it, where a narrow column breaks the line."""
+    return text.replace("± ", "±\N{NO-BREAK SPACE}")
+
+
+def comparison_rows(study: Study) -> Table:
+    """One row for each contender: the difference to the baseline, the gap, what died, what it cost."""
+    metric = study.metric
+    head = ["Recipe", "Runs", f"Difference{in_points(metric)}", "95 % interval", "Verdict"]
+    head += [f"Gap{in_points(metric)}", "Dead units", "Time of a run"]
     rows = []
     for look, contender in zip(looks(study), study.contenders, strict=True):
-        scores = [spread(metric, contender.scores.get(split, {}).get(metric)) for metric, split in pairs]
-        ends = [signed(study.metric, contender.gap), dead(contender.dead_units), seconds(contender.seconds)]
-        rows.append([look.name, runs_of(study, contender), *versus_cells(contender), *scores, *ends])
-    return Table("All scores: mean ± standard deviation over the seeds", head, rows)
+        ends = [signed(metric, contender.gap), dead(contender.dead_units), seconds(contender.seconds)]
+        rows.append([look.name, runs_of(study, contender), *versus_cells(contender), *ends])
+    return Table(f"Comparison with {study.baseline.name}, means over the seeds", head, rows)
 
 
 def percent(metric: str) -> str:
@@ -78,24 +95,32 @@ def dead(value: float) -> str:
     return fixed(value, 0 if math.isfinite(value) and value == int(value) else 1)
 
 
-def layer_table(study: Study) -> list[dict[str, Any]]:
-    """Dead units of each layer by contender: ``{name, units, cells: [{text, share}]}``, ``share`` from 0 to 1."""
-    return [layer_row(study, name) for name in layer_names(study)]
+def dead_table(study: Study) -> dict[str, Any]:
+    """Dead units by contender and layer.
+
+    ``{layers: [text], rows: [{name, cells: [{text, share}]}]}``; ``share``, from 0 to 1, is the part of the layer.
+    """
+    units = {
+        layer.name: layer.units for contender in study.contenders for run in contender.runs for layer in run.layers
+    }
+    rows = [
+        {"name": look.name, "cells": [dead_cell(contender, name, units[name]) for name in layer_names(study)]}
+        for look, contender in zip(looks(study), study.contenders, strict=True)
+    ]
+    return {"layers": [f"{name} (of {units[name]})" for name in layer_names(study)], "rows": rows}
 
 
-def layer_row(study: Study, name: str) -> dict[str, Any]:
-    """One layer: the mean number of dead units, and which part of the layer that is."""
-    found = [layers_of(contender, name) for contender in study.contenders]
-    units = max(layer.units for layers in found for layer in layers)
-    counts = [mean_of(layer.dead_units for layer in layers) for layers in found]
-    cells = [{"text": dead(count), "share": round(count / units, 3) if count > 0 else 0.0} for count in counts]
-    return {"name": name, "units": units, "cells": cells}
+def dead_cell(contender: Contender, name: str, units: int) -> dict[str, Any]:
+    """The mean number of dead units in a layer, and which part of it that is."""
+    count = mean_of(layer.dead_units for layer in layers_of(contender, name))
+    return {"text": dead(count), "share": round(count / units, 3) if count > 0 else 0.0}
 
 
 def norm_table(study: Study) -> Table:
     """The Euclidean norm of each layer's weights by contender."""
+    names = layer_names(study)
     rows = [
-        [name, *(size(mean_of(layer.weight_norm for layer in layers_of(each, name))) for each in study.contenders)]
-        for name in layer_names(study)
+        [look.name, *(size(mean_of(layer.weight_norm for layer in layers_of(contender, name))) for name in names)]
+        for look, contender in zip(looks(study), study.contenders, strict=True)
     ]
-    return Table("Norm of the weights, mean over the seeds", ["Layer", *(look.name for look in looks(study))], rows)
+    return Table("Norm of the weights of each layer, mean over the seeds", ["Recipe", *names], rows)

@@ -1,4 +1,7 @@
-"""The comparison as a table for the terminal: one where it is wide enough, two of them where it is not."""
+"""The comparison as a table for the terminal: one where it is wide enough, two of them where it is not.
+
+Minus signs are hyphens here, as in the verdicts below the table: not every terminal has the true one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from bridle.report.formats import NOTHING, PERCENT, bare, fixed, label, signed, spread
+from bridle.report.formats import MINUS, NOTHING, PERCENT, bare, fixed, label, signed, spread
 from bridle.report.tables import dead, metrics_of, quoted_split, runs_of, splits_of
 from bridle.report.words import HELPS, HURTS, counted
 from bridle.results import Contender, Study
@@ -72,7 +75,7 @@ def score_columns(study: Study) -> list[Column]:
     columns = [
         Column(f"{split}\n{label(metric)}{unit}", score_cell(split, metric, with_sd=True)) for split in splits_of(study)
     ]
-    return [*columns, Column("gap", lambda contender: signed(metric, contender.gap))]
+    return [*columns, Column("gap", lambda contender: typed(signed(metric, contender.gap)))]
 
 
 def rest_columns(study: Study) -> list[Column]:
@@ -97,8 +100,8 @@ def score_cell(split: str, metric: str, *, with_sd: bool) -> Callable[[Contender
     def cell(contender: Contender) -> str:
         summary = contender.scores.get(split, {}).get(metric)
         if with_sd or summary is None:
-            return spread(metric, summary)
-        return bare(metric, summary.mean)
+            return typed(spread(metric, summary))
+        return typed(bare(metric, summary.mean))
 
     return cell
 
@@ -109,7 +112,12 @@ def versus_cell(contender: Contender) -> Text:
     if not versus:
         return Text(NOTHING)
     difference, low, high = (signed(versus.metric, each) for each in (versus.difference, versus.low, versus.high))
-    return Text(f"{difference} [{low}, {high}]", style=STYLES.get(versus.verdict, ""))
+    return Text(typed(f"{difference} [{low}, {high}]"), style=STYLES.get(versus.verdict, ""))
+
+
+def typed(text: str) -> str:
+    """``text`` with the minus sign of a keyboard."""
+    return text.replace(MINUS, "-")
 
 
 def legend(study: Study) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 from bridle.report.averages import finite
-from bridle.report.formats import NOTHING, interval, joined, label, points, shown, signed
+from bridle.report.formats import NOTHING, bare, headed, joined, label, points, shown, signed
 from bridle.report.looks import looks
 from bridle.results import Contender, Study, Versus
 
-HELPS, HURTS = "helps", "hurts"
+HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"
 SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 NAMED = 3  # contenders named one by one in a sentence; the others are counted
 
@@ -40,15 +40,6 @@ def judged(study: Study, verdict: str) -> list[tuple[str, Versus]]:
     return sorted(found, key=lambda pair: -abs(pair[1].difference))
 
 
-def undecided(study: Study) -> list[tuple[str, Versus]]:
-    """Names and differences of the contenders whose interval holds zero, or could not be computed."""
-    return [
-        (look.name, contender.versus_baseline)
-        for look, contender in zip(looks(study), study.contenders, strict=True)
-        if contender.versus_baseline and contender.versus_baseline.verdict not in (HELPS, HURTS)
-    ]
-
-
 def verdicts(study: Study) -> list[str]:
     """One sentence for each contender that was compared with the baseline: its recipe, and what came out."""
     return [
@@ -65,7 +56,7 @@ def headline(study: Study) -> str:
         return f"{helped[0][0]} helps{' most' if len(helped) > 1 else ''}: {gain(helped[0][1])} {in_metric(study)}"
     if hurt:
         return f"Nothing helped, and {hurt[0][0]} hurts: {gain(hurt[0][1])} {in_metric(study)}"
-    if undecided(study):
+    if judged(study, UNDECIDED):
         return f"No difference that {seeds_of(study)} can show"
     if len(study.contenders) > 1:
         return "Scores without a verdict: too few seeds to tell a difference from noise"
@@ -90,7 +81,7 @@ def score(study: Study, contender: Contender, split: str | None = None) -> float
 
 
 def seeds_of(study: Study) -> str:
-    """ "1 seed", "5 seeds"."""
+    """The seeds, counted: 1 seed, 5 seeds."""
     return counted("seed", len(study.seeds))
 
 
@@ -100,68 +91,90 @@ def counted(noun: str, number: int) -> str:
 
 
 def lead(study: Study) -> list[str]:
-    """The answer in a paragraph of sentences: which helped, by how much, and whether that is noise."""
-    sentences = [opening(study)]
+    """The answer in paragraphs: which helped and by how much; what the test rows say; whether it is noise."""
+    helped, hurt, open_ones = judged(study, HELPS), judged(study, HURTS), judged(study, UNDECIDED)
     if len(study.contenders) == 1:
-        return [*sentences, "Only one recipe was trained, so there is nothing to compare it with."]
-    helped, hurt, open_ones = judged(study, HELPS), judged(study, HURTS), undecided(study)
+        return [opening(study), "Only one recipe was trained, so there is nothing to compare it with."]
     if not (helped or hurt or open_ones):
-        return [*sentences, best_of(study), without_interval(study)]
-    if helped:
-        sentences.append(f"{listed(helped)} {verb('helps', 'help', helped)}.")
-        sentences.extend(quotable(study, helped[0][0]))
-    if hurt:
-        sentences.append(f"{listed(hurt)} {verb('hurts', 'hurt', hurt)}.")
-    if not helped and not hurt:
-        sentences.append("None of the recipes made a difference that can be told from noise.")
-    if open_ones:
-        sentences.append(what_could_be_seen(study, open_ones))
-    if helped or hurt:
-        sentences.append(
-            "Is it noise? Were there no difference at all, one comparison in twenty would still look like this; "
-            "the intervals tell how large the difference may be under other seeds."
-        )
-    return sentences
+        return [f"{opening(study)} {best_of(study)}", without_interval(study)]
+    answer = [opening(study)]
+    answer += [f"{listed(helped, 'is better than the baseline by')}."] if helped else []
+    answer += [f"{listed(hurt, 'is worse than the baseline by')}."] if hurt else []
+    answer += [what_could_be_seen(study, open_ones)] if open_ones else []
+    answer += unpaired(study)
+    return [" ".join(answer), *quotable(study, helped), noise(study, helped + hurt)]
 
 
 def opening(study: Study) -> str:
     """What was trained, and where the baseline stands."""
     base = shown(study.metric, score(study, study.baseline))
     reached = "has no finite score" if base == NOTHING else f"reached {base} {measured(study)}"
-    data = str(study.data.get("name", "the data"))
-    trained = f"On {data}, {counted('recipe', len(study.contenders))} {'was' if len(study.contenders) == 1 else 'were'}"
-    return (
-        f"{trained} trained with {seeds_of(study)} under one protocol; the baseline, {study.baseline.name}, {reached}."
-    )
+    several = len(study.contenders) > 1
+    what = counted("recipe", len(study.contenders))
+    trained = f"On {study.data.get('name', 'the data')}, {what} {'were' if several else 'was'} trained"
+    baseline = f"the baseline, {study.baseline.name}," if several else study.baseline.name
+    return f"{trained} with {seeds_of(study)}{' each' if several else ''}; {baseline} {reached}."
 
 
-def listed(found: list[tuple[str, Versus]]) -> str:
-    """Names with their differences and intervals."""
-    parts = [f"{name} ({gain(v)}, {certainty(v)})" for name, v in found[:NAMED]]
-    more = len(found) - NAMED
-    return joined([*parts, counted("other", more)] if more > 0 else parts)
+def listed(found: list[tuple[str, Versus]], differs: str) -> str:
+    """Who differs by how much: "A is better by 0.93 points (95 % interval 0.86 to 0.99), B by 0.16 (0.01 to 0.32)"."""
+    first, *others = found[:NAMED]
+    amount = points(first[1].metric, size(first[1]))
+    parts = [f"{first[0]} {differs} {amount} ({certainty(first[1], '95 % interval ')})"]
+    parts += [f"{name} by {size(versus)} ({certainty(versus, '')})" for name, versus in others]
+    return joined([*parts, *more_than_named(found)])
 
 
-def certainty(versus: Versus) -> str:
-    """The interval of a difference, or that every seed gave the same."""
+def size(versus: Versus) -> str:
+    """How large a difference is, without its sign and unit."""
+    return bare(versus.metric, abs(versus.difference))
+
+
+def certainty(versus: Versus, what: str) -> str:
+    """The interval of a difference's size, after ``what`` it is; or that every seed gave the same."""
     if versus.low == versus.high:
         return f"the same under each of {len(finite(versus.values))} seeds"
-    return f"95 % interval {interval(versus.metric, versus.low, versus.high)}"
+    low, high = (versus.low, versus.high) if versus.difference > 0 else (-versus.high, -versus.low)
+    return f"{what}{bare(versus.metric, low)} to {bare(versus.metric, high)}"
 
 
-def quotable(study: Study, name: str) -> list[str]:
-    """What the named contender scores on the test rows, if there are any."""
+def quotable(study: Study, helped: list[tuple[str, Versus]]) -> list[str]:
+    """What the contender that helped most scores on the test rows, if there are any."""
+    if not helped:
+        return []
+    name = helped[0][0]
     ours = dict(zip((look.name for look in looks(study)), study.contenders, strict=True))[name]
     test, base = score(study, ours, "test"), score(study, study.baseline, "test")
     if not (math.isfinite(test) and math.isfinite(base)):
         return []
-    scores = f"{shown(study.metric, test)} against {shown(study.metric, base)}"
-    return [f"On the test rows, which chose nothing, {name} scores {scores} {label(study.metric)} of the baseline."]
+    scores = f"{shown(study.metric, test)} {label(study.metric)} against {shown(study.metric, base)}"
+    return [f"On the test rows, which chose nothing, {name} has {scores} of the baseline."]
 
 
-def verb(one: str, several: str, found: list[tuple[str, Versus]]) -> str:
-    """The verb for as many."""
-    return one if len(found) == 1 else several
+def noise(study: Study, shown_to_differ: list[tuple[str, Versus]]) -> str:
+    """Whether what was seen may be noise."""
+    if not shown_to_differ:
+        return f"Is it noise? It may well be: {seeds_of(study)} cannot tell any of these differences from none."
+    compared = sum(each.versus_baseline is not None for each in study.contenders)
+    several = len(shown_to_differ) > 1
+    return (
+        f"Is it noise? Hardly, as far as seeds go: {'these differ' if several else 'this differs'} by more than the "
+        "seeds explain. But chance alone makes one comparison in twenty look like this, and there "
+        f"{'were' if compared > 1 else 'was'} {compared}; and another draw of the data may give another answer."
+    )
+
+
+def unpaired(study: Study) -> list[str]:
+    """Who has no verdict although others have."""
+    names = [
+        look.name
+        for look, contender in zip(looks(study)[1:], study.contenders[1:], strict=True)
+        if not contender.versus_baseline
+    ]
+    if not names:
+        return []
+    verb = "has" if len(names) == 1 else "have"
+    return [f"{joined(names)} {verb} no verdict: fewer than two finished runs can be paired with the baseline's."]
 
 
 def what_could_be_seen(study: Study, found: list[tuple[str, Versus]]) -> str:
@@ -192,10 +205,9 @@ def best_of(study: Study) -> str:
 
 
 def without_interval(study: Study) -> str:
-    """Why there is no verdict, and what would give one."""
-    if len(study.seeds) < 2:
-        return "One seed says nothing about noise: train with several, --seeds 5, to see whether a difference is real."
-    return "Too few seeds were finished in both a recipe and the baseline to say whether a difference is noise."
+    """Why there is no verdict."""
+    few = "one seed" if len(study.seeds) == 1 else "too few runs that can be paired with the baseline's"
+    return f"Is it noise? {headed(few)} cannot tell."
 
 
 def cautions(study: Study) -> list[str]:

@@ -9,8 +9,8 @@ from functools import partial
 
 import torch
 
-from bridle.compare import compare
-from bridle.compare.made import made
+from bridle.comparison import compare
+from bridle.comparison.made import made
 from bridle.data import Data
 from bridle.networks import mlp
 from bridle.protocol import Protocol
@@ -21,7 +21,7 @@ from bridle.reproduce.reproduction import Reproduction, RightRecipe
 from bridle.results import Contender, Study
 
 NETWORK = mlp(128, 64)
-PROTOCOL = Protocol(optimizer="adam", lr=0.003, schedule="cosine", batch_size=128, epochs=6)
+PROTOCOL = Protocol(optimizer="adam", lr=0.004, schedule="cosine", batch_size=128, epochs=5)
 RECIPES = dict(
     zip(
         NAMES,

@@ -4,8 +4,8 @@ import pytest
 from made_up import SETTING, run_of
 
 from bridle import Dropout, Recipe
-from bridle.compare.collect import collect
-from bridle.compare.store import Store
+from bridle.comparison.collect import collect
+from bridle.comparison.store import Store
 from bridle.protocol import Variant
 
 VARIANTS = [Variant(recipe, seed) for seed in range(3) for recipe in (Recipe(), Recipe.of(Dropout(rate=0.2)))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from bridle.compare.statistics import half_width, versus
+from bridle.comparison.statistics import half_width, versus
 from bridle.results import Run
 
 

@@ -13,10 +13,10 @@ from torch import nn
 
 from bridle import engine as stacked
 from bridle import vanilla
-from bridle.compare.collect import Watch, collect
-from bridle.compare.judge import contenders, notices
-from bridle.compare.made import made
-from bridle.compare.store import NOWHERE, Store
+from bridle.comparison.collect import Watch, collect
+from bridle.comparison.judge import contenders, notices
+from bridle.comparison.made import made
+from bridle.comparison.store import NOWHERE, Store
 from bridle.data import Data, load
 from bridle.networks import MLP, Network, mlp
 from bridle.protocol import Progress, Protocol, Variant

@@ -11,7 +11,7 @@ from torch import nn
 
 import bridle
 from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
-from bridle.compare import DEFAULT_RECIPES, compare
+from bridle.comparison import DEFAULT_RECIPES, compare
 from bridle.report import write_html
 
 SHORT = Protocol(epochs=2, batch_size=16, precision="float32")
@@ -105,10 +105,25 @@ def test_one_seed_gives_no_verdict_and_says_why():
 
 
 def test_diverged_runs_are_counted_and_named_in_a_notice():
-    study = small(recipes=["L2(strength=1e30)"], protocol=Protocol(optimizer="sgd", epochs=2, lr=1e6, batch_size=16))
-    assert study.contenders[1].diverged == 2 and study.contenders[1].versus_baseline is None
-    (notice,) = [each for each in study.notices if each.startswith("L2(strength=1e+30): 2 of 2 runs diverged")]
-    assert "a lower learning rate" in notice
+    plain = Protocol(optimizer="sgd", epochs=2, batch_size=16, precision="float32")
+    study = small(recipes=["L2(strength=1e30)", "L2"], protocol=plain)
+    none, strong, mild = study.contenders
+    assert (none.diverged, strong.diverged, mild.diverged) == (0, 2, 0)
+    assert strong.versus_baseline is None and mild.versus_baseline is not None
+    assert study.notices == [
+        "L2(strength=1e+30): 2 of 2 runs diverged, the first in epoch 1, and are in no verdict; "
+        "a lower learning rate may hold them."
+    ]
+
+
+@pytest.mark.parametrize("engine", ["torch", "vanilla"])
+def test_where_everything_diverges_there_is_still_a_study(engine, tmp_path):
+    wild = Protocol(optimizer="momentum", epochs=3, lr=1e30, batch_size=16, precision="float32")
+    study = small(protocol=wild, engine=engine, out=tmp_path)
+    assert study.finished and [each.diverged for each in study.contenders] == [2, 2]
+    assert len(study.notices) == 2 and study.contenders[1].versus_baseline is None
+    study.save(tmp_path / "study.json")
+    assert Study.load(tmp_path).to_json() == study.to_json()
 
 
 def test_a_second_call_with_the_same_folder_trains_nothing_and_gives_the_same(tmp_path, monkeypatch):
@@ -240,4 +255,4 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path, m
 
 def test_the_public_name_is_the_function_whatever_was_imported_before():
     assert bridle.compare(blobs(), [], 1, NETWORK, SHORT).contenders[0].name == "none"
-    assert bridle.compare.DEFAULT_RECIPES is DEFAULT_RECIPES  # by now it is the folder, which can be called
+    assert bridle.compare is compare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bridle.compare.statistics import versus
+from bridle.comparison.statistics import versus
 from bridle.recipe import Recipe
 from bridle.results import Contender, Run, Summary
 

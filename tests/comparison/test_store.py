@@ -7,7 +7,7 @@ import pytest
 from made_up import SETTING, VARIANT, run_of
 
 from bridle import Dropout, Recipe
-from bridle.compare.store import Store
+from bridle.comparison.store import Store
 from bridle.protocol import Variant
 
 
@@ -33,7 +33,7 @@ def test_a_run_of_another_recipe_seed_or_version_is_not_found(tmp_path, monkeypa
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(Variant(VARIANT.recipe, 4)) is None
     assert store.read(Variant(Recipe.of(Dropout(rate=0.3)), 3)) is None
-    monkeypatch.setattr("bridle.compare.store.__version__", "9.9")
+    monkeypatch.setattr("bridle.comparison.store.__version__", "9.9")
     assert store.read(VARIANT) is None
 
 

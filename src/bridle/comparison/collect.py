@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bridle.compare.store import Store
+from bridle.comparison.store import Store
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
 
