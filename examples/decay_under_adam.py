@@ -57,10 +57,10 @@ def draw(figure: Figure) -> None:
 
 
 def draw_paths(axes: Axes, title: str, regularizers: Sequence[L2 | WeightDecay]) -> None:
-    """One line per strength. Wide pale lines under narrow dark ones, so that lines that coincide can all be seen."""
+    """One line per strength. Narrow lines over wide ones, so that lines that coincide can all be seen."""
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(regularizers)))
     for number, (regularizer, colour) in enumerate(zip(regularizers, colours, strict=True)):
-        width = 1.2 + 1.6 * (len(regularizers) - 1 - number)
+        width = 1.2 + 1.2 * (len(regularizers) - 1 - number)
         axes.plot(path(regularizer), color=colour, linewidth=width, label=f"{regularizer.strength:g}")
     axes.set(title=title, xlabel="step", ylim=(-0.05, 1.05))
     axes.legend(title="strength", frameon=False)

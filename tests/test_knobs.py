@@ -17,7 +17,7 @@ INF = float("inf")
 @dataclass(frozen=True)
 class Oven:
     colour: str = knob("red", "what it looks like", choices=("red", "blue"))
-    label: str = knob("mine", "what stands on it", kw_only=True)
+    label: str = knob("mine", "what stands on it")
     heat: float = knob(20.0, "degrees", off=0.0, high=250.0)
     hours: float = knob(1.0, "how long", open_low=True, log=True)
     ajar: float = knob(0.5, "fraction open", high=1.0, open_high=True)

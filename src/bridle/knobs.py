@@ -64,14 +64,13 @@ def knob(
     open_high: bool = False,
     log: bool = False,
     choices: tuple[str, ...] = (),
-    kw_only: bool = False,
 ) -> Any:
     """Declare a dataclass field as a knob; :func:`knobs` reads it back.
 
     The return type is ``Any`` so that the field can be annotated with the type of its value.
     """
     declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, choices)
-    return dataclasses.field(default=default, kw_only=kw_only, metadata={"knob": declared})
+    return dataclasses.field(default=default, metadata={"knob": declared})
 
 
 def knobs(owner: Any) -> tuple[Knob, ...]:

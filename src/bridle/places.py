@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
@@ -88,7 +88,8 @@ class Loss(Regularizer):
     """
 
     place: ClassVar[str] = "loss"
-    on: str = knob(MATRICES, ON, kw_only=True)
+    _: KW_ONLY
+    on: str = knob(MATRICES, ON)
     vanilla: ClassVar[Callable[..., Any]]
     torch: ClassVar[Callable[..., Tensor]]
     add_gradient: ClassVar[Callable[..., Tensor]]
@@ -103,6 +104,7 @@ class Weight(Regularizer):
     """
 
     place: ClassVar[str] = "weight"
-    on: str = knob(MATRICES, ON, kw_only=True)
+    _: KW_ONLY
+    on: str = knob(MATRICES, ON)
     vanilla: ClassVar[Callable[..., Any]]
     torch: ClassVar[Callable[..., Tensor]]

@@ -1,11 +1,11 @@
 """Compare: every contender under one protocol and the same seeds, and a verdict for each.
 
-Read in this order: ``compare`` (what is trained), ``collect`` and ``store`` (runs, finished ones read from disk),
+Read in this order: ``contest`` (what is trained), ``collect`` and ``store`` (runs, finished ones read from disk),
 ``statistics`` (what is a difference), ``judge`` (contenders and notices).
 """
 
 from bridle.comparison.collect import Watch as Watch
-from bridle.comparison.compare import DEFAULT_NETWORK as DEFAULT_NETWORK
-from bridle.comparison.compare import DEFAULT_RECIPES as DEFAULT_RECIPES
-from bridle.comparison.compare import compare as compare
+from bridle.comparison.contest import DEFAULT_NETWORK as DEFAULT_NETWORK
+from bridle.comparison.contest import DEFAULT_RECIPES as DEFAULT_RECIPES
+from bridle.comparison.contest import compare as compare
 from bridle.comparison.statistics import versus as versus
