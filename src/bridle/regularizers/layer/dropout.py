@@ -22,16 +22,17 @@ def dropout_vanilla(
     share = 1 - rate
 
     def backward(g: np.ndarray) -> tuple[np.ndarray]:
-        return (np.where(stays, g / share, 0.0),)
+        return (g * stays / share,)
 
-    return np.where(stays, h / share, 0.0), backward
+    return h * stays / share, backward
 
 
 def dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
     """(..., batch, units) and noise in [0, 1) of that shape -> (..., batch, units)."""
     one = h.new_tensor(1.0, dtype=torch.promote_types(h.dtype, torch.float32))  # in bfloat16, 1 - 0.999 is 0
-    scale = 1 / (1 - one * rate)
-    return (torch.where(noise >= rate, h * scale.to(h.dtype), 0.0),)
+    # 0 below the rate and 1 from it on, in the noise's own type: a comparison and torch.where take five times as long.
+    stays = torch.floor(noise - rate).add(1)
+    return (h * (stays * (1 / (1 - one * rate))).to(h.dtype),)
 
 
 @dataclass(frozen=True, repr=False)
