@@ -10,7 +10,7 @@ from bridle.places import Layer
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
-QUICK = 16  # variants of a stack, from which on a larger one is hardly faster per variant
+QUICK = 20  # variants of a stack, from which on a larger one is hardly faster per variant
 MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activations may take
 
 
@@ -58,10 +58,10 @@ def by_kind(recipes: list[Recipe]) -> list[Recipe]:
 def split(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
     """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise).
 
-    A stack's runs end together. So that an interrupt does not lose everything, a large job is split into about four
+    A stack's runs end together. So that an interrupt does not lose everything, a large job is split into about two
     stacks even where memory would hold it all, but not into stacks so small that they are slow.
     """
-    wanted = max(QUICK, math.ceil(len(variants) / 4))
+    wanted = max(QUICK, math.ceil(len(variants) / 2))
     most = max(1, min(wanted, memory // bytes_per_variant))
     ordered = sorted(variants, key=lambda variant: variant.seed)
     parts: list[list[Variant]] = []

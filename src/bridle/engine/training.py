@@ -19,6 +19,7 @@ from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import ROWS_AT_A_TIME, Recorder
 from bridle.engine.stack import Stack
+from bridle.engine.threads import Threads
 from bridle.networks import MLP, Network, mlp
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
@@ -123,8 +124,11 @@ def train_alone(stack: Stack, recorder: Recorder, progress: Progress) -> Run:
 
 def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterator[Run]:
     """Train one stack to its end."""
+    threads = Threads()
     for epoch in range(1, stack.protocol.epochs + 1):
-        points = recorder.curve_points(stack, epoch, train_epoch(stack, progress))
+        with threads.chosen():
+            step_losses = train_epoch(stack, threads, epoch, progress)
+            points = recorder.curve_points(stack, epoch, step_losses)
         diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
         for variant in diverged:
             yield recorder.diverged(stack, variant, epoch)
@@ -135,16 +139,17 @@ def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterato
         if diverged:
             stack.leave(diverged)
         recorder.keep({variant: point for variant, point in points.items() if variant not in diverged})
-    yield from recorder.finished(stack)
+    with threads.chosen():
+        runs = list(recorder.finished(stack))
+    yield from runs
 
 
-def train_epoch(stack: Stack, progress: Progress) -> dict[Variant, float]:
+def train_epoch(stack: Stack, threads: Threads, epoch: int, progress: Progress) -> dict[Variant, float]:
     """One epoch; returns each variant's mean data loss over the epoch's batches."""
     count = len(stack.variants)
-    totals = stack.step()
-    progress(count)
-    for _ in range(stack.batches.per_epoch - 1):
-        totals = [total + losses for total, losses in zip(totals, stack.step(), strict=True)]
+    totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
+    for step_losses in threads.steps(stack.step, stack.batches.per_epoch, trial=threads.due(epoch)):
+        totals = [total + losses for total, losses in zip(totals, step_losses, strict=True)]
         progress(count)
     return {
         variant: total[index].item() / stack.batches.per_epoch
