@@ -16,24 +16,31 @@ from bridle.networks import mlp
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe
 from bridle.regularizers import BatchNorm, Dropout, WeightDecay
-from bridle.reproduce.literal import EPOCHS, INPUTS, NAMES, OUTPUTS, LiteralRun, Split, dead_outputs, one_pass
+from bridle.reproduce.literal import (
+    BATCH_NORM,
+    DROPOUT,
+    EPOCHS,
+    INPUTS,
+    NO_REGULARIZATION,
+    OUTPUTS,
+    WEIGHT_DECAY,
+    LiteralRun,
+    Split,
+    dead_outputs,
+    one_pass,
+)
 from bridle.reproduce.reproduction import Reproduction, RightRecipe
 from bridle.results import Contender, Study
 
 NETWORK = mlp(128, 64)
-PROTOCOL = Protocol(optimizer="adam", lr=0.004, schedule="cosine", batch_size=128, epochs=5)
-RECIPES = dict(
-    zip(
-        NAMES,
-        (
-            Recipe(),
-            Recipe.of(WeightDecay(strength=0.1)),
-            Recipe.of(Dropout(rate=0.1)),
-            Recipe.of(BatchNorm()),
-        ),
-        strict=True,
-    )
-)
+# The learning rate of the notebook's first three networks; batches and epochs that take a few percent of its time.
+PROTOCOL = Protocol(optimizer="adam", lr=0.01, schedule="cosine", batch_size=256, epochs=4)
+RECIPES = {
+    NO_REGULARIZATION: Recipe(),
+    WEIGHT_DECAY: Recipe.of(WeightDecay(strength=0.1)),
+    DROPOUT: Recipe.of(Dropout(rate=0.1)),
+    BATCH_NORM: Recipe.of(BatchNorm()),
+}
 
 Count = Callable[[int, int], None]  # told how many steps are done of how many
 Watch = Callable[[str, int, int], None]  # told what is being trained, and how many of its steps are done of how many

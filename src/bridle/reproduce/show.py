@@ -63,7 +63,7 @@ def literal_grid(trained: list[tuple[Program, list[LiteralRun]]]) -> Grid:
             program.name,
             f"{program.printed.accuracy:.2f}",
             spread([run.accuracy for run in runs]),
-            ", ".join(str(run.dead_outputs) for run in runs),
+            counts([run.dead_outputs for run in runs]),
             f"{program.printed.seconds:.1f}",
             f"{mean([run.seconds for run in runs]):.1f}",
         )
@@ -79,7 +79,7 @@ def losses_grid(trained: list[tuple[Program, list[LiteralRun]]], epochs: list[in
         printed = program.printed.losses[: len(epochs)]
         rows.append((f"{program.name}, notebook", *(f"{loss:.4f}" for loss in printed)))
         rows += [(f"{program.name}, seed {run.seed}", *(f"{loss:.4f}" for loss in run.losses)) for run in runs]
-    return Grid("Training loss at the epochs that the notebook prints", ("", *map(str, epochs)), rows)
+    return Grid("Training loss by epoch", ("", *map(str, epochs)), rows)
 
 
 def right_grid(right: list[RightRecipe]) -> Grid:
@@ -92,12 +92,21 @@ def right_grid(right: list[RightRecipe]) -> Grid:
             spread(each.accuracy),
             spread(each.test_accuracy) if each.test_accuracy else "",
             interval(each.versus),
-            ", ".join(map(str, each.dead_outputs)),
+            counts(each.dead_outputs),
             f"{each.seconds:.1f}",
         )
         for each in right
     ]
     return Grid("The same comparison done right", columns, rows)
+
+
+def counts(values: list[int]) -> str:
+    """One count per seed, or one for all where they agree.
+
+    >>> counts([10, 3]), counts([0, 0])
+    ('10, 3', '0')
+    """
+    return ", ".join(map(str, values if len(set(values)) > 1 else values[:1]))
 
 
 def interval(versus: Versus | None) -> str:

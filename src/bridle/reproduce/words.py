@@ -147,7 +147,7 @@ def another_learning_rate(reproduction: Reproduction) -> str:
     right = next((each for each in reproduction.right if each.name == BATCH_NORM and each.versus), None)
     if right is None or right.versus is None:
         return text
-    return f"{text} At the same learning rate as the others, done right: {right.versus.words}."
+    return f"{text} Done right, with one learning rate for all, it {verb_phrase(right.versus.words)}."
 
 
 def done_right(reproduction: Reproduction) -> str:
@@ -158,7 +158,7 @@ def done_right(reproduction: Reproduction) -> str:
     means = [mean(each.accuracy) for each in right]
     above = [each for each in right if mean(each.accuracy) > PROGRAM[each.name].printed.accuracy]
     dead = sum(sum(each.dead_outputs) for each in right)
-    verdicts = "; ".join(f"{each.name} {each.versus.words}" for each in right if each.versus)
+    verdicts = "; ".join(f"{each.name} {verb_phrase(each.versus.words)}" for each in right if each.versus)
     text = (
         f"No ReLU behind the output, batches of {protocol['batch_size']}, learning rate {protocol['lr']:g} "
         f"({protocol['schedule']}), {protocol['epochs']} epochs and {len(right[0].accuracy)} seeds for every recipe: "
@@ -169,6 +169,15 @@ def done_right(reproduction: Reproduction) -> str:
     )
     short = f" (The literal runs were shortened from {EPOCHS} epochs to {reproduction.epochs}.)"
     return text + short * (reproduction.epochs != EPOCHS)
+
+
+def verb_phrase(verdict: str) -> str:
+    """A verdict with a verb in front, to follow a name.
+
+    >>> verb_phrase("helps: +0.62 points"), verb_phrase("no difference that 5 seeds can show")
+    ('helps: +0.62 points', 'makes no difference that 5 seeds can show')
+    """
+    return f"makes {verdict}" if verdict.startswith("no ") else verdict
 
 
 def mean(values: list[float]) -> float:
