@@ -172,16 +172,19 @@ def reproduce_notebook(
     seeds: Annotated[int, typer.Option(help="How many times the notebook is run.")] = 1,
     epochs: Annotated[int, typer.Option(help="The notebook's are 500; fewer are for a try.")] = 500,
     as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the results as a page of Markdown.")] = False,
 ) -> None:
     """Run the notebook's four networks as they stand, then the same comparison done right."""
     from bridle.data import load
-    from bridle.reproduce import notebook, paragraphs, table
+    from bridle.reproduce import markdown, notebook, paragraphs, table
 
     data = load("mnist", data_dir=data_dir)
     with progress_bar() as watch:
         found = notebook(data, seeds=seeds, epochs=epochs, progress=watch)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
+    elif as_markdown:
+        typer.echo(markdown(found, command=f"bridle reproduce notebook --seeds {seeds} --epochs {epochs} --markdown"))
     else:
         output().print(table(found))
         print_lines(output(), (f"\n{title}. {text}" for title, text in paragraphs(found)))

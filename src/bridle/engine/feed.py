@@ -15,23 +15,16 @@ from bridle.protocol import Protocol
 class Table:
     """The data on the device: inputs ``x`` and targets ``y`` as the loss wants them, per split.
 
-    ``flat`` is for networks of linear layers: inputs as (rows, features), the features in the ``order`` in which the
-    ``used`` ones come first: those that are not zero in every training row.
+    ``flat`` is for networks of linear layers: inputs as (rows, features).
     """
 
     def __init__(self, data: Data, precision: Precision, *, flat: bool) -> None:
         mean, sd = data.target_scale
-        self.task, self.precision = data.task, precision
-        self.order = torch.arange(data.n_inputs)
-        self.used = data.n_inputs
-        if flat:
-            zero = torch.from_numpy(data.x_train).flatten(1).eq(0).all(0)
-            self.order = torch.argsort(zero, stable=True)
-            self.used = max(1, data.n_inputs - int(zero.sum()))
+        self.task = data.task
         self.x: dict[str, Tensor] = {}
         self.y: dict[str, Tensor] = {}
         for split, (x, y) in data.splits().items():
-            rows = torch.from_numpy(x).flatten(1)[:, self.order] if flat else torch.from_numpy(x)
+            rows = torch.from_numpy(x).flatten(1) if flat else torch.from_numpy(x)
             self.x[split] = rows.to(precision.device, precision.matmul if flat else precision.weights)
             target = (
                 torch.from_numpy(y)
@@ -47,8 +40,6 @@ class Batches:
 
     def __init__(self, table: Table, protocol: Protocol, seeds: tuple[int, ...]) -> None:
         self.x, self.y = table.x["train"], table.y["train"]
-        if table.used < table.x["train"].shape[1]:
-            self.x = self.x[:, : table.used].contiguous()
         rows = len(self.x)
         self.size = min(protocol.batch_size, rows)
         self.per_epoch = rows // self.size
@@ -73,10 +64,9 @@ class Batches:
 class Noise:
     """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed."""
 
-    def __init__(self, seeds: tuple[int, ...], precision: Precision, order: Tensor) -> None:
+    def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
         self.streams = [draws.Noise(seed) for seed in seeds]
         self.precision = precision
-        self.order = order.to(precision.device)
         self.drawn: dict[tuple[int, ...], Tensor] = {}
 
     def next_step(self) -> None:
@@ -93,7 +83,3 @@ class Noise:
             on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
             self.drawn[key] = (on_device.to(torch.int32) & (draws.TICKS - 1)).to(dtype).div_(draws.TICKS)
         return self.drawn[key]
-
-    def uniform_inputs(self, spot: int, batch: int, used: int) -> Tensor:
-        """The same for the network's inputs: drawn for all of them, those that are used are returned."""
-        return self.uniform(spot, batch, len(self.order))[..., self.order[:used]]

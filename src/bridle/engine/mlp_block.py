@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from bridle import draws
 from bridle.engine.block import Block, Values
 from bridle.engine.feed import Noise
-from bridle.engine.first_layer import FirstLayer
 from bridle.engine.losses import data_losses
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
@@ -42,10 +41,8 @@ class MLPBlock(Block):
     network: MLP
     inputs: int
     outputs: int
-    order: Tensor  # of the inputs in the batches, which may leave out the last of them
     layers: list[PlacedLayer] = field(init=False)
     shared_input: bool = field(init=False)
-    gradient: Tensor = field(init=False)  # of the first layer's weights; see first_layer.py
 
     def __post_init__(self) -> None:
         self.layers = placed_layers(self.grid.recipes, len(self.network.hidden), self.precision)
@@ -62,11 +59,10 @@ class MLPBlock(Block):
 
     @classmethod
     def start(
-        cls, grid: Grid, precision: Precision, optimizer: str, *, network: MLP, outputs: int, order: Tensor
+        cls, grid: Grid, precision: Precision, optimizer: str, *, network: MLP, inputs: int, outputs: int
     ) -> MLPBlock:
         """A block with each seed's initial weights."""
-        inputs = len(order)
-        block = cls(grid, precision, optimizer, network, inputs, outputs, order)
+        block = cls(grid, precision, optimizer, network, inputs, outputs)
         per_seed = [initial_values(network, inputs, outputs, seed) for seed in grid.seeds]
         values = {name: torch.from_numpy(np.stack([each[name] for each in per_seed])) for name in per_seed[0]}
         block.fill({name: value[:, None] for name, value in values.items()})  # all recipes of a seed start alike
@@ -86,23 +82,12 @@ class MLPBlock(Block):
                     store[name] = self.stored(name, values.get(name, fresh))
         for parameter in self.parameters.values():
             parameter.requires_grad_()
-        self.gradient = torch.zeros_like(self.parameters[f"{self.layer_names[0]}.weight"])
         self.plan_pieces()
-
-    def variant_values(self, tensors: Values, index: tuple[int, int]) -> Values:
-        """One variant's parameters and state, shaped as in a single network, its inputs in their own order."""
-        values = super().variant_values(tensors, index)
-        name = f"{self.layer_names[0]}.weight"
-        if name in values:
-            values[name] = values[name][:, torch.argsort(self.order).to(self.precision.device)]
-        return values
 
     def stored(self, name: str, value: Tensor) -> Tensor:
         """A tensor (S, R, *shape in a single network) in the block's own layout, as a copy."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         value = value.to(self.precision.device, self.precision.weights).expand(s, r, *value.shape[2:])
-        if name == f"{self.layer_names[0]}.weight":
-            value = value[..., self.order.to(self.precision.device)]
         value = value.mT if value.ndim == 4 else value[:, :, None]  # (S, R, inputs, outputs) or (S, R, 1, F)
         if self.is_first(name):
             value = value.permute(0, 2, 1, 3).reshape(s, value.shape[2], -1)
@@ -113,7 +98,7 @@ class MLPBlock(Block):
         return self.shared_input and name.startswith(f"{self.layer_names[0]}.")
 
     def grid_view(self, name: str, tensor: Tensor) -> Tensor:
-        """A view (S, R, *shape in a single network), the inputs in the order of the batches."""
+        """A view (S, R, *shape in a single network)."""
         if self.is_first(name):
             s, n, _ = tensor.shape
             tensor = tensor.view(s, n, len(self.grid.recipes), -1).permute(0, 2, 1, 3)
@@ -148,14 +133,13 @@ class MLPBlock(Block):
         """The ``number``-th linear layer: (S, B, F) or (S, R, B, F) -> (S, R, B, F)."""
         name = self.layer_names[number - 1]
         s, r = len(self.grid.seeds), len(self.grid.recipes)
-        w, b = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
+        w = self.parameters[f"{name}.weight"].to(self.precision.matmul)
+        b = self.parameters[f"{name}.bias"].to(self.precision.matmul)
         h = h.to(self.precision.matmul)
-        if self.is_first(f"{name}.weight"):
-            out: Tensor = FirstLayer.apply(h, w, b, self.gradient)  # type: ignore[no-untyped-call]  # torch's own
+        if h.ndim == 3 and self.shared_input:
+            out = torch.baddbmm(b, h, w)
             return out.view(s, h.shape[1], r, -1).transpose(1, 2)
-        w = w[:, :, : h.shape[-1]].to(self.precision.matmul)  # the first layer's, where it is not shared: see above
         h = h.expand(s, r, *h.shape[2:])
-        b = b.to(self.precision.matmul)
         return torch.baddbmm(b.flatten(0, 1), h.flatten(0, 1), w.flatten(0, 1)).view(s, r, h.shape[2], -1)
 
     @torch.no_grad()

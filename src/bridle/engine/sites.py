@@ -40,8 +40,7 @@ class PlacedLayer:
 
     def train(self, h: Tensor, values: dict[str, Tensor], noise: Noise, pick: Any) -> Tensor:
         """(seeds, recipes, batch, units) -> the same; new state is put into ``values``."""
-        draw = noise.uniform if self.site else noise.uniform_inputs
-        drawn = [draw(self.spot, *h.shape[2:])[pick][:, None]] if self.layer.draws_noise else []
+        drawn = [noise.uniform(self.spot, *h.shape[2:])[pick][:, None]] if self.layer.draws_noise else []
         inputs = [values[f"{self.name}.{each}"] for each in (*self.layer.parameters, *self.layer.state)]
         out, *state = type(self.layer).torch(h, *drawn, *inputs, **self.numbers)
         for each, value in zip(self.layer.state, state, strict=True):

@@ -27,7 +27,7 @@ class Stack:
         self.protocol, self.precision, self.start = protocol, precision, start
         self.seeds = tuple(sorted({variant.seed for variant in variants}))
         self.batches = Batches(table, protocol, self.seeds)
-        self.noise = Noise(self.seeds, precision, table.order)
+        self.noise = Noise(self.seeds, precision)
         self.steps = protocol.epochs * self.batches.per_epoch
         self.done = 0
         self.seconds = 0.0  # of work that serves all variants alike

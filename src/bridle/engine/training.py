@@ -58,8 +58,8 @@ def train_variants(
     ``progress`` is told how many more steps of single runs are done; a run that diverges counts as done.
     """
     precision = Precision.of(protocol, device or default_device())
+    program = Program.of(data, network, protocol, precision)
     table = Table(data, precision, flat=isinstance(network, MLP))
-    program = Program.of(data, table, network, protocol)
     recorder = Recorder(data, table)
     told = progress or (lambda steps: None)
     if not program.stacks:
@@ -81,7 +81,7 @@ def stack(
     """All variants in one stack, ready to :meth:`Stack.step`: for benchmarks, and for loops of one's own."""
     precision = Precision.of(protocol, device or default_device())
     table = Table(data, precision, flat=isinstance(network, MLP))
-    return Stack(variants, Program.of(data, table, network, protocol).start, table, protocol, precision)
+    return Stack(variants, Program.of(data, network, protocol, precision).start, table, protocol, precision)
 
 
 class Program(NamedTuple):
@@ -91,16 +91,12 @@ class Program(NamedTuple):
     stacks: bool
 
     @classmethod
-    def of(cls, data: Data, table: Table, network: Network, protocol: Protocol) -> Program:
+    def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
         """The program for a network; ``ValueError`` where it does not fit the data."""
-        optimizer, precision, outputs = protocol.optimizer, table.precision, data.n_outputs
+        optimizer = protocol.optimizer
         if isinstance(network, MLP):
-            return cls(
-                lambda grid: MLPBlock.start(
-                    grid, precision, optimizer, network=network, outputs=outputs, order=table.order
-                ),
-                True,
-            )
+            sizes = {"inputs": data.n_inputs, "outputs": data.n_outputs}
+            return cls(lambda grid: MLPBlock.start(grid, precision, optimizer, network=network, **sizes), True)
         if not callable(network):
             raise ValueError(
                 f"a network is mlp(...), linear() or a function that returns an nn.Module, got {network!r}"
