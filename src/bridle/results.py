@@ -10,7 +10,12 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = TypeVar("Kind", bound="DataclassInstance")
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
 SPLITS = ("train", "valid", "test")
@@ -60,8 +65,8 @@ class Run:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read :meth:`to_json` back."""
-        layers = [LayerSummary(**revive(layer)) for layer in data["layers"]]
-        return cls(**{**revive(data), "layers": layers})
+        layers = [known(LayerSummary, revive(layer)) for layer in data["layers"]]
+        return known(cls, {**revive(data), "layers": layers})
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ class Study:
                 f"this study has format version {data['version']!r}, this bridle reads {VERSION}; "
                 "open it with the bridle that wrote it, or run the comparison again"
             )
-        return cls(**{**data, "contenders": [contender_from_json(each) for each in data["contenders"]]})
+        return known(cls, {**data, "contenders": [contender_from_json(each) for each in data["contenders"]]})
 
     def save(self, path: Path | str) -> None:
         """Write study.json so that it is whole or not there."""
@@ -174,12 +179,18 @@ class Study:
 def contender_from_json(data: dict[str, Any]) -> Contender:
     """One entry of ``contenders``."""
     scores = {
-        split: {metric: Summary(**revive(summary)) for metric, summary in metrics.items()}
+        split: {metric: known(Summary, revive(summary)) for metric, summary in metrics.items()}
         for split, metrics in data["scores"].items()
     }
-    versus = Versus(**revive(data["versus_baseline"])) if data["versus_baseline"] else None
+    versus = known(Versus, revive(data["versus_baseline"])) if data["versus_baseline"] else None
     runs = [Run.from_json(run) for run in data["runs"]]
-    return Contender(**{**revive(data), "scores": scores, "versus_baseline": versus, "runs": runs})
+    return known(Contender, {**revive(data), "scores": scores, "versus_baseline": versus, "runs": runs})
+
+
+def known(kind: type[Kind], data: dict[str, Any]) -> Kind:
+    """``kind`` from the keys that it has; others are from a later bridle that only added them."""
+    names = {f.name for f in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in names})
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -83,6 +82,8 @@ def fetch(files: tuple[RemoteFile, ...], mirrors: tuple[str, ...], folder: Path,
 
 def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress: Progress, advice: str) -> Path:
     """Download one file into ``folder`` from the first mirror that delivers it."""
+    import pooch  # noqa: PLC0415  (it warns in a notebook without ipywidgets: only who downloads shall see that)
+
     reasons = []
     for mirror in mirrors:
         bar = Bar(progress, progress.add_task(file.name, total=None))

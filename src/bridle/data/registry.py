@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
 from sklearn.datasets import load_digits
 
 from bridle.data.dataset import Data
@@ -122,6 +121,8 @@ def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: s
     folder = data_folder(data_dir)
     place = locate(source, folder) if folder else None
     if place is None:
+        import pooch  # noqa: PLC0415  (see download.py)
+
         place = Path(pooch.os_cache("bridle")) / source.name
         fetch(source.files, source.mirrors, place, advice(source))
     if place.is_file():
