@@ -81,3 +81,15 @@ def test_a_single_step_is_taken_at_the_full_rate():
 def test_json_reads_back(precision):
     protocol = Protocol(optimizer="momentum", schedule="constant", batch_size=7, epochs=3, precision=precision)
     assert Protocol(**json.loads(json.dumps(protocol.to_json()))) == protocol
+
+
+def test_open_epochs_are_settled_by_the_rows_and_given_ones_stay():
+    open_one = Protocol(batch_size=100)
+    assert [open_one.on(rows).epochs for rows in (10, 100, 2000, 10_000, 10**6)] == [200, 200, 50, 10, 10]
+    assert open_one.on(2000) == Protocol(batch_size=100, epochs=50)
+    assert Protocol(epochs=3).on(2000) == Protocol(epochs=3)
+
+
+def test_open_epochs_cannot_be_counted():
+    with pytest.raises(ValueError, match="open until the data are known"):
+        _ = Protocol().passes

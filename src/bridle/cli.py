@@ -100,7 +100,9 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds every recipe is trained under.")] = 5,
-    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = Protocol.epochs,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training rows; left open: about 1000 steps, 10 to 200 epochs.")
+    ] = None,
     network: Annotated[
         str, typer.Option(help='"mlp(128, 64)", "mlp(64, activation=\'tanh\')" or "linear()".')
     ] = "mlp(128, 64)",

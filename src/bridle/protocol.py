@@ -14,6 +14,7 @@ from bridle.recipe import Recipe
 # Starting points for small networks, not tuned to any data: where the learning rate matters, compare several.
 LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
 MOMENTUM = 0.9
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 10, 200  # where the number of epochs is left open
 BETAS, EPS = (0.9, 0.999), 1e-8
 ADAMW_DECAY = 0.01  # torch's default, on all parameters; a recipe with WeightDecay says its own instead
 SCHEDULES = ("cosine", "constant")
@@ -35,6 +36,7 @@ class Protocol:
 
     ``lr=None`` takes the optimizer's own default. ``optimizer="momentum"`` is SGD with momentum 0.9; ``"adamw"`` is
     torch's with its default decay of 0.01 on every parameter, unless the recipe has a WeightDecay, which replaces it.
+    ``epochs=None`` takes as many as make about a thousand steps, but no fewer than 10 and no more than 200.
     ``precision="auto"`` takes bfloat16 matrix products with float32 weights where the processor has units for them,
     else float32; float64 is for checks. Raises ``ValueError`` for what cannot be trained.
     """
@@ -43,7 +45,7 @@ class Protocol:
     lr: float | None = None
     schedule: str = "cosine"
     batch_size: int = 64
-    epochs: int = 30
+    epochs: int | None = None
     precision: str = "auto"
 
     def __post_init__(self) -> None:
@@ -56,7 +58,26 @@ class Protocol:
         if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr <= sys.float_info.max:
             raise ValueError(f"Protocol: lr must be a positive number, got {lr!r}")
         whole("batch_size", self.batch_size, 2)
-        whole("epochs", self.epochs, 1)
+        if self.epochs is not None:
+            whole("epochs", self.epochs, 1)
+
+    def on(self, rows: int) -> Protocol:
+        """The protocol for a training set of so many rows: as it is, or with the number of epochs settled.
+
+        >>> [Protocol(batch_size=64).on(rows).epochs for rows in (120, 1079, 50_000)]
+        [200, 62, 10]
+        """
+        if self.epochs is not None:
+            return self
+        per_epoch = max(1, rows // self.batch_size)
+        return dataclasses.replace(self, epochs=min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // per_epoch)))
+
+    @property
+    def passes(self) -> int:
+        """The number of epochs, settled."""
+        if self.epochs is None:
+            raise ValueError("Protocol: the number of epochs is open until the data are known; call on(rows) first")
+        return self.epochs
 
     def learning_rate(self, step: int, steps: int) -> float:
         """The learning rate of step 0 ... steps - 1.

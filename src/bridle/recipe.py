@@ -52,8 +52,8 @@ class Regularizer:
         return Recipe((self,)) + other
 
     def __repr__(self) -> str:
-        first, *others = knobs(self)
-        shown = [first, *(k for k in others if getattr(self, k.name) != k.default)]
+        # What can be off is the strength of a method and is always said; the rest where it is not the default.
+        shown = [k for k in knobs(self) if k.off is not None or getattr(self, k.name) != k.default]
         return f"{type(self).__name__}({', '.join(f'{k.name}={getattr(self, k.name)!r}' for k in shown)})"
 
     @property

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bridle import draws, engine
 from bridle.data import Data
+from bridle.engine.outline import make
 from bridle.networks import mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
@@ -103,6 +104,41 @@ def test_its_own_dropout_and_batch_norm_act_as_torchs_do(digits: Data) -> None:
     assert run.scores["valid"]["accuracy"] > 0.85
     assert not torch.equal(run.model.norm.running_mean, torch.zeros(16))
     assert int(run.model.norm.num_batches_tracked) == 20 * (len(digits.x_train) // 64)
+
+
+class PartlyFrozen(Perceptron):
+    """Its first layer is frozen, its last two share a weight, and one parameter is never used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first.requires_grad_(False)
+        self.second, self.third = nn.Linear(16, 16), nn.Linear(16, 16)
+        self.third.weight = self.second.weight
+        self.last = nn.Linear(16, 10)
+        self.idle = nn.Parameter(torch.ones(3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.second(torch.relu(self.first(x))))
+        return self.last(torch.relu(self.third(h)))
+
+
+def test_frozen_tied_and_idle_parameters_are_what_they_are(digits: Data) -> None:
+    runs = list(
+        engine.train_variants(
+            digits,
+            [Variant(Recipe.parse(recipe), 1) for recipe in ("none", "WeightDecay(strength=0.3)")],
+            PartlyFrozen,
+            Protocol(epochs=2),
+        )
+    )
+    plain, decayed = (run.model for run in runs)
+    start = make(PartlyFrozen, 1)
+    for model in (plain, decayed):
+        assert torch.equal(model.first.weight, start.first.weight)
+        assert not torch.equal(model.second.weight, start.second.weight)
+        assert model.second.weight is model.third.weight
+    assert torch.equal(plain.idle, start.idle)
+    assert (decayed.idle < start.idle).all()
 
 
 def test_a_module_that_draws_random_numbers_is_trained_one_by_one_with_a_notice(digits: Data) -> None:

@@ -7,7 +7,7 @@ from bridle.results import MAIN_METRIC, Contender, LayerSummary, Run, Study, Sum
 
 BASELINE = "none"
 DROPOUT = "Dropout(rate=0.2)"
-BATCH_NORM = "BatchNorm(momentum=0.1)"
+BATCH_NORM = "BatchNorm()"
 DECAY = "WeightDecay(strength=0.1)"
 SIX = (BASELINE, "L2(strength=0.0001)", DECAY, DROPOUT, BATCH_NORM, f"{DROPOUT} + {DECAY}")
 EFFECTS = (0.0, 0.0004, 0.0011, 0.0078, -0.0052, 0.0093)

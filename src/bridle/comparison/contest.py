@@ -67,6 +67,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     contending, chosen, protocol = contending_recipes(recipes), chosen_seeds(seeds), protocol or Protocol()
     check(network, engine)
     data = data if isinstance(data, Data) else load(data)
+    protocol = protocol.on(len(data.x_train))
 
     def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
         return ENGINES[engine](data, variants, network, protocol, progress=count)
@@ -130,7 +131,7 @@ def chosen_seeds(seeds: int | Sequence[int]) -> list[int]:
 def steps_of_a_run(data: Data, protocol: Protocol) -> int:
     """How many optimizer steps one run takes: whole batches only."""
     rows = len(data.x_train)
-    return protocol.epochs * (rows // min(protocol.batch_size, rows))
+    return protocol.passes * (rows // min(protocol.batch_size, rows))
 
 
 def setting(data: Data, network: Network, protocol: Protocol, engine: str) -> dict[str, Any]:

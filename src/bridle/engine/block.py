@@ -52,6 +52,10 @@ class Block(ABC):
     def layer_names(self) -> Sequence[str]:
         """The weighted layers in the order in which they act."""
 
+    def weight_name(self, layer: str) -> str:
+        """The parameter that is the weight of a layer; another layer's, where two share one."""
+        return f"{layer}.weight"
+
     @abstractmethod
     def activation_bytes(self, rows: int) -> int:
         """About what one variant's activations take for so many rows."""

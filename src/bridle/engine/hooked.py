@@ -49,12 +49,12 @@ class HookedModule:
         for number, (name, _) in enumerate(outline.own_dropouts):
             modules[name].register_forward_hook(self.own_dropout(number))
 
-    def __call__(self, passing: Passing, parameters: Values, buffers: Values, x: Tensor) -> Tensor:
+    def __call__(self, passing: Passing, buffers: Values, x: Tensor) -> Tensor:
         """The module's own forward pass, with the hooks acting for one variant."""
         self.module.train(passing.training)
         for name, _ in self.outline.own_dropouts:
             self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
-        own = {name: parameters[name] for name, _ in self.module.named_parameters()}
+        own = {name: passing.values[name] for name, _ in self.module.named_parameters()}
         low = self.precision.matmul
         self.passing = passing
         with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16):

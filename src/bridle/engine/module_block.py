@@ -56,7 +56,7 @@ class ModuleBlock(Block):
     ) -> ModuleBlock:
         """A block with each seed's initial weights."""
         block = cls(grid, precision, optimizer, outline, stacked)
-        per_seed = [make(factory, seed).state_dict() for seed in grid.seeds]
+        per_seed = [tensors(make(factory, seed)) for seed in grid.seeds]
         block.fill({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
         return block
 
@@ -65,14 +65,21 @@ class ModuleBlock(Block):
         """As the module calls them, in running order."""
         return self.outline.layers
 
+    def weight_name(self, layer: str) -> str:
+        """The parameter that is the weight of a layer; another layer's, where two share one."""
+        weight = self.hooked.module.get_submodule(layer).weight
+        return next(name for name, parameter in self.hooked.module.named_parameters() if parameter is weight)
+
     def activation_bytes(self, rows: int) -> int:
         """About what one variant's activations take: twice the weighted layers', as those between keep theirs too."""
         return 2 * rows * self.precision.weights.itemsize * sum(math.prod(shape) for shape in self.outline.outputs)
 
     def fill(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
-        self.parameters = {name: self.stored(name, values[name]) for name, _ in self.hooked.module.named_parameters()}
-        self.state = {name: self.stored(name, values[name]) for name in self.buffers}
+        own = dict(self.hooked.module.named_parameters())
+        self.parameters = {name: self.stored(name, values[name]) for name, each in own.items() if each.requires_grad}
+        frozen = [name for name in own if name not in self.parameters]
+        self.state = {name: self.stored(name, values[name]) for name in (*frozen, *self.buffers)}
         for placed in self.layers:
             units = self.units(placed)
             for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
@@ -141,18 +148,18 @@ class ModuleBlock(Block):
         buffers = {name: state[name].clone() for name in self.buffers}
         own = {name: value for name, value in state.items() if name not in buffers}
         passing = Passing({**parameters, **own}, numbers, noise, training=True)
-        z = self.hooked(passing, parameters, buffers, x)
+        z = self.hooked(passing, buffers, x)
         return z, {**own, **passing.state, **buffers}
 
     def evaluate_one(self, parameters: Values, state: Values, numbers: Any, noise: Values, x: Tensor) -> Tensor:
         """One variant's outputs (rows, outputs) in evaluation mode."""
         passing = Passing({**parameters, **state}, numbers, noise, training=False)
-        return self.hooked(passing, parameters, {n: state[n] for n in self.buffers}, x)
+        return self.hooked(passing, {n: state[n] for n in self.buffers}, x)
 
     def ranges_one(self, parameters: Values, state: Values, numbers: Any, noise: Values, x: Tensor) -> Any:
         """One variant's least and greatest value of each unit."""
         passing = Passing({**parameters, **state}, numbers, noise, training=False, ranges={})
-        self.hooked(passing, parameters, {n: state[n] for n in self.buffers}, x)
+        self.hooked(passing, {n: state[n] for n in self.buffers}, x)
         return passing.ranges
 
     @torch.no_grad()
@@ -176,7 +183,9 @@ class ModuleBlock(Block):
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
         module = copy.deepcopy(self.outline.module).to(self.precision.weights)
-        module.load_state_dict({name: values[name] for name in module.state_dict()})
+        with torch.no_grad():
+            for name, tensor in tensors(module).items():
+                tensor.copy_(values[name])
         for position, name in enumerate(self.layer_names):
             around: OrderedDict[str, nn.Module] = OrderedDict(layer=module.get_submodule(name))
             for placed in placed_layers([variant.recipe], len(self.layer_names) - 1, self.precision):
@@ -195,6 +204,11 @@ class ModuleBlock(Block):
         own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
         layer.load_state_dict(own, strict=False)  # not in values: torch's count of batches, which serves nothing
         return layer
+
+
+def tensors(module: nn.Module) -> Values:
+    """A module's parameters and buffers, tied ones once."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def flat_shape(batch: int, shape: torch.Size) -> tuple[int, int]:

@@ -24,11 +24,12 @@ class Stack:
     def __init__(
         self, variants: Sequence[Variant], start: StartBlock, table: Table, protocol: Protocol, precision: Precision
     ) -> None:
-        self.protocol, self.precision, self.start = protocol, precision, start
+        self.protocol = protocol = protocol.on(len(table.x["train"]))
+        self.precision, self.start = precision, start
         self.seeds = tuple(sorted({variant.seed for variant in variants}))
         self.batches = Batches(table, protocol, self.seeds)
         self.noise = Noise(self.seeds, precision)
-        self.steps = protocol.epochs * self.batches.per_epoch
+        self.steps = protocol.passes * self.batches.per_epoch
         self.done = 0
         self.seconds = 0.0  # of work that serves all variants alike
         self.blocks = [start(grid) for grid in grids(variants)]
@@ -67,7 +68,11 @@ class Stack:
         """Everything of a step but the optimizer's update; weight changes come after the gradient is taken."""
         # The fused optimizers read gradients in the layout of the parameters, whatever layout autograd left them in.
         losses = block.losses(x, y, self.noise, self.pick(block))
-        gradients = [g.contiguous() for g in torch.autograd.grad(losses.sum(), list(block.parameters.values()))]
+        # A parameter that the loss does not depend on has a gradient of zero: penalties may still act on it.
+        found = torch.autograd.grad(
+            losses.sum(), list(block.parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        gradients = [gradient.contiguous() for gradient in found]
         losses = losses.detach()
         with torch.no_grad():
             for parameter, gradient in zip(block.parameters.values(), gradients, strict=True):

@@ -125,7 +125,7 @@ def train_alone(stack: Stack, recorder: Recorder, progress: Progress) -> Run:
 def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterator[Run]:
     """Train one stack to its end."""
     threads = Threads()
-    for epoch in range(1, stack.protocol.epochs + 1):
+    for epoch in range(1, stack.protocol.passes + 1):
         with threads.chosen():
             step_losses = train_epoch(stack, threads, epoch, progress)
             points = recorder.curve_points(stack, epoch, step_losses)

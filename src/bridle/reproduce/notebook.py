@@ -68,7 +68,7 @@ def notebook(
     for name, value in (("seeds", seeds), ("epochs", epochs), ("right_seeds", right_seeds)):
         at_least_one(name, value)
     split = split_of(data)
-    protocol = replace(protocol, epochs=min(protocol.epochs, epochs))
+    protocol = replace(protocol, epochs=min(protocol.passes, epochs))
     told = progress or silent
     runs: list[LiteralRun] = []
     study = None

@@ -94,10 +94,10 @@ def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndar
     mean, spread = data.target_scale
     y = data.y_train if data.task == "classification" else (data.y_train.astype(np.float64) - mean) / spread
     per_epoch = steps_per_epoch(data, protocol)
-    orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.epochs)
+    orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.passes)
     chosen = (rows for order in orders for rows in np.split(order, per_epoch))
     for step, rows in enumerate(chosen):
-        yield x[rows].astype(np.float64), y[rows], protocol.learning_rate(step, protocol.epochs * per_epoch)
+        yield x[rows].astype(np.float64), y[rows], protocol.learning_rate(step, protocol.passes * per_epoch)
 
 
 def steps_per_epoch(data: Data, protocol: Protocol) -> int:
@@ -108,6 +108,7 @@ def steps_per_epoch(data: Data, protocol: Protocol) -> int:
 @np.errstate(all="ignore")  # where a run diverges numbers overflow, and its losses say so
 def step_losses(data: Data, variant: Variant, network: Description, protocol: Protocol, steps: int) -> list[float]:
     """The total loss, data and penalties, of each of the first ``steps`` batches, before the step made on it."""
+    protocol = protocol.on(len(data.x_train))
     trainer = prepare(data, variant, network, protocol)
     return [sum(trainer.step(x, y, lr)) for x, y, lr in islice(batches(data, variant.seed, protocol), steps)]
 
@@ -125,6 +126,7 @@ def train_variants(
     ``ValueError``, before anything is trained, for a network that is not an MLP and for a recipe with a name pattern
     that selects no parameter. ``progress`` counts the steps that a diverged run no longer makes as done.
     """
+    protocol = protocol.on(len(data.x_train))
     for variant in {each.recipe: each for each in variants}.values():
         prepare(data, variant, network, protocol)
     return (train_one(data, variant, network, protocol, progress or (lambda steps: None)) for variant in variants)
@@ -140,12 +142,12 @@ def train_one(data: Data, variant: Variant, network: Description, protocol: Prot
     per_epoch = steps_per_epoch(data, protocol)
     points: list[dict[str, float]] = []
     diverged = False
-    while len(points) < protocol.epochs and not diverged:
+    while len(points) < protocol.passes and not diverged:
         step_loss = train_epoch(trainer, islice(steps, per_epoch))
         points.append({"epoch": len(points) + 1, "step_loss": step_loss, **curve_point(trained, data)})
         diverged = not all(map(math.isfinite, points[-1].values()))
         progress(per_epoch)
-    progress(per_epoch * (protocol.epochs - len(points)))
+    progress(per_epoch * (protocol.passes - len(points)))
     whole = points[:-1] if diverged else points
     return Run(
         recipe=str(variant.recipe),
