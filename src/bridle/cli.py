@@ -225,8 +225,8 @@ def card(leaf: type[Regularizer]) -> RenderableType:
         title,
         Text(document(leaf) + "\n"),
         knob_table(leaf),
-        *code("In NumPy, the gradient by hand", vars(leaf)["vanilla"]),
-        *code("In PyTorch", vars(leaf)["torch"]),
+        *code("In NumPy, the gradient by hand", [each for each in forms(leaf) if is_vanilla(each)]),
+        *code("In PyTorch", [each for each in forms(leaf) if not is_vanilla(each)]),
     )
 
 
@@ -239,9 +239,20 @@ def knob_table(leaf: type[Regularizer]) -> Table:
     return table
 
 
-def code(title: str, function: staticmethod[..., Any]) -> tuple[Text, Syntax]:
-    """A function's source under a title, coloured on a terminal."""
-    text = source.getsource(function.__func__)
+def forms(leaf: type[Regularizer]) -> list[Any]:
+    """What the file of a regularizer defines beside its class: the formulas, in reading order."""
+    own = (each for each in vars(source.getmodule(leaf)).values() if getattr(each, "__module__", "") == leaf.__module__)
+    return [each for each in own if each is not leaf and (source.isfunction(each) or source.isclass(each))]
+
+
+def is_vanilla(form: Any) -> bool:
+    """Whether a formula is one of the NumPy form."""
+    return str(form.__name__).endswith("_vanilla")
+
+
+def code(title: str, formulas: list[Any]) -> tuple[Text, Syntax]:
+    """The source of formulas under a title, coloured on a terminal."""
+    text = "\n\n".join(map(source.getsource, formulas))
     return Text(f"\n{title}:\n", style="bold"), Syntax(text, "python", background_color="default", word_wrap=True)
 
 
