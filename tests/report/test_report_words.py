@@ -22,7 +22,7 @@ def test_the_lead_gives_the_size_the_interval_the_test_score_and_what_seeds_cann
     versus = dropout.versus_baseline
     size = f"{100 * versus.difference:.2f} points (95 % interval {100 * versus.low:.2f} to {100 * versus.high:.2f})"
     assert f"Dropout 0.2 is better than the baseline by {size}" in answer
-    assert "BatchNorm 0.1 is worse than the baseline by" in answer
+    assert "BatchNorm is worse than the baseline by" in answer
     scores = [100 * each.scores["test"]["accuracy"].mean for each in (dropout, baseline)]
     assert f"{scores[0]:.2f} % accuracy against {scores[1]:.2f} %" in tested
     assert noise.startswith("Is it noise? Hardly")
@@ -63,7 +63,7 @@ def test_regression_speaks_of_r2_and_never_of_percent():
 
 def test_a_contender_without_a_verdict_is_named():
     made = study(diverged=[(4, seed) for seed in range(5)])
-    assert "BatchNorm 0.1 has no verdict" in lead(made)[0]
+    assert "BatchNorm has no verdict" in lead(made)[0]
 
 
 def test_a_baseline_without_a_finite_score_is_said_so():

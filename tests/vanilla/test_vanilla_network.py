@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from bridle import BatchNorm, Dropout, Recipe
+from bridle.acting import Standing
 from bridle.draws import Noise, linear_weights
 from bridle.networks import linear, mlp
 from bridle.vanilla.network import build
@@ -100,7 +101,7 @@ def test_a_network_computes_what_the_torch_module_of_the_same_weights_does(netwo
 
 
 def test_batch_norm_is_that_of_torch_in_training_evaluation_and_running_statistics(random):
-    ours = Regularized(BatchNorm(momentum=0.2), "norm1", 5, Noise(0), 16)
+    ours = Regularized(Standing(BatchNorm(momentum=0.2), 1, "norm1", 16), 5, Noise(0))
     theirs = nn.BatchNorm1d(5, momentum=0.2).double()
     for name, parameter in theirs.named_parameters():
         parameter.data = torch.tensor(random.normal(size=5))

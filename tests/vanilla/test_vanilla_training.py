@@ -17,7 +17,7 @@ from bridle.recipe import Recipe
 from bridle.vanilla import step_losses, train_variants
 from bridle.vanilla.measures import layer_summaries
 from bridle.vanilla.network import build
-from bridle.vanilla.training import prepare, weight_changes
+from bridle.vanilla.training import prepare
 
 NONE = Variant(Recipe(), 0)
 
@@ -122,16 +122,6 @@ def test_step_losses_contain_the_penalties(blobs):
     parameters = build(mlp(4), Recipe(), 0, 4, 3).parameters
     matrices = (w for w in parameters.values() if w.ndim == 2)
     assert punished[0] - plain[0] == pytest.approx(0.5 * sum((w**2).sum() for w in matrices), rel=1e-12)
-
-
-def test_adamw_decays_everything_unless_the_recipe_says_its_own_decay():
-    def decays(optimizer, recipe):
-        changes = weight_changes(Recipe.parse(recipe), Protocol(optimizer=optimizer))
-        return [(each.strength, each.on) for each in changes]
-
-    assert decays("adamw", "none") == [(0.01, "all")]
-    assert decays("adamw", "WeightDecay(0.5)") == [(0.5, "matrices")]
-    assert decays("adam", "none") == []
 
 
 def test_digits_are_learned_in_a_few_epochs(digits):

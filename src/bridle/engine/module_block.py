@@ -208,7 +208,7 @@ class ModuleBlock(Block):
 
 def tensors(module: nn.Module) -> Values:
     """A module's parameters and buffers, tied ones once."""
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return {name: each.detach() for name, each in (*module.named_parameters(), *module.named_buffers())}
 
 
 def flat_shape(batch: int, shape: torch.Size) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def batch_norm(
 
 
 class Standardized(Function):
-    """The output, mean and biased variance of a batch; with its gradient in fewer passes over the batch than autograd takes."""
+    """Output, mean and biased variance of a batch; the gradient in fewer passes than autograd takes."""
 
     generate_vmap_rule = True
 
