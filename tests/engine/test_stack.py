@@ -104,7 +104,7 @@ def test_the_budget_counts() -> None:
     assert [len(part) for part in split(members, 10, memory=20)] == [2, 1] * 4
     assert [len(part) for part in split(members, 10, memory=1)] == [1] * 12
     assert [len(part) for part in split(variants(RECIPES[:6], 5), 10)] == [18, 12]
-    assert [len(part) for part in split(variants(RECIPES[:1], 128), 10)] == [64, 64]
+    assert [len(part) for part in split(variants(RECIPES[:1], 128), 10)] == [22, 22, 22, 22, 22, 18]
     assert {each for part in split(members, 10, memory=70) for each in part} == set(members)
 
 

@@ -58,10 +58,10 @@ def by_kind(recipes: list[Recipe]) -> list[Recipe]:
 def split(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
     """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise).
 
-    A stack's runs end together. So that an interrupt does not lose everything, a large job is split into about two
+    A stack's runs end together. So that an interrupt does not lose everything, a large job is split into about six
     stacks even where memory would hold it all, but not into stacks so small that they are slow.
     """
-    wanted = max(QUICK, math.ceil(len(variants) / 2))
+    wanted = max(QUICK, math.ceil(len(variants) / 6))
     most = max(1, min(wanted, memory // bytes_per_variant))
     ordered = sorted(variants, key=lambda variant: variant.seed)
     parts: list[list[Variant]] = []
