@@ -47,8 +47,8 @@ class Run:
     recipe: str
     seed: int
     scores: dict[str, dict[str, float]]
-    curves: dict[str, list[float]]
-    layers: list[LayerSummary]
+    curves: dict[str, list[float]] = field(repr=False)
+    layers: list[LayerSummary] = field(repr=False)
     seconds: float  # of computing; within a stack, this run's share
     diverged_at: int | None = None  # the epoch in which the loss stopped being finite
     model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
