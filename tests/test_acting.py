@@ -26,8 +26,8 @@ def test_layers_stand_where_they_say_in_the_order_in_which_they_act():
     recipe = Recipe.parse("Dropout(rate=0.1, at='all') + Dropout(rate=0.2) + BatchNorm")
     names = [[(each.name, getattr(each.layer, "rate", None)) for each in standing(recipe, site)] for site in range(3)]
     assert names[0] == [("dropout0", 0.1)]
-    assert names[1] == [("norm1", None), ("dropout1", 0.1), ("dropout1", 0.2)]
-    assert [name for name, _ in names[2]] == ["norm2", "dropout2", "dropout2"]
+    assert names[1] == [("norm1", None), ("dropout1", 0.1), ("dropout1_2", 0.2)]
+    assert [name for name, _ in names[2]] == ["norm2", "dropout2", "dropout2_2"]
 
 
 def test_every_noisy_layer_has_a_stream_of_its_own():

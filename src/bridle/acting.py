@@ -18,7 +18,9 @@ class Standing(NamedTuple):
 
     layer: Layer
     site: int
-    name: str  # of the module: ``norm1`` behind ``linear1``, ``dropout1`` behind its activation
+    name: (
+        str  # of the module: ``norm1`` behind ``linear1``, ``dropout1`` behind its activation, ``dropout1_2`` after it
+    )
     spot: int  # which of the run's streams of noise is its own
 
 
@@ -32,7 +34,9 @@ def standing(recipe: Recipe, site: int) -> list[Standing]:
     for layer in recipe:
         if isinstance(layer, Layer) and stands_at(layer, site):
             kind = "norm" if layer.before_activation else type(layer).__name__.lower()
-            found.append(Standing(layer, site, f"{kind}{site}", spot))
+            alike = sum(type(each.layer) is type(layer) for each in found)
+            name = f"{kind}{site}_{alike + 1}" if alike else f"{kind}{site}"
+            found.append(Standing(layer, site, name, spot))
             spot += layer.draws_noise
     return [each for each in found if each.layer.before_activation] + [
         each for each in found if not each.layer.before_activation

@@ -21,6 +21,7 @@ RECIPES = [
     "Dropout(rate=0.3)",
     "BatchNorm",
     "L2(strength=0.001) + Dropout(rate=0.1, at='all') + BatchNorm(momentum=0.5) + WeightDecay",
+    "Dropout(rate=0.1, at='all') + Dropout(rate=0.4) + BatchNorm",
 ]
 
 
@@ -46,12 +47,14 @@ class Convolutional(nn.Module):
 
 
 class WithLayersOfItsOwn(Perceptron):
+    """They are called as the built-in network calls the layers that a recipe adds."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.norm, self.dropout = nn.BatchNorm1d(16), nn.Dropout(0.3)
+        self.norm1, self.dropout1 = nn.BatchNorm1d(16), nn.Dropout(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(torch.relu(self.second(self.dropout(torch.relu(self.norm(self.first(x)))))))
+        return self.last(torch.relu(self.second(self.dropout1(torch.relu(self.norm1(self.first(x)))))))
 
 
 class DrawsItself(Perceptron):
@@ -102,8 +105,8 @@ def test_the_model_is_the_users_module_with_the_scores_of_the_run(digits: Data, 
 def test_its_own_dropout_and_batch_norm_act_as_torchs_do(digits: Data) -> None:
     run = engine.train(digits, None, WithLayersOfItsOwn, Protocol(lr=0.01, epochs=20), seed=0)
     assert run.scores["valid"]["accuracy"] > 0.85
-    assert not torch.equal(run.model.norm.running_mean, torch.zeros(16))
-    assert int(run.model.norm.num_batches_tracked) == 20 * (len(digits.x_train) // 64)
+    assert not torch.equal(run.model.norm1.running_mean, torch.zeros(16))
+    assert int(run.model.norm1.num_batches_tracked) == 20 * (len(digits.x_train) // 64)
 
 
 class PartlyFrozen(Perceptron):
@@ -139,6 +142,15 @@ def test_frozen_tied_and_idle_parameters_are_what_they_are(digits: Data) -> None
         assert model.second.weight is model.third.weight
     assert torch.equal(plain.idle, start.idle)
     assert (decayed.idle < start.idle).all()
+
+
+def test_layers_of_the_recipe_and_of_the_module_do_not_get_in_each_others_way(digits: Data) -> None:
+    run = engine.train(digits, RECIPES[-1], WithLayersOfItsOwn, Protocol(epochs=2), seed=1)
+    parameters = dict(run.model.named_parameters())
+    assert not torch.equal(parameters["norm1.weight"], parameters["first.recipe_norm1.weight"])
+    assert run.layers[0].gammas == parameters["first.recipe_norm1.weight"].tolist()
+    rates = [module.p for module in run.model.second.children() if isinstance(module, nn.Dropout)]
+    assert rates == [0.1, 0.4]
 
 
 def test_a_module_that_draws_random_numbers_is_trained_one_by_one_with_a_notice(digits: Data) -> None:

@@ -56,6 +56,10 @@ class Block(ABC):
         """The parameter that is the weight of a layer; another layer's, where two share one."""
         return f"{layer}.weight"
 
+    def gamma_name(self, site: int) -> str:
+        """The parameter that is the scale of the batch norm behind the ``site``-th weighted layer, if there is one."""
+        return f"norm{site}.weight"
+
     @abstractmethod
     def activation_bytes(self, rows: int) -> int:
         """About what one variant's activations take for so many rows."""

@@ -6,7 +6,7 @@ import copy
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,7 +23,9 @@ from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedLayer, placed_layers
 from bridle.protocol import Variant
+from bridle.recipe import Recipe
 
+PREFIX = "recipe_"  # of the layers that a recipe adds: a module may well have a norm1 of its own
 OWN_DROPOUT_SPOTS = 2**16  # the noise of the module's own dropout layers is numbered from here
 ROWS_AT_A_TIME = 256  # of an evaluation: a convolution's activations are large
 
@@ -39,7 +41,7 @@ class ModuleBlock(Block):
     buffers: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.layers = placed_layers(self.grid.recipes, len(self.outline.layers) - 1, self.precision)
+        self.layers = self.placed(self.grid.recipes)
         self.hooked = HookedModule(self.outline, self.layers, self.precision)
         self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
 
@@ -69,6 +71,15 @@ class ModuleBlock(Block):
         """The parameter that is the weight of a layer; another layer's, where two share one."""
         weight = self.hooked.module.get_submodule(layer).weight
         return next(name for name, parameter in self.hooked.module.named_parameters() if parameter is weight)
+
+    def gamma_name(self, site: int) -> str:
+        """As the block calls it: see :meth:`placed`."""
+        return f"{PREFIX}{super().gamma_name(site)}"
+
+    def placed(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
+        """The recipes' layers, under names that the module's own parts do not have."""
+        layers = placed_layers(recipes, len(self.outline.layers) - 1, self.precision)
+        return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
 
     def activation_bytes(self, rows: int) -> int:
         """About what one variant's activations take: twice the weighted layers', as those between keep theirs too."""
@@ -186,14 +197,14 @@ class ModuleBlock(Block):
         with torch.no_grad():
             for name, tensor in tensors(module).items():
                 tensor.copy_(values[name])
+        layers = self.placed([variant.recipe])
         for position, name in enumerate(self.layer_names):
-            around: OrderedDict[str, nn.Module] = OrderedDict(layer=module.get_submodule(name))
-            for placed in placed_layers([variant.recipe], len(self.layer_names) - 1, self.precision):
-                behind = placed.layer.before_activation
-                if placed.site == position + behind:
-                    around[placed.name] = self.filled_layer(placed, values)
-                    around.move_to_end(placed.name, last=behind)
-            if len(around) > 1:
+            before = [each for each in layers if each.site == position and not each.layer.before_activation]
+            behind = [each for each in layers if each.site == position + 1 and each.layer.before_activation]
+            around = OrderedDict((each.name, self.filled_layer(each, values)) for each in before)
+            around["layer"] = module.get_submodule(name)
+            around.update((each.name, self.filled_layer(each, values)) for each in behind)
+            if before or behind:
                 module.set_submodule(name, nn.Sequential(around))
         return module.eval()
 

@@ -89,7 +89,7 @@ class Recorder:
         seconds = block.seconds / len(block.grid) + stack.seconds / len(stack.variants)
         module = block.module(values, variant)
         layers = [
-            summary(name, values[block.weight_name(name)], values.get(f"norm{site}.weight"), dead.get(name))
+            summary(name, values[block.weight_name(name)], values.get(block.gamma_name(site)), dead.get(name))
             for site, name in enumerate(block.layer_names, start=1)
         ]
         curves = {name: list(values) for name, values in self.curves[variant].items()}
