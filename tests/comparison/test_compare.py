@@ -249,7 +249,7 @@ def test_what_cannot_be_compared_is_refused_with_a_sentence(change, sentence):
 def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setitem(compare.__globals__["ENGINES"], "torch", None)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="is a file; give --out another name"):
         small(out=tmp_path / "file")
 
 

@@ -189,7 +189,7 @@ LEGS = "legs,animal\n" + "4,cat\n2,bird\n" * 6
         ("legs,animal\n", "animal", "has no rows, only the columns legs, animal"),
         (LEGS, "animol", "has no column 'animol'; did you mean animal?"),
         (LEGS, "zzz", "has no column 'zzz'; known are animal, legs"),
-        (LEGS, None, "say which column to predict with target=; it has legs, animal"),
+        (LEGS, None, r"say which column to predict with target= \(--target\); it has legs, animal"),
         ("animal\n" + "cat\ndog\n" * 6, "animal", "has no features: its only column is the target"),
         ("a,y\n" + "1,cat\n1,dog\n" * 6, "y", "no feature is left: all 1 columns"),
         (LEGS.replace("bird", "cat"), "animal", "the target 'animal' is constant: every row has cat"),

@@ -28,6 +28,8 @@ class Store:
     @classmethod
     def at(cls, folder: Path | str, setting: dict[str, Any]) -> Self:
         """The store in a folder, which is made now: that it cannot be made should not turn out after the training."""
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise NotADirectoryError(f"results go into a folder, and {folder} is a file; give --out another name")
         (Path(folder) / "runs").mkdir(parents=True, exist_ok=True)
         return cls(Path(folder), setting)
 

@@ -93,7 +93,9 @@ def target_values(frame: pd.DataFrame, target: str | None, path: Path) -> np.nda
     """The target column, shape (rows,), as numbers, booleans or words without gaps."""
     columns = list(map(str, frame.columns))
     if target is None:
-        raise ValueError(f"{path} is a table: say which column to predict with target=; it has {', '.join(columns)}")
+        raise ValueError(
+            f"{path} is a table: say which column to predict with target= (--target); it has {', '.join(columns)}"
+        )
     if target not in columns:
         raise ValueError(f"{path} has no column {target!r}{nearest(target, columns)}")
     name = f"the target {target!r} (rows counted from 1)"
