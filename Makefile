@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check format bench clean
+.PHONY: help compare test check format docs bench clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -30,6 +30,9 @@ check: $(VENV)/developed ## Check format, lint, types and the direction of impor
 format: $(VENV)/developed ## Format the code and mend what the linter can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, and the tables in README.md and docs.
+	$(BIN)/python -m bridle.pages
 
 bench: $(VENV)/developed ## Measure the engine against its rivals; ARGS="--quick" for a try.
 	$(BIN)/python benchmarks/engine.py $(ARGS)

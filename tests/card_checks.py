@@ -14,11 +14,13 @@ from pathlib import Path
 
 from cases import settings
 
+from bridle import CATALOG
+from bridle.card import OPTIONAL, SECTIONS, Conflict, card_of
 from bridle.knobs import Knob, knobs
 from bridle.recipe import Recipe, Regularizer, from_json
+from bridle.schedules import SCHEDULES, Schedule, after, cosine, flat_cosine, linear, until
 
 Leaf = type[Regularizer]
-SECTIONS = ("Formula", "Helps when", "Hurts when", "Example", "Paper")
 NOT_NUMBERS = (True, None, "0.5", [], 1j)
 NOT_WORDS = ("", None, 5, True, ["all"])
 
@@ -34,12 +36,27 @@ def source_file(leaf: Leaf) -> Path:
 
 
 def spoken(leaf: Leaf) -> Iterator[Regularizer]:
-    """Regularizers with numbers and words other than the default."""
+    """Regularizers with numbers, schedules, values by layer and words other than the default."""
     yield leaf()
     yield from settings(leaf)
     for word in (k for k in knobs(leaf) if not k.is_number):
         for value in word.choices or ("all", "linear1.*", "it's"):
             yield leaf(**{word.name: value})
+    for number in (k for k in knobs(leaf) if k.is_number):
+        for changing in schedules(leaf, number.name):
+            yield leaf(**{number.name: changing})
+            yield leaf(**{number.name: {"0": changing, "linear1.*": getattr(settings(leaf)[0], number.name)}})
+        if number.off is not None:
+            yield leaf(**{number.name: until(0.25)})
+            yield leaf(**{number.name: {"it's": after(0.5), "*": number.off}})
+
+
+def schedules(leaf: Leaf, name: str) -> Iterator[Schedule]:
+    """A schedule of each kind that passes through values which the knob has."""
+    first, *_, last = (getattr(unit, name) for unit in settings(leaf))
+    yield linear(first, last, over=0.2)
+    yield cosine(last, first)
+    yield flat_cosine(first, end=last)
 
 
 def refused(declared: Knob) -> Iterator[object]:
@@ -72,12 +89,13 @@ def check_bad_knobs_are_refused(leaf: Leaf) -> None:
 
 
 def check_text_reads_back(leaf: Leaf) -> None:
-    """``eval(repr(u))``, the recipe's text and JSON all give the same regularizer back."""
+    """``eval(repr(u))``, the recipe's text, TOML and JSON all give the same regularizer back."""
     for unit in spoken(leaf):
-        assert eval(repr(unit), {leaf.__name__: leaf}) == unit, f"eval of {unit!r}"
+        assert eval(repr(unit), {leaf.__name__: leaf, "inf": float("inf"), **SCHEDULES}) == unit, f"eval of {unit!r}"
         recipe = Recipe((unit,))
         assert Recipe.parse(str(recipe)) == recipe, f"the text {recipe}"
-        assert from_json(json.loads(json.dumps(unit.to_json()))) == unit, f"JSON of {unit!r}"
+        assert Recipe.from_toml(recipe.to_toml()) == recipe, f"the TOML {recipe.to_toml()}"
+        assert from_json(json.loads(json.dumps(unit.to_json(), allow_nan=False))) == unit, f"JSON of {unit!r}"
         assert hash(unit) == hash(from_json(unit.to_json())), f"hash of {unit!r}"
 
 
@@ -124,15 +142,28 @@ def check_vanilla_is_free_of_torch(leaf: Leaf) -> None:
 
 def check_card(leaf: Leaf) -> None:
     """The docstring has one opening sentence and the card's sections, in order, none of them empty."""
-    card = inspect.cleandoc(vars(leaf).get("__doc__") or "")
-    opening, _, rest = card.partition("\n\n")
-    assert opening.endswith("."), f"{leaf.__name__}: the card opens with a sentence"
-    headings = [line.rstrip(":") for line in rest.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert [each for each in headings if each in SECTIONS] == list(SECTIONS), f"{leaf.__name__} has {headings}"
-    for heading in SECTIONS:
-        section = re.search(rf"^{heading}:\n+    \S", rest, flags=re.MULTILINE)
-        assert section, f"{leaf.__name__}: {heading} is empty"
-    assert re.search(r"Paper:\n(    .*\n?)*?.*https?://", rest), f"{leaf.__name__}: the paper has no address"
+    card = card_of(leaf)
+    assert card.summary.endswith("."), f"{leaf.__name__}: the card opens with a sentence"
+    expected = [each for each in SECTIONS if each in card.headings or each not in OPTIONAL]
+    assert list(card.headings) == expected, f"{leaf.__name__} has {card.headings}, expected {expected}"
+    for heading, text in card.sections:
+        assert text, f"{leaf.__name__}: {heading} is empty"
+    assert re.search(r"https?://", card["Paper"]), f"{leaf.__name__}: the paper has no address"
+    for conflict in card.conflicts:
+        check_conflict(leaf, conflict)
+
+
+def check_conflict(leaf: Leaf, conflict: Conflict) -> None:
+    """It is with regularizers of the catalog, is a sentence, and is stated by one of the two only."""
+    assert conflict.sentence.endswith("."), f"{leaf.__name__}: {conflict.sentence!r} is no sentence"
+    for name in conflict.names:
+        assert name in CATALOG, f"{leaf.__name__}: the catalog has no {name}, with which it has a conflict"
+        back = [each for entry in card_of(CATALOG[name]).conflicts for each in entry.names]
+        assert name == leaf.__name__ or leaf.__name__ not in back, (
+            f"{leaf.__name__} and {name} state their conflict twice"
+        )
+    named = [name for each in card_of(leaf).conflicts for name in each.names]
+    assert len(named) == len(set(named)), f"{leaf.__name__} names a regularizer in two conflicts: {named}"
 
 
 def check_example_runs(leaf: Leaf) -> None:

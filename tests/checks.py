@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from cases import (
+    PENALTIES,
+    SEEDS,
     VARIANTS,
+    WITH_GRADIENT,
+    Case,
+    Inputs,
+    Leaf,
+    add_gradient,
     arrays,
+    as_stored,
     call_torch,
     call_vanilla,
     call_with,
+    cases,
     edges,
+    grid_knobs,
     knob_tensors,
-    learned,
-    settings,
+    second_pass,
+    stacked,
     tensors,
+    words,
 )
 from numpy.testing import assert_allclose
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from bridle.knobs import knobs
-from bridle.recipe import Regularizer
+from bridle.places import Ascent, Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
 
-Leaf = type[Regularizer]
 Check = Callable[[Leaf], None]
+
+
+def in_every_case(check: Callable[[Case], None]) -> Check:
+    """A check of a class out of a check of one case."""
+
+    @functools.wraps(check)
+    def of_class(leaf: Leaf) -> None:
+        for case in cases(leaf):
+            check(case)
+
+    return of_class
 
 
 def same(actual: object, expected: object, *, rtol: float = 1e-12, atol: float = 1e-14, what: str = "") -> None:
@@ -32,200 +58,336 @@ def same(actual: object, expected: object, *, rtol: float = 1e-12, atol: float =
     assert_allclose(np.asarray(actual), np.asarray(expected), rtol=rtol, atol=atol, err_msg=what)
 
 
+def nearly(actual: object, expected: object, near: float, what: str) -> None:
+    """Equal but for a share ``near`` of the value itself, or of the largest there is."""
+    largest = np.abs(np.nan_to_num(np.asarray(expected), posinf=0.0)).max(initial=1.0)
+    same(actual, expected, rtol=near, atol=near * float(largest), what=what)
+
+
 def identical(actual: object, expected: object, what: str) -> None:
     """Equal in every bit."""
     assert np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what
 
 
-def result_gradient(unit: Regularizer, inputs: list[np.ndarray]) -> np.ndarray:
+def result_gradient(case: Case, unit: Any, inputs: Inputs) -> np.ndarray:
     """Some gradient of the first result, in its shape."""
-    shape = np.shape(call_vanilla(unit, *inputs).results[0])
+    shape = np.shape(call_vanilla(case, unit, inputs).results[0])
     return np.asarray(np.random.default_rng(2).normal(size=shape))
 
 
-def check_twins_agree(leaf: Leaf) -> None:
-    """The NumPy form and the PyTorch form give the same results."""
-    for seed, unit in enumerate(settings(leaf)):
-        inputs = arrays(leaf, seed=seed)
-        ours, theirs = call_vanilla(unit, *inputs).results, call_torch(unit, *tensors(inputs))
-        assert len(ours) == len(theirs), f"{unit}: {len(ours)} results in NumPy, {len(theirs)} in torch"
+@in_every_case
+def check_twins_agree(case: Case) -> None:
+    """The NumPy form and the PyTorch form give the same results, in the same shapes."""
+    for seed, unit in enumerate(case.units):
+        inputs, what = arrays(case, unit, seed), case.named(unit)
+        ours, theirs = call_vanilla(case, unit, inputs).results, call_torch(case, unit, tensors(inputs))
+        assert len(ours) == len(theirs), f"{what}: {len(ours)} results in NumPy, {len(theirs)} in torch"
         for one, other in zip(ours, theirs, strict=True):
-            assert np.shape(one) == tuple(other.shape), f"{unit}: {np.shape(one)} in NumPy, {other.shape} in torch"
-            same(one, other, what=repr(unit))
+            assert np.shape(one) == tuple(other.shape), f"{what}: {np.shape(one)} in NumPy, {other.shape} in torch"
+            same(one, other, what=what)
+        for state, new in zip(inputs.state, theirs[len(theirs) - len(inputs.state) :], strict=True):
+            assert state.shape == new.shape, f"{what}: a state of {state.shape} is returned as {new.shape}"
+
+
+class WithoutTorch(TorchFunctionMode):
+    """Within, whatever torch is asked to do fails."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise AssertionError(f"the NumPy form uses {function}")
+
+
+@in_every_case
+def check_vanilla_runs_without_torch(case: Case) -> None:
+    """The NumPy form computes with NumPy, down to its helpers, and so does its way back."""
+    for unit in case.units[:1]:
+        inputs = arrays(case, unit)
+        g = result_gradient(case, unit, inputs)
+        with WithoutTorch():
+            vanilla = call_vanilla(case, unit, inputs)
+            if vanilla.backward:
+                vanilla.backward(g)
 
 
 def check_off_is_identity(leaf: Leaf) -> None:
-    """With any one knob at its off value, not a bit changes, forward, backward and in evaluation."""
+    """With any one knob at its off value, not a bit changes: alone, beside neighbours that are on, and on the way back.
+
+    A penalty is then 0 with a gradient of 0, an average is the weights, and nothing stops.
+    """
     off = [k for k in knobs(leaf) if k.off is not None]
     assert off, f"{leaf.__name__} has no knob with an off value; it belongs to check_never_off"
-    for declared in off:
-        unit = leaf(**{declared.name: declared.off})
-        assert unit.is_off, f"{unit}: is_off"
-        for dtype in (np.float64, np.float32):
-            identity_at_off(unit, [each.astype(dtype) for each in arrays(leaf)])
+    for case in cases(leaf):
+        for declared in off:
+            unit = leaf(**{**case.words, declared.name: declared.off})
+            assert unit.is_off, f"{unit}: is_off"
+            for dtype in (np.float64, np.float32):
+                for seed in (0, 7):
+                    identity_at_off(case, unit, seed, dtype)
 
 
-def identity_at_off(unit: Regularizer, inputs: list[np.ndarray]) -> None:
-    """One unit that is off, on one set of inputs."""
-    first, numbers = inputs[0], unit.settings(numbers=True)
-    given = [torch.from_numpy(each.copy()) for each in inputs]
-    vanilla, fast = call_vanilla(unit, *inputs), call_torch(unit, *given)[0]
-    if unit.place == "loss":
-        assert float(vanilla.results[0]) == 0 and not vanilla.backward(1.0)[0].any(), f"{unit}: the NumPy form"
-        assert float(fast) == 0, f"{unit}: the PyTorch form"
-        identical(unit.add_gradient(given[0], given[0], **numbers), first, f"{unit}: add_gradient")
+def identity_at_off(case: Case, unit: Any, seed: int, dtype: Any) -> None:
+    """One unit that is off, in one precision."""
+    what = f"{case.named(unit)} in {np.dtype(dtype)}"
+    inputs = at_off(case, unit, seed).cast(dtype)
+    vanilla = call_vanilla(case, unit, inputs)
+    unchanged(case, inputs, vanilla.results, f"{what}: the NumPy form")
+    unchanged(case, inputs, call_torch(case, unit, copied(inputs)), f"{what}: the PyTorch form")
+    if case.kind in PENALTIES:
+        assert not any(gradient.any() for gradient in vanilla.backward(1.0)), f"{what}: its gradient"
+    if case.kind is Loss:
+        g = torch.from_numpy(inputs.subjects[0].copy())
+        identical(add_gradient(case, case.numbers(unit), g, copied(inputs))[0], g, f"{what}: add_gradient")
+    if case.kind in (Layer, WeightLayer):
+        first = inputs.subjects[0]
+        identical(vanilla.backward(first)[0], first, f"{what}: backward")
+        identical(unit.evaluate(*inputs.evaluated, **case.numbers(unit), **words(case)), first, f"{what}: evaluate")
+    off_beside_others(case, unit, dtype, what)
+
+
+def at_off(case: Case, unit: Any, seed: int, variant: int = 0) -> Inputs:
+    """Inputs for a unit that is off: where its second pass is the first once more, it says the same."""
+    inputs = arrays(case, unit, seed, variant)
+    if case.kind is PassLoss and not case.leaf.fresh_noise:
+        x, beside = second_pass(case, seed)
+        if unit.move(x, *beside, **case.numbers(unit)).tobytes() == x.tobytes():
+            return inputs._replace(subjects=inputs.subjects[:1] * 2)
+    return inputs
+
+
+def off_beside_others(case: Case, unit: Any, dtype: Any, what: str) -> None:
+    """One unit that is off, stacked with others that are not; for penalties on parameters, in their gradient form."""
+    units = [unit, *case.units[1:]]
+    alone = [[at_off(case, each, seed, variant) for variant, each in enumerate(units)] for seed in range(SEEDS)]
+    given = copied(stacked(case, alone).cast(dtype)).each(as_stored)
+    numbers = grid_knobs(case, units, dtype=given.subjects[0].dtype)
+    if case.kind is Loss:
+        g = given.subjects[0]
+        identical(add_gradient(case, numbers, g, given)[0][:, 0], g[:, 0], f"{what}: add_gradient, stacked")
         return
-    identical(vanilla.results[0], first, f"{unit}: the NumPy form")
-    identical(fast, first, f"{unit}: the PyTorch form")
-    if unit.place == "layer":
-        identical(vanilla.backward(first)[0], first, f"{unit}: backward")
-        identical(unit.evaluate(first, *inputs[1 + unit.draws_noise :], **numbers), first, f"{unit}: evaluate")
+    results = call_with(case, numbers, given)
+    unchanged(case, given.each(lambda each: each[:, 0]), tuple(each[:, 0] for each in results), f"{what}, stacked")
+
+
+def unchanged(case: Case, inputs: Inputs, results: tuple[Any, ...], what: str) -> None:
+    """What nothing has acted upon."""
+    subjects = inputs.subjects
+    if case.kind in PENALTIES:
+        assert not np.asarray(results[0]).any(), f"{what}: {results[0]}"
+    elif case.kind is Stop:
+        assert not np.asarray(results[1]).any(), f"{what} stops"
+    else:
+        expected = {Batch: subjects, Average: [subjects[-1]] * 2}.get(case.kind, subjects[:1])
+        for result, untouched in zip(results, expected, strict=False):
+            identical(result, untouched, what)
+
+
+def copied(inputs: Inputs) -> Inputs:
+    """The same as tensors of the same precision."""
+    return inputs.each(lambda each: torch.from_numpy(np.array(each)))
 
 
 def check_never_off(leaf: Leaf) -> None:
     """A regularizer that no knob switches off says so: it is absent, or it acts."""
     assert all(k.off is None for k in knobs(leaf)), f"{leaf.__name__} has an off value; see check_off_is_identity"
-    for unit in settings(leaf):
-        assert not unit.is_off, f"{unit} claims to be off"
-        inputs = arrays(leaf)
-        assert not np.array_equal(call_vanilla(unit, *inputs).results[0], inputs[0]), f"{unit} does nothing"
+    assert not any(unit.is_off for case in cases(leaf) for unit in case.units), f"{leaf.__name__} claims to be off"
+    tried = ((case, unit, seed) for case in cases(leaf) for unit in case.units for seed in range(VARIANTS))
+    assert any(acts(*each) for each in tried), f"{leaf.__name__} does nothing"
 
 
-def check_stacked_by_vmap(leaf: Leaf) -> None:
-    """``torch.func.vmap`` over variants, each with its own knobs, gives what each gives alone."""
-    units, inputs = settings(leaf), arrays(leaf, stacked=True)
-    given = [each.squeeze(1) if each.shape[1] == 1 else each for each in tensors(inputs)]
-    names = list(knob_tensors(units))
+def acts(case: Case, unit: Any, seed: int) -> bool:
+    """Whether the results are other than those of a unit that is off."""
+    inputs = arrays(case, unit, seed)
+    try:
+        unchanged(case, inputs, call_vanilla(case, unit, inputs).results, "")
+    except AssertionError:
+        return True
+    return False
 
-    def one(*both: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return call_with(leaf, dict(zip(names, both[: len(names)], strict=True)), *both[len(names) :])
 
-    stacked = torch.func.vmap(one)(*knob_tensors(units).values(), *given)
+@in_every_case
+def check_stacked_by_vmap(case: Case) -> None:
+    """``torch.func.vmap`` over variants, each with its own knobs, gives what each gives alone, gradients too."""
+    units = case.units
+    alone = [arrays(case, unit, variant, variant) for variant, unit in enumerate(units)]
+
+    def one(given: list[list[Tensor]], numbers: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        return call_with(case, numbers, Inputs(*given))
+
+    parts = zip(*map(tensors, alone), strict=True)
+    together = Inputs(*([torch.stack(each) for each in zip(*part, strict=True)] for part in parts))
+    wanted = learned(case, together)
+    stack = with_gradients(case, torch.func.vmap(one)(together, knob_tensors(case, units, -1)), wanted)
     for variant, unit in enumerate(units):
-        alone = call_torch(unit, *(each[variant] for each in given))
-        for one_result, all_results in zip(alone, stacked, strict=True):
-            same(all_results[variant], one_result, what=f"{unit} as variant {variant}")
+        given = tensors(alone[variant])
+        wanted = learned(case, given)
+        expected = with_gradients(case, call_torch(case, unit, given), wanted)
+        for ours, own in zip(stack, expected, strict=True):
+            same(ours[variant], own, atol=1e-13, what=f"{case.named(unit)} as variant {variant}")
 
 
-def check_stacked_natively(leaf: Leaf) -> None:
-    """Arrays of shape (variants, ...) with knobs of shape (variants, 1, 1) give what each variant gives alone.
+def learned(case: Case, given: Inputs) -> list[Tensor]:
+    """What has a gradient, from now on followed by autograd."""
+    if case.kind not in WITH_GRADIENT:
+        return []
+    return [each.requires_grad_() for each in (*given.subjects, *given.parameters)]
 
-    For a penalty this is its ``add_gradient``: its value is a sum, which only ``vmap`` keeps apart.
+
+def with_gradients(case: Case, results: tuple[Tensor, ...], wanted: list[Tensor]) -> list[np.ndarray]:
+    """Results, and the gradients of the first, each variant's weighed alike; zeros where an argument is held still."""
+    found = list(results)
+    if wanted:
+        own = results[0].shape[results[0].ndim - case.axes :] if case.kind in (Layer, WeightLayer) else ()
+        weights = torch.linspace(-1, 2, math.prod(own), dtype=results[0].dtype).view(own)
+        total = (results[0] * weights).sum()
+        found += torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
+    return [each.detach().numpy() for each in found]
+
+
+@in_every_case
+def check_stacked_natively(case: Case) -> None:
+    """Arrays (seeds, variants, ...) with knobs (1, variants, 1, ...) give what each variant gives alone.
+
+    For a penalty on parameters this is its ``add_gradient``: its value is a sum, which only ``vmap`` keeps apart.
+    Another variant that is not a number harms nobody.
     """
-    units, inputs = settings(leaf), arrays(leaf, stacked=True)
-    stacked = native(leaf, knob_tensors(units, 1, 1), inputs)
-    poisoned = [inputs[0].copy(), *inputs[1:]]
-    poisoned[0][0] = np.nan
-    beside_nan = native(leaf, knob_tensors(units, 1, 1), poisoned)
-    for variant, unit in enumerate(units):
-        alone = native(leaf, unit.settings(numbers=True), [each[variant] for each in inputs])
-        for one, both, harmed in zip(alone, stacked, beside_nan, strict=True):
-            assert both.shape == (VARIANTS, *one.shape), f"{unit}: shape {both.shape}"
-            same(both[variant], one, what=f"{unit} as variant {variant}")
-            assert variant == 0 or np.array_equal(harmed[variant], both[variant]), f"{unit} beside a variant of nan"
+    units = case.units
+    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    inputs, numbers = stacked(case, alone), grid_knobs(case, units)
+    together = native(case, numbers, tensors(inputs).each(as_stored))
+    poisoned = native(case, numbers, tensors(poison(case, inputs)).each(as_stored))
+    for seed in range(SEEDS):
+        for variant, unit in enumerate(units):
+            what = f"{case.named(unit)} as seed {seed}, variant {variant}"
+            expected = native(case, case.numbers(unit), tensors(alone[seed][variant]))
+            for one, all_of_them, beside_nan in zip(expected, together, poisoned, strict=True):
+                assert all_of_them.shape[:2] == (SEEDS, VARIANTS), f"{what}: shape {all_of_them.shape}"
+                ours = all_of_them[seed, variant]
+                same(ours.reshape(one.shape), one, what=what)
+                harmed = not np.array_equal(beside_nan[seed, variant], ours, equal_nan=True)
+                assert (seed, variant) == (0, 0) or not harmed, f"{what}, beside a variant of nan"
 
 
-def native(leaf: Leaf, numbers: dict[str, object], inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """What the engine computes: the results, and for a layer the gradients of all that is learned."""
-    given = tensors(inputs)
-    if leaf.place == "loss":
-        return [leaf.add_gradient(torch.ones_like(given[0]), given[0], **numbers).numpy()]
-    if leaf.place == "weight":
-        return [call_with(leaf, numbers, *given)[0].numpy()]
-    wanted = [given[place].requires_grad_() for place in learned(leaf)]
-    results = call_with(leaf, numbers, *given)
-    gradients = torch.autograd.grad(results[0].square().sum(), wanted)
-    return [each.detach().numpy() for each in (*results, *gradients)]
+def poison(case: Case, inputs: Inputs) -> Inputs:
+    """The same, the first variant's subject not a number."""
+    first = inputs.subjects[0].copy()
+    first[(slice(None),) * case.lead + (0, 0)] = np.nan
+    return inputs._replace(subjects=[first, *inputs.subjects[1:]])
 
 
-def check_edges_stay_finite(leaf: Leaf) -> None:
-    """Zeros, tiny, huge and constant inputs give finite results and gradients, the same in both forms."""
-    for unit in settings(leaf):
-        for name, first in edges():
-            inputs = [first, *arrays(leaf)[1:]]
-            stays_finite(unit, inputs, name)
-            if abs(first).max() < 1e30:  # its square is beyond float32: the true results are not representable
-                stays_finite(unit, [each.astype(np.float32) for each in inputs], name)
+def native(case: Case, numbers: dict[str, Any], given: Inputs) -> list[np.ndarray]:
+    """What the engine computes: the results, and the gradients of all that has one."""
+    if case.kind is Loss:
+        return [each.numpy() for each in add_gradient(case, numbers, torch.ones_like(given.subjects[0]), given)]
+    wanted = learned(case, given)
+    return with_gradients(case, call_with(case, numbers, given), wanted)
 
 
-def stays_finite(unit: Regularizer, inputs: list[np.ndarray], name: str) -> None:
+@in_every_case
+def check_edges_stay_finite(case: Case) -> None:
+    """Zeros, tiny, huge, constant inputs and extreme noise give finite results and gradients, in both forms alike."""
+    for unit in case.units[::3]:  # the mildest and the strongest
+        for name, inputs in edges(case, unit):
+            stays_finite(case, unit, inputs, f"{case.named(unit)} at {name}")
+            if max(abs(each).max() for each in inputs.all) < 1e30:  # its square is beyond float32
+                stays_finite(case, unit, inputs.cast(np.float32), f"{case.named(unit)} at {name} in float32")
+
+
+def stays_finite(case: Case, unit: Any, inputs: Inputs, what: str) -> None:
     """One unit at one edge, in the precision of the inputs."""
-    what = f"{unit} at {name} in {inputs[0].dtype}"
-    vanilla, fast = call_vanilla(unit, *inputs), call_torch(unit, *map(torch.from_numpy, inputs))
-    loose = 1e-9 if inputs[0].dtype == np.float64 else 1e-3
+    near = 1e-9 if inputs.subjects[0].dtype == np.float64 else 1e-3
+    given = copied(inputs)
+    wanted = learned(case, given)
+    vanilla, fast = call_vanilla(case, unit, inputs), call_torch(case, unit, given)
     for one, other in zip(vanilla.results, fast, strict=True):
-        assert np.isfinite(one).all(), f"{what}: the NumPy form"
-        assert torch.isfinite(other).all(), f"{what}: the PyTorch form"
-        same(one, other, rtol=loose, atol=loose * max(1.0, float(other.abs().max())), what=what)
+        finite(case, one, f"{what}: the NumPy form")
+        finite(case, other.detach(), f"{what}: the PyTorch form")
+        nearly(one, other.detach(), near, what)
     if vanilla.backward is None:
         return
-    g = np.ones(np.shape(vanilla.results[0]), inputs[0].dtype)
-    given = [torch.from_numpy(each.copy()) for each in inputs]
-    wanted = [given[place].requires_grad_() for place in learned(type(unit))]
-    gradients = torch.autograd.grad(call_torch(unit, *given)[0].sum(), wanted)
-    for hand, auto in zip(vanilla.backward(g), gradients, strict=True):
-        assert np.isfinite(hand).all(), f"{what}: the gradient by hand"
-        assert torch.isfinite(auto).all(), f"{what}: the gradient by autograd"
+    by_hand = vanilla.backward(np.ones(np.shape(vanilla.results[0]), inputs.subjects[0].dtype))
+    for hand, auto in zip(by_hand, gradients_of(fast[0].sum(), wanted), strict=True):
+        finite(case, hand, f"{what}: the gradient by hand")
+        finite(case, 0.0 if auto is None else auto, f"{what}: the gradient by autograd")
 
 
-def check_precision_is_kept(leaf: Leaf) -> None:
+def gradients_of(result: Tensor, wanted: list[Tensor], g: Tensor | None = None) -> tuple[Tensor | None, ...]:
+    """Autograd's gradients; None for what the result does not hang on."""
+    if not result.requires_grad:
+        return (None,) * len(wanted)
+    return torch.autograd.grad(result, wanted, g, allow_unused=True)
+
+
+def finite(case: Case, value: Any, what: str) -> None:
+    """No infinities, except for a state that begins with one."""
+    kept = case.kind is Stop and np.isinf([*case.leaf.state.values()]).any()
+    assert not np.isnan(np.asarray(value)).any(), f"{what} is not a number"
+    assert kept or np.isfinite(np.asarray(value)).all(), f"{what} is infinite"
+
+
+@in_every_case
+def check_precision_is_kept(case: Case) -> None:
     """float32 in gives float32 out, bfloat16 gives bfloat16 near the same value, with knobs as numbers or tensors."""
-    inputs = arrays(leaf)
-    for unit in settings(leaf):
-        vanilla = call_vanilla(unit, *(each.astype(np.float32) for each in inputs))
+    for seed, unit in enumerate(case.units):
+        inputs, what = arrays(case, unit, seed), case.named(unit)
+        vanilla = call_vanilla(case, unit, inputs.cast(np.float32))
         g = np.ones(np.shape(vanilla.results[0]), np.float32)
-        gradients = vanilla.backward(g) if vanilla.backward else ()
-        for result in (*vanilla.results, *gradients):
+        for result in (*vanilla.results, *(vanilla.backward(g) if vanilla.backward else ())):
             kept = type(result) is float or result.dtype == np.float32  # a penalty may be a plain number
-            assert kept, f"{unit}: NumPy gives {result.dtype}"
-        exact = call_torch(unit, *tensors(inputs))
-        for dtype in (torch.float32, torch.bfloat16):
-            for result, expected in zip(call_torch(unit, *narrow(leaf, inputs, dtype)), exact, strict=True):
-                assert result.dtype == dtype, f"{unit}: {dtype} becomes {result.dtype}"
-                near = 1e-4 if dtype == torch.float32 else 0.05
-                same(result.double(), expected, rtol=near, atol=near, what=f"{unit} in {dtype}")
-    stacked = tensors(arrays(leaf, stacked=True), torch.float32)
-    for result in call_with(leaf, knob_tensors(settings(leaf), 1, 1, dtype=torch.float32), *stacked):
-        assert result.dtype == torch.float32, f"{leaf.__name__} with knobs as tensors: {result.dtype}"
+            assert kept, f"{what}: NumPy gives {result.dtype}"
+        for dtype, near in ((torch.float32, 1e-4), (torch.bfloat16, 0.05)):
+            given = tensors(inputs, dtype)
+            exact = call_torch(case, unit, given.each(Tensor.double))  # of the inputs as they are rounded
+            for result, expected in zip(call_torch(case, unit, given), exact, strict=True):
+                assert result.dtype == dtype, f"{what}: {dtype} becomes {result.dtype}"
+                nearly(result.double(), expected, near, f"{what} in {dtype}")
+    alone = [[arrays(case, unit, seed) for unit in case.units] for seed in range(SEEDS)]
+    for result in native_results(case, tensors(stacked(case, alone), torch.float32)):
+        assert result.dtype == torch.float32, f"{case.leaf.__name__} with knobs as tensors: {result.dtype}"
 
 
-def narrow(leaf: Leaf, inputs: list[np.ndarray], dtype: torch.dtype) -> list[torch.Tensor]:
-    """The inputs in ``dtype``; noise in float32 all the same, since bfloat16 would round the rate to 1/256."""
-    given = tensors(inputs, dtype)
-    if leaf.place == "layer" and leaf.draws_noise:
-        given[1] = torch.tensor(inputs[1], dtype=torch.float32)
-    return given
+def native_results(case: Case, given: Inputs) -> tuple[Tensor, ...]:
+    """Those of a stack in float32, with knobs in float32; of a penalty on parameters, in its gradient form."""
+    numbers = grid_knobs(case, case.units, dtype=torch.float32)
+    if case.kind is Loss:
+        return add_gradient(case, numbers, given.subjects[0], given)
+    return call_with(case, numbers, given)
 
 
-def check_device_is_kept(leaf: Leaf) -> None:
+@in_every_case
+def check_device_is_kept(case: Case) -> None:
     """Results stay on the device of the inputs (here "meta", which any other than the CPU resembles)."""
-    for result in call_torch(settings(leaf)[0], *tensors(arrays(leaf), device="meta")):
-        assert result.device.type == "meta", f"{leaf.__name__}: {result.device}"
+    unit = case.units[0]
+    for result in call_torch(case, unit, tensors(arrays(case, unit), device="meta")):
+        assert result.device.type == "meta", f"{case.named(unit)}: {result.device}"
 
 
-def check_inputs_are_left_alone(leaf: Leaf) -> None:
+@in_every_case
+def check_inputs_are_left_alone(case: Case) -> None:
     """No form writes into what it is given."""
-    unit, inputs = settings(leaf)[0], arrays(leaf)
-    numbers, given = unit.settings(numbers=True), tensors(inputs)
-    g = result_gradient(unit, inputs)
-    before = [each.tobytes() for each in (*inputs, g)]
-    vanilla = call_vanilla(unit, *inputs)
-    if vanilla.backward is not None:
+    unit = case.units[0]
+    inputs, numbers = arrays(case, unit), {**case.numbers(unit), **words(case)}
+    given, g = tensors(inputs), result_gradient(case, unit, inputs)
+    before = [each.tobytes() for each in (*inputs.all, g)]
+    vanilla = call_vanilla(case, unit, inputs)
+    if vanilla.backward:
         vanilla.backward(g)
-    call_torch(unit, *given)
-    if unit.place == "layer":
-        rest = slice(1 + unit.draws_noise, None)
-        unit.evaluate(inputs[0], *inputs[rest], **numbers)
-        unit.evaluate(given[0], *given[rest], **numbers)
-    if unit.place == "loss":
-        unit.add_gradient(given[0], given[0], **numbers)
-    assert [each.tobytes() for each in (*inputs, g)] == before, f"{leaf.__name__}: the NumPy form changed its input"
-    after = [each.numpy().tobytes() for each in given]
-    assert after == before[:-1], f"{leaf.__name__}: the PyTorch form changed its input"
+    call_torch(case, unit, given)
+    for form in (inputs, given):
+        if case.kind in (Layer, WeightLayer):
+            unit.evaluate(*form.evaluated, **numbers)
+        if case.kind is Ascent:
+            unit.measure(*form.subjects, **numbers)
+    if case.kind is Loss:
+        add_gradient(case, case.numbers(unit), given.subjects[0], given)
+    assert [each.tobytes() for each in (*inputs.all, g)] == before, (
+        f"{case.named(unit)}: the NumPy form changed its input"
+    )
+    after = [each.numpy().tobytes() for each in given.all]
+    assert after == before[:-1], f"{case.named(unit)}: the PyTorch form changed its input"
 
 
 EVERYWHERE: tuple[Check, ...] = (
     check_twins_agree,
+    check_vanilla_runs_without_torch,
     check_stacked_by_vmap,
     check_stacked_natively,
     check_edges_stay_finite,

@@ -1,117 +1,415 @@
-"""The numerical checks that belong to one place, its gradients above all; ``test_meta.py`` shows that each can fail."""
+"""The numerical checks that belong to some places, gradients above all; ``test_meta.py`` shows that each can fail."""
 
 from __future__ import annotations
 
+import functools
+import math
+from typing import Any
+
 import numpy as np
 import torch
-from cases import UNITS, arrays, call_torch, call_vanilla, learned, settings, tensors
-from checks import EVERYWHERE, Check, Leaf, check_never_off, check_off_is_identity, identical, result_gradient, same
+from cases import (
+    EDGES,
+    ROWS,
+    SEEDS,
+    STEPS,
+    Case,
+    Inputs,
+    Leaf,
+    add_gradient,
+    arrays,
+    as_stored,
+    call_torch,
+    call_vanilla,
+    call_with,
+    grid_knobs,
+    run_noise,
+    second_pass,
+    stacked,
+    tensors,
+    words,
+)
+from checks import (
+    EVERYWHERE,
+    Check,
+    check_never_off,
+    check_off_is_identity,
+    gradients_of,
+    identical,
+    in_every_case,
+    learned,
+    result_gradient,
+    same,
+)
+from torch import Tensor, nn
 
 from bridle.knobs import knobs
-from bridle.recipe import Regularizer
+from bridle.places import (
+    ActivityLoss,
+    Ascent,
+    Average,
+    Batch,
+    Ensemble,
+    Gradient,
+    Layer,
+    Loss,
+    OutputLoss,
+    PassLoss,
+    Stop,
+    Weight,
+    WeightLayer,
+)
+from bridle.places.module import LayerModule
+from bridle.places.module import drawn as torch_noise
+
+WAYS, STEP = 3, 1e-6  # the directions in which small steps are taken, for each argument, and their size
+SCORES = (0.9, 0.7, 0.5, 0.3, 0.1, 0.1, math.nan, math.inf, *[0.5] * 30)  # better, alike, gone astray, worse
+NAN_AT = 6
+RESTS = 300  # steps after which a state that follows a resting weight has reached it
 
 
-def autograd(unit: Regularizer, inputs: list[np.ndarray], g: np.ndarray) -> list[np.ndarray]:
-    """Gradients of the PyTorch form's first result, weighted by ``g``, with respect to all that is learned."""
+def autograd(case: Case, unit: Any, inputs: Inputs, g: np.ndarray) -> list[np.ndarray | None]:
+    """Gradients of the PyTorch form's first result, weighted by ``g``; None where it holds an argument still."""
     given = tensors(inputs)
-    wanted = [given[place].requires_grad_() for place in learned(type(unit))]
-    result = call_torch(unit, *given)[0]
-    return [each.numpy() for each in torch.autograd.grad(result, wanted, torch.tensor(g))]
+    wanted = learned(case, given)
+    found = gradients_of(call_torch(case, unit, given)[0], wanted, torch.tensor(g))
+    return [None if each is None else each.numpy() for each in found]
 
 
-def central_differences(unit: Regularizer, inputs: list[np.ndarray], g: np.ndarray, place: int) -> np.ndarray:
-    """The gradient of the NumPy form's first result, weighted by ``g``, measured by small steps of one input."""
-    step, gradient = 1e-6, np.zeros_like(inputs[place])
-    for spot in np.ndindex(gradient.shape):
-        ends = []
-        for sign in (1.0, -1.0):
-            moved = [each.copy() for each in inputs]
-            moved[place][spot] += sign * step
-            ends.append(float((call_vanilla(unit, *moved).results[0] * g).sum()))
-        gradient[spot] = (ends[0] - ends[1]) / (2 * step)
-    return gradient
+@in_every_case
+def check_hand_gradient(case: Case) -> None:
+    """The gradient written by hand is that of autograd, and that of small steps.
+
+    A penalty on a second pass may hold one of the two still, as a target: its gradient is then 0 and autograd is cut.
+    """
+    for seed, unit in enumerate(case.units):
+        inputs, what = arrays(case, unit, seed), case.named(unit)
+        g = result_gradient(case, unit, inputs)
+        by_hand, by_torch = call_vanilla(case, unit, inputs).backward(g), autograd(case, unit, inputs, g)
+        places = [*inputs.subjects, *inputs.parameters]
+        assert len(by_hand) == len(places), f"{what}: a gradient for each subject and each parameter"
+        for number, (hand, auto) in enumerate(zip(by_hand, by_torch, strict=True)):
+            assert np.shape(hand) == places[number].shape, f"{what}: argument {number} has a gradient {np.shape(hand)}"
+            same(hand, 0.0 if auto is None else auto, atol=1e-12, what=f"{what}: argument {number}, by autograd")
+        moving = [number for number, auto in enumerate(by_torch) if auto is not None]
+        assert len(moving) >= len(places) - (case.kind is PassLoss), f"{what}: autograd is cut off"
+        gradient_is_that_of_small_steps(case, unit, at_rest(case, unit, inputs), g, moving)
 
 
-def check_hand_gradient(leaf: Leaf) -> None:
-    """The gradient written by hand is that of autograd, and that of small steps."""
-    for seed, unit in enumerate(settings(leaf)):
-        inputs = arrays(leaf, seed=seed)
-        g = result_gradient(unit, inputs)
-        by_hand = call_vanilla(unit, *inputs).backward(g)
-        assert len(by_hand) == len(learned(leaf)), f"{unit}: a gradient for each of h and the parameters"
-        for hand, auto, place in zip(by_hand, autograd(unit, inputs, g), learned(leaf), strict=True):
-            same(hand, auto, atol=1e-13, what=f"{unit}: argument {place}, by hand and by autograd")
-            steps = central_differences(unit, inputs, g, place)
-            same(hand, steps, rtol=1e-5, atol=1e-7, what=f"{unit}: argument {place}, by hand and by small steps")
+def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
+    """The same, a state that follows the weight having come to rest: there a gradient may hold it constant."""
+    for _ in range(RESTS if any(map(callable, case.leaf.state.values())) else 0):
+        results = call_vanilla(case, unit, inputs).results
+        inputs = inputs._replace(state=list(results[len(results) - len(inputs.state) :]))
+    return inputs
 
 
-def check_evaluation_agrees(leaf: Leaf) -> None:
-    """``evaluate`` gives the same for NumPy arrays and tensors."""
-    for unit in settings(leaf):
-        inputs, numbers = arrays(leaf), unit.settings(numbers=True)
-        inputs = [inputs[0], *inputs[1 + leaf.draws_noise :]]
-        same(unit.evaluate(*inputs, **numbers), unit.evaluate(*tensors(inputs), **numbers), what=repr(unit))
+def gradient_is_that_of_small_steps(case: Case, unit: Any, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
+    """What the gradient by hand says of some directions is what happens there."""
+    random = np.random.default_rng(4)
+    by_hand = call_vanilla(case, unit, inputs).backward(g)
+    for number in moving:
+        for way in random.normal(size=(WAYS, *by_hand[number].shape)):
+            ends = []
+            for step in (STEP, -STEP):
+                moved = inputs.each(np.copy)
+                [*moved.subjects, *moved.parameters][number][...] += step * way
+                ends.append(float((call_vanilla(case, unit, moved).results[0] * g).sum()))
+            said = by_hand[number] * way
+            what, near = f"{case.named(unit)}: argument {number}, by small steps", 1e-7 + 1e-6 * float(abs(said).sum())
+            same(said.sum(), (ends[0] - ends[1]) / (2 * STEP), rtol=0, atol=near, what=what)
 
 
-def check_module_agrees(leaf: Leaf) -> None:
+def evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
+    """What becomes of the subject once training is over."""
+    return unit.evaluate(*given, **(numbers or case.numbers(unit)), **words(case))
+
+
+@in_every_case
+def check_evaluation_agrees(case: Case) -> None:
+    """``evaluate`` gives the same for NumPy arrays, tensors, and a stack of variants."""
+    units = case.units
+    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    together = tensors(stacked(case, alone)).each(as_stored)
+    everywhere = evaluation(case, units[0], together.evaluated, grid_knobs(case, units))
+    for seed in range(SEEDS):
+        for variant, unit in enumerate(units):
+            expected = evaluation(case, unit, alone[seed][variant].evaluated)
+            same(evaluation(case, unit, tensors(alone[seed][variant]).evaluated), expected, what=case.named(unit))
+            same(everywhere[seed, variant], expected, what=f"{case.named(unit)}, stacked")
+
+
+@in_every_case
+def check_shared_subjects(case: Case) -> None:
+    """Subjects (seeds, 1, ...), which all variants of a seed share, become what each makes of them alone."""
+    units = case.units
+    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    alone = [[each._replace(subjects=row[0].subjects) for each in row] for row in alone]
+    together = call_with(case, grid_knobs(case, units), tensors(stacked(case, alone, shared=True)))
+    for seed in range(SEEDS):
+        for variant, unit in enumerate(units):
+            for ours, one in zip(together, call_torch(case, unit, tensors(alone[seed][variant])), strict=True):
+                every = ours.expand(SEEDS, len(units), *ours.shape[2:])[seed, variant]
+                same(every.reshape(one.shape), one, what=f"{case.named(unit)}, of subjects (seeds, 1, ...)")
+
+
+def positions(case: Case) -> list[tuple[int, ...]]:
+    """Behind (batch, units): none, a sequence's, an image's, and a volume's where positions are rows."""
+    return [(), (4,), (2, 3)] if case.leaf.maps else [(), (4,), (2, 3), (2, 1, 2)]
+
+
+def seen_by(leaf: Leaf, h: Tensor) -> Tensor:
+    """Activations of an ordinary module as the formula sees them."""
+    if leaf.maps:
+        return h.reshape(*h.shape[:2], *(1, 1, *h.shape[2:])[-2:])
+    return h.movedim(1, -1).reshape(-1, h.shape[1])
+
+
+def as_before(leaf: Leaf, out: Tensor, h: Tensor) -> Tensor:
+    """The reverse."""
+    if leaf.maps:
+        return out.reshape(h.shape)
+    return out.reshape(h.movedim(1, -1).shape).movedim(-1, 1)
+
+
+@in_every_case
+def check_module_agrees(case: Case) -> None:
     """The ordinary module has the same names and evaluates the same, for images and sequences too.
 
-    Without noise it also trains the same.
+    Without noise it also trains the same, and with noise where it is the formula itself.
     """
-    for unit in settings(leaf):
-        inputs = tensors(arrays(leaf))
-        kept = dict(zip([*leaf.parameters, *leaf.state], inputs[1 + leaf.draws_noise :], strict=True))
-        module = unit.module(UNITS).double()
-        assert set(leaf.parameters) == set(dict(module.named_parameters())), f"{unit}: names of the parameters"
-        assert set(leaf.state) <= set(dict(module.named_buffers())), f"{unit}: names of the state"
-        module.load_state_dict(kept, strict=False)
-        evaluated = unit.evaluate(inputs[0], *kept.values(), **unit.settings(numbers=True))
-        same(module.eval()(inputs[0]).detach(), evaluated, what=f"{unit} in evaluation")
-        for axes in (3, 4, 5):  # one position each, so that the values are those of a plain batch
-            spread = unit.module(UNITS, axes).double()
-            spread.load_state_dict(kept, strict=False)
-            evaluated_there = spread.eval()(inputs[0].view(*inputs[0].shape, *(axes - 2) * [1])).flatten(1)
-            same(evaluated_there.detach(), evaluated, what=f"{unit} with {axes} axes")
-        if not leaf.draws_noise:
-            out, *state = call_torch(unit, *inputs)
-            same(module.train()(inputs[0]).detach(), out, what=f"{unit} in training")
-            buffers = dict(module.named_buffers())
-            for name, value in zip(leaf.state, state, strict=True):
-                same(buffers[name], value, what=f"{unit}: {name}")
+    for unit in case.units:
+        inputs = tensors(arrays(case, unit))
+        rows, units = case.shapes[0][:2]
+        for behind in positions(case):
+            h = torch.from_numpy(np.random.default_rng(5).normal(size=(rows, units, *behind)))
+            module = unit.module(units, h.ndim).double()
+            take_values(module, case, inputs)
+            what = f"{case.named(unit)}: its module with {h.ndim} axes"
+            evaluated = evaluation(case, unit, [seen_by(case.leaf, h), *inputs.parameters, *inputs.state])
+            same(
+                module.eval()(h).detach(), as_before(case.leaf, evaluated, h), atol=1e-12, what=f"{what} in evaluation"
+            )
+            if isinstance(module, LayerModule) or not case.leaf.noise:
+                torch.manual_seed(6)
+                seen = seen_by(case.leaf, h)
+                noise = [torch_noise(draw, seen) for draw in case.leaf.noise]
+                out, *state = call_torch(case, unit, inputs._replace(subjects=[seen], noise=noise))
+                torch.manual_seed(6)
+                trained = module.train()(h).detach()
+                same(trained, as_before(case.leaf, out, h), atol=1e-12, what=f"{what} in training")
+                kept = dict(module.named_buffers())
+                for name, value in zip(case.leaf.state, state, strict=True):
+                    same(kept[name], value.flatten(), what=f"{what}: {name}")
 
 
-def check_add_gradient(leaf: Leaf) -> None:
-    """``add_gradient`` is ``g`` plus autograd's gradient of the penalty, with and without ``out``."""
-    for unit in settings(leaf):
-        inputs, numbers = arrays(leaf), unit.settings(numbers=True)
-        expected = autograd(unit, inputs, np.ones(()))[0] + 1.0
-        w = tensors(inputs)[0]
-        g, target = torch.ones_like(w), torch.full_like(w, torch.nan)
-        same(unit.add_gradient(g, w, **numbers), expected, what=repr(unit))
-        unit.add_gradient(g, w, **numbers, out=target)
-        same(target, expected, what=f"{unit} with out=")
-        unit.add_gradient(g, w, **numbers, out=g)
-        same(g, expected, what=f"{unit} with out=g")
+def take_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
+    """Put parameters and state into a module."""
+    parameters, buffers = dict(module.named_parameters()), dict(module.named_buffers())
+    assert set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters"
+    assert set(case.leaf.state) <= set(buffers), f"{case.leaf.__name__}: names of the module's state"
+    names = (*case.leaf.parameters, *case.leaf.state)
+    values = zip(names, (*inputs.parameters, *inputs.state), strict=True)
+    module.load_state_dict({name: value.flatten() for name, value in values}, strict=False)
 
 
-def check_new_weight_in_place(leaf: Leaf) -> None:
-    """A weight regularizer writes the same into ``out``, the weight itself included."""
-    for unit in settings(leaf):
-        w = tensors(arrays(leaf))[0]
-        expected, target = call_torch(unit, w)[0], torch.full_like(w, torch.nan)
-        for out in (target, w):
-            unit.torch(w, **unit.settings(numbers=True), lr=0.1, out=out)
-            identical(out, expected, f"{unit} with out=")
+@in_every_case
+def check_starts_agree(case: Case) -> None:
+    """What begins at a function of the weight begins alike in NumPy and torch, alone and under ``vmap``."""
+    weights = np.random.default_rng(7).normal(size=(3, *case.matrix))
+    weights[0] = 0
+    for name, start in {**case.leaf.parameters, **case.leaf.state}.items():
+        if callable(start):
+            together = torch.func.vmap(start)(torch.from_numpy(weights))
+            for number, w in enumerate(weights):
+                what, begun = f"{case.leaf.__name__}.{name} of {case.matrix}", start(w)
+                assert np.isfinite(begun).all(), f"{what} is not finite"
+                same(start(torch.from_numpy(w)), begun, what=what)
+                same(together[number], begun, what=f"{what} under vmap")
 
 
-AT_PLACE: dict[str, tuple[Check, ...]] = {
-    "layer": (check_hand_gradient, check_evaluation_agrees, check_module_agrees),
-    "loss": (check_hand_gradient, check_add_gradient),
-    "weight": (check_new_weight_in_place,),  # nothing flows back through it: no gradient to check
+@in_every_case
+def check_add_gradient(case: Case) -> None:
+    """``add_gradient`` is ``g`` plus autograd's gradient of the penalty, and hands on the same state."""
+    for unit in case.units:
+        inputs = arrays(case, unit)
+        g = np.random.default_rng(8).normal(size=case.shapes[0])
+        expected = autograd(case, unit, inputs, np.ones(()))[0] + g
+        added, *state = add_gradient(case, case.numbers(unit), torch.from_numpy(g), tensors(inputs))
+        same(added, expected, what=case.named(unit))
+        for ours, one in zip(state, call_torch(case, unit, tensors(inputs))[1:], strict=True):
+            same(ours, one, what=f"{case.named(unit)}: state")
+
+
+@in_every_case
+def check_out_is_written(case: Case) -> None:
+    """A formula that takes ``out`` writes the very same there, the changed array itself included, alone and stacked."""
+    units = case.units
+    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    for unit in units:
+        written(case, case.numbers(unit), tensors(arrays(case, unit)), case.named(unit))
+    together = tensors(stacked(case, alone)).each(as_stored)
+    written(case, grid_knobs(case, units), together, f"{case.named(units[0])}, stacked")
+
+
+def written(case: Case, numbers: dict[str, Any], given: Inputs, what: str) -> None:
+    """One set of inputs, out of place and in place."""
+
+    def call(changed: Tensor, **out: Tensor) -> Tensor:
+        if case.kind is Loss:
+            return add_gradient(case, numbers, changed, given, **out)[0]
+        return call_with(case, numbers, given._replace(subjects=[changed]), **out)[0]
+
+    first = given.subjects[0]
+    changed = first.flip(-1) if case.kind is Loss else first.clone()
+    expected, target = call(changed), torch.full_like(first, torch.nan)
+    for out in (target, changed):
+        returned = call(changed, out=out)
+        assert returned is out, f"{what}: with out= it returns something else"
+        identical(out, expected, f"{what} with out=")
+
+
+@in_every_case
+def check_second_pass(case: Case) -> None:
+    """``move`` and ``probe`` give the same for NumPy, tensors and stacks, and finite where there is no slope."""
+    if case.leaf.fresh_noise:
+        assert case.leaf.move is PassLoss.move, f"{case.leaf.__name__}: under fresh noise the batch stays"
+        return
+    assert case.leaf.move is not PassLoss.move, f"{case.leaf.__name__}: the second pass is the first once more"
+    x, beside = second_pass(case)
+    passes_agree(case, "move", x, beside)
+    if "slope" in case.leaf.asks:
+        passes_agree(case, "probe", x, run_noise(case.leaf.noise, x.shape, seed=0))
+        for make in EDGES.values():
+            passes_agree(case, "move", x, [make(x.shape)])
+
+
+def passes_agree(case: Case, form: str, x: np.ndarray, beside: list[np.ndarray]) -> None:
+    """One way to another batch, with its slope or noise beside it."""
+    units, given = case.units, [x, *beside]
+    before = [each.tobytes() for each in given]
+    grid = [torch.from_numpy(each)[None, None] for each in given]
+    together = getattr(units[0], form)(*grid, **grid_knobs(case, units)).expand(1, len(units), *x.shape)
+    for variant, unit in enumerate(units):
+        move, what = functools.partial(getattr(unit, form), **case.numbers(unit)), f"{case.named(unit)}: {form}"
+        moved = move(*given)
+        assert np.isfinite(moved).all(), f"{what} is not finite"
+        same(move(*map(torch.from_numpy, given)), moved, what=what)
+        same(together[0, variant], moved, what=f"{what}, stacked")
+        assert move(*(each.astype(np.float32) for each in given)).dtype == np.float32, f"{what} in float32"
+    assert [each.tobytes() for each in given] == before, f"{case.leaf.__name__}: {form} changes its input"
+
+
+@in_every_case
+def check_measure_agrees(case: Case) -> None:
+    """``measure`` gives the same for NumPy, tensors and stacks, in the shape of the parameter."""
+    units = case.units
+    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    together = units[0].measure(*tensors(stacked(case, alone)).subjects, **grid_knobs(case, units))
+    for seed in range(SEEDS):
+        for variant, unit in enumerate(units):
+            inputs, numbers = alone[seed][variant], case.numbers(unit)
+            measured = unit.measure(*inputs.subjects, **numbers)
+            assert measured.shape == case.shapes[0], f"{case.named(unit)}: measure gives {measured.shape}"
+            same(unit.measure(*tensors(inputs).subjects, **numbers), measured, what=f"{case.named(unit)}: measure")
+            same(together[seed, variant], measured, what=f"{case.named(unit)}: measure, stacked")
+
+
+@in_every_case
+def check_batch_stays_a_batch(case: Case) -> None:
+    """Rows and targets keep their shapes, and the probabilities of a row stay probabilities."""
+    for seed, unit in enumerate(case.units):
+        inputs = arrays(case, unit, seed)
+        for form in (call_vanilla(case, unit, inputs).results, call_torch(case, unit, tensors(inputs))):
+            x, y = map(np.asarray, form)
+            assert (x.shape, y.shape) == case.shapes, f"{case.named(unit)}: a batch of {x.shape} and {y.shape}"
+            if y.shape[1] > 1:
+                same(y.sum(1), np.ones(ROWS), what=f"{case.named(unit)}: probabilities of a row")
+                assert y.min() >= 0, f"{case.named(unit)}: a probability of {y.min()}"
+
+
+@in_every_case
+def check_weights_move_as_declared(case: Case) -> None:
+    """An average leaves the weights as they are, unless it says that it moves them."""
+    for unit in case.units:
+        inputs = arrays(case, unit)
+        _, w = call_torch(case, unit, tensors(inputs))
+        if not case.leaf.moves_weights:
+            identical(w, inputs.subjects[1], f"{case.named(unit)} moves the weights and does not say so")
+
+
+@in_every_case
+def check_copies_are_taken(case: Case) -> None:
+    """Whatever the number of steps, an ensemble takes a copy, and the schedule it warps stays within its bounds.
+
+    Copies that agree predict what each predicts.
+    """
+    for unit in case.units:
+        for steps in (1, 7, STEPS):
+            taken = [unit.takes(step, steps) for step in range(steps)]
+            assert any(taken), f"{unit} takes no copy in {steps} steps"
+            for step in range(steps):
+                within, length = unit.warped(step, steps)
+                assert 0 <= within < length <= steps, f"{unit}: step {step} of {steps} is told {within} of {length}"
+        (z,) = arrays(case, unit).all
+        alike = np.broadcast_to(z[:1], z.shape)
+        predicted = call_torch(case, unit, Inputs([torch.tensor(alike)], [], [], [], []))[0]
+        if z.shape[-1] > 1:
+            same(predicted.softmax(-1), torch.tensor(z[0]).softmax(-1), what=f"{unit}: the prediction of equal copies")
+        else:
+            same(predicted, z[0], what=f"{unit}: the prediction of equal copies")
+
+
+@in_every_case
+def check_verdicts(case: Case) -> None:
+    """Epoch after epoch both forms say the same, in zeros and ones, of plain numbers too; what is off never stops.
+
+    The first score improves; one that is not a number does not.
+    """
+    for unit in case.units:
+        improved, _ = verdicts(case, unit)
+        assert improved[0], f"{unit}: the first epoch is the best so far"
+        assert not improved[NAN_AT], f"{unit}: a score that is not a number is no improvement"
+    for declared in knobs(case.leaf):
+        if declared.off is not None:
+            unit = case.leaf(**{**case.words, declared.name: declared.off})
+            assert not any(verdicts(case, unit)[1]), f"{unit} stops"
+
+
+def verdicts(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
+    """For each of many epochs, whether it improved and whether it stops."""
+    numbers, found = case.numbers(unit), []
+    ours: list[Any] = [*unit.state.values()]
+    theirs = [torch.tensor(start, dtype=torch.float64) for start in ours]
+    for number in SCORES:
+        score = number - (case.words.get("watch") == "metric")
+        improved, stop, *ours = unit.vanilla(score, *ours, **numbers, **case.told)
+        results = case.leaf.torch(torch.tensor(score, dtype=torch.float64), *theirs, **numbers, **case.told)
+        same(torch.stack(results), [float(each) for each in (improved, stop, *ours)], what=f"{unit} at {score}")
+        assert {float(improved), float(stop)} <= {0.0, 1.0}, f"{unit}: improved {improved}, stop {stop}"
+        theirs = [*results[2:]]
+        found.append((bool(improved), bool(stop)))
+    return [improved for improved, _ in found], [stop for _, stop in found]
+
+
+AT_PLACE: dict[type[Any], tuple[Check, ...]] = {
+    Batch: (check_batch_stays_a_batch, check_shared_subjects),
+    Layer: (check_hand_gradient, check_evaluation_agrees, check_shared_subjects, check_module_agrees),
+    WeightLayer: (check_hand_gradient, check_evaluation_agrees, check_starts_agree),
+    Loss: (check_hand_gradient, check_add_gradient, check_out_is_written, check_starts_agree),
+    ActivityLoss: (check_hand_gradient,),
+    OutputLoss: (check_hand_gradient,),
+    PassLoss: (check_hand_gradient, check_second_pass),
+    Gradient: (check_out_is_written,),  # from here on nothing flows back: no gradient to check
+    Ascent: (check_measure_agrees,),
+    Weight: (check_out_is_written,),
+    Average: (check_weights_move_as_declared,),
+    Ensemble: (check_copies_are_taken,),
+    Stop: (check_verdicts,),
 }
 
 
 def numerical_checks(leaf: Leaf) -> tuple[Check, ...]:
     """The checks that apply to a regularizer, by its place and by whether it has an off value."""
     off = check_off_is_identity if any(k.off is not None for k in knobs(leaf)) else check_never_off
-    return (*EVERYWHERE, off, *AT_PLACE[leaf.place])
+    return (*EVERYWHERE, off, *next(checks for kind, checks in AT_PLACE.items() if issubclass(leaf, kind)))

@@ -2,6 +2,7 @@
 
 import pytest
 from card_checks import CARD_CHECKS
+from cases import KINDS, settings
 from place_checks import AT_PLACE, numerical_checks
 
 from bridle import CATALOG
@@ -22,5 +23,14 @@ def test_the_catalog_lists_each_regularizer_under_its_own_name():
     assert {name: leaf.__name__ for name, leaf in CATALOG.items()} == {name: name for name in CATALOG}
 
 
-def test_every_place_in_the_catalog_has_its_checks():
-    assert {leaf.place for leaf in CATALOG.values()} <= set(AT_PLACE)
+def test_every_kind_of_regularizer_has_its_checks():
+    assert set(AT_PLACE) == set(KINDS)
+    assert all(issubclass(leaf, KINDS) for leaf in CATALOG.values())
+
+
+@pytest.mark.parametrize("leaf", CATALOG.values(), ids=list(CATALOG))
+def test_the_settings_that_are_tried_differ_in_every_number_and_none_is_off(leaf):
+    units = settings(leaf)
+    for name in units[0].settings(numbers=True):
+        assert len({getattr(unit, name) for unit in units}) == len(units)
+    assert not any(unit.is_off for unit in units)

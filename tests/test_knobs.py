@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from bridle import CATALOG, L2, Dropout
+from bridle import CATALOG, L2, BatchNorm, Dropout
 from bridle.knobs import check, knob, knobs
+from bridle.schedules import after, cosine, flat_cosine, linear, until
 
 INF = float("inf")
 
@@ -135,9 +136,104 @@ def test_whole_numbers_and_numpys_become_floats_so_that_equal_settings_are_equal
     assert len({L2(strength=1), L2(strength=1.0)}) == 1
 
 
+def test_numbers_keep_their_form_inside_schedules_and_per_layer_values():
+    given = Dropout(rate={"0": np.float32(0.5), "*": linear(0, Fraction(1, 4))})
+    assert given == Dropout(rate={"0": 0.5, "*": linear(0.0, 0.25)})
+    assert repr(given) == "Dropout(rate={'0': 0.5, '*': linear(0.0, 0.25)})"
+    assert hash(given) == hash(Dropout(rate={"0": 0.5, "*": linear(0.0, 0.25)}))
+
+
+def test_an_unlimited_knob_may_be_infinite():
+    assert math.isinf(Oven(limit=INF).limit)
+    assert declared("limit").at(Oven(limit=until(0.5, 3)).limit, (), 0.7) == INF
+
+
 def test_a_regularizer_is_off_where_a_knob_stands_at_its_off_value():
     assert Dropout(rate=0).is_off
     assert not Dropout(rate=1e-12).is_off
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        {"*": 0.0},
+        {"0": 0.0, "*": 0},
+        linear(0, 0),
+        {"0": cosine(0, 0), "1": 0},
+        until(0.0),
+        after(1.0),
+        until(0.5, 0.0),
+    ],
+    ids=str,
+)
+def test_a_regularizer_that_is_off_everywhere_and_always_is_off(rate):
+    assert Dropout(rate=rate).is_off
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        {"0": 0.0, "*": 0.1},
+        {"9": 0.1},
+        linear(0, 0.1),
+        linear(0.1, 0, over=0.1),
+        flat_cosine(0.1),
+        until(0.1),
+        after(0.9),
+    ],
+    ids=str,
+)
+def test_a_regularizer_that_acts_somewhere_at_some_time_is_not_off(rate):
+    assert not Dropout(rate=rate).is_off
+
+
+def test_what_changes_over_time_is_scheduled():
+    assert Dropout(rate=linear(0, 0.1)).is_scheduled
+    assert Dropout(rate={"0": 0.1, "*": until(0.5)}).is_scheduled
+    assert not Dropout(rate={"0": 0.1, "*": 0.2}).is_scheduled
+    assert not Dropout(rate=0.1).is_scheduled
+
+
+def test_settings_are_what_was_given_and_numbers_what_holds_there_and_then():
+    unit = BatchNorm(momentum={"linear1": linear(0.5, 0.1), "*": 0.3})
+    assert unit.settings(numbers=True) == {"momentum": unit.momentum, "eps": 1e-5}
+    assert unit.numbers("1", "linear1", passed=0.5) == {"momentum": pytest.approx(0.3), "eps": 1e-5}
+    assert unit.numbers() == {"momentum": 0.3, "eps": 1e-5}
+    assert Dropout(rate=0.2).numbers("linear1", passed=0.9) == {"rate": 0.2}
+
+
+def test_where_no_pattern_matches_a_knob_is_off_or_at_its_default():
+    assert Dropout(rate={"0": 0.1}).numbers("1", "linear1") == {"rate": 0.0}
+    assert BatchNorm(momentum={"0": 0.5}).numbers("1", "linear1")["momentum"] == 0.1
+
+
+def test_the_ends_of_a_schedule_and_every_value_by_layer_must_be_in_range():
+    with pytest.raises(ValueError, match=r"^Dropout: rate must be in \[0, 1\), got linear\(0.0, 1.0\)$"):
+        Dropout(rate=linear(0, 1))
+    with pytest.raises(ValueError, match=r"^Dropout: rate must be in \[0, 1\), got until\(0.5, value=-1.0\)$"):
+        Dropout(rate=until(0.5, -1))
+    with pytest.raises(ValueError, match=r"^Dropout: rate must be in \[0, 1\), got 2$"):
+        Dropout(rate={"0": 0.5, "*": 2})
+    with pytest.raises(ValueError, match=r"^Dropout: rate must be in \[0, 1\), got \{'1': 0.5\}$"):
+        Dropout(rate={"0": {"1": 0.5}})
+
+
+def test_a_word_is_neither_scheduled_nor_given_by_layer():
+    with pytest.raises(ValueError, match=r"^Dropout: at must be a word, got linear\(0.0, 1.0\)$"):
+        Dropout(at=linear(0, 1))
+    with pytest.raises(ValueError, match=r"^Dropout: at must be a word, got \{'0': 'input'\}$"):
+        Dropout(at={"0": "input"})
+
+
+@pytest.mark.parametrize("schedule", [until(0.5), after(0.5, 0.3)], ids=str)
+def test_early_and_late_are_for_knobs_that_can_be_off(schedule):
+    with pytest.raises(ValueError, match=r"^BatchNorm: momentum: .* this knob has none; write linear\(...\) or cosine"):
+        BatchNorm(momentum=schedule)
+
+
+def test_a_moving_strength_ends_at_a_finite_number():
+    with pytest.raises(ValueError, match=r"^Oven: limit: flat_cosine: end must be finite, got inf$"):
+        Oven(limit=flat_cosine(1.0))
 
 
 @pytest.mark.parametrize("leaf", CATALOG.values())

@@ -2,12 +2,19 @@
 
 import itertools
 import json
+import math
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bridle import L2, BatchNorm, Dropout, Recipe, WeightDecay
-from bridle.recipe import LONGEST_SHOWN, PLACES, Regularizer, from_json
+from bridle import CATALOG, EMA, L2, SWA, BatchNorm, Dropout, EarlyStopping, GeneralizationLoss, Recipe, WeightDecay
+from bridle.card import card_of
+from bridle.forms import LONGEST_SHOWN
+from bridle.knobs import knob, knobs
+from bridle.recipe import PLACES, Regularizer, from_json
+from bridle.schedules import after, cosine, flat_cosine, linear, until
 
 D, W, P, B = Dropout(rate=0.2), WeightDecay(strength=0.01), L2(strength=0.001), BatchNorm()
 
@@ -50,7 +57,7 @@ def test_equal_recipes_hash_alike_and_are_one_key():
 def test_a_regularizer_twice_in_one_spot_is_refused():
     with pytest.raises(ValueError, match="Dropout stands twice in one recipe at 'hidden'"):
         Dropout(rate=0.1) + Dropout(rate=0.2)
-    with pytest.raises(ValueError, match="BatchNorm stands twice in one recipe; give it once"):
+    with pytest.raises(ValueError, match="BatchNorm stands twice in one recipe at 'hidden'; give it once"):
         B + D + BatchNorm(momentum=0.5)
 
 
@@ -78,6 +85,10 @@ RECIPES = [
     Dropout(rate=0.1, at="input") + Dropout(rate=0.5) + L2(strength=1e-300, on='it\'s "quoted"'),
     Recipe((L2(strength=1 / 3, on="all"),)),
     Recipe((L2(strength=1e22),)),
+    Recipe((Dropout(rate=linear(0.0, 0.3, over=0.2)),)),
+    Dropout(rate={"0": 0.1, "it's": after(0.5), "*": until(0.5, 0.3)}) + L2(strength=cosine(1e-3, 1e-5)),
+    Recipe((BatchNorm(momentum={"conv1.weight": flat_cosine(0.1, flat=0.25)}),)),
+    Recipe((L2(strength={"a\\b": 1e-5, 'quoted "é" \x7f\n': 0.0, "*": 1.0}, on="tab\t"),)),
 ]
 
 
@@ -85,7 +96,22 @@ RECIPES = [
 def test_text_repr_and_json_read_back(recipe):
     assert Recipe.parse(str(recipe)) == recipe
     assert eval(repr(recipe), {"Recipe": Recipe}) == recipe
-    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json(), allow_nan=False))) == recipe
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_the_lines_of_python_make_the_recipe(recipe):
+    names = {}
+    exec(recipe.to_python(), names)
+    assert names["recipe"] == recipe
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("ending", ["txt", "json", "TOML"])
+def test_files_read_back(recipe, ending, tmp_path):
+    recipe.save(tmp_path / f"recipe.{ending}")
+    assert Recipe.load(str(tmp_path / f"recipe.{ending}")) == recipe
 
 
 @pytest.mark.parametrize(
@@ -101,6 +127,10 @@ def test_text_repr_and_json_read_back(recipe):
         ("(Dropout(rate=0.2) + (WeightDecay(strength=0.01)))", D + W),
         ("L2(strength=1)", Recipe((L2(strength=1.0),))),
         ("L2(strength=0)", Recipe((L2(strength=0.0),))),
+        ("Dropout(linear(0, 0.3, 0.2))", Recipe((Dropout(rate=linear(0.0, 0.3, over=0.2)),))),
+        ("Dropout(rate=linear(end=.3, start=0))", Recipe((Dropout(rate=linear(0.0, 0.3)),))),
+        ("Dropout(rate=until(0.5))", Recipe((Dropout(rate=until(0.5)),))),
+        ('Dropout(rate={"0": 0.1, "*": until(.5)})', Recipe((Dropout(rate={"0": 0.1, "*": until(0.5)}),))),
     ],
 )
 def test_people_write_recipes_in_several_ways(text, recipe):
@@ -110,8 +140,16 @@ def test_people_write_recipes_in_several_ways(text, recipe):
 def test_whatever_may_be_meant_by_a_recipe_is_taken():
     assert Recipe.of(None) == Recipe.of("none") == Recipe.of(Recipe()) == Recipe()
     assert Recipe.of(D) == Recipe.of("Dropout(rate=0.2)") == Recipe.of(Recipe((D,)))
-    with pytest.raises(ValueError, match=r"a recipe is text such as .* got int"):
-        Recipe.of(3)
+    assert Recipe.of([]) == Recipe.of([None, "none"]) == Recipe()
+    assert Recipe.of([D, "WeightDecay(strength=0.01)"]) == Recipe.of((D + W,)) == D + W
+    assert Recipe.of(D.to_json()) == Recipe.of([D.to_json()]) == Recipe.of(D)
+    assert Recipe.of((D + P + W).to_json()) == D + P + W
+
+
+@pytest.mark.parametrize("recipe", [3, [D, 3], {D}, Dropout, 0.5, b"Dropout"], ids=str)
+def test_what_cannot_be_meant_by_a_recipe_gets_a_sentence(recipe):
+    with pytest.raises(ValueError, match=r"a recipe is text such as .* got (int|set|ABCMeta|float|bytes)"):
+        Recipe.of(recipe)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +176,7 @@ def test_an_unknown_knob_gets_the_nearest():
 def test_a_knob_given_twice_or_once_too_often_is_refused():
     with pytest.raises(ValueError, match="rate is given twice"):
         Recipe.parse("Dropout(0.2, rate=0.3)")
-    with pytest.raises(ValueError, match="Dropout has the knobs rate, at"):
+    with pytest.raises(ValueError, match="Dropout takes rate, at"):
         Recipe.parse("Dropout(0.2, 'input', 3)")
 
 
@@ -176,6 +214,32 @@ MALFORMED = [
     "Dropout(rate=1j)",
     "Dropout(rate=...)",
     "Dropout(rate={[]})",
+    "Dropout(rate={})",
+    "Dropout(rate={'0'})",
+    "Dropout(rate={0: 0.1})",
+    "Dropout(rate={**{'0': 0.1}})",
+    "Dropout(rate={'0': {'1': 0.1}})",
+    "Dropout(rate={'0': '0.1'})",
+    "Dropout(rate={'*': 0.1, '0': 0.2})",
+    "Dropout(at={'0': 'input'})",
+    "Dropout(rate=linear)",
+    "Dropout(rate=linear(0))",
+    "Dropout(rate=linear(0, 1, 2, 3))",
+    "Dropout(rate=linear(0, 0.1, start=0))",
+    "Dropout(rate=linear(*[0, 0.1]))",
+    "Dropout(rate=linear(**{'start': 0}))",
+    "Dropout(rate=linear(0, linear(0, 0.1)))",
+    "Dropout(rate=linear(0, 'x'))",
+    "Dropout(rate=linear(0, nan))",
+    "Dropout(rate=until(0.5, value=None))",
+    "Dropout(rate=until(0.5, off=0.1))",
+    "Dropout(rate=0.1 + 0.1)",
+    "Dropout(rate=--0.1)",
+    "Dropout(rate=-'0.1')",
+    "Dropout(rate=-True)",
+    "Dropout(rate=inf)",
+    "Dropout(rate=-inf)",
+    "linear(0, 1)",
     "L2(strength=1e999)",
     "L2(on='')",
     "Dropout(at='x' * 10**9)",
@@ -208,6 +272,11 @@ HOSTILE = [
     "yield Dropout",
     "await Dropout",
     "import os",
+    "Dropout(rate=linear(__import__('os').system('{command}'), 1))",
+    "Dropout(rate={{'0': __import__('os').system('{command}')}})",
+    "Dropout(rate={{__import__('os').system('{command}'): 0.1}})",
+    "Dropout(rate=bridle.schedules.linear(0, 1))",
+    "Dropout(rate=eval('1'))",
 ]
 HUGE = [
     "(" * 10_000,
@@ -224,6 +293,13 @@ HUGE = [
     "Dropout(" + "x" * 10_000 + "=1)",
     "Dropout." * 10_000 + "x",
     "Dropout" + "()" * 10_000,
+    "Dropout(rate=" + "{'0': " * 90 + "0.1" + "}" * 90 + ")",
+    "Dropout(rate={" + "'0': 0.1, " * 10_000 + "})",
+    "Dropout(rate={'" + "0" * 10_000 + "': 0.1, '" + "0" * 10_000 + "': 0.2})",
+    "Dropout(rate=" + "linear(" * 90 + "0" + ")" * 90 + ")",
+    "Dropout(rate=" + "x" * 10_000 + "(1))",
+    "Dropout(rate=linear(" + "x" * 10_000 + "=1))",
+    "Dropout(" + ", ".join(f"x{number}=1" for number in range(10_000)) + ")",
 ]
 
 
@@ -237,7 +313,7 @@ def test_what_is_not_a_recipe_gets_a_sentence(text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_executes_nothing(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"recipe|regularizer"):
+    with pytest.raises(ValueError, match=r"recipe|regularizer|schedule"):
         Recipe.parse(text.format(command="touch executed"))
     assert list(Path.cwd().iterdir()) == []
 
@@ -246,15 +322,193 @@ def test_hostile_text_executes_nothing(text, tmp_path, monkeypatch):
 def test_huge_text_gets_a_short_sentence(text):
     with pytest.raises(ValueError) as caught:
         Recipe.parse(text)
-    assert len(str(caught.value)) < 5 * LONGEST_SHOWN
+    known = ", ".join(Regularizer.leaves)  # of which a name like no other gets the list
+    assert len(str(caught.value)) < 5 * LONGEST_SHOWN + len(known)
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"name": "nothing"}, {"name": "L2", "p": 1}, {"name": "L2", "strength": None}, {"strength": 0.1}]
+    "data",
+    [
+        {},
+        {"name": "nothing"},
+        {"name": ["L2"]},
+        {"name": "L2", "p": 1},
+        {"name": "L2", "strength": None},
+        {"strength": 0.1},
+        {"name": "L2", "strength": "nan"},
+        {"name": "L2", "strength": [0.1]},
+        {"name": "L2", "strength": {"schedule": "linaer", "start": 0, "end": 1}},
+        {"name": "L2", "strength": {"schedule": ["linear"], "start": 0, "end": 1}},
+        {"name": "L2", "strength": {"schedule": "linear", "start": 0}},
+        {"name": "L2", "strength": {"schedule": "linear", "start": 0, "end": 1, "ends": 1}},
+        {"name": "L2", "strength": {"schedule": "linear", "start": None, "end": 1}},
+        {"name": "L2", "strength": {"schedule": "until", "share": 0.5, "off": 1.0}},
+        {"name": "L2", "strength": {"per layer": 0.1, "start": 0}},
+        {"name": "L2", "strength": {"per layer": {}}},
+        {"name": "L2", "strength": {"per layer": {"*": 0.1}, "over": 0.5}},
+        {"name": "L2", "strength": {"per layer": [0.1]}},
+        {"name": "L2", "strength": {"per layer": {"0": {"per layer": {"1": 0.1}}}}},
+        {"name": "L2", "on": {"per layer": {"0": "all"}}},
+        {"name": "L2", "on": 3},
+        "L2",
+        3,
+        None,
+    ],
+    ids=str,
 )
 def test_json_that_is_no_regularizer_gets_a_sentence(data):
-    with pytest.raises(ValueError, match=r"unknown regularizer|has no knob|must be in"):
+    said = r"unknown (regularizer|schedule)|has no (knob|argument)|must (be|have)|values by layer are|missing|an object"
+    with pytest.raises(ValueError, match=said):
         from_json(data)
+    with pytest.raises(ValueError, match=said):
+        Recipe.from_json([data])
+
+
+@pytest.mark.parametrize("data", [{}, D.to_json(), "L2", 3, None], ids=str)
+def test_json_that_is_no_list_is_no_recipe(data):
+    with pytest.raises(ValueError, match="a recipe in JSON is a list of regularizers, got"):
+        Recipe.from_json(data)
+
+
+def test_json_is_strict_and_says_what_changes_and_where():
+    unit = Dropout(rate={"0": linear(0, 0.3, over=0.2), "*": 0.1})
+    schedule = {"schedule": "linear", "start": 0.0, "end": 0.3, "over": 0.2}
+    assert unit.to_json() == {"name": "Dropout", "rate": {"per layer": {"0": schedule, "*": 0.1}}, "at": "hidden"}
+    assert from_json({"name": "Dropout", "rate": {"0": schedule, "*": 0.1}}) == unit  # as people write it
+
+
+def test_a_limit_may_be_infinite_in_every_form(monkeypatch):
+    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+    @dataclass(frozen=True, repr=False)
+    class Fence(WeightDecay):
+        limit: float = knob(1.0, "how far", off=math.inf)
+
+    for limit in (math.inf, after(0.5, 3.0), until(0.5, math.inf), {"0": math.inf, "*": until(0.5)}):
+        recipe = Recipe((Fence(limit=limit),))
+        assert Recipe.parse(str(recipe)) == recipe
+        assert Recipe.from_json(json.loads(json.dumps(recipe.to_json(), allow_nan=False))) == recipe
+        assert Recipe.from_toml(recipe.to_toml()) == recipe
+    assert str(Recipe((Fence(limit=math.inf),))) == "Fence(strength=0.01, limit=inf)"
+    assert Fence(limit=math.inf).to_json()["limit"] == "inf"
+    assert "limit = inf\n" in Recipe((Fence(limit=math.inf),)).to_toml()
+    assert "from math import inf\n" in Recipe((Fence(limit=math.inf),)).to_python()
+
+
+def test_toml_is_a_table_for_each_regularizer():
+    text = """
+        [[regularizer]]
+        name = "Dropout"
+        rate = {"0" = 0.1, "*" = {schedule = "linear", start = 0, end = 0.3}}
+
+        [[regularizer]]
+        name = "WeightDecay"
+    """
+    assert Recipe.from_toml(text) == Dropout(rate={"0": 0.1, "*": linear(0, 0.3)}) + WeightDecay()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "none",
+        "[[regularizer]",
+        "[regularizer]\nname = 'L2'",
+        "[[regularizers]]\nname = 'L2'",
+        "regularizer = 'L2'",
+        "regularizer = [1]",
+        "[[regularizer]]\nname = 'L3'",
+        "[[regularizer]]\nname = 'L2'\nstrength = -1",
+        "[[regularizer]]\nname = 'L2'\nstrength = nan",
+        "[[regularizer]]\nname = 'L2'\nstrength = 1979-05-27",
+        "a = 1\n[[regularizer]]\nname = 'L2'",
+    ],
+)
+def test_toml_that_is_no_recipe_gets_a_sentence(text):
+    with pytest.raises(ValueError) as caught:
+        Recipe.from_toml(text)
+    assert len(str(caught.value).split()) > 3
+
+
+def test_a_recipe_in_python_reads_as_a_person_would_write_it():
+    recipe = Dropout(rate={"0": 0.1, "*": linear(0.0, 0.3, over=0.2)}) + L2(strength=0.001) + W
+    assert (D + W).to_python() == (
+        "from bridle import Dropout, WeightDecay\n\nrecipe = Dropout(rate=0.2) + WeightDecay(strength=0.01)\n"
+    )
+    assert recipe.to_python() == (
+        "from bridle import Dropout, L2, WeightDecay\n"
+        "from bridle.schedules import linear\n"
+        "\n"
+        "recipe = (\n"
+        "    Dropout(rate={'0': 0.1, '*': linear(0.0, 0.3, over=0.2)})\n"
+        "    + L2(strength=0.001)\n"
+        "    + WeightDecay(strength=0.01)\n"
+        ")\n"
+    )
+
+
+def test_a_users_own_regularizer_is_imported_from_where_it_is(monkeypatch):
+    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+    class Brake(WeightDecay):
+        pass
+
+    assert f"from {__name__} import Brake\n" in (D + Brake()).to_python()
+
+
+def test_a_file_with_another_ending_is_neither_written_nor_read(tmp_path):
+    for use in (D + W).save, Recipe.load:
+        with pytest.raises(ValueError, match=r"a recipe's file ends in \.txt, \.json, \.toml, got .*recipe\.yaml"):
+            use(tmp_path / "recipe.yaml")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("ending", "text"), [("json", "{"), ("json", "3"), ("toml", "="), ("txt", "Dropuot")])
+def test_a_file_that_holds_no_recipe_is_named(ending, text, tmp_path):
+    path = tmp_path / f"recipe.{ending}"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        Recipe.load(path)
+
+
+def test_a_recipe_that_a_card_refuses_is_refused_in_the_words_of_the_card():
+    with pytest.raises(ValueError, match=r"^EMA and SWA cannot stand in one recipe\. Only one of them can be"):
+        EMA() + SWA()
+    with pytest.raises(ValueError, match=r"^EMA and SWA cannot stand in one recipe\."):
+        Recipe.parse("SWA + Dropout + EMA")
+
+
+def test_what_a_card_doubts_is_noted_once_in_the_words_of_the_card():
+    note = "EarlyStopping and GeneralizationLoss: Whichever is first ends the training; one of the two is enough."
+    assert (EarlyStopping() + GeneralizationLoss()).notes() == (note,)
+    assert (GeneralizationLoss() + D + EarlyStopping()).notes() == (note,)
+    twice = L2(strength=0.1, on="linear1.*") + L2(strength=0.2, on="linear2.*") + W
+    assert len(twice.notes()) == 1
+    assert Recipe().notes() == (D + W).notes() == ()
+
+
+def test_what_is_off_disturbs_nobody():
+    assert (L2(strength=0) + W).notes() == (L2(strength={"*": 0}) + W).notes() == ()
+    assert len(EMA() + SWA(start=1.0)) == 2
+    with pytest.raises(ValueError, match="EMA and SWA"):
+        EMA() + SWA(start=linear(0.5, 1.0))
+
+
+@pytest.mark.parametrize("leaf", CATALOG.values())
+def test_every_conflict_of_every_card_is_obeyed(leaf):
+    for conflict in card_of(leaf).conflicts:
+        for other in filter(CATALOG.__contains__, conflict.names):
+            pair = (active(CATALOG[other]), active(leaf))
+            if conflict.severity == "refused":
+                with pytest.raises(ValueError, match=re.escape(conflict.sentence)):
+                    Recipe(pair)
+            else:
+                assert Recipe(pair).notes() == (f"{leaf.__name__} and {other}: {conflict.sentence}",)
+
+
+def active(leaf):
+    """A regularizer of the class that is not off, which its default may be."""
+    return leaf(**{k.name: k.low + 0.5 for k in knobs(leaf) if k.off is not None and k.default == k.off})
 
 
 def test_a_users_own_regularizer_is_found_by_its_name(monkeypatch):

@@ -1,52 +1,138 @@
-"""What acts where: a recipe in a network, under an optimizer. Both engines ask here, so they cannot differ."""
+"""What acts where: a recipe in a network, under an optimizer. Both engines and ``attach`` ask here, so they agree."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple, TypeVar
 
-from bridle.places import EVERYTHING, Layer, Loss, Weight, acts_on
+from bridle.layout import Layout
+from bridle.places import (
+    EVERYTHING,
+    HIDDEN,
+    INPUT,
+    ActivityLoss,
+    Batch,
+    Layer,
+    OutputLoss,
+    PassLoss,
+    Stop,
+    acts_on,
+)
+from bridle.places.declare import Placed
 from bridle.protocol import ADAMW_DECAY
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
+from bridle.schedules import EVERYWHERE, PerLayer
 
 SPOTS_PER_SITE = 16
+NAMED_SPOTS = 2**32  # noise that belongs to no site is numbered from here, by a hash of whose it is: in all, 2**36
+FRESH = 2**40  # added to a spot: the noise of a second pass
+# Running statistics of averaged weights are measured anew on the first training rows, batch by batch.
+MEASURED_ROWS, MEASURED_BATCH = 4096, 256
+RESIDUAL = "residual"
+
+At = TypeVar("At", Layer, ActivityLoss)
+
+
+class Site(NamedTuple):
+    """A place in a network where layers may stand.
+
+    Number 0 is the network's input, number k behind its k-th hidden layer; sites that only a name reaches come after.
+    ``names`` are what a pattern may say: the number, the layer's name, its type.
+    """
+
+    number: int
+    names: tuple[str, ...]
+    hidden: bool = True  # whether it is one of those behind the hidden layers
+
+
+class Parameter(NamedTuple):
+    """A parameter as ``on`` sees it: its name, its axes in a single network, the type of its layer."""
+
+    name: str
+    axes: int
+    layer: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a pattern of per-layer values may say."""
+        return (self.name, self.name.rpartition(".")[0], self.layer)
 
 
 class Standing(NamedTuple):
     """One of a recipe's layers at one site of a network."""
 
     layer: Layer
-    site: int
-    name: (
-        str  # of the module: ``norm1`` behind ``linear1``, ``dropout1`` behind its activation, ``dropout1_2`` after it
-    )
-    spot: int  # which of the run's streams of noise is its own
+    site: Site
+    # Of the module: ``norm1`` behind ``linear1``, ``dropout1`` behind its activation, ``dropout1_2`` after it.
+    name: str
+    spot: int  # the first of the run's streams of noise that are its own
 
 
-def standing(recipe: Recipe, site: int) -> list[Standing]:
-    """The recipe's layers at a site (0: the network's input; k: its k-th hidden layer), in the order in which they act.
+def input_site() -> Site:
+    """The network's input."""
+    return Site(0, ("0", INPUT), hidden=False)
 
-    Noise is numbered by the site, then by the order of the noisy layers in the recipe.
+
+def hidden_site(number: int, layer: str, kind: str) -> Site:
+    """Behind the ``number``-th weighted layer, which is called ``layer`` and is of the type ``kind``."""
+    return Site(number, (str(number), layer, kind))
+
+
+def standing(recipe: Recipe, site: Site) -> list[Standing]:
+    """The recipe's layers at a site, in the order in which they act.
+
+    Noise is numbered by the site, then by the order of the noisy layers in the recipe; before the activation, where
+    there may be pooling between, apart from behind it.
     """
     found: list[Standing] = []
-    spot = site * SPOTS_PER_SITE
+    behind = site.number * SPOTS_PER_SITE
+    spots = {False: behind, True: behind + SPOTS_PER_SITE // 2}
     for layer in recipe:
         if isinstance(layer, Layer) and stands_at(layer, site):
-            kind = "norm" if layer.before_activation else type(layer).__name__.lower()
-            alike = sum(type(each.layer) is type(layer) for each in found)
-            name = f"{kind}{site}_{alike + 1}" if alike else f"{kind}{site}"
-            found.append(Standing(layer, site, name, spot))
-            spot += layer.draws_noise
+            is_norm = layer.before_activation and "weight" in layer.parameters
+            kind = "norm" if is_norm else type(layer).__name__.lower()
+            alike = sum(each.name.partition("_")[0] == f"{kind}{site.number}" for each in found)
+            name = f"{kind}{site.number}_{alike + 1}" if alike else f"{kind}{site.number}"
+            found.append(Standing(layer, site, name, spots[layer.before_activation]))
+            spots[layer.before_activation] += len(layer.noise)
     return [each for each in found if each.layer.before_activation] + [
         each for each in found if not each.layer.before_activation
     ]
 
 
-def stands_at(layer: Layer, site: int) -> bool:
-    """Whether the layer acts at that site; one without an ``at`` knob acts on hidden units."""
-    at = layer.settings(numbers=False).get("at", "hidden")
-    return bool(at == "all" or (at == "input") == (site == 0))
+def stands_at(unit: Layer | ActivityLoss, site: Site) -> bool:
+    """Whether a layer (or a penalty on activations) acts at that site."""
+    if unit.at == EVERYTHING:
+        return site.hidden or site.number == 0
+    if unit.at == HIDDEN:
+        return site.hidden
+    return any(fnmatchcase(name, unit.at) for name in site.names)
+
+
+def check_sites(recipe: Recipe, sites: Iterable[Site]) -> None:
+    """Raise ``ValueError`` for a layer that asks for a place by name, or has values by name, that are not there."""
+    sites = list(sites)
+    for unit in recipe:
+        if not isinstance(unit, Layer | ActivityLoss):
+            continue
+        check_patterns(unit, [site.names for site in sites])
+        if unit.at not in (HIDDEN, INPUT, EVERYTHING) and not any(stands_at(unit, site) for site in sites):
+            known = ", ".join(dict.fromkeys(name for site in sites for name in site.names[1:]))
+            hint = "; a network with residual branches is residual_mlp(...)" if unit.at == RESIDUAL else ""
+            raise ValueError(f"{unit!r}: at={unit.at!r} is no place in this network; there are {known}{hint}")
+
+
+def check_patterns(unit: Regularizer, spots: Sequence[tuple[str, ...]]) -> None:
+    """Raise ``ValueError`` for a pattern of per-layer values that matches none of the names of the spots."""
+    for name, value in unit.settings(numbers=True).items():
+        for pattern, _ in value.entries if isinstance(value, PerLayer) else ():
+            if pattern != EVERYWHERE and not any(fnmatchcase(each, pattern) for names in spots for each in names):
+                known = ", ".join(dict.fromkeys(each for names in spots for each in names if each))
+                there = f"there are {known}" if known else "it acts in no layer; give it one value"
+                raise ValueError(f"{unit!r}: the pattern {pattern!r} of {name} matches nothing; {there}")
 
 
 def under(optimizer: str, recipe: Recipe) -> Recipe:
@@ -57,13 +143,41 @@ def under(optimizer: str, recipe: Recipe) -> Recipe:
     """
     if optimizer != "adamw" or any(isinstance(each, WeightDecay) for each in recipe):
         return recipe
-    return recipe + WeightDecay(strength=ADAMW_DECAY, on=EVERYTHING)
+    return Recipe((*recipe, WeightDecay(strength=ADAMW_DECAY, on=EVERYTHING)))
 
 
-def selected(regularizer: Regularizer, axes: Mapping[str, int]) -> list[str]:
-    """The parameters (name and number of axes) that a penalty or weight change acts on; ``ValueError`` if none."""
-    on = regularizer.on if isinstance(regularizer, Loss | Weight) else EVERYTHING
-    names = [name for name, count in axes.items() if acts_on(on, name, count)]
-    if not names:
-        raise ValueError(f"{regularizer!r}: on={on!r} selects none of the parameters; they are {', '.join(axes)}")
-    return names
+def selected(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters that a penalty, gradient or weight change acts on; ``ValueError`` if there are none."""
+    on = unit.settings(numbers=False).get("on", EVERYTHING)
+    found = [each for each in parameters if acts_on(on, each.name, each.axes, each.layer)]
+    if not found:
+        names = ", ".join(each.name for each in parameters)
+        raise ValueError(f"{unit!r}: on={on!r} selects none of the parameters; they are {names}")
+    check_patterns(unit, [each.names for each in parameters])
+    return found
+
+
+def first_spot(unit: Placed, whose: str = "") -> int:
+    """The first stream of noise of a regularizer that stands at no site: on a parameter, or on the batch."""
+    words = ",".join(map(str, unit.settings(numbers=False).values()))
+    return NAMED_SPOTS + SPOTS_PER_SITE // 2 * zlib.crc32(f"{type(unit).__name__}({words}) {whose}".encode())
+
+
+def watched(unit: Stop, point: Mapping[str, float], main: str) -> float:
+    """The number of an epoch's scores that a regularizer watches to stop by, lower is better."""
+    if unit.settings(numbers=False).get("watch") == "metric":
+        return -point[f"valid_{main}"]
+    return point["valid_loss"]
+
+
+def check_data(unit: Placed, task: str, layout: Layout) -> None:
+    """Raise ``ValueError`` for a regularizer that these data are not made for."""
+    if isinstance(unit, Batch | OutputLoss | PassLoss):
+        check_patterns(unit, [])
+    if getattr(unit, "classes_only", False) and task != "classification":
+        raise ValueError(f"{unit!r} is for classes, and the target here is a number; leave it out for a regression")
+    if getattr(unit, "images_only", False) and layout.image is None:
+        raise ValueError(
+            f"{unit!r} is for images, rows of shape (height, width) or (channels, height, width), and these are rows "
+            f"of {len(layout.groups)} features; leave it out, or give the images their shape"
+        )

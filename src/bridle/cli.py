@@ -12,29 +12,24 @@ sentence; 130 after Ctrl-C.
 
 from __future__ import annotations
 
-import inspect as source
 import json
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
 from bridle import __version__
-from bridle.knobs import Knob, knobs
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
-from bridle.recipe import Regularizer, find
+from bridle.recipe import PLACES, find
 from bridle.results import Study
 
 Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
@@ -143,21 +138,31 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
 
 
 @app.command("list")
-def list_catalog() -> None:
-    """List every regularizer with its place in the training step and its knobs."""
-    from bridle.regularizers import CATALOG
+def list_catalog(
+    place: Annotated[str | None, typer.Argument(help=f"One of {', '.join(PLACES)}; left open: all of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the regularizers by their place in the training step: what each does, and its knobs with their defaults."""
+    from bridle.pages import catalog_of, listing, plain_data
 
-    table = Table("name", "place", "knobs", "what it does", show_lines=True)
-    for name, leaf in CATALOG.items():
-        table.add_row(Text(name), leaf.place, Text("\n".join(map(in_words, knobs(leaf)))), Text(first_sentence(leaf)))
-    output().print(table)
+    catalog = catalog_of(place)
+    if as_json:
+        typer.echo(json.dumps(plain_data(catalog), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        console = output()
+        console.print(listing(catalog), soft_wrap=not console.is_terminal)
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(help="A regularizer's name, as `bridle list` gives it.")]) -> None:
-    """Show a regularizer's card, its knobs, and both of its implementations."""
-    import_module("bridle.regularizers")  # which makes their names known
-    output().print(card(find(name)))
+def explain(
+    names: Annotated[list[str], typer.Argument(help="Regularizers, by the names that `bridle list` gives them.")],
+) -> None:
+    """Show a regularizer's card, its knobs, and both of its implementations; of several one after the other."""
+    from bridle.pages import explanation
+
+    leaves = [find(name) for name in names]
+    for number, leaf in enumerate(leaves):
+        output().print(*["\n"] * bool(number), explanation(leaf))
 
 
 @app.command()
@@ -216,61 +221,6 @@ def show_study(study: Study, folder: Path, console: Console) -> None:
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
         say(f"Stopped. The finished runs are kept in {folder}: the same command goes on from there.")
-
-
-def card(leaf: type[Regularizer]) -> RenderableType:
-    """Everything a reader wants to know of one regularizer."""
-    title = Text(f"{leaf.__name__}, a regularizer of the place {leaf.place!r}\n", style="bold")
-    return Group(
-        title,
-        Text(document(leaf) + "\n"),
-        knob_table(leaf),
-        *code("In NumPy, the gradient by hand", [each for each in forms(leaf) if is_vanilla(each)]),
-        *code("In PyTorch", [each for each in forms(leaf) if not is_vanilla(each)]),
-    )
-
-
-def knob_table(leaf: type[Regularizer]) -> Table:
-    """One row for each knob."""
-    table = Table("knob", "default", "off at", "values", "meaning")
-    for each in knobs(leaf):
-        off = "" if each.off is None else f"{each.off:g}"
-        table.add_row(each.name, str(each.default), off, Text(each.range), Text(each.meaning))
-    return table
-
-
-def forms(leaf: type[Regularizer]) -> list[Any]:
-    """What the file of a regularizer defines beside its class: the formulas, in reading order."""
-    own = (each for each in vars(source.getmodule(leaf)).values() if getattr(each, "__module__", "") == leaf.__module__)
-    return [each for each in own if each is not leaf and (source.isfunction(each) or source.isclass(each))]
-
-
-def is_vanilla(form: Any) -> bool:
-    """Whether a formula is one of the NumPy form."""
-    return str(form.__name__).endswith("_vanilla")
-
-
-def code(title: str, formulas: list[Any]) -> tuple[Text, Syntax]:
-    """The source of formulas under a title, coloured on a terminal."""
-    text = "\n\n".join(map(source.getsource, formulas))
-    return Text(f"\n{title}:\n", style="bold"), Syntax(text, "python", background_color="default", word_wrap=True)
-
-
-def in_words(knob: Knob) -> str:
-    """A knob in one line: ``rate=0.5 in [0, 1), off at 0``."""
-    limits = f" in {knob.range}" if knob.is_number else ""
-    off = "" if knob.off is None else f", off at {knob.off:g}"
-    return f"{knob.name}={knob.default}{limits}{off}"
-
-
-def first_sentence(leaf: type[Regularizer]) -> str:
-    """What a regularizer does, in one line."""
-    return " ".join(document(leaf).split("\n\n")[0].split())
-
-
-def document(leaf: type[Regularizer]) -> str:
-    """A regularizer's docstring, without the double quotes of its markup."""
-    return (source.getdoc(leaf) or "").replace("``", "`")
 
 
 def is_sentence(error: Exception) -> bool:

@@ -6,9 +6,14 @@ Validation, the command line, ``bridle explain``, the tuner and the tests all re
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from functools import cache
 from typing import Any
+
+from bridle.schedules import LAST, PerLayer, Schedule, is_number
+
+Value = float | str | Schedule | PerLayer  # what a knob holds
 
 
 @dataclass(frozen=True)
@@ -39,18 +44,66 @@ class Knob:
         return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
     def admits(self, value: object) -> bool:
-        """Whether ``value`` may be given to this knob."""
+        """Whether ``value`` may be given to this knob: one number, or one word."""
         if not self.is_number:
             return isinstance(value, str) and bool(value) and (not self.choices or value in self.choices)
-        if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's numbers are Real, a tensor is not
+        if not is_number(value):
             return False
-        try:
-            number = float(value)
-        except OverflowError:  # a whole number beyond the floats
-            return False
+        number = float(value)  # type: ignore[arg-type]  # it is one
         above = number > self.low if self.open_low else number >= self.low
         below = number < self.high if self.open_high else number <= self.high
         return above and below
+
+    def read(self, value: object) -> Value:
+        """The value in the one form in which it is kept; ``ValueError`` for one that the knob does not admit.
+
+        Numbers become floats, dictionaries per-layer values, and what a schedule leaves open is filled in.
+        """
+        if not (self.is_number and isinstance(value, Mapping | PerLayer)):
+            return self.read_one(value)
+        try:
+            layers = value if isinstance(value, PerLayer) else PerLayer.of(value)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        return PerLayer(tuple((pattern, self.read_one(each)) for pattern, each in layers.entries))
+
+    def read_one(self, value: object) -> float | str | Schedule:
+        """The same for what holds in one spot."""
+        if self.is_number and isinstance(value, Schedule):
+            schedule = self.filled(value)
+            if all(map(self.admits, schedule.ends)):
+                return schedule
+        elif self.admits(value):
+            return float(value) if self.is_number else value  # type: ignore[arg-type, return-value]  # it is admitted
+        among = "in " if self.is_number else "one of " if self.choices else ""
+        raise ValueError(f"{self.name} must be {among}{self.range}, got {value!r}")
+
+    def filled(self, schedule: Schedule) -> Schedule:
+        """The schedule with this knob's values where it leaves some open."""
+        try:
+            return schedule.filled(float(self.default), self.off)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    def at(self, value: Value, where: tuple[str, ...], passed: float) -> float:
+        """What a number is in a spot that has these names, when this share of the training has passed."""
+        if isinstance(value, PerLayer):
+            found = value.matching(where)
+            otherwise = self.default if self.off is None else self.off
+            value = otherwise if found is None else found
+        return value.at(passed) if isinstance(value, Schedule) else float(value)
+
+    def is_off(self, value: Value) -> bool:
+        """Whether the value switches the regularizer off, everywhere and all the time."""
+        if self.off is None:
+            return False
+        moments = (0.0, LAST)  # a schedule moves in one direction, so these are its extremes
+        return all(self.at(each, (), passed) == self.off for each in parts(value) for passed in moments)
+
+
+def parts(value: Value) -> tuple[Any, ...]:
+    """What holds somewhere: the value itself, or each of the per-layer values."""
+    return tuple(each for _, each in value.entries) if isinstance(value, PerLayer) else (value,)
 
 
 def knob(
@@ -75,15 +128,21 @@ def knob(
 
 def knobs(owner: Any) -> tuple[Knob, ...]:
     """The knobs of a regularizer (class or object): numbers first, then words, each in the order of declaration."""
-    fields = [field for field in dataclasses.fields(owner) if "knob" in field.metadata]
-    declared = [dataclasses.replace(field.metadata["knob"], name=field.name) for field in fields]
-    return tuple(sorted(declared, key=lambda each: not each.is_number))
+    return declared(owner if isinstance(owner, type) else type(owner))
+
+
+@cache
+def declared(leaf: type) -> tuple[Knob, ...]:
+    """The knobs of a class."""
+    fields = [field for field in dataclasses.fields(leaf) if "knob" in field.metadata]
+    found = [dataclasses.replace(field.metadata["knob"], name=field.name) for field in fields]
+    return tuple(sorted(found, key=lambda each: not each.is_number))
 
 
 def check(owner: Any) -> None:
-    """Raise ``ValueError`` for the first knob of ``owner`` whose value it does not admit."""
-    for declared in knobs(owner):
-        value = getattr(owner, declared.name)
-        if not declared.admits(value):
-            among = "in " if declared.is_number else "one of " if declared.choices else ""
-            raise ValueError(f"{type(owner).__name__}: {declared.name} must be {among}{declared.range}, got {value!r}")
+    """Bring every knob of ``owner`` into the form in which it is kept; ``ValueError`` for the first that is refused."""
+    for each in knobs(owner):
+        try:
+            object.__setattr__(owner, each.name, each.read(getattr(owner, each.name)))
+        except ValueError as error:
+            raise ValueError(f"{type(owner).__name__}: {error}") from None

@@ -6,20 +6,34 @@
 Dropout(rate=0.2) + WeightDecay(strength=0.01)
 >>> Recipe.parse(str(recipe)) == recipe
 True
+
+Strengths may differ from layer to layer and change as the training passes (:mod:`bridle.schedules`), in text as well:
+
+>>> print(Recipe.parse("Dropout(rate={'0': 0.1, '*': linear(0, 0.3)})").to_toml())
+[[regularizer]]
+name = "Dropout"
+rate = { "per layer" = { 0 = 0.1, "*" = { schedule = "linear", start = 0.0, end = 0.3 } } }
+at = "hidden"
+<BLANKLINE>
 """
 
 from __future__ import annotations
 
-import ast
-import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+import itertools
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
 
-from bridle.knobs import check, knobs
+from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
+from bridle.forms import Term, json_number, names_in, nearest, plain, shortened, strength, terms, toml_table
+from bridle.knobs import check, knobs, parts
+from bridle.schedules import LAST, SCHEDULES, Schedule
 
 NONE = "none"
-LONGEST_SHOWN = 120  # characters of a text that an error repeats
+LONGEST_LINE = 100  # of Python that is printed
 
 # Note [the order of a recipe]
 # Regularizers act in the order of the seven places of a training step (see places.py), whatever order they were
@@ -44,9 +58,6 @@ class Regularizer:
 
     def __post_init__(self) -> None:
         check(self)
-        for declared in knobs(self):
-            if declared.is_number:  # 1 and 1.0 are one setting and must print and hash alike
-                object.__setattr__(self, declared.name, float(getattr(self, declared.name)))
 
     def __add__(self, other: Regularizer | Recipe) -> Recipe:
         return Recipe((self,)) + other
@@ -58,23 +69,44 @@ class Regularizer:
 
     @property
     def is_off(self) -> bool:
-        """Whether some knob stands at the value at which this regularizer does nothing."""
-        return any(k.off is not None and getattr(self, k.name) == k.off for k in knobs(self))
+        """Whether some knob stands, everywhere and always, at the value at which this regularizer does nothing."""
+        return any(k.is_off(getattr(self, k.name)) for k in knobs(self))
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether some knob changes as the training passes."""
+        return any(isinstance(part, Schedule) for k in knobs(self) for part in parts(getattr(self, k.name)))
 
     def settings(self, *, numbers: bool) -> dict[str, Any]:
-        """The knobs that are numbers (which the formulas take), or those that are words (which say where)."""
+        """The knobs that are numbers, as they were given, or those that are words (which say where)."""
         return {k.name: getattr(self, k.name) for k in knobs(self) if k.is_number == numbers}
+
+    def numbers(self, *where: str, passed: float = 0.0) -> dict[str, float]:
+        """The numbers that the formulas take in one spot, when the share ``passed`` of the training is done.
+
+        ``where`` are the spot's names, which per-layer values are looked up by: its number, layer, parameter and type.
+        """
+        return {k.name: k.at(getattr(self, k.name), where, passed) for k in knobs(self) if k.is_number}
+
+    def settled(self, *where: str, passed: float = LAST) -> Self:
+        """The same with plain numbers: what it is in one spot at one moment, by default at the end of the training."""
+        return replace(self, **self.numbers(*where, passed=passed))
 
     def to_json(self) -> dict[str, Any]:
         """``{"name": "L2", "strength": 0.001, "on": "matrices"}``; read back by :func:`from_json`."""
-        return {"name": type(self).__name__, **{k.name: getattr(self, k.name) for k in knobs(self)}}
+        return self.plain(json_number)
+
+    def plain(self, number: Callable[[float], Any]) -> dict[str, Any]:
+        """The name and all knobs as dictionaries, words and numbers, each of these in the form that is asked for."""
+        return {"name": type(self).__name__, **{k.name: plain(getattr(self, k.name), number) for k in knobs(self)}}
 
 
 @dataclass(frozen=True, repr=False)
 class Recipe:
     """An ordered set of regularizers; ``Recipe()`` is "none".
 
-    Raises ``ValueError`` where the same regularizer is asked for twice in the same spot.
+    Raises ``ValueError`` where the same regularizer is asked for twice in the same spot, and where the card of one
+    refuses another; what a card merely doubts is told by :meth:`notes`.
     """
 
     regularizers: tuple[Regularizer, ...] = ()
@@ -86,6 +118,9 @@ class Recipe:
             if spots.count((name, spot)) > 1:
                 where = f" at {', '.join(spot)!r}" if spot else ""
                 raise ValueError(f"{name} stands twice in one recipe{where}; give it once, with the value you mean")
+        for one, other, conflict in conflicts(self.regularizers):
+            if conflict.severity == REFUSED:
+                raise ValueError(f"{one} and {other} cannot stand in one recipe. {conflict.sentence}")
 
     def __add__(self, other: Regularizer | Recipe) -> Recipe:
         if isinstance(other, Regularizer):
@@ -114,18 +149,91 @@ class Recipe:
         """The regularizers that act at one of the seven places."""
         return tuple(r for r in self.regularizers if r.place == place)
 
+    def notes(self) -> tuple[str, ...]:
+        """What the cards of the regularizers say of their standing together, where that is doubtful."""
+        found = conflicts(self.regularizers)
+        return tuple(f"{one} and {other}: {each.sentence}" for one, other, each in found if each.severity == DOUBTFUL)
+
     def to_json(self) -> list[dict[str, Any]]:
         """A list of the regularizers' JSON forms, in order."""
         return [r.to_json() for r in self.regularizers]
 
     @classmethod
-    def from_json(cls, data: list[Mapping[str, Any]]) -> Self:
+    def from_json(cls, data: Sequence[Mapping[str, Any]]) -> Self:
         """Read :meth:`to_json` back; ``ValueError`` for an unknown name or a bad knob."""
+        if not isinstance(data, list | tuple):
+            raise ValueError(f"a recipe in JSON is a list of regularizers, got {type(data).__name__}")
         return cls(tuple(from_json(item) for item in data))
 
+    def to_toml(self) -> str:
+        """A TOML document with a table ``[[regularizer]]`` for each; read back by :meth:`from_toml`."""
+        tables = (toml_table(r.plain(float)) for r in self.regularizers)
+        return "\n".join(f"[[regularizer]]\n{table}" for table in tables) or "regularizer = []\n"
+
     @classmethod
-    def of(cls, recipe: Recipe | Regularizer | str | None) -> Recipe:
-        """Whatever a user may mean by a recipe: a recipe, one regularizer, a text, or ``None``."""
+    def from_toml(cls, text: str) -> Self:
+        """Read :meth:`to_toml` back; ``ValueError`` for what is not TOML, an unknown name or a bad knob."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"cannot read the recipe, which is not TOML: {error}") from error
+        if list(data) != ["regularizer"] or not isinstance(data["regularizer"], list):
+            raise ValueError(
+                f"a recipe in TOML is a table [[regularizer]] for each, with its name and knobs; this one has the keys "
+                f"{shortened(', '.join(data))}"
+            )
+        return cls.from_json(data["regularizer"])
+
+    def to_python(self) -> str:
+        """Lines of Python that import what the recipe needs and make it under the name ``recipe``.
+
+        >>> from bridle import Dropout
+        >>> print(Recipe((Dropout(rate=0.2),)).to_python())
+        from bridle import Dropout, Recipe
+        <BLANKLINE>
+        recipe = Recipe.of(Dropout(rate=0.2))
+        <BLANKLINE>
+        """
+        homes = {type(r).__name__: type(r).__module__ for r in self.regularizers}
+        homes |= dict.fromkeys(SCHEDULES, "bridle.schedules") | {"inf": "math"}
+        terms = [repr(r) for r in self.regularizers]
+        text = " + ".join(terms) if len(terms) > 1 else f"Recipe.of({terms[0]})" if terms else "Recipe()"
+        if len(text) > LONGEST_LINE and len(terms) > 1:
+            text = "(\n    {}\n)".format("\n    + ".join(terms))
+        imports: dict[str, list[str]] = {}
+        for name in sorted(names_in(text)):
+            home = homes.get(name, "bridle")
+            public = "bridle" if home.startswith("bridle.regularizers.") else home
+            imports.setdefault(public, []).append(name)
+        lines = [f"from {home} import {', '.join(names)}\n" for home, names in sorted(imports.items())]
+        return f"{''.join(lines)}\nrecipe = {text}\n"
+
+    def save(self, path: Path | str) -> None:
+        """Write the recipe as text, JSON or TOML, by the ending of the file's name."""
+        forms: dict[str, Callable[[], str]] = {
+            ".txt": lambda: f"{self}\n",
+            ".json": lambda: json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            ".toml": self.to_toml,
+        }
+        Path(path).write_text(by_ending(Path(path), forms)(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a file that :meth:`save`, or a person, has written; ``ValueError`` where it is not a recipe."""
+        forms: dict[str, Callable[[str], Self]] = {
+            ".txt": cls.parse,
+            ".json": lambda text: cls.from_json(json.loads(text)),
+            ".toml": cls.from_toml,
+        }
+        read = by_ending(Path(path), forms)
+        try:
+            return read(Path(path).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def of(cls, recipe: RecipeLike) -> Recipe:
+        """Whatever may be meant by a recipe: one, a regularizer, a text, a JSON form, ``None``, or a list of these."""
         if isinstance(recipe, Recipe):
             return recipe
         if isinstance(recipe, Regularizer):
@@ -134,8 +242,12 @@ class Recipe:
             return cls()
         if isinstance(recipe, str):
             return cls.parse(recipe)
+        if isinstance(recipe, Mapping):
+            return cls((from_json(recipe),))
+        if isinstance(recipe, list | tuple):
+            return cls(tuple(unit for each in recipe for unit in cls.of(each)))
         raise ValueError(
-            f"a recipe is text such as 'Dropout(rate=0.2)', a regularizer, a sum of regularizers or None, "
+            f"a recipe is text such as 'Dropout(rate=0.2)', a regularizer, a sum or list of regularizers, or None, "
             f"got {type(recipe).__name__}"
         )
 
@@ -147,18 +259,48 @@ class Recipe:
         """
         if text.strip().lower() == NONE:
             return cls()
-        try:
-            tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ValueError(unreadable(text)) from error
-        return cls(tuple(terms(tree, text)))
+        return cls(tuple(from_text(term) for term in terms(text)))
+
+
+RecipeLike = Recipe | Regularizer | str | Mapping[str, Any] | list[Any] | tuple[Any, ...] | None
+
+
+def conflicts(units: Iterable[Regularizer]) -> Iterator[tuple[str, str, Conflict]]:
+    """Who states a conflict with whom, each pair of names once; what is off disturbs nobody."""
+    active: list[type] = [type(unit) for unit in units if not unit.is_off]
+    said = set()
+    for one, other in itertools.permutations(active, 2):
+        names = frozenset((one.__name__, other.__name__))
+        for conflict in card_of(one).conflicts:
+            if other.__name__ in conflict.names and names not in said:
+                said.add(names)
+                yield one.__name__, other.__name__, conflict
+
+
+Form = TypeVar("Form")
+
+
+def by_ending(path: Path, forms: Mapping[str, Form]) -> Form:
+    """What belongs to the ending of the file's name; ``ValueError`` for another."""
+    if path.suffix.lower() not in forms:
+        raise ValueError(f"a recipe's file ends in {', '.join(forms)}, got {str(path)!r}")
+    return forms[path.suffix.lower()]
 
 
 def from_json(data: Mapping[str, Any]) -> Regularizer:
     """A regularizer from ``{"name": ..., knob: value, ...}``."""
-    settings = dict(data)
-    leaf = find(str(settings.pop("name", "")))
-    return build(leaf, settings)
+    if not isinstance(data, Mapping):
+        raise ValueError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")
+    leaf = find(str(data.get("name", "")))
+    numbers = {k.name for k in knobs(leaf) if k.is_number}
+    given = ((name, value) for name, value in data.items() if name != "name")
+    return build(leaf, {name: strength(value) if name in numbers else value for name, value in given})
+
+
+def from_text(term: Term) -> Regularizer:
+    """A regularizer from ``Dropout``, ``Dropout(0.2)`` or ``Dropout(rate=0.2)``."""
+    leaf = find(term.name)
+    return build(leaf, term.settings([k.name for k in knobs(leaf)]))
 
 
 def find(name: str) -> type[Regularizer]:
@@ -168,15 +310,6 @@ def find(name: str) -> type[Regularizer]:
     raise ValueError(f"unknown regularizer {shortened(name)}{nearest(name, Regularizer.leaves)}")
 
 
-def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
-    """``"; did you mean ...?"``, or the list of what is known where nothing is near."""
-    folded = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(folded[each] for each in close)}?"
-    return f"; known are {', '.join(sorted(known))}"
-
-
 def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
     """``leaf(**settings)``, with a sentence for a knob that it does not have."""
     names = [k.name for k in knobs(leaf)]
@@ -184,55 +317,3 @@ def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
         if name not in names:
             raise ValueError(f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}")
     return leaf(**settings)
-
-
-def terms(tree: ast.expr, text: str) -> Iterator[Regularizer]:
-    """The regularizers of a sum, left to right."""
-    nodes = [tree]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            nodes += [node.right, node.left]
-        elif isinstance(node, ast.Name | ast.Call):
-            yield term(node, text)
-        else:
-            raise ValueError(unreadable(text))
-
-
-def term(node: ast.Name | ast.Call, text: str) -> Regularizer:
-    """One regularizer: ``Dropout``, ``Dropout(0.2)`` or ``Dropout(rate=0.2)``."""
-    if isinstance(node, ast.Name):
-        return find(node.id)()
-    if not isinstance(node.func, ast.Name):
-        raise ValueError(unreadable(text))
-    leaf = find(node.func.id)
-    names = [k.name for k in knobs(leaf)]
-    if len(node.args) > len(names) or any(keyword.arg is None for keyword in node.keywords):
-        raise ValueError(f"{unreadable(text)}; {leaf.__name__} has the knobs {', '.join(names)}")
-    given = [*zip(names, node.args, strict=False), *((str(k.arg), k.value) for k in node.keywords)]
-    settings: dict[str, Any] = {}
-    for name, value in given:
-        if name in settings:
-            raise ValueError(f"{leaf.__name__}: {name} is given twice in {shortened(text)}")
-        settings[name] = literal(value, text)
-    return build(leaf, settings)
-
-
-def literal(node: ast.expr, text: str) -> Any:
-    """A number or a quoted word."""
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        value = ast.get_source_segment(text.strip(), node) or ""
-        raise ValueError(f"{unreadable(text)}; {shortened(value)} is neither a number nor a quoted word") from error
-
-
-def unreadable(text: str) -> str:
-    """The sentence for a recipe that is not one."""
-    form = "'Dropout(rate=0.2) + WeightDecay(strength=0.01)' or 'none'"
-    return f"cannot read the recipe {shortened(text)}; write it as {form}"
-
-
-def shortened(text: str) -> str:
-    """The text in quotes, cut where it would fill the screen."""
-    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}... ({len(text)} characters)"

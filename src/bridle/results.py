@@ -51,6 +51,8 @@ class Run:
     layers: list[LayerSummary] = field(repr=False)
     seconds: float  # of computing; within a stack, this run's share
     diverged_at: int | None = None  # the epoch in which the loss stopped being finite
+    stopped_at: int | None = None  # the epoch after which early stopping ended the training
+    best_epoch: int | None = None  # the epoch whose weights were kept, where the recipe looks for the best one
     model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
 
     @property
@@ -209,7 +211,7 @@ def plain(value: Any) -> Any:
 
 
 # The fields in which null is a value of its own; elsewhere it is a number that was not finite.
-ABSENT = ("diverged_at", "gammas", "versus_baseline", "model")
+ABSENT = ("diverged_at", "stopped_at", "best_epoch", "gammas", "versus_baseline", "model")
 
 
 def revive(data: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,8 @@ def test_a_regression_without_test_rows_is_compared_on_r2():
 def test_the_default_recipes_are_none_the_four_and_a_combination():
     recipes = [Recipe.parse(text) for text in DEFAULT_RECIPES]
     assert [len(recipe) for recipe in recipes] == [0, 1, 1, 1, 1, 2]
-    assert {type(each).__name__ for recipe in recipes for each in recipe} == set(bridle.CATALOG)
+    methods = {type(each).__name__ for recipe in recipes for each in recipe}
+    assert methods == {"L2", "WeightDecay", "Dropout", "BatchNorm"}
     assert not any(each.is_off for recipe in recipes for each in recipe)
 
 
@@ -137,7 +138,12 @@ def test_more_seeds_or_recipes_train_only_what_is_missing(tmp_path):
     assert len(list((tmp_path / "runs").iterdir())) == 4
     study = small(out=tmp_path, seeds=3, recipes=["none", "Dropout(rate=0.5)", "L2"])
     assert len(list((tmp_path / "runs").iterdir())) == 9
-    assert values(study) == values(small(seeds=3, recipes=["none", "Dropout(rate=0.5)", "L2"]))
+    afresh = small(seeds=3, recipes=["none", "Dropout(rate=0.5)", "L2"])
+    for kept, trained in zip(study.contenders, afresh.contenders, strict=True):
+        for ours, theirs in zip(kept.runs, trained.runs, strict=True):
+            # In a stack of other variants, sums are taken in another order.
+            assert ours.scores["valid"] == pytest.approx(theirs.scores["valid"], rel=1e-5)
+            assert ours.curves["valid_loss"] == pytest.approx(theirs.curves["valid_loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("change", [{"protocol": Protocol(epochs=1)}, {"network": mlp(7)}, {"engine": "vanilla"}])

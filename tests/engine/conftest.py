@@ -15,6 +15,14 @@ def digits() -> Data:
 
 
 @pytest.fixture(scope="session")
+def images(digits: Data) -> Data:
+    """The same rows as images of 8 x 8 pixels."""
+    splits = digits.splits().values()
+    arrays = [array for x, y in splits for array in (x.reshape(-1, 8, 8), y)]
+    return Data(*arrays, name="images")
+
+
+@pytest.fixture(scope="session")
 def diabetes() -> Data:
     x, y = load_diabetes(return_X_y=True)
     x = x / x.std(0)

@@ -127,3 +127,17 @@ def test_the_scale_of_the_weights_before_it_does_not_matter():
         BatchNorm.torch(h * scale, ones, zeros, zeros, ones, momentum=0.1, eps=1e-12)[0] for scale in (1, 9)
     )
     assert_allclose(small, large, rtol=1e-9, atol=1e-9)
+
+
+def test_the_momentum_of_keras_is_what_stays():
+    h, weight, bias, *state = (each.double() for each in (batches(1)[0], *fresh(torch.nn.BatchNorm1d(UNITS))))
+    _, mean, var = BatchNorm.torch(h, weight, bias, *state, momentum=1 - 0.99, eps=1e-3)
+    keras = [0.99 * old + (1 - 0.99) * new for old, new in zip(state, (h.mean(0), h.var(0, correction=0)), strict=True)]
+    assert_allclose(mean, keras[0], rtol=1e-12)
+    assert_allclose(var - 0.99, (keras[1] - 0.99) * BATCH / (BATCH - 1), rtol=1e-11)  # unbiased here
+
+
+def test_the_gradient_has_a_gradient_of_its_own(reference):
+    weight, bias, *state = (each.double() for each in fresh(reference))
+    given = [each.requires_grad_() for each in (batches(1, rows=4)[0], weight, bias)]
+    assert torch.autograd.gradgradcheck(lambda *each: BatchNorm.torch(*each, *state, **NUMBERS)[0], given)

@@ -48,6 +48,15 @@ def test_survivors_are_scaled_by_one_over_the_rest(rate):
         assert_allclose(out[stays], h[stays] / (1 - rate), rtol=1e-15)
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_torchs_own_layer_does_the_same_with_the_same_units(rate):
+    h = torch.randn(ROWS, UNITS, generator=torch.Generator().manual_seed(0)).double()
+    torch.manual_seed(1)
+    theirs = torch.nn.Dropout(rate)(h)
+    noise = (theirs != 0).double() * 0.999
+    assert_allclose(Dropout.torch(h, noise, rate=rate)[0], theirs, rtol=1e-14)
+
+
 def test_a_draw_equal_to_the_rate_stays():
     noise = np.array([[0.25, np.nextafter(0.25, 0)]])
     assert Dropout.vanilla(np.ones((1, 2)), noise, rate=0.25)[0].tolist() == [[1 / 0.75, 0.0]]

@@ -1,4 +1,4 @@
-"""What WeightDecay's card claims: its equals under SGD and AdamW, and why Adam needs it to be decoupled."""
+"""What WeightDecay's card claims: its equals in SGD, AdamW, Composer and Keras, and why Adam needs it decoupled."""
 
 import numpy as np
 import pytest
@@ -109,6 +109,53 @@ def test_under_adam_the_strength_of_decoupled_decay_is_what_it_says():
     for strength in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
         expected = 1 - (1 - 0.01 * 2 * strength) ** STEPS
         assert lost_without_data(strength, coupled=False) == pytest.approx(expected, rel=1e-6)
+
+
+def reference(w, decay, gradients, peak):
+    """Composer's DecoupledSGDW without momentum, along a falling learning rate."""
+    for step, g in enumerate(gradients):
+        lr = peak * (1 - step / len(gradients))
+        w = w * (1 - lr / peak * decay) - lr * g
+    return w
+
+
+def ours(w, strength, gradients, peak, per):
+    """Plain SGD behind the decay, both forms."""
+    fast = torch.from_numpy(w)
+    for step, g in enumerate(gradients):
+        lr = peak * (1 - step / len(gradients))
+        w = WeightDecay.vanilla(w, strength=strength, lr=lr, peak=peak, per=per) - lr * g
+        fast = WeightDecay.torch(fast, strength=strength, lr=lr, peak=peak, per=per) - lr * torch.from_numpy(g)
+    assert_allclose(fast, w, rtol=1e-12)
+    return w
+
+
+@pytest.mark.parametrize("peak", [0.01, 0.1, 3.0])
+def test_per_schedule_it_is_composers_decoupled_decay_and_converts_by_the_highest_rate(peak):
+    random = np.random.default_rng(0)
+    w, gradients = random.normal(size=4), random.normal(size=(20, 4))
+    expected = reference(w, STRENGTH, gradients, peak)
+    assert_allclose(ours(w, STRENGTH, gradients, peak, "schedule"), expected, rtol=1e-12)
+    assert_allclose(ours(w, STRENGTH / peak, gradients, peak, "lr"), expected, rtol=1e-12)
+
+
+def test_per_schedule_the_decay_does_not_depend_on_the_base_learning_rate():
+    still = np.zeros((20, 4))
+    ends = [ours(np.ones(4), STRENGTH, still, peak, "schedule") for peak in (1e-4, 0.1, 3.0)]
+    assert_allclose(ends[1:], [ends[0]] * 2, rtol=1e-12)
+    slow, fast = (ours(np.ones(4), STRENGTH, still, peak, "lr")[0] for peak in (1e-4, 0.1))
+    assert slow > 0.999
+    assert fast < 0.96
+
+
+def test_per_lr_it_is_the_weight_decay_of_keras():
+    w = np.array([3.0, -4.0])
+    assert_allclose(WeightDecay.vanilla(w, strength=0.3, lr=0.1), w - w * 0.3 * 0.1)  # variable - variable * wd * lr
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(ValueError, match="per must be one of lr, schedule, got 'epoch'"):
+        WeightDecay.vanilla(np.ones(2), strength=0.1, lr=0.1, per="epoch")
 
 
 def test_decay_is_the_same_share_for_every_weight():

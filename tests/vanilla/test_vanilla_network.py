@@ -6,16 +6,23 @@ import torch
 from torch import nn
 
 from bridle import BatchNorm, Dropout, Recipe
-from bridle.acting import Standing
+from bridle.acting import Standing, hidden_site
 from bridle.draws import Noise, linear_weights
 from bridle.networks import linear, mlp
 from bridle.vanilla.network import build
-from bridle.vanilla.parts import Regularized
-from bridle.vanilla.training import cross_entropy, squared_error
+from bridle.vanilla.noise import StepNoise
+from bridle.vanilla.parts import Regularized, Way
+from bridle.vanilla.step import cross_entropy, squared_error
 
 ROWS, INPUTS, OUTPUTS = 12, 4, 3
 NETWORKS = [linear(), mlp(6, 5), mlp(6, 5, activation="tanh"), mlp(6, 5, activation="sigmoid")]
+NETWORKS.append(mlp(6, 5, activation="selu"))
 RECIPES = ["none", "BatchNorm", "Dropout(0.3, at='all')", "BatchNorm(eps=0.1) + Dropout(0.3)"]
+
+
+def way(seed=1):
+    """The first step of a run."""
+    return Way(StepNoise(seed))
 
 
 @pytest.fixture
@@ -28,9 +35,9 @@ def loss_and_gradients(network, recipe, weights, x, y):
     built = build(network, Recipe.parse(recipe), 1, INPUTS, OUTPUTS)
     for name, w in built.parameters.items():
         w[...] = weights[name]
-    z, backward = built.train(x)
-    loss, g = cross_entropy(z, y)
-    return loss, backward(g)
+    z, backward = built.train(x, way())
+    loss, g = cross_entropy(z, np.eye(OUTPUTS)[y])
+    return loss, backward(g)[1]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -62,15 +69,25 @@ def test_cross_entropy_is_that_of_torch(random):
     tensor = torch.tensor(z, requires_grad=True)
     expected = nn.functional.cross_entropy(tensor, torch.tensor(y))
     expected.backward()
+    loss, g = cross_entropy(z, np.eye(OUTPUTS)[y])
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    np.testing.assert_allclose(g, tensor.grad, atol=1e-15)
+
+
+def test_cross_entropy_of_probabilities_is_that_of_torch(random):
+    z, y = random.normal(size=(ROWS, OUTPUTS)), random.dirichlet(np.ones(OUTPUTS), ROWS)
+    tensor = torch.tensor(z, requires_grad=True)
+    expected = nn.functional.cross_entropy(tensor, torch.tensor(y))
+    expected.backward()
     loss, g = cross_entropy(z, y)
     assert loss == pytest.approx(expected.item(), rel=1e-12)
     np.testing.assert_allclose(g, tensor.grad, atol=1e-15)
 
 
 def test_squared_error_is_that_of_torch(random):
-    z, y = random.normal(size=(ROWS, 1)), random.normal(size=ROWS)
+    z, y = random.normal(size=(ROWS, 1)), random.normal(size=(ROWS, 1))
     tensor = torch.tensor(z, requires_grad=True)
-    expected = nn.functional.mse_loss(tensor[:, 0], torch.tensor(y))
+    expected = nn.functional.mse_loss(tensor, torch.tensor(y))
     expected.backward()
     loss, g = squared_error(z, y)
     assert loss == pytest.approx(expected.item(), rel=1e-12)
@@ -78,7 +95,7 @@ def test_squared_error_is_that_of_torch(random):
 
 
 def test_cross_entropy_of_huge_logits_is_finite():
-    loss, g = cross_entropy(np.array([[1e4, -1e4]]), np.array([1]))
+    loss, g = cross_entropy(np.array([[1e4, -1e4]]), np.array([[0.0, 1.0]]))
     assert (loss, g.tolist()) == (2e4, [[1.0, -1.0]])
 
 
@@ -88,27 +105,29 @@ def test_a_network_computes_what_the_torch_module_of_the_same_weights_does(netwo
     theirs = network.build(INPUTS, OUTPUTS).double()
     theirs.load_state_dict({name: torch.tensor(w) for name, w in ours.parameters.items()})
     x, g = random.normal(size=(ROWS, INPUTS)), random.normal(size=(ROWS, OUTPUTS))
+    tensor = torch.tensor(x, requires_grad=True)
 
-    z, backward = ours.train(x)
-    gradients = backward(g)
-    expected = theirs(torch.tensor(x))
+    z, backward = ours.train(x, way())
+    g_x, gradients = backward(g)
+    expected = theirs(tensor)
     expected.backward(torch.tensor(g))
 
     np.testing.assert_allclose(z, expected.detach(), rtol=1e-12)
+    np.testing.assert_allclose(g_x, tensor.grad, rtol=1e-11, atol=1e-14)
     np.testing.assert_array_equal(ours.predict(x), z)
     for name, parameter in theirs.named_parameters():
         np.testing.assert_allclose(gradients[name], parameter.grad, rtol=1e-11, atol=1e-14, err_msg=name)
 
 
 def test_batch_norm_is_that_of_torch_in_training_evaluation_and_running_statistics(random):
-    ours = Regularized(Standing(BatchNorm(momentum=0.2), 1, "norm1", 16), 5, Noise(0))
+    ours = Regularized(Standing(BatchNorm(momentum=0.2), hidden_site(1, "linear1", "Linear"), "norm1", 16), 5)
     theirs = nn.BatchNorm1d(5, momentum=0.2).double()
     for name, parameter in theirs.named_parameters():
         parameter.data = torch.tensor(random.normal(size=5))
         ours.parameters[f"norm1.{name}"][...] = parameter.data.numpy()
     for _ in range(3):
         h = random.normal(2.0, 3.0, (ROWS, 5))
-        np.testing.assert_allclose(ours.train(h)[0], theirs(torch.tensor(h)).detach(), rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(ours.train(h, way())[0], theirs(torch.tensor(h)).detach(), rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(ours.state["norm1.running_mean"], theirs.running_mean, rtol=1e-12)
     np.testing.assert_allclose(ours.state["norm1.running_var"], theirs.running_var, rtol=1e-12)
     theirs.eval()
@@ -132,7 +151,7 @@ def test_two_dropouts_at_one_site_act_in_the_recipes_order_each_with_its_own_noi
     first = np.where(noise.uniform(0, ROWS, INPUTS) >= 0.2, x / 0.8, 0)
     second = np.where(noise.uniform(1, ROWS, INPUTS) >= 0.5, first / 0.5, 0)
     expected = second @ built.parameters["output.weight"].T + built.parameters["output.bias"]
-    np.testing.assert_allclose(built.train(x)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(built.train(x, way(7))[0], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("at", "spots"), [("input", [0]), ("hidden", [16, 32]), ("all", [0, 16, 32])])
@@ -144,10 +163,10 @@ def test_dropout_acts_at_its_sites_and_never_on_the_outputs(at, spots):
 def test_evaluation_draws_no_noise_and_moves_no_state(random):
     built = build(mlp(6), Recipe.parse("BatchNorm + Dropout"), 7, INPUTS, OUTPUTS)
     x = random.normal(size=(ROWS, INPUTS))
-    built.train(x)
+    built.train(x, way())
     before = built.predict(x)
     assert (built.predict(x) == before).all()
-    built.train(x)
+    built.train(x, way())
     assert (built.predict(x) != before).any()
 
 

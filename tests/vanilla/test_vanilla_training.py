@@ -53,7 +53,7 @@ def blobs():
 def test_the_gradient_of_a_step_is_the_slope_of_data_loss_and_penalties(task, blobs, line):
     data = blobs if task == "classification" else line
     recipe = "L2(0.01, on='all') + L2(0.1, on='output.*') + Dropout(0.2) + BatchNorm"
-    protocol = Protocol(optimizer="sgd", lr=1.0)
+    protocol = Protocol(optimizer="sgd", lr=1.0, epochs=1)
     x = data.x_train[:20].astype(np.float64)
     y = data.y_train[:20] if task == "classification" else x.sum(1)
 
@@ -63,7 +63,7 @@ def test_the_gradient_of_a_step_is_the_slope_of_data_loss_and_penalties(task, bl
         if name:
             weights[name][place] += move
         before = {key: w.copy() for key, w in weights.items()}
-        loss = sum(trainer.step(x, y, 1.0))
+        loss = sum(trainer.step(x, y))
         return loss, {key: before[key] - w for key, w in weights.items()}
 
     _, gradients = step()

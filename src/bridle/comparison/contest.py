@@ -18,7 +18,7 @@ from bridle.comparison.judge import contenders, notices
 from bridle.comparison.made import made
 from bridle.comparison.store import NOWHERE, Store
 from bridle.data import Data, load
-from bridle.networks import MLP, Network, mlp
+from bridle.networks import MLP, Described, Network, mlp
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import MAIN_METRIC, Run, Study
@@ -34,6 +34,7 @@ DEFAULT_RECIPES = (
     "BatchNorm() + Dropout(rate=0.1)",
 )
 DEFAULT_NETWORK = mlp(128, 64)
+DESCRIBED = (MLP, Described)  # networks that say all about themselves when printed
 ENGINES = {"torch": stacked.train_variants, "vanilla": vanilla.train_variants}
 
 
@@ -88,7 +89,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         engine=engine,
         made={**made(), "seconds": perf_counter() - started},
         finished=not missing,
-        notices=notices(judged, chosen, missing),
+        notices=notices(judged, contending, chosen, missing),
     )
 
 
@@ -98,7 +99,7 @@ def check(network: Network, engine: str) -> None:
         raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
     if isinstance(network, nn.Module):
         raise ValueError(
-            f"compare: network must be mlp(...), linear() or a function that makes a module, got a "
+            f"compare: network must be a description such as mlp(128, 64) or a function that makes a module, got a "
             f"{type(network).__name__} that is made already; every run needs its own"
         )
 
@@ -138,7 +139,7 @@ def setting(data: Data, network: Network, protocol: Protocol, engine: str) -> di
     """Everything that determines a run but its recipe and its seed."""
     return {
         "data": data.fingerprint,
-        "network": network_name(network) if isinstance(network, MLP) else f"{network_name(network)} {layers(network)}",
+        "network": str(network) if isinstance(network, DESCRIBED) else f"{network_name(network)} {layers(network)}",
         "protocol": protocol.to_json(),
         "engine": engine,
     }
@@ -146,7 +147,7 @@ def setting(data: Data, network: Network, protocol: Protocol, engine: str) -> di
 
 def network_name(network: Network) -> str:
     """``mlp(128, 64)``, or ``module:qualified_name`` of a factory."""
-    if isinstance(network, MLP):
+    if isinstance(network, DESCRIBED):
         return str(network)
     return f"{network.__module__}:{getattr(network, '__qualname__', type(network).__qualname__)}"
 

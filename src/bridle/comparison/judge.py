@@ -48,14 +48,15 @@ def summary(values: list[float]) -> Summary:
     return Summary.of(values) if values else ABSENT
 
 
-def notices(judged: Sequence[Contender], seeds: Sequence[int], missing: int) -> list[str]:
-    """What a reader must know beside the numbers, as sentences."""
+def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Sequence[int], missing: int) -> list[str]:
+    """What a reader must know beside the numbers, as sentences; what the cards doubt, once for all contenders."""
     said = []
     if missing:
         said.append(f"Interrupted: {missing} runs are missing; the numbers are those of the finished runs.")
     if len(seeds) == 1:
         said.append("One seed cannot tell a difference from noise: there are no verdicts; give two seeds or more.")
-    return said + [diverged(each) for each in judged if each.diverged]
+    doubts = dict.fromkeys(note for recipe in recipes for note in recipe.notes())
+    return [*said, *(diverged(each) for each in judged if each.diverged), *doubts]
 
 
 def diverged(judged: Contender) -> str:

@@ -11,7 +11,7 @@ from bridle.data.pickles import read_pickle
 from bridle.data.registry import DIGITS, IMAGE_SETS, NAMES, digits, image_set
 from bridle.data.tables import ENDINGS, read_table
 from bridle.data.targets import check_task
-from bridle.recipe import nearest
+from bridle.forms import nearest
 
 PICKLE_ENDINGS = (".pkl", ".pkl.gz")
 

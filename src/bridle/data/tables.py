@@ -16,7 +16,7 @@ from bridle.data.files import content
 from bridle.data.preprocessing import prepare, typed
 from bridle.data.splits import plain_split, stratified_split
 from bridle.data.targets import check_present, check_task, infer_task
-from bridle.recipe import nearest
+from bridle.forms import nearest
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 GAPS = ["", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL"]  # read as missing; "None" stays a word

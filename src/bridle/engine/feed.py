@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +11,12 @@ from torch import Tensor
 from bridle import draws
 from bridle.data import Data
 from bridle.engine.precision import Precision
+from bridle.layout import Layout
+from bridle.places import Draw
 from bridle.protocol import Protocol
+
+# Which of a stack's seeds are a block's: all of them, without a copy, or some.
+Pick = Any
 
 
 class Table:
@@ -21,6 +28,9 @@ class Table:
     def __init__(self, data: Data, precision: Precision, *, flat: bool) -> None:
         mean, sd = data.target_scale
         self.task = data.task
+        self.outputs = data.n_outputs
+        self.row_shape = data.x_train.shape[1:]
+        self.layout = Layout.of(self.row_shape, data.features)
         self.x: dict[str, Tensor] = {}
         self.y: dict[str, Tensor] = {}
         for split, (x, y) in data.splits().items():
@@ -67,19 +77,34 @@ class Noise:
     def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
         self.streams = [draws.Noise(seed) for seed in seeds]
         self.precision = precision
-        self.drawn: dict[tuple[int, ...], Tensor] = {}
+        self.dtype = torch.float64 if precision.weights == torch.float64 else torch.float32
+        self.quantiles = torch.from_numpy(draws.normal_quantiles()).to(precision.device, self.dtype)
+        self.ticks: dict[int, np.ndarray] = {}
+        self.drawn: dict[tuple[object, ...], Tensor] = {}
 
     def next_step(self) -> None:
         """Forget the noise of the step before."""
+        self.ticks.clear()
         self.drawn.clear()
 
-    def uniform(self, spot: int, *shape: int) -> Tensor:
-        """Draws in [0, 1) for the ``spot``-th noisy layer, (seeds, *shape)."""
-        key = (spot, *shape)
+    def draw(self, draw: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
+        """The noise that a regularizer declares for a subject of this shape, (seeds, *shape)."""
+        shape, stream = draw.shape(subject), draw.stream(spot)
+        key = (draw.kind, stream, *shape)
         if key not in self.drawn:
-            ticks = np.stack([stream.ticks(spot, *shape) for stream in self.streams])
-            # 16 bits survive in float32, so both precisions compare the same number with the rate.
-            dtype = torch.float64 if self.precision.weights == torch.float64 else torch.float32
-            on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
-            self.drawn[key] = (on_device.to(torch.int32) & (draws.TICKS - 1)).to(dtype).div_(draws.TICKS)
+            if stream not in self.ticks:
+                self.ticks[stream] = np.stack([seed.ticks(stream, *shape) for seed in self.streams])
+            ticks = self.ticks[stream].reshape(-1, *shape)
+            self.drawn[key] = self.uniform(ticks) if draw.kind == "uniform" else self.normal(ticks)
         return self.drawn[key]
+
+    def uniform(self, ticks: np.ndarray) -> Tensor:
+        """Ticks as numbers in [0, 1)."""
+        # 16 bits survive in float32, so both precisions compare the same number with a rate.
+        on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
+        return (on_device.to(torch.int32) & (draws.TICKS - 1)).to(self.dtype).div_(draws.TICKS)
+
+    def normal(self, ticks: np.ndarray) -> Tensor:
+        """Ticks as numbers of mean 0 and deviation 1."""
+        on_device = torch.from_numpy(ticks.astype(np.int32)).to(self.precision.device, non_blocking=True)
+        return self.quantiles[on_device]

@@ -11,77 +11,122 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN
 from bridle.engine.outline import Outline
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedLayer
+from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight
+from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 
 Values = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Hung:
+    """What the recipes hang into a module."""
+
+    layers: Sequence[PlacedLayer]
+    weights: Sequence[PlacedWeight]
+    activities: Sequence[PlacedActivity]
 
 
 @dataclass
 class Passing:
     """What the hooks need of one variant while its forward pass runs."""
 
+    mode: str
     values: Values
-    numbers: dict[str, dict[str, Tensor]]
-    noise: Values
-    training: bool
+    knobs: dict[str, dict[str, Any]]  # by what is hung; see key()
+    noise: dict[str, list[Tensor]]
     state: Values = field(default_factory=dict)
+    penalty: Tensor | float = 0.0
     ranges: dict[str, tuple[Tensor, Tensor]] | None = None
+
+    @property
+    def training(self) -> bool:
+        """Whether noise is drawn."""
+        return self.mode in (TRAIN, AGAIN)
 
 
 class HookedModule:
     """The module of all variants, which holds no variant's values.
 
     The recipe's layers act on the weighted layers (linear and convolutional) in the order in which these run: those
-    that come before the activation on the k-th one's output, the others on the next one's input.
+    that come before the activation on the k-th one's output, the others on the next one's input. Where a layer names
+    another module, it acts on that one's output.
     """
 
-    def __init__(self, outline: Outline, layers: Sequence[PlacedLayer], precision: Precision) -> None:
-        self.outline, self.layers, self.precision = outline, layers, precision
+    def __init__(self, outline: Outline, hung: Hung, precision: Precision) -> None:
+        self.outline, self.hung, self.precision = outline, hung, precision
         self.module = copy.deepcopy(outline.module).to(precision.device, precision.weights)
         self.passing: Passing | None = None
         modules = dict(self.module.named_modules())
-        for site, name in enumerate(outline.layers):
-            modules[name].register_forward_pre_hook(self.before_layer(site))
-            modules[name].register_forward_hook(self.behind_layer(site + 1))
+        sites = outline.sites
+        for number, name in enumerate(outline.layers):
+            modules[name].register_forward_pre_hook(self.before_layer(number))
+            modules[name].register_forward_hook(self.behind_layer(number + 1))
         for number, (name, _) in enumerate(outline.own_dropouts):
             modules[name].register_forward_hook(self.own_dropout(number))
+        for site, (name, _) in zip(sites[len(outline.layers) :], outline.points, strict=True):
+            wanted = {*(each.site for each in hung.layers), *(each.site for each in hung.activities)}
+            if site in wanted:
+                modules[name].register_forward_hook(self.behind_point(site.number))
+        self.norms = [each for each in modules.values() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
 
     def __call__(self, passing: Passing, buffers: Values, x: Tensor) -> Tensor:
         """The module's own forward pass, with the hooks acting for one variant."""
         self.module.train(passing.training)
         for name, _ in self.outline.own_dropouts:
             self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
+        kept = [norm.momentum for norm in self.norms]
+        if passing.mode == MEASURE:
+            for norm in self.norms:
+                norm.train()
+                norm.momentum = 1.0  # what is remembered is then this batch alone
         own = {name: passing.values[name] for name, _ in self.module.named_parameters()}
-        low = self.precision.matmul
         self.passing = passing
-        with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16):
-            z: Tensor = functional_call(self.module, (own, buffers), (x,))
-        self.passing = None
+        for placed in self.hung.weights:
+            own[placed.parameter] = self.acting_weight(placed, own[placed.parameter], passing)
+        low = self.precision.matmul
+        try:
+            with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16):
+                z: Tensor = functional_call(self.module, (own, buffers), (x,))
+        finally:
+            self.passing = None
+            for norm, momentum in zip(self.norms, kept, strict=True):
+                norm.momentum = momentum
         return z.to(self.precision.weights)
 
-    def before_layer(self, site: int) -> Callable[..., Any]:
-        """The hook on the input of the weighted layer behind ``site``."""
+    def before_layer(self, number: int) -> Callable[..., Any]:
+        """The hook on the input of the weighted layer behind site ``number``."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            h = self.through(inputs[0], site, before=False)
-            if self.passing and self.passing.ranges is not None and site:
-                self.passing.ranges[self.outline.layers[site - 1]] = unit_range(h, self.outline.outputs[site - 1])
+            h = inputs[0] if number else self.through(inputs[0], 0, before=True)
+            h = self.through(self.tap(h, number), number, before=False)
+            if self.passing and self.passing.ranges is not None and number:
+                self.passing.ranges[self.outline.layers[number - 1]] = unit_range(h, self.outline.outputs[number - 1])
             return (h, *inputs[1:])
 
         return hook
 
-    def behind_layer(self, site: int) -> Callable[..., Any]:
-        """The hook on the output of the ``site``-th weighted layer."""
+    def behind_layer(self, number: int) -> Callable[..., Any]:
+        """The hook on the output of the ``number``-th weighted layer."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if site < len(self.outline.layers):
-                return self.through(output, site, before=True)
+            if number < len(self.outline.layers):
+                return self.through(output, number, before=True)
             if self.passing and self.passing.ranges is not None:
                 self.passing.ranges[self.outline.layers[-1]] = unit_range(output, self.outline.outputs[-1])
             return output
+
+        return hook
+
+    def behind_point(self, number: int) -> Callable[..., Any]:
+        """The hook on the output of another module that a layer has named."""
+
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            h = self.through(output, number, before=True)
+            return self.through(self.tap(h, number), number, before=False)
 
         return hook
 
@@ -92,40 +137,68 @@ class HookedModule:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             if not self.passing or not self.passing.training:
                 return output
-            flat, restore = flattened(output)
-            return restore(Dropout.torch(flat, self.passing.noise[name], rate=float(str(module.p)))[0])
+            flat, restore = as_units(output)
+            return restore(Dropout.torch(flat, *self.passing.noise[name], rate=float(str(module.p)))[0])
 
         return hook
 
-    def through(self, h: Tensor, site: int, *, before: bool) -> Tensor:
+    def tap(self, h: Tensor, number: int) -> Tensor:
+        """Note the penalties on the activations of a site; the activations themselves pass."""
+        if self.passing and self.passing.training:
+            for each in self.hung.activities:
+                if each.site.number == number:
+                    flat = as_units(h)[0].to(self.precision.weights)
+                    self.passing.penalty = self.passing.penalty + each.unit.torch(flat, **self.passing.knobs[key(each)])
+        return h
+
+    def through(self, h: Tensor, number: int, *, before: bool) -> Tensor:
         """Activations through the recipe's layers at a site, for the variant that is passing."""
         if self.passing is None:
             return h
-        for placed in self.layers:
-            if placed.site == site and placed.layer.before_activation == before:
-                flat, restore = flattened(h)
-                h = restore(self.through_layer(flat, placed, self.passing))
+        for placed in self.hung.layers:
+            if placed.site.number == number and placed.layer.before_activation == before:
+                seen, restore = as_maps(h) if placed.layer.maps else as_units(h)
+                h = restore(self.through_layer(seen, placed, self.passing))
         return h
 
     def through_layer(self, h: Tensor, placed: PlacedLayer, passing: Passing) -> Tensor:
-        """(rows, units) -> the same, through one layer."""
-        layer, knobs = placed.layer, passing.numbers[placed.name]
-        values = [passing.values[f"{placed.name}.{each}"] for each in (*layer.parameters, *layer.state)]
-        if not passing.training:
-            out: Tensor = layer.evaluate(h, *values, **knobs)
-            return out
-        noise = [passing.noise[placed.name]] if layer.draws_noise else []
-        out, *state = type(layer).torch(h.to(self.precision.weights), *noise, *values, **knobs)
-        passing.state.update({f"{placed.name}.{kind}": new for kind, new in zip(layer.state, state, strict=True)})
+        """(rows, units) or (batch, channels, height, width) -> the same, through one layer."""
+        layer, knobs = placed.layer, passing.knobs[key(placed)]
+        names = [f"{placed.name}.{each}" for each in (*layer.parameters, *layer.state)]
+        shape = (-1, 1, 1) if layer.maps else (-1,)
+        inputs = [passing.values[name].view(shape) for name in names]
+        if passing.mode == EVALUATE or (passing.mode == MEASURE and not layer.state):
+            evaluated: Tensor = layer.evaluate(h, *inputs, **knobs)
+            return evaluated
+        if passing.mode == MEASURE:
+            knobs = {name: torch.ones_like(each) if name == "momentum" else each for name, each in knobs.items()}
+        noise = passing.noise.get(placed.name, [])
+        out, *state = type(layer).torch(h.to(self.precision.weights), *noise, *inputs, **knobs)
+        passing.state.update(
+            {f"{placed.name}.{kind}": new.flatten() for kind, new in zip(layer.state, state, strict=True)}
+        )
         return out
 
+    def acting_weight(self, placed: PlacedWeight, w: Tensor, passing: Passing) -> Tensor:
+        """A weight as its layer uses it."""
+        layer, knobs = placed.layer, passing.knobs[key(placed)]
+        matrix = w.flatten(2) if w.ndim > 2 else w[:, :, None]
+        inputs = [passing.values[placed.named(kind)] for kind in (*layer.parameters, *layer.state)]
+        if not passing.training:
+            out: Tensor = layer.evaluate(matrix, *inputs, **knobs)
+            return out.reshape(w.shape)
+        out, *state = type(layer).torch(matrix, *passing.noise.get(key(placed), []), *inputs, **knobs)
+        passing.state.update({placed.named(kind): new for kind, new in zip(layer.state, state, strict=True)})
+        return out.reshape(w.shape)
 
-def flattened(h: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """(batch, channels, ...) -> (batch and positions, channels), and the way back; (batch, units) stays."""
-    if h.ndim == 2:
-        return h, lambda flat: flat
-    last = h.movedim(1, -1)
-    return last.reshape(-1, last.shape[-1]), lambda flat: flat.view(last.shape).movedim(-1, 1)
+
+def key(each: PlacedLayer | PlacedWeight | PlacedActivity) -> str:
+    """What the knobs (and, where it is no layer, the noise) of something hung into a module are kept under."""
+    if isinstance(each, PlacedLayer):
+        return each.name
+    if isinstance(each, PlacedWeight):
+        return each.named("")
+    return f"{type(each.unit).__name__} at {each.site.number}"
 
 
 def unit_range(h: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:

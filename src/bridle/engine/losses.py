@@ -7,14 +7,19 @@ from torch import Tensor
 
 
 def data_losses(z: Tensor, y: Tensor) -> Tensor:
-    """Outputs (S, R, B, outputs) and targets (S, B) -> the mean loss over the batch, (S, R).
+    """Outputs (S, R, B, outputs) and targets -> the mean loss over the batch, (S, R).
 
-    Class ids: softmax cross-entropy in nats. Numbers (standardized): squared error of the single output.
+    Targets are (S, B): class ids, for softmax cross-entropy in nats, or numbers (standardized), for the squared error.
+    Or they are (S, 1 or R, B, outputs): probabilities of the classes, or the number.
     """
-    y = y[:, None].expand(z.shape[:3])
-    if y.is_floating_point():
-        return (z.squeeze(-1).to(y.dtype) - y).square().mean(2)
+    if z.shape[-1] == 1 and y.is_floating_point():
+        target = y[:, None] if y.ndim == 2 else y.squeeze(-1)
+        return (z.squeeze(-1).to(y.dtype) - target).square().mean(2)
     wide = z.float() if z.dtype.itemsize < 4 else z
     # Classes before rows: torch's softmax over the last of a few classes is several times slower.
     by_class = wide.flatten(0, 1).mT.contiguous()
-    return F.cross_entropy(by_class, y.flatten(0, 1), reduction="none").view(y.shape).mean(2)
+    if y.ndim == 4:
+        target = y.expand(z.shape).flatten(0, 1).mT.to(wide.dtype)
+    else:
+        target = y[:, None].expand(z.shape[:3]).flatten(0, 1)
+    return F.cross_entropy(by_class, target, reduction="none").view(z.shape[:3]).mean(2)

@@ -8,25 +8,24 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bridle import draws
-from bridle.engine.block import Block, Values
-from bridle.engine.feed import Noise
-from bridle.engine.losses import data_losses
+from bridle.acting import Site, hidden_site, input_site
+from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedLayer, placed_layers
+from bridle.engine.sites import PlacedActivity, PlacedLayer, placed_activities, placed_layers
 from bridle.networks import MLP
+from bridle.places import Batch, PassLoss
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
 CHECKING = Precision(torch.float64, torch.float64, torch.device("cpu"))
-FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "selu": torch.selu}
 
 
 @dataclass
@@ -41,28 +40,50 @@ class MLPBlock(Block):
     network: MLP
     inputs: int
     outputs: int
-    layers: list[PlacedLayer] = field(init=False)
+    placed: list[PlacedLayer] = field(init=False)
+    activities: list[PlacedActivity] = field(init=False)
     shared_input: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.layers = placed_layers(self.grid.recipes, len(self.network.hidden), self.precision)
-        self.shared_input = not any(placed.site == 0 for placed in self.layers)
+        recipes = self.grid.recipes
+        self.placed = placed_layers(recipes, self.sites, self.precision)
+        self.activities = placed_activities(recipes, self.sites, self.precision)
+        own_inputs = any(isinstance(each, Batch | PassLoss) for each in recipes[0])
+        self.shared_input = not own_inputs and not any(placed.site.number == 0 for placed in self.placed)
 
     @property
     def layer_names(self) -> tuple[str, ...]:
         """linear1, linear2, ..., output."""
         return self.network.layer_names()
 
+    @property
+    def layers(self) -> list[PlacedLayer]:
+        """The recipes' layers."""
+        return self.placed
+
+    @property
+    def sites(self) -> list[Site]:
+        """The input, and behind each hidden layer."""
+        return mlp_sites(self.network)
+
+    @property
+    def statistics(self) -> list[str]:
+        """The layers' running statistics."""
+        return [f"{placed.name}.{kind}" for placed in self.placed for kind in placed.layer.state]
+
+    def layer_type(self, parameter: str) -> str:
+        """Linear, or the regularizer's own."""
+        layer = parameter.rpartition(".")[0]
+        return next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), "Linear")
+
     def activation_bytes(self, rows: int) -> int:
         """About what one variant's activations take for so many rows."""
         return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
 
     @classmethod
-    def start(
-        cls, grid: Grid, precision: Precision, optimizer: str, *, network: MLP, inputs: int, outputs: int
-    ) -> MLPBlock:
+    def start(cls, grid: Grid, precision: Precision, *, network: MLP, inputs: int, outputs: int) -> MLPBlock:
         """A block with each seed's initial weights."""
-        block = cls(grid, precision, optimizer, network, inputs, outputs)
+        block = cls(grid, precision, network, inputs, outputs)
         per_seed = [initial_values(network, inputs, outputs, seed) for seed in grid.seeds]
         values = {name: torch.from_numpy(np.stack([each[name] for each in per_seed])) for name in per_seed[0]}
         block.fill({name: value[:, None] for name, value in values.items()})  # all recipes of a seed start alike
@@ -74,73 +95,123 @@ class MLPBlock(Block):
         self.parameters = {name: self.stored(name, values[name]) for name in names}
         self.state = {}
         widths = self.network.widths(self.inputs, self.outputs)
-        for placed in self.layers:
+        for placed in self.placed:
             for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
                 for kind, start in initial.items():
                     name = f"{placed.name}.{kind}"
-                    fresh = torch.full((1, 1, widths[placed.site]), start)
+                    fresh = torch.full((1, 1, widths[placed.site.number]), float(start))
                     store[name] = self.stored(name, values.get(name, fresh))
+        self.fill_weights(values)
         for parameter in self.parameters.values():
             parameter.requires_grad_()
-        self.plan_pieces()
 
     def stored(self, name: str, value: Tensor) -> Tensor:
         """A tensor (S, R, *shape in a single network) in the block's own layout, as a copy."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         value = value.to(self.precision.device, self.precision.weights).expand(s, r, *value.shape[2:])
+        if "@" in name:
+            return value.contiguous().clone()
         value = value.mT if value.ndim == 4 else value[:, :, None]  # (S, R, inputs, outputs) or (S, R, 1, F)
         if self.is_first(name):
             value = value.permute(0, 2, 1, 3).reshape(s, value.shape[2], -1)
         return value.contiguous().clone()
 
     def is_first(self, name: str) -> bool:
-        """Whether the parameter is the first layer's, in the layout that shares a seed's inputs."""
-        return self.shared_input and name.startswith(f"{self.layer_names[0]}.")
+        """Whether the parameter is the first layer's (or a copy of it), in the layout that shares a seed's inputs."""
+        return self.shared_input and owner(name).startswith(f"{self.layer_names[0]}.")
 
     def grid_view(self, name: str, tensor: Tensor) -> Tensor:
         """A view (S, R, *shape in a single network)."""
+        if "@" in name:
+            return tensor
         if self.is_first(name):
             s, n, _ = tensor.shape
             tensor = tensor.view(s, n, len(self.grid.recipes), -1).permute(0, 2, 1, 3)
-        return tensor.mT if name.endswith(".weight") and not name.startswith("norm") else tensor.squeeze(2)
+        layer, _, kind = owner(name).rpartition(".")
+        return tensor.mT if kind == "weight" and layer in self.layer_names else tensor.squeeze(2)
 
-    def losses(self, x: Tensor, y: Tensor, noise: Noise, pick: Any) -> Tensor:
-        """(S, B, F) and (S, B) -> (S, R)."""
+    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+        """(S, 1 or R, B, F) -> (S, R, B, outputs)."""
         values = {**self.parameters, **self.state}
-        h = x[pick]
-        for site in range(len(self.network.hidden) + 1):
-            if site:
-                h = self.linear(h, site)
-                for placed in self.layers_at(site, before=True):
-                    h = placed.train(self.wide(h), values, noise, pick)
-                h = FUNCTIONS[self.network.activation](h)
-            for placed in self.layers_at(site, before=False):
-                h = placed.train(self.wide(h), values, noise, pick)
-        z = self.linear(h, len(self.network.hidden) + 1)
-        self.state = {name: values[name].detach() for name in self.state}
-        return data_losses(z, y[pick])
+        self.tapped = None
+        z = self.activations(rows, values, way)[-1]
+        if way.mode in (TRAIN, MEASURE):
+            self.state = {name: values[name].detach() for name in self.state}
+        return z
 
-    def layers_at(self, site: int, *, before: bool) -> list[PlacedLayer]:
-        """The layers at a site, before its activation or after."""
-        return [placed for placed in self.layers if placed.site == site and placed.layer.before_activation == before]
+    def activations(self, rows: Tensor, values: Values, way: Pass) -> list[Tensor]:
+        """(S, 1 or R, B, F) -> the activations of each hidden layer, and the outputs, each (S, R, B, F)."""
+        h = rows[:, 0] if self.shared_input else rows
+        seen = []
+        for site in self.sites:
+            if site.number:
+                h = self.linear(h, site.number, values, way)
+            h = self.through(h, site, values, way, before=True)
+            if site.number:
+                h = FUNCTIONS[self.network.activation](h)
+            self.tap(h, site, way)
+            seen.append(h)
+            h = self.through(h, site, values, way, before=False)
+        return [*seen[1:], self.linear(h, len(self.layer_names), values, way)]
+
+    def through(self, h: Tensor, site: Site, values: Values, way: Pass, *, before: bool) -> Tensor:
+        """Activations through the layers at a site, before its activation or after; new state goes into ``values``."""
+        for placed in self.placed:
+            if placed.site == site and placed.layer.before_activation == before:
+                wide = self.wide(h)
+                out = self.through_layer(placed, wide[..., None, None] if placed.layer.maps else wide, values, way)
+                h = out.flatten(3) if placed.layer.maps else out
+        return h
 
     def wide(self, h: Tensor) -> Tensor:
-        """Activations for a regularizing layer: (S, R, B, F) in the precision of the weights."""
+        """Activations for a regularizer: (S, 1 or R, B, F) in the precision of the weights."""
         h = h if h.ndim == 4 else h[:, None]  # the input itself, which all recipes share
         return h.to(self.precision.weights)
 
-    def linear(self, h: Tensor, number: int) -> Tensor:
-        """The ``number``-th linear layer: (S, B, F) or (S, R, B, F) -> (S, R, B, F)."""
-        name = self.layer_names[number - 1]
+    def through_layer(self, placed: PlacedLayer, h: Tensor, values: Values, way: Pass) -> Tensor:
+        """Through one layer; what it learns and remembers broadcasts against what it acts on."""
+        layer, knobs = placed.layer, placed.columns.at(self.passed)
+        names = [f"{placed.name}.{kind}" for kind in (*layer.parameters, *layer.state)]
+        inputs = [values[n].view(*values[n].shape[:2], 1, -1, 1, 1) if layer.maps else values[n] for n in names]
+        if way.mode == EVALUATE or (way.mode == MEASURE and not layer.state):
+            evaluated: Tensor = layer.evaluate(h, *inputs, **knobs)
+            return evaluated
+        if way.mode == MEASURE:  # what is remembered is then this batch alone
+            knobs = {name: torch.ones_like(value) if name == "momentum" else value for name, value in knobs.items()}
+        out, *state = type(layer).torch(h, *way.draw(layer.noise, placed.spot, h.shape[2:]), *inputs, **knobs)
+        for kind, value in zip(layer.state, state, strict=True):
+            name = f"{placed.name}.{kind}"
+            values[name] = value.view_as(values[name])
+        return out
+
+    def tap(self, h: Tensor, site: Site, way: Pass) -> None:
+        """Note the penalties on the activations of a site."""
+        for each in self.activities:
+            if each.site == site and way.mode in (TRAIN, AGAIN):
+                penalty = each.unit.torch(self.wide(h), **each.columns.at(self.passed))
+                self.tapped = penalty if self.tapped is None else self.tapped + penalty
+
+    def linear(self, h: Tensor, number: int, values: Values, way: Pass) -> Tensor:
+        """The ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
-        w = self.parameters[f"{name}.weight"].to(self.precision.matmul)
+        name = self.layer_names[number - 1]
+        w = self.weight(f"{name}.weight", values, way).to(self.precision.matmul)
         b = self.parameters[f"{name}.bias"].to(self.precision.matmul)
         h = h.to(self.precision.matmul)
-        if h.ndim == 3 and self.shared_input:
+        if h.ndim == 3:
             out = torch.baddbmm(b, h, w)
             return out.view(s, h.shape[1], r, -1).transpose(1, 2)
         h = h.expand(s, r, *h.shape[2:])
         return torch.baddbmm(b.flatten(0, 1), h.flatten(0, 1), w.flatten(0, 1)).view(s, r, h.shape[2], -1)
+
+    def weight(self, name: str, values: Values, way: Pass) -> Tensor:
+        """A linear layer's weight as it acts, in the layout in which it is stored."""
+        w = self.parameters[name]
+        for placed in self.weights:
+            if placed.parameter == name:
+                acting = self.acting_weight(placed, self.grid_view(name, w), values, way).mT
+                w = acting.permute(0, 2, 1, 3).reshape(w.shape) if self.is_first(name) else acting
+        return w
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
@@ -149,20 +220,8 @@ class MLPBlock(Block):
 
     def evaluate(self, x: Tensor) -> list[Tensor]:
         """(rows, F) -> the activations of each hidden layer, and the outputs, each (S, R, rows, F); evaluation mode."""
-        values = {**self.parameters, **self.state}
-        h = x[None].expand(len(self.grid.seeds), *x.shape)
-        if not self.shared_input:
-            h = h[:, None]
-        seen = []
-        for site in range(1, len(self.network.hidden) + 1):
-            h = self.linear(h, site)
-            for placed in self.layers_at(site, before=True):
-                h = placed.evaluate(self.wide(h), values)
-            h = FUNCTIONS[self.network.activation](h)
-            for placed in self.layers_at(site, before=False):
-                h = placed.evaluate(self.wide(h), values)
-            seen.append(h)
-        return [*seen, self.linear(h, len(self.network.hidden) + 1)]
+        rows = x.expand(len(self.grid.seeds), 1, *x.shape)
+        return self.activations(rows, {**self.parameters, **self.state}, Pass(EVALUATE))
 
     @torch.no_grad()
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
@@ -172,21 +231,34 @@ class MLPBlock(Block):
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """An ordinary ``nn.Sequential`` with the recipe's layers in it."""
         module = with_layers(self.network.build(self.inputs, self.outputs), variant.recipe, self.network, self.inputs)
+        module.to(self.precision.weights)
         module.load_state_dict(values, strict=False)  # not in values: torch's count of batches, which serves nothing
         return module.eval()
+
+
+def owner(name: str) -> str:
+    """The parameter or state of which a value is a copy, or itself (Note [names of values])."""
+    return name.rpartition(":")[2]
+
+
+def mlp_sites(network: MLP) -> list[Site]:
+    """Where layers may stand in a perceptron: at the input, and behind each hidden layer."""
+    hidden = network.layer_names()[:-1]
+    return [input_site(), *(hidden_site(number, name, "Linear") for number, name in enumerate(hidden, start=1))]
 
 
 def with_layers(plain: nn.Sequential, recipe: Recipe, network: MLP, inputs: int) -> nn.Sequential:
     """The network with the recipe's layers as ordinary modules, named as the block's parameters are."""
     widths = (inputs, *network.hidden)
-    placed = placed_layers([recipe], len(network.hidden), CHECKING)
+    placed = placed_layers([recipe], mlp_sites(network), CHECKING)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
 
     def insert(site: int, *, before: bool) -> None:
         for each in placed:
-            if each.site == site and each.layer.before_activation == before:
-                layers[each.name] = each.layer.module(widths[site])
+            if each.site.number == site and each.layer.before_activation == before:
+                layers[each.name] = each.layer.settled(*each.site.names).module(widths[site])
 
+    insert(0, before=True)
     insert(0, before=False)
     for name, module in plain.named_children():
         layers[name] = module

@@ -7,27 +7,40 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from bridle.engine.block import Block, Values
-from bridle.engine.feed import Noise
-from bridle.engine.hooked import HookedModule, Passing
-from bridle.engine.losses import data_losses
+from bridle.acting import Site, first_spot
+from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values, as_matrix
+from bridle.engine.hooked import HookedModule, Hung, Passing, key
 from bridle.engine.outline import Outline, make
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedLayer, placed_layers
+from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
+from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX
+from bridle.places import Draw
+from bridle.places.module import map_size
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
-PREFIX = "recipe_"  # of the layers that a recipe adds: a module may well have a norm1 of its own
-OWN_DROPOUT_SPOTS = 2**16  # the noise of the module's own dropout layers is numbered from here
 ROWS_AT_A_TIME = 256  # of an evaluation: a convolution's activations are large
+
+
+Words = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
+
+
+class Given(NamedTuple):
+    """All that differs from variant to variant."""
+
+    parameters: Values
+    state: Values
+    numbers: dict[str, Values]
+    noise: dict[str, list[Tensor]]
 
 
 @dataclass
@@ -36,28 +49,51 @@ class ModuleBlock(Block):
 
     outline: Outline
     stacked: bool  # False: the grid is a single variant whose module torch.func cannot take
-    layers: list[PlacedLayer] = field(init=False)
+    placed: list[PlacedLayer] = field(init=False)
+    activities: list[PlacedActivity] = field(init=False)
     hooked: HookedModule = field(init=False)
     buffers: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.layers = self.placed(self.grid.recipes)
-        self.hooked = HookedModule(self.outline, self.layers, self.precision)
+        self.placed = self.placed_for(self.grid.recipes)
+        self.activities = placed_activities(self.grid.recipes, self.sites, self.precision)
+        self.hooked = HookedModule(self.outline, Hung(self.placed, [], self.activities), self.precision)
         self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
+
+    @property
+    def layers(self) -> list[PlacedLayer]:
+        """The recipes' layers."""
+        return self.placed
+
+    @property
+    def sites(self) -> list[Site]:
+        """As the outline found them."""
+        return self.outline.sites
+
+    @property
+    def statistics(self) -> list[str]:
+        """The layers' running statistics, and the module's own buffers that are numbers."""
+        own = [name for name in self.buffers if self.state[name].is_floating_point()]
+        return [*own, *(f"{placed.name}.{kind}" for placed in self.placed for kind in placed.layer.state)]
+
+    def layer_type(self, parameter: str) -> str:
+        """The type of the module that owns the parameter, or the regularizer's own."""
+        layer = parameter.rpartition(".")[0]
+        ours = next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), None)
+        return ours or type(self.outline.module.get_submodule(layer)).__name__
 
     @classmethod
     def start(
         cls,
         grid: Grid,
         precision: Precision,
-        optimizer: str,
         outline: Outline,
         *,
         factory: Callable[[], nn.Module],
         stacked: bool,
     ) -> ModuleBlock:
         """A block with each seed's initial weights."""
-        block = cls(grid, precision, optimizer, outline, stacked)
+        block = cls(grid, precision, outline, stacked)
         per_seed = [tensors(make(factory, seed)) for seed in grid.seeds]
         block.fill({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
         return block
@@ -73,12 +109,12 @@ class ModuleBlock(Block):
         return next(name for name, parameter in self.hooked.module.named_parameters() if parameter is weight)
 
     def gamma_name(self, site: int) -> str:
-        """As the block calls it: see :meth:`placed`."""
+        """As the block calls it: see :meth:`placed_for`."""
         return f"{PREFIX}{super().gamma_name(site)}"
 
-    def placed(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
+    def placed_for(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
         """The recipes' layers, under names that the module's own parts do not have."""
-        layers = placed_layers(recipes, len(self.outline.layers) - 1, self.precision)
+        layers = placed_layers(recipes, self.sites, self.precision)
         return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
 
     def activation_bytes(self, rows: int) -> int:
@@ -91,15 +127,16 @@ class ModuleBlock(Block):
         self.parameters = {name: self.stored(name, values[name]) for name, each in own.items() if each.requires_grad}
         frozen = [name for name in own if name not in self.parameters]
         self.state = {name: self.stored(name, values[name]) for name in (*frozen, *self.buffers)}
-        for placed in self.layers:
+        for placed in self.placed:
             units = self.units(placed)
             for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
                 for kind, start in initial.items():
                     name = f"{placed.name}.{kind}"
-                    store[name] = self.stored(name, values.get(name, torch.full((1, 1, units), start)))
+                    store[name] = self.stored(name, values.get(name, torch.full((1, 1, units), float(start))))
+        self.fill_weights(values)
+        self.hooked.hung = Hung(self.placed, self.weights, self.activities)
         for parameter in self.parameters.values():
             parameter.requires_grad_()
-        self.plan_pieces()
 
     def units(self, placed: PlacedLayer) -> int:
         """How many units pass a layer: channels where there are positions too."""
@@ -107,8 +144,10 @@ class ModuleBlock(Block):
 
     def shape_at(self, placed: PlacedLayer) -> torch.Size:
         """The shape of one row where a layer stands."""
-        behind = placed.layer.before_activation
-        return self.outline.outputs[placed.site - 1] if behind else self.outline.inputs[placed.site]
+        number, hidden = placed.site.number, len(self.outline.layers)
+        if number >= hidden:
+            return self.outline.points[number - hidden][1]
+        return self.outline.outputs[number - 1] if follows(placed) else self.outline.inputs[number]
 
     def stored(self, name: str, value: Tensor) -> Tensor:
         """(S, R, *shape) -> (S·R, *shape), as a copy."""
@@ -120,57 +159,78 @@ class ModuleBlock(Block):
         """(S·R, *shape) -> (S, R, *shape)."""
         return tensor.view(len(self.grid.seeds), len(self.grid.recipes), *tensor.shape[1:])
 
-    def losses(self, x: Tensor, y: Tensor, noise: Noise, pick: Any) -> Tensor:
-        """(S, B, ...) and (S, B) -> (S, R)."""
+    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+        """(S, 1 or R, B, features) -> (S, R, B, outputs)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
-        drawn = {key: value[pick] for key, value in self.drawn(noise, x.shape[1]).items()}
-        spread = {key: value[:, None].expand(s, r, *value.shape[1:]).flatten(0, 1) for key, value in drawn.items()}
-        rows = x[pick][:, None].expand(s, r, *x.shape[1:]).flatten(0, 1)
-        z, state = self.run(self.train_one, rows, spread)
-        self.state = {name: value.detach() for name, value in state.items()}
-        return data_losses(z.view(s, r, *z.shape[1:]), y[pick])
+        x = rows.expand(s, r, *rows.shape[2:]).flatten(0, 1)
+        noise = {
+            name: [each.expand(s, r, *each.shape[2:]).flatten(0, 1) for each in drawn]
+            for name, drawn in self.drawn(way, rows.shape[2]).items()
+        }
+        one = partial(self.pass_one, mode=way.mode)
+        z, state, penalty = self.run(one, x.view(*x.shape[:2], *self.outline.row), noise)
+        self.tapped = penalty.view(s, r) if self.activities and way.mode in (TRAIN, AGAIN) else None
+        if way.mode in (TRAIN, MEASURE):
+            self.state = {**self.state, **{name: value.detach() for name, value in state.items()}}
+        return self.grid_view("", z)
 
-    def drawn(self, noise: Noise, batch: int) -> Values:
-        """The noise of a step by the name of the layer that it is for, each (seeds of the stack, rows, units)."""
-        found = {}
-        for placed in self.layers:
-            if placed.layer.draws_noise:
-                shape = self.shape_at(placed)
-                found[placed.name] = noise.uniform(placed.spot, *flat_shape(batch, shape))
+    def drawn(self, way: Pass, batch: int) -> dict[str, list[Tensor]]:
+        """The noise of a pass by the name of what it is for, each (S, 1, *shape)."""
+        if way.mode not in (TRAIN, AGAIN):
+            return {}
+        found: dict[str, list[Tensor]] = {}
+        for placed in self.placed:
+            row = self.shape_at(placed)
+            maps = placed.layer.maps
+            subject: tuple[int, ...] = (batch, row[0], *map_size(row[1:])) if maps else flat_shape(batch, row)
+            found[placed.name] = way.draw(placed.layer.noise, placed.spot, subject)
+        for each in self.weights:
+            matrix = as_matrix(self.grid_view(each.parameter, self.parameters[each.parameter]))
+            found[key(each)] = way.draw(each.layer.noise, first_spot(each.layer, each.parameter), matrix.shape[2:])
         for number, (name, shape) in enumerate(self.outline.own_dropouts):
-            found[name] = noise.uniform(OWN_DROPOUT_SPOTS + number, *flat_shape(batch, shape))
+            found[name] = way.draw((Draw(),), OWN_DROPOUT_SPOTS + number, flat_shape(batch, shape))
         return found
 
-    def run(self, one: Callable[..., Any], x: Tensor, noise: Values, x_dim: int | None = 0) -> Any:
+    def run(self, one: Callable[..., Any], x: Tensor, noise: dict[str, list[Tensor]], x_dim: int | None = 0) -> Any:
         """``one`` variant's function, over all of them."""
-        numbers = {placed.name: {k: v.flatten() for k, v in placed.numbers.items()} for placed in self.layers}
-        seeds = len(self.grid.seeds)
-        knobs = {name: {k: v.repeat(seeds) for k, v in each.items()} for name, each in numbers.items()}
-        arguments = (self.parameters, self.state, knobs, noise)
+        numbers: dict[str, Values] = {}
+        words: Words = {}
+        hung: list[PlacedLayer | PlacedWeight | PlacedActivity] = [*self.placed, *self.weights, *self.activities]
+        for each in hung:
+            knobs = each.columns.at(self.passed)
+            columns = {name: value for name, value in knobs.items() if isinstance(value, Tensor)}
+            words[key(each)] = {name: value for name, value in knobs.items() if name not in columns}
+            numbers[key(each)] = {k: v.flatten().repeat(len(self.grid.seeds)) for k, v in columns.items()}
+        state = {name: value for name, value in self.state.items() if ":" not in name}
+        given = Given(self.parameters, state, numbers, noise)
+        with_words = partial(one, words)
         if self.stacked:
-            return vmap(one, in_dims=(0, 0, 0, 0, x_dim))(*arguments, x)
-        alone = pytree.tree_map(lambda tensor: tensor[0], arguments)
-        return pytree.tree_map(lambda tensor: tensor[None], one(*alone, x[0] if x_dim == 0 else x))
+            return vmap(with_words, in_dims=(0, x_dim))(given, x)
+        alone = pytree.tree_map(lambda tensor: tensor[0], given)
+        return pytree.tree_map(lambda tensor: tensor[None], with_words(alone, x[0] if x_dim == 0 else x))
 
-    def train_one(
-        self, parameters: Values, state: Values, numbers: Any, noise: Values, x: Tensor
-    ) -> tuple[Tensor, Values]:
-        """One variant's outputs (batch, outputs) in training mode, and its new state."""
-        buffers = {name: state[name].clone() for name in self.buffers}
-        own = {name: value for name, value in state.items() if name not in buffers}
-        passing = Passing({**parameters, **own}, numbers, noise, training=True)
+    def passing(self, mode: str, words: Words, given: Given, **more: Any) -> tuple[Passing, Values]:
+        """What the hooks need of one variant, and its module's buffers."""
+        buffers = {name: given.state[name].clone() for name in self.buffers}
+        own = {name: value for name, value in given.state.items() if name not in buffers}
+        knobs = {name: {**each, **words[name]} for name, each in given.numbers.items()}
+        return Passing(mode, {**given.parameters, **own}, knobs, given.noise, **more), buffers
+
+    def pass_one(self, words: Words, given: Given, x: Tensor, *, mode: str) -> tuple[Tensor, Values, Tensor]:
+        """One variant's outputs (batch, outputs), its new state, and its penalties on activations."""
+        passing, buffers = self.passing(mode, words, given)
         z = self.hooked(passing, buffers, x)
-        return z, {**own, **passing.state, **buffers}
+        return z, {**passing.state, **buffers}, z.new_zeros(()) + passing.penalty
 
-    def evaluate_one(self, parameters: Values, state: Values, numbers: Any, noise: Values, x: Tensor) -> Tensor:
+    def evaluate_one(self, words: Words, given: Given, x: Tensor) -> Tensor:
         """One variant's outputs (rows, outputs) in evaluation mode."""
-        passing = Passing({**parameters, **state}, numbers, noise, training=False)
-        return self.hooked(passing, {n: state[n] for n in self.buffers}, x)
+        passing, buffers = self.passing(EVALUATE, words, given)
+        return self.hooked(passing, buffers, x)
 
-    def ranges_one(self, parameters: Values, state: Values, numbers: Any, noise: Values, x: Tensor) -> Any:
+    def ranges_one(self, words: Words, given: Given, x: Tensor) -> Any:
         """One variant's least and greatest value of each unit."""
-        passing = Passing({**parameters, **state}, numbers, noise, training=False, ranges={})
-        self.hooked(passing, {n: state[n] for n in self.buffers}, x)
+        passing, buffers = self.passing(EVALUATE, words, given, ranges={})
+        self.hooked(passing, buffers, x)
         return passing.ranges
 
     @torch.no_grad()
@@ -197,24 +257,39 @@ class ModuleBlock(Block):
         with torch.no_grad():
             for name, tensor in tensors(module).items():
                 tensor.copy_(values[name])
-        layers = self.placed([variant.recipe])
+        layers = self.placed_for([variant.recipe])
         for position, name in enumerate(self.layer_names):
-            before = [each for each in layers if each.site == position and not each.layer.before_activation]
-            behind = [each for each in layers if each.site == position + 1 and each.layer.before_activation]
+            before = [each for each in layers if each.site.number == position and not follows(each)]
+            behind = [each for each in layers if each.site.number == position + 1 and follows(each)]
             around = OrderedDict((each.name, self.filled_layer(each, values)) for each in before)
             around["layer"] = module.get_submodule(name)
             around.update((each.name, self.filled_layer(each, values)) for each in behind)
             if before or behind:
                 module.set_submodule(name, nn.Sequential(around))
+        for each in layers:
+            if each.site.number >= len(self.layer_names):
+                name = self.outline.points[each.site.number - len(self.layer_names)][0]
+                behind_point = OrderedDict(point=module.get_submodule(name))
+                behind_point[each.name] = self.filled_layer(each, values)
+                module.set_submodule(name, nn.Sequential(behind_point))
         return module.eval()
 
     def filled_layer(self, placed: PlacedLayer, values: Values) -> nn.Module:
         """An ordinary module for one of the recipe's layers, with its values."""
-        layer = placed.layer.module(self.units(placed), len(self.shape_at(placed)) + 1).to(self.precision.weights)
+        layer = (
+            placed.layer.settled(*placed.site.names)
+            .module(self.units(placed), len(self.shape_at(placed)) + 1)
+            .to(self.precision.weights)
+        )
         prefix = f"{placed.name}."
         own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
         layer.load_state_dict(own, strict=False)  # not in values: torch's count of batches, which serves nothing
         return layer
+
+
+def follows(placed: PlacedLayer) -> bool:
+    """Whether a layer acts on what a weighted layer puts out, not on what the next one takes in."""
+    return placed.layer.before_activation and placed.site.number > 0
 
 
 def tensors(module: nn.Module) -> Values:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+from bridle.acting import Site
+from bridle.outline import WEIGHTED, sites_of, watch
 
 
 def make(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -18,7 +19,9 @@ def make(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
         torch.manual_seed(seed)
         module = factory()
     if not isinstance(module, nn.Module):
-        raise ValueError(f"a network is mlp(...), linear() or a function that returns an nn.Module, got {module!r}")
+        raise ValueError(
+            f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, got {module!r}"
+        )
     return module
 
 
@@ -27,40 +30,37 @@ class Outline:
     """A module as the engine sees it: its weighted layers in running order, with the shapes that pass them."""
 
     module: nn.Module  # in evaluation mode
+    row: torch.Size
     layers: tuple[str, ...]
     inputs: tuple[torch.Size, ...]  # of each weighted layer, for one row
     outputs: tuple[torch.Size, ...]
     own_dropouts: tuple[tuple[str, torch.Size], ...]
+    points: tuple[tuple[str, torch.Size], ...]  # other modules that give out a tensor, and its shape for one row
 
     @classmethod
     def of(cls, module: nn.Module, row: Tensor, outputs: int) -> Outline:
         """Run ``row`` (1, ...) through the module and watch; ``ValueError`` where it does not come out (1, outputs)."""
-        seen: dict[str, tuple[torch.Size, torch.Size]] = {}
-
-        def watch(name: str) -> Callable[..., None]:
-            def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-                seen.setdefault(name, (inputs[0].shape[1:], output.shape[1:]))
-
-            return note
-
-        watched = {name: each for name, each in module.named_modules() if isinstance(each, (*WEIGHTED, nn.Dropout))}
-        handles = [each.register_forward_hook(watch(name)) for name, each in watched.items()]
         try:
             with torch.no_grad():
-                z = module.eval()(row)
+                z, seen = watch(module, lambda: module.eval()(row))
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {error}") from error
-        finally:
-            for handle in handles:
-                handle.remove()
         if not isinstance(z, Tensor) or z.shape != (1, outputs):
             found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
             raise ValueError(
                 f"the network must map a batch to shape (batch, {outputs}); for a batch of 1 it gave {found}"
             )
-        layers = tuple(name for name in seen if isinstance(watched[name], WEIGHTED))
-        dropouts = tuple((name, seen[name][0]) for name in seen if name not in layers)
-        return cls(module, layers, tuple(seen[n][0] for n in layers), tuple(seen[n][1] for n in layers), dropouts)
+        parts = dict(module.named_modules())
+        layers = tuple(name for name in seen if isinstance(parts[name], WEIGHTED))
+        dropouts = tuple((name, seen[name].into[1:]) for name in seen if isinstance(parts[name], nn.Dropout))
+        points = tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name not in layers)
+        inputs, results = tuple(seen[name].into[1:] for name in layers), tuple(seen[name].out[1:] for name in layers)
+        return cls(module, row.shape[1:], layers, inputs, results, dropouts, points)
+
+    @property
+    def sites(self) -> list[Site]:
+        """Where layers may stand: the input, behind each hidden weighted layer, and elsewhere by name."""
+        return sites_of(self.module, self.layers, [name for name, _ in self.points])
 
 
 def stackable(outline: Outline, rows: Tensor) -> bool:

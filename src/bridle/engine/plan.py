@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bridle.places import Layer
+from bridle.places import Average, Ensemble, Gradient, Loss, Stop, Weight
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
@@ -33,10 +33,17 @@ class Grid:
         return len(self.seeds) * len(self.recipes)
 
 
-def structure(recipe: Recipe) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """What must be equal for two recipes to run through the same program: their layers, numbers aside."""
-    layers = [each for each in recipe if isinstance(each, Layer)]
-    return tuple((type(each).__name__, tuple(each.settings(numbers=False).values())) for each in layers)
+# What acts on one parameter after the other can be done for some recipes of a block and not for others.
+APART = (Loss, Gradient, Weight, Average, Stop)
+
+
+def structure(recipe: Recipe) -> tuple[object, ...]:
+    """What must be equal for two recipes to run through the same program: batches, layers, passes; numbers aside."""
+    return tuple(
+        each if isinstance(each, Ensemble) else (type(each).__name__, tuple(each.settings(numbers=False).values()))
+        for each in recipe
+        if not isinstance(each, APART)
+    )
 
 
 def grids(variants: Iterable[Variant]) -> list[Grid]:

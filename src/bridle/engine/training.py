@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -19,11 +20,15 @@ from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import ROWS_AT_A_TIME, Recorder
 from bridle.engine.stack import Stack
+from bridle.engine.stopping import Stopping
 from bridle.engine.threads import Threads
-from bridle.networks import MLP, Network, mlp
+from bridle.networks import MLP, Described, Network, mlp
+from bridle.places import Average, Ensemble, Stop
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
+
+COUNTED_STEPS = 1000  # of a training, to see how many copies an ensemble takes
 
 
 def train(
@@ -35,8 +40,8 @@ def train(
 ) -> Run:
     """Train one network with one recipe under one seed; the run's ``model`` is a plain ``torch.nn.Module``.
 
-    ``network`` is ``mlp(...)``, ``linear()`` or a zero-argument factory of any module that maps (batch, ...) to
-    (batch, outputs); by default ``mlp(128, 64)``.
+    ``network`` is ``mlp(...)``, ``linear()``, ``residual_mlp(...)``, ``convnet(...)``, or a zero-argument factory of
+    any module that maps (batch, ...) to (batch, outputs); by default ``mlp(128, 64)``.
     """
     variant = Variant(Recipe.of(recipe), seed)
     return next(train_variants(data, [variant], network or mlp(128, 64), protocol or Protocol()))
@@ -71,7 +76,8 @@ def train_variants(
         for variant in variants:
             yield train_alone(Stack([variant], program.start, table, protocol, precision), recorder, told)
         return
-    for members in split(variants, program.bytes_per_variant(protocol.batch_size), memory):
+    bytes_per_variant = program.bytes_per_variant(protocol.batch_size, {variant.recipe for variant in variants})
+    for members in split(variants, bytes_per_variant, memory):
         yield from train_stack(Stack(members, program.start, table, protocol, precision), recorder, told)
 
 
@@ -93,26 +99,39 @@ class Program(NamedTuple):
     @classmethod
     def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
         """The program for a network; ``ValueError`` where it does not fit the data."""
-        optimizer = protocol.optimizer
         if isinstance(network, MLP):
-            sizes = {"inputs": data.n_inputs, "outputs": data.n_outputs}
-            return cls(lambda grid: MLPBlock.start(grid, precision, optimizer, network=network, **sizes), True)
+            inputs, outputs = data.n_inputs, data.n_outputs
+            start = partial(MLPBlock.start, precision=precision, network=network, inputs=inputs, outputs=outputs)
+            return cls(start, stacks=True)
+        if isinstance(network, Described):
+            network = network.factory(data.x_train.shape[1:], data.n_outputs)
         if not callable(network):
             raise ValueError(
-                f"a network is mlp(...), linear() or a function that returns an nn.Module, got {network!r}"
+                f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
+                f"got {network!r}"
             )
         rows = torch.from_numpy(data.x_train[:2]).to(precision.weights)
         outline = Outline.of(make(network, 0).to(precision.weights), rows[:1], data.n_outputs)
         stacks = stackable(outline, rows)
-        return cls(
-            lambda grid: ModuleBlock.start(grid, precision, optimizer, outline, factory=network, stacked=stacks), stacks
-        )
+        block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=stacks)
+        return cls(block, stacks)
 
-    def bytes_per_variant(self, batch: int) -> int:
-        """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations."""
+    def bytes_per_variant(self, batch: int, recipes: Iterable[Recipe] = ()) -> int:
+        """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
+
+        And what the recipe that keeps most keeps of the weights: averages, copies, the best epoch.
+        """
         block = self.start(Grid((0,), (Recipe(),)))
         parameters = sum(parameter.nbytes for parameter in block.parameters.values())
-        return 5 * parameters + block.activation_bytes(max(6 * batch, ROWS_AT_A_TIME))
+        kept = max((sum(map(copies_kept, recipe)) for recipe in recipes), default=0)
+        return (5 + kept) * parameters + block.activation_bytes(max(6 * batch, ROWS_AT_A_TIME))
+
+
+def copies_kept(unit: Regularizer) -> int:
+    """How often a regularizer keeps all weights of a network."""
+    if isinstance(unit, Ensemble):
+        return sum(unit.takes(step, COUNTED_STEPS) for step in range(COUNTED_STEPS))
+    return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "asks", ()))
 
 
 def train_alone(stack: Stack, recorder: Recorder, progress: Progress) -> Run:
@@ -125,22 +144,28 @@ def train_alone(stack: Stack, recorder: Recorder, progress: Progress) -> Run:
 def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterator[Run]:
     """Train one stack to its end."""
     threads = Threads()
+    stopping = Stopping(stack.variants, stack.table.task)
     for epoch in range(1, stack.protocol.passes + 1):
         with threads.chosen():
             step_losses = train_epoch(stack, threads, epoch, progress)
             points = recorder.curve_points(stack, epoch, step_losses)
         diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
+        whole = {variant: point for variant, point in points.items() if variant not in diverged}
+        recorder.keep(whole)
+        stopped = stopping.after_epoch(stack, whole, epoch)
         for variant in diverged:
             yield recorder.diverged(stack, variant, epoch)
-        if diverged:
-            progress(len(diverged) * (stack.steps - stack.done))
-        if len(diverged) == len(points):
+        for variant in stopped:
+            yield recorder.kept(stack, variant, stopping.bests[variant], epoch)
+        gone = [*diverged, *stopped]
+        if gone:
+            progress(len(gone) * (stack.steps - stack.done))
+        if len(gone) == len(points):
             return
-        if diverged:
-            stack.leave(diverged)
-        recorder.keep({variant: point for variant, point in points.items() if variant not in diverged})
+        if gone:
+            stack.leave(gone)
     with threads.chosen():
-        runs = list(recorder.finished(stack))
+        runs = list(recorder.finished(stack, stopping.bests))
     yield from runs
 
 

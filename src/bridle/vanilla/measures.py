@@ -11,28 +11,29 @@ from bridle.metrics import METRICS, dead_units, scores, weight_histogram
 from bridle.results import MAIN_METRIC, LayerSummary
 from bridle.vanilla.network import Network
 from bridle.vanilla.parts import Linear
+from bridle.vanilla.step import Predict
 
 
-def evaluate(network: Network, data: Data, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def evaluate(predict: Predict, data: Data, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Every metric of the task on these rows."""
-    found = scores(network.predict(x), y, task=data.task, target_scale=data.target_scale)
+    found = scores(predict(x), y, task=data.task, target_scale=data.target_scale)
     return {metric: float(score) for metric, score in found.items()}
 
 
-def curve_point(network: Network, data: Data) -> dict[str, float]:
+def curve_point(predict: Predict, data: Data) -> dict[str, float]:
     """Loss and main metric on the validation rows, and on as many training rows, the first ones."""
     rows = len(data.x_valid)
-    train = evaluate(network, data, data.x_train[:rows], data.y_train[:rows])
-    valid = evaluate(network, data, data.x_valid, data.y_valid)
+    train = evaluate(predict, data, data.x_train[:rows], data.y_train[:rows])
+    valid = evaluate(predict, data, data.x_valid, data.y_valid)
     shown = ("loss", MAIN_METRIC[data.task])
     return {f"{split}_{each}": found[each] for split, found in (("train", train), ("valid", valid)) for each in shown}
 
 
-def final_scores(network: Network, data: Data, diverged: bool) -> dict[str, dict[str, float]]:
+def final_scores(predict: Predict, data: Data, diverged: bool) -> dict[str, dict[str, float]]:
     """Every metric on every split; nan for a network that diverged."""
     if diverged:
         return {split: dict.fromkeys(METRICS[data.task], math.nan) for split in data.splits()}
-    return {split: evaluate(network, data, x, y) for split, (x, y) in data.splits().items()}
+    return {split: evaluate(predict, data, x, y) for split, (x, y) in data.splits().items()}
 
 
 def layer_summaries(network: Network, x: np.ndarray) -> list[LayerSummary]:
@@ -50,8 +51,8 @@ def layer_summaries(network: Network, x: np.ndarray) -> list[LayerSummary]:
             name=linear.name,
             units=len(linear.bias),
             dead_units=int(dead_units(low[linear.name], high[linear.name]).sum()),
-            weight_norm=float(np.sqrt((linear.weight**2).sum())),
-            weights=weight_histogram(linear.weight),
+            weight_norm=float(np.sqrt((linear.acting_weight**2).sum())),
+            weights=weight_histogram(linear.acting_weight),
             gammas=None if gamma is None else gamma.tolist(),
         )
         for linear, gamma in zip(linears, gammas, strict=True)

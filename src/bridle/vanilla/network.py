@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from bridle.acting import standing
-from bridle.draws import Noise, linear_weights
+from bridle.acting import Parameter, check_sites, hidden_site, input_site, selected, standing, stands_at
+from bridle.draws import linear_weights
 from bridle.networks import MLP
+from bridle.places import INPUT, ActivityLoss, WeightLayer
 from bridle.recipe import Recipe
-from bridle.vanilla.parts import ACTIVATIONS, Activation, Arrays, Linear, Part, Regularized, identity
+from bridle.vanilla.parts import (
+    ACTIVATIONS,
+    Activation,
+    Arrays,
+    Linear,
+    Part,
+    Regularized,
+    ThroughWeight,
+    Watched,
+    Way,
+    identity,
+)
 
 ROWS_AT_ONCE = 4096  # in evaluation, which bounds its memory
 
@@ -27,19 +40,29 @@ class Network:
         """All parameters by name, in order; change the arrays in place and the network changes."""
         return {name: w for part in self.parts for name, w in part.parameters.items()}
 
-    def train(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], Arrays]]:
-        """(batch, inputs) -> (batch, outputs), and the function from their gradient to those of all parameters."""
+    @property
+    def state(self) -> Arrays:
+        """All that moves along: running statistics, and what weight layers remember."""
+        return {name: value for part in self.parts for name, value in part.state.items()}
+
+    @property
+    def statistics(self) -> Arrays:
+        """The running statistics alone, which averages take in."""
+        return {name: value for name, value in self.state.items() if "@" not in name}
+
+    def train(self, x: np.ndarray, way: Way) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, Arrays]]]:
+        """(batch, inputs) -> (batch, outputs), and the function from their gradient to those of x and parameters."""
         h, links = x, []
         for part in self.parts:
-            h, link = part.train(h)
+            h, link = part.train(h, way)
             links.append(link)
 
-        def backward(g: np.ndarray) -> Arrays:
+        def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
             gradients: Arrays = {}
             for link in reversed(links):
                 g, of_parameters = link(g)
                 gradients |= of_parameters
-            return gradients
+            return g, gradients
 
         return h, backward
 
@@ -59,23 +82,76 @@ class Network:
                     found[part.name] = h
             yield found
 
+    def measure(self, x: np.ndarray) -> None:
+        """(batch, inputs): every running statistic becomes that of this batch, for the weights as they are."""
+        h = x
+        for part in self.parts:
+            h = part.measure(h)
+
+    @contextmanager
+    def holding(self, values: Arrays) -> Iterator[None]:
+        """Within, these parameters and state are in the network instead of its own."""
+        own = {**self.parameters, **self.state}
+        kept = {name: value.copy() for name, value in own.items()}
+        put(own, values)
+        try:
+            yield
+        finally:
+            put(own, kept)
+
+
+def put(arrays: Arrays, values: Arrays) -> None:
+    """Write values into the arrays of the same name, in place."""
+    for name, value in values.items():
+        if name in arrays:
+            arrays[name][...] = value
+
 
 def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) -> Network:
     """The network that the description means, with the recipe's layers in it and the seed's initial weights.
 
     A hidden layer is: linear, what acts before the activation (batch norm), activation, the rest (dropout). The output
-    layer is linear, and nothing acts on it.
+    layer is linear, and nothing acts on it but on its weight.
     """
-    noise = Noise(seed)
     widths = network.widths(inputs, outputs)
-    parts: list[Part] = [Regularized(each, inputs, noise) for each in standing(recipe, 0)]
-    for site, name in enumerate(network.layer_names(), start=1):
-        parts.append(Linear(name, *linear_weights(seed, site - 1, widths[site - 1], widths[site])))
-        if name == "output":
+    names = network.layer_names()
+    sites = [input_site(), *(hidden_site(k, name, "Linear") for k, name in enumerate(names[:-1], start=1))]
+    check_sites(recipe, sites)
+    parts: list[Part] = []
+    for number, name in enumerate((INPUT, *names)):
+        if number:
+            weight, bias = linear_weights(seed, number - 1, widths[number - 1], widths[number])
+            parts.append(Linear(name, weight, bias))
+        if name == names[-1]:
             parts.append(identity(name))
-        else:
-            layers = [Regularized(each, widths[site], noise) for each in standing(recipe, site)]
-            parts += [each for each in layers if each.before_activation]
+            continue
+        layers = [Regularized(each, widths[number]) for each in standing(recipe, sites[number])]
+        parts += [each for each in layers if each.before_activation]
+        if number:
             parts.append(ACTIVATIONS[network.activation](name))
-            parts += [each for each in layers if not each.before_activation]
-    return Network(parts)
+        watching = [each for each in recipe if isinstance(each, ActivityLoss) and stands_at(each, sites[number])]
+        parts += [Watched(each, sites[number]) for each in watching]
+        parts += [each for each in layers if not each.before_activation]
+    built = Network(parts)
+    hang_on_weights(built, recipe)
+    return built
+
+
+def hang_on_weights(network: Network, recipe: Recipe) -> None:
+    """Put the recipe's weight layers on the weights that they select."""
+    parameters = described(network)
+    linears = {f"{part.name}.weight": part for part in network.parts if isinstance(part, Linear)}
+    for layer in recipe:
+        if isinstance(layer, WeightLayer):
+            for each in selected(layer, parameters):
+                linear = linears[each.name]
+                linear.through.append(ThroughWeight(layer, each, linear.weight))
+
+
+def described(network: Network) -> list[Parameter]:
+    """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
+    found = []
+    for part in network.parts:
+        kind = type(part.layer).__name__ if isinstance(part, Regularized) else "Linear"
+        found += [Parameter(name, 1 if "@" in name else w.ndim, kind) for name, w in part.parameters.items()]
+    return found

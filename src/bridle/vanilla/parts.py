@@ -1,6 +1,6 @@
 """The parts of a network: each computes forward, and hands back the function that computes backward.
 
-``train(h)`` returns the part's output and ``backward``; ``evaluate(h)`` the output alone, as it is after training.
+``train(h, way)`` returns the part's output and ``backward``; ``evaluate(h)`` the output alone, as it is after training.
 ``backward(g)`` takes the gradient of the loss with respect to the output, and returns the gradient with respect to the
 input and the gradients of the part's ``parameters``, by name: one link of the chain rule. Numbers are float64, ``h``
 and ``g`` have the shape (batch, units).
@@ -8,18 +8,31 @@ and ``g`` have the shape (batch, units).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-from bridle.acting import Standing
-from bridle.draws import Noise
+from bridle.acting import Parameter, Site, Standing, first_spot
+from bridle.places import ActivityLoss, WeightLayer
+from bridle.vanilla.noise import StepNoise
 
-Arrays = dict[str, np.ndarray]  # parameters, or their gradients, by name
+Arrays = dict[str, np.ndarray]  # parameters, state, or gradients, by name
 Backward = Callable[[np.ndarray], tuple[np.ndarray, Arrays]]
 Function = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass
+class Way:
+    """One pass through the network while it trains."""
+
+    noise: StepNoise
+    passed: float = 0.0  # share of the training that is over
+    moves: bool = True  # whether running statistics move on
+    offset: int = 0  # added to every spot of noise: a second pass may draw its own
+    counts: bool = True  # whether penalties on activations count in this pass
+    penalties: list[float] = field(default_factory=list)  # those that were met
 
 
 class Part(Protocol):
@@ -29,37 +42,116 @@ class Part(Protocol):
     def parameters(self) -> Arrays:
         """The arrays that training changes, in place."""
 
-    def train(self, h: np.ndarray) -> tuple[np.ndarray, Backward]:
+    @property
+    def state(self) -> Arrays:
+        """The arrays that move along while it trains, in place: running statistics."""
+
+    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
         """The output while training, and the way back."""
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """The output once training is over."""
 
+    def measure(self, h: np.ndarray) -> np.ndarray:
+        """The output by the statistics of this batch alone, which the state becomes."""
+
 
 @dataclass
 class Linear:
-    """Every output is a weighted sum of all inputs: ``h Wᵀ + b``."""
+    """Every output is a weighted sum of all inputs: ``h Wᵀ + b``, where recipes may act on W each time it is used."""
 
     name: str
     weight: np.ndarray  # (outputs, inputs)
     bias: np.ndarray  # (outputs,)
+    through: list[ThroughWeight] = field(default_factory=list)  # the recipe's weight layers
 
     @property
     def parameters(self) -> Arrays:
-        """``linear1.weight``, ``linear1.bias``."""
-        return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.bias}
+        """``linear1.weight``, ``linear1.bias``, and what weight layers learn."""
+        learned = {name: w for each in self.through for name, w in each.parameters.items()}
+        return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.bias, **learned}
 
-    def train(self, h: np.ndarray) -> tuple[np.ndarray, Backward]:
+    @property
+    def state(self) -> Arrays:
+        """What weight layers remember."""
+        return {name: value for each in self.through for name, value in each.state.items()}
+
+    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
         """(batch, inputs) -> (batch, outputs)."""
+        w, links = self.weight, []
+        for each in self.through:
+            w, link = each.train(w, way)
+            links.append(link)
 
         def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
-            return g @ self.weight, {f"{self.name}.weight": g.T @ h, f"{self.name}.bias": g.sum(0)}
+            g_w: np.ndarray = g.T @ h
+            gradients: Arrays = {}
+            for link in reversed(links):
+                g_w, learned = link(g_w)
+                gradients |= learned
+            return g @ w, {f"{self.name}.weight": g_w, f"{self.name}.bias": g.sum(0), **gradients}
 
-        return self.evaluate(h), backward
+        return h @ w.T + self.bias, backward
+
+    @property
+    def acting_weight(self) -> np.ndarray:
+        """The weight as it acts once training is over."""
+        w = self.weight
+        for each in self.through:
+            w = each.evaluate(w)
+        return w
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """(batch, inputs) -> (batch, outputs)."""
-        return np.asarray(h @ self.weight.T + self.bias)
+        return np.asarray(h @ self.acting_weight.T + self.bias)
+
+    measure = evaluate
+
+
+class ThroughWeight:
+    """A weight layer of the recipe on one linear layer's weight."""
+
+    def __init__(self, layer: WeightLayer, parameter: Parameter, w: np.ndarray) -> None:
+        self.layer = layer
+        self.names = parameter.names
+        self.passed = 0.0  # share of the training that was over in the last step
+        self.spot = first_spot(layer, parameter.name)
+        prefix = f"{parameter.name}@{type(layer).__name__}"
+        self.parameters = {f"{prefix}.{kind}": begin(start, w) for kind, start in layer.parameters.items()}
+        self.state = {f"{prefix}.{kind}": begin(start, w) for kind, start in layer.state.items()}
+
+    def train(self, w: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+        """(outputs, inputs) -> the same shape; the state moves on."""
+        noise = way.noise.draw(self.layer.noise, self.spot + way.offset, (*w.shape, 1))
+        inputs = (*noise, *self.parameters.values(), *self.state.values())
+        self.passed = way.passed
+        numbers = self.layer.keywords(*self.names, passed=self.passed)
+        out, *state, layer_backward = self.layer.vanilla(w[..., None], *inputs, **numbers)
+        if way.moves:
+            move(self.state, state)
+
+        def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
+            g_w, *gradients = layer_backward(g[..., None])
+            return g_w[..., 0], dict(zip(self.parameters, gradients, strict=True))
+
+        return out[..., 0], backward
+
+    def evaluate(self, w: np.ndarray) -> np.ndarray:
+        """(outputs, inputs) -> the same shape."""
+        numbers = self.layer.keywords(*self.names, passed=self.passed)
+        inputs = (*self.parameters.values(), *self.state.values())
+        return np.asarray(self.layer.evaluate(w[..., None], *inputs, **numbers))[..., 0]
+
+
+def begin(start: Any, w: np.ndarray) -> np.ndarray:
+    """Where what is learned or remembered of a weight (outputs, inputs) begins."""
+    return np.array(start(w[..., None])) if callable(start) else np.full((len(w), 1, 1), float(start))
+
+
+def move(state: Arrays, new: Iterable[np.ndarray]) -> None:
+    """Put new values into the state, in place."""
+    for old, value in zip(state.values(), new, strict=True):
+        old[...] = value.reshape(old.shape)
 
 
 @dataclass
@@ -75,14 +167,19 @@ class Activation:
         """None."""
         return {}
 
-    def train(self, h: np.ndarray) -> tuple[np.ndarray, Backward]:
+    state = parameters
+
+    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> (batch, units)."""
+        del way  # it is the same in every pass
         a = self.function(h)
         return a, lambda g: (g * self.slope(a), {})
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """(batch, units) -> (batch, units)."""
         return self.function(h)
+
+    measure = evaluate
 
 
 def relu(name: str) -> Activation:
@@ -100,40 +197,100 @@ def sigmoid(name: str) -> Activation:
     return Activation(name, lambda h: 0.5 + 0.5 * np.tanh(0.5 * h), lambda a: a * (1 - a))
 
 
+def selu(name: str) -> Activation:
+    """Keeps units near mean 0 and deviation 1 where weights have variance 1/inputs (Klambauer et al., 2017)."""
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    return Activation(
+        name,
+        lambda h: scale * np.where(h > 0, h, alpha * np.expm1(np.minimum(h, 0.0))),
+        lambda a: np.where(a > 0, scale, a + scale * alpha),
+    )
+
+
 def identity(name: str) -> Activation:
     """Nothing: what the outputs pass through."""
     return Activation(name, lambda h: h, np.ones_like)
 
 
-ACTIVATIONS = {"relu": relu, "tanh": tanh, "sigmoid": sigmoid}
+ACTIVATIONS = {"relu": relu, "tanh": tanh, "sigmoid": sigmoid, "selu": selu}
 
 
 class Regularized:
     """A layer that the recipe adds, with the noise, the parameters and the state that it asks for."""
 
-    def __init__(self, standing: Standing, units: int, noise: Noise) -> None:
+    def __init__(self, standing: Standing, units: int) -> None:
         self.layer = layer = standing.layer
         self.before_activation = layer.before_activation
-        self.numbers = layer.settings(numbers=True)
-        self.parameters = {f"{standing.name}.{key}": np.full(units, value) for key, value in layer.parameters.items()}
-        self.state = {f"{standing.name}.{key}": np.full(units, value) for key, value in layer.state.items()}
-        self.noise = noise
+        self.names = standing.site.names
+        self.passed = 0.0  # share of the training that was over in the last step
         self.spot = standing.spot
+        self.parameters = self.per_unit(standing.name, layer.parameters, units)
+        self.state = self.per_unit(standing.name, layer.state, units)
 
-    def train(self, h: np.ndarray) -> tuple[np.ndarray, Backward]:
+    def per_unit(self, name: str, starts: dict[str, float], units: int) -> Arrays:
+        """One value for each unit, at its start."""
+        return {f"{name}.{kind}": np.full(units, float(start)) for kind, start in starts.items()}
+
+    def maps(self, h: np.ndarray) -> np.ndarray:
+        """(batch, units), or as images of one pixel each where the layer wants images."""
+        return h[:, :, None, None] if self.layer.maps else h
+
+    def inputs(self) -> list[np.ndarray]:
+        """Parameters and state, in shapes that broadcast against what the layer acts on."""
+        values = (*self.parameters.values(), *self.state.values())
+        return [each[:, None, None] if self.layer.maps else each for each in values]
+
+    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> (batch, units); the state moves on."""
-        noise = [self.noise.uniform(self.spot, *h.shape)] if self.layer.draws_noise else []
-        inputs = (*noise, *self.parameters.values(), *self.state.values())
-        out, *state, layer_backward = self.layer.vanilla(h, *inputs, **self.numbers)
-        self.state = dict(zip(self.state, state, strict=True))
+        seen = self.maps(h)
+        noise = way.noise.draw(self.layer.noise, self.spot + way.offset, seen.shape)
+        self.passed = way.passed
+        numbers = self.layer.keywords(*self.names, passed=self.passed)
+        out, *state, layer_backward = self.layer.vanilla(seen, *noise, *self.inputs(), **numbers)
+        if way.moves:
+            move(self.state, state)
 
         def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
-            g_h, *gradients = layer_backward(g)
-            return g_h, dict(zip(self.parameters, gradients, strict=True))
+            g_h, *gradients = layer_backward(self.maps(g))
+            shaped = (gradient.reshape(-1) for gradient in gradients)
+            return g_h.reshape(g.shape), dict(zip(self.parameters, shaped, strict=True))
 
-        return out, backward
+        return out.reshape(h.shape), backward
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """(batch, units) -> (batch, units)."""
-        inputs = (*self.parameters.values(), *self.state.values())
-        return np.asarray(self.layer.evaluate(h, *inputs, **self.numbers))
+        numbers = self.layer.keywords(*self.names, passed=self.passed)
+        return np.asarray(self.layer.evaluate(self.maps(h), *self.inputs(), **numbers)).reshape(h.shape)
+
+    def measure(self, h: np.ndarray) -> np.ndarray:
+        """(batch, units) -> (batch, units), by the statistics of this batch, which the state becomes."""
+        if not self.state:
+            return self.evaluate(h)
+        numbers = {**self.layer.keywords(*self.names, passed=self.passed), "momentum": 1.0}
+        out, *state, _ = self.layer.vanilla(self.maps(h), *self.inputs(), **numbers)
+        move(self.state, state)
+        return np.asarray(out).reshape(h.shape)
+
+
+class Watched:
+    """Activations on which the recipe puts a penalty; they pass as they are."""
+
+    def __init__(self, unit: ActivityLoss, site: Site) -> None:
+        self.unit = unit
+        self.names = site.names
+        self.parameters: Arrays = {}
+        self.state: Arrays = {}
+
+    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+        """(batch, units) -> the same."""
+        if not way.counts:
+            return h, lambda g: (g, {})
+        penalty, gradient = self.unit.vanilla(h, **self.unit.keywords(*self.names, passed=way.passed))
+        way.penalties.append(float(penalty))
+        return h, lambda g: (g + gradient, {})
+
+    def evaluate(self, h: np.ndarray) -> np.ndarray:
+        """(batch, units) -> the same."""
+        return h
+
+    measure = evaluate

@@ -5,68 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-from bridle.acting import selected, under
+from bridle.acting import watched
 from bridle.data import Data
 from bridle.draws import batch_orders
 from bridle.networks import MLP
 from bridle.networks import Network as Description
-from bridle.places import Loss, Weight
+from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
-from bridle.results import Run
+from bridle.results import MAIN_METRIC, Run
 from bridle.vanilla.measures import curve_point, final_scores, layer_summaries
-from bridle.vanilla.network import Network, build
-from bridle.vanilla.optimizers import OPTIMIZERS, Optimizer
-
-
-def cross_entropy(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Logits (batch, classes) and class ids (batch,) -> the mean of ``-log softmax(z)[y]``, and its gradient."""
-    shifted = z - z.max(1, keepdims=True)  # the softmax is the same, and no exponential overflows
-    log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    one_hot = np.arange(z.shape[1]) == y[:, None]
-    return float(-log_softmax[one_hot].mean()), (np.exp(log_softmax) - one_hot) / len(z)
-
-
-def squared_error(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Predictions (batch, 1) and targets (batch,) -> the mean squared error, and its gradient."""
-    error = z - y[:, None]
-    return float((error**2).mean()), 2 * error / len(z)
-
-
-DATA_LOSSES = {"classification": cross_entropy, "regression": squared_error}
-
-
-@dataclass
-class Trainer:
-    """One run under way."""
-
-    network: Network
-    optimizer: Optimizer
-    task: str
-    penalties: list[tuple[Loss, str]]  # with the name of the parameter that it is put on
-    changes: list[tuple[Weight, str]]
-
-    def step(self, x: np.ndarray, y: np.ndarray, lr: float) -> tuple[float, float]:
-        """Train on one batch (batch, inputs), (batch,) -> the data loss and the penalties, before the update."""
-        weights = self.network.parameters
-        z, backward = self.network.train(x)
-        data_loss, g = DATA_LOSSES[self.task](z, y)
-        gradients = backward(g)
-
-        penalties = 0.0
-        for loss, name in self.penalties:
-            penalty, gradient = loss.vanilla(weights[name], **loss.settings(numbers=True))
-            gradients[name] += gradient
-            penalties += float(penalty)
-
-        for change, name in self.changes:
-            weights[name][...] = change.vanilla(weights[name], lr=lr, **change.settings(numbers=True))
-        self.optimizer.update(gradients, lr)
-        return data_loss, penalties
+from bridle.vanilla.parts import Arrays
+from bridle.vanilla.step import Trainer
 
 
 def prepare(data: Data, variant: Variant, network: Description, protocol: Protocol) -> Trainer:
@@ -76,28 +29,19 @@ def prepare(data: Data, variant: Variant, network: Description, protocol: Protoc
             f"the vanilla engine trains mlp(...) and linear() only, got {network!r}; "
             "use the torch engine (--engine torch) for a network of your own"
         )
-    built = build(network, variant.recipe, variant.seed, data.n_inputs, data.n_outputs)
-    acting = under(protocol.optimizer, variant.recipe)
-    axes = {name: w.ndim for name, w in built.parameters.items()}
-    return Trainer(
-        built,
-        OPTIMIZERS[protocol.optimizer](built.parameters),
-        data.task,
-        [(each, name) for each in acting if isinstance(each, Loss) for name in selected(each, axes)],
-        [(each, name) for each in acting if isinstance(each, Weight) for name in selected(each, axes)],
-    )
+    return Trainer(data, variant, network, protocol)
 
 
-def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """Each step's inputs (batch, inputs), targets (batch,) as the loss takes them, and learning rate; all epochs."""
+def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each step's inputs (batch, inputs) and targets (batch,) as the loss takes them; all epochs."""
     x = data.x_train.reshape(len(data.x_train), -1)
     mean, spread = data.target_scale
     y = data.y_train if data.task == "classification" else (data.y_train.astype(np.float64) - mean) / spread
     per_epoch = steps_per_epoch(data, protocol)
     orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.passes)
     chosen = (rows for order in orders for rows in np.split(order, per_epoch))
-    for step, rows in enumerate(chosen):
-        yield x[rows].astype(np.float64), y[rows], protocol.learning_rate(step, protocol.passes * per_epoch)
+    for rows in chosen:
+        yield x[rows].astype(np.float64), y[rows]
 
 
 def steps_per_epoch(data: Data, protocol: Protocol) -> int:
@@ -110,7 +54,7 @@ def step_losses(data: Data, variant: Variant, network: Description, protocol: Pr
     """The total loss, data and penalties, of each of the first ``steps`` batches, before the step made on it."""
     protocol = protocol.on(len(data.x_train))
     trainer = prepare(data, variant, network, protocol)
-    return [sum(trainer.step(x, y, lr)) for x, y, lr in islice(batches(data, variant.seed, protocol), steps)]
+    return [sum(trainer.step(x, y)) for x, y in islice(batches(data, variant.seed, protocol), steps)]
 
 
 def train_variants(
@@ -137,35 +81,65 @@ def train_one(data: Data, variant: Variant, network: Description, protocol: Prot
     """One run from its first step to its scores."""
     started = time.perf_counter()
     trainer = prepare(data, variant, network, protocol)
-    trained = trainer.network
     steps = batches(data, variant.seed, protocol)
     per_epoch = steps_per_epoch(data, protocol)
+    stopping = Stopping(variant, MAIN_METRIC[data.task])
     points: list[dict[str, float]] = []
-    diverged = False
-    while len(points) < protocol.passes and not diverged:
+    diverged = stopped = False
+    while len(points) < protocol.passes and not (diverged or stopped):
         step_loss = train_epoch(trainer, islice(steps, per_epoch))
-        points.append({"epoch": len(points) + 1, "step_loss": step_loss, **curve_point(trained, data)})
+        with trainer.result() as predict:
+            points.append({"epoch": len(points) + 1, "step_loss": step_loss, **curve_point(predict, data)})
         diverged = not all(map(math.isfinite, points[-1].values()))
+        stopped = not diverged and stopping.after_epoch(points[-1], trainer.everything(), trainer.passed)
         progress(per_epoch)
     progress(per_epoch * (protocol.passes - len(points)))
     whole = points[:-1] if diverged else points
-    return Run(
-        recipe=str(variant.recipe),
-        seed=variant.seed,
-        scores=final_scores(trained, data, diverged),
-        curves={name: [point[name] for point in whole] for name in points[0]},
-        layers=layer_summaries(trained, data.x_train),
-        seconds=time.perf_counter() - started,
-        diverged_at=len(points) if diverged else None,
-        model=trained,
-    )
+    with trainer.result(stopping.best if stopping.best and not diverged else None) as predict:
+        return Run(
+            recipe=str(variant.recipe),
+            seed=variant.seed,
+            scores=final_scores(predict, data, diverged),
+            curves={name: [point[name] for point in whole] for name in points[0]},
+            layers=layer_summaries(trainer.network, data.x_train),
+            seconds=time.perf_counter() - started,
+            diverged_at=len(points) if diverged else None,
+            stopped_at=len(points) if stopped else None,
+            best_epoch=None if diverged else stopping.best_epoch,
+            model=trainer.trained(),
+        )
 
 
-def train_epoch(trainer: Trainer, steps: Iterable[tuple[np.ndarray, np.ndarray, float]]) -> float:
+class Stopping:
+    """The recipe's regularizers that stop, and the best epoch so far, by the first of them."""
+
+    def __init__(self, variant: Variant, main: str) -> None:
+        self.units = [unit for unit in variant.recipe if isinstance(unit, Stop)]
+        self.states = [tuple(unit.state.values()) for unit in self.units]
+        self.main = main
+        self.epochs = 0
+        self.best: Arrays = {}
+        self.best_epoch: int | None = None
+
+    def after_epoch(self, point: dict[str, float], values: Arrays, passed: float) -> bool:
+        """Take in an epoch's scores and the network's values; whether training is over."""
+        self.epochs += 1
+        over = False
+        for number, unit in enumerate(self.units):
+            score = watched(unit, point, self.main)
+            improved, stop, *state = unit.vanilla(score, *self.states[number], **unit.numbers(passed=passed))
+            self.states[number] = tuple(state)
+            over = over or bool(stop)
+            if number == 0 and (improved or not self.best):
+                self.best, self.best_epoch = {name: value.copy() for name, value in values.items()}, self.epochs
+        return over
+
+
+def train_epoch(trainer: Trainer, steps: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
     """The mean data loss of the steps; once one is not finite, no more steps are made."""
     losses: list[float] = []
-    for x, y, lr in steps:
-        data_loss, _ = trainer.step(x, y, lr)
+    for x, y in steps:
+        data_loss, _ = trainer.step(x, y)
         losses.append(data_loss)
         if not math.isfinite(data_loss):
             break

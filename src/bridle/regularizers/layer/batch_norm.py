@@ -13,6 +13,7 @@ from torch.autograd import Function
 
 from bridle.knobs import knob
 from bridle.places import Layer
+from bridle.schedules import Strength
 
 Gradients = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -58,10 +59,20 @@ def batch_norm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(..., batch, units) and four times (..., 1, units) or (units,) -> the same, and the new running statistics."""
     n = at_least_two(h.shape[-2])
-    out, mean, var, _, _ = Standardized.apply(h, weight, bias, eps)  # type: ignore[no-untyped-call]  # torch's own
-    new_mean = running_mean + momentum * (mean.view_as(running_mean) - running_mean)
-    new_var = running_var + momentum * (var.view_as(running_var) * (n / (n - 1)) - running_var)
-    return out, new_mean, new_var
+    eps = torch.as_tensor(eps, dtype=h.dtype, device=h.device)
+    out, mean, var, *_ = Standardized.apply(h, weight, bias, eps)  # type: ignore[no-untyped-call]  # torch's own
+    new_mean = running_mean + momentum * (mean - running_mean)
+    new_var = running_var + momentum * (var * (n / (n - 1)) - running_var)
+    return out, new_mean.view_as(running_mean), new_var.view_as(running_var)
+
+
+def standardized(h: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The batch with mean 0 and variance 1, the inverse deviation, mean and variance."""
+    mean = h.mean(-2, keepdim=True)
+    centered = h - mean
+    var = centered.square().mean(-2, keepdim=True)
+    inverse = (var + eps).rsqrt()
+    return centered * inverse, inverse, mean, var
 
 
 class Standardized(Function):
@@ -70,25 +81,23 @@ class Standardized(Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(h: Tensor, weight: Tensor, bias: Tensor, eps: float | Tensor) -> tuple[Tensor, ...]:
+    def forward(h: Tensor, weight: Tensor, bias: Tensor, eps: Tensor) -> tuple[Tensor, ...]:
         """The normalized values and the inverse deviation come along for the way back."""
-        mean = h.mean(-2, keepdim=True)
-        normal = h - mean
-        var = normal.square().mean(-2, keepdim=True)
-        inverse = (var + eps).rsqrt()
-        normal = normal * inverse
+        normal, inverse, mean, var = standardized(h, eps)
         return torch.addcmul(bias, normal, weight), mean, var, normal, inverse
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Only the output has a gradient: the statistics are state."""
-        ctx.save_for_backward(inputs[1], inputs[2], *output[3:])
+        ctx.save_for_backward(*inputs, *output[3:])
         ctx.mark_non_differentiable(*output[1:])
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
         """Section 3 of the paper, its sums taken together."""
-        weight, bias, normal, inverse = ctx.saved_tensors
+        h, weight, bias, eps, normal, inverse = ctx.saved_tensors
+        if torch.is_grad_enabled():  # this gradient is to be differentiated itself: its way must lead back to h
+            normal, inverse, *_ = standardized(h, eps)
         n = g.shape[-2]
         g_bias = g.sum(-2, keepdim=True)
         g_weight = (g * normal).sum(-2, keepdim=True)
@@ -119,6 +128,13 @@ class BatchNorm(Layer):
         Batches are small (a batch of one cannot be normalized), examples in a batch are related, or dropout comes
         before it. Penalties on the weights that it follows no longer limit the function.
 
+    Conversion:
+        torch's BatchNorm1d(momentum, eps) = momentum, eps; Keras's BatchNormalization(momentum=m, epsilon): momentum =
+        1 - m, eps = epsilon, and there the biased variance is remembered.
+
+    Conflicts:
+        GhostBatchNorm, LayerNorm, GroupNorm, RMSNorm: doubtful. Each sets the scale of units anew; keep one of them.
+
     Example:
         >>> import torch
         >>> h, zeros, ones = torch.tensor([[1.0], [3.0]]), torch.zeros(1), torch.ones(1)
@@ -131,12 +147,11 @@ class BatchNorm(Layer):
         Shift, 2015, https://arxiv.org/abs/1502.03167, algorithms 1 and 2; the gradient is that of section 3.
     """
 
-    momentum: float = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
-    eps: float = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
+    momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
+    eps: Strength = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
 
-    draws_noise: ClassVar[bool] = False
-    parameters: ClassVar[dict[str, float]] = {"weight": 1.0, "bias": 0.0}
-    state: ClassVar[dict[str, float]] = {"running_mean": 0.0, "running_var": 1.0}
+    parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
+    state: ClassVar[dict[str, Any]] = {"running_mean": 0.0, "running_var": 1.0}
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(batch_norm_vanilla)
     torch = staticmethod(batch_norm)
@@ -152,4 +167,5 @@ class BatchNorm(Layer):
     def module(self, units: int, axes: int = 2) -> nn.Module:
         """torch's own."""
         kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}[axes]
-        return kind(units, eps=self.eps, momentum=self.momentum)
+        numbers = self.numbers()
+        return kind(units, eps=numbers["eps"], momentum=numbers["momentum"])

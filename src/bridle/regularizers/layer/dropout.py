@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from bridle.knobs import knob
-from bridle.places import AT, Layer
+from bridle.places import Draw, Layer
+from bridle.schedules import Strength
 
 
 def dropout_vanilla(
@@ -47,7 +48,15 @@ class Dropout(Layer):
 
     Hurts when:
         The network underfits or is small; on the logits (the loss sees zeros); before a batch norm, whose running
-        variance is then too large for evaluation.
+        variance is then too large for evaluation; behind SELU, whose mean and variance it does not keep (AlphaDropout
+        does); in convolutions, where what a pixel hides its neighbors still say (SpatialDropout, DropBlock).
+
+    Conversion:
+        torch's Dropout(p), Keras's Dropout(rate) and timm's drop_rate = rate. In the paper p is the share that stays:
+        p = 1 - rate.
+
+    Conflicts:
+        BatchNorm, GhostBatchNorm: doubtful. A norm behind it remembers too large a variance; put it behind the last.
 
     Example:
         >>> import torch
@@ -57,16 +66,14 @@ class Dropout(Layer):
 
     Paper:
         Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014,
-        https://jmlr.org/papers/v15/srivastava14a.html, section 4 (inverted, as in section 10).
+        https://jmlr.org/papers/v15/srivastava14a.html, section 4 (inverted, as in section 10). On batch norm: Li et
+        al., Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift, 2019,
+        https://arxiv.org/abs/1801.05134.
     """
 
-    rate: float = knob(0.5, "fraction of units dropped", off=0.0, high=1.0, open_high=True)
-    at: str = knob("hidden", "which activations: hidden units, the network's input, or all of them", choices=AT)
+    rate: Strength = knob(0.5, "fraction of units dropped", off=0.0, high=1.0, open_high=True)
 
-    draws_noise: ClassVar[bool] = True
-    parameters: ClassVar[dict[str, float]] = {}
-    state: ClassVar[dict[str, float]] = {}
-    before_activation: ClassVar[bool] = False
+    noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
     vanilla = staticmethod(dropout_vanilla)
     torch = staticmethod(dropout)
 
@@ -79,4 +86,4 @@ class Dropout(Layer):
     def module(self, units: int, axes: int = 2) -> nn.Module:
         """torch's own, which draws its noise itself."""
         del units, axes  # it acts on each activation by itself
-        return nn.Dropout(self.rate)
+        return nn.Dropout(self.numbers()["rate"])

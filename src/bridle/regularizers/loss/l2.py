@@ -9,6 +9,7 @@ from torch import Tensor, addcmul
 
 from bridle.knobs import knob
 from bridle.places import Loss
+from bridle.schedules import Strength
 
 
 def l2_vanilla(w: np.ndarray, *, strength: float) -> tuple[float, np.ndarray]:
@@ -47,6 +48,9 @@ class L2(Loss):
         torch's weight_decay = 2 · strength; Keras's L2(l) = strength; scikit-learn's Ridge alpha = strength · n for the
         mean squared error over n rows; MLPClassifier's alpha = 2 · strength · batch size.
 
+    Conflicts:
+        WeightDecay: doubtful. Both shrink the weights, so it acts twice; keep L2 with SGD, WeightDecay with Adam.
+
     Example:
         >>> import torch
         >>> w = torch.tensor([3.0, 4.0])
@@ -61,7 +65,7 @@ class L2(Loss):
         Improve Generalization, 1991, equation 1.
     """
 
-    strength: float = knob(0.0001, "cost of one unit of squared weight", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(0.0001, "cost of one unit of squared weight", off=0.0, open_high=True, log=True)
 
     vanilla = staticmethod(l2_vanilla)
     torch = staticmethod(l2)

@@ -1,0 +1,62 @@
+"""Where in a module a recipe's layers may stand. The engine and ``attach`` ask here, so they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bridle.acting import RESIDUAL, Site, hidden_site, input_site
+from bridle.networks import Residual
+
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+PREFIX = "recipe_"  # of the layers that a recipe adds: a module may well have a norm1 of its own
+OWN_DROPOUT_SPOTS = 2**16  # the noise of the module's own dropout layers is numbered from here
+
+
+class Shapes(NamedTuple):
+    """What went into a part of a module and came out of it, the batch included."""
+
+    into: torch.Size
+    out: torch.Size
+
+
+def watch(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, Shapes]]:
+    """What ``run()`` returns, and the shapes at each part of the module that acts in it, in the order of their ends.
+
+    Only parts that take a tensor first and give one out are noted, where they act for the first time.
+    """
+    seen: dict[str, Shapes] = {}
+
+    def hook(name: str) -> Callable[..., None]:
+        def note(part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            if inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
+                seen.setdefault(name, Shapes(inputs[0].shape, output.shape))
+
+        return note
+
+    handles = [part.register_forward_hook(hook(name)) for name, part in module.named_modules() if name]
+    try:
+        return run(), seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def sites_of(module: nn.Module, layers: Sequence[str], points: Sequence[str]) -> list[Site]:
+    """The input, the hidden ones of the weighted ``layers`` (in running order, the output last), ``points`` by name."""
+    kinds = {name: type(part).__name__ for name, part in module.named_modules()}
+    hidden = [hidden_site(number, name, kinds[name]) for number, name in enumerate(layers[:-1], start=1)]
+    named = []
+    for number, name in enumerate(points, start=len(layers)):
+        branch = (RESIDUAL,) if isinstance(owner(module, name), Residual) else ()
+        named.append(Site(number, (name, kinds[name], *branch), hidden=False))
+    return [input_site(), *hidden, *named]
+
+
+def owner(module: nn.Module, name: str) -> nn.Module | None:
+    """The part of a module that the part with this name is directly in; ``None`` for one directly in the module."""
+    whose, _, _ = name.rpartition(".")
+    return module.get_submodule(whose) if whose else None

@@ -1,0 +1,11 @@
+"""What there is to know of the catalog, as text: on the terminal, and as pages of Markdown; all of it from `CATALOG`.
+
+Read in this order: ``catalog`` (what is said of places and regularizers), ``source`` (the two forms as they stand in
+their file), ``terminal`` (list and explain), ``markdown`` and ``documents`` (the pages of docs/).
+"""
+
+from bridle.pages.catalog import catalog_of as catalog_of
+from bridle.pages.catalog import plain_data as plain_data
+from bridle.pages.documents import write as write
+from bridle.pages.terminal import explanation as explanation
+from bridle.pages.terminal import listing as listing

@@ -1,0 +1,48 @@
+"""The seven places of a training step at which a regularizer can act.
+
+The place is the type: it fixes the arguments, the order, the folder and the checks.
+
+    x, y = BATCH(x, y)                      mixup, cutmix, cutout, input noise, label smoothing, FGSM
+    z    = network(x)    with LAYER inside  the dropout family, norms, stochastic depth, weight and spectral norm
+    loss = data_loss(z, y) + LOSS(w, h, z)  L1, L2, group lasso, orthogonality, activity, confidence, R-drop
+    g    = GRADIENT(gradient of loss)       SAM, clipping, gradient noise, centralization
+    w    = WEIGHT(optimizer(WEIGHT(w), g))  decoupled weight decay before the update; max-norm, proximal steps behind it
+    a    = AVERAGE(a, w)                    EMA, SWA, lookahead, snapshots
+    stop = STOP(score)                      early stopping with best weights restored
+
+What holds at every place (Note [the formulas]):
+
+- A formula is a pure function: arrays are positional, knobs keyword-only. Its arguments come in one order: the
+  subjects (``x, y``; ``h``; ``w``; ...), the noise in the order of ``noise``, what the regularizer ``asks`` for, its
+  ``parameters``, its ``state``; then as keywords the knobs that are numbers, and what of the training step it is
+  ``told``. New state is returned behind the result.
+- Nothing branches on a knob's value. In the stacked engine a knob is an array with one value per variant, broadcast
+  against the subject, whose leading axes are (seeds, recipes): so the PyTorch forms count axes from the end, and a sum
+  that ends in one number per variant takes its knobs in before it sums.
+- Noise, parameters and state arrive in shapes that broadcast against the subject.
+- Knobs that are words (``on``, ``at``, ``groups``) say where or which; they are not passed to a formula, unless the
+  class names them in ``told``, and then as what they are: words.
+"""
+
+from bridle.places.average import Average as Average
+from bridle.places.average import Ensemble as Ensemble
+from bridle.places.batch import Batch as Batch
+from bridle.places.declare import AT as AT
+from bridle.places.declare import EVERYTHING as EVERYTHING
+from bridle.places.declare import HIDDEN as HIDDEN
+from bridle.places.declare import INPUT as INPUT
+from bridle.places.declare import MATRICES as MATRICES
+from bridle.places.declare import ON as ON
+from bridle.places.declare import Draw as Draw
+from bridle.places.declare import acts_on as acts_on
+from bridle.places.declare import in_choices as in_choices
+from bridle.places.gradient import Ascent as Ascent
+from bridle.places.gradient import Gradient as Gradient
+from bridle.places.layer import Layer as Layer
+from bridle.places.layer import WeightLayer as WeightLayer
+from bridle.places.loss import ActivityLoss as ActivityLoss
+from bridle.places.loss import Loss as Loss
+from bridle.places.loss import OutputLoss as OutputLoss
+from bridle.places.loss import PassLoss as PassLoss
+from bridle.places.stop import Stop as Stop
+from bridle.places.weight import Weight as Weight

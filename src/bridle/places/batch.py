@@ -1,0 +1,28 @@
+"""BATCH: what the network is shown."""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bridle.places.declare import Placed
+
+
+@dataclass(frozen=True, repr=False)
+class Batch(Placed, ABC):
+    """Changes a batch before the network sees it, while it trains: ``f(x, y, *noise, *asked, **knobs) -> (x, y)``.
+
+    ``x`` is (batch, features), an image flattened; ``y`` is (batch, outputs): the probability of each class, or the
+    target of a regression. ``noise`` takes its shapes from ``x``. It may ask for
+
+    - ``"slope"``: the gradient of each row's data loss with respect to ``x``, in the shape of ``x``;
+    - ``"prediction"``: what the network itself makes of ``x`` at this step: probabilities, or the target, like ``y``;
+
+    and be told ``"layout"`` (:class:`bridle.layout.Layout`: which features are pixels and where, or which belong to one
+    category). It states nothing about a gradient: none flows back into the data.
+    """
+
+    place: ClassVar[str] = "batch"
+    classes_only: ClassVar[bool] = False  # whether targets must be probabilities of classes
+    images_only: ClassVar[bool] = False  # whether rows must be images

@@ -1,0 +1,54 @@
+"""GRADIENT: what becomes of the gradient before the optimizer sees it."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from bridle.knobs import knob
+from bridle.places.declare import EVERYTHING, ON, Placed
+
+
+@dataclass(frozen=True, repr=False)
+class Gradient(Placed, ABC):
+    """Changes the gradient ``g`` of each selected parameter, penalties included.
+
+    ``vanilla(g, *noise, *asked, **knobs, **told)`` and ``torch(g, *noise, *asked, **knobs, **told, out=None)`` return
+    the new gradient. It may ask for ``"weight"``, the parameter itself, and ``"norm"``, the length of all selected
+    gradients together, a number that broadcasts against ``g``; and be told ``"step"`` (from 0). ``g`` has any shape;
+    with ``matrix`` it is (outputs, inputs, positions), and parameters of less than two axes are (outputs, 1, 1).
+    """
+
+    place: ClassVar[str] = "gradient"
+    _: KW_ONLY
+    on: str = knob(EVERYTHING, ON)
+    matrix: ClassVar[bool] = False
+    torch: ClassVar[Callable[..., Tensor]]
+
+
+@dataclass(frozen=True, repr=False)
+class Ascent(Placed, ABC):
+    """Takes the gradient at another point: a first gradient ``g`` leads to it, the second is the one that counts.
+
+    ``vanilla(w, g, norm, **knobs)`` and ``torch(w, g, norm, **knobs)`` return the parameter there; the engine puts it
+    back before the update. ``norm`` is the length of ``measure(w, g, **knobs)`` over all selected parameters together.
+    ``measure`` is arithmetic alone and serves both forms.
+
+    Both gradients are of the data loss and the penalties on parameters, under the same noise. The second pass does not
+    move the statistics of a batch norm. Clipping and the like act on the second gradient.
+    """
+
+    place: ClassVar[str] = "gradient"
+    _: KW_ONLY
+    on: str = knob(EVERYTHING, ON)
+    torch: ClassVar[Callable[..., Tensor]]
+
+    @staticmethod
+    def measure(w: Any, g: Any, **numbers: Any) -> Any:
+        """What the length is taken of: the gradient itself, unless a subclass says otherwise."""
+        del w, numbers
+        return g

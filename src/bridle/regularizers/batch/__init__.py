@@ -1,0 +1,1 @@
+"""Regularizers that change what the network is shown."""

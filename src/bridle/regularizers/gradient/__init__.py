@@ -1,0 +1,1 @@
+"""Regularizers that change the gradient, or where it is taken."""

@@ -1,0 +1,128 @@
+"""Spectral normalization: no direction of the input is stretched by more than a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridle.knobs import knob
+from bridle.places import WeightLayer
+from bridle.schedules import Strength
+
+ITERATIONS = 15  # before the first step; torch takes as many
+TINY = 1e-12  # of a start's own direction in it: a weight of zeros has none
+
+
+def spectral_norm_vanilla(
+    w: np.ndarray, u: np.ndarray, v: np.ndarray, *, limit: float, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], tuple[np.ndarray]]]:
+    """(outputs, inputs, positions), (outputs, 1, 1), (1, inputs, positions) -> the same, and the gradient function."""
+    u = unit((w * v).sum((1, 2), keepdims=True) + eps * u)
+    v = unit((w * u).sum(0, keepdims=True) + eps * v)
+    sigma = (u * w * v).sum() + eps
+
+    def backward(g: np.ndarray) -> tuple[np.ndarray]:
+        g_sigma = -limit * (g * w).sum() / sigma**2
+        return (g * (limit / sigma) + g_sigma * u * v,)  # u and v are held constant
+
+    return w * (limit / sigma), u, v, backward
+
+
+def spectral_norm(
+    w: Tensor, u: Tensor, v: Tensor, *, limit: float | Tensor, eps: float | Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(..., outputs, inputs, positions), (..., outputs, 1, 1), (..., 1, inputs, positions) -> the same."""
+    wide, old_u, old_v = (each.to(torch.promote_types(w.dtype, torch.float32)) for each in (w, u, v))
+    matrix = wide.flatten(-2)
+    new_u = unit((matrix.detach() @ old_v.flatten(-2).mT).unsqueeze(-1) + eps * old_u)
+    pulled = (new_u.squeeze(-1).mT @ matrix).unflatten(-1, w.shape[-2:])  # w transposed, times u
+    new_v = unit(pulled.detach() + eps * old_v)
+    sigma = (pulled * new_v).sum((-3, -2, -1), keepdim=True) + eps
+    return (wide * (limit / sigma)).to(w.dtype), new_u.to(u.dtype), new_v.to(v.dtype)
+
+
+def unit(x: Any) -> Any:
+    """(..., a, b, c) -> the same with length 1; by arithmetic alone, for both forms."""
+    return x / (x**2).sum((-3, -2, -1))[..., None, None, None] ** 0.5
+
+
+def leading(w: Any) -> tuple[Any, Any]:
+    """The singular vectors of the largest singular value of (outputs, inputs, positions), nearly.
+
+    Power iteration from vectors that grow evenly, to which hardly any weight is orthogonal.
+    """
+    u = unit((w[:, :1, :1] ** 0).cumsum(0))
+    v = unit((w[:1] ** 0).cumsum(1).cumsum(2))
+    w = w + TINY * u * v
+    for _ in range(ITERATIONS):
+        u = unit((w * v).sum((-2, -1))[..., None, None])
+        v = unit((w * u).sum(-3)[None])
+    return u, v
+
+
+def first_u(w: Any) -> Any:
+    """(outputs, inputs, positions) -> (outputs, 1, 1), of length 1."""
+    return leading(w)[0]
+
+
+def first_v(w: Any) -> Any:
+    """(outputs, inputs, positions) -> (1, inputs, positions), of length 1."""
+    return leading(w)[1]
+
+
+@dataclass(frozen=True, repr=False)
+class SpectralNorm(WeightLayer):
+    """Divides each weight by its largest singular value, so that its layer stretches no input by more than ``limit``.
+
+    Formula:
+        the layer uses   limit · w / (σ + eps),   σ = uᵀ w v, of w as a matrix (outputs, inputs · positions);
+        in every training step once   u ← w v / ‖w v‖,   v ← wᵀ u / ‖wᵀ u‖,   constants for the gradient;
+        evaluation keeps u and v
+
+    Helps when:
+        The network must not answer steeply: discriminators of adversarial networks, robustness to small changes of the
+        input, uncertainty from distances. The network's Lipschitz constant is at most the product of the limits.
+
+    Hurts when:
+        A classifier underfits: with limit 1 in every layer its logits can hardly grow (raise limit, or leave the output
+        layer out by ``on``). A convolution as a whole can stretch by more than its matrix. Penalties on the stored
+        weight no longer limit the function.
+
+    Conversion:
+        torch's parametrizations.spectral_norm(eps) with one power iteration: limit = 1, and random u and v to start
+        with. Keras's SpectralNormalization updates v before u, and writes the result into the stored weight.
+
+    Conflicts:
+        BatchNorm, GhostBatchNorm, LayerNorm, GroupNorm, RMSNorm: doubtful. The norm scales up what was limited.
+
+    Example:
+        >>> import torch
+        >>> w = torch.diag(torch.tensor([3.0, 4.0])).unsqueeze(-1)
+        >>> SpectralNorm.torch(w, first_u(w), first_v(w), limit=1.0, eps=1e-12)[0].squeeze()
+        tensor([[0.7500, 0.0000],
+                [0.0000, 1.0000]])
+
+    Paper:
+        Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018,
+        https://arxiv.org/abs/1802.05957, equation 8 and algorithm 1 (u before v, as torch does).
+    """
+
+    limit: Strength = knob(
+        1.0, "the largest singular value of a weight as it acts", open_low=True, open_high=True, log=True
+    )
+    eps: Strength = knob(1e-12, "keeps a weight of zeros finite", open_low=True, high=1.0, log=True)
+
+    state: ClassVar[dict[str, Any]] = {"u": first_u, "v": first_v}
+    vanilla = staticmethod(spectral_norm_vanilla)
+    torch = staticmethod(spectral_norm)
+
+    @staticmethod
+    def evaluate(w: Any, u: Any, v: Any, *, limit: Any, eps: Any) -> Any:
+        """(..., outputs, inputs, positions) -> the weight as it acts, by the u and v of the last training step."""
+        sigma = (u * w * v).sum((-3, -2, -1))[..., None, None, None] + eps
+        return w * (limit / sigma)

@@ -1,0 +1,1 @@
+"""Regularizers that end the training early and keep its best weights."""

@@ -1,0 +1,31 @@
+"""The noise of one step: every spot draws once, and a second pass through the network sees the same."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bridle.draws import TICKS, Noise, normal_quantiles
+from bridle.places import Draw
+
+
+class StepNoise:
+    """The noise of one run, step by step."""
+
+    def __init__(self, seed: int) -> None:
+        self.noise = Noise(seed)
+        self.drawn: dict[int, np.ndarray] = {}
+
+    def next_step(self) -> None:
+        """Forget the noise of the step before."""
+        self.drawn.clear()
+
+    def draw(self, draws: tuple[Draw, ...], spot: int, subject: tuple[int, ...]) -> list[np.ndarray]:
+        """What a regularizer declares for a subject of this shape; ``spot`` is its first."""
+        return [self.one(draw, draw.stream(spot + number), draw.shape(subject)) for number, draw in enumerate(draws)]
+
+    def one(self, draw: Draw, stream: int, shape: tuple[int, ...]) -> np.ndarray:
+        """One array of noise."""
+        if stream not in self.drawn:
+            self.drawn[stream] = self.noise.ticks(stream, *shape)
+        ticks = self.drawn[stream].reshape(shape)
+        return ticks / TICKS if draw.kind == "uniform" else normal_quantiles()[ticks]

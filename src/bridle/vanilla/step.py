@@ -1,0 +1,352 @@
+"""One training step, place by place: what a recipe does and when, in NumPy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bridle.acting import (
+    FRESH,
+    MEASURED_BATCH,
+    MEASURED_ROWS,
+    Parameter,
+    check_data,
+    first_spot,
+    selected,
+    under,
+)
+from bridle.data import Data
+from bridle.layout import Layout
+from bridle.networks import MLP
+from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, OutputLoss, PassLoss, Weight
+from bridle.places.declare import Placed
+from bridle.protocol import Protocol, Variant
+from bridle.vanilla.network import Network, build, described
+from bridle.vanilla.noise import StepNoise
+from bridle.vanilla.optimizers import OPTIMIZERS
+from bridle.vanilla.parts import Arrays, Way, begin
+
+Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
+
+
+def cross_entropy(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Logits and probabilities (batch, classes) -> the mean of ``-Σ y log softmax(z)``, and its gradient."""
+    shifted = z - z.max(1, keepdims=True)  # the softmax is the same, and no exponential overflows
+    log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    loss = -(y * log_softmax).sum(1).mean()
+    return float(loss), (np.exp(log_softmax) * y.sum(1, keepdims=True) - y) / len(z)
+
+
+def squared_error(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Predictions and targets, both (batch, 1) -> the mean squared error, and its gradient."""
+    error = z - y
+    return float((error**2).mean()), 2 * error / len(z)
+
+
+DATA_LOSSES = {"classification": cross_entropy, "regression": squared_error}
+
+
+class Moment(NamedTuple):
+    """Where in the training a step is."""
+
+    step: int  # from 0
+    steps: int
+    lr: float
+    peak: float
+
+
+class Trainer:
+    """One run under way."""
+
+    def __init__(self, data: Data, variant: Variant, network: MLP, protocol: Protocol) -> None:
+        self.task, self.outputs = data.task, data.n_outputs
+        self.layout = Layout.of(data.x_train.shape[1:], data.features)
+        self.measured_on = data.x_train[:MEASURED_ROWS].reshape(min(MEASURED_ROWS, len(data.x_train)), -1)
+        self.protocol = protocol
+        self.steps = protocol.passes * max(1, len(data.x_train) // protocol.batch_size)
+        self.done = 0
+        self.network = build(network, variant.recipe, variant.seed, data.n_inputs, data.n_outputs)
+        self.noise = StepNoise(variant.seed)
+        self.recipe = under(protocol.optimizer, variant.recipe)
+        for unit in self.recipe:
+            if isinstance(unit, Placed):
+                check_data(unit, data.task, self.layout)
+        self.targets_of = {
+            unit: selected(unit, described(self.network))
+            for unit in self.recipe
+            if isinstance(unit, Loss | Ascent | Gradient | Weight)
+        }
+        self.optimizer = OPTIMIZERS[protocol.optimizer](self.network.parameters)
+        self.averages = {unit: copies(self.averaged(unit)) for unit in self.units(Average)}
+        self.ensemble = next(iter(self.units(Ensemble)), None)
+        self.copies: list[Arrays] = []
+        weights = self.network.parameters
+        self.initial = copies(weights)
+        self.state = {
+            (unit, kind, each.name): begin(start, flat(weights[each.name]))
+            for unit in self.units(Loss)
+            for kind, start in unit.state.items()
+            for each in self.targets_of[unit]
+        }
+
+    def units(self, kind: type[Any]) -> list[Any]:
+        """The recipe's regularizers of one kind, in order."""
+        return [unit for unit in self.recipe if isinstance(unit, kind)]
+
+    @property
+    def passed(self) -> float:
+        """The share of the training that is over."""
+        return self.done / self.steps
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+        """Train on one batch (batch, inputs), (batch,) -> the data loss and the penalties, before the update.
+
+        This is the step of places/__init__.py, line by line.
+        """
+        moment = self.moment()
+        self.noise.next_step()
+        weights = self.network.parameters
+
+        x, y = self.shown(x, y)
+        data_loss, penalties, gradients = self.at_point(x, y, moves=True)
+        if self.units(Ascent):
+            with self.ascended(weights, gradients):
+                _, _, gradients = self.at_point(x, y, moves=False)
+        self.change_gradients(weights, gradients, moment)
+        self.change_weights(weights, moment, after_update=False)
+        self.optimizer.update(gradients, moment.lr)
+        self.change_weights(weights, moment, after_update=True)
+        self.average(moment)
+
+        self.done += 1
+        return data_loss, penalties
+
+    def moment(self) -> Moment:
+        """Where in the training the step to come is; an ensemble may begin the schedule anew."""
+        step, steps = self.ensemble.warped(self.done, self.steps) if self.ensemble else (self.done, self.steps)
+        rate = self.protocol.learning_rate
+        return Moment(self.done, self.steps, rate(step, steps), rate(0, steps))
+
+    def shown(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A batch and its targets (batch, outputs) as the network is shown them."""
+        y = np.eye(self.outputs)[y] if self.task == "classification" else y[:, None]
+        for unit in self.units(Batch):
+            noise = self.noise.draw(unit.noise, first_spot(unit), x.shape)
+            asked = [getattr(self, each)(x, y) for each in unit.asks]
+            told = {"layout": self.layout} if "layout" in unit.told else {}
+            x, y = unit.vanilla(x, y, *noise, *asked, **unit.numbers(passed=self.passed), **told)
+        return x, y
+
+    def again(self, **changes: Any) -> Way:
+        """Another pass in the same step: the same noise, unless told otherwise, and statistics that rest."""
+        return Way(self.noise, self.passed, **{"moves": False, "counts": False, **changes})
+
+    def slope(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The gradient of each row's data loss with respect to the row, (batch, inputs)."""
+        z, backward = self.network.train(x, self.again())
+        return backward(DATA_LOSSES[self.task](z, y)[1] * len(x))[0]
+
+    def prediction(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """What the network makes of the rows: probabilities, or the number, (batch, outputs)."""
+        del y
+        z, _ = self.network.train(x, self.again())
+        if self.task != "classification":
+            return z
+        e = np.exp(z - z.max(1, keepdims=True))
+        return np.asarray(e / e.sum(1, keepdims=True))
+
+    def at_point(self, x: np.ndarray, y: np.ndarray, *, moves: bool) -> tuple[float, float, Arrays]:
+        """The data loss, the penalties, and the gradients of both, where the weights stand."""
+        way = Way(self.noise, self.passed, moves=moves)
+        z, backward = self.network.train(x, way)
+        data_loss, g = DATA_LOSSES[self.task](z, y)
+        for unit in self.units(OutputLoss):
+            penalty, g_z = unit.vanilla(z, **unit.numbers(passed=self.passed))
+            way.penalties.append(float(penalty))
+            g = g + g_z
+        seconds = []
+        for unit in self.units(PassLoss):
+            other, backward_other = self.second(unit, z, x)
+            penalty, g_z, g_other = unit.vanilla(z, other, **unit.numbers(passed=self.passed))
+            way.penalties.append(float(penalty))
+            g = g + g_z
+            seconds.append(backward_other(g_other)[1])
+        gradients = backward(g)[1]
+        for more in seconds:
+            gradients = {name: gradient + more[name] for name, gradient in gradients.items()}
+        return data_loss, sum(way.penalties) + self.add_penalties(gradients), gradients
+
+    def second(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        """The outputs of a second pass, and the way back from them."""
+        if unit.fresh_noise:
+            return self.network.train(x, self.again(offset=FRESH))
+        numbers = unit.numbers(passed=self.passed)
+        arrays = self.noise.draw(unit.noise, first_spot(unit), x.shape)
+        if "slope" in unit.asks:
+            there, backward = self.network.train(unit.probe(x, *arrays, **numbers), self.again())
+            arrays = [backward(unit.vanilla(z, there, **numbers)[2])[0]]
+        return self.network.train(unit.move(x, *arrays, **numbers), self.again())
+
+    def add_penalties(self, gradients: Arrays) -> float:
+        """Add the gradients of the penalties on weights; returns the penalties."""
+        weights, total = self.network.parameters, 0.0
+        for unit in self.units(Loss):
+            for each in self.targets_of[unit]:
+                name = each.name
+                as_seen = matrix if unit.matrix else same
+                asked = [as_seen(self.initial[name])] * ("initial" in unit.asks)
+                kept = [self.state[unit, kind, name] for kind in unit.state]
+                numbers = unit.keywords(*each.names, passed=self.passed)
+                penalty, gradient, *state = unit.vanilla(as_seen(weights[name]), *asked, *kept, **numbers)
+                for kind, value in zip(unit.state, state, strict=True):
+                    self.state[unit, kind, name] = value
+                gradients[name] = gradients[name] + gradient.reshape(weights[name].shape)
+                total += float(penalty)
+        return total
+
+    @contextmanager
+    def ascended(self, weights: Arrays, gradients: Arrays) -> Iterator[None]:
+        """Within, the weights are where the second gradient is to be taken."""
+        kept = copies(weights)
+        for unit in self.units(Ascent):
+            names = {each.name: unit.numbers(*each.names, passed=self.passed) for each in self.targets_of[unit]}
+            norm = overall(unit.measure(weights[name], gradients[name], **knobs) for name, knobs in names.items())
+            for name, knobs in names.items():
+                weights[name][...] = unit.vanilla(weights[name], gradients[name], norm, **knobs)
+        yield
+        for name, w in kept.items():
+            weights[name][...] = w
+
+    def change_gradients(self, weights: Arrays, gradients: Arrays, moment: Moment) -> None:
+        """Clip, center, add noise."""
+        for unit in self.units(Gradient):
+            norm = overall(gradients[each.name] for each in self.targets_of[unit])
+            for each in self.targets_of[unit]:
+                as_seen = matrix if unit.matrix else same
+                g, w = as_seen(gradients[each.name]), as_seen(weights[each.name])
+                asked = {"weight": w, "norm": norm}
+                arrays = [*self.drawn(unit, each, g), *(asked[what] for what in unit.asks)]
+                changed = unit.vanilla(g, *arrays, **self.keywords(unit, each, moment))
+                gradients[each.name] = changed.reshape(weights[each.name].shape)
+
+    def change_weights(self, weights: Arrays, moment: Moment, *, after_update: bool) -> None:
+        """Decay and shrink before the optimizer's update; project and threshold behind it."""
+        for unit in self.units(Weight):
+            if unit.after_update == after_update:
+                for each in self.targets_of[unit]:
+                    w = matrix(weights[each.name]) if unit.matrix else weights[each.name]
+                    asked = [float(flat(weights[each.name]).shape[1])] * ("fan_in" in unit.asks)
+                    arrays = [*self.drawn(unit, each, w), *asked]
+                    changed = unit.vanilla(w, *arrays, **self.keywords(unit, each, moment))
+                    weights[each.name][...] = changed.reshape(weights[each.name].shape)
+
+    def drawn(self, unit: Placed, each: Parameter, subject: np.ndarray) -> list[np.ndarray]:
+        """The noise for one parameter."""
+        return self.noise.draw(unit.noise, first_spot(unit, each.name), subject.shape)
+
+    def keywords(self, unit: Placed, each: Parameter, moment: Moment) -> dict[str, Any]:
+        """A formula's knobs, and what of the step it is told."""
+        told = {name: value for name, value in moment._asdict().items() if name in unit.told}
+        return {**unit.keywords(*each.names, passed=self.passed), **told}
+
+    def average(self, moment: Moment) -> None:
+        """Take the weights of this step into the averages, and keep a copy where an ensemble wants one."""
+        for unit, averages in self.averages.items():
+            for name, w in self.averaged(unit).items():
+                where = Parameter(name, w.ndim).names
+                knobs = {**unit.numbers(*where, passed=self.passed), "step": moment.step, "steps": moment.steps}
+                averages[name], new = unit.vanilla(averages[name], w, **knobs)
+                w[...] = new
+        if self.ensemble and self.ensemble.takes(moment.step, moment.steps):
+            self.copies.append(copies({**self.network.parameters, **self.network.statistics}))
+
+    def averaged(self, unit: Average) -> Arrays:
+        """What an average is made of: one that moves the weights leaves running statistics to the network."""
+        return {**self.network.parameters, **({} if unit.moves_weights else self.network.statistics)}
+
+    def everything(self) -> Arrays:
+        """All that a run would need to be as it is now: values, averages and copies by name."""
+        averages = {
+            f"{number}:{name}": a for number, each in enumerate(self.averages.values()) for name, a in each.items()
+        }
+        return {**self.network.parameters, **self.network.state, **averages}
+
+    @contextmanager
+    def result(self, values: Arrays | None = None) -> Iterator[Predict]:
+        """Within, the network is what the run would hand over now, or what it was with these :meth:`everything`.
+
+        Averages where there are any; yields what predicts, which is the network, or all copies of an ensemble together.
+        """
+        handed = dict(values or {})
+        for number, averages in enumerate(self.averages.values()):
+            handed |= {name: handed.get(f"{number}:{name}", a) for name, a in averages.items()}
+        with self.network.holding(handed):
+            if any(unit.reestimates and not unit.is_off for unit in self.averages) and self.network.statistics:
+                self.measure_anew()
+            yield self.trained().predict if self.copies else self.network.predict
+
+    def measure_anew(self) -> None:
+        """Running statistics for the weights as they are: the mean of those of each batch of training rows."""
+        statistics = self.network.statistics
+        rows = self.measured_on.astype(np.float64)
+        parts = [rows[start : start + MEASURED_BATCH] for start in range(0, len(rows), MEASURED_BATCH)]
+        parts = [part for part in parts if len(part) > 1]
+        totals = {name: np.zeros_like(value) for name, value in statistics.items()}
+        for part in parts:
+            self.network.measure(part)
+            for name, value in statistics.items():
+                totals[name] += value
+        for name, value in statistics.items():
+            value[...] = totals[name] / len(parts)
+
+    def trained(self) -> Network | Together:
+        """What the run ends with, as it stands now: the network, or an ensemble of its copies."""
+        if not self.ensemble or not self.copies:
+            return copy.deepcopy(self.network)
+        members = []
+        for values in self.copies:
+            with self.network.holding(values):
+                members.append(copy.deepcopy(self.network))
+        return Together(members, self.ensemble)
+
+
+@dataclass
+class Together:
+    """Copies of a network whose outputs together are the prediction."""
+
+    members: list[Network]
+    ensemble: Ensemble
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Rows (rows, ...) -> outputs (rows, outputs)."""
+        return np.asarray(self.ensemble.vanilla(np.stack([member.predict(x) for member in self.members])))
+
+
+def copies(arrays: Arrays) -> Arrays:
+    """The same arrays, copied."""
+    return {name: each.copy() for name, each in arrays.items()}
+
+
+def same(w: np.ndarray) -> np.ndarray:
+    """The array itself."""
+    return w
+
+
+def matrix(w: np.ndarray) -> np.ndarray:
+    """(outputs, inputs) or (outputs,) as (outputs, inputs, positions)."""
+    return w.reshape(*w.shape, *[1] * (3 - w.ndim))
+
+
+def flat(w: np.ndarray) -> np.ndarray:
+    """(outputs, inputs) or (outputs,) as (outputs, inputs)."""
+    return w if w.ndim == 2 else w[:, None]
+
+
+def overall(arrays: Iterator[np.ndarray] | Sequence[np.ndarray]) -> float:
+    """The length of all arrays together."""
+    return float(np.sqrt(sum((each**2).sum() for each in arrays)))
