@@ -64,7 +64,7 @@ def notebook_loops(name: str, work: Workload, device: torch.device) -> Contender
 def notebook_loop(work: Workload, text: str, device: torch.device) -> Contender:
     """The plain loop for one recipe: torch's own layers, AdamW for weight decay."""
     network = plain_network(work.widths, text).to(device)
-    decay = [each.strength for each in Recipe.parse(text) if isinstance(each, WeightDecay)]
+    decay = [each.numbers()["strength"] for each in Recipe.parse(text) if isinstance(each, WeightDecay)]
     parameters = network.parameters()
     if not decay:
         return plain_loop(text, work, network, torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True), device)

@@ -101,7 +101,7 @@ def plain_network(widths: tuple[int, ...], text: str = "none") -> nn.Sequential:
         layers.append(nn.Linear(inputs, width))
         layers += [nn.BatchNorm1d(width) for each in recipe if isinstance(each, BatchNorm)]
         layers.append(nn.ReLU())
-        layers += [nn.Dropout(each.rate) for each in recipe if isinstance(each, Dropout)]
+        layers += [nn.Dropout(each.numbers()["rate"]) for each in recipe if isinstance(each, Dropout)]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 

@@ -182,3 +182,27 @@ def test_the_callers_random_numbers_are_left_alone(digits: Data) -> None:
 def test_a_network_that_does_not_fit_gets_a_sentence(digits: Data, network: object, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         engine.train(digits, None, network, Protocol(epochs=1))  # type: ignore[arg-type]
+
+
+class WithDropout(Perceptron):
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.relu(self.second(self.drop(torch.relu(self.first(x))))))
+
+
+@pytest.mark.parametrize("at", ["drop", "Dropout"])
+def test_a_dropout_that_names_one_of_the_modules_own_replaces_it(digits: Data, at: str) -> None:
+    recipe = Recipe.parse(f"Dropout(rate=0.4, at={at!r})")
+    retuned, without = (
+        engine.step_losses(digits, Variant(recipe, 0), lambda rate=rate: WithDropout(rate), EXACT, 5)  # type: ignore[misc]
+        for rate in (0.1, 0.0)
+    )
+    assert retuned == pytest.approx(without, rel=1e-12)
+    own = engine.step_losses(digits, Variant(Recipe(), 0), lambda: WithDropout(0.1), EXACT, 5)
+    assert own[-1] != pytest.approx(retuned[-1], rel=1e-6)
+    run = engine.train(digits, recipe, lambda: WithDropout(0.1), EXACT)
+    assert isinstance(run.model.drop, nn.Dropout)
+    assert run.model.drop.p == 0.4

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bridle.acting import Site
 from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN
 from bridle.engine.outline import Outline
 from bridle.engine.precision import Precision
@@ -65,10 +66,12 @@ class HookedModule:
         for number, name in enumerate(outline.layers):
             modules[name].register_forward_pre_hook(self.before_layer(number))
             modules[name].register_forward_hook(self.behind_layer(number + 1))
+        points = {name: site for site, (name, _) in zip(sites[len(outline.layers) :], outline.points, strict=True)}
         for number, (name, _) in enumerate(outline.own_dropouts):
-            modules[name].register_forward_hook(self.own_dropout(number))
-        for site, (name, _) in zip(sites[len(outline.layers) :], outline.points, strict=True):
-            wanted = {*(each.site for each in hung.layers), *(each.site for each in hung.activities)}
+            if not retuned(hung.layers, points[name]):
+                modules[name].register_forward_hook(self.own_dropout(number))
+        wanted = {*(each.site for each in hung.layers), *(each.site for each in hung.activities)}
+        for name, site in points.items():
             if site in wanted:
                 modules[name].register_forward_hook(self.behind_point(site.number))
         self.norms = [each for each in modules.values() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
@@ -190,6 +193,11 @@ class HookedModule:
         out, *state = type(layer).torch(matrix, *passing.noise.get(key(placed), []), *inputs, **knobs)
         passing.state.update({placed.named(kind): new for kind, new in zip(layer.state, state, strict=True)})
         return out.reshape(w.shape)
+
+
+def retuned(layers: Sequence[PlacedLayer], site: Site) -> bool:
+    """Whether the recipe has a dropout of its own where the module has one: then that one acts instead."""
+    return any(isinstance(each.layer, Dropout) and each.site == site for each in layers)
 
 
 def key(each: PlacedLayer | PlacedWeight | PlacedActivity) -> str:

@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 
 from bridle.acting import Site, first_spot
 from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values, as_matrix
-from bridle.engine.hooked import HookedModule, Hung, Passing, key
+from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
 from bridle.engine.outline import Outline, make
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
@@ -269,9 +269,10 @@ class ModuleBlock(Block):
         for each in layers:
             if each.site.number >= len(self.layer_names):
                 name = self.outline.points[each.site.number - len(self.layer_names)][0]
-                behind_point = OrderedDict(point=module.get_submodule(name))
-                behind_point[each.name] = self.filled_layer(each, values)
-                module.set_submodule(name, nn.Sequential(behind_point))
+                point, layer = module.get_submodule(name), self.filled_layer(each, values)
+                instead = isinstance(point, nn.Dropout) and retuned([each], each.site)
+                both = nn.Sequential(OrderedDict({"point": point, each.name: layer}))
+                module.set_submodule(name, layer if instead else both)
         return module.eval()
 
     def filled_layer(self, placed: PlacedLayer, values: Values) -> nn.Module:

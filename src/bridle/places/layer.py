@@ -23,7 +23,9 @@ class Layer(Placed, ABC):
 
     By default ``h`` is (batch, units), with the positions of images and sequences counted as rows. With ``maps`` it is
     (batch, channels, height, width): a sequence has height 1, a plain batch height and width 1. Parameters and state
-    have one value per unit (channel), and start at the number that is declared.
+    have one value per unit, and start at the number that is declared: (units,), with ``maps`` (channels, 1, 1). What is
+    remembered of batches is a running mean with a knob ``momentum``, the weight of the newest: where statistics are
+    measured anew for averaged weights, it is 1 in each batch, and the batches' values are averaged.
     """
 
     place: ClassVar[str] = "layer"
@@ -53,9 +55,9 @@ class Layer(Placed, ABC):
 class WeightLayer(Placed, ABC):
     """Acts inside the network on the weight ``w`` of a layer, each time that the layer uses it.
 
-    The stored weight stays what the optimizer and the penalties see. ``vanilla(w, *noise, *parameters, *state,
-    **knobs)`` returns ``(w, *state, backward)``, ``torch`` the same without ``backward``, ``evaluate(w, *parameters,
-    *state, **knobs)`` the weight of the trained network.
+    State may be taken as a constant in the gradient. The stored weight stays what the optimizer and the penalties see.
+    ``vanilla(w, *noise, *parameters, *state, **knobs)`` returns ``(w, *state, backward)``, ``torch`` the same without
+    ``backward``, ``evaluate(w, *parameters, *state, **knobs)`` the weight of the trained network.
 
     ``w`` is (outputs, inputs, positions): a linear layer has one position, a convolution those of its kernel.
     A parameter or state that starts at a number has one value per output, (outputs, 1, 1); one that starts at a

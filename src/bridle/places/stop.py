@@ -17,9 +17,9 @@ class Stop(Placed, ABC):
     """Ends training early; the weights of the best epoch are the ones that remain, stopped early or not.
 
     ``vanilla(score, *state, **knobs)`` and ``torch(...)`` return ``(improved, stop, *state)``, the first two as 0 or 1,
-    for the score of an epoch: the loss on the validation rows, or whatever is better the lower it is. Numbers, or
-    arrays of one number per variant. ``state`` names what is carried from epoch to epoch, with its values before the
-    first.
+    for the score of an epoch: the loss on the validation rows, or whatever is better the lower it is, negative too.
+    Numbers, or arrays of one number per variant. ``state`` names what is carried from epoch to epoch, with its values
+    before the first.
     """
 
     place: ClassVar[str] = "stop"

@@ -139,7 +139,7 @@ class Trainer:
             noise = self.noise.draw(unit.noise, first_spot(unit), x.shape)
             asked = [getattr(self, each)(x, y) for each in unit.asks]
             told = {"layout": self.layout} if "layout" in unit.told else {}
-            x, y = unit.vanilla(x, y, *noise, *asked, **unit.numbers(passed=self.passed), **told)
+            x, y = unit.vanilla(x, y, *noise, *asked, **unit.keywords(passed=self.passed), **told)
         return x, y
 
     def again(self, **changes: Any) -> Way:
@@ -166,13 +166,13 @@ class Trainer:
         z, backward = self.network.train(x, way)
         data_loss, g = DATA_LOSSES[self.task](z, y)
         for unit in self.units(OutputLoss):
-            penalty, g_z = unit.vanilla(z, **unit.numbers(passed=self.passed))
+            penalty, g_z = unit.vanilla(z, **unit.keywords(passed=self.passed))
             way.penalties.append(float(penalty))
             g = g + g_z
         seconds = []
         for unit in self.units(PassLoss):
             other, backward_other = self.second(unit, z, x)
-            penalty, g_z, g_other = unit.vanilla(z, other, **unit.numbers(passed=self.passed))
+            penalty, g_z, g_other = unit.vanilla(z, other, **unit.keywords(passed=self.passed))
             way.penalties.append(float(penalty))
             g = g + g_z
             seconds.append(backward_other(g_other)[1])
@@ -185,7 +185,7 @@ class Trainer:
         """The outputs of a second pass, and the way back from them."""
         if unit.fresh_noise:
             return self.network.train(x, self.again(offset=FRESH))
-        numbers = unit.numbers(passed=self.passed)
+        numbers = unit.keywords(passed=self.passed)
         arrays = self.noise.draw(unit.noise, first_spot(unit), x.shape)
         if "slope" in unit.asks:
             there, backward = self.network.train(unit.probe(x, *arrays, **numbers), self.again())
@@ -214,7 +214,7 @@ class Trainer:
         """Within, the weights are where the second gradient is to be taken."""
         kept = copies(weights)
         for unit in self.units(Ascent):
-            names = {each.name: unit.numbers(*each.names, passed=self.passed) for each in self.targets_of[unit]}
+            names = {each.name: unit.keywords(*each.names, passed=self.passed) for each in self.targets_of[unit]}
             norm = overall(unit.measure(weights[name], gradients[name], **knobs) for name, knobs in names.items())
             for name, knobs in names.items():
                 weights[name][...] = unit.vanilla(weights[name], gradients[name], norm, **knobs)
@@ -259,7 +259,7 @@ class Trainer:
         for unit, averages in self.averages.items():
             for name, w in self.averaged(unit).items():
                 where = Parameter(name, w.ndim).names
-                knobs = {**unit.numbers(*where, passed=self.passed), "step": moment.step, "steps": moment.steps}
+                knobs = {**unit.keywords(*where, passed=self.passed), "step": moment.step, "steps": moment.steps}
                 averages[name], new = unit.vanilla(averages[name], w, **knobs)
                 w[...] = new
         if self.ensemble and self.ensemble.takes(moment.step, moment.steps):
