@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from bridle.attaching import Handle as Handle
+    from bridle.attaching import attach as attach
     from bridle.comparison import compare as compare
     from bridle.data import Data as Data
     from bridle.data import load as load
@@ -86,6 +88,10 @@ if TYPE_CHECKING:
     from bridle.results import Study as Study
 
 HOMES = {
+    "attaching": (
+        "Handle",
+        "attach",
+    ),
     "data": (
         "Data",
         "load",

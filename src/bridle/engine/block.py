@@ -163,7 +163,8 @@ class Block(ABC):
         if way.mode in (EVALUATE, MEASURE):
             out = layer.evaluate(matrix, *inputs, **knobs)
         else:
-            drawn = way.draw(layer.noise, first_spot(layer, placed.parameter), matrix.shape[2:])
+            spot = first_spot(layer, placed.parameter)
+            drawn = [laid_out_as(matrix, each) for each in way.draw(layer.noise, spot, matrix.shape[2:])]
             out, *state = type(layer).torch(matrix, *drawn, *inputs, **knobs)
             values.update({placed.named(kind): new for kind, new in zip(layer.state, state, strict=True)})
         acting: Tensor = out.reshape(w.shape)
@@ -271,6 +272,13 @@ def begin(start: object, w: Tensor) -> Tensor:
         begun: Tensor = torch.func.vmap(torch.func.vmap(start))(w)
         return begun
     return torch.full((*w.shape[:3], 1, 1), float(str(start)), dtype=w.dtype, device=w.device)
+
+
+def laid_out_as(matrix: Tensor, noise: Tensor) -> Tensor:
+    """Noise for a weight in the weight's own layout: formulas on two layouts are several times slower."""
+    if matrix.stride(-3) < matrix.stride(-2):
+        return noise.transpose(-3, -2).contiguous().transpose(-3, -2)
+    return noise
 
 
 def as_matrix(w: Tensor) -> Tensor:

@@ -20,8 +20,7 @@ What holds at every place (Note [the formulas]):
   against the subject, whose leading axes are (seeds, recipes): so the PyTorch forms count axes from the end, and a sum
   that ends in one number per variant takes its knobs in before it sums.
 - Noise, parameters and state arrive in shapes that broadcast against the subject. What all recipes share comes once:
-the
-  subject itself may be (seeds, 1, ...) where knobs, parameters and state are (seeds or 1, recipes, ...).
+  the subject itself may be (seeds, 1, ...) where knobs, parameters and state are (seeds or 1, recipes, ...).
 - Knobs that are words (``on``, ``at``, ``groups``) say where or which; they are not passed to a formula, unless the
   class names them in ``told``, and then as what they are: words.
 """

@@ -30,8 +30,9 @@ def drop_connect_vanilla(
 
 def drop_connect(w: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
     """(..., outputs, inputs, positions) and noise in [0, 1) of that shape -> the weight as it acts."""
-    stays = torch.floor(noise - rate).add(1)  # 0 below the rate, 1 from it on
-    return ((w * (stays / (1 - rate))).to(w.dtype),)
+    scale = 1 / (1 - noise.new_tensor(1.0) * rate)
+    falls = (noise - rate).floor_()  # -1 below the rate, 0 from it on
+    return ((w * torch.addcmul(scale, falls, scale)).to(w.dtype),)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,0 +1,9 @@
+"""Attach: a recipe acts in the user's own model, optimizer and loop.
+
+Read in this order: ``handle`` (what the user holds), ``assembly`` (a recipe taken apart), then the places of a step:
+``batches``, ``layers``, ``passes`` (penalties on what comes out), ``acts`` (on parameters and gradients), ``averages``,
+``stopping``. ``tape`` and ``noise`` serve second passes, ``targets``, ``groups`` and ``sums`` the parameters.
+"""
+
+from bridle.attaching.handle import Handle as Handle
+from bridle.attaching.handle import attach as attach

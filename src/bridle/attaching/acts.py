@@ -1,0 +1,194 @@
+"""What regularizers do to parameters and gradients around the optimizer's update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bridle.acting import first_spot
+from bridle.attaching.noise import SeedNoise, SharedNoise
+from bridle.attaching.sums import Recalled, add_up, as_sum
+from bridle.attaching.targets import Bucket, Moment, Target, buckets, moving
+from bridle.places import Gradient, Loss, Weight
+from bridle.places.module import begin
+
+Noise = SeedNoise | SharedNoise
+
+
+class Act:
+    """A regularizer on parameters, and those that it acts on."""
+
+    def __init__(self, unit: Any, targets: Sequence[Target]) -> None:
+        self.unit, self.buckets = unit, buckets(unit, targets)
+        self.matrix: bool = getattr(unit, "matrix", False)
+        found = as_sum(unit)
+        self.sums = [Recalled(*found) if found else None for _ in self.buckets]
+
+    @property
+    def targets(self) -> list[Target]:
+        """The parameters that it acts on."""
+        return [each for bucket in self.buckets for each in bucket.targets]
+
+    def parts(self) -> Iterator[tuple[Bucket[Target], list[Target], Recalled | None]]:
+        """Each bucket with those of its parameters that have a gradient, if there are any."""
+        for bucket, found in zip(self.buckets, self.sums, strict=True):
+            present = moving(bucket)
+            if present:
+                yield bucket, present, found
+
+
+class Penalty(Act):
+    """A penalty on parameters."""
+
+    def __init__(self, unit: Loss, targets: Sequence[Target]) -> None:
+        super().__init__(unit, targets)
+        self.initial: dict[str, Tensor] = {}
+        self.state: dict[str, dict[str, Tensor]] = {}
+        for each in self.targets:
+            if "initial" in unit.asks:
+                self.initial[each.name] = each.tensor.clone()
+            if unit.state:
+                matrix = each.subject(each.tensor, matrix=True)
+                self.state[each.name] = {name: begin(start, matrix).clone() for name, start in unit.state.items()}
+
+    def add_gradients(self, moment: Moment) -> None:
+        """Add the penalty's gradient to those that are there."""
+        for bucket, present, found in self.parts():
+            keywords = bucket.keywords(moment)
+            if found:
+                gradients = [gradient_of(each) for each in present]
+                add_up(gradients, [[each.tensor for each in present]], found.at(keywords)[0])
+                continue
+            for each in present:
+                self.add_gradient(each, keywords)
+
+    def add_gradient(self, each: Target, keywords: dict[str, Any]) -> None:
+        """The same for one parameter."""
+        arrays, state = self.arguments(each)
+        result = each.change(
+            gradient_of(each),
+            matrix=self.matrix,
+            formula=lambda g: self.unit.add_gradient(g, *arrays, *state.values(), **keywords, out=g),
+        )
+        for name, new in zip(state, result[1:] if state else (), strict=True):
+            state[name].copy_(new)
+
+    def arguments(self, each: Target) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """The weight with what else the penalty asks for, and its state, where the weight is."""
+        like, asked = each.tensor, []
+        if "initial" in self.unit.asks:
+            self.initial[each.name] = self.initial[each.name].to(like)
+            asked = [self.initial[each.name]]
+        self.state[each.name] = {name: value.to(like) for name, value in self.state.get(each.name, {}).items()}
+        return [each.subject(tensor, matrix=self.matrix) for tensor in (each.tensor, *asked)], self.state[each.name]
+
+    def value(self, moment: Moment) -> Tensor:
+        """What the penalty adds to the loss, a number."""
+        costs = []
+        for bucket in self.buckets:
+            keywords = bucket.keywords(moment)
+            for each in bucket.targets:
+                arrays, state = self.arguments(each)
+                found = type(self.unit).torch(*arrays, *state.values(), **keywords)
+                costs.append((found[0] if state else found).to(self.targets[0].parameter.device))
+        return torch.stack(costs).sum()
+
+
+class Change(Act):
+    """A change of gradients or of weights."""
+
+    def __init__(self, unit: Gradient | Weight, targets: Sequence[Target], noise: Noise) -> None:
+        super().__init__(unit, targets)
+        self.noise, self.of_gradients = noise, isinstance(unit, Gradient)
+
+    def apply(self, moment: Moment) -> None:
+        """Change all gradients, or all weights, in place."""
+        norm = self.norm() if "norm" in self.unit.asks else None
+        for bucket, present, found in self.parts():
+            keywords = bucket.keywords(moment)
+            if found:
+                tensors = [self.changed(each) for each in present]
+                add_up(tensors, self.others(present, tensors), found.at(keywords)[0])
+                continue
+            for each in present:
+                self.change(each, keywords, norm)
+
+    def others(self, present: Sequence[Target], tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+        """What a weighted sum takes besides the tensors that it changes, kind by kind."""
+        if not (self.unit.noise or self.unit.asks):
+            return []
+        arrays = [self.arrays(each, tensor, None) for each, tensor in zip(present, tensors, strict=True)]
+        return [[array.to(tensors[0].dtype) for array in alike] for alike in zip(*arrays, strict=True)]
+
+    def change(self, each: Target, keywords: dict[str, Any], norm: Tensor | None) -> None:
+        """The same for one parameter."""
+
+        def formula(subject: Tensor) -> None:
+            self.unit.torch(subject, *self.arrays(each, subject, norm), **keywords, out=subject)
+
+        each.change(self.changed(each), matrix=self.matrix, formula=formula)
+
+    def changed(self, each: Target) -> Tensor:
+        """What is changed of a parameter."""
+        return gradient_of(each) if self.of_gradients else each.tensor
+
+    def arrays(self, each: Target, subject: Tensor, norm: Tensor | None) -> list[Any]:
+        """The noise and all else that the formula takes behind its subject."""
+        asked: dict[str, Any] = {"norm": norm if norm is None else norm.to(subject.device)}
+        if "weight" in self.unit.asks:
+            asked["weight"] = each.subject(each.tensor, matrix=self.matrix)
+        if "fan_in" in self.unit.asks:
+            asked["fan_in"] = each.fan_in
+        noise = self.noise.draw(self.unit.noise, first_spot(self.unit, each.name), subject) if self.unit.noise else []
+        return [*noise, *(asked[name] for name in self.unit.asks)]
+
+    def norm(self) -> Tensor | None:
+        """The length of all gradients that it changes together."""
+        gradients = [gradient_of(each) for _, present, _ in self.parts() for each in present]
+        return length(gradients) if gradients else None
+
+
+class Climb(Act):
+    """An ascent: where the second gradient is taken."""
+
+    @contextmanager
+    def climbed(self, moment: Moment, scale: float) -> Iterator[bool]:
+        """Within, the weights are there; tells whether there is such a place, as the gradients may be infinite.
+
+        ``scale`` is by what the gradients are too large.
+        """
+        places = [(each, bucket.keywords(moment)) for bucket, present, _ in self.parts() for each in present]
+        slopes = [gradient_of(each) / scale if scale != 1 else gradient_of(each) for each, _ in places]
+        measured = [
+            self.unit.measure(each.tensor, g, **keywords) for (each, keywords), g in zip(places, slopes, strict=True)
+        ]
+        norm = length(measured) if measured else None
+        if norm is None or (scale != 1 and not norm.isfinite()):
+            yield False
+            return
+        kept = [each.tensor.clone() for each, _ in places]
+        for (each, keywords), g in zip(places, slopes, strict=True):
+            each.tensor.copy_(self.unit.torch(each.tensor, g, norm.to(g.device), **keywords))
+        try:
+            yield True
+        finally:
+            for (each, _), weight in zip(places, kept, strict=True):
+                each.tensor.copy_(weight)
+
+
+def gradient_of(each: Target) -> Tensor:
+    """The gradient of a parameter that has one."""
+    gradient = each.parameter.grad
+    assert gradient is not None
+    return gradient
+
+
+def length(tensors: Sequence[Tensor]) -> Tensor:
+    """The length of all tensors together, a number."""
+    lengths = [each.to(tensors[0].device) for each in torch._foreach_norm(list(tensors))]
+    together: Tensor = torch.linalg.vector_norm(torch.stack(lengths))
+    return together

@@ -1,0 +1,49 @@
+"""What one might not expect of a recipe in this model, under this loss, or might have overlooked: sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from bridle.attaching.layers import Insertion
+from bridle.attaching.targets import Moment, Target
+from bridle.places import ActivityLoss, Layer
+from bridle.recipe import Recipe
+from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
+
+
+def of_layers(recipe: Recipe, insertion: Insertion) -> Iterator[str]:
+    """On layers: those that act nowhere, besides the model's own, or in an order that is a guess."""
+    frame, acting = insertion.frame, [unit for unit, _, _ in insertion.log]
+    placed = [unit for unit in recipe if isinstance(unit, Layer | ActivityLoss)]
+    for unit in placed:
+        if unit not in acting:
+            yield f"{unit!r} acts nowhere: the model has no hidden layers"
+    own = [name for name in frame.points if isinstance(frame.parts[name], nn.Dropout) and name not in insertion.retuned]
+    if own and any(isinstance(unit, Dropout) for unit in placed):
+        yield f"the model has dropout layers of its own, {', '.join(own)}; Dropout(at='Dropout') would set their rates"
+    if placed and not frame.seen and len(frame.layers) > 1 and not isinstance(frame.model, nn.Sequential):
+        order = ", ".join(frame.layers)
+        yield f"taken to run in the order in which the model lists them: {order}; example=a batch tells the real one"
+
+
+def of_loss(recipe: Recipe, loss: Any) -> Iterator[str]:
+    """On the loss: labels that it smooths already."""
+    smoothing = getattr(loss, "label_smoothing", 0.0)
+    if smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
+        yield f"the loss smooths labels by {smoothing:g}, and LabelSmoothing does it once more"
+
+
+def of_resolution(decays: Iterable[tuple[WeightDecay, Target]], moment: Moment) -> Iterator[str]:
+    """On decay: weights of so few digits that what they lose in a step is lost in rounding."""
+    lost: dict[torch.dtype, list[str]] = {}
+    for unit, each in decays:
+        one = torch.ones((), dtype=each.tensor.dtype)
+        keywords = unit.keywords(*each.described.names) | moment.told(unit, each.group)
+        if keywords["strength"] and type(unit).torch(one, **keywords) == one:
+            lost.setdefault(one.dtype, []).append(each.name)
+    for dtype, names in lost.items():
+        yield f"WeightDecay is too weak for weights of type {dtype}: it is rounded away, in {', '.join(names)}"

@@ -1,0 +1,287 @@
+"""A recipe taken apart, and each part put where it acts in the user's model and optimizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim import LBFGS, Optimizer
+
+from bridle.acting import Parameter, selected
+from bridle.attaching.acts import Change, Climb, Penalty
+from bridle.attaching.advice import of_layers, of_loss, of_resolution
+from bridle.attaching.averages import Averages, Copies
+from bridle.attaching.batches import Batches, LossFunction
+from bridle.attaching.frame import Frame, is_transposed
+from bridle.attaching.groups import Decay, Groups, is_decoupled, own_decays
+from bridle.attaching.layers import Insertion
+from bridle.attaching.noise import SeedNoise, SharedNoise, TorchNoise
+from bridle.attaching.passes import Passes
+from bridle.attaching.stopping import Stopping
+from bridle.attaching.tape import Tape
+from bridle.attaching.targets import Averaged, Moment, Statistic, Target, values_at
+from bridle.places import (
+    ActivityLoss,
+    Ascent,
+    Average,
+    Batch,
+    Ensemble,
+    Gradient,
+    Loss,
+    OutputLoss,
+    PassLoss,
+    Weight,
+)
+from bridle.recipe import Recipe
+from bridle.regularizers import L2, WeightDecay
+
+
+@dataclass(frozen=True)
+class Options:
+    """What else the user has said."""
+
+    loss: LossFunction | None = None
+    steps: int | None = None
+    example: Any = None
+    seed: int | None = None
+    classes: int | None = None
+    features: Sequence[str] = ()
+
+
+class Assembly:
+    """The parts of one recipe, attached; ``undo`` takes all of it off again."""
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
+        check(model, optimizer)
+        check_steps(recipe, options.steps)
+        self.model, self.optimizer, self.recipe, self.options = model, optimizer, recipe, options
+        self.notes: list[str] = [*recipe.notes()]
+        self.moment = Moment(optimizer, options.steps)
+        keeps_output = any(isinstance(unit, OutputLoss | PassLoss) for unit in recipe)
+        marks = any(isinstance(unit, Ascent | PassLoss) and not getattr(unit, "fresh_noise", False) for unit in recipe)
+        self.tape = Tape(layer_noise(model, options.seed), keeps_output=keeps_output, marks=marks)
+        with ExitStack() as undo:
+            self.put_in(undo)
+            self.act()
+            self.undo = undo.pop_all()
+
+    def put_in(self, undo: ExitStack) -> None:
+        """Everything that changes model and optimizer: layers, formulas on weights, hooks, groups."""
+        model, options = self.model, self.options
+        own = self.trained()
+        frame = Frame(model, options.example)
+        self.outputs = options.classes or frame.outputs
+        insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
+        insertion.insert({each.described: each.parameter for each in own})
+        self.modules, self.log = insertion.modules, insertion.log
+        self.notes += [*of_layers(self.recipe, insertion), *of_loss(self.recipe, options.loss)]
+        if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
+            undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)
+            undo.callback(model.register_forward_hook(self.tape.behind, with_kwargs=True).remove)
+            self.tape.hooked = True
+        self.groups = Groups(self.optimizer)
+        undo.callback(self.groups.restore)
+        places = self.groups.indices()
+        new = {
+            each.parameter: (each.described.name, 0 if each.beside is None else places.get(each.beside, 0))
+            for each in insertion.new
+        }
+        found = [*own, *(Found(each.described, each.parameter) for each in insertion.new)]
+        self.groups.arrange(self.wanted(found), new)
+        places = self.groups.indices()
+        self.targets = [
+            Target(each.described, each.parameter, places[each.parameter], each.transposed) for each in found
+        ]
+
+    def trained(self) -> list[Found]:
+        """The model's parameters that are trained: they require gradients and are in the optimizer."""
+        held = {each for group in self.optimizer.param_groups for each in group["params"]}
+        found, frozen, free = [], [], []
+        for name, parameter in self.model.named_parameters():
+            part = self.model.get_submodule(name.rpartition(".")[0])
+            described = Parameter(name, parameter.ndim, type(part).__name__)
+            if not parameter.requires_grad:
+                frozen.append(name)
+            elif parameter not in held:
+                free.append(name)
+            else:
+                found.append(Found(described, parameter, is_transposed(part) and parameter.ndim > 2))
+        if not found:
+            raise ValueError("the optimizer holds none of the model's parameters that require gradients")
+        if frozen:
+            self.notes.append(f"frozen, so left alone: {', '.join(frozen)}")
+        if free:
+            self.notes.append(f"not in the optimizer, so left alone: {', '.join(free)}")
+        return found
+
+    def wanted(self, found: Sequence[Found]) -> dict[nn.Parameter, Decay]:
+        """The decay that the optimizer itself is to give: that of the recipe, if both mean the same, or none."""
+        decays = [unit for unit in self.recipe if isinstance(unit, WeightDecay)]
+        resting = own_decays(self.optimizer, [each.parameter for each in found])
+        amounts = " and ".join(f"{each:g}" for each in resting)
+        self.in_groups: dict[Parameter, WeightDecay] = {}
+        if not decays:
+            if resting and any(isinstance(unit, L2) for unit in self.recipe):
+                self.notes.append(f"the optimizer's own weight_decay of {amounts} stays, and L2 acts besides it")
+            return {}
+        if resting:
+            self.notes.append(f"the optimizer's own weight_decay of {amounts} rests: WeightDecay says what decays")
+        chosen = [(unit, each) for unit in decays for each in selected(unit, [each.described for each in found])]
+        once = len({each for _, each in chosen}) == len(chosen)
+        if (
+            once
+            and is_decoupled(self.optimizer)
+            and not self.groups.counted
+            and all(unit.per == "lr" for unit in decays)
+        ):
+            self.in_groups = {each: unit for unit, each in chosen}
+        return {each.parameter: self.decay(each) for each in found}
+
+    def decay(self, each: Found) -> Decay:
+        """The decay that the optimizer itself is to give to a parameter of the recipe's."""
+        unit = self.in_groups.get(each.described)
+        if unit is None:
+            return Decay(0.0)
+        return Decay(unit.numbers(*each.described.names)["strength"], values_at(unit, each.described))
+
+    def act(self) -> None:
+        """All that acts without changing the structure of anything."""
+        recipe, targets, options = self.recipe, self.targets, self.options
+        statistics = statistics_of(self.model)
+        noise = self.noise = parameter_noise(self.model, recipe, options.seed)
+        in_optimizer = set(self.in_groups.values())
+        weights = [unit for unit in recipe if isinstance(unit, Weight) and unit not in in_optimizer]
+        shown = [unit for unit in recipe if isinstance(unit, Batch)]
+        self.batches = Batches(shown, self.model, self.tape, options.loss, self.outputs, tuple(options.features))
+        self.passes = Passes(self.model, recipe, self.tape)
+        self.penalties = [Penalty(unit, targets) for unit in recipe if isinstance(unit, Loss)]
+        self.climbs = [Climb(unit, targets) for unit in recipe if isinstance(unit, Ascent)]
+        self.gradients = [Change(unit, targets, noise) for unit in recipe if isinstance(unit, Gradient)]
+        self.before = [Change(unit, targets, noise) for unit in weights if not unit.after_update]
+        self.behind = [Change(unit, targets, noise) for unit in weights if unit.after_update]
+        self.averages = [Averages(unit, targets, statistics) for unit in recipe if isinstance(unit, Average)]
+        members: list[Averaged] = [*targets, *statistics]
+        self.copies = [Copies(unit, self.model, members) for unit in recipe if isinstance(unit, Ensemble)]
+        self.stopping = Stopping(recipe)
+        self.notes += of_resolution(self.decays(), self.moment)
+        in_groups = [(unit, each) for unit, each in self.decays() if each.described in self.in_groups]
+        self.scheduled = [(unit, each) for unit, each in in_groups if unit.is_scheduled]
+        self.set_moment()
+
+    def decays(self) -> list[tuple[WeightDecay, Target]]:
+        """The parameters that a weight decay of the recipe acts on, by itself or by the optimizer."""
+        by_hooks = [
+            (act.unit, each) for act in self.before if isinstance(act.unit, WeightDecay) for each in act.targets
+        ]
+        in_groups = [
+            (self.in_groups[each.described], each) for each in self.targets if each.described in self.in_groups
+        ]
+        return in_groups + by_hooks
+
+    def set_moment(self) -> None:
+        """Let everything that lies in model and optimizer have the strength of this moment of the training."""
+        for module in self.modules:
+            module.at(self.moment.passed)
+        self.groups.follow()
+        for unit, each in self.scheduled:
+            strength = unit.numbers(*each.described.names, passed=self.moment.passed)["strength"]
+            self.optimizer.param_groups[each.group]["weight_decay"] = strength
+
+
+class Found(NamedTuple):
+    """A parameter before it is known which group of the optimizer it ends in."""
+
+    described: Parameter
+    parameter: nn.Parameter
+    transposed: bool = False
+
+
+def check(model: nn.Module, optimizer: Optimizer) -> None:
+    """Raise ``ValueError`` for what nothing can be attached to."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"attach takes an nn.Module, got {type(model).__name__}")
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"attach takes an optimizer of torch.optim, or derived from one, got {type(optimizer).__name__}"
+        )
+    if isinstance(model, DistributedDataParallel | DataParallel):
+        raise ValueError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
+    if isinstance(optimizer, LBFGS):
+        raise ValueError(
+            "LBFGS takes many gradients in a step and compares their losses; attach needs one that takes one"
+        )
+    if any(group.get("maximize") for group in optimizer.param_groups):
+        raise ValueError("the optimizer maximizes, and penalties must be minimized; negate the loss instead")
+
+
+def check_steps(recipe: Recipe, steps: int | None) -> None:
+    """Raise ``ValueError`` where the length of the training is needed and not said, or is no whole number above 0."""
+    if steps is None:
+        lacking = [unit for unit in recipe if needs_steps(unit)]
+        if lacking:
+            raise ValueError(f"{lacking[0]!r} must know how long the training is: attach(..., steps=all its steps)")
+    elif isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a whole number above 0, got {steps!r}")
+
+
+def needs_steps(unit: Any) -> bool:
+    """Whether a regularizer depends on the length of the training: on a schedule, or by its formula."""
+    if unit.is_scheduled or isinstance(unit, Ensemble):
+        return True
+    if "steps" not in getattr(unit, "told", ()):
+        return False
+    if not isinstance(unit, Average):
+        return True
+    one = torch.ones(())  # most averages are told the steps and do not ask for them
+    results = type(unit).torch(one, one, **unit.keywords(), step=1, steps=math.nan)
+    return any(bool(each.isnan()) for each in results)
+
+
+def notes_passes(unit: Any) -> bool:
+    """Whether a regularizer needs to know of the model's passes."""
+    return isinstance(unit, ActivityLoss | OutputLoss | PassLoss | Ascent) or (
+        isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.asks})
+    )
+
+
+def layer_noise(model: nn.Module, seed: int | None) -> TorchNoise | SeedNoise:
+    """The noise of batches and layers: of several processes, each has its own."""
+    by_itself = TorchNoise(list({each.device: None for each in model.parameters()}))
+    if seed is None:
+        return by_itself
+    return SeedNoise(seed, by_itself, dist.get_rank() if is_distributed() else 0)
+
+
+def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedNoise | SharedNoise:
+    """The noise on parameters: the same in all processes."""
+    if seed is not None:
+        return SeedNoise(seed, TorchNoise([]))
+    if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
+        return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
+    agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
+    if is_distributed():
+        dist.broadcast(agreed, 0)
+    return SharedNoise(int(agreed))
+
+
+def is_distributed() -> bool:
+    """Whether several processes train one network."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def statistics_of(model: nn.Module) -> list[Statistic]:
+    """The model's buffers that are numbers and are saved, the recipe's running statistics among them."""
+    found: dict[int, Statistic] = {}
+    for whose, part in model.named_modules():
+        for kind, buffer in part._buffers.items():
+            if buffer is not None and buffer.is_floating_point() and kind not in part._non_persistent_buffers_set:
+                name = f"{whose}.{kind}" if whose else kind
+                found.setdefault(id(buffer), Statistic(Parameter(name, buffer.ndim), part, kind))
+    return list(found.values())

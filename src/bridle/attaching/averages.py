@@ -1,0 +1,196 @@
+"""A second set of weights beside the trained ones: averages, and the copies of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bridle.attaching.sums import Recalled, add_up, as_sum
+from bridle.attaching.tape import resting
+from bridle.attaching.targets import Averaged, Bucket, Moment, Statistic, Target, buckets
+from bridle.places import Average, Ensemble
+from bridle.places.module import LayerModule, at_least_float32
+
+
+class Averages:
+    """The averages of one regularizer, in float32 or better: in less, small shares of new weights would be lost."""
+
+    def __init__(self, unit: Average, targets: Sequence[Target], statistics: Sequence[Statistic]) -> None:
+        self.unit = unit
+        members: list[Averaged] = [*targets] if unit.moves_weights else [*targets, *statistics]
+        self.buckets = buckets(unit, members)
+        found = as_sum(unit)
+        self.sums = [Recalled(*found) if found else None for _ in self.buckets]
+        self.values = [[each.clone() for each in wide(bucket)] for bucket in self.buckets]
+
+    def update(self, moment: Moment) -> None:
+        """Take the weights of this step in."""
+        for index, (bucket, found) in enumerate(zip(self.buckets, self.sums, strict=True)):
+            keywords, weights = bucket.keywords(moment), wide(bucket)
+            values = self.values[index]
+            if (values[0].device, values[0].dtype) != (weights[0].device, weights[0].dtype):  # the model was moved
+                values = self.values[index] = [a.to(w) for a, w in zip(values, weights, strict=True)]
+            if found:
+                moved = self.add_up(values, weights, found.at(keywords))
+            else:
+                moved = self.update_each(values, weights, keywords)
+            if moved is not None:
+                put(bucket, moved)
+
+    def add_up(self, values: list[Tensor], weights: list[Tensor], shares: list[list[float]]) -> list[Tensor] | None:
+        """The formula for all at once; returns the new weights, if it has moved them."""
+        of_average, of_weight = shares
+        moved = None
+        if self.unit.moves_weights and of_weight != [0.0, 1.0]:
+            moved = [each.clone() for each in weights]
+            add_up(moved, [values], of_weight[::-1])
+        add_up(values, [weights], of_average)
+        return moved
+
+    def update_each(self, values: list[Tensor], weights: list[Tensor], keywords: dict[str, Any]) -> list[Tensor] | None:
+        """The formula for one after the other."""
+        moved = []
+        for a, w in zip(values, weights, strict=True):
+            new_a, new_w = type(self.unit).torch(a, w, **keywords)
+            moved.append(new_w.clone())
+            a.copy_(new_a)
+        return moved if self.unit.moves_weights else None
+
+    def put_in(self) -> None:
+        """Put the averages into the model."""
+        for bucket, values in zip(self.buckets, self.values, strict=True):
+            put(bucket, values)
+
+    def take(self) -> None:
+        """Let the averages be what is in the model."""
+        for bucket, values in zip(self.buckets, self.values, strict=True):
+            torch._foreach_copy_(values, [each.tensor for each in bucket.targets])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averages by name."""
+        return {
+            each.name: value
+            for bucket, values in zip(self.buckets, self.values, strict=True)
+            for each, value in zip(bucket.targets, values, strict=True)
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take averages by name."""
+        for bucket, values in zip(self.buckets, self.values, strict=True):
+            for each, value in zip(bucket.targets, values, strict=True):
+                value.copy_(state[each.name])
+
+
+class Copies:
+    """The copies of the network that an ensemble keeps."""
+
+    def __init__(self, unit: Ensemble, model: nn.Module, members: Sequence[Averaged]) -> None:
+        self.unit, self.model, self.members = unit, model, members
+        self.copies: list[dict[str, Tensor]] = []
+        self.busy = False
+
+    def update(self, moment: Moment) -> None:
+        """Take a copy, if this is the step for it."""
+        assert moment.steps is not None
+        if self.unit.takes(moment.step, moment.steps):
+            self.copies.append({each.name: each.tensor.clone() for each in self.members})
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Within, the model gives out what all copies say together, if there are any."""
+        if not self.copies:
+            yield
+            return
+        handle = self.model.register_forward_hook(self.hook, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        """The hook behind the model's forward."""
+        if self.busy:
+            return output
+        names = {id(tensor): name for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+        self.busy = True
+        try:
+            outputs = []
+            for copy in self.copies:
+                values = {names[id(each.stored)]: copy[each.name].to(each.tensor.device) for each in self.members}
+                outputs.append(functional_call(model, values, args, kwargs))
+        finally:
+            self.busy = False
+        if not isinstance(output, Tensor):
+            raise ValueError(
+                f"{self.unit!r} joins outputs that are tensors, and the model gives {type(output).__name__}"
+            )
+        return type(self.unit).torch(torch.stack(outputs))
+
+
+def wide(bucket: Bucket[Averaged]) -> list[Tensor]:
+    """The values of parameters and statistics, in float32 or better."""
+    stored = [each.tensor for each in bucket.targets]
+    return [each if each.dtype.itemsize >= 4 else each.to(at_least_float32(each.dtype)) for each in stored]
+
+
+def put(bucket: Bucket[Averaged], values: list[Tensor]) -> None:
+    """Put values into the model."""
+    torch._foreach_copy_([each.tensor for each in bucket.targets], values)
+
+
+@torch.no_grad()
+def measure(model: nn.Module, batches: Iterable[Any]) -> None:
+    """Let running statistics be the mean of those of each batch, for the weights as they are."""
+    norms = [part for part in model.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
+    ours = [part for part in model.modules() if isinstance(part, LayerModule) and part.layer.state]
+    modes = {part: part.training for part in model.modules()}
+    momenta = [norm.momentum for norm in norms]
+    totals: list[Tensor] = []
+    count = 0
+    model.eval()
+    try:
+        for norm in norms:
+            norm.train()
+            norm.momentum = 1.0  # what is remembered is then this batch alone
+        for part in ours:
+            part.measuring = True
+        with resting(model):
+            for batch in batches:
+                if pass_through(model, batch):
+                    found = [each.clone() for each in statistics_of(norms, ours)]
+                    totals = [total + each for total, each in zip(totals, found, strict=True)] if totals else found
+                    count += 1
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        for part in ours:
+            part.measuring = False
+        for module, training in modes.items():
+            module.training = training
+    for own, total in zip(statistics_of(norms, ours), totals, strict=bool(totals)):
+        own.copy_(total / count)
+
+
+def statistics_of(norms: Sequence[nn.Module], ours: Sequence[LayerModule]) -> list[Tensor]:
+    """The running statistics of the model's own norms and of those that the recipe has brought along."""
+    return [getattr(norm, name) for norm in norms for name in ("running_mean", "running_var")] + [
+        getattr(part, name) for part in ours for name in part.layer.state
+    ]
+
+
+def pass_through(model: nn.Module, batch: Any) -> bool:
+    """Run a batch, or the first element of a tuple, through the model, but for one of a single row: it says nothing."""
+    device = next(model.parameters()).device
+    if isinstance(batch, Mapping):
+        model(**{name: each.to(device) if isinstance(each, Tensor) else each for name, each in batch.items()})
+        return True
+    x = batch[0] if isinstance(batch, tuple | list) else batch
+    if len(x) > 1:
+        model(x.to(device))
+    return len(x) > 1

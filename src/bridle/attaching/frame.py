@@ -1,0 +1,95 @@
+"""The user's model as a recipe sees it: its layers in running order, and its other parts by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+from bridle.outline import PREFIX, WEIGHTED, Shapes, sites_of, watch
+
+Path = tuple[str, ...]
+
+
+class Frame:
+    """The user's model as a recipe sees it: its weighted layers in running order, and its other parts by name."""
+
+    def __init__(self, model: nn.Module, example: Any) -> None:
+        self.model = model
+        self.parts = {name: part for name, part in model.named_modules() if name}
+        self.seen: dict[str, Shapes] = {} if example is None else shapes_of(model, example)
+        names = list(self.seen) or [name for name, part in self.parts.items() if not passes_by(part)]
+        self.layers = [name for name in names if isinstance(self.parts[name], WEIGHTED)]
+        self.points = [name for name in names if name not in self.layers]
+        self.sites = sites_of(model, self.layers, self.points) if self.layers else []
+        self.owners: dict[Tensor, list[tuple[nn.Module, str]]] = {}  # of each parameter: parts, and what they call it
+        for part in model.modules():
+            for kind, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
+                self.owners.setdefault(parameter, []).append((part, kind))
+
+    def units_behind(self, name: str) -> int | None:
+        """How many units or channels come out of a part; ``None`` where nobody has looked."""
+        part = self.parts[name]
+        if isinstance(part, WEIGHTED):
+            return int(part.out_features if isinstance(part, nn.Linear) else part.out_channels)
+        return self.seen[name].out[1] if name in self.seen else None
+
+    def axes_at(self, name: str, *, on_input: bool) -> int | None:
+        """How many axes the input or the output of a part has; ``None`` where nobody has looked."""
+        if name in self.seen:
+            return len(self.seen[name].into if on_input else self.seen[name].out)
+        convolutions = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
+        return next((axes for kind, axes in convolutions.items() if isinstance(self.parts[name], kind)), None)
+
+    @property
+    def outputs(self) -> int | None:
+        """How many outputs the model has: those of its last weighted layer."""
+        return self.units_behind(self.layers[-1]) if self.layers else None
+
+
+def passes_by(part: nn.Module) -> bool:
+    """Whether a part's own forward is never called, as others read its weights: its hooks would not act."""
+    return isinstance(part, NonDynamicallyQuantizableLinear | nn.ModuleList | nn.ModuleDict)
+
+
+def shapes_of(model: nn.Module, example: Any) -> dict[str, Shapes]:
+    """The shapes in the model for one row of the example, in evaluation mode; ``ValueError`` if it does not run."""
+    modes = {part: part.training for part in model.modules()}
+    args, kwargs = call_of(example)
+    try:
+        with torch.no_grad():
+            model.eval()
+            return watch(model, lambda: model(*map(one_row, args), **{k: one_row(v) for k, v in kwargs.items()}))[1]
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"the model cannot take one row of the example: {error}") from error
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example as a call's arguments: a tuple holds all positional ones, a dictionary those by name."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return tuple(example) if isinstance(example, tuple | list) else (example,), {}
+
+
+def one_row(value: Any) -> Any:
+    """The first row of a batch."""
+    return value[:1] if isinstance(value, Tensor) and value.ndim else value
+
+
+def leaf_within(part: nn.Module) -> Path:
+    """The way down to the first part without children of its own."""
+    for name, child in part.named_children():
+        if not name.startswith((PREFIX, "parametrizations")):
+            return (name, *leaf_within(child))
+    return ()
+
+
+def is_transposed(part: nn.Module) -> bool:
+    """Whether the outputs are the second axis of a part's weight."""
+    return isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d) and part.groups == 1

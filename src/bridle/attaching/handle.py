@@ -1,0 +1,453 @@
+"""``attach``: a recipe acts in the user's own model, optimizer and loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from bridle.attaching.assembly import Assembly, Options
+from bridle.attaching.averages import measure
+from bridle.attaching.batches import LossFunction
+from bridle.attaching.words import described
+from bridle.recipe import Recipe, Regularizer
+
+LINES = {
+    "batch": "x, y = handle.batch(x, y)  # before the model sees them",
+    "penalty": "loss = criterion(model(x), y) + handle.penalty()",
+    "ascend": "handle.ascend(lambda: criterion(model(x), y))  # behind loss.backward()",
+}
+
+
+def attach(
+    model: nn.Module,
+    optimizer: Optimizer,
+    recipe: Recipe | Regularizer | str | None,
+    *,
+    loss: LossFunction | None = None,
+    steps: int | None = None,
+    example: Any = None,
+    seed: int | None = None,
+    classes: int | None = None,
+    features: Sequence[str] = (),
+) -> Handle:
+    """Let a recipe act in your own model, optimizer and loop; the handle that is returned takes it off again.
+
+    Layers of the recipe are put between those of the model; penalties on weights, changes of gradients and weights,
+    and averages happen within ``optimizer.step()``. What cannot happen by itself takes one line each, if the recipe
+    has it::
+
+        handle = attach(model, optimizer, "Mixup + Dropout(rate=0.1) + RDrop + SAM + EMA + EarlyStopping", steps=1000)
+        for x, y in loader:
+            x, y = handle.batch(x, y)                          # what changes batches
+            loss = criterion(model(x), y) + handle.penalty()   # penalties on activations and outputs
+            loss.backward()
+            handle.ascend(lambda: criterion(model(x), y) + handle.penalty())   # SAM, ASAM
+            optimizer.step()
+            optimizer.zero_grad()
+        with handle.averaged():                                # averaged weights are in the model within
+            valid_loss = evaluate(model)
+        if handle.stop(valid_loss):                            # what stops early; then handle.restore_best()
+            break
+
+    or ``loss = handle.step(x, y)`` for all lines of a step. A line that is missing raises ``RuntimeError``; one that
+    the recipe does not need does nothing.
+
+    Args:
+        model: any ``nn.Module``, in place on its device; attach before wrapping it in ``DistributedDataParallel``.
+        optimizer: of ``torch.optim``, on parameters of the model; make learning-rate schedules behind.
+        recipe: a recipe, a regularizer, or a text such as ``"L2(strength=0.001) + EMA"``.
+        loss: ``loss(output, y)``, the mean over the batch; for :meth:`Handle.step` and adversarial examples.
+        steps: optimizer steps of the whole training; for schedules, SWA and others that depend on it.
+        example: a batch as the model takes it: a tensor, a tuple of arguments or a dictionary of named ones. One row of
+            it tells the order in which the model's layers run; else it is that in which the model lists them.
+        seed: noise is that of this seed in bridle's engine, whatever else draws random numbers; None: torch's own.
+        classes: how many classes integer targets are of, if it is not what the model's last layer gives out.
+        features: names of a table's columns (``age``, ``sex=F``, ``sex=M``): those of one category go together.
+
+    Raises ``ValueError`` where the recipe cannot act in this model or under this optimizer; nothing is changed then.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> optimizer = torch.optim.Adam(model.parameters())
+    >>> handle = attach(model, optimizer, "Dropout(rate=0.2) + L2(strength=0.001) + EMA", loss=nn.CrossEntropyLoss())
+    >>> print(handle)
+    Dropout(rate=0.2): on the input of 2
+    L2(strength=0.001): on 0.weight, 2.weight
+    EMA(decay=0.999): on all parameters
+    >>> loss = handle.step(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))
+    >>> handle.detach()
+    >>> print(model)
+    Sequential(
+      (0): Linear(in_features=3, out_features=8, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=8, out_features=2, bias=True)
+    )
+    """
+    options = Options(loss, steps, example, seed, classes, features)
+    return Handle(getattr(model, "_orig_mod", model), optimizer, Recipe.of(recipe), options)
+
+
+class Handle:
+    """A recipe that acts in a model, an optimizer and a loop: made by :func:`attach`, ended by :meth:`detach`.
+
+    ``notes`` are sentences about what one might not expect; ``print(handle)`` says what acts where.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
+        for hook in getattr(optimizer, "_optimizer_step_pre_hooks", {}).values():
+            if isinstance(getattr(hook, "__self__", None), Handle):
+                raise ValueError("this optimizer has a recipe attached already; detach that first, or attach their sum")
+        self.model, self.optimizer, self.recipe, self.loss = model, optimizer, recipe, options.loss
+        self.parts = Assembly(model, optimizer, recipe, options)
+        self.parts.undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
+        self.parts.undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
+        self._needed = {
+            "batch": bool(self.parts.batches.units),
+            "penalty": bool(self.parts.passes),
+            "ascend": bool(self.parts.climbs),
+        }
+        self._called: set[str] = set()
+        self._small_batches: list[tuple[Any, Any, Any] | None] = []  # since the last update; None: not needed again
+        self._attached = True
+        self._averaged = False  # whether the averages are in the model
+        self._has_penalties = False  # whether the gradients hold those of the penalties on weights already
+        self._skipped = False  # whether a GradScaler lets the optimizer skip this step
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what one might not expect, or might have overlooked."""
+        return list(self.parts.notes)
+
+    @property
+    def steps_done(self) -> int:
+        """How many steps the optimizer has taken since the recipe was attached."""
+        return self.parts.moment.step
+
+    def __repr__(self) -> str:
+        return described(self.parts)
+
+    def batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch as the recipe shows it to the network.
+
+        ``x`` is (batch, ...) and keeps its shape and type. ``y`` is (batch,) of class ids, or (batch,) or (batch,
+        outputs) of numbers; ids become probabilities (batch, classes) where the recipe changes targets, which
+        ``nn.CrossEntropyLoss`` takes like ids. Raises ``ValueError`` for a batch that the recipe cannot change.
+        """
+        self._check_attached()
+        tape = self.parts.tape
+        tape.begun = False
+        tape.next_batch()
+        tape.begun = tape.hooked
+        self._called.add("batch")
+        return self.parts.batches.shown(x, y, self.parts.moment) if self._needed["batch"] else (x, y)
+
+    def penalty(self) -> Tensor:
+        """The penalties on activations and outputs of the model's last pass in training mode, to be added to the loss.
+
+        A number with its graph; zero where the recipe has none. Penalties on weights are not among them: they act in
+        ``optimizer.step()``, see :meth:`penalty_value`.
+        """
+        self._check_attached()
+        self._called.add("penalty")
+        if not self._needed["penalty"]:
+            return torch.zeros((), device=next(self.model.parameters()).device)
+        return self.parts.passes.penalty(self.parts.moment)
+
+    @torch.no_grad()
+    def penalty_value(self) -> Tensor:
+        """What all penalties on weights add to the loss now: a number without a graph, for logging."""
+        self._check_attached()
+        total = torch.zeros((), device=next(self.model.parameters()).device)
+        for each in self.parts.penalties:
+            total = total + each.value(self.parts.moment).to(total.device)
+        return total
+
+    @torch.no_grad()
+    def ascend(self, closure: Callable[[], Any], scaler: Any = None) -> None:
+        """Replace the gradients by those at the point to which SAM or ASAM leads: call it behind ``loss.backward()``.
+
+        ``closure()`` computes the loss again, as in the line before, and returns it; or calls ``backward`` itself, for
+        each of several small batches, and returns ``None``. It sees the noise of the last pass, and moves no running
+        statistics. With ``scaler`` (a ``GradScaler``, before it unscales), both backward passes are scaled alike, and
+        infinite gradients are left to it. Does nothing where the recipe has no such regularizer.
+        """
+        self._check_attached()
+        self._called.add("ascend")
+        if not self._needed["ascend"]:
+            return
+        scale = scaler.get_scale() if scaler is not None else 1.0
+        self._add_penalties(scale)
+        with ExitStack() as climb:
+            moment = self.parts.moment
+            if all([climb.enter_context(each.climbed(moment, scale)) for each in self.parts.climbs]):
+                self._second_gradient(closure, scaler)
+                self._add_penalties(scale)
+        self._has_penalties = True
+
+    def _second_gradient(self, closure: Callable[[], Any], scaler: Any) -> None:
+        """The gradients where the weights stand now, in place of those that are there."""
+        self.model.zero_grad()
+        self.optimizer.zero_grad()
+        torch.clear_autocast_cache()  # of the weights as they were
+        self._called.discard("penalty")
+        with self.parts.tape.repeat(self.model), torch.enable_grad():
+            loss = closure()
+            if isinstance(loss, Tensor):
+                (loss if scaler is None else scaler.scale(loss)).backward()
+        if self._needed["penalty"] and "penalty" not in self._called:
+            raise RuntimeError(
+                "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
+                "handle.ascend(lambda: criterion(model(x), y) + handle.penalty())"
+            )
+
+    def step(
+        self, x: Any, y: Any, *, model: nn.Module | None = None, scaler: Any = None, update: bool = True
+    ) -> Tensor:
+        """One whole step on a batch: every line of the loop; returns the data loss, a number without a graph.
+
+        ``model`` is what to call in place of the attached model, where that is wrapped (``DistributedDataParallel``,
+        ``torch.compile``). ``update=False`` only adds up gradients: the next step with an update takes their mean over
+        all batches since the last. Put ``torch.autocast`` around it, and give its ``GradScaler`` as ``scaler``.
+        """
+        if self.loss is None:
+            raise ValueError("handle.step computes the loss: attach(..., loss=your loss function)")
+        run = self.model if model is None else model
+        x, y = self.batch(x, y)
+        loss = self.loss(run(x), y)
+        total = loss + self.penalty()
+        (total if scaler is None else scaler.scale(total)).backward()
+        self._small_batches.append((x, y, self.parts.tape.mark) if self._needed["ascend"] else None)
+        if update:
+            self._mean_gradients()
+            self.ascend(lambda: self._again(run, scaler), scaler)
+            if scaler is None:
+                self.optimizer.step()
+            else:
+                scaler.step(self.optimizer)
+                scaler.update()
+            self.optimizer.zero_grad()
+            self._small_batches.clear()
+        return loss.detach()
+
+    def _mean_gradients(self) -> None:
+        """Gradients that were added up over small batches become their mean."""
+        count = len(self._small_batches)
+        if count > 1:
+            held = [each for group in self.optimizer.param_groups for each in group["params"]]
+            torch._foreach_div_([each.grad for each in held if each.grad is not None], count)
+
+    def _again(self, run: nn.Module, scaler: Any) -> None:
+        """The second backward pass over all small batches, each under its own noise."""
+        assert self.loss is not None
+        for x, y, mark in [each for each in self._small_batches if each is not None]:
+            with self.parts.tape.noise.replay(mark):
+                total = (self.loss(run(x), y) + self.penalty()) / len(self._small_batches)
+                (total if scaler is None else scaler.scale(total)).backward()
+
+    def _add_penalties(self, scale: float = 1.0) -> None:
+        """Add the gradients of the penalties on weights to gradients that are too large by ``scale``."""
+        targets = self.parts.targets if scale != 1 and self.parts.penalties else []
+        gradients = [each.parameter.grad for each in targets if each.parameter.grad is not None]
+        if gradients:
+            torch._foreach_div_(gradients, scale)
+        for each in self.parts.penalties:
+            each.add_gradients(self.parts.moment)
+        if gradients:
+            torch._foreach_mul_(gradients, scale)
+
+    def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The hook before the optimizer's step; a closure computes the gradients within it, and is waited for."""
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            self._change_gradients()
+            return None
+
+        def wrapped() -> Any:
+            loss = closure()
+            self._change_gradients()
+            return loss
+
+        return ((args[0], wrapped, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": wrapped})
+
+    @torch.no_grad()
+    def _change_gradients(self) -> None:
+        """All that happens between the gradients and the optimizer's update."""
+        self._check_loop()
+        self._skipped = self._unscale()
+        if self._skipped:
+            return
+        parts = self.parts
+        parts.groups.follow()
+        if not self._has_penalties:
+            self._add_penalties()
+        for each in (*parts.gradients, *parts.before):
+            each.apply(parts.moment)
+
+    def _unscale(self) -> bool:
+        """Unscale gradients that a GradScaler has left to a fused optimizer; tells whether it will skip the step."""
+        scale, infinite = (getattr(self.optimizer, name, None) for name in ("grad_scale", "found_inf"))
+        if infinite is not None and bool(infinite):
+            return True
+        if scale is not None:
+            held = [each for group in self.optimizer.param_groups for each in group["params"]]
+            torch._foreach_div_([each.grad for each in held if each.grad is not None], float(scale))
+            self.optimizer.grad_scale = None  # type: ignore[attr-defined]  # it is the scaler's, who removes it
+        return False
+
+    @torch.no_grad()
+    def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The hook behind the optimizer's step."""
+        parts = self.parts
+        self._called.clear()
+        self._has_penalties = False
+        parts.tape.noise.next_batch()
+        parts.noise.next_batch()
+        if self._skipped:
+            return
+        for each in parts.behind:
+            each.apply(parts.moment)
+        for average in parts.averages:
+            average.update(parts.moment)
+        for copies in parts.copies:
+            copies.update(parts.moment)
+        parts.moment.step += 1
+        parts.set_moment()
+
+    def _check_loop(self) -> None:
+        """Raise ``RuntimeError`` where a line of the loop is missing, or averages are in the model."""
+        self._check_attached()
+        if self._averaged:
+            raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before training goes on")
+        for name, line in LINES.items():
+            if self._needed[name] and name not in self._called:
+                raise RuntimeError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")
+
+    def _check_attached(self) -> None:
+        """Raise ``RuntimeError`` where the recipe is off."""
+        if not self._attached:
+            raise RuntimeError("this handle was detached: its recipe acts no more; attach it again")
+
+    @contextmanager
+    def averaged(self, batches: Iterable[Any] | None = None) -> Iterator[nn.Module]:
+        """Within, the model is what the recipe hands over: averaged weights, or all copies of an ensemble together.
+
+        ``batches`` are some of the training's, tensors, tuples whose first is the model's input, or dictionaries: on
+        them running statistics are measured anew where the recipe averages weights that were never trained with any
+        (SWA). Without them the statistics are averaged, too. Gives back the model; changes nothing where the recipe has
+        no averages. The model is not to be trained within.
+        """
+        self._check_attached()
+        parts = self.parts
+        if self._averaged or not (parts.averages or parts.copies):
+            yield self.model
+            return
+        members = [each for average in parts.averages for bucket in average.buckets for each in bucket.targets]
+        with torch.no_grad():
+            kept = [each.tensor.clone() for each in members]
+            for average in parts.averages:
+                average.put_in()
+        self._averaged = True
+        try:
+            if batches is not None and any(average.unit.reestimates for average in parts.averages):
+                measure(self.model, batches)
+            with ExitStack() as together:
+                for copies in parts.copies:
+                    together.enter_context(copies.together())
+                yield self.model
+        finally:
+            self._averaged = False
+            with torch.no_grad():
+                for each, value in zip(members, kept, strict=True):
+                    each.tensor.copy_(value)
+
+    def stop(self, loss: float, metric: float | None = None) -> bool:
+        """Whether training is over, for the validation scores of an epoch: call it once an epoch.
+
+        ``loss`` is better the lower it is, ``metric`` (for ``watch="metric"``) the higher; both are to be measured
+        within :meth:`averaged`. The weights of the best epoch are kept, for :meth:`restore_best`. Of several processes,
+        all must be given the same scores. False where the recipe has nothing that stops.
+        """
+        self._check_attached()
+        stopping = self.parts.stopping
+        if not stopping.units:
+            return False
+        improved, over = stopping.judge(loss, metric, self.parts.moment)
+        if improved or not stopping.best:
+            with self.averaged():
+                stopping.best = {name: each.detach().clone() for name, each in self.model.state_dict().items()}
+        return over
+
+    @torch.no_grad()
+    def restore_best(self) -> None:
+        """Put the weights of the best epoch into the model, as they were evaluated; the averages become these, too.
+
+        Does nothing where the recipe has nothing that stops; ``RuntimeError`` before the first call of :meth:`stop`.
+        """
+        self._check_attached()
+        stopping = self.parts.stopping
+        if not stopping.units:
+            return
+        if not stopping.best:
+            raise RuntimeError("there is no best epoch yet: call handle.stop(valid_loss) after each")
+        self.model.load_state_dict(stopping.best)
+        for average in self.parts.averages:
+            average.take()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the recipe remembers, to be saved between two steps beside the states of model and optimizer.
+
+        Tensors are not copied, as in ``Module.state_dict``. A training resumed with all three, with its schedule and,
+        where ``seed`` is not given, torch's generators, goes on bit for bit as if nothing had happened.
+        """
+        self._check_attached()
+        parts = self.parts
+        return {
+            "recipe": str(self.recipe),
+            "step": parts.moment.step,
+            "peaks": dict(parts.moment.peaks),
+            "penalties": [{"initial": each.initial, "state": each.state} for each in parts.penalties],
+            "averages": [each.state_dict() for each in parts.averages],
+            "copies": [each.copies for each in parts.copies],
+            "stopping": parts.stopping.state_dict(),
+            "noise": [parts.tape.noise.state_dict(), parts.noise.state_dict()],
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that :meth:`state_dict` gave: attach the same recipe in the same way first.
+
+        Raises ``ValueError`` for the state of another recipe.
+        """
+        self._check_attached()
+        if state["recipe"] != str(self.recipe):
+            raise ValueError(f"the state is that of {state['recipe']}, and attached is {self.recipe}")
+        parts = self.parts
+        parts.moment.step, parts.moment.peaks = state["step"], dict(state["peaks"])
+        for penalty, kept in zip(parts.penalties, state["penalties"], strict=True):
+            penalty.initial = {name: each.clone() for name, each in kept["initial"].items()}
+            penalty.state = {
+                name: {kind: each.clone() for kind, each in own.items()} for name, own in kept["state"].items()
+            }
+        for average, averages in zip(parts.averages, state["averages"], strict=True):
+            average.load_state_dict(averages)
+        for copies, kept in zip(parts.copies, state["copies"], strict=True):
+            copies.copies = list(kept)
+        parts.stopping.load_state_dict(state["stopping"])
+        for noise, kept in zip((parts.tape.noise, parts.noise), state["noise"], strict=True):
+            noise.load_state_dict(kept)
+        parts.set_moment()
+
+    def detach(self) -> None:
+        """Take the recipe off: its layers, hooks and parameter groups go, the weights stay as training left them.
+
+        A learning-rate schedule that was made while the recipe was attached has counted its groups: make it anew.
+        """
+        self._check_attached()
+        self._attached = False
+        self.parts.undo.close()

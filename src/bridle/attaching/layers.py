@@ -1,0 +1,276 @@
+"""What a recipe puts into the user's model: layers between its layers, formulas on its weights; and out again.
+
+Everything is a submodule, hung where the model's own forward does not look (Note [where submodules hang]), and called
+by hooks. So ``train()``, ``to()``, ``parameters()``, ``state_dict()``, ``deepcopy`` and wrappers see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils import parametrize
+
+from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, standing, stands_at
+from bridle.attaching.frame import Frame, Path, is_transposed, leaf_within
+from bridle.attaching.tape import ActivityTap, Tape
+from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
+from bridle.places import ActivityLoss, Draw, Layer, WeightLayer
+from bridle.places.module import (
+    Drawer,
+    FormulaModule,
+    LayerModule,
+    WeightModule,
+    as_units,
+    at_least_float32,
+    is_scheduled,
+)
+from bridle.recipe import Recipe
+from bridle.regularizers import Dropout
+
+# Note [where submodules hang]
+# The forward of a container may run through its children, as that of nn.Sequential does, and would run what is added
+# to them. A part without children runs through none, so a submodule hangs on the part that it acts on if that has no
+# children, else on the first part within it that has none; the hook knows the way down.
+
+
+class New(NamedTuple):
+    """A parameter that the recipe has brought along, and the one of the model beside which it stands."""
+
+    described: Parameter
+    parameter: nn.Parameter
+    beside: nn.Parameter | None
+
+
+class Insertion:
+    """Puts a recipe's layers into a model; ``undo`` takes them out again. ``seeded``: noise is that of a seed."""
+
+    def __init__(self, frame: Frame, recipe: Recipe, tape: Tape, undo: ExitStack, *, seeded: bool) -> None:
+        self.frame, self.recipe, self.tape, self.undo, self.seeded = frame, recipe, tape, undo, seeded
+        self.modules: list[FormulaModule] = []  # everything whose knobs move with the training
+        self.new: list[New] = []
+        self.log: list[tuple[Any, str, str]] = []  # what acts how on which part
+        self.retuned: set[str] = set()  # dropout layers of the model's own
+
+    def insert(self, weights: Mapping[Parameter, nn.Parameter]) -> None:
+        """Put everything in: formulas on weights, layers, penalties on activations."""
+        check_sites(self.recipe, self.frame.sites)
+        for unit in self.recipe:
+            if isinstance(unit, WeightLayer):
+                for each in selected(unit, list(weights)):
+                    self.parametrize(unit, each, weights[each])
+        if self.seeded:
+            self.seed_own_dropouts()
+        for site in self.frame.sites:
+            self.insert_at(site)
+
+    def insert_at(self, site: Site) -> None:
+        """The layers and the penalties on activations at one site."""
+        layers = [each for each in standing(self.recipe, site) if not self.retune(each)]
+        taps = [unit for unit in self.recipe if isinstance(unit, ActivityLoss) and stands_at(unit, site)]
+        before = [each for each in layers if each.layer.before_activation]
+        behind = [each for each in layers if not each.layer.before_activation]
+        number, names = site.number, self.frame.layers
+        if number == 0:
+            self.hook(names[0], site, taps, [*before, *behind], on_input=True)
+        elif number < len(names):
+            self.hook(names[number - 1], site, [], before, on_input=False)
+            self.hook(names[number], site, taps, behind, on_input=True)
+        else:
+            point = self.frame.points[number - len(names)]
+            self.hook(point, site, [], before, on_input=False)
+            self.hook(point, site, taps, behind, on_input=False)
+
+    def hook(
+        self, name: str, site: Site, taps: Sequence[ActivityLoss], layers: Sequence[Standing], *, on_input: bool
+    ) -> None:
+        """Let penalties and layers act on the input or the output of a part."""
+        if not taps and not layers:
+            return
+        part = self.frame.parts[name]
+        paths = []
+        for unit in taps:
+            module: nn.Module = self.tap(unit, site, last=isinstance(part, nn.Linear))
+            paths.append(self.hang(name, f"{type(unit).__name__.lower()}_{site.number}", module, unit))
+        for each in layers:
+            module = self.layer(each, name, on_input=on_input)
+            paths.append(self.hang(name, each.name, module, each.layer))
+        where = "on the input of" if on_input else "on the output of"
+        self.log += [(unit, where, name) for unit in (*taps, *(each.layer for each in layers))]
+        steps = tuple(paths)
+        if on_input:
+            handle = part.register_forward_pre_hook(partial(on_inputs, steps=steps), with_kwargs=True)
+        else:
+            handle = part.register_forward_hook(partial(on_output, steps=steps))
+        self.undo.callback(handle.remove)
+
+    def units(self, layer: Layer, name: str, *, on_input: bool) -> int:
+        """How many units pass a layer there; ``ValueError`` where it must know and nothing says it."""
+        part = self.frame.parts[name]
+        if on_input:
+            assert isinstance(part, WEIGHTED)
+            return int(part.in_features if isinstance(part, nn.Linear) else part.in_channels)
+        units = self.frame.units_behind(name)
+        if units is None and (layer.parameters or layer.state):
+            raise ValueError(f"{layer!r} must know how many units {name} gives out: attach(..., example=a batch)")
+        return units or 0
+
+    def layer(self, each: Standing, name: str, *, on_input: bool) -> nn.Module:
+        """The module of one layer, on the part's device: torch's own where that is the same, which is quicker."""
+        part, like = self.frame.parts[name], self.like(self.frame.parts[name])
+        units, last = self.units(each.layer, name, on_input=on_input), isinstance(part, nn.Linear)
+        made = self.torchs_own(each, units, self.frame.axes_at(name, on_input=on_input), last=last)
+        if made is None:
+            made = LayerModule(each.layer, units, each.site.names, self.tape.noise.draw, each.spot, last=last)
+        return made.to(like.device, at_least_float32(like.dtype))
+
+    def torchs_own(self, each: Standing, units: int, axes: int | None, *, last: bool) -> nn.Module | None:
+        """The module that torch has for a layer; ``None`` where it is not the same.
+
+        It draws torch's noise, has no schedule, and takes the units to be on the second axis. Where the number of axes
+        is not known, only what acts on each number by itself is the same.
+        """
+        if self.seeded or has_schedule(each):
+            return None
+        at_site = replace(each.layer, **each.layer.numbers(*each.site.names))
+        made = at_site.module(units, axes or 2)
+        by_number = not (each.layer.maps or each.layer.parameters or each.layer.state)
+        same = axes == 2 or (axes is not None and not last) or by_number
+        return made if same and not isinstance(made, LayerModule) else None
+
+    def tap(self, unit: ActivityLoss, site: Site, *, last: bool) -> ActivityTap:
+        """The module of one penalty on activations."""
+        like = next(self.frame.model.parameters())
+        return ActivityTap(unit, site.names, self.tape, last=last).to(like.device, at_least_float32(like.dtype))
+
+    def like(self, part: nn.Module) -> Tensor:
+        """A parameter that shares device and type with what passes the part, as far as one can know."""
+        return next(part.parameters(), next(self.frame.model.parameters()))
+
+    def hang(self, name: str, own: str, module: nn.Module, unit: Layer | ActivityLoss) -> Path:
+        """Hang the module of a regularizer on a part (Note [where submodules hang]); returns the way to it."""
+        way = leaf_within(self.frame.parts[name])
+        host = self.frame.parts[name].get_submodule(".".join(way))
+        own, beside = unused(host, f"{PREFIX}{own}"), next(host.parameters(), None)
+        host.add_module(own, module)
+        module.train(host.training)
+        self.undo.callback(host._modules.pop, own)
+        if isinstance(module, FormulaModule):
+            self.modules.append(module)
+        full = ".".join((name, *way, own))
+        for kind, parameter in module.named_parameters():
+            described = Parameter(f"{full}.{kind}", parameter.ndim, type(unit).__name__)
+            self.new.append(New(described, parameter, beside))
+        return (*way, own)
+
+    def retune(self, each: Standing) -> bool:
+        """Set the rate of a dropout layer of the model's own that a recipe names, instead of adding one."""
+        index = each.site.number - len(self.frame.layers)
+        if index < 0 or each.site.hidden or each.site.number == 0:
+            return False
+        name = self.frame.points[index]
+        part = self.frame.parts[name]
+        if not isinstance(part, _DropoutNd) or not is_torchs_own(each.layer, part):
+            return False
+        self.undo.callback(setattr, part, "p", part.p)
+        self.retuned.add(name)
+        if has_schedule(each) or self.seeded:
+            # A compiled model would be compiled again for every rate, which what is added behind it spares; and torch's
+            # own layer draws torch's noise.
+            part.p = 0.0
+            return False
+        self.log.append((each.layer, f"in place of the rate {part.p:g} of", name))
+        (part.p,) = each.layer.numbers(*each.site.names).values()
+        return True
+
+    def seed_own_dropouts(self) -> None:
+        """Let the model's own dropout layers draw from the seed, too."""
+        own = [name for name in self.frame.points if isinstance(self.frame.parts[name], nn.Dropout)]
+        for number, name in enumerate(own):
+            drop = partial(seeded_dropout, draw=self.tape.noise.draw, spot=OWN_DROPOUT_SPOTS + number)
+            self.undo.callback(self.frame.parts[name].register_forward_hook(drop).remove)
+
+    def parametrize(self, unit: WeightLayer, described: Parameter, weight: nn.Parameter) -> None:
+        """Let a formula make the weight that acts, wherever the model uses the stored one."""
+        if "parametrizations." in described.name:
+            raise ValueError(f"{unit!r}: {described.name} is parametrized already; choose others by on=")
+        owners = self.frame.owners[weight]
+        transposed = is_transposed(owners[0][0])
+        spot = first_spot(unit, described.name)
+        made = WeightModule(unit, weight, described.names, self.tape.noise.draw, spot, transposed=transposed)
+        self.modules.append(made.to(weight.device))
+        for part, kind in owners:
+            if not parametrize.is_parametrized(part, kind):
+                self.undo.callback(unparametrize, part, kind, list(part._parameters))
+            parametrize.register_parametrization(part, kind, made, unsafe=True)
+        for kind, parameter in made.named_parameters():
+            name = f"{described.name}@{type(unit).__name__}.{kind}"
+            self.new.append(New(Parameter(name, 1, described.layer), parameter, weight))
+        self.log.append((unit, "on", described.name))
+
+
+def has_schedule(each: Standing) -> bool:
+    """Whether some number of a layer changes over the training at its site."""
+    return any(is_scheduled(value, each.site.names) for value in each.layer.settings(numbers=True).values())
+
+
+def unused(host: nn.Module, name: str) -> str:
+    """A name that the host has no submodule under."""
+    number, found = 1, name
+    while hasattr(host, found):
+        number += 1
+        found = f"{name}_{number}"
+    return found
+
+
+def unparametrize(part: nn.Module, kind: str, order: Sequence[str]) -> None:
+    """Let a part have its stored weight again, in the place among its parameters where it was."""
+    parametrize.remove_parametrizations(part, kind, leave_parametrized=False)
+    for name in order:
+        part._parameters[name] = part._parameters.pop(name)
+
+
+def is_torchs_own(layer: Layer, part: nn.Module) -> bool:
+    """Whether a part of the model is the module that torch has for this layer."""
+    return any(type(type(layer)().module(1, axes)) is type(part) for axes in ((3, 4, 5) if layer.maps else (2,)))
+
+
+def through(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
+    """Activations through what hangs on a part."""
+    if not isinstance(h, Tensor):
+        raise TypeError(f"a recipe's layer acts on tensors, and {type(part).__name__} deals in {type(h).__name__}")
+    for path in steps:
+        inner = part
+        for name in path:
+            inner = getattr(inner, name)
+        h = inner(h)
+    out: Tensor = h
+    return out
+
+
+def on_inputs(
+    part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, steps: tuple[Path, ...]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The hook before a part."""
+    if args:
+        return (through(part, steps, args[0]), *args[1:]), kwargs
+    name, h = next(iter(kwargs.items()))
+    return args, {**kwargs, name: through(part, steps, h)}
+
+
+def on_output(part: nn.Module, inputs: tuple[Any, ...], output: Any, *, steps: tuple[Path, ...]) -> Tensor:
+    """The hook behind a part."""
+    return through(part, steps, output)
+
+
+def seeded_dropout(part: nn.Dropout, inputs: tuple[Tensor, ...], output: Tensor, *, draw: Drawer, spot: int) -> Tensor:
+    """The hook behind a dropout layer of the model's own: the same with the seed's noise."""
+    if not part.training or part.inplace or not part.p:
+        return output
+    flat, restore = as_units(inputs[0])
+    return restore(Dropout.torch(flat, *draw((Draw(),), spot, flat), rate=float(part.p))[0])

@@ -1,0 +1,100 @@
+"""Formulas that are weighted sums, computed for all parameters at once.
+
+Most formulas on parameters are sums of their arrays, each weighted by a number that only knobs and the step decide:
+L2's ``g + 2 · strength · w``, weight decay, EMA. The NumPy form, evaluated on ones and zeros, tells the weights, and
+torch's foreach functions then change all parameters in a few calls. Whether a formula is such a sum is found out by
+trying it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridle.places import Average, Gradient, Loss, Weight
+from bridle.places.declare import Placed
+from bridle.schedules import LAST
+
+Formula = Callable[..., Sequence[Any]]  # of NumPy's arrays
+Weights = list[list[float]]  # of each result, for each array
+TRIES = 64  # numbers of all sizes that a formula is tried on
+MOMENTS = ({"step": 0, "steps": 10}, {"step": 4, "steps": 10}, {"step": 9, "steps": 10})
+RATES = {"lr": 0.1, "peak": 0.1}
+
+
+def formula_of(unit: Placed) -> tuple[Formula, int] | None:
+    """The NumPy form of a regularizer on parameters and its number of arrays; ``None`` if these are not all alike."""
+    shaped = getattr(unit, "matrix", False) or unit.state or {"norm", "fan_in"} & {*unit.asks}
+    if shaped or not isinstance(unit, Loss | Gradient | Weight | Average):
+        return None
+    own = unit.vanilla
+    if isinstance(unit, Average):
+        return own, 2
+    if isinstance(unit, Loss):
+        return lambda g, *arrays, **keywords: (g + own(*arrays, **keywords)[1],), 2 + len(unit.asks)
+    return lambda *arrays, **keywords: (own(*arrays, **keywords),), 1 + len(unit.noise) + len(unit.asks)
+
+
+def as_sum(unit: Placed) -> tuple[Formula, int] | None:
+    """The formula of a regularizer and its number of arrays, if it is a weighted sum of them.
+
+    Of two at most: of more, some may cancel, and then a formula gives exactly zero where the sum has a rounding error,
+    which Adam makes a step of.
+    """
+    found = formula_of(unit)
+    if found is None or found[1] > 2 or not all(is_sum(*found, keywords) for keywords in trials(unit)):
+        return None
+    return found
+
+
+def trials(unit: Placed) -> list[dict[str, Any]]:
+    """Keywords to try a formula with: the regularizer's own at several moments, and its class's defaults."""
+    words = {name: word for name, word in unit.settings(numbers=False).items() if name in unit.told}
+    numbers = [type(unit)().numbers(), *(unit.numbers(passed=passed) for passed in (0.0, 0.5, LAST))]
+    told = [{name: value for name, value in {**each, **RATES}.items() if name in unit.told} for each in MOMENTS]
+    return [{**knobs, **words, **moment} for knobs in numbers for moment in told]
+
+
+@np.errstate(all="ignore")  # what divides zero by zero is no sum
+def is_sum(formula: Formula, count: int, keywords: dict[str, Any]) -> bool:
+    """Whether a formula gives the weighted sum of any arrays: tried on numbers of all signs and sizes."""
+    weights = np.array(Recalled(formula, count).at(keywords))
+    random = np.random.default_rng(0)
+    arrays = random.normal(size=(count, TRIES)) * 10.0 ** random.uniform(-12, 12, (count, TRIES))
+    results, zeros = (np.array(formula(*given, **keywords)) for given in (arrays, np.zeros_like(arrays)))
+    scale = np.abs(weights) @ np.abs(arrays)
+    return bool((np.abs(results - weights @ arrays) <= 1e-9 * scale).all()) and not zeros.any()
+
+
+def add_up(into: list[Tensor], others: Sequence[list[Tensor]], weights: Sequence[float]) -> None:
+    """``into`` becomes ``weights[0] · into + weights[1] · others[0] + ...``, tensor by tensor, in place."""
+    own, *rest = weights
+    terms = [(weight, each) for weight, each in zip(rest, others, strict=True) if weight]
+    if len(terms) == 1 and math.isclose(own + terms[0][0], 1.0, abs_tol=1e-12):
+        torch._foreach_lerp_(into, terms[0][1], terms[0][0])  # a mean of equals is exactly that
+        return
+    if own != 1:
+        torch._foreach_mul_(into, own)
+    for weight, each in terms:
+        torch._foreach_add_(into, each, alpha=weight)
+
+
+class Recalled:
+    """The weights of a sum, evaluated again only when its keywords have changed."""
+
+    def __init__(self, formula: Formula, count: int) -> None:
+        self.formula, self.ones = formula, [*np.eye(count)]
+        self.keywords: dict[str, Any] | None = None
+        self.weights: Weights = []
+
+    def at(self, keywords: dict[str, Any]) -> Weights:
+        """The weight of each array in each result, for these keywords."""
+        if keywords != self.keywords:
+            self.weights = [each.tolist() for each in self.formula(*self.ones, **keywords)]
+            self.keywords = keywords
+        return self.weights

@@ -1,0 +1,162 @@
+"""What acts on parameters, and on which: the user's own parameters as regularizers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from bridle.acting import Parameter, selected
+from bridle.places.declare import Placed
+from bridle.places.module import as_matrix
+from bridle.schedules import LAST, PerLayer
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A parameter that requires a gradient and is in the optimizer; one that several layers share is one."""
+
+    described: Parameter
+    parameter: nn.Parameter
+    group: int  # of the optimizer
+    transposed: bool = False  # whether its second axis are the outputs
+
+    @property
+    def name(self) -> str:
+        """As the model called it before anything was attached."""
+        return self.described.name
+
+    @property
+    def stored(self) -> Tensor:
+        """What the model has registered."""
+        return self.parameter
+
+    @property
+    def tensor(self) -> Tensor:
+        """Its value, without a graph."""
+        return self.parameter.detach()
+
+    def subject(self, tensor: Tensor, *, matrix: bool) -> Tensor:
+        """The parameter, or what has its shape, as a formula takes it: as it is, or (outputs, inputs, positions)."""
+        return as_matrix(tensor, transposed=self.transposed) if matrix else tensor
+
+    def change(self, tensor: Tensor, *, matrix: bool, formula: Callable[[Tensor], Any]) -> Any:
+        """Let a formula write into the parameter, or into its gradient; returns what the formula returns."""
+        subject = self.subject(tensor, matrix=matrix)
+        result = formula(subject)
+        if subject.data_ptr() != tensor.data_ptr():  # there was no view of it in this shape
+            whole = tensor.transpose(0, 1) if self.transposed else tensor
+            whole.copy_(subject.reshape(whole.shape))
+        return result
+
+    @cached_property
+    def fan_in(self) -> float:
+        """How many inputs one unit has."""
+        return float(self.subject(self.tensor, matrix=True)[0].numel())
+
+
+@dataclass(frozen=True, eq=False)
+class Statistic:
+    """A buffer of numbers, such as a running mean, which averages take in. It may be moved: it is looked up by name."""
+
+    described: Parameter
+    part: nn.Module
+    kind: str
+    group: int = 0
+
+    @property
+    def name(self) -> str:
+        """As the model calls it."""
+        return self.described.name
+
+    @property
+    def stored(self) -> Tensor:
+        """What the model has registered."""
+        found = self.part._buffers[self.kind]
+        assert found is not None
+        return found
+
+    @property
+    def tensor(self) -> Tensor:
+        """Its value."""
+        return self.stored
+
+
+Averaged = Target | Statistic
+Some = TypeVar("Some", bound=Averaged)
+
+
+class Moment:
+    """Where in the training the step to come is, and the learning rates of the optimizer's groups."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, steps: int | None) -> None:
+        self.optimizer, self.steps = optimizer, steps
+        self.step = 0  # steps that are done
+        self.peaks: dict[int, float] = {}  # by group: the highest learning rate so far
+
+    @property
+    def passed(self) -> float:
+        """The share of the training that is over; it stays below 1, however long the user goes on."""
+        return 0.0 if self.steps is None else min(self.step / self.steps, LAST)
+
+    def lr(self, group: int) -> float:
+        """The learning rate of a group."""
+        return float(self.optimizer.param_groups[group]["lr"])
+
+    def peak(self, group: int) -> float:
+        """The highest one that it has had, or that its schedule started from."""
+        first = float(self.optimizer.param_groups[group].get("initial_lr", 0.0))
+        self.peaks[group] = max(self.peaks.get(group, 0.0), first, self.lr(group))
+        return self.peaks[group]
+
+    def told(self, unit: Placed, group: int) -> dict[str, Any]:
+        """What of the step the formula of a regularizer is told for the parameters of a group."""
+        return {name: TELLS[name](self, group) for name in unit.told if name in TELLS}
+
+
+TELLS: dict[str, Callable[[Moment, int], Any]] = {
+    "step": lambda moment, group: moment.step,
+    "steps": lambda moment, group: moment.steps,
+    "lr": Moment.lr,
+    "peak": Moment.peak,
+}
+
+
+class Bucket(Generic[Some]):
+    """Parameters on which a regularizer acts with the same numbers."""
+
+    def __init__(self, unit: Placed, targets: list[Some]) -> None:
+        self.unit, self.targets, self.group = unit, targets, targets[0].group
+        self.told, self.scheduled = any(name in TELLS for name in unit.told), unit.is_scheduled
+        self.fixed: dict[str, Any] | None = None
+
+    def keywords(self, moment: Moment) -> dict[str, Any]:
+        """Everything that the formula takes by name, at a moment."""
+        if self.fixed is None or self.scheduled:
+            self.fixed = self.unit.keywords(*self.targets[0].described.names, passed=moment.passed)
+        return {**self.fixed, **moment.told(self.unit, self.group)} if self.told else self.fixed
+
+
+def moving(bucket: Bucket[Target]) -> list[Target]:
+    """Those that have a gradient in this step: the others are left alone, as the optimizer leaves them."""
+    return [each for each in bucket.targets if each.parameter.grad is not None]
+
+
+def buckets(unit: Placed, targets: Sequence[Some]) -> list[Bucket[Some]]:
+    """The parameters that a regularizer acts on (``ValueError`` if there are none), by the numbers it takes there."""
+    chosen = {each.name for each in selected(unit, [each.described for each in targets])}
+    by_numbers: dict[Any, list[Some]] = {}
+    for each in targets:
+        if each.name in chosen:
+            by_numbers.setdefault((each.group, values_at(unit, each.described)), []).append(each)
+    return [Bucket(unit, alike) for alike in by_numbers.values()]
+
+
+def values_at(unit: Placed, described: Parameter) -> tuple[Any, ...]:
+    """What the number knobs of a regularizer hold at a parameter: numbers, or schedules."""
+    values = unit.settings(numbers=True).values()
+    return tuple(each.matching(described.names) if isinstance(each, PerLayer) else each for each in values)
