@@ -157,6 +157,12 @@ def test_what_stops_is_silent_where_the_recipe_has_none() -> None:
         attached("EarlyStopping").restore_best()
 
 
+def test_what_averages_need_of_the_loop_is_noted() -> None:
+    assert any("takes a copy every 25 steps" in note for note in attached("SnapshotEnsemble(cycles=4)").notes)
+    assert any("handle.averaged(batches)" in note for note in attached("SWA + BatchNorm").notes)
+    assert not attached("SWA").notes
+
+
 def test_lookahead_takes_the_weights_back_and_keeps_them_so() -> None:
     handle, plain = attached("Lookahead(alpha=0.5, period=3)"), attached(None)
     start = weights(handle.model)

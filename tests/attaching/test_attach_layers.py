@@ -62,11 +62,36 @@ def test_layers_act_while_training_and_rest_in_evaluation() -> None:
         torch.manual_seed(5)
         seen = model.train()(x)
         torch.manual_seed(5)
-        h = F.relu(model[0](x))
-        h = torch.where(torch.rand(h.shape) < 0.5, 0.0, 2 * h)
-        h = F.relu(F.linear(h, model[2].weight, model[2].bias))
-        h = torch.where(torch.rand(h.shape) < 0.5, 0.0, 2 * h)
+        h = F.dropout(F.relu(model[0](x)), 0.5)
+        h = F.dropout(F.relu(F.linear(h, model[2].weight, model[2].bias)), 0.5)
         torch.testing.assert_close(seen, F.linear(h, model[4].weight, model[4].bias))
+
+
+@pytest.mark.parametrize("name", ["BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm(groups='2')"])
+def test_torchs_own_layers_stand_in_for_the_formulas_where_they_are_the_same(name: str) -> None:
+    own = getattr(nn, {"BatchNorm": "BatchNorm1d"}.get(name, name.partition("(")[0]))
+    x, _ = data(torch.float64)
+    known, unknown = put(perceptron().double(), name, example=x), put(perceptron().double(), name)
+    assert type(known.model[0].recipe_norm1) is own and isinstance(unknown.model[0].recipe_norm1, LayerModule)
+    assert train(known, 6) == pytest.approx(train(unknown, 6), rel=1e-9)
+    torch.testing.assert_close(known.model.eval()(x), unknown.model.eval()(x), rtol=1e-6, atol=1e-9)
+    before = known.model[0].recipe_norm1
+    assert str(known) == str(unknown)
+    known.detach()
+    assert before not in [*known.model.modules()]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "keywords"),
+    [("Dropout(rate=linear(0.0, 0.5))", {}), ("Dropout", {"seed": 3}), ("SpatialDropout", {}), ("GaussianDropout", {})],
+)
+def test_elsewhere_the_formulas_themselves_stand(recipe: str, keywords: dict[str, Any]) -> None:
+    assert any(isinstance(part, LayerModule) for part in attached(recipe, **keywords).model.modules())
+
+
+def test_rates_by_layer_are_those_of_torchs_own_dropout() -> None:
+    model = attached("Dropout(rate={'1': 0.1, '*': 0.3})").model
+    assert [part.p for part in model.modules() if isinstance(part, nn.Dropout)] == [0.1, 0.3]
 
 
 def test_what_is_put_in_moves_is_saved_and_is_copied_with_the_model() -> None:
@@ -108,12 +133,14 @@ def test_a_copy_draws_and_notes_for_itself(seed: int | None) -> None:
     assert losses[0] == losses[1]
 
 
-def test_a_model_with_layers_can_be_pickled() -> None:
-    handle = attached("Dropout(rate=0.3) + BatchNorm + ActivityL1")
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_model_with_layers_can_be_pickled(seed: int | None) -> None:
+    handle = attached("Dropout(rate=0.3) + BatchNorm + ActivityL1", seed=seed)
     train(handle, 2)
     again = pickle.loads(pickle.dumps(handle.model))
     x, _ = data()
     assert torch.equal(again.eval()(x), handle.model.eval()(x))
+    assert not torch.equal(again.train()(x), again.eval()(x))
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.AdamW])
@@ -147,7 +174,7 @@ def test_the_example_tells_the_order_in_which_layers_run() -> None:
     model = Backwards()
     model.drop.eval()
     handle = put(model, "BatchNorm + Dropout(rate=0.1)", example=x)
-    assert isinstance(model.first.recipe_norm1, LayerModule) and isinstance(model.second.recipe_dropout1, LayerModule)
+    assert hasattr(model.first, "recipe_norm1") and hasattr(model.second, "recipe_dropout1")
     assert not hasattr(model.last, "recipe_norm1")
     assert model.training and not model.drop.training
     assert not any("order" in note for note in handle.notes)
@@ -165,7 +192,7 @@ def test_the_example_may_be_a_call_of_any_form(example: Any) -> None:
 def test_layers_on_sequences_take_the_last_axis_for_the_units() -> None:
     model = Sequences()
     handle = put(model, "LayerNorm + BatchNorm + Dropout(rate=0.1)", example=data()[0])
-    assert model.up.recipe_norm1.weight.shape == (10,)
+    assert model.up.recipe_norm1.weight.shape == (10,) and type(model.down.recipe_dropout1) is nn.Dropout
     seen: list[Tensor] = []
     model.up.register_forward_hook(lambda part, inputs, output: seen.append(output.detach()))
     train(handle, 1)

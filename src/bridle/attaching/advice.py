@@ -10,7 +10,7 @@ from torch import nn
 
 from bridle.attaching.layers import Insertion
 from bridle.attaching.targets import Moment, Target
-from bridle.places import ActivityLoss, Layer
+from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
 from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
 
@@ -35,6 +35,16 @@ def of_loss(recipe: Recipe, loss: Any) -> Iterator[str]:
     smoothing = getattr(loss, "label_smoothing", 0.0)
     if smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
         yield f"the loss smooths labels by {smoothing:g}, and LabelSmoothing does it once more"
+
+
+def of_averages(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator[str]:
+    """On averages and copies: what they need of the loop."""
+    for unit in recipe:
+        if isinstance(unit, Ensemble) and steps:
+            length = unit.warped(0, steps)[1]
+            yield f"{unit!r} takes a copy every {length} steps: the learning-rate schedule is to begin anew each time"
+        if isinstance(unit, Average) and unit.reestimates and statistics:
+            yield f"{unit!r} has running statistics measured anew by handle.averaged(batches), with batches of training"
 
 
 def of_resolution(decays: Iterable[tuple[WeightDecay, Target]], moment: Moment) -> Iterator[str]:

@@ -16,7 +16,7 @@ from torch.optim import LBFGS, Optimizer
 
 from bridle.acting import Parameter, selected
 from bridle.attaching.acts import Change, Climb, Penalty
-from bridle.attaching.advice import of_layers, of_loss, of_resolution
+from bridle.attaching.advice import of_averages, of_layers, of_loss, of_resolution
 from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches, LossFunction
 from bridle.attaching.frame import Frame, is_transposed
@@ -171,6 +171,7 @@ class Assembly:
         self.copies = [Copies(unit, self.model, members) for unit in recipe if isinstance(unit, Ensemble)]
         self.stopping = Stopping(recipe)
         self.notes += of_resolution(self.decays(), self.moment)
+        self.notes += of_averages(recipe, options.steps, bool(statistics))
         in_groups = [(unit, each) for unit, each in self.decays() if each.described in self.in_groups]
         self.scheduled = [(unit, each) for unit, each in in_groups if unit.is_scheduled]
         self.set_moment()

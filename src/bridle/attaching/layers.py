@@ -137,8 +137,8 @@ class Insertion:
         """
         if self.seeded or has_schedule(each):
             return None
-        at_site = replace(each.layer, **each.layer.numbers(*each.site.names))
-        made = at_site.module(units, axes or 2)
+        numbers: dict[str, Any] = each.layer.numbers(*each.site.names)
+        made = replace(each.layer, **numbers).module(units, axes or 2)
         by_number = not (each.layer.maps or each.layer.parameters or each.layer.state)
         same = axes == 2 or (axes is not None and not last) or by_number
         return made if same and not isinstance(made, LayerModule) else None

@@ -88,6 +88,13 @@ class SeedNoise:
         # Where the model is compiled, NumPy draws outside of its graphs.
         self.outside = torch.compiler.disable(SeedNoise.all)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "outside"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.outside = torch.compiler.disable(SeedNoise.all)
+
     def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
         """What a regularizer declares for a subject; ``spot`` is the first of its streams."""
         drawn: list[Tensor] = self.outside(self, declared, spot, subject)

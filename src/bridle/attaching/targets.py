@@ -16,7 +16,7 @@ from bridle.places.module import as_matrix
 from bridle.schedules import LAST, PerLayer
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Target:
     """A parameter that requires a gradient and is in the optimizer; one that several layers share is one."""
 
@@ -24,6 +24,9 @@ class Target:
     parameter: nn.Parameter
     group: int  # of the optimizer
     transposed: bool = False  # whether its second axis are the outputs
+
+    def __post_init__(self) -> None:
+        self.value = self.parameter.detach()
 
     @property
     def name(self) -> str:
@@ -38,7 +41,9 @@ class Target:
     @property
     def tensor(self) -> Tensor:
         """Its value, without a graph."""
-        return self.parameter.detach()
+        if self.value.data_ptr() != self.parameter.data_ptr():  # it was moved
+            self.value = self.parameter.detach()
+        return self.value
 
     def subject(self, tensor: Tensor, *, matrix: bool) -> Tensor:
         """The parameter, or what has its shape, as a formula takes it: as it is, or (outputs, inputs, positions)."""
