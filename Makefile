@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check format docs bench clean
+.PHONY: help compare test check format docs bench bench-catalog clean
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="mnist --seeds 10" passes arguments on.
 	$(BIN)/bridle compare $(ARGS)
@@ -36,6 +36,9 @@ docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, an
 
 bench: $(VENV)/developed ## Measure the engine against its rivals; ARGS="--quick" for a try.
 	$(BIN)/python benchmarks/engine.py $(ARGS)
+
+bench-catalog: $(VENV)/developed ## Measure what each regularizer costs in a stack; ARGS="--only L2 SAM" for some.
+	$(BIN)/python benchmarks/catalog.py $(ARGS)
 
 clean: ## Remove the environment and the caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,11 +12,8 @@ import argparse
 import dataclasses
 import json
 import os
-import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -35,13 +32,12 @@ from bridle.comparison.made import made
 from bridle.engine.precision import Precision, default_device
 from bridle.results import write_whole
 from measure import Contender, Spread, copying, gemm, interleave
+from record import load_before, new_console, path_for
 
-RESULTS = Path(__file__).parent / "results"
 VARIANTS, DIGIT_VARIANTS = 32, 128
 ADAM_BYTES = 7 * 4  # per weight and step: weight, gradient and two moments are read; weight and moments are written
 RESIDENT_BYTES = 4 * 4  # per weight: weight, gradient and two moments
 FLOOR_SHARE = 0.5
-PIPE_WIDTH = 170  # columns where the output is no terminal
 
 Content = dict[str, Any]  # of the result file
 
@@ -221,12 +217,6 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def path_for(machine: str) -> Path:
-    """``results/<date>_<hardware>.json``."""
-    words = re.findall(r"[a-z0-9.]+", re.sub(r"\(r\)|\(tm\)|cpu|processor", " ", machine.lower()))
-    return RESULTS / f"{date.today().isoformat()}_{'-'.join(words)}.json"
-
-
 def beyond_speed(mnist: workloads.Workload, folder: Path | None, device: torch.device, console: Console) -> Content:
     """Peak memory, and whether bfloat16 costs accuracy."""
     with console.status("Measuring memory"):
@@ -242,7 +232,7 @@ def beyond_speed(mnist: workloads.Workload, folder: Path | None, device: torch.d
 def main() -> None:
     """Measure, print, save."""
     asked = arguments()
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = new_console()
     device = default_device()
     torch.set_num_threads(asked.threads)
     mnist = workloads.mnist(asked.data_dir)
@@ -251,9 +241,7 @@ def main() -> None:
     console.print(f"{setting['machine']}; {asked.threads} threads; matrix products in {mode}; images: {mnist.name}")
     if asked.data_dir is None:
         console.print("Without --data-dir the images are random pixels in MNIST's shape: good for timing alone.")
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load > 0.5:
-        console.print(f"Others compute here too (load {load:.1f}): the numbers suffer; measure on an idle machine.")
+    load = load_before(console)
     effort = QUICK if asked.quick else FULL
     with threadpool_limits(asked.threads):
         outcomes = speed(mnist, effort, device, console)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridle.data import Data as Data
     from bridle.data import load as load
     from bridle.engine import train as train
+    from bridle.exporting import to_code as to_code
     from bridle.networks import MLP as MLP
     from bridle.networks import Residual as Residual
     from bridle.networks import convnet as convnet
@@ -98,6 +99,7 @@ HOMES = {
     ),
     "engine": ("train",),
     "comparison": ("compare",),
+    "exporting": ("to_code",),
     "networks": (
         "MLP",
         "Residual",

@@ -137,6 +137,20 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     raise typer.Exit(0 if study.finished else STOPPED)
 
 
+@app.command("code")
+def print_code(
+    recipe: Annotated[str, typer.Argument(help='Such as "Dropout(rate=0.2) + WeightDecay(strength=0.01)".')],
+    network: Annotated[str, typer.Option(help='"mlp(128, 64)", "residual_mlp(64, 3)" ...')] = "mlp(128, 64)",
+    optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(LEARNING_RATES)}.")] = Protocol.optimizer,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; each optimizer has its own default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows; left open: by the data.")] = None,
+) -> None:
+    """Print a recipe as a script of plain PyTorch, without bridle, that trains the same."""
+    from bridle.exporting import to_code
+
+    typer.echo(to_code(recipe, network, Protocol(optimizer, lr, epochs=epochs)), nl=False)
+
+
 @app.command("list")
 def list_catalog(
     place: Annotated[str | None, typer.Argument(help=f"One of {', '.join(PLACES)}; left open: all of them.")] = None,

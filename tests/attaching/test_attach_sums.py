@@ -49,7 +49,7 @@ def test_arrays_are_added_up_in_place(shares: tuple[float, float]) -> None:
     into, others = ([torch.randn(*shape, generator=random) for shape in ((3, 2), (4,))] for _ in range(2))
     expected = [shares[0] * a + shares[1] * b for a, b in zip(into, others, strict=True)]
     kept = list(into)
-    add_up(into, [others], shares)
+    add_up(into, others, *shares)
     for one, other, same in zip(into, expected, kept, strict=True):
         torch.testing.assert_close(one, other)
         assert one is same
@@ -57,7 +57,7 @@ def test_arrays_are_added_up_in_place(shares: tuple[float, float]) -> None:
 
 def test_nothing_of_another_array_changes_no_bit() -> None:
     w = [torch.tensor([1e-30, -0.0, 3.0])]
-    add_up(w, [[torch.tensor([float("inf"), 1.0, 2.0])]], (1.0, 0.0))
+    add_up(w, [torch.tensor([float("inf"), 1.0, 2.0])], 1.0, 0.0)
     assert w[0].tolist() == [torch.tensor(1e-30).item(), 0.0, 3.0] and w[0].signbit().tolist() == [False, True, False]
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from bridle.acting import first_spot
 from bridle.attaching.noise import SeedNoise, SharedNoise
-from bridle.attaching.sums import Recalled, add_up, as_sum
-from bridle.attaching.targets import Bucket, Moment, Target, buckets, moving
+from bridle.attaching.sums import Sum, add_up, as_sum
+from bridle.attaching.targets import Moment, Moving, Target, buckets, moving
 from bridle.places import Gradient, Loss, Weight
 from bridle.places.module import begin
 
@@ -26,19 +26,19 @@ class Act:
         self.unit, self.buckets = unit, buckets(unit, targets)
         self.matrix: bool = getattr(unit, "matrix", False)
         found = as_sum(unit)
-        self.sums = [Recalled(*found) if found else None for _ in self.buckets]
+        self.sums = [Sum(*found) if found else None for _ in self.buckets]
 
     @property
     def targets(self) -> list[Target]:
         """The parameters that it acts on."""
         return [each for bucket in self.buckets for each in bucket.targets]
 
-    def parts(self) -> Iterator[tuple[Bucket[Target], list[Target], Recalled | None]]:
-        """Each bucket with those of its parameters that have a gradient, if there are any."""
+    def moving(self, moment: Moment) -> Iterator[tuple[Moving, dict[str, Any], Sum | None]]:
+        """Bucket by bucket the parameters that have a gradient, the keywords of the formula, and its sum."""
         for bucket, found in zip(self.buckets, self.sums, strict=True):
             present = moving(bucket)
-            if present:
-                yield bucket, present, found
+            if present.targets:
+                yield present, bucket.keywords(moment), found
 
 
 class Penalty(Act):
@@ -57,13 +57,11 @@ class Penalty(Act):
 
     def add_gradients(self, moment: Moment) -> None:
         """Add the penalty's gradient to those that are there."""
-        for bucket, present, found in self.parts():
-            keywords = bucket.keywords(moment)
+        for present, keywords, found in self.moving(moment):
             if found:
-                gradients = [gradient_of(each) for each in present]
-                add_up(gradients, [[each.tensor for each in present]], found.at(keywords)[0])
+                add_up(present.gradients, present.tensors, *found.at(keywords)[0])
                 continue
-            for each in present:
+            for each in present.targets:
                 self.add_gradient(each, keywords)
 
     def add_gradient(self, each: Target, keywords: dict[str, Any]) -> None:
@@ -107,34 +105,29 @@ class Change(Act):
 
     def apply(self, moment: Moment) -> None:
         """Change all gradients, or all weights, in place."""
-        norm = self.norm() if "norm" in self.unit.asks else None
-        for bucket, present, found in self.parts():
-            keywords = bucket.keywords(moment)
+        norm = self.norm(moment) if "norm" in self.unit.asks else None
+        for present, keywords, found in self.moving(moment):
+            tensors = present.gradients if self.of_gradients else present.tensors
             if found:
-                tensors = [self.changed(each) for each in present]
-                add_up(tensors, self.others(present, tensors), found.at(keywords)[0])
+                add_up(tensors, self.other(present, tensors), *found.at(keywords)[0])
                 continue
-            for each in present:
-                self.change(each, keywords, norm)
+            for each, tensor in zip(present.targets, tensors, strict=True):
+                self.change(each, tensor, keywords, norm)
 
-    def others(self, present: Sequence[Target], tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-        """What a weighted sum takes besides the tensors that it changes, kind by kind."""
+    def other(self, present: Moving, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """What a weighted sum takes besides the tensors that it changes, if it does."""
         if not (self.unit.noise or self.unit.asks):
             return []
-        arrays = [self.arrays(each, tensor, None) for each, tensor in zip(present, tensors, strict=True)]
-        return [[array.to(tensors[0].dtype) for array in alike] for alike in zip(*arrays, strict=True)]
+        pairs = zip(present.targets, tensors, strict=True)
+        return [self.arrays(each, tensor, None)[0].to(tensor.dtype) for each, tensor in pairs]
 
-    def change(self, each: Target, keywords: dict[str, Any], norm: Tensor | None) -> None:
+    def change(self, each: Target, tensor: Tensor, keywords: dict[str, Any], norm: Tensor | None) -> None:
         """The same for one parameter."""
 
         def formula(subject: Tensor) -> None:
             self.unit.torch(subject, *self.arrays(each, subject, norm), **keywords, out=subject)
 
-        each.change(self.changed(each), matrix=self.matrix, formula=formula)
-
-    def changed(self, each: Target) -> Tensor:
-        """What is changed of a parameter."""
-        return gradient_of(each) if self.of_gradients else each.tensor
+        each.change(tensor, matrix=self.matrix, formula=formula)
 
     def arrays(self, each: Target, subject: Tensor, norm: Tensor | None) -> list[Any]:
         """The noise and all else that the formula takes behind its subject."""
@@ -146,9 +139,9 @@ class Change(Act):
         noise = self.noise.draw(self.unit.noise, first_spot(self.unit, each.name), subject) if self.unit.noise else []
         return [*noise, *(asked[name] for name in self.unit.asks)]
 
-    def norm(self) -> Tensor | None:
+    def norm(self, moment: Moment) -> Tensor | None:
         """The length of all gradients that it changes together."""
-        gradients = [gradient_of(each) for _, present, _ in self.parts() for each in present]
+        gradients = [gradient for present, _, _ in self.moving(moment) for gradient in present.gradients]
         return length(gradients) if gradients else None
 
 
@@ -161,7 +154,7 @@ class Climb(Act):
 
         ``scale`` is by what the gradients are too large.
         """
-        places = [(each, bucket.keywords(moment)) for bucket, present, _ in self.parts() for each in present]
+        places = [(each, keywords) for present, keywords, _ in self.moving(moment) for each in present.targets]
         slopes = [gradient_of(each) / scale if scale != 1 else gradient_of(each) for each, _ in places]
         measured = [
             self.unit.measure(each.tensor, g, **keywords) for (each, keywords), g in zip(places, slopes, strict=True)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bridle.attaching.layers import Insertion
-from bridle.attaching.targets import Moment, Target
+from bridle.attaching.targets import Bucket, Moment, Target
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
 from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
@@ -52,7 +52,7 @@ def of_resolution(decays: Iterable[tuple[WeightDecay, Target]], moment: Moment) 
     lost: dict[torch.dtype, list[str]] = {}
     for unit, each in decays:
         one = torch.ones((), dtype=each.tensor.dtype)
-        keywords = unit.keywords(*each.described.names) | moment.told(unit, each.group)
+        keywords = Bucket(unit, [each]).keywords(moment)
         if keywords["strength"] and type(unit).torch(one, **keywords) == one:
             lost.setdefault(one.dtype, []).append(each.name)
     for dtype, names in lost.items():

@@ -190,7 +190,6 @@ class Assembly:
         """Let everything that lies in model and optimizer have the strength of this moment of the training."""
         for module in self.modules:
             module.at(self.moment.passed)
-        self.groups.follow()
         for unit, each in self.scheduled:
             strength = unit.numbers(*each.described.names, passed=self.moment.passed)["strength"]
             self.optimizer.param_groups[each.group]["weight_decay"] = strength

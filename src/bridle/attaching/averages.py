@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bridle.attaching.sums import Recalled, add_up, as_sum
+from bridle.attaching.sums import Sum, add_up, as_sum
 from bridle.attaching.tape import resting
 from bridle.attaching.targets import Averaged, Bucket, Moment, Statistic, Target, buckets
 from bridle.places import Average, Ensemble
@@ -26,31 +26,31 @@ class Averages:
         members: list[Averaged] = [*targets] if unit.moves_weights else [*targets, *statistics]
         self.buckets = buckets(unit, members)
         found = as_sum(unit)
-        self.sums = [Recalled(*found) if found else None for _ in self.buckets]
+        self.sums = [Sum(*found) if found else None for _ in self.buckets]
         self.values = [[each.clone() for each in wide(bucket)] for bucket in self.buckets]
 
     def update(self, moment: Moment) -> None:
         """Take the weights of this step in."""
         for index, (bucket, found) in enumerate(zip(self.buckets, self.sums, strict=True)):
-            keywords, weights = bucket.keywords(moment), wide(bucket)
-            values = self.values[index]
+            keywords, weights, values = bucket.keywords(moment), wide(bucket), self.values[index]
             if (values[0].device, values[0].dtype) != (weights[0].device, weights[0].dtype):  # the model was moved
                 values = self.values[index] = [a.to(w) for a, w in zip(values, weights, strict=True)]
             if found:
-                moved = self.add_up(values, weights, found.at(keywords))
+                moved = self.add_up(values, weights, *found.at(keywords))
             else:
                 moved = self.update_each(values, weights, keywords)
             if moved is not None:
                 put(bucket, moved)
 
-    def add_up(self, values: list[Tensor], weights: list[Tensor], shares: list[list[float]]) -> list[Tensor] | None:
-        """The formula for all at once; returns the new weights, if it has moved them."""
-        of_average, of_weight = shares
+    def add_up(
+        self, values: list[Tensor], weights: list[Tensor], of_average: Sequence[float], of_weight: Sequence[float]
+    ) -> list[Tensor] | None:
+        """The formula for all at once, by the shares of average and weight; returns new weights, if it moves them."""
         moved = None
-        if self.unit.moves_weights and of_weight != [0.0, 1.0]:
+        if self.unit.moves_weights and tuple(of_weight) != (0.0, 1.0):
             moved = [each.clone() for each in weights]
-            add_up(moved, [values], of_weight[::-1])
-        add_up(values, [weights], of_average)
+            add_up(moved, values, of_weight[1], of_weight[0])
+        add_up(values, weights, *of_average)
         return moved
 
     def update_each(self, values: list[Tensor], weights: list[Tensor], keywords: dict[str, Any]) -> list[Tensor] | None:
@@ -135,8 +135,7 @@ class Copies:
 
 def wide(bucket: Bucket[Averaged]) -> list[Tensor]:
     """The values of parameters and statistics, in float32 or better."""
-    stored = [each.tensor for each in bucket.targets]
-    return [each if each.dtype.itemsize >= 4 else each.to(at_least_float32(each.dtype)) for each in stored]
+    return [each if each.dtype.itemsize >= 4 else each.to(at_least_float32(each.dtype)) for each in bucket.tensors()]
 
 
 def put(bucket: Bucket[Averaged], values: list[Tensor]) -> None:

@@ -107,11 +107,8 @@ class Handle:
         self.parts = Assembly(model, optimizer, recipe, options)
         self.parts.undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
         self.parts.undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
-        self._needed = {
-            "batch": bool(self.parts.batches.units),
-            "penalty": bool(self.parts.passes),
-            "ascend": bool(self.parts.climbs),
-        }
+        needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
+        self._needed = {name for name, units in needs.items() if units}
         self._called: set[str] = set()
         self._small_batches: list[tuple[Any, Any, Any] | None] = []  # since the last update; None: not needed again
         self._attached = True
@@ -145,7 +142,7 @@ class Handle:
         tape.next_batch()
         tape.begun = tape.hooked
         self._called.add("batch")
-        return self.parts.batches.shown(x, y, self.parts.moment) if self._needed["batch"] else (x, y)
+        return self.parts.batches.shown(x, y, self.parts.moment) if "batch" in self._needed else (x, y)
 
     def penalty(self) -> Tensor:
         """The penalties on activations and outputs of the model's last pass in training mode, to be added to the loss.
@@ -155,7 +152,7 @@ class Handle:
         """
         self._check_attached()
         self._called.add("penalty")
-        if not self._needed["penalty"]:
+        if "penalty" not in self._needed:
             return torch.zeros((), device=next(self.model.parameters()).device)
         return self.parts.passes.penalty(self.parts.moment)
 
@@ -179,7 +176,7 @@ class Handle:
         """
         self._check_attached()
         self._called.add("ascend")
-        if not self._needed["ascend"]:
+        if "ascend" not in self._needed:
             return
         scale = scaler.get_scale() if scaler is not None else 1.0
         self._add_penalties(scale)
@@ -200,7 +197,7 @@ class Handle:
             loss = closure()
             if isinstance(loss, Tensor):
                 (loss if scaler is None else scaler.scale(loss)).backward()
-        if self._needed["penalty"] and "penalty" not in self._called:
+        if "penalty" in self._needed - self._called:
             raise RuntimeError(
                 "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
                 "handle.ascend(lambda: criterion(model(x), y) + handle.penalty())"
@@ -222,7 +219,7 @@ class Handle:
         loss = self.loss(run(x), y)
         total = loss + self.penalty()
         (total if scaler is None else scaler.scale(total)).backward()
-        self._small_batches.append((x, y, self.parts.tape.mark) if self._needed["ascend"] else None)
+        self._small_batches.append((x, y, self.parts.tape.mark) if "ascend" in self._needed else None)
         if update:
             self._mean_gradients()
             self.ascend(lambda: self._again(run, scaler), scaler)
@@ -291,7 +288,7 @@ class Handle:
 
     def _unscale(self) -> bool:
         """Unscale gradients that a GradScaler has left to a fused optimizer; tells whether it will skip the step."""
-        scale, infinite = (getattr(self.optimizer, name, None) for name in ("grad_scale", "found_inf"))
+        scale, infinite = getattr(self.optimizer, "grad_scale", None), getattr(self.optimizer, "found_inf", None)
         if infinite is not None and bool(infinite):
             return True
         if scale is not None:
@@ -324,8 +321,8 @@ class Handle:
         self._check_attached()
         if self._averaged:
             raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before training goes on")
-        for name, line in LINES.items():
-            if self._needed[name] and name not in self._called:
+        for name, line in LINES.items() if not self._needed <= self._called else ():
+            if name in self._needed - self._called:
                 raise RuntimeError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")
 
     def _check_attached(self) -> None:

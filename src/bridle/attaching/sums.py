@@ -8,7 +8,6 @@ trying it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +20,8 @@ from bridle.places.declare import Placed
 from bridle.schedules import LAST
 
 Formula = Callable[..., Sequence[Any]]  # of NumPy's arrays
-Weights = list[list[float]]  # of each result, for each array
+Weights = list[tuple[float, ...]]  # of each result, for two arrays
+ROUNDING = 1e-12
 TRIES = 64  # numbers of all sizes that a formula is tried on
 MOMENTS = ({"step": 0, "steps": 10}, {"step": 4, "steps": 10}, {"step": 9, "steps": 10})
 RATES = {"lr": 0.1, "peak": 0.1}
@@ -63,7 +63,7 @@ def trials(unit: Placed) -> list[dict[str, Any]]:
 @np.errstate(all="ignore")  # what divides zero by zero is no sum
 def is_sum(formula: Formula, count: int, keywords: dict[str, Any]) -> bool:
     """Whether a formula gives the weighted sum of any arrays: tried on numbers of all signs and sizes."""
-    weights = np.array(Recalled(formula, count).at(keywords))
+    weights = np.array(Sum(formula, count).at(keywords))[:, :count]
     random = np.random.default_rng(0)
     arrays = random.normal(size=(count, TRIES)) * 10.0 ** random.uniform(-12, 12, (count, TRIES))
     results, zeros = (np.array(formula(*given, **keywords)) for given in (arrays, np.zeros_like(arrays)))
@@ -71,21 +71,19 @@ def is_sum(formula: Formula, count: int, keywords: dict[str, Any]) -> bool:
     return bool((np.abs(results - weights @ arrays) <= 1e-9 * scale).all()) and not zeros.any()
 
 
-def add_up(into: list[Tensor], others: Sequence[list[Tensor]], weights: Sequence[float]) -> None:
-    """``into`` becomes ``weights[0] · into + weights[1] · others[0] + ...``, tensor by tensor, in place."""
-    own, *rest = weights
-    terms = [(weight, each) for weight, each in zip(rest, others, strict=True) if weight]
-    if len(terms) == 1 and math.isclose(own + terms[0][0], 1.0, abs_tol=1e-12):
-        torch._foreach_lerp_(into, terms[0][1], terms[0][0])  # a mean of equals is exactly that
+def add_up(into: list[Tensor], other: list[Tensor], own: float, share: float) -> None:
+    """``into`` becomes ``own · into + share · other``, tensor by tensor, in place."""
+    if share and abs(own + share - 1) < ROUNDING:
+        torch._foreach_lerp_(into, other, share)  # a mean of equals is exactly that
         return
     if own != 1:
         torch._foreach_mul_(into, own)
-    for weight, each in terms:
-        torch._foreach_add_(into, each, alpha=weight)
+    if share:
+        torch._foreach_add_(into, other, alpha=share)
 
 
-class Recalled:
-    """The weights of a sum, evaluated again only when its keywords have changed."""
+class Sum:
+    """A weighted sum of one array or two: its weights, evaluated again only when the keywords have changed."""
 
     def __init__(self, formula: Formula, count: int) -> None:
         self.formula, self.ones = formula, [*np.eye(count)]
@@ -93,8 +91,9 @@ class Recalled:
         self.weights: Weights = []
 
     def at(self, keywords: dict[str, Any]) -> Weights:
-        """The weight of each array in each result, for these keywords."""
-        if keywords != self.keywords:
-            self.weights = [each.tolist() for each in self.formula(*self.ones, **keywords)]
+        """For each result, the weight of the first array and that of the second, 0 if there is none."""
+        if keywords is not self.keywords:
+            results = self.formula(*self.ones, **keywords)
+            self.weights = [(*map(float, each), 0.0)[:2] for each in results]
             self.keywords = keywords
         return self.weights

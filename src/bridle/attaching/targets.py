@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from bridle.places.module import as_matrix
 from bridle.schedules import LAST, PerLayer
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Target:
     """A parameter that requires a gradient and is in the optimizer; one that several layers share is one."""
 
@@ -24,9 +24,6 @@ class Target:
     parameter: nn.Parameter
     group: int  # of the optimizer
     transposed: bool = False  # whether its second axis are the outputs
-
-    def __post_init__(self) -> None:
-        self.value = self.parameter.detach()
 
     @property
     def name(self) -> str:
@@ -41,9 +38,7 @@ class Target:
     @property
     def tensor(self) -> Tensor:
         """Its value, without a graph."""
-        if self.value.data_ptr() != self.parameter.data_ptr():  # it was moved
-            self.value = self.parameter.detach()
-        return self.value
+        return self.parameter.detach()
 
     def subject(self, tensor: Tensor, *, matrix: bool) -> Tensor:
         """The parameter, or what has its shape, as a formula takes it: as it is, or (outputs, inputs, positions)."""
@@ -118,10 +113,6 @@ class Moment:
         self.peaks[group] = max(self.peaks.get(group, 0.0), first, self.lr(group))
         return self.peaks[group]
 
-    def told(self, unit: Placed, group: int) -> dict[str, Any]:
-        """What of the step the formula of a regularizer is told for the parameters of a group."""
-        return {name: TELLS[name](self, group) for name in unit.told if name in TELLS}
-
 
 TELLS: dict[str, Callable[[Moment, int], Any]] = {
     "step": lambda moment, group: moment.step,
@@ -136,19 +127,44 @@ class Bucket(Generic[Some]):
 
     def __init__(self, unit: Placed, targets: list[Some]) -> None:
         self.unit, self.targets, self.group = unit, targets, targets[0].group
-        self.told, self.scheduled = any(name in TELLS for name in unit.told), unit.is_scheduled
-        self.fixed: dict[str, Any] | None = None
+        self.told, self.scheduled = [name for name in unit.told if name in TELLS], unit.is_scheduled
+        self.heard: list[Any] | None = None  # what the formula was told the last time
+        self.said: dict[str, Any] = {}
+        self.values: list[Tensor] = []
+        self.places: list[int] = []
 
     def keywords(self, moment: Moment) -> dict[str, Any]:
-        """Everything that the formula takes by name, at a moment."""
-        if self.fixed is None or self.scheduled:
-            self.fixed = self.unit.keywords(*self.targets[0].described.names, passed=moment.passed)
-        return {**self.fixed, **moment.told(self.unit, self.group)} if self.told else self.fixed
+        """Everything that the formula takes by name, at a moment: the same object as long as nothing changes."""
+        told = [TELLS[name](moment, self.group) for name in self.told]
+        if told != self.heard or self.scheduled:
+            own = self.unit.keywords(*self.targets[0].described.names, passed=moment.passed)
+            self.said, self.heard = {**own, **dict(zip(self.told, told, strict=True))}, told
+        return self.said
+
+    def tensors(self) -> list[Tensor]:
+        """The values of its parameters, without a graph."""
+        places = [each.stored.data_ptr() for each in self.targets]
+        if places != self.places:  # the first time, or the model was moved
+            self.values, self.places = [each.tensor for each in self.targets], places
+        return self.values
 
 
-def moving(bucket: Bucket[Target]) -> list[Target]:
-    """Those that have a gradient in this step: the others are left alone, as the optimizer leaves them."""
-    return [each for each in bucket.targets if each.parameter.grad is not None]
+class Moving(NamedTuple):
+    """Parameters that have a gradient in this step: the others are left alone, as the optimizer leaves them."""
+
+    targets: list[Target]
+    tensors: list[Tensor]
+    gradients: list[Tensor]
+
+
+def moving(bucket: Bucket[Target]) -> Moving:
+    """Those of a bucket."""
+    targets, tensors = bucket.targets, bucket.tensors()
+    gradients = [gradient for each in targets if (gradient := each.parameter.grad) is not None]
+    if len(gradients) < len(targets):
+        there = [number for number, each in enumerate(targets) if each.parameter.grad is not None]
+        targets, tensors = [targets[number] for number in there], [tensors[number] for number in there]
+    return Moving(targets, tensors, gradients)
 
 
 def buckets(unit: Placed, targets: Sequence[Some]) -> list[Bucket[Some]]:

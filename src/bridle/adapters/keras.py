@@ -1,0 +1,231 @@
+"""Keras 3 on torch: a callback lets a recipe act in ``model.fit``, everywhere but inside of the network.
+
+Keras on torch has torch's parameters, but layers and optimizers of its own, and lays weights out in another way. So the
+recipe is attached to a mirror: a module whose parameters are views of the model's weights in torch's layout, with an
+optimizer whose step is that of Keras's. Nothing of it is left in the model but the weights.
+
+>>> from bridle.adapters.keras import Regularize  # before keras, or with KERAS_BACKEND=torch set
+>>> import keras
+>>> model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(2)])
+>>> model.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
+>>> regularize = Regularize("Mixup(alpha=0.2) + WeightDecay(strength=0.01) + SAM + EMA")  # model.fit(callbacks=[...])
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from torch import Tensor, nn
+
+from bridle.attaching import Handle, attach
+from bridle.places import ActivityLoss, Ascent, Average, Batch, Ensemble, Layer, OutputLoss, PassLoss, WeightLayer
+from bridle.recipe import Recipe, RecipeLike
+from bridle.regularizers import WeightDecay
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is first imported
+import keras
+
+from bridle.adapters.mirror import Mirror, Update, as_keras, as_torch, seeds_of
+from bridle.adapters.shared import hand_over, lend
+
+
+class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Lets a recipe act in ``model.fit``, from its beginning to its end.
+
+    Validation is of the averaged weights. They, or those of the best epoch, are the model's when ``fit`` returns;
+    another ``fit`` begins the recipe anew. The loss that is printed has the penalties on outputs in it, not those on
+    weights.
+
+    Acts at all places but layers, which Keras would not save: use its own. ``fit`` raises ``ValueError`` for what
+    cannot act.
+
+    Args:
+        recipe: a recipe, a regularizer, or a text such as ``"L2(strength=0.001) + EMA"``.
+        steps: optimizer steps of the whole training, if not epochs times the batches of an epoch.
+        seed: of the recipe's noise; None: torch's own generators.
+        metric: the score, better the higher, that ``watch="metric"`` watches.
+    """
+
+    def __init__(
+        self, recipe: RecipeLike, *, steps: int | None = None, seed: int | None = None, metric: str = "val_accuracy"
+    ) -> None:
+        super().__init__()
+        self.recipe, self.steps, self.seed, self.metric = Recipe.of(recipe), steps, seed, metric
+        self.handle: Handle | None = None
+        self.evaluating: ExitStack | None = None  # whether the averaged weights are in the model
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Attach the recipe."""
+        model, batches = self.model, self.params.get("steps")
+        check(model, self.recipe)
+        self.mirror = Mirror(model)
+        self.mirror.check(self.recipe)
+        self.update = Update(self.mirror)
+        self.handle = attach(
+            self.mirror,
+            self.update,
+            self.recipe,
+            loss=lambda output, y: keras.losses.get(model.loss)(y, output),
+            steps=self.steps or (batches and batches * self.params["epochs"]),
+            seed=self.seed,
+        )
+        self.evaluating = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Put the weights that train into the model."""
+        if self.evaluating is not None:
+            self.evaluating.close()
+            self.evaluating = None
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Lend the model a step of ours, for this batch: whatever interrupts the training, it has its own again."""
+        if "train_step" in self.model.__dict__:
+            raise ValueError("the model has another recipe, or a train_step set by hand; give one recipe, their sum")
+        self.model.__dict__["train_step"] = self.train_step
+
+    def train_step(self, data: Any) -> Any:
+        """The model's own, with the recipe in between."""
+        model = self.model
+        del model.__dict__["train_step"]
+        seeds, _ = self.mirror.mark()
+        if self.recipe.at("batch"):
+            data = self.shown(*keras.utils.unpack_x_y_sample_weight(data))
+            self.mirror.rewind(seeds)  # whatever passes the recipe needed
+        self.last = self.mirror.mark(), *keras.utils.unpack_x_y_sample_weight(data)
+        with ExitStack() as undo:
+            lend(undo, model, "compute_loss", self.compute_loss)
+            lend(undo, model.optimizer, "apply", self.apply)
+            return model.train_step(data)
+
+    def shown(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """A batch as the recipe shows it to the network."""
+        assert self.handle is not None
+        unit = self.recipe.at("batch")[0]
+        if sample_weight is not None:
+            raise ValueError(f"{unit!r} changes batches, and these rows have weights; leave one of them out")
+        are_ids = isinstance(y, Tensor) and not y.is_floating_point()
+        full = nn.functional.one_hot(y.long().flatten(), max(2, int(y.max()) + 1)).float() if are_ids else y
+        new_x, new_y = self.handle.batch(as_torch(x), full)
+        if are_ids and new_y is not full:
+            raise ValueError(
+                f"{unit!r} gives rows shares of several classes, and these are ids: take one-hot targets, with "
+                f"CategoricalCrossentropy"
+            )
+        return as_keras(new_x), y if are_ids else new_y
+
+    def compute_loss(
+        self, own: Any, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, **training: Any
+    ) -> Any:
+        """The model's own, with the penalties on outputs."""
+        assert self.handle is not None
+        loss = own(x, y, y_pred, sample_weight, **training)
+        if not any(isinstance(unit, OutputLoss | PassLoss) for unit in self.recipe):
+            return loss
+        with self.mirror.showing(y_pred):
+            self.mirror(as_torch(x))
+        return loss + self.handle.penalty()
+
+    def second_gradient(self) -> None:
+        """The gradients where SAM has gone, in place of the first."""
+        mark, x, y, sample_weight = self.last
+        self.mirror.rewind(*mark)
+        self.model.zero_grad()
+        self.model.compute_loss(x, y, self.mirror(as_torch(x)), sample_weight).backward()
+        for variable in self.model.trainable_variables:
+            self.mirror.put_gradient(variable, variable.value.grad)
+
+    def apply(self, own: Any, gradients: Any, variables: Any = None) -> None:
+        """The optimizer's own, with the recipe before and behind."""
+        assert self.handle is not None
+        variables = self.model.trainable_variables if variables is None else list(variables)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            self.mirror.put_gradient(variable, gradient)
+        self.update.param_groups[0]["lr"] = float(self.model.optimizer.learning_rate)
+        self.handle.ascend(self.second_gradient)
+        self.update.own = lambda: own([self.mirror.gradient(each) for each in variables], variables)
+        self.update.step()
+        self.mirror.zero_grad()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Put the averaged weights into the model, until the next epoch begins."""
+        if self.handle is not None and self.evaluating is None:
+            self.evaluating = ExitStack()
+            self.evaluating.enter_context(self.handle.averaged())
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Judge the epoch."""
+        assert self.handle is not None
+        self.on_test_begin()
+        units, scores = self.recipe.at("stop"), logs or {}
+        if not units:
+            return
+        if "val_loss" not in scores:
+            raise ValueError(f"{units[0]!r} stops by the scores of each epoch: fit(..., validation_data=...)")
+        if self.handle.stop(scores["val_loss"], scores.get(self.metric)):
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Leave the averaged weights, or those of the best epoch, and nothing else."""
+        assert self.handle is not None
+        self.on_epoch_begin(0)
+        hand_over(self.handle, None)
+        self.handle.detach()
+        self.handle = None
+
+
+def check(model: Any, recipe: Recipe) -> None:
+    """Raise ``ValueError`` where the recipe could not do what it says."""
+    optimizer = model.optimizer
+    if keras.backend.backend() != "torch":
+        raise ValueError("Keras runs on another backend: set KERAS_BACKEND=torch before it is imported")
+    if model.jit_compile:
+        raise ValueError("a compiled step cannot be changed: model.compile(..., jit_compile=False)")
+    if optimizer.loss_scale_factor is not None or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError("the optimizer scales the loss: take mixed_bfloat16, which needs no scale")
+    if optimizer.gradient_accumulation_steps:
+        raise ValueError(
+            "the optimizer adds gradients up, and updates where a recipe cannot see it: take larger batches"
+        )
+    for unit in recipe:
+        for words in (*against(unit, model), *beside(unit, optimizer)):
+            raise ValueError(f"{unit!r} {words}")
+
+
+def against(unit: Any, model: Any) -> Iterator[str]:
+    """What speaks against a regularizer in a model."""
+    asks = {*getattr(unit, "asks", ())}
+    second = isinstance(unit, PassLoss | Ascent) or bool({"slope", "prediction"} & asks)
+    if isinstance(unit, Layer | WeightLayer | ActivityLoss):
+        yield "acts within the network, where Keras would not save it: use a layer of Keras's own"
+    if isinstance(unit, Ensemble):
+        yield "is several networks, and a Keras model is one: take EMA"
+    if (
+        isinstance(unit, Batch | OutputLoss | PassLoss | Ascent)
+        and type(model).train_step is not keras.Model.train_step
+    ):
+        yield "needs lines in the training step, and the model has one of its own"
+    if second and any(isinstance(each, keras.layers.TorchModuleWrapper) for each in model._flatten_layers()):
+        yield "needs a second pass, in which modules of torch within the model would not be as in the first"
+    if isinstance(unit, PassLoss) and not unit.fresh_noise and seeds_of(model):
+        yield "needs a second pass under the noise of the first, and the model draws its own"
+    if (isinstance(unit, OutputLoss | PassLoss) or "prediction" in asks) and not gives_logits(model):
+        yield "needs logits: compile the model with a loss object that has from_logits=True"
+    if isinstance(unit, Average) and unit.reestimates and Mirror(model).statistics:
+        yield "measures running statistics anew, which Keras's layers cannot be told to: take EMA"
+
+
+def beside(unit: Any, optimizer: Any) -> Iterator[str]:
+    """What an optimizer does already."""
+    if isinstance(unit, WeightDecay) and optimizer.weight_decay:
+        yield f"would act beside the optimizer's own weight_decay of {optimizer.weight_decay:g}: take one without"
+    if isinstance(unit, Average) and optimizer.use_ema:
+        yield "would average beside the optimizer's own use_ema: leave one of them out"
+
+
+def gives_logits(model: Any) -> bool:
+    """Whether the model's loss takes its outputs for logits."""
+    loss = model.loss if not isinstance(model.loss, str) else None
+    return bool(getattr(loss, "from_logits", False))

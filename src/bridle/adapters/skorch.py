@@ -1,0 +1,287 @@
+"""skorch: a callback lets a recipe act in a ``NeuralNet``, and scikit-learn's searches choose between recipes.
+
+>>> import torch
+>>> from skorch import NeuralNetClassifier
+>>> from torch import nn
+>>> class Net(nn.Module):
+...     def __init__(self):
+...         super().__init__()
+...         self.hidden, self.out = nn.Linear(20, 16), nn.Linear(16, 2)
+...     def forward(self, x):
+...         return self.out(torch.relu(self.hidden(x)))
+>>> regularize = Regularize("Dropout(rate=0.2) + WeightDecay(strength=0.01) + EMA")
+>>> net = NeuralNetClassifier(
+...     Net, criterion=nn.CrossEntropyLoss, optimizer=torch.optim.AdamW, callbacks=[("regularize", regularize)]
+... )
+>>> grid = {"callbacks__regularize__recipe": ["none", "Dropout(rate=0.2)", "Dropout(rate=0.2) + EMA"]}
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import torch
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.callbacks import Callback, LRScheduler
+from skorch.dataset import get_len, unpack_data
+from skorch.utils import to_device, to_tensor
+from torch import nn
+
+from bridle.adapters.shared import first_rows, lines
+from bridle.attaching import Handle, attach
+from bridle.attaching.assembly import needs_steps
+from bridle.attaching.stopping import Stopping
+from bridle.places import Batch, OutputLoss, PassLoss
+from bridle.places.module import FormulaModule
+from bridle.recipe import Recipe, RecipeLike
+
+
+class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
+    """Lets a recipe act in a skorch net from its first training on.
+
+    Between trainings the recipe stays in the net: ``predict`` has its layers and the averaged or best weights, and
+    ``partial_fit`` or a warm start goes on with the weights that were trained. Validation scores are those of the
+    averaged weights; the training loss that is printed is the data loss, without penalties. List it before schedules of
+    the learning rate.
+
+    The whole net may be pickled. Or save ``f_regularize`` beside the others, and load it once the recipe is attached::
+
+        net.save_params(f_params="net.pt", f_optimizer="optimizer.pt", f_regularize="recipe.pt")
+        regularize.attach(other.initialize())
+        other.load_params(f_params="net.pt", f_optimizer="optimizer.pt", f_regularize="recipe.pt")
+
+    Args:
+        recipe: a recipe, a regularizer, or a text such as ``"L2(strength=0.001) + EMA"``.
+        steps: optimizer steps of the whole training, if not ``max_epochs`` times the batches of an epoch.
+        example: a batch as the module takes it, which tells the order of its layers; see :func:`bridle.attach`.
+        seed: of the recipe's noise; None: torch's own generators.
+        metric: the score in the net's history, better the higher, that ``watch="metric"`` watches.
+    """
+
+    def __init__(
+        self,
+        recipe: RecipeLike,
+        *,
+        steps: int | None = None,
+        example: Any = None,
+        seed: int | None = None,
+        metric: str = "valid_acc",
+    ) -> None:
+        self.recipe, self.steps, self.example, self.seed, self.metric = recipe, steps, example, seed, metric
+        self.handle_: Handle | None = None
+        self.counted_ = False  # whether the length of the training is known
+        self.evaluating_: ExitStack | None = None  # whether the module is as it predicts, not as it trains
+        self.trained_: dict[str, Any] = {}  # its weights as they train, while it is as it predicts
+        self.dataset_: Any = None  # the training rows, while there is training
+        self.pickled_: dict[str, Any] | None = None  # the state of a net that was pickled, until it is trained again
+
+    def attach(self, net: Any) -> Handle:
+        """Let the recipe act in an initialized net, as the first training would."""
+        recipe = Recipe.of(self.recipe)
+        model = getattr(net.module_, "_orig_mod", net.module_)
+        check(net, model if self.handle_ is None or self.handle_.model is not model else None, recipe)
+        steps = self.steps or max(net.max_epochs, 1)  # a guess until the first epoch begins
+        self.release(model)
+        self.handle_ = attach(
+            model, net.optimizer_, recipe, loss=net.criterion_, steps=steps, example=self.example, seed=self.seed
+        )
+        self.counted_ = self.steps is not None
+        net.regularize_ = self  # what save_params and load_params know as f_regularize
+        return self.handle_
+
+    def release(self, model: nn.Module) -> None:
+        """Let go of the net that was trained before, and leave its module as it was if that is trained once more."""
+        if self.handle_ is not None and self.handle_.model is model:
+            self.train_again()
+            self.handle_.detach()
+        self.handle_, self.evaluating_, self.trained_ = None, None, {}
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Attach the recipe, or go on with it."""
+        pickled, self.pickled_ = self.pickled_, None
+        if pickled is not None and net.history:  # it has no epochs yet where all is initialized anew
+            self.resume(net, pickled)
+        elif not self.is_attached_to(net):
+            self.attach(net)
+        self.train_again()
+        assert self.handle_ is not None
+        self.handle_.parts.stopping = Stopping(self.handle_.recipe)
+
+    def is_attached_to(self, net: Any) -> bool:
+        """Whether this recipe acts in the net's present module and optimizer."""
+        handle, model = self.handle_, getattr(net.module_, "_orig_mod", net.module_)
+        return (
+            handle is not None
+            and handle.model is model
+            and handle.optimizer is net.optimizer_
+            and handle.recipe == Recipe.of(self.recipe)
+        )
+
+    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+        """Put the weights that train into the module; count the steps of the training."""
+        assert self.handle_ is not None
+        self.train_again()
+        self.dataset_ = dataset_train
+        if self.counted_:
+            return
+        try:
+            batches = len(net.get_iterator(dataset_train, training=True))
+        except TypeError:
+            batches = 0
+        if not batches and any(needs_steps(unit) for unit in self.handle_.recipe):
+            raise ValueError("the length of the training data is not known: Regularize(..., steps=all its steps)")
+        self.handle_.parts.moment.steps = batches * net.max_epochs or None
+        self.counted_ = True
+
+    def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """Before a training batch, lend the net a step of ours, if the recipe needs one; else, evaluate."""
+        assert self.handle_ is not None
+        if not training:
+            self.evaluate(net)
+        elif has_lines(self.handle_.recipe):
+            vars(net)["train_step_single"] = partial(self.train_step_single, net)
+
+    def train_step_single(self, net: Any, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """The net's own, with the recipe's lines in between. It is lent for one batch, so that it is never saved."""
+        del vars(net)["train_step_single"]
+        handle = self.handle_
+        assert handle is not None
+        net._set_training(True)
+        x, y = unpack_data(batch)
+        if handle.recipe.at("batch"):
+            x, y = handle.batch(to_tensor(x, device=net.device), to_tensor(y, device=net.device))
+
+        def forward() -> tuple[Any, Any]:
+            output = net.infer(x, **fit_params)
+            return output, net.get_loss(output, y, X=x, training=True)
+
+        output, loss = forward()
+        (loss + handle.penalty()).backward()
+        handle.ascend(lambda: forward()[1] + handle.penalty())
+        return {"loss": loss, "y_pred": output}
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Judge the epoch; ends the training as skorch's own callbacks do."""
+        assert self.handle_ is not None
+        self.evaluate(net)
+        units = self.handle_.parts.stopping.units
+        if not units:
+            return
+        scores = net.history[-1]
+        if "valid_loss" not in scores:
+            raise ValueError(f"{units[0]!r} stops by validation scores, and there are none; give the net a train_split")
+        if self.handle_.stop(scores["valid_loss"], scores.get(self.metric)):
+            raise KeyboardInterrupt
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Leave the module as it predicts."""
+        assert self.handle_ is not None
+        if self.handle_.parts.stopping.best:
+            self.train_again()
+            self.handle_.restore_best()
+        self.evaluate(net)
+        self.dataset_ = None
+
+    def evaluate(self, net: Any) -> None:
+        """Let the module be as it predicts, if it is not."""
+        if self.evaluating_ is not None:
+            return
+        handle = self.handle_
+        assert handle is not None
+        if handle.recipe.at("average"):
+            self.trained_ = copy.deepcopy(handle.model.state_dict())
+        self.evaluating_ = ExitStack()
+        self.evaluating_.enter_context(handle.averaged(self.measured(net)))
+
+    def measured(self, net: Any) -> Iterator[Any]:
+        """What the module takes of the first training rows: running statistics are measured anew on them."""
+        if self.dataset_ is not None:
+            loader = partial(net.get_iterator, self.dataset_, training=False)
+            for batch in first_rows(loader, lambda batch: get_len(unpack_data(batch)[0])):
+                yield to_tensor(unpack_data(batch)[0], device=net.device)
+
+    def train_again(self) -> None:
+        """Let the module be as it trains, if it is not."""
+        if self.evaluating_ is not None:
+            self.evaluating_.close()
+            self.evaluating_ = None
+        if self.trained_:
+            assert self.handle_ is not None
+            self.handle_.model.load_state_dict(self.trained_)
+            self.trained_ = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the recipe remembers, and the weights as they train where the module's are others."""
+        assert self.handle_ is not None
+        shown = self.handle_.model.state_dict() if self.trained_ else {}
+        steps = self.handle_.parts.moment.steps if self.counted_ else None
+        return {"handle": self.handle_.state_dict(), "trained": self.trained_, "shown": shown, "steps": steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; the recipe is attached already."""
+        if self.handle_ is None:
+            raise ValueError(
+                "the state of a recipe is loaded where it is attached: regularize.attach(net.initialize())"
+            )
+        self.train_again()
+        self.handle_.load_state_dict(state["handle"])
+        if state["steps"] is not None:
+            self.handle_.parts.moment.steps = state["steps"]
+            self.counted_ = True
+        if state["trained"]:
+            self.evaluating_ = ExitStack()
+            self.evaluating_.enter_context(self.handle_.averaged())
+            self.handle_.model.load_state_dict(state["shown"])
+            self.trained_ = dict(state["trained"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.state_dict() if self.handle_ is not None else self.pickled_
+        fresh = Regularize(**self.get_params(deep=False))
+        return {**vars(fresh), "pickled_": state}
+
+    def resume(self, net: Any, state: Mapping[str, Any]) -> None:
+        """Go on with a net that was pickled: attach to a new module, which takes over all that the old one knows."""
+        if isinstance(net.module, nn.Module):
+            raise ValueError("a net that was pickled is trained further only if its module was given as a class")
+        before = [each for _, each in itertools.takewhile(lambda named: named[1] is not self, net.callbacks_)]
+        if any(isinstance(each, LRScheduler) for each in before):
+            raise ValueError("list Regularize before LRScheduler: the net was pickled, and its optimizer is made anew")
+        module, optimizer = net.module_.state_dict(), net.optimizer_.state_dict()
+        with torch.random.fork_rng(devices=[]):  # the new weights are not those that count
+            net.initialize_module()
+        net.module_ = net.torch_compile(to_device(net.module_, net.device), name="module")
+        net.initialize_optimizer()
+        self.attach(net)
+        net.module_.load_state_dict(module)
+        net.optimizer_.load_state_dict(optimizer)
+        self.load_state_dict(state)
+
+
+def has_lines(recipe: Recipe) -> bool:
+    """Whether a recipe needs lines in a training step that the optimizer's hooks cannot be."""
+    return bool(recipe.at("batch") or lines(recipe))
+
+
+def check(net: Any, model: nn.Module | None, recipe: Recipe) -> None:
+    """Raise ``ValueError`` for a net in which a recipe cannot act; ``model`` is one that no recipe should be in yet."""
+    if model is not None and any(isinstance(part, FormulaModule) for part in model.modules()):
+        raise ValueError("the module holds the layers of a recipe already; give the net a class, or a module without")
+    own = (type(net).train_step, type(net).train_step_single)
+    if has_lines(recipe) and own != (NeuralNet.train_step, NeuralNet.train_step_single):
+        raise ValueError(
+            f"{recipe} needs lines in the training step, and {type(net).__name__} has one of its own: put the lines "
+            f"of bridle.attach there"
+        )
+    if isinstance(net, NeuralNetClassifier) and isinstance(net.criterion_, nn.NLLLoss):
+        for unit in recipe:
+            asks = isinstance(unit, Batch) and {"slope", "prediction"} & {*unit.asks}
+            if asks or isinstance(unit, OutputLoss | PassLoss):
+                raise ValueError(
+                    f"{unit!r} needs logits, and with NLLLoss the module of a NeuralNetClassifier gives probabilities; "
+                    f"let it give logits, with criterion=nn.CrossEntropyLoss"
+                )

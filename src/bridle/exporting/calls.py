@@ -1,0 +1,83 @@
+"""Calls of a regularizer's formulas, as code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from bridle.card import card_of
+from bridle.exporting.script import Script
+from bridle.places import Draw
+from bridle.places.declare import Placed
+
+MATRIX = "as_matrix"
+
+
+def call(function: str, *inputs: str) -> str:
+    """``function(inputs)``, without those that are empty."""
+    return f"{function}({', '.join(filter(None, inputs))})"
+
+
+def formula(script: Script, unit: Placed) -> str:
+    """Put in a regularizer's formula; returns its name."""
+    return script.formula(type(unit).torch)
+
+
+def method(script: Script, unit: Placed, name: str, subject: int = 0) -> str:
+    """Put in what else belongs to a formula, such as ``evaluate``; empty if all it does is return its subject."""
+    function: Callable[..., Any] = getattr(type(unit), name)
+    if returned_argument(function) == subject:
+        return ""
+    return script.formula(function, f"{formula(script, unit)}_{name}")
+
+
+def returned_argument(function: Callable[..., Any]) -> int | None:
+    """Which of its arguments a function returns as it is, if it does nothing else."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(node, ast.FunctionDef)
+    *before, last = node.body
+    returned = last.value if isinstance(last, ast.Return) else None
+    if not isinstance(returned, ast.Name) or not all(isinstance(each, ast.Delete | ast.Expr) for each in before):
+        return None
+    names = [each.arg for each in node.args.args]
+    return names.index(returned.id) if returned.id in names else None
+
+
+def noise(draw: Draw, subject: str, axes: int) -> str:
+    """What draws the noise for a subject with so many axes; 0 where they are not known."""
+    kind = {"uniform": "torch.rand_like", "normal": "torch.randn_like"}[draw.kind]
+    own = {"value": axes, "channel": 2, "row": 1, "batch": 0}[draw.each]
+    if not axes and draw.each != "value":
+        raise ValueError(f"noise with one draw for each {draw.each} cannot be written for parameters of any shape")
+    if own == axes:
+        return f"{kind}({subject})"
+    return f"{kind}({subject}[{', '.join([':'] * own + [':1'] * (axes - own))}])"
+
+
+def as_matrix(script: Script) -> str:
+    """Put in what makes a matrix of any weight; returns its name."""
+    return script.define(
+        MATRIX,
+        [
+            f"def {MATRIX}(w: Tensor) -> Tensor:",
+            '    """Any parameter as (outputs, inputs, positions)."""',
+            "    return w.flatten(2) if w.ndim > 2 else w.view(*w.shape, *[1] * (3 - w.ndim))",
+        ],
+    )
+
+
+def summary_of(unit: Placed) -> str:
+    """What a regularizer does, in the first sentence of its card."""
+    leaf: type = type(unit)
+    return card_of(leaf).summary
+
+
+def remark(unit: Placed) -> list[str]:
+    """A comment that says what a regularizer does."""
+    summary = summary_of(unit)
+    first, _, rest = summary.partition(" ")
+    lowered = first if first[1:] != first[1:].lower() else first.lower()
+    return [f"# {unit!r}: {lowered} {rest}" if summary else f"# {unit!r}"]

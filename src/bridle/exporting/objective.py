@@ -1,0 +1,256 @@
+"""What the gradient is taken of, as code: the batch as the network is shown it, the loss, and the penalties."""
+
+from __future__ import annotations
+
+from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark
+from bridle.exporting.network import Network
+from bridle.exporting.parameters import Lists
+from bridle.exporting.script import Script
+from bridle.exporting.strengths import is_moving, keywords
+from bridle.exporting.wrapping import INDENT, indented
+from bridle.places import (
+    ActivityLoss,
+    Ascent,
+    Batch,
+    Layer,
+    Loss,
+    OutputLoss,
+    PassLoss,
+    WeightLayer,
+)
+from bridle.recipe import Recipe
+from bridle.regularizers import LabelSmoothing
+
+LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
+SEED = "seed = int(torch.randint(2**31, ()))  # of the network's noise, which all passes of a step share"
+
+
+class Objective:
+    """The lines of a step that come before the gradient."""
+
+    def __init__(self, recipe: Recipe, network: Network, lists: Lists, script: Script, task: str) -> None:
+        self.recipe, self.network, self.lists, self.script, self.task = recipe, network, lists, script, task
+        inside = [each for each in recipe if isinstance(each, Layer | WeightLayer)]
+        self.batches = [each for each in recipe if isinstance(each, Batch)]
+        self.passes = [each for each in recipe if isinstance(each, PassLoss)]
+        self.twice = any(isinstance(each, Ascent) for each in recipe)  # whether there is a second gradient
+        self.remembers = any(each.state for each in inside)
+        noisy = any(each.noise for each in inside)
+        same = any(each.asks for each in self.batches) or any(not each.fresh_noise for each in self.passes)
+        again = self.twice and any(each.noise or each.fresh_noise for each in self.passes)
+        self.seeded = (noisy and (same or self.twice)) or again
+        self.smoothing = self.torchs_smoothing()
+
+    def torchs_smoothing(self) -> LabelSmoothing | None:
+        """Label smoothing that torch's loss can do: a number, behind all other changes of the batch."""
+        last = self.batches[-1] if self.batches else None
+        if not isinstance(last, LabelSmoothing) or is_moving(last):
+            return None
+        self.batches = self.batches[:-1]
+        return last
+
+    def shown(self) -> list[list[str]]:
+        """The batch as the network is shown it, a block for each change."""
+        if not self.batches:
+            return []
+        blocks = [["y = F.one_hot(y, outputs).to(x)  # probabilities"]] * (self.task == "classification")
+        blocks += [["x = x.flatten(1)"]] * self.network.images
+        for unit in self.batches:
+            draws = [noise(draw, "x", 2) for draw in unit.noise]
+            layout = "layout=layout" if "layout" in unit.told else ""
+            made = call(formula(self.script, unit), "x", "y", *draws, *unit.asks, keywords(self.script, unit), layout)
+            asked = [line for each in unit.asks for line in getattr(self, each)()]
+            blocks.append([*remark(unit), *asked, f"x, y = {made}"])
+        return [*blocks, *[["x = x.view(-1, channels, height, width)"]] * self.network.images]
+
+    def slope(self) -> list[str]:
+        """The gradient of each row's loss with respect to the row."""
+        summed = self.data_loss("z", "y", 'reduction="sum"')
+        return [
+            "probe = x.clone().requires_grad_()",
+            *self.again("z", self.image("probe")),
+            f"(slope,) = torch.autograd.grad({summed}, probe)",
+        ]
+
+    def prediction(self) -> list[str]:
+        """What the network makes of the rows."""
+        made = "prediction.softmax(1)" if self.task == "classification" else "prediction"
+        lines = ["with torch.no_grad():", *indented(self.again("prediction", self.image("x")))]
+        return lines if made == "prediction" else [*lines, f"prediction = {made}"]
+
+    def image(self, rows: str) -> str:
+        """Rows of features in the shape that the network takes."""
+        return f"{rows}.view(-1, channels, height, width)" if self.network.images else rows
+
+    def data_loss(self, *inputs: str) -> str:
+        """The loss of outputs."""
+        return call(LOSSES[self.task], *inputs)
+
+    def again(self, name: str, x: str, *, fresh: bool = False) -> list[str]:
+        """One more pass through the network, whose running statistics rest; under the same noise unless ``fresh``."""
+        line = f"{name} = {self.resting()}({'model, ' * self.remembers}{x})"
+        if fresh or not self.seeded:
+            return [line]
+        return [f"with {self.seeding()}(seed):", INDENT + line]
+
+    def resting(self) -> str:
+        """What passes rows through the network without moving its running statistics."""
+        if not self.remembers:
+            return "model"
+        return self.script.define(
+            "pass_again",
+            [
+                "def pass_again(model: nn.Module, x: Tensor) -> Tensor:",
+                '    """The outputs of one more pass in the same step: running statistics rest."""',
+                "    buffers = {name: each.clone() for name, each in model.named_buffers()}",
+                "    return functional_call(model, buffers, (x,))",
+            ],
+        )
+
+    def seeding(self) -> str:
+        """What makes the noise of several passes the same."""
+        return self.script.define(
+            "seeded",
+            [
+                "@contextmanager",
+                "def seeded(seed: int) -> Iterator[None]:",
+                '    """Within, random numbers are those of the seed; then they go on as if nothing had been."""',
+                "    with torch.random.fork_rng():",
+                "        torch.manual_seed(seed)",
+                "        yield",
+            ],
+        )
+
+    def function(self) -> list[str]:
+        """The loss as a function within ``train``, where it is needed at two points."""
+        if not self.twice:
+            return []
+        forward = "forward: Callable[[Tensor], Tensor], " * self.remembers
+        lines = self.loss("forward" if self.remembers else "model")
+        ending = [lines.pop().replace("loss =", "return", 1)] if not self.has_penalties else ["", "return loss"]
+        return [
+            f"def objective({forward}x: Tensor, y: Tensor) -> Tensor:",
+            f'{INDENT}"""The loss on a batch."""',
+            *indented([*lines, *ending]),
+            "",
+        ]
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether the loss has more than one part."""
+        return any(isinstance(each, Loss | ActivityLoss | OutputLoss | PassLoss) for each in self.recipe)
+
+    def first(self) -> list[str]:
+        """The lines that leave a step's loss under its name."""
+        if not self.twice:
+            return self.loss("model")
+        return self.with_seed(f"loss = objective({'model, ' * self.remembers}x, y)")
+
+    def second(self) -> list[str]:
+        """The lines that take the gradient once more, at another point."""
+        forward = f"partial({self.resting()}, model), " if self.remembers else ""
+        return self.with_seed(f"objective({forward}x, y).backward()")
+
+    def with_seed(self, line: str) -> list[str]:
+        """A line under the noise of the step."""
+        return [f"with {self.seeding()}(seed):", INDENT + line] if self.seeded else [line]
+
+    def loss(self, forward: str) -> list[str]:
+        """The lines that make the loss."""
+        smoothing, smoothed = "", []
+        if self.smoothing:
+            smoothing = f"label_smoothing={self.smoothing.numbers()['strength']!r}"
+            smoothed = remark(self.smoothing)
+        outer = self.seeded and not self.twice  # else the whole objective is under the seed
+        if not self.has_penalties and not outer:
+            return [*smoothed, f"loss = {self.data_loss(f'{forward}(x)', 'y', smoothing)}"]
+        passed = self.with_seed(f"z = {forward}(x)") if outer else [f"z = {forward}(x)"]
+        penalties = [*self.activities(), *self.outputs(), *self.second_passes(), *self.penalties()]
+        return [*passed, *smoothed, f"loss = {self.data_loss('z', 'y', smoothing)}", *penalties]
+
+    def activities(self) -> list[str]:
+        """The penalties that the pass has left in the network."""
+        units = {type(each).__name__: each for each in self.recipe if isinstance(each, ActivityLoss)}
+        lines = []
+        for name, unit in units.items():
+            found = f"sum(each.penalty for each in model.modules() if isinstance(each, {name}))"
+            lines += ["", *remark(unit), f"loss = loss + {found}"]
+        return lines
+
+    def outputs(self) -> list[str]:
+        """The penalties on the outputs."""
+        lines = []
+        for unit in self.recipe:
+            if isinstance(unit, OutputLoss):
+                penalty = call(formula(self.script, unit), "z", keywords(self.script, unit))
+                lines += ["", *remark(unit), f"loss = loss + {penalty}"]
+        return lines
+
+    def second_passes(self) -> list[str]:
+        """The penalties on how a second pass differs."""
+        lines = []
+        for unit in self.passes:
+            penalty = call(formula(self.script, unit), "z", "other", keywords(self.script, unit))
+            lines += ["", *remark(unit), *self.other(unit), f"loss = loss + {penalty}"]
+        return lines
+
+    def other(self, unit: PassLoss) -> list[str]:
+        """The outputs of the second pass."""
+        if unit.fresh_noise:
+            return self.again("other", "x", fresh=True)
+        rows, shape = ("x.flatten(1)", ".view_as(x)") if self.network.images else ("x", "")
+        knobs = keywords(self.script, unit)
+        arrays = [noise(draw, rows, 2) for draw in unit.noise]
+        lines = []
+        if "slope" in unit.asks:
+            lines += [
+                f"probe = {call(method(self.script, unit, 'probe'), rows, *arrays, knobs)}.requires_grad_()",
+                *self.again("there", f"probe{shape}"),
+                f"apart = {call(formula(self.script, unit), 'z.detach()', 'there', knobs)}",
+                "(slope,) = torch.autograd.grad(apart, probe)",
+            ]
+            arrays = ["slope"]
+        move = method(self.script, unit, "move")
+        if not move:
+            return [*lines, *self.again("other", "x")]
+        return [*lines, f"moved = {call(move, rows, *arrays, knobs)}{shape}", *self.again("other", "moved")]
+
+    def penalties(self) -> list[str]:
+        """The penalties on parameters."""
+        return [line for unit in self.recipe if isinstance(unit, Loss) for line in self.penalty(unit)]
+
+    def penalty(self, unit: Loss) -> list[str]:
+        """One penalty on parameters."""
+        w = f"{as_matrix(self.script)}(w)" if unit.matrix else "w"
+        asked = [f"{each}[w]" for each in unit.asks]
+        if unit.matrix:
+            asked = [f"{as_matrix(self.script)}({each})" for each in asked]
+        lines = ["", *remark(unit)]
+        for parameters, knobs in self.lists.groups(unit):
+            penalty = call(formula(self.script, unit), w, *asked, *(f"{each}[w]" for each in unit.state), knobs)
+            if not unit.state:
+                lines.append(f"loss = loss + sum({penalty} for w in {parameters})")
+                continue
+            states = ", ".join(f"{each}[w]" for each in unit.state)
+            lines += [
+                f"for w in {parameters}:",
+                f"{INDENT}penalty, {states} = {penalty}",
+                *(f"{INDENT}{each}[w] = {each}[w].detach()" for each in unit.state),
+                f"{INDENT}loss = loss + penalty",
+            ]
+        return lines
+
+    def remembered(self) -> list[str]:
+        """What penalties remember of parameters, before the first step."""
+        lines = []
+        for unit in self.recipe:
+            if isinstance(unit, Loss) and (unit.asks or unit.state):
+                parameters = self.lists.all_of(unit)
+                for each in unit.asks:
+                    lines.append(f"{each} = {{w: w.detach().clone() for w in {parameters}}}")
+                for name, start in unit.state.items():
+                    begun = f"w.new_full((len(w), 1, 1), {start})"
+                    if callable(start):
+                        begun = call(self.script.formula(start), f"{as_matrix(self.script)}(w.detach())")
+                    lines.append(f"{name} = {{w: {begun} for w in {parameters}}}")
+        return lines

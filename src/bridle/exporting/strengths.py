@@ -1,0 +1,99 @@
+"""The knobs of a regularizer as arguments: numbers, or what they are at a moment of the training."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import math
+import re
+import textwrap
+from dataclasses import fields
+
+from bridle import schedules
+from bridle.exporting.script import Script
+from bridle.exporting.source import home_of
+from bridle.knobs import knobs
+from bridle.places.declare import Placed
+from bridle.schedules import PerLayer, Schedule
+
+
+def arguments(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> dict[str, str]:
+    """Each knob that a formula takes in the spot with these names, and each word that it is told, as code."""
+    numbers = {name: number(script, held) for name, held in held_by(unit, where).items()}
+    words = {name: quoted(word) for name, word in unit.settings(numbers=False).items() if name in unit.told}
+    return {**numbers, **words}
+
+
+def quoted(word: str) -> str:
+    """A word as a string of code."""
+    return json.dumps(word, ensure_ascii=False)
+
+
+def keywords(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> str:
+    """The same as they are passed in a call."""
+    return ", ".join(f"{name}={text}" for name, text in arguments(script, unit, where).items())
+
+
+def is_moving(unit: Placed, where: tuple[str, ...] = ()) -> bool:
+    """Whether a knob changes as the training passes, in the spot with these names."""
+    return any(isinstance(held, Schedule) for held in held_by(unit, where).values())
+
+
+def held_by(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Schedule]:
+    """What each knob that is a number holds in a spot."""
+    found = {}
+    for knob in knobs(unit):
+        if knob.is_number:
+            held = getattr(unit, knob.name)
+            if isinstance(held, PerLayer):
+                matching = held.matching(where)
+                otherwise = knob.default if knob.off is None else knob.off
+                held = otherwise if matching is None else matching
+            found[knob.name] = held
+    return found
+
+
+def number(script: Script, held: float | Schedule) -> str:
+    """A number, or a call that makes one of ``passed``, the share of the training that is over."""
+    if isinstance(held, Schedule):
+        first, last = (number(script, each) for each in held.ends if each is not None)
+        others = "".join(f", {name}={getattr(held, name)!r}" for name in shape_of(held))
+        return f"{schedule(script, held)}(passed, {first}, {last}{others})"
+    if math.isinf(held):
+        return "math.inf" if held > 0 else "-math.inf"
+    return repr(held)
+
+
+def shape_of(held: Schedule) -> list[str]:
+    """What a schedule's way depends on besides its ends."""
+    return [each.name for each in fields(held) if re.search(rf"\bself\.{each.name}\b", way_of(held))]
+
+
+def way_of(held: Schedule) -> str:
+    """The expression by which a schedule moves."""
+    (function,) = ast.parse(textwrap.dedent(inspect.getsource(type(held).moved))).body
+    assert isinstance(function, ast.FunctionDef)
+    returned = function.body[-1]
+    assert isinstance(returned, ast.Return) and returned.value is not None
+    return ast.unparse(returned.value)
+
+
+def schedule(script: Script, held: Schedule) -> str:
+    """Put in a function that moves as the schedule does; returns its name."""
+    way, home = way_of(held), home_of(schedules)
+    for each in ast.walk(ast.parse(way)):
+        if isinstance(each, ast.Name) and each.id in home.defined:
+            script.reach(home, each.id)
+    others = "".join(f", {name}: float" for name in shape_of(held))
+    return script.define(
+        held.kind,
+        [
+            f"def {held.kind}(passed: float, first: float, last: float{others}) -> float:",
+            '    """A strength on its way from ``first`` to ``last``, when this share of the training has passed."""',
+            f"    moved = {way.replace('self.', '')}",
+            "    if moved in (0.0, 1.0):",
+            "        return last if moved else first",
+            "    return (1 - moved) * first + moved * last",
+        ],
+    )

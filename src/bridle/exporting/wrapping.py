@@ -1,0 +1,216 @@
+"""Python lines no longer than a page is wide, broken where the common formatters break them."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import textwrap
+import tokenize
+from collections.abc import Iterable, Iterator
+
+WIDTH = 100
+INDENT = "    "
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+# From the weakest to the strongest.
+OPERATORS = [f" {each} " for each in ("for", "or", "and", "if", "<", ">=", "==", "&", "+", "-", "*", "/", "@")]
+HEADERS = ("def ", "class ", "for ", "while ", "if ", "elif ", "with ")
+STRING = re.compile(r'f?"(?P<text>[^"]*)"')
+LITERAL = re.compile(rf"({STRING.pattern.replace('?P<text>', '')} ?)+")
+
+
+def wrapped(text: str) -> str:
+    """Code with each statement in as few lines as fit; one with comments between its lines stays as it is."""
+    return "\n".join(line for statement in statements(text) for line in broken(statement))
+
+
+def comment(text: str, indent: str = "") -> list[str]:
+    """A remark in lines of its own."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+def docstring(text: str, indent: str = "") -> list[str]:
+    """A docstring of these paragraphs, each wrapped."""
+    one = f'{indent}"""{text}"""'
+    if len(one) <= WIDTH and "\n" not in text:
+        return [one]
+    first, *others = (" ".join(each.split()) for each in text.strip().split("\n\n"))
+    # The narrower first paragraph never is one line that only lacks the room for the closing quotes.
+    lines = textwrap.wrap(f'"""{first}', WIDTH - 3, initial_indent=indent, subsequent_indent=indent)
+    for each in others:
+        lines += ["", *textwrap.wrap(each, WIDTH, initial_indent=indent, subsequent_indent=indent)]
+    return [*lines, f'{indent}"""']
+
+
+def statements(text: str) -> Iterator[list[str]]:
+    """The lines of each statement, of each remark and gap; a statement's lines are joined where that loses nothing."""
+    lines = text.splitlines()
+    first: int | None = None  # of the statement under way
+    done = 0
+    tokens = list(tokenize.generate_tokens(io.StringIO(f"{text}\n").readline))
+    for token in tokens:
+        if token.type in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT) and first is None:
+            continue
+        if first is None:
+            first = token.start[0]
+            yield from remarks(lines[done : first - 1])
+        if token.type == tokenize.NEWLINE:
+            within = [each for each in tokens if first <= each.start[0] <= token.end[0]]
+            yield joined(lines[first - 1 : token.end[0]], within)
+            done, first = token.end[0], None
+    yield from remarks(lines[done:])
+
+
+def remarks(lines: list[str]) -> Iterator[list[str]]:
+    """The lines between statements: gaps one by one, and the lines of each remark together."""
+    for is_remark, run in itertools.groupby(lines, key=lambda line: line.lstrip().startswith("#")):
+        if is_remark:
+            yield list(run)
+        else:
+            yield from ([line] for line in run)
+
+
+def joined(lines: list[str], tokens: list[tokenize.TokenInfo]) -> list[str]:
+    """A statement in one line, unless comments stand between its lines."""
+    last = tokens[-1].end[0]
+    remarked = any(each.type == tokenize.COMMENT and each.end[0] < last for each in tokens)
+    if remarked or '"""' in lines[0] or len(lines) == 1:
+        return lines
+    one = lines[0].rstrip()
+    for line in map(str.strip, lines[1:]):
+        if line[0] in ")]}" and one.endswith(","):
+            one = one[:-1]  # of the last of several lines
+        one += line if one[-1] in "([{" or line[0] in ")]}" else f" {line}"
+    return [one]
+
+
+def broken(lines: list[str]) -> list[str]:
+    """A statement in lines that fit."""
+    line = lines[0]
+    indent = line[: len(line) - len(line.lstrip())]
+    if line.startswith(f'{indent}"""'):
+        return docstring("\n".join(lines).strip().strip('"'), indent)
+    if line.startswith(f"{indent}#") and max(map(len, lines)) > WIDTH:
+        return comment(" ".join(each.strip("# ") for each in lines), indent)
+    if len(lines) > 1 or len(line) <= WIDTH:
+        return lines
+    code, remark = apart(line)
+    if remark:
+        return [*comment(remark, indent), *broken([code])]
+    return split(line.strip(), indent)
+
+
+def apart(line: str) -> tuple[str, str]:
+    """The code of a line and the remark behind it."""
+    start = next((position for position, mark in marks(line) if mark == "#"), len(line))
+    return line[:start].rstrip(), line[start:].strip("# ")
+
+
+def split(code: str, indent: str) -> list[str]:
+    """One logical line that does not fit, in several."""
+    if LITERAL.fullmatch(code):
+        return literals(code, indent)
+    head, body, tail = around_last_bracket(code, WIDTH - len(indent))
+    operators = 0 if code.startswith(HEADERS) else len(at_operator(code)) - 1
+    if operators > 1 or (operators and not body):
+        return in_brackets(code, indent)
+    if not body:
+        return [indent + code]
+    inner = indent + INDENT
+    if len(inner) + len(body) <= WIDTH:
+        return [indent + head, inner + body, indent + tail]
+    parts = [f"{part}," for part in at_commas(body)]
+    if len(parts) == 1:
+        parts = at_operator(body)
+    return [indent + head, *(line for part in parts for line in broken([inner + part])), indent + tail]
+
+
+def literals(code: str, indent: str) -> list[str]:
+    """Strings that stand side by side, each in a line; one that does not fit is cut at a space."""
+    lines = []
+    for each in STRING.finditer(code):
+        words = re.split(r"(?<= )(?![^{]*})", each["text"])
+        part = ""
+        for word in words:
+            if len(indent) + len(part + word) + 3 > WIDTH:
+                lines.append(part)
+                part = ""
+            part += word
+        lines.append(part)
+    return [f'{indent}{"f" * ("{" in line)}"{line}"' for line in lines]
+
+
+def in_brackets(code: str, indent: str) -> list[str]:
+    """``target = a + b`` with the right-hand side in brackets of its own."""
+    target, between, value = code.partition(" = ")
+    if not between:
+        target, between, value = code.partition(" ")
+    inner = indent + INDENT
+    lines = [value] if len(inner) + len(value) <= WIDTH else at_operator(value)
+    return [f"{indent}{target}{between}(", *(inner + line for line in lines), f"{indent})"]
+
+
+def around_last_bracket(code: str, room: int) -> tuple[str, str, str]:
+    """What stands before the content of the last bracket, the content, and what stands behind; empty if there is none.
+
+    It is the last one with a content before which there is room for all else; of a definition that of its arguments.
+    """
+    pairs = [(start, end) for start, end, depth in brackets(code) if depth == 0 and end > start + 1]
+    if not pairs:
+        return code, "", ""
+    fitting = [pair for pair in pairs if pair[0] < room] or pairs
+    start, end = pairs[0] if code.startswith("def ") else fitting[-1]
+    return code[: start + 1], code[start + 1 : end], code[end:]
+
+
+def brackets(code: str) -> Iterator[tuple[int, int, int]]:
+    """Where each bracket opens and closes, and in how many others it is; strings are passed over."""
+    opened: list[int] = []
+    for position, mark in marks(code):
+        if mark in CLOSING:
+            opened.append(position)
+        elif mark in CLOSING.values():
+            start = opened.pop()
+            yield start, position, len(opened)
+
+
+def marks(code: str) -> Iterator[tuple[int, str]]:
+    """The characters of the code that are in no string."""
+    quote = ""
+    for position, mark in enumerate(code):
+        if quote:
+            quote = "" if mark == quote else quote
+        elif mark in "\"'":
+            quote = mark
+        else:
+            yield position, mark
+
+
+def at_commas(code: str) -> list[str]:
+    """The parts between the outermost commas."""
+    within = inside(code)
+    cuts = [position for position, mark in marks(code) if mark == "," and position not in within]
+    starts, ends = [0, *(each + 1 for each in cuts)], [*cuts, len(code)]
+    return [part for start, end in zip(starts, ends, strict=True) if (part := code[start:end].strip())]
+
+
+def at_operator(code: str) -> list[str]:
+    """The code cut before each of the weakest operators that are outside of all brackets; whole if there are none."""
+    within = inside(code)
+    for operator in OPERATORS:
+        found = [each.start() + 1 for each in re.finditer(re.escape(operator), code) if each.start() not in within]
+        if found:
+            starts, ends = [0, *found], [*found, len(code)]
+            return [code[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+    return [code]
+
+
+def inside(code: str) -> set[int]:
+    """The positions that are in some bracket or string."""
+    outside = {position for position, _ in marks(code)}
+    return {p for start, end, _ in brackets(code) for p in range(start, end + 1)} | set(range(len(code))) - outside
+
+
+def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
+    """The lines further to the right."""
+    return [INDENT * levels + line if line else line for line in lines]

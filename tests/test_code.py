@@ -1,0 +1,297 @@
+"""The code of a recipe: plain PyTorch that takes the same steps as the engine, under the engine's random numbers."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import subprocess
+import sys
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import cycle
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_diabetes
+from torch import Tensor, nn
+
+from bridle import CATALOG, Recipe, engine
+from bridle.exporting import to_code
+from bridle.data import Data, load
+from bridle.draws import batch_orders, linear_weights
+from bridle.engine import feed
+from bridle.engine.outline import make
+from bridle.networks import MLP, ConvNet, convnet, linear, mlp, parse, residual_mlp
+from bridle.places import Ascent, Draw
+from bridle.protocol import Protocol, Variant
+from bridle.regularizers import AlphaDropout, Dropout, SpatialDropout
+
+SEED = 3
+ADAM = Protocol("adam", batch_size=64, epochs=2, precision="float64")
+NETWORK = mlp(24, 16)
+ON_IMAGES = [name for name, leaf in CATALOG.items() if getattr(leaf, "images_only", False)]
+ON_BRANCHES = [name for name, leaf in CATALOG.items() if leaf().settings(numbers=False).get("at") == "residual"]
+
+
+def recipe_of(name: str) -> str:
+    """The regularizer at its defaults, where a perceptron has a place for it."""
+    return f"{name}(at='hidden')" if name in ON_BRANCHES else name
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def images(digits: Data) -> Data:
+    arrays = [array for x, y in digits.splits().values() for array in (x.reshape(-1, 8, 8), y)]
+    return Data(*arrays, name="images")
+
+
+@pytest.fixture(scope="module")
+def diabetes() -> Data:
+    x, y = load_diabetes(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    train, valid, test = np.split(order, [260, 350])
+    x = x / x.std(0)
+    return Data(x[train], y[train], x[valid], y[valid], x[test], y[test], task="regression", name="diabetes")
+
+
+class Replay:
+    """The engine's weights, batches and noise, handed to a script in the place of torch's, and the losses of its steps."""
+
+    def __init__(self, data: Data, recipe: str, network: Any, protocol: Protocol) -> None:
+        self.data, self.recipe, self.network, self.protocol = data, Recipe.parse(recipe), network, protocol
+        self.drawn: dict[tuple[str, int], deque[Tensor]] = defaultdict(deque)
+        self.losses: list[float] = []
+
+    def record(self, monkeypatch: pytest.MonkeyPatch, run: Callable[[], Any]) -> Any:
+        """What ``run()`` returns; the noise that the engine draws on the way is kept."""
+        draw = feed.Noise.draw
+
+        def noted(noise: Any, each: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
+            found = draw(noise, each, spot, subject)
+            self.drawn[each.kind, found[0].numel()].append(found[0].clone())
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(feed.Noise, "draw", noted)
+            return run()
+
+    def noise(self, kind: str) -> Callable[[Tensor], Tensor]:
+        """What draws like a tensor."""
+        return lambda like: self.drawn[kind, like.numel()].popleft().view(like.shape)
+
+    def dropout(self, formula: Callable[..., tuple[Tensor]], *, channels: bool = False) -> Callable[..., Tensor]:
+        """torch's function of a dropout layer, by the formula and the engine's noise."""
+
+        def dropped(h: Tensor, p: float, training: bool, inplace: bool = False) -> Tensor:
+            if not training:
+                return h
+            by_channel = channels or self.draws_channels(h)
+            last = h if by_channel or h.ndim == 2 else h.movedim(1, -1)
+            noise = self.noise("uniform")(last[:, :, :1, :1] if by_channel and h.ndim == 4 else last)
+            out = formula(last, noise, rate=p)[0]
+            return out if last is h else out.movedim(-1, 1)
+
+        return dropped
+
+    def draws_channels(self, h: Tensor) -> bool:
+        return h.ndim == 2
+
+    def orders(self, rows: int) -> Iterator[Tensor]:
+        """The order of the rows in each epoch."""
+        size = min(self.protocol.batch_size, rows)
+        return (torch.from_numpy(order) for order in batch_orders(SEED, rows, size))
+
+    def weights(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The initial weight and bias of each weighted layer, in order."""
+        x = self.data.x_train
+        if isinstance(self.network, MLP):
+            sizes = self.network.widths(x[0].size, self.data.n_outputs)
+            for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+                weight, bias = linear_weights(SEED, number, inputs, outputs)
+                yield torch.from_numpy(weight), torch.from_numpy(bias)
+        else:
+            module = make(self.network.factory(x.shape[1:], self.data.n_outputs), SEED).double()
+            yield from ((part.weight, part.bias) for part in module.modules() if hasattr(part, "weight"))
+
+    @contextmanager
+    def handed_over(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Within, torch's random numbers are the engine's."""
+        weights, orders = cycle(list(self.weights())), self.orders(len(self.data.x_train))
+
+        def begin(layer: nn.Module) -> None:
+            weight, bias = next(weights)
+            with torch.no_grad():
+                layer.weight.copy_(weight)
+                layer.bias.copy_(bias)
+
+        backward = Tensor.backward
+
+        def noted(loss: Tensor) -> None:
+            self.losses.append(loss.item())
+            backward(loss)
+
+        with monkeypatch.context() as patch:
+            for kind in (nn.Linear, nn.modules.conv._ConvNd):
+                patch.setattr(kind, "reset_parameters", begin)
+            patch.setattr(torch, "randperm", lambda rows: next(orders))
+            patch.setattr(torch, "rand_like", self.noise("uniform"))
+            patch.setattr(torch, "randn_like", self.noise("normal"))
+            patch.setattr(F, "dropout", self.dropout(Dropout.torch))
+            patch.setattr(F, "alpha_dropout", self.dropout(AlphaDropout.torch))
+            patch.setattr(F, "dropout2d", self.dropout(SpatialDropout.torch, channels=True))
+            patch.setattr(Tensor, "backward", noted)
+            torch.set_default_dtype(torch.float64)
+            try:
+                yield
+            finally:
+                torch.set_default_dtype(torch.float32)
+
+    def run(self, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+        """The model that the script trains under the engine's random numbers."""
+        code = to_code(self.recipe, self.network, self.protocol, task=self.data.task)
+        images = isinstance(self.network, ConvNet)
+        rows = [torch.from_numpy(x).double() for x in (self.data.x_train, self.data.x_valid)]
+        x_train, x_valid = (x[:, None] if images else x for x in rows)
+        y_train, y_valid = (torch.from_numpy(y) for y in (self.data.y_train, self.data.y_valid))
+        if self.data.task == "regression":
+            y_train, y_valid = y_train.double(), y_valid.double()
+        train = functions(monkeypatch, code)["train"]
+        with self.handed_over(monkeypatch):
+            model: nn.Module = train(x_train, y_train, x_valid, y_valid)
+        return model
+
+
+def functions(monkeypatch: pytest.MonkeyPatch, code: str) -> dict[str, Any]:
+    """What a script defines, where bridle cannot be imported."""
+
+    def guarded(name: str, *rest: Any) -> Any:
+        if name.partition(".")[0] == "bridle":
+            raise ImportError("bridle is not there")
+        return builtins.__import__(name, *rest)
+
+    script = ModuleType("script")
+    monkeypatch.setitem(sys.modules, "script", script)  # where a dataclass looks for its types
+    vars(script)["__builtins__"] = {**vars(builtins), "__import__": guarded, "print": lambda text: None}
+    exec(compile(code, "script.py", "exec"), vars(script))
+    return vars(script)
+
+
+def check_steps(
+    monkeypatch: pytest.MonkeyPatch, data: Data, recipe: str, network: Any = NETWORK, protocol: Protocol = ADAM
+) -> None:
+    """The losses of all steps are the engine's."""
+    replay = Replay(data, recipe, network, protocol)
+    variant = Variant(replay.recipe, SEED)
+    expected = replay.record(
+        monkeypatch, lambda: engine.step_losses(data, variant, network, protocol, protocol.passes * len(data.x_train))
+    )
+    model = replay.run(monkeypatch)
+    twice = any(isinstance(each, Ascent) for each in replay.recipe)
+    assert replay.losses[:: 2 if twice else 1] == pytest.approx(expected, rel=1e-9)
+    assert len(expected) >= 8
+    assert {key: len(left) for key, left in replay.drawn.items() if left} == {}
+    assert not model.training
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_the_code_of_every_regularizer_takes_the_engines_steps(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, images: Data, name: str
+) -> None:
+    check_steps(monkeypatch, images if name in ON_IMAGES else digits, recipe_of(name))
+
+
+TOGETHER = [
+    "none",
+    "Dropout(rate=0.2) + WeightDecay(strength=0.01)",
+    "Mixup + BatchNorm + SAM + EMA + EarlyStopping",
+    "Mixup(alpha=0.4) + LabelSmoothing(strength=0.1) + BatchNorm() + Dropout(rate=0.2) + L1(strength=0.001) "
+    "+ ConfidencePenalty(strength=0.1) + GradientNoise() + ClipNorm(limit=0.5) + WeightDecay() + MaxNorm(limit=2.0)",
+    "FGSM(radius=0.05) + WeightNorm() + DropConnect(rate=0.1) + VAT() + SAM(radius=0.05) + SoftThreshold()",
+    "InputNoise(spread=0.2) + RDrop() + Dropout(rate=0.3) + ActivityL1() + ASAM() + EMA()",
+    "HardBootstrap + BatchNorm(at='all') + GaussianDropout + JacobianPenalty + SpectralPenalty + SAM + ASAM",
+    "LabelSmoothing + FGSM + GhostBatchNorm + SpectralNorm + L2ToInit + GroupLasso(on='all') + Lookahead",
+    "Dropout(rate=0.1, at='input') + Dropout + ActivityL2(at='all') + ShrinkPerturb + WeightDecay + UnitNorm(on='output.*')",
+    "WeightDecay(strength=0.1) + ShrinkPerturb(every=0.1) + WeightDecay(strength=0.2, on='biases')",
+    "WeightDecay(per='schedule', strength=0.001) + ClipValue(on='biases') + ClipNorm(on='Linear') + NonNegative(on='linear1.*')",
+    "GroupSoftThreshold(groups='columns') + GroupLasso(groups='channels') + Orthogonality + AdaptiveClip",
+]
+SCHEDULED = [
+    "Dropout(rate=linear(0.0, 0.5, over=0.5)) + BatchNorm(momentum=cosine(0.5, 0.1))",
+    "L2(strength=cosine(0.1, 0.0)) + WeightDecay(strength=flat_cosine(0.5))",
+    "Dropout(rate={'0': 0.1, '2': 0.4, '*': 0.2}, at='all') + L1(strength={'output.*': 0.01, 'Linear': 0.001})",
+    "Mixup(alpha=until(0.5)) + Dropout(rate={'linear1': after(0.3, 0.4), '*': 0.1})",
+    "LabelSmoothing(strength=until(0.5)) + DropConnect(rate={'linear2': linear(0, 0.3), '*': 0.1}) + SAM(radius=after(0.5))",
+    "ClipNorm(limit=until(0.5, 0.1)) + WeightDecay(strength={'output.weight': 0.3, '*': 0.01}) + ActivityL1(strength=linear(0, 1))",
+    "SAM(radius={'output.*': 0.1, '*': 0.01}) + ASAM(radius={'linear1.*': 0.2, '*': 0.5}) + MaxNorm(limit={'output.*': 1, '*': 2})",
+    "L2ToInit(strength={'output.*': 0.1, '*': 0.01}) + SpectralPenalty(strength={'linear1.*': 0.1, '*': linear(0, 0.1)})",
+]
+
+
+@pytest.mark.parametrize("recipe", [*TOGETHER, *SCHEDULED])
+def test_the_code_of_a_whole_recipe_takes_the_engines_steps(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, recipe: str
+) -> None:
+    check_steps(monkeypatch, digits, recipe)
+
+
+@pytest.mark.parametrize("protocol", [Protocol("sgd", schedule="constant"), Protocol("momentum"), Protocol("adamw")])
+@pytest.mark.parametrize("recipe", ["none", TOGETHER[9], SCHEDULED[1], "WeightDecay(on='all') + GroupSoftThreshold"])
+def test_the_code_has_the_protocols_optimizer_and_schedule(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, recipe: str, protocol: Protocol
+) -> None:
+    check_steps(monkeypatch, digits, recipe, protocol=replace(protocol, epochs=2, precision="float64", batch_size=50))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "none",
+        "BatchNorm + Dropout + WeightNorm + ActivityL1 + L2",
+        "SpatialDropout + LayerNorm + SpectralNorm + SAM",
+        "DropBlock(rate=0.05, block=3) + GroupNorm + JacobianPenalty",
+        "CutMix + StochasticDepth(at='pool1') + WeightStandardization + AdaptiveClip",
+        "FGSM + ImageShift + GaussianDropout(at='all') + GhostBatchNorm + GradientCentralization",
+        "Dropout(at='Conv2d') + RDrop + Orthogonality(on='Conv2d') + SWA(start=0.2)",
+    ],
+)
+def test_the_code_of_a_convolutional_network_takes_the_engines_steps(
+    monkeypatch: pytest.MonkeyPatch, images: Data, recipe: str
+) -> None:
+    check_steps(monkeypatch, images, recipe, convnet(4, 6))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "StochasticDepth(rate=0.3) + BatchNorm + Dropout(at='all') + WeightNorm",
+        "StochasticDepth(rate={'block1.branch': 0.1, '*': 0.4}) + LayerNorm + MaxNorm(on='block2.*') + SAM",
+    ],
+)
+def test_the_code_of_a_residual_network_takes_the_engines_steps(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, recipe: str
+) -> None:
+    check_steps(monkeypatch, digits, recipe, residual_mlp(12, 2))
+
+
+@pytest.mark.parametrize(
+    "recipe", ["none", "Mixup + FGSM + BatchNorm + L2 + JacobianPenalty + Dropout + SAM", "InputNoise + EMA"]
+)
+def test_the_code_of_a_regression_takes_the_engines_steps(
+    monkeypatch: pytest.MonkeyPatch, diabetes: Data, recipe: str
+) -> None:
+    check_steps(monkeypatch, diabetes, recipe, protocol=replace(ADAM, batch_size=32))
+
+
+@pytest.mark.parametrize("network", [linear(), mlp(12, activation="tanh"), mlp(12, 9, 6, activation="selu")])
+def test_the_code_builds_any_perceptron(monkeypatch: pytest.MonkeyPatch, digits: Data, network: MLP) -> None:
+    check_steps(monkeypatch, digits, "L2 + WeightDecay" if not network.hidden else "AlphaDropout + L2", network)
