@@ -8,9 +8,10 @@ import subprocess
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from itertools import cycle
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import cycle, pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,14 +23,16 @@ from sklearn.datasets import load_diabetes
 from torch import Tensor, nn
 
 from bridle import CATALOG, Recipe, engine
-from bridle.exporting import to_code
 from bridle.data import Data, load
 from bridle.draws import batch_orders, linear_weights
 from bridle.engine import feed
 from bridle.engine.outline import make
-from bridle.networks import MLP, ConvNet, convnet, linear, mlp, parse, residual_mlp
-from bridle.places import Ascent, Draw
+from bridle.exporting import to_code
+from bridle.knobs import knob
+from bridle.networks import MLP, ConvNet, convnet, linear, mlp, residual_mlp
+from bridle.places import Ascent, Draw, Loss
 from bridle.protocol import Protocol, Variant
+from bridle.recipe import Regularizer
 from bridle.regularizers import AlphaDropout, Dropout, SpatialDropout
 
 SEED = 3
@@ -65,7 +68,7 @@ def diabetes() -> Data:
 
 
 class Replay:
-    """The engine's weights, batches and noise, handed to a script in the place of torch's, and the losses of its steps."""
+    """The engine's weights, batches and noise, handed to a script in the place of torch's, and its steps' losses."""
 
     def __init__(self, data: Data, recipe: str, network: Any, protocol: Protocol) -> None:
         self.data, self.recipe, self.network, self.protocol = data, Recipe.parse(recipe), network, protocol
@@ -89,22 +92,18 @@ class Replay:
         """What draws like a tensor."""
         return lambda like: self.drawn[kind, like.numel()].popleft().view(like.shape)
 
-    def dropout(self, formula: Callable[..., tuple[Tensor]], *, channels: bool = False) -> Callable[..., Tensor]:
-        """torch's function of a dropout layer, by the formula and the engine's noise."""
+    def dropout(self, formula: Callable[..., tuple[Tensor]], *, by_channel: bool = False) -> Callable[..., Tensor]:
+        """torch's function of a dropout layer, by the formula and the engine's noise (channels last, if not by them)."""
 
         def dropped(h: Tensor, p: float, training: bool, inplace: bool = False) -> Tensor:
             if not training:
                 return h
-            by_channel = channels or self.draws_channels(h)
-            last = h if by_channel or h.ndim == 2 else h.movedim(1, -1)
-            noise = self.noise("uniform")(last[:, :, :1, :1] if by_channel and h.ndim == 4 else last)
-            out = formula(last, noise, rate=p)[0]
-            return out if last is h else out.movedim(-1, 1)
+            seen = h if by_channel else h.movedim(1, -1)
+            noise = self.noise("uniform")(seen[:, :, :1, :1] if by_channel else seen)
+            out = formula(seen, noise, rate=p)[0]
+            return out if by_channel else out.movedim(-1, 1)
 
         return dropped
-
-    def draws_channels(self, h: Tensor) -> bool:
-        return h.ndim == 2
 
     def orders(self, rows: int) -> Iterator[Tensor]:
         """The order of the rows in each epoch."""
@@ -116,7 +115,7 @@ class Replay:
         x = self.data.x_train
         if isinstance(self.network, MLP):
             sizes = self.network.widths(x[0].size, self.data.n_outputs)
-            for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            for number, (inputs, outputs) in enumerate(pairwise(sizes)):
                 weight, bias = linear_weights(SEED, number, inputs, outputs)
                 yield torch.from_numpy(weight), torch.from_numpy(bias)
         else:
@@ -148,7 +147,7 @@ class Replay:
             patch.setattr(torch, "randn_like", self.noise("normal"))
             patch.setattr(F, "dropout", self.dropout(Dropout.torch))
             patch.setattr(F, "alpha_dropout", self.dropout(AlphaDropout.torch))
-            patch.setattr(F, "dropout2d", self.dropout(SpatialDropout.torch, channels=True))
+            patch.setattr(F, "dropout2d", self.dropout(SpatialDropout.torch, by_channel=True))
             patch.setattr(Tensor, "backward", noted)
             torch.set_default_dtype(torch.float64)
             try:
@@ -218,12 +217,13 @@ TOGETHER = [
     "+ ConfidencePenalty(strength=0.1) + GradientNoise() + ClipNorm(limit=0.5) + WeightDecay() + MaxNorm(limit=2.0)",
     "FGSM(radius=0.05) + WeightNorm() + DropConnect(rate=0.1) + VAT() + SAM(radius=0.05) + SoftThreshold()",
     "InputNoise(spread=0.2) + RDrop() + Dropout(rate=0.3) + ActivityL1() + ASAM() + EMA()",
-    "HardBootstrap + BatchNorm(at='all') + GaussianDropout + JacobianPenalty + SpectralPenalty + SAM + ASAM",
+    "HardBootstrap + BatchNorm(at='all') + GaussianDropout + JacobianPenalty + SpectralPenalty + ASAM",
     "LabelSmoothing + FGSM + GhostBatchNorm + SpectralNorm + L2ToInit + GroupLasso(on='all') + Lookahead",
-    "Dropout(rate=0.1, at='input') + Dropout + ActivityL2(at='all') + ShrinkPerturb + WeightDecay + UnitNorm(on='output.*')",
+    "Dropout(rate=0.1, at='input') + Dropout + ActivityL2(at='all') + ShrinkPerturb + WeightDecay",
     "WeightDecay(strength=0.1) + ShrinkPerturb(every=0.1) + WeightDecay(strength=0.2, on='biases')",
-    "WeightDecay(per='schedule', strength=0.001) + ClipValue(on='biases') + ClipNorm(on='Linear') + NonNegative(on='linear1.*')",
+    "WeightDecay(per='schedule', strength=0.001) + ClipValue(on='biases') + ClipNorm(on='Linear') + UnitNorm(on='out*')",
     "GroupSoftThreshold(groups='columns') + GroupLasso(groups='channels') + Orthogonality + AdaptiveClip",
+    "EMA(decay=0.9) + GhostBatchNorm + SpectralNorm + GradientNoise(on='biases')",
 ]
 SCHEDULED = [
     "Dropout(rate=linear(0.0, 0.5, over=0.5)) + BatchNorm(momentum=cosine(0.5, 0.1))",
@@ -231,9 +231,10 @@ SCHEDULED = [
     "Dropout(rate={'0': 0.1, '2': 0.4, '*': 0.2}, at='all') + L1(strength={'output.*': 0.01, 'Linear': 0.001})",
     "Mixup(alpha=until(0.5)) + Dropout(rate={'linear1': after(0.3, 0.4), '*': 0.1})",
     "LabelSmoothing(strength=until(0.5)) + DropConnect(rate={'linear2': linear(0, 0.3), '*': 0.1}) + SAM(radius=after(0.5))",
-    "ClipNorm(limit=until(0.5, 0.1)) + WeightDecay(strength={'output.weight': 0.3, '*': 0.01}) + ActivityL1(strength=linear(0, 1))",
-    "SAM(radius={'output.*': 0.1, '*': 0.01}) + ASAM(radius={'linear1.*': 0.2, '*': 0.5}) + MaxNorm(limit={'output.*': 1, '*': 2})",
+    "ClipNorm(limit=until(0.5, 0.1)) + WeightDecay(strength={'output.weight': 0.3, '*': 0.01})",
+    "ASAM(radius={'output.*': 0.1, '*': linear(0.01, 0.1)}) + EMA(decay={'output.*': 0.9, '*': 0.8}) + BatchNorm",
     "L2ToInit(strength={'output.*': 0.1, '*': 0.01}) + SpectralPenalty(strength={'linear1.*': 0.1, '*': linear(0, 0.1)})",
+    "ActivityL1(strength=linear(0, 1)) + MaxNorm(limit={'output.*': 1, '*': 2})",
 ]
 
 
@@ -295,3 +296,208 @@ def test_the_code_of_a_regression_takes_the_engines_steps(
 @pytest.mark.parametrize("network", [linear(), mlp(12, activation="tanh"), mlp(12, 9, 6, activation="selu")])
 def test_the_code_builds_any_perceptron(monkeypatch: pytest.MonkeyPatch, digits: Data, network: MLP) -> None:
     check_steps(monkeypatch, digits, "L2 + WeightDecay" if not network.hidden else "AlphaDropout + L2", network)
+
+
+def test_the_comparison_would_notice_a_strength_that_is_one_part_in_a_million_off(
+    monkeypatch: pytest.MonkeyPatch, digits: Data
+) -> None:
+    replay = Replay(digits, "L2(strength=0.01)", NETWORK, ADAM)
+    replay.run(monkeypatch)
+    almost = Variant(Recipe.parse("L2(strength=0.01000001)"), SEED)
+    expected = engine.step_losses(digits, almost, NETWORK, ADAM, len(replay.losses))
+    assert replay.losses != pytest.approx(expected, rel=1e-9)
+
+
+ENDINGS = [
+    "BatchNorm + Dropout(rate=0.2)",
+    "BatchNorm + EMA(decay=0.9)",
+    "BatchNorm + SpectralNorm + EMA(decay=0.9)",
+    "BatchNorm + Dropout(rate=0.2) + SWA(start=0.5)",
+    "GhostBatchNorm + GaussianDropout + SWA(start=0.5) + EarlyStopping(patience=1, min_delta=0.3)",
+    "WeightNorm + BatchNorm + Lookahead",
+    "BatchNorm + ActivityL1 + SnapshotEnsemble(cycles=3)",
+    "EarlyStopping(patience=1, min_delta=0.3)",
+    "EMA(decay=0.9) + GeneralizationLoss(limit=linear(0.5, 1.0))",
+    "EarlyStopping(patience=2, watch='metric') + GeneralizationLoss + SpectralNorm",
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("recipe", ENDINGS)
+def test_what_the_code_returns_is_what_the_engine_ends_with(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, recipe: str
+) -> None:
+    protocol = Protocol("adam", lr=0.01, batch_size=64, epochs=6, precision="float64")
+    replay = Replay(digits, recipe, NETWORK, protocol)
+    run = replay.record(monkeypatch, lambda: engine.train(digits, replay.recipe, NETWORK, protocol, SEED))
+    model = replay.run(monkeypatch)
+    assert len(replay.losses) == (run.stopped_at or 6) * (len(digits.x_train) // 64)
+    with torch.no_grad():
+        z = model(torch.from_numpy(digits.x_valid).double())
+    loss = F.cross_entropy(z, torch.from_numpy(digits.y_valid)).item()
+    assert loss == pytest.approx(run.scores["valid"]["loss"], rel=1e-9)
+
+
+def noise_of_passes(monkeypatch: pytest.MonkeyPatch, data: Data, recipe: str) -> list[list[list[Tensor]]]:
+    """What a script's GaussianDropout draws from torch's own generator: step by step, two passes with two layers each."""
+    code = to_code(f"{recipe} + GaussianDropout", NETWORK, replace(ADAM, epochs=1))
+    train = functions(monkeypatch, code)["train"]
+    drawn: list[Tensor] = []
+    draw = torch.randn_like
+
+    def noted(like: Tensor) -> Tensor:
+        found = draw(like)
+        if like.shape[1] in NETWORK.hidden:
+            drawn.append(found)
+        return found
+
+    x, y = torch.from_numpy(data.x_train).float(), torch.from_numpy(data.y_train)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "randn_like", noted)
+        train(x, y, x, y)
+    assert len(drawn) == 4 * (len(x) // 64)
+    return [[drawn[start : start + 2], drawn[start + 2 : start + 4]] for start in range(0, len(drawn), 4)]
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(map(torch.equal, one, other))
+
+
+@pytest.mark.parametrize("recipe", ["SAM", "SAM + Mixup", "JacobianPenalty", "FGSM", "FGSM + Mixup", "HardBootstrap"])
+def test_all_passes_of_a_step_see_the_same_noise_and_the_next_step_another(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, recipe: str
+) -> None:
+    steps = noise_of_passes(monkeypatch, digits, recipe)
+    assert all(same(first, second) for first, second in steps)
+    assert not any(same(one[0], other[0]) for one, other in pairwise(steps))
+
+
+def test_the_second_pass_of_r_drop_sees_other_noise(monkeypatch: pytest.MonkeyPatch, digits: Data) -> None:
+    assert not any(same(first, second) for first, second in noise_of_passes(monkeypatch, digits, "RDrop"))
+
+
+@pytest.mark.parametrize("recipe", ["SAM + BatchNorm", "RDrop + Dropout + BatchNorm", "HardBootstrap + BatchNorm"])
+def test_no_pass_but_the_first_moves_running_statistics(
+    monkeypatch: pytest.MonkeyPatch, digits: Data, recipe: str
+) -> None:
+    train = functions(monkeypatch, to_code(recipe, NETWORK, replace(ADAM, epochs=1)))["train"]
+    x, y = torch.from_numpy(digits.x_train).float(), torch.from_numpy(digits.y_train)
+    assert train(x, y, x, y).norm1.num_batches_tracked == len(x) // 64
+
+
+def test_the_networks_parameters_are_called_as_bridles_own(monkeypatch: pytest.MonkeyPatch, digits: Data) -> None:
+    recipe = "BatchNorm + Dropout(rate=0.2)"
+    model = functions(monkeypatch, to_code(recipe, NETWORK))["build"](64, 10)
+    trained = engine.train(digits, recipe, NETWORK, replace(ADAM, epochs=1)).model
+    model.load_state_dict(trained.state_dict())
+    x = torch.from_numpy(digits.x_valid).double()
+    assert torch.equal(model.double().eval()(x), trained(x))
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the code of the catalog, and of all recipes in this file, in every network that takes them."""
+    folder = tmp_path_factory.mktemp("scripts")
+    number = 0
+    for recipe in [*map(recipe_of, CATALOG), *TOGETHER, *SCHEDULED, *ENDINGS]:
+        for network in (NETWORK, convnet(4, 6), residual_mlp(12, 2)):
+            with suppress(ValueError):  # a recipe may name layers that only the perceptron has
+                (folder / f"script{number}.py").write_text(to_code(recipe, network), encoding="utf-8")
+                number += 1
+    assert number > 2 * len(CATALOG)
+    return folder
+
+
+@pytest.mark.parametrize("command", [("format", "--check"), ("check", "--select", "E,F,I,B,UP,RUF100")])
+def test_the_code_is_formatted_and_uses_all_that_it_defines(scripts: Path, command: tuple[str, ...]) -> None:
+    options = ("--isolated", "--no-cache", "--line-length", "100")
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, *options, str(scripts)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_the_code_says_nothing_of_the_stack_and_of_bridle(scripts: Path) -> None:
+    for script in scripts.iterdir():
+        text = script.read_text(encoding="utf-8")
+        for word in ("bridle", "noqa", "type: ignore", "(..., batch", "out=out"):
+            assert word not in text, script
+
+
+@pytest.mark.parametrize(
+    ("recipe", "network", "task"),
+    [
+        ("Dropout(rate=0.2) + WeightDecay(strength=0.01)", "mlp(64)", "classification"),
+        ("ImageShift + BatchNorm", "convnet(4, 8)", "classification"),
+        ("L2(strength=0.01)", "mlp(16)", "regression"),
+    ],
+)
+def test_the_code_runs_by_itself(tmp_path: Path, recipe: str, network: str, task: str) -> None:
+    script = tmp_path / "script.py"
+    protocol = Protocol(lr=0.01, epochs=12)
+    script.write_text(to_code(recipe, network, protocol, task=task), encoding="utf-8")
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    *epochs, last = ran.stdout.splitlines()
+    assert len(epochs) == protocol.passes
+    measure, score = last.removeprefix("validation ").split(": ")
+    assert measure == {"classification": "accuracy", "regression": "r2"}[task]
+    assert float(score) > (0.9 if task == "classification" else 0.2)
+
+
+def loss(w: Tensor, *, strength: float) -> Tensor:
+    """Any shape -> the penalty, under a name that the loop has as well."""
+    return strength * beta(w)
+
+
+def beta(w: Tensor) -> Tensor:
+    """The sum of cubes, under a name that Mixup's neighbor has as well."""
+    return w.abs().pow(3).sum()
+
+
+def add_loss_gradient(g: Tensor, w: Tensor, *, strength: float, out: Tensor | None = None) -> Tensor:
+    return torch.add(g, 3 * strength * w * w.abs(), out=out)
+
+
+def test_names_that_two_formulas_or_the_loop_share_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, digits: Data
+) -> None:
+    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+    @dataclass(frozen=True, repr=False)
+    class Cubes(Loss):
+        """Adds the sum of cubes to the loss."""
+
+        strength: float = knob(0.01, "cost", off=0.0)
+        vanilla = staticmethod(loss)
+        torch = staticmethod(loss)
+        add_gradient = staticmethod(add_loss_gradient)
+
+    recipe = "Cubes + CutMix + ASAM + UnitNorm(on='output.*')"
+    assert "def test_code_loss(" in to_code(recipe) and "def test_code_beta(" in to_code(recipe)
+    check_steps(monkeypatch, digits, recipe)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("L2", lambda: nn.Linear(2, 2)), "to_code writes networks that bridle describes"),
+        (("L2", "mlp(8"), "cannot read the network"),
+        (("StochasticDepth",), "no place in this network"),
+        (("Mixop",), "did you mean Mixup"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_in_a_sentence(arguments: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        to_code(*arguments)
+
+
+@pytest.mark.parametrize(("recipe", "task"), [("LabelSmoothing", "regression"), ("L2", "clustering")])
+def test_a_task_that_does_not_fit_is_refused(recipe: str, task: str) -> None:
+    with pytest.raises(ValueError, match=r"is for classes|the task must be one of"):
+        to_code(recipe, task=task)
+
+
+def test_making_the_code_draws_no_random_numbers() -> None:
+    before = torch.get_rng_state()
+    to_code("Dropout + BatchNorm + WeightNorm", convnet(4, 6))
+    assert torch.equal(torch.get_rng_state(), before)

@@ -17,13 +17,16 @@ from bridle.recipe import Recipe, RecipeLike
 TASKS = ("classification", "regression")
 MEASURED = {
     "classification": (
-        "model = train(x_train.float(), y_train, x_valid.float(), y_valid)",
-        "accuracy = (model(x_valid.float()).argmax(1) == y_valid).double().mean()",
+        "x_train, x_valid, y_train, y_valid = map(torch.tensor, arrays)",
+        "x_train, x_valid = x_train.float(), x_valid.float()",
+        "model = train(x_train, y_train, x_valid, y_valid)",
+        "accuracy = (model(x_valid).argmax(1) == y_valid).double().mean()",
         'print(f"validation accuracy: {accuracy:.4f}")',
     ),
     "regression": (
-        "model = train(x_train.float(), y_train.float(), x_valid.float(), y_valid.float())",
-        "predicted = model(x_valid.float())[:, 0] * y_train.std(correction=0) + y_train.mean()",
+        "x_train, x_valid, y_train, y_valid = (torch.tensor(each).float() for each in arrays)",
+        "model = train(x_train, y_train, x_valid, y_valid)",
+        "predicted = model(x_valid)[:, 0] * y_train.std(correction=0) + y_train.mean()",
         "r2 = 1 - (predicted - y_valid).square().mean() / y_valid.var(correction=0)",
         'print(f"validation r2: {r2:.4f}")',
     ),
@@ -68,7 +71,10 @@ def to_code(
         script = Script(script.clashes)
         define(script, recipe, described, protocol, task)
     title = f"Trains {described} with {recipe}, in plain PyTorch." if len(recipe) else f"Trains {described} in PyTorch."
-    return script.text("\n".join(docstring(title)), wrapped("\n".join(main(recipe, described, task))))
+    run = "\n".join(main(recipe, described, task))
+    if protocol.precision == "float64":
+        run = run.replace(".float()", ".double()")
+    return script.text("\n".join(docstring(title)), wrapped(run))
 
 
 def define(script: Script, recipe: Recipe, described: MLP | Described, protocol: Protocol, task: str) -> None:
@@ -93,7 +99,6 @@ def main(recipe: Recipe, described: MLP | Described, task: str) -> list[str]:
                 "",
                 f"{source} = load_{source}()",
                 f"arrays = train_test_split({rows}, {source}.target, test_size=0.2, random_state=0)",
-                "x_train, x_valid, y_train, y_valid = map(torch.tensor, arrays)",
                 *MEASURED[task],
             ]
         ),

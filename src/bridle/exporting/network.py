@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -245,10 +246,8 @@ class Network:
         arguments = ", ".join(f"{name}: int" for name in self.sizes)
         first, *others = self.root.lines()
         lines = [f"{'model =' if self.through else 'return'} {first}", *others, *self.parametrizing()]
-        begin = [
-            f"def build({arguments}) -> nn.Sequential:",
-            f'{INDENT}"""{self.description}, the recipe\'s layers in it."""',
-        ]
+        layers = " with the recipe's layers" * bool(self.stands)
+        begin = [f"def build({arguments}) -> nn.Sequential:", f'{INDENT}"""{self.description}{layers}."""']
         return self.script.define("build", [*begin, *indented(lines)])
 
     def parametrizing(self) -> list[str]:
@@ -258,13 +257,14 @@ class Network:
             owner, _, kind = spot.code.rpartition(".")
             made = [constructor(self.script, unit, spot.described.names, "w") for unit in units]
             groups.setdefault((kind, *made), []).append(owner)
-        lines = []
+        if not groups:
+            return []
+        lines = ["# Formulas make the weights that act (unsafe: without a trial run, which would draw noise)."]
         for (kind, *made), owners in groups.items():
-            own = [f"w = layer.{kind}.detach()"] if any("(w" in each for each in made) else []
-            call = "parametrize.register_parametrization"
-            own += [f'{call}(layer, "{kind}", {each}, unsafe=True)' for each in made]  # without a first run to see
+            own = [f"w = layer.{kind}.detach()"] * any(re.search(r"\(w\b(?!=)", each) is not None for each in made)
+            own += [f'parametrize.register_parametrization(layer, "{kind}", {each}, unsafe=True)' for each in made]
             lines += [f"for layer in ({', '.join(owners)}{',' * (len(owners) == 1)}):", *indented(own)]
-        return [*lines, "return model"] if lines else []
+        return [*lines, "return model"]
 
 
 def code_of(path: Path) -> str:

@@ -22,7 +22,7 @@ from bridle.recipe import Recipe
 from bridle.regularizers import LabelSmoothing
 
 LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
-SEED = "seed = int(torch.randint(2**31, ()))  # of the network's noise, which all passes of a step share"
+SEED = "seed = int(torch.randint(2**31, ()))  # all passes of the step share it"
 
 
 class Objective:
@@ -166,6 +166,7 @@ class Objective:
             return [*smoothed, f"loss = {self.data_loss(f'{forward}(x)', 'y', smoothing)}"]
         passed = self.with_seed(f"z = {forward}(x)") if outer else [f"z = {forward}(x)"]
         penalties = [*self.activities(), *self.outputs(), *self.second_passes(), *self.penalties()]
+        passed += [""] * bool(smoothed)
         return [*passed, *smoothed, f"loss = {self.data_loss('z', 'y', smoothing)}", *penalties]
 
     def activities(self) -> list[str]:

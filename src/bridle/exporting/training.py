@@ -51,7 +51,7 @@ class Training:
         """The recipe's only regularizer of a kind; ``ValueError`` if there are several."""
         found = self.units(kind)
         if len(found) > 1:
-            raise ValueError(f"{found[0]!r} and {found[1]!r}: only one of them can be what is trained; keep one")
+            raise ValueError(f"{found[0]!r} and {found[1]!r}: the code has room for one of them; keep one")
         return found[0] if found else None
 
     def torchs_decay(self) -> WeightDecay | None:
@@ -239,28 +239,27 @@ class Training:
 
     def ascent(self) -> list[str]:
         """The gradient at another point instead of that at the weights."""
-        units = self.units(Ascent)
-        if not units:
+        unit = self.only(Ascent)
+        if unit is None:
             return []
-        lines = []
-        for place, unit in enumerate(units):
-            groups, measure = self.lists.groups(unit), method(self.script, unit, "measure", 1)
-            every = [(each, call(measure, "w", "w.grad", knobs) if measure else "w.grad") for each, knobs in groups]
-            every = every if measure else [(self.lists.all_of(unit), "w.grad")]
-            lengths = [f"{made} for w in {each}" for each, made in every]
-            measured = lengths[0] if len(lengths) == 1 else ", ".join(f"*({each})" for each in lengths)
-            lines += remark(unit)
-            lines += [f"before = [w.detach().clone() for w in {self.lists.everything()}]"] * (place == 0)
-            lines += ["with torch.no_grad():", f"{INDENT}norm = nn.utils.get_total_norm([{measured}])"]
-            for parameters, knobs in groups:
-                there = call(formula(self.script, unit), "w", "w.grad", "norm", knobs)
-                lines += indented([f"for w in {parameters}:", f"{INDENT}w.copy_({there})"])
+        every, groups = self.lists.everything(), self.lists.groups(unit)
+        measure = method(self.script, unit, "measure", 1)
+        lengths = [f"{call(measure, 'w', 'w.grad', knobs)} for w in {each}" for each, knobs in groups]
+        lengths = lengths if measure else [f"w.grad for w in {self.lists.all_of(unit)}"]
+        measured = lengths[0] if len(lengths) == 1 else ", ".join(f"*({each})" for each in lengths)
+        there = []
+        for parameters, knobs in groups:
+            made = call(formula(self.script, unit), "w", "w.grad", "norm", knobs)
+            there += [f"for w in {parameters}:", f"{INDENT}w.copy_({made})"]
         return [
-            *lines,
+            *remark(unit),
+            f"before = [w.detach().clone() for w in {every}]",
+            "with torch.no_grad():",
+            *indented([f"norm = nn.utils.get_total_norm([{measured}])", *there]),
             "optimizer.zero_grad()",
             *self.objective.second(),
             "with torch.no_grad():",
-            f"{INDENT}for w, start in zip({self.lists.everything()}, before, strict=True):",
+            f"{INDENT}for w, start in zip({every}, before, strict=True):",
             f"{INDENT * 2}w.copy_(start)",
         ]
 
@@ -332,7 +331,7 @@ class Training:
             return "zip(average.parameters(), model.parameters(), strict=True)"
         own = "each in model.buffers() if each.is_floating_point()"
         if any(each.state for each in self.units(WeightLayer)):
-            own = 'name, each in model.named_buffers() if name.rpartition(".")[0] in NORMS'
+            own = 'name, each in model.named_buffers() if "parametrizations" not in name and each.is_floating_point()'
         self.script.define(
             "averaged",
             [
@@ -391,7 +390,7 @@ class Training:
                 "@torch.no_grad()",
                 "def measure_statistics(model: nn.Module, x: Tensor) -> None:",
                 f'{INDENT}"""Measure running statistics for the weights as they are: the mean over batches."""',
-                f"{INDENT}norms = [each for each in model.modules() if hasattr(each, 'momentum')]",
+                f'{INDENT}norms = [each for each in model.modules() if hasattr(each, "momentum")]',
                 f"{INDENT}momenta = [norm.momentum for norm in norms]",
                 f"{INDENT}for norm in norms:",
                 f"{INDENT * 2}norm.train()",
@@ -424,11 +423,10 @@ def names_in(lines: Iterable[str]) -> set[str]:
 
 
 def joined(blocks: Iterable[list[str]]) -> list[str]:
-    """Blocks of lines, with an empty line around those that begin with a remark."""
+    """Blocks of lines, with an empty line around those that have a remark."""
     lines: list[str] = []
     remarked = False
     for block in filter(None, blocks):
-        begins = block[0].startswith("#")
-        lines += [*[""] * bool(lines and (begins or remarked)), *block]
-        remarked = begins
+        lines += [*[""] * bool(lines and (remarked or block[0].startswith("#"))), *block]
+        remarked = any(line.startswith("#") for line in block)
     return lines
