@@ -1,6 +1,6 @@
 """What each regularizer of the catalog costs in a stack: its steps against plain ones, in one run.
 
-    python benchmarks/catalog.py                        everything; takes ten minutes
+    python benchmarks/catalog.py                        everything; about seven minutes
     python benchmarks/catalog.py --only L2 SAM          some; nothing is saved
     python benchmarks/catalog.py --quick                a try of a minute; nothing is saved
 
@@ -206,10 +206,10 @@ def main() -> None:
     console.print(table(found))
     missed = [each.regularizer for each in found if each.verdict == "not met"]
     console.print(f"Targets not met: {', '.join(missed) or 'none'}")
-    whole = not (asked.quick or asked.only)
-    if whole or asked.out:
+    options = [*["--quick"] * asked.quick, *(["--only", *asked.only] if asked.only else [])]
+    if asked.out or not options:
         about = {
-            "command": "python benchmarks/catalog.py",
+            "command": " ".join(["python benchmarks/catalog.py", *options]),
             "made": origin,
             "threads": asked.threads,
             "load_before": load,

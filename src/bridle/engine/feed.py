@@ -107,4 +107,4 @@ class Noise:
     def normal(self, ticks: np.ndarray) -> Tensor:
         """Ticks as numbers of mean 0 and deviation 1."""
         on_device = torch.from_numpy(ticks.astype(np.int32)).to(self.precision.device, non_blocking=True)
-        return self.quantiles[on_device]
+        return self.quantiles.index_select(0, on_device.flatten()).view(on_device.shape)

@@ -329,15 +329,17 @@ class Training:
         """What goes through all that is averaged, beside its average."""
         if unit.moves_weights or not self.statistics:
             return "zip(average.parameters(), model.parameters(), strict=True)"
-        own = "each in model.buffers() if each.is_floating_point()"
+        statistics = "each for each in model.buffers() if each.is_floating_point()"
         if any(each.state for each in self.units(WeightLayer)):
-            own = 'name, each in model.named_buffers() if "parametrizations" not in name and each.is_floating_point()'
+            floats = 'each.is_floating_point() and "parametrizations" not in name'
+            statistics = f"each for name, each in model.named_buffers() if {floats}"
         self.script.define(
             "averaged",
             [
                 "def averaged(model: nn.Module) -> list[Tensor]:",
                 f'{INDENT}"""What is averaged: parameters and running statistics."""',
-                f"{INDENT}return [*model.parameters(), *(each for {own})]",
+                f"{INDENT}statistics = [{statistics}]",
+                f"{INDENT}return [*model.parameters(), *statistics]",
             ],
         )
         return "zip(averaged(average), averaged(model), strict=True)"

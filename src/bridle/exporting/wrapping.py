@@ -12,8 +12,13 @@ from collections.abc import Iterable, Iterator
 WIDTH = 100
 INDENT = "    "
 CLOSING = {"(": ")", "[": "]", "{": "}"}
+COMPREHENSION, CLAUSE = " for ", re.compile(" (for|if) ")
 # From the weakest to the strongest.
-OPERATORS = [f" {each} " for each in ("for", "or", "and", "if", "<", ">=", "==", "&", "+", "-", "*", "/", "@")]
+OPERATORS = [
+    COMPREHENSION,
+    *(f" {each} " for each in ("or", "and", "if", "<", ">=", "==", "&", "+", "-", "*", "/", "@")),
+]
+BETWEEN = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 HEADERS = ("def ", "class ", "for ", "while ", "if ", "elif ", "with ")
 STRING = re.compile(r'f?"(?P<text>[^"]*)"')
 LITERAL = re.compile(rf"({STRING.pattern.replace('?P<text>', '')} ?)+")
@@ -45,19 +50,18 @@ def docstring(text: str, indent: str = "") -> list[str]:
 def statements(text: str) -> Iterator[list[str]]:
     """The lines of each statement, of each remark and gap; a statement's lines are joined where that loses nothing."""
     lines = text.splitlines()
-    first: int | None = None  # of the statement under way
+    within: list[tokenize.TokenInfo] = []  # the statement under way
     done = 0
-    tokens = list(tokenize.generate_tokens(io.StringIO(f"{text}\n").readline))
-    for token in tokens:
-        if token.type in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT) and first is None:
+    for token in tokenize.generate_tokens(io.StringIO(f"{text}\n").readline):
+        if not within and token.type in BETWEEN:
             continue
-        if first is None:
-            first = token.start[0]
-            yield from remarks(lines[done : first - 1])
+        if not within:
+            yield from remarks(lines[done : token.start[0] - 1])
+        within.append(token)
         if token.type == tokenize.NEWLINE:
-            within = [each for each in tokens if first <= each.start[0] <= token.end[0]]
-            yield joined(lines[first - 1 : token.end[0]], within)
-            done, first = token.end[0], None
+            done = token.end[0]
+            yield joined(lines[within[0].start[0] - 1 : done], within)
+            within = []
     yield from remarks(lines[done:])
 
 
@@ -119,9 +123,9 @@ def split(code: str, indent: str) -> list[str]:
     inner = indent + INDENT
     if len(inner) + len(body) <= WIDTH:
         return [indent + head, inner + body, indent + tail]
-    parts = [f"{part}," for part in at_commas(body)]
-    if len(parts) == 1:
-        parts = at_operator(body)
+    parts, clauses = [f"{part}," for part in at_commas(body)], at_operator(body)
+    if len(parts) == 1 or clauses[-1].startswith(("for ", "if ")):
+        parts = clauses
     return [indent + head, *(line for part in parts for line in broken([inner + part])), indent + tail]
 
 
@@ -196,9 +200,11 @@ def at_commas(code: str) -> list[str]:
 
 def at_operator(code: str) -> list[str]:
     """The code cut before each of the weakest operators that are outside of all brackets; whole if there are none."""
-    within = inside(code)
+    outside = sorted({*range(len(code))} - inside(code))
     for operator in OPERATORS:
-        found = [each.start() + 1 for each in re.finditer(re.escape(operator), code) if each.start() not in within]
+        found = [each + 1 for each in outside if code.startswith(operator, each)]
+        if operator == COMPREHENSION:
+            found = [each + 1 for each in outside if found and each + 1 >= found[0] and CLAUSE.match(code, each)]
         if found:
             starts, ends = [0, *found], [*found, len(code)]
             return [code[start:end].strip() for start, end in zip(starts, ends, strict=True)]
