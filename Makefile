@@ -56,4 +56,5 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/developed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing bridle and its development tools into $(VENV) ..."
 	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps timm # its torchvision has no build for a torch without CUDA; transformers brings its other needs
 	@touch $(VENV)/installed $@

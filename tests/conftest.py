@@ -1,8 +1,9 @@
-"""Common to all tests: the assertions of the checking helpers explain themselves, and torch keeps to one thread."""
+"""Common to all tests: the checking helpers explain themselves, timm is at hand, and torch keeps to one thread."""
 
 import pytest
 
 pytest.register_assert_rewrite("cases", "checks", "place_checks", "card_checks")
+pytest_plugins = ["timm_import"]
 
 import torch  # noqa: E402  (after the line above, which must come before the helpers are imported)
 

@@ -32,28 +32,41 @@ def clipped(g, w, **knobs):
     return ours.reshape(g.shape)
 
 
-def unitwise(x):
-    """timm's length of a unit: that of all weights into an output; of a vector as a whole."""
-    return x.norm(2.0) if x.ndim <= 1 else x.norm(2.0, dim=tuple(range(1, x.ndim)), keepdim=True)
-
-
-def timms(g, w, limit, eps):
-    """The formula of timm.utils.agc.adaptive_clip_grad."""
-    longest = unitwise(w).clamp(min=eps) * limit
-    length = unitwise(g)
-    return torch.where(length < longest, g, g * (longest / length.clamp(min=1e-6)))
+def timms(timm, g, w, limit, eps=EPS):
+    """What timm's function makes of the gradient."""
+    parameter = torch.nn.Parameter(w.clone())
+    parameter.grad = g.clone()
+    timm.utils.adaptive_clip_grad(parameter, clip_factor=limit, eps=eps)
+    return parameter.grad
 
 
 @pytest.mark.parametrize("shape", [(8, 5), (8, 3, 2, 2), (8,), (1, 5)], ids=["linear", "convolution", "bias", "one"])
 @pytest.mark.parametrize("limit", [0.01, 0.5])
-def test_it_is_timms_clipping(shape, limit):
+def test_it_is_timms_clipping(timm, shape, limit):
     w, g = pair(shape)
-    assert_allclose(clipped(g, w, limit=limit, eps=EPS), timms(g, w, limit, EPS), rtol=1e-13)
+    assert_allclose(clipped(g, w, limit=limit, eps=EPS), timms(timm, g, w, limit), rtol=1e-13)
+
+
+def test_it_is_timms_clipping_of_weights_that_are_zero(timm):
+    _, g = pair((8, 5))
+    w = torch.zeros_like(g)
+    assert_allclose(clipped(g, w, limit=LIMIT, eps=0.5), timms(timm, g, w, LIMIT, eps=0.5), rtol=1e-13)
+
+
+def test_units_of_a_single_weight_are_one_unit_here_and_many_in_timm(timm):
+    w, g = pair((8, 1))
+    ours, each = clipped(g, w, limit=LIMIT, eps=EPS), clipped(g.T, w.T, limit=LIMIT, eps=EPS).T
+    assert_allclose(ours, each, rtol=1e-13)  # as one unit of 8 weights
+    assert_allclose(ours[:, 0], timms(timm, g[:, 0], w[:, 0], LIMIT), rtol=1e-13)
+    theirs = timms(timm, g, w, LIMIT)
+    longest = LIMIT * w.abs().clamp(min=EPS)
+    assert_allclose(theirs, g.clamp(-longest, longest), rtol=1e-13)
+    assert not torch.allclose(ours, theirs)
 
 
 def test_it_is_composers_clipping_without_eps():
     w, g = pair((8, 5))
-    theirs = g * (unitwise(w) * LIMIT / unitwise(g)).clamp(max=1)
+    theirs = g * (LIMIT * w.norm(dim=1, keepdim=True) / g.norm(dim=1, keepdim=True)).clamp(max=1)
     assert_allclose(clipped(g, w, limit=LIMIT, eps=1e-300), theirs, rtol=1e-13)
 
 

@@ -61,6 +61,54 @@ def test_boxes_are_those_of_the_papers_code(cut, of_area):
         assert_allclose(targets[0], [1 - mask.mean(), mask.mean()], atol=1e-15)
 
 
+@pytest.fixture
+def by_timm(timm, monkeypatch):
+    """timm's Mixup of images (rows, channels, height, width) and ids, with every draw given."""
+
+    def mix(x, ids, *, coin, area, center, alpha, rate):
+        draws = iter(center)
+        monkeypatch.setattr(np.random, "rand", lambda: coin)
+        monkeypatch.setattr(np.random, "beta", lambda *parameters: {(alpha, alpha): 1 - area}[parameters])
+        monkeypatch.setattr(np.random, "randint", lambda low, high, size: next(draws))
+        theirs = timm.data.Mixup(0.0, cutmix_alpha=alpha, prob=rate, label_smoothing=0.0, num_classes=max(ids) + 1)
+        # There the partners are the batch from its end: so what is pasted, the rows before, stands behind the batch.
+        twice = [np.concatenate([each, np.roll(each, 1, axis=0)[::-1]]) for each in (x, ids)]
+        return [each[: len(x)] for each in theirs(*map(torch.from_numpy, twice))]
+
+    return mix
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 7])
+def test_boxes_are_those_of_timm_if_every_row_has_the_same(cut, of_area, by_timm):
+    channels, height, width = 2, 32, 24
+    sides, area = (height * cut // 8, width * cut // 8), ((cut + 0.1) / 8) ** 2  # a bit more: timm rounds down
+    of_area(area)
+    random = np.random.default_rng(0)
+    x, ids = random.normal(size=(6, channels, height, width)), np.arange(6)
+    for center in random.integers((height, width), size=(30, 2)):
+        rows, targets = by_timm(x, ids, coin=0.0, area=area, center=center, alpha=0.3, rate=1.0)
+        spots = np.full((6, channels * height * width), 0.5)
+        # A box of an odd side has its center in that of a pixel; one of an even side between two.
+        (spots[:, 0], spots[:, -1]) = (center + np.remainder(sides, 2) / 2) / (height, width)
+        flat, layout = x.reshape(6, -1), Layout((channels, height, width))
+        ours = both_forms(flat, np.eye(6), ZERO, ZERO, ZERO, spots, rate=1.0, alpha=0.3, layout=layout)
+        assert np.array_equal(ours[0].reshape(x.shape), rows)
+        assert_allclose(ours[1], targets, atol=1e-6)  # in float32
+        assert 0 < (rows.numpy() != x).mean() < 1
+
+
+@pytest.mark.parametrize("coin", [0.3, 0.6])
+def test_the_rate_is_the_prob_of_timm(coin, of_area, by_timm):
+    of_area(0.25)
+    x, spots, noise = np.arange(4.0)[:, None] * np.ones(SIDE**2), np.full((4, SIDE**2), 0.5), np.full((1, 1), coin)
+    images = x.reshape(4, 1, SIDE, SIDE)
+    rows, targets = by_timm(images, np.arange(4), coin=coin, area=0.25, center=(16, 16), alpha=1.0, rate=0.5)
+    ours = both_forms(x, np.eye(4), noise, ZERO, ZERO, spots, rate=0.5, alpha=1.0, layout=IMAGE)
+    assert np.array_equal(ours[0].reshape(images.shape), rows)
+    assert_allclose(ours[1], targets)
+    assert (targets[0, 0] == 1) == (coin > 0.5)
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
 def test_the_area_is_of_the_beta_law(alpha):
     u, v = Noise(seed=1).uniform(0, 2, 4000)

@@ -1,6 +1,7 @@
-"""What Cutout's card claims: the patches of the paper, the fraction hidden, categories hidden whole."""
+"""What Cutout's card claims: the patches of the paper and of timm, the fraction hidden, categories hidden whole."""
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -34,6 +35,22 @@ def test_patches_are_those_of_the_papers_code(length, rate):
         noise = np.full((1, SIDE**2), 0.5)
         noise[0, 0], noise[0, -1] = y / SIDE, x / SIDE
         assert np.array_equal(hidden(noise, rate, IMAGE).reshape(SIDE, SIDE), mask)
+
+
+@pytest.mark.parametrize("side", [8, 15])
+def test_patches_inside_the_image_are_those_of_timm(timm, monkeypatch, side):
+    rate = (side / SIDE) ** 2
+    corners = np.random.default_rng(0).integers(SIDE - side + 1, size=(30, 2))
+    draws = iter(corners.flatten())
+    monkeypatch.setattr(random, "randint", lambda low, high: next(draws))
+    erase = timm.data.random_erasing.RandomErasing(
+        1.0, min_area=rate, max_area=rate, min_aspect=1.0, max_aspect=1.0, device="cpu"
+    )
+    theirs = torch.ones(30, 2, SIDE, SIDE)
+    erase(theirs)
+    noise = np.full((30, 2 * SIDE**2), 0.5)
+    noise[:, 0], noise[:, -1] = (corners.T + side / 2) / SIDE
+    assert np.array_equal(hidden(noise, rate, Layout((2, SIDE, SIDE))), theirs.numpy().reshape(30, -1) == 0)
 
 
 def test_a_patch_cut_off_at_the_border_hides_less():

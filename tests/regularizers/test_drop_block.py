@@ -1,4 +1,4 @@
-"""What DropBlock's card claims: torchvision's law for odd blocks, exact rates, the mean, blocks of any size."""
+"""What DropBlock's card claims: the blocks of torchvision and timm, exact rates, the mean, blocks of any size."""
 
 import math
 
@@ -47,6 +47,52 @@ def test_odd_blocks_are_those_of_torchvision(rate, block, size):
     for ours in dropped(h, noise, rate, float(block)):
         assert 0 < (ours == 0).sum() < ours.size
         assert_allclose(ours, theirs, rtol=1e-6)  # which adds 1e-6 to the number that stays
+
+
+@pytest.fixture
+def by_timm(timm, monkeypatch):
+    """timm's DropBlock2d in training, with its Bernoulli numbers made from uniform noise."""
+
+    def drop(h, noise, **knobs):
+        monkeypatch.setattr(torch.Tensor, "bernoulli_", lambda made, chance: made.copy_(noise < chance))
+        return timm.layers.DropBlock2d(**knobs)(h)
+
+    return drop
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+@pytest.mark.parametrize(
+    ("block", "size"), [(1, (5, 4)), (2, (6, 5)), (3, (5, 9)), (4, (8, 8)), (7, (16, 12)), (4, (3, 9)), (7, (1, 20))]
+)
+def test_blocks_inside_the_map_are_those_of_timm(by_timm, rate, block, size):
+    random = np.random.default_rng(0)
+    h, noise = random.normal(size=(8, 6, *size)), random.uniform(size=(8, 6, *size))
+    # There a draw tells of a block's center (of an even side, what is right below it), here of its upper left corner.
+    (tall, wide), (height, width) = (min(block, side) for side in size), size
+    at_centers = np.full(h.shape, EDGE)
+    at_centers[..., tall // 2 : tall // 2 + height - tall + 1, wide // 2 : wide // 2 + width - wide + 1] = noise[
+        ..., : height - tall + 1, : width - wide + 1
+    ]
+    tensors = map(torch.from_numpy, (h, at_centers))
+    theirs = by_timm(*tensors, drop_prob=rate, block_size=block, couple_channels=False)
+    for ours in dropped(h, noise, rate, float(block)):
+        assert 0 < (ours == 0).sum() < ours.size
+        assert_allclose(ours, theirs, rtol=1e-6)  # which counts what stays in float32
+
+
+def test_timm_drops_the_same_in_all_channels_unless_told_not_to(by_timm):
+    h, noise = torch.ones(8, 6, 9, 9), torch.from_numpy(np.random.default_rng(0).uniform(size=(8, 6, 9, 9)))
+    coupled = by_timm(h, noise[:, :1], drop_prob=0.3, block_size=3)
+    assert (coupled == coupled[:, :1]).all()
+    apart = by_timm(h, noise, drop_prob=0.3, block_size=3, couple_channels=False)
+    assert not (apart == apart[:, :1]).all()
+
+
+def test_blocks_of_timm_may_lie_half_outside_the_map(by_timm):
+    noise = torch.full((1, 1, 6, 6), EDGE)
+    noise[..., 0, 0] = 0.0
+    out = by_timm(torch.ones(1, 1, 6, 6), noise, drop_prob=0.3, block_size=3)
+    assert (out[0, 0] == 0).nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 4, 6])

@@ -30,22 +30,45 @@ def walk(*shape, steps=STEPS):
     return np.random.default_rng(0).normal(size=(steps + 1, *shape)).cumsum(0)
 
 
-def test_the_average_of_a_training_is_that_of_torch_running_statistics_included():
+@pytest.fixture
+def by_torch():
+    """A function that begins an average of a model; it returns that and what moves it on."""
+
+    def begin(model, decay):
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        average.update_parameters(model)  # the first call copies: before the first step, as bridle begins
+        return average.module, average.update_parameters
+
+    return begin
+
+
+@pytest.fixture
+def by_timm(timm):
+    """The same of timm."""
+
+    def begin(model, decay, **knobs):
+        average = timm.utils.ModelEmaV3(model, decay=decay, **knobs)
+        return average.module, average.update
+
+    return begin
+
+
+@pytest.mark.parametrize("library", ["by_torch", "by_timm"])
+def test_the_average_of_a_training_is_that_of_torch_and_timm_running_statistics_included(library, request):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).double()
-    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
-    theirs.update_parameters(model)  # the first call copies: before the first step, as bridle begins
+    theirs, update = request.getfixturevalue(library)(model, 0.9)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     ours = {name: value.clone() for name, value in model.state_dict().items() if value.is_floating_point()}
     for step in range(STEPS):
         optimizer.zero_grad()
         model(torch.randn(8, 3, dtype=torch.float64)).square().mean().backward()
         optimizer.step()
-        theirs.update_parameters(model)
+        update(model)
         for name, w in model.state_dict().items():
             if name in ours:
                 ours[name] = EMA.torch(ours[name], w, decay=0.9, warmup=0.0, step=step, steps=STEPS)[0]
-    averages = theirs.module.state_dict()
+    averages = theirs.state_dict()
     assert not torch.equal(averages["0.weight"], model.state_dict()["0.weight"])
     for name, a in ours.items():
         assert_allclose(a, averages[name], rtol=1e-12, err_msg=name)
@@ -73,10 +96,17 @@ def test_a_warmup_of_one_is_that_of_mean_teacher():
 
 
 @pytest.mark.parametrize("gamma", [1.0, 4.0])
-def test_the_warmup_gamma_of_timm_is_the_warmup(gamma):
+def test_the_warmup_gamma_of_timm_is_the_warmup_from_the_second_step_on(by_timm, gamma):
     path = walk(5)
-    decays = [min(1 - (1 + step / gamma) ** -1.0, 0.9) for step in range(1, STEPS + 1)]  # ModelEmaV3.get_decay
-    assert_allclose(averaged(path, decay=0.9, warmup=gamma), by_decays(path, decays), rtol=1e-12)
+    model = nn.ParameterList([torch.from_numpy(path[0])])
+    theirs, update = by_timm(model, 0.9, use_warmup=True, warmup_gamma=gamma, warmup_power=1.0)
+    averages = []
+    for step, w in enumerate(path[1:], 1):
+        model[0].data = torch.from_numpy(w)
+        update(model, step)
+        averages.append(theirs[0].detach().clone())
+    assert_allclose(averages[0], path[1])  # it begins with the weights after the first step
+    assert_allclose(torch.stack(averages), averaged(path[1:], decay=0.9, warmup=gamma), rtol=1e-12)
 
 
 def test_a_warmup_of_one_begins_as_the_plain_mean_of_all_weights():

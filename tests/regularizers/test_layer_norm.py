@@ -71,11 +71,14 @@ def test_of_two_units_hardly_more_than_a_sign_is_left(form):
     assert_allclose(out, np.sign(h - h.mean(1, keepdims=True)), rtol=1e-6)
 
 
-def test_in_images_it_normalizes_the_channels_of_each_position():
-    images = torch.randn(2, UNITS, 3, 4, generator=torch.Generator().manual_seed(0))
-    last = functional.layer_norm(images.permute(0, 2, 3, 1), (UNITS,), eps=EPS)  # as in timm's LayerNorm2d
-    ours = LayerNorm(eps=EPS).module(UNITS, axes=4)(images)
-    assert_allclose(ours.detach(), last.permute(0, 3, 1, 2), rtol=1e-4, atol=1e-5)
+def test_in_images_it_is_the_layer_norm_2d_of_timm(timm, inputs):
+    images = torch.randn(2, UNITS, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours = LayerNorm(eps=EPS).module(UNITS, axes=4).double()
+    theirs = timm.layers.LayerNorm2d(UNITS, eps=EPS, dtype=torch.float64)
+    for layer in (ours, theirs):
+        for parameter, values in zip((layer.weight, layer.bias), inputs[1:], strict=True):
+            parameter.data.copy_(torch.from_numpy(values).view(parameter.shape))
+    assert_allclose(ours(images).detach(), theirs(images).detach(), rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("form", FORMS)

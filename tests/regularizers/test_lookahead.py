@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from bridle import Lookahead
 
 STEPS = 23  # no multiple of a period: the last steps lead nowhere
+SLOW = "lookahead_slow_buff"  # what timm calls the slow weights in the optimizer's state
 
 
 def gradient(w):
@@ -22,21 +23,22 @@ def optimizer_of(w):
     return torch.optim.SGD([w], lr=0.05, momentum=0.9)
 
 
-def with_ours(alpha, period, steps=STEPS):
-    """Slow and fast weights after each step of our formula around torch's optimizer."""
+def with_ours(alpha, period, steps=STEPS, first=None):
+    """Slow and fast weights after each step of our formula around torch's optimizer; ``first`` is a first alpha."""
     w = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
     optimizer, a, path = optimizer_of(w), w.detach().clone(), []
     for step in range(steps):
         w.grad = gradient(w.detach())
         optimizer.step()
-        a, moved = Lookahead.torch(a, w.detach(), alpha=alpha, period=period, step=step, steps=steps)
+        share = alpha if first is None or step >= period else first
+        a, moved = Lookahead.torch(a, w.detach(), alpha=share, period=period, step=step, steps=steps)
         w.data.copy_(moved)
         path.append((a.clone(), moved.clone()))
     return path
 
 
 def algorithm_1(alpha, period, steps=STEPS):
-    """The paper's, as timm writes it: the fast weights are the model's, every k-th step the slow ones move."""
+    """The paper's: the fast weights are the model's, every k-th step the slow ones move."""
     w = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
     optimizer, slow, path = optimizer_of(w), w.detach().clone(), []
     for step in range(1, steps + 1):
@@ -47,6 +49,41 @@ def algorithm_1(alpha, period, steps=STEPS):
             w.data.copy_(slow)
         path.append((slow.clone(), w.detach().clone()))
     return path
+
+
+@pytest.fixture
+def with_timms(timm):
+    """Slow (if there are) and fast weights after each step of timm's optimizer; ``told``: where it begins."""
+
+    def walk(alpha, period, *, told):
+        w = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+        optimizer, path = timm.optim.Lookahead(optimizer_of(w), alpha=alpha, k=period), []
+        if told:
+            w.grad = torch.zeros_like(w)  # it leaves alone what has no gradient
+            optimizer.sync_lookahead()
+        for _ in range(STEPS):
+            w.grad = gradient(w.detach())
+            optimizer.step()
+            path.append([each.detach().clone() for each in (optimizer._base_optimizer.state[w].get(SLOW, w), w)])
+        return path
+
+    return walk
+
+
+@pytest.mark.parametrize(("alpha", "period"), [(0.5, 5), (0.8, 6), (0.3, 1), (1.0, 4)])
+def test_the_path_is_that_of_timm_if_that_is_told_where_it_begins(with_timms, alpha, period):
+    for ours, theirs in zip(with_ours(alpha, float(period)), with_timms(alpha, period, told=True), strict=True):
+        assert_allclose(ours[0], theirs[0], rtol=1e-12, atol=1e-15)
+        assert_allclose(ours[1], theirs[1], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("alpha", "period"), [(0.5, 5), (0.8, 6), (0.3, 1)])
+def test_otherwise_timm_begins_at_the_first_meeting(with_timms, alpha, period):
+    theirs = with_timms(alpha, period, told=False)
+    for step, (ours, others) in enumerate(zip(with_ours(alpha, float(period), first=1.0), theirs, strict=True)):
+        assert_allclose(ours[1], others[1], rtol=1e-12, atol=1e-15)
+        assert step + 1 < period or np.allclose(ours[0], others[0], rtol=1e-12, atol=1e-15)
+    assert not np.allclose(with_ours(alpha, float(period))[-1][1], theirs[-1][1])
 
 
 @pytest.mark.parametrize(("alpha", "period"), [(0.5, 5), (0.8, 6), (0.3, 1), (1.0, 4)])

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from bridle import Mixup
+from bridle import LabelSmoothing, Mixup
 from bridle.draws import Noise
 
 BATCHES = 4000
@@ -59,6 +59,26 @@ def test_which_of_a_pair_is_called_first_changes_no_pair():
     lam = Mixup.vanilla(X, Y, np.array([[0.3]]), np.array([[0.1]]), alpha=1.0)[0][0, 0]
     after = (1 - lam) * x + lam * np.roll(x, -1, axis=0)  # the smaller share, and the row behind for a partner
     assert_allclose(after, np.roll(mixed, -1, axis=0))
+
+
+@pytest.mark.parametrize("smoothing", [{"label_smoothing": 0.0}, {}])
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
+def test_it_is_the_mixup_of_timm_which_smooths_by_a_tenth_unless_told_not_to(timm, monkeypatch, alpha, smoothing):
+    x, ids = np.random.default_rng(0).normal(size=(6, 3)), np.arange(6) % 4
+    strength = smoothing.get("label_smoothing", 0.1)
+    y = LabelSmoothing.vanilla(x, np.eye(4)[ids], strength=strength)[1]
+    u, v = np.array([[0.3]]), np.array([[0.1]])
+    lam = Mixup.vanilla(X, Y, u, v, alpha=alpha)[0][0, 0]
+    assert 0.5 < lam < 1
+    monkeypatch.setattr(np.random, "beta", lambda *parameters: {(alpha, alpha): lam}[parameters])
+    theirs = timm.data.Mixup(mixup_alpha=alpha, num_classes=4, **smoothing)
+    # There the partners are the batch from its end: so what is mixed in, the rows before, stands behind the batch.
+    twice = [np.concatenate([each, np.roll(each, 1, axis=0)[::-1]]) for each in (x, ids)]
+    rows, targets = (each[:6] for each in theirs(*map(torch.from_numpy, twice)))
+    for form in (Mixup.vanilla, lambda *arrays, **knobs: Mixup.torch(*map(torch.from_numpy, arrays), **knobs)):
+        ours = form(x, y, u, v, alpha=alpha)
+        assert_allclose(ours[0], rows, rtol=1e-12)
+        assert_allclose(ours[1], targets, rtol=1e-6)  # in float32
 
 
 def test_the_mean_of_a_batch_is_kept():

@@ -92,3 +92,12 @@ def test_in_images_it_normalizes_the_channels_of_each_position():
     last = functional.rms_norm(images.permute(0, 2, 3, 1), (UNITS,), eps=EPS)
     ours = RMSNorm(eps=EPS).module(UNITS, axes=4)(images)
     assert_allclose(ours.detach(), last.permute(0, 3, 1, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_in_images_it_is_the_rms_norm_2d_of_timm(timm, inputs):
+    images = torch.randn(2, UNITS, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours = RMSNorm(eps=EPS).module(UNITS, axes=4).double()
+    theirs = timm.layers.RmsNorm2d(UNITS, eps=EPS, dtype=torch.float64)
+    for layer in (ours, theirs):
+        layer.weight.data.copy_(torch.from_numpy(inputs[1]).view(layer.weight.shape))
+    assert_allclose(ours(images).detach(), theirs(images).detach(), rtol=1e-11, atol=1e-13)

@@ -42,8 +42,22 @@ def test_the_mean_is_kept(rate):
         assert abs(out.mean() - 1) < 5 * deviation + 1 / TICKS / (1 - rate)
 
 
+@pytest.mark.parametrize("shape", [(30, 4), (30, 4, 3, 2)])
 @pytest.mark.parametrize("rate", RATES)
-def test_torchvision_and_timm_give_the_same_for_the_same_examples(rate):
+def test_timm_gives_the_same_for_the_same_examples(timm, monkeypatch, rate, shape):
+    random = np.random.default_rng(0)
+    h, noise = random.normal(size=shape), random.uniform(size=(30, *[1] * (len(shape) - 1)))
+    stays = torch.from_numpy(1 - noise)  # below the chance that a branch stays
+    monkeypatch.setattr(torch.Tensor, "bernoulli_", lambda made, chance: made.copy_(stays < chance))
+    theirs = timm.layers.DropPath(rate)(torch.from_numpy(h))
+    assert 0 < (theirs == 0).sum() < theirs.numel()
+    assert_allclose(StochasticDepth.vanilla(h, noise, rate=rate)[0], theirs, rtol=1e-14)
+    ours = StochasticDepth.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0]
+    assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_torchvision_gives_the_same_for_the_same_examples(rate):
     random = np.random.default_rng(0)
     h, stays = torch.from_numpy(random.normal(size=(30, 4, 3, 2))), torch.from_numpy(random.uniform(size=30) >= rate)
     survival = stays.view(-1, 1, 1, 1).double()

@@ -1,4 +1,4 @@
-"""What WeightDecay's card claims: its equals in SGD, AdamW, Composer and Keras, and why Adam needs it decoupled."""
+"""What WeightDecay's card claims: its equals in torch, timm, Composer and Keras, and why Adam needs it decoupled."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,17 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from bridle import L2, WeightDecay
+from bridle import L2, WeightDecay, attach
 from bridle.networks import mlp
 from bridle.places import acts_on
 
 STEPS = 50
 STRENGTH = 0.05
+TIMMS = {  # models of timm, made small
+    "resnet10t": {},
+    "convnextv2_atto": {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)},
+    "vit_tiny_patch16_224": {"depth": 2, "embed_dim": 48, "img_size": 32},
+}
 
 
 def problem(dtype=torch.float64):
@@ -77,6 +82,39 @@ def test_under_adam_it_is_adamw(dtype, rtol):
     ours = walk(adam, decay=WeightDecay(strength=STRENGTH), dtype=dtype)
     theirs = walk(lambda network: torch.optim.AdamW(groups(network, STRENGTH), lr=0.1), dtype=dtype)
     assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
+
+
+def test_under_sgd_it_is_the_sgdw_of_timm(timm):
+    def plain(network):
+        return torch.optim.SGD(network.parameters(), momentum=0.9)
+
+    theirs = walk(lambda network: timm.optim.SGDW(groups(network, STRENGTH), lr=0.1, momentum=0.9))
+    assert_allclose(walk(plain, decay=WeightDecay(strength=STRENGTH)), theirs, rtol=1e-10, atol=1e-12)
+
+
+def decays(model, optimizer):
+    """The decay of each parameter, by name."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {names[each]: group["weight_decay"] for group in optimizer.param_groups for each in group["params"]}
+
+
+@pytest.mark.parametrize("name", TIMMS)
+def test_matrices_are_the_parameters_that_timm_lets_decay(timm, name):
+    model = timm.create_model(name, **TIMMS[name])
+    theirs = torch.optim.AdamW(timm.optim.param_groups_weight_decay(model, STRENGTH))
+    ours = torch.optim.AdamW(model.parameters())
+    attach(model, ours, f"WeightDecay(strength={STRENGTH})")
+    assert decays(model, ours) == decays(model, theirs)
+    assert {*decays(model, ours).values()} == {0.0, STRENGTH}
+
+
+def test_what_a_model_of_timm_keeps_from_decay_is_said_per_layer(timm):
+    model = timm.create_model("vit_tiny_patch16_224", **TIMMS["vit_tiny_patch16_224"])
+    theirs = timm.optim.create_optimizer_v2(model, opt="adamw", weight_decay=STRENGTH)
+    ours = torch.optim.AdamW(model.parameters())
+    attach(model, ours, f"WeightDecay(strength={{'pos_embed': 0.0, 'cls_token': 0.0, '*': {STRENGTH}}})")
+    assert decays(model, ours) == decays(model, theirs)
+    assert model.no_weight_decay() >= {"pos_embed", "cls_token"}
 
 
 def test_under_adam_coupled_and_decoupled_decay_differ():

@@ -1,10 +1,10 @@
-"""What WeightStandardization's card claims, against the formulas of timm, Composer and the paper's code."""
+"""What WeightStandardization's card claims, against timm and the formulas of Composer and the paper's code."""
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from torch.nn import functional
+from torch.func import functional_call
 
 from bridle import WeightStandardization
 
@@ -24,25 +24,36 @@ def forward(form, w, eps=EPS):
     return WeightStandardization.vanilla(w, eps=eps)[0]
 
 
-def by_timm(w, eps=EPS):
-    """How timm's StdConv2d does it: each output is a channel, all of its weights are positions."""
-    flat = w.reshape(1, len(w), -1)
-    return functional.batch_norm(flat, None, None, training=True, momentum=0.0, eps=eps).reshape(w.shape)
+def acting(convolution, w):
+    """The weight as it acts in one of timm's layers, read from its outputs for images of which one pixel is 1."""
+    outputs, inputs, positions = w.shape
+    layer = convolution(inputs, outputs, (1, positions), padding=0, bias=False, eps=EPS, dtype=w.dtype)
+    pixels = torch.eye(inputs * positions, dtype=w.dtype).view(-1, inputs, 1, positions)
+    return functional_call(layer, {"weight": w.unsqueeze(2)}, pixels).flatten(1).T.reshape(w.shape)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_is_what_timm_does(form, shape):
+def test_it_is_what_timm_does(timm, form, shape):
     w = weights(shape)
-    assert_allclose(forward(form, w), by_timm(torch.from_numpy(w)), rtol=1e-10, atol=1e-12)
+    theirs = acting(timm.layers.StdConv2d, torch.from_numpy(w)).detach()
+    assert_allclose(forward(form, w), theirs, rtol=1e-10, atol=1e-12)
     assert_allclose(WeightStandardization.evaluate(w, eps=EPS), forward(form, w), rtol=1e-12)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_gradient_is_that_of_timm(shape):
+def test_timms_scaled_layer_divides_by_the_root_of_the_number_of_inputs_besides(timm, form, shape):
+    w = weights(shape)
+    theirs = acting(timm.layers.ScaledStdConv2d, torch.from_numpy(w)).detach()
+    assert_allclose(forward(form, w) / w[0].size ** 0.5, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_gradient_is_that_of_timm(timm, shape):
     w = torch.tensor(weights(shape), requires_grad=True)
     g = np.random.default_rng(1).normal(size=shape)
-    by_timm(w).backward(torch.from_numpy(g))
+    acting(timm.layers.StdConv2d, w).backward(torch.from_numpy(g))
     (by_hand,) = WeightStandardization.vanilla(weights(shape), eps=EPS)[1](g)
     assert_allclose(by_hand, w.grad, rtol=1e-9, atol=1e-11)
 

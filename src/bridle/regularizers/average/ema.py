@@ -49,8 +49,9 @@ class EMA(Average):
 
     Conversion:
         TensorFlow's ExponentialMovingAverage(decay, num_updates) has warmup = 9, Mean Teacher's code warmup = 1, timm's
-        ModelEmaV3 with warmup_power = 1 has warmup = warmup_gamma. Keras's ema_momentum and torch's
-        get_ema_multi_avg_fn(decay) are decay with warmup = 0, but begin with the weights after the first step.
+        ModelEmaV3(use_warmup=True, warmup_power=1.0) has warmup = warmup_gamma. Keras's ema_momentum and torch's
+        get_ema_multi_avg_fn(decay) are decay with warmup = 0. These two, and timm's where it is told the step, begin
+        with the weights after the first step.
 
     Conflicts:
         SWA, Lookahead, SnapshotEnsemble: refused. Only one of them can be the trained network; keep one.

@@ -51,9 +51,10 @@ class Lookahead(Average):
         are lost, so a long period costs something in a short training.
 
     Conversion:
-        timm's Lookahead(alpha, k) = alpha, period; optax's lookahead(slow_step_size, sync_period) likewise. timm leaves
-        the fast weights in the model: at a meeting they are the slow ones. There alpha = 1 is the plain optimizer; here
-        the weights of the last meeting are evaluated all the same, so no alpha switches it off.
+        timm's Lookahead(alpha, k) = alpha, period; optax's lookahead(slow_step_size, sync_period) likewise. timm's slow
+        weights begin only at the first meeting, and each sync_lookahead() is one more. timm leaves the fast weights in
+        the model: at a meeting they are the slow ones. There alpha = 1 is the plain optimizer; here the weights of the
+        last meeting are evaluated all the same, so no alpha switches it off.
 
     Conflicts:
         SnapshotEnsemble: refused. A copy of the slow weights is not where a cycle of the learning rate ends; keep one.

@@ -59,8 +59,9 @@ class AdaptiveClip(Gradient):
         ones allow larger limits.
 
     Conversion:
-        timm's adaptive_clip_grad(clip_factor, eps) = limit, eps. Composer's adaptive clipping has eps = 0, so a unit
-        whose weights are zero stays there.
+        timm's adaptive_clip_grad(clip_factor, eps) = limit, eps, but units that have a single weight, as those behind
+        one input, are clipped there each by itself. Composer's adaptive clipping has eps = 0, so a unit whose weights
+        are zero stays there.
 
     Conflicts:
         ClipNorm, ClipValue: doubtful. Both bound the same gradients by another measure; keep one of them.
