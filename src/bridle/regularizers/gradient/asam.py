@@ -26,8 +26,9 @@ def asam(w: Tensor, g: Tensor, norm: float | Tensor, *, radius: float | Tensor, 
     """A parameter and its gradient, any shape, and the length of all measures -> the parameter at the other point."""
     one = w.new_tensor(1.0, dtype=torch.promote_types(w.dtype, torch.float32))
     scale = radius / (one * norm).clamp(min=TINY)
-    way = (w.abs() + eps).square() * g
-    return torch.addcmul(w, way.to(w.dtype), scale.to(w.dtype))
+    size = w.abs().add_(eps)
+    way = size.mul_(size).mul_(g)  # in place: what bounds a step of a large stack is its memory
+    return torch.addcmul(w, way, scale.to(w.dtype))
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,4 +75,7 @@ class ASAM(Ascent):
     @staticmethod
     def measure(w: Any, g: Any, **numbers: Any) -> Any:
         """What the length is taken of: the gradient by a weight's own size."""
-        return (abs(w) + numbers["eps"]) * g
+        size = abs(w)
+        size += numbers["eps"]
+        size *= g
+        return size
