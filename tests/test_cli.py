@@ -43,7 +43,7 @@ def test_help_names_every_command_and_imports_no_torch():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "False False"
-    for command in ("compare", "list", "explain", "inspect", "reproduce"):
+    for command in ("compare", "audit", "code", "list", "rules", "explain", "convert", "inspect", "reproduce"):
         assert re.search(rf"│ {command} ", shown)
 
 
@@ -106,7 +106,7 @@ def test_the_same_command_again_reads_its_runs(tmp_path):
         (("compare", "--engine", "jax"), "engine must be one of torch, vanilla, got 'jax'"),
         (("inspect", "nowhere"), "there is no study at nowhere"),
         (("list", "btach"), "unknown place 'btach'; did you mean batch?"),
-        (("explain", "dropuot"), "unknown regularizer 'dropuot'; did you mean Dropout?"),
+        (("explain", "dropuot"), "unknown regularizer or rule 'dropuot'; did you mean Dropout?"),
     ],
 )
 def test_an_error_is_one_sentence_on_stderr(arguments, sentence, tmp_path, monkeypatch):

@@ -12,10 +12,14 @@ import pytest
 from markdown_it import MarkdownIt  # which rich brings
 
 from bridle import CATALOG
+from bridle.auditing.rules import RULES
+from bridle.findings import PAGES, SEVERITIES
 from bridle.pages.catalog import by_whom, card, conflicts_of, plain
-from bridle.pages.documents import FOLDER, TABLES, WITH_TABLES, documents, page, path_of, write
+from bridle.pages.documents import FOLDER, FOLDERS, TABLES, WITH_TABLES, documents, page, path_of, write
 from bridle.pages.markdown import prose, table
 from bridle.pages.narrow import WIDTH, narrow
+from bridle.pages.rule_documents import rule_index, rule_page
+from bridle.pages.rules import ways_of
 from bridle.pages.source import source_of
 
 ROOT = Path(__file__).parents[1]
@@ -30,21 +34,23 @@ def shown(markdown):
 
 def test_the_committed_pages_are_what_the_catalog_says():
     pages = documents(ROOT)
-    paths = {*pages, *(ROOT / FOLDER).rglob("*.md")}
+    paths = {*pages, *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))}
     differ = [path for path in paths if not path.exists() or path.read_text(encoding="utf-8") != pages.get(path)]
     assert not differ, f"`make docs` brings up to date: {', '.join(str(each.relative_to(ROOT)) for each in differ)}"
 
 
-def test_pages_are_written_once_and_those_of_no_regularizer_are_removed(tmp_path):
+def test_pages_are_written_once_and_those_of_no_regularizer_and_no_rule_are_removed(tmp_path):
     for name in WITH_TABLES:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    stale = tmp_path / FOLDER / "layer" / "forgotten.md"
-    stale.parent.mkdir(parents=True)
-    stale.write_text("# Forgotten")
+    stale = [tmp_path / FOLDER / "layer" / "forgotten.md", tmp_path / PAGES / "forgotten.md"]
+    for each in stale:
+        each.parent.mkdir(parents=True)
+        each.write_text("# Forgotten")
     pages = {tmp_path / FOLDER / path_of(leaf) for leaf in CATALOG.values()}
-    assert {stale, *pages} <= set(write(tmp_path))
-    assert not stale.exists() and all(each.exists() for each in pages)
+    pages |= {tmp_path / PAGES / f"{name}.md" for name in RULES}
+    assert {*stale, *pages} <= set(write(tmp_path))
+    assert not any(each.exists() for each in stale) and all(each.exists() for each in pages)
     assert write(tmp_path) == []
 
 
@@ -67,6 +73,29 @@ def test_a_page_shows_the_whole_card(leaf):
             f"{each.severity} with {', '.join(each.names)}{by_whom(leaf, each)} {plain(each.sentence).replace('`', '')}"
             in seen
         )
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_page_shows_all_that_a_rule_says(rule):
+    made = rule_page(rule)
+    seen = shown(made)
+    for heading, text in rule.page.sections:
+        assert heading in seen
+        if heading in ("Example", "Use instead"):
+            assert f"```python\n{text}\n```" in made
+        else:
+            assert all(" ".join(plain(each).replace("`", "").split()) in seen for each in text.splitlines())
+    assert f"{rule.severity}: " in seen and f'allow=["{rule.name}"] in Python' in seen
+    assert (f"# bridle: allow[{rule.name}]" in seen) == ("read" in rule.checks)
+    assert all(f"{way.words}: {way.command}" in seen for way in ways_of(rule))
+
+
+def test_the_index_of_rules_lists_each_once_under_its_severity():
+    parts = dict(part.split("\n", 1) for part in rule_index().split("\n## ")[1:])
+    assert list(parts) == list(reversed(SEVERITIES))
+    for severity, text in parts.items():
+        names = [rule.name for rule in RULES.values() if rule.severity == severity]
+        assert re.findall(r"^\| \[([\w-]+)\]", text, flags=re.MULTILINE) == names
 
 
 @LEAVES

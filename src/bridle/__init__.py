@@ -13,11 +13,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from bridle.attaching import Handle as Handle
     from bridle.attaching import attach as attach
+    from bridle.auditing import audit as audit
+    from bridle.auditing import convert_strength as convert_strength
+    from bridle.auditing import ledger as ledger
+    from bridle.auditing import watch as watch
     from bridle.comparison import compare as compare
     from bridle.data import Data as Data
     from bridle.data import load as load
     from bridle.engine import train as train
     from bridle.exporting import to_code as to_code
+    from bridle.findings import Finding as Finding
     from bridle.networks import MLP as MLP
     from bridle.networks import Residual as Residual
     from bridle.networks import convnet as convnet
@@ -93,6 +98,12 @@ HOMES = {
         "Handle",
         "attach",
     ),
+    "auditing": (
+        "audit",
+        "convert_strength",
+        "ledger",
+        "watch",
+    ),
     "data": (
         "Data",
         "load",
@@ -100,6 +111,7 @@ HOMES = {
     "engine": ("train",),
     "comparison": ("compare",),
     "exporting": ("to_code",),
+    "findings": ("Finding",),
     "networks": (
         "MLP",
         "Residual",

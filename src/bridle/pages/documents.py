@@ -1,4 +1,4 @@
-"""The pages of docs/: one for each regularizer, an index, and tables within pages that are written by hand."""
+"""The pages of docs/: one for each regularizer and rule, indexes, and tables within pages that are written by hand."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict
+from bridle.findings import PAGES
 from bridle.knobs import knobs
 from bridle.pages.catalog import Leaf, by_whom, card, catalog_of, conflicts_of, knobs_in_short, value, what_happens
-from bridle.pages.markdown import code, prose, side_by_side, table
+from bridle.pages.markdown import MADE, code, prose, side_by_side, table
 from bridle.pages.narrow import narrow
+from bridle.pages.rule_documents import rule_documents
 from bridle.pages.source import source_of
 from bridle.regularizers import CATALOG
 from bridle.schedules import SCHEDULES
 
 FOLDER = "docs/regularizers"
+FOLDERS = (FOLDER, PAGES)  # in which nothing is written by hand
 WITH_TABLES = ("README.md", "docs/conflicts.md", "docs/strengths.md")  # written by hand, but for their tables
 BLOCK = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 NO_BREAK = "\u00a0"  # a space at which `[0, 1)` is not broken in two
-MADE = "<!-- Made by `make docs` from {}: what is changed here is lost. -->"
 
 
 def write(root: Path) -> list[Path]:
     """Bring the pages of a repository up to date; what has changed, pages that are no longer needed among it."""
     pages = documents(root)
-    stale = [path for path in (root / FOLDER).rglob("*.md") if path not in pages]
+    stale = [path for folder in FOLDERS for path in (root / folder).rglob("*.md") if path not in pages]
     changed = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         path.unlink()
@@ -42,6 +44,7 @@ def documents(root: Path) -> dict[Path, str]:
     made = {
         root / FOLDER / "index.md": index(),
         **{root / FOLDER / path_of(leaf): page(leaf) for leaf in CATALOG.values()},
+        **{root / path: text for path, text in rule_documents().items()},
     }
     by_hand = {root / name: (root / name).read_text(encoding="utf-8") for name in WITH_TABLES}
     return made | {path: with_tables(text) for path, text in by_hand.items()}

@@ -1,8 +1,8 @@
-"""The catalog on the terminal: a list by place, and all that is known of one regularizer."""
+"""The catalog and the audit's rules on the terminal: lists, and all that is known of one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rich import box
@@ -12,6 +12,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from bridle.auditing.rule import Rule
+from bridle.auditing.rules import RULES
+from bridle.forms import nearest, shortened
 from bridle.knobs import knobs
 from bridle.pages.catalog import (
     ByPlace,
@@ -25,43 +28,97 @@ from bridle.pages.catalog import (
     value,
     what_happens,
 )
+from bridle.pages.rules import MEANING, gist, how_to_allow, rules_by_severity, subjects, ways_of
 from bridle.pages.source import source_of
+from bridle.recipe import Regularizer, find
 
 INDENT = 4
 AS_WRITTEN = ("Formula", "Example")  # sections whose lines mean something
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The catalog by place: folded to the width of a terminal; elsewhere one line each, for `grep` and the like."""
+class Entry:
+    """A line of a list."""
 
-    catalog: ByPlace
+    name: str
+    summary: str
+    detail: str  # shown behind it, in brackets or dimmed
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Groups of entries: folded to the width of a terminal; elsewhere one line each, for `grep` and the like."""
+
+    groups: Mapping[tuple[str, str], list[Entry]]  # by name and meaning
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        name_width = max(len(leaf.__name__) for leaves in self.catalog.values() for leaf in leaves)
-        for number, (place, leaves) in enumerate(self.catalog.items()):
-            yield Text.assemble("\n" * bool(number), (place, "bold"), f": {what_happens(place)}")
-            yield from [folded(leaves, name_width)] if options.is_terminal else flat(leaves, name_width)
+        name_width = max(len(each.name) for entries in self.groups.values() for each in entries)
+        for number, ((name, meaning), entries) in enumerate(self.groups.items()):
+            yield Text.assemble("\n" * bool(number), (name, "bold"), f": {meaning}")
+            yield from [folded(entries, name_width)] if options.is_terminal else flat(entries, name_width)
 
 
 def listing(catalog: ByPlace) -> Listing:
-    """What ``rich`` prints."""
-    return Listing(catalog)
+    """The regularizers by place, for ``rich`` to print."""
+    return Listing(
+        {
+            (place, what_happens(place)): [Entry(each.__name__, summary(each), knobs_in_short(each)) for each in leaves]
+            for place, leaves in catalog.items()
+        }
+    )
 
 
-def folded(leaves: list[Leaf], name_width: int) -> RenderableType:
+def rule_listing() -> Listing:
+    """The rules by severity, likewise."""
+    return Listing(
+        {
+            (severity, MEANING[severity]): [Entry(each.name, gist(each), ", ".join(subjects(each))) for each in rules]
+            for severity, rules in rules_by_severity().items()
+            if rules
+        }
+    )
+
+
+def folded(entries: list[Entry], name_width: int) -> RenderableType:
     """A row each, which may take several lines."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(min_width=name_width, no_wrap=True)
-    for leaf in leaves:
-        table.add_row(Text(leaf.__name__), Text.assemble(summary(leaf), "\n", (knobs_in_short(leaf), "dim")))
+    for each in entries:
+        table.add_row(Text(each.name), Text.assemble(each.summary, "\n", (each.detail, "dim")))
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 
-def flat(leaves: list[Leaf], name_width: int) -> Iterator[Text]:
+def flat(entries: list[Entry], name_width: int) -> Iterator[Text]:
     """A line each."""
-    for leaf in leaves:
-        yield Text(f"  {leaf.__name__:{name_width}}  {summary(leaf)}  ({knobs_in_short(leaf)})")
+    for each in entries:
+        yield Text(f"  {each.name:{name_width}}  {each.summary}  ({each.detail})")
+
+
+def explained(name: str) -> RenderableType:
+    """The page of a regularizer or a rule; ``ValueError`` with the nearest names of both if there is none."""
+    if name in RULES:
+        return rule_explanation(RULES[name])
+    if name in Regularizer.leaves:
+        return explanation(find(name))
+    known = [*Regularizer.leaves, *RULES]
+    raise ValueError(f"unknown regularizer or rule {shortened(name)}{nearest(name, known)}")
+
+
+def rule_explanation(rule: Rule) -> RenderableType:
+    """Everything a reader wants to know of one rule: its page, and how to allow what it finds."""
+    said = rule.page
+    ways = "\n".join(f"{way.words}: {way.command}" for way in ways_of(rule))
+    return Group(
+        Text.assemble((rule.name, "bold"), f", {rule.severity}: {MEANING[rule.severity]}\n"),
+        Text(paragraphs(said.opening) + "\n"),
+        *section("What it finds", paragraphs(said["What it finds"])),
+        *section("How it is found", ways),
+        *section("Why it hurts", paragraphs(said["Why it hurts"])),
+        *code("Example", said["Example"] + "\n"),
+        *code("Use instead", said["Use instead"] + "\n"),
+        *section("How to allow it", how_to_allow(rule)),
+        *section("References", plain(said["References"])),
+    )
 
 
 def explanation(leaf: Leaf) -> RenderableType:
@@ -118,4 +175,6 @@ def knob_table(leaf: Leaf) -> Table:
 
 def code(heading: str, text: str) -> tuple[RenderableType, ...]:
     """Source under a heading, coloured on a terminal."""
-    return Text(f"{heading}:\n", style="bold"), Syntax(text, "python", background_color="default", word_wrap=True)
+    return Text(f"{heading}:\n", style="bold"), Syntax(
+        text, "python", theme="ansi_dark", background_color="default", word_wrap=True
+    )

@@ -1,5 +1,9 @@
-"""What a study says: a page for the browser, tables for the terminal, and sentences; made from results alone."""
+"""What a study or an audit says: pages, tables, sentences, and forms that programs read; made from results alone."""
 
+from bridle.report.audit_forms import FORMS as FORMS
+from bridle.report.audit_forms import audit_as as audit_as
+from bridle.report.findings import findings_text as findings_text
+from bridle.report.findings import remark_lines as remark_lines
 from bridle.report.inspection import inspection as inspection
 from bridle.report.page import write_html as write_html
 from bridle.report.terminal import comparison_table as comparison_table

@@ -1,84 +1,26 @@
-"""The command line: every command parses, calls one public function, and prints.
+"""The commands that train, and those that show what was trained: compare, code, inspect, reproduce."""
 
-Results go to stdout; progress, messages and errors to stderr. Exit codes: 0; 2 for what cannot be done, said in one
-sentence; 130 after Ctrl-C.
-"""
-
-# ruff: noqa: PLC0415  (Note [imports of a command])
-
-# Note [imports of a command]
-# torch takes more than a second to import and `bridle --help` must not wait for it. So each command imports what it
-# works with, and this file imports at its top only what is needed to show the help.
+# ruff: noqa: PLC0415  (Note [imports of a command], in app.py)
 
 from __future__ import annotations
 
 import json
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
-from typer.core import TyperGroup
 
-from bridle import __version__
+from bridle.cli.app import STOPPED, Json, app
+from bridle.cli.printing import output, print_lines, progress_bar, say
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
-from bridle.recipe import PLACES, find
 from bridle.results import Study
 
-Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
-PIPE_WIDTH = 140  # columns where the output is no terminal
-STOPPED = 130  # what shells report after Ctrl-C
-
-
-class Edge(TyperGroup):
-    """Says an error of the edge, where data and settings come in, as one sentence; others keep their traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
-            raise
-        except (ValueError, OSError) as error:
-            if not is_sentence(error):
-                raise
-            say(str(error), style="red")
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt as error:
-            say("Stopped.")
-            raise typer.Exit(STOPPED) from error
-
-
-app = typer.Typer(cls=Edge, no_args_is_help=True, pretty_exceptions_enable=False)
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder with data files; also the variable BRIDLE_DATA.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on stdout.")]
-
-
-def show_version(asked: bool) -> None:
-    """Print the version and end, if asked for."""
-    if asked:
-        typer.echo(f"bridle {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def start(
-    version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Find, apply and explain the regularization a neural network needs."""
-    del version  # its callback has done it
 
 
 @app.command("compare")
@@ -151,34 +93,6 @@ def print_code(
     typer.echo(to_code(recipe, network, Protocol(optimizer, lr, epochs=epochs)), nl=False)
 
 
-@app.command("list")
-def list_catalog(
-    place: Annotated[str | None, typer.Argument(help=f"One of {', '.join(PLACES)}; left open: all of them.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List the regularizers by their place in the training step: what each does, and its knobs with their defaults."""
-    from bridle.pages import catalog_of, listing, plain_data
-
-    catalog = catalog_of(place)
-    if as_json:
-        typer.echo(json.dumps(plain_data(catalog), indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        console = output()
-        console.print(listing(catalog), soft_wrap=not console.is_terminal)
-
-
-@app.command()
-def explain(
-    names: Annotated[list[str], typer.Argument(help="Regularizers, by the names that `bridle list` gives them.")],
-) -> None:
-    """Show a regularizer's card, its knobs, and both of its implementations; of several one after the other."""
-    from bridle.pages import explanation
-
-    leaves = [find(name) for name in names]
-    for number, leaf in enumerate(leaves):
-        output().print(*["\n"] * bool(number), explanation(leaf))
-
-
 @app.command()
 def inspect(study: Annotated[Path, typer.Argument(help="study.json, or the folder that holds it.")]) -> None:
     """Show what became of each layer: weight norms, batch-norm gammas, dead units."""
@@ -212,20 +126,6 @@ def reproduce_notebook(
     raise typer.Exit(0 if found.finished else STOPPED)
 
 
-@contextmanager
-def progress_bar() -> Iterator[Watch]:
-    """A bar with the time left, on stderr; silent where that is no terminal."""
-    messages = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-
-        def watch(what: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield watch
-
-
 def show_study(study: Study, folder: Path, console: Console) -> None:
     """Print the table, the verdicts, what must be known beside them, and where the files are."""
     from bridle.report import comparison_table, verdicts
@@ -235,37 +135,3 @@ def show_study(study: Study, folder: Path, console: Console) -> None:
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
         say(f"Stopped. The finished runs are kept in {folder}: the same command goes on from there.")
-
-
-def is_sentence(error: Exception) -> bool:
-    """Whether an error is written for the user: what the system says of a file, or what our own code refuses.
-
-    A ValueError from the inside of a library is a fault of ours, which needs its traceback.
-    """
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, OSError) or frame.f_globals["__name__"].startswith("bridle.")
-
-
-def output() -> Console:
-    """Where results are printed; wide enough for source code where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-
-
-def say(message: str, style: str = "") -> None:
-    """One line on stderr, however long."""
-    Console(stderr=True).print(Text(message, style=style), soft_wrap=True)
-
-
-def print_lines(console: Console, lines: Iterable[str]) -> None:
-    """Sentences as they are: no markup, no colours of their own."""
-    for line in lines:
-        console.print(Text(line), soft_wrap=not console.is_terminal)
-
-
-def main() -> None:
-    """The entry point."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,86 @@
+"""Arithmetic with what can be told of a file's values; what cannot is UNKNOWN."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+
+class Unknown:
+    """What cannot be told: false, equal to nothing but itself, neither smaller nor greater than anything."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def no(self, other: object) -> bool:
+        """The answer to any comparison."""
+        del other
+        return False
+
+    __lt__ = __le__ = __gt__ = __ge__ = no
+
+
+UNKNOWN: Final = Unknown()
+LARGEST = 1e15  # of the numbers that are computed with: a hostile file may ask for 9**9**9
+ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {"float": float, "int": int, "bool": bool, "str": str, "len": len}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number to compute with: no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def computed(kind: type[ast.AST], left: Any, right: Any) -> Any:
+    """A sum, product, ... of two values.
+
+    >>> computed(ast.Mult, 2, 0.5), computed(ast.Add, "a", 1), computed(ast.Pow, 9, 9**9)
+    (1.0, UNKNOWN, UNKNOWN)
+    """
+    if isinstance(left, str) and isinstance(right, str) and kind is ast.Add and len(left) + len(right) < 1000:
+        return left + right
+    if isinstance(left, list) and isinstance(right, list) and kind is ast.Add:
+        return left + right
+    if kind not in ARITHMETIC or not (is_number(left) and is_number(right)):
+        return UNKNOWN
+    if abs(left) > LARGEST or abs(right) > (64 if kind is ast.Pow else LARGEST):
+        return UNKNOWN
+    return attempt(ARITHMETIC[kind], left, right)
+
+
+def compared(kind: type[ast.AST], left: Any, right: Any) -> Any:
+    """Whether one value is smaller than another, in it, ..."""
+    return attempt(COMPARISONS[kind], left, right)
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns; UNKNOWN where it does not take these."""
+    try:
+        return function(*arguments)
+    except (ArithmeticError, TypeError, ValueError):
+        return UNKNOWN

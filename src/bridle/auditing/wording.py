@@ -1,0 +1,59 @@
+"""What the names in a program speak of: test data, validation, the best so far."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+# What a word of a name begins with when it speaks of one of the parts of the data. Words end at underscores, at digits
+# and where capitals begin; "testloader" is one word, "latest" is none of these, nor is "value".
+DATA = "(?:(?:loader|set|data|ds|dl|iter|batch|batche|acc|losse?|score|x|y|input|label|image|epoch)s?)?"
+TEST = re.compile(rf"tests?{DATA}|testing")
+VALIDATION = re.compile(rf"(?:val|valid|dev){DATA}|validat\w+|holdout")
+EVALUATION = re.compile(r"eval\w*")
+TRAINING = re.compile(rf"(?:train|tr){DATA}|training")
+BEST = re.compile(r"best\w*|lowest|highest|minimum|maximum")
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def words(node: ast.AST | str) -> list[str]:
+    """The words of all names within an expression, in lower case.
+
+    >>> words(ast.parse("self.testLoader[best_val_acc]"))
+    ['self', 'test', 'loader', 'best', 'val', 'acc']
+    """
+    return [word.lower() for name in names(node) for word in WORD.findall(name)]
+
+
+def names(node: ast.AST | str) -> Iterator[str]:
+    """The names of variables, attributes, arguments and definitions within a node, in order."""
+    if isinstance(node, str):
+        yield node
+        return
+    for each in in_order(node):
+        if isinstance(each, ast.Name):
+            yield each.id
+        elif isinstance(each, ast.Attribute):
+            yield each.attr
+
+
+def in_order(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it, inner ones first, as they are read from left to right."""
+    for child in ast.iter_child_nodes(node):
+        yield from in_order(child)
+    yield node
+
+
+def speaks_of(node: ast.AST | str, kind: re.Pattern[str]) -> bool:
+    """Whether some word of the names within is of a kind.
+
+    >>> speaks_of("testloader", TEST), speaks_of("latest_value", TEST), speaks_of("value", VALIDATION)
+    (True, False, False)
+    """
+    return any(kind.fullmatch(each) for each in words(node))
+
+
+def about_test(node: ast.AST | str) -> bool:
+    """Whether an expression speaks of the test data, and not of validation data too."""
+    return speaks_of(node, TEST) and not speaks_of(node, VALIDATION) and not speaks_of(node, TRAINING)

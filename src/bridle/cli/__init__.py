@@ -1,0 +1,10 @@
+"""The command line: every command parses, calls one public function, and prints.
+
+Results go to stdout; progress, messages and errors to stderr. Exit codes: 0; 1 where an audit has found something; 2
+for what cannot be done, said in one sentence; 130 after Ctrl-C.
+"""
+
+from bridle.cli import audits, catalog, studies
+from bridle.cli.app import app, main
+
+__all__ = ["app", "audits", "catalog", "main", "studies"]  # the modules, because importing them adds their commands

@@ -1,0 +1,5 @@
+"""``python -m bridle.cli``."""
+
+from bridle.cli import main
+
+main()
