@@ -18,16 +18,19 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("write", [write_notebook, write_script])
-def test_its_mistakes_are_found_and_nothing_else(write, tmp_path):
-    audit = audit_files([write(tmp_path)])
+FORMS = [pytest.param(write_notebook, "notebook.ipynb"), pytest.param(write_script, "notebook.py")]
+
+
+@pytest.mark.parametrize(("write", "name"), FORMS)
+def test_its_mistakes_are_found_and_nothing_else(write, name, tmp_path):
+    audit = audit_files([write(tmp_path / name)])
     assert Counter(each.rule for each in audit.findings) == EXPECTED
     assert audit.remarks == ()
 
 
-@pytest.mark.parametrize("write", [write_notebook, write_script])
-def test_each_mistake_is_found_at_its_line(write, tmp_path):
-    path = write(tmp_path)
+@pytest.mark.parametrize(("write", "name"), FORMS)
+def test_each_mistake_is_found_at_its_line(write, name, tmp_path):
+    path = write(tmp_path / name)
     lines = path.read_text(encoding="utf-8").splitlines()
     places = {rule: [] for rule in EXPECTED}
     for each in audit_files([path]).findings:
@@ -42,4 +45,4 @@ def test_each_mistake_is_found_at_its_line(write, tmp_path):
 
 
 def test_the_script_is_python(tmp_path):
-    assert ast.parse(write_script(tmp_path).read_text(encoding="utf-8"))
+    assert ast.parse(write_script(tmp_path / "notebook.py").read_text(encoding="utf-8"))

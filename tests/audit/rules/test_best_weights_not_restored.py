@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from blocks import run_block
+from page_code import run_page
 from probing import read
 from torch import nn
-
-from bridle.auditing.rules import RULES
 
 RULE = "best-weights-not-restored"
 
 
 def test_the_weights_that_are_left_are_worse_than_the_best():
     def left(part):
-        names = run_block(RULES[RULE].page[part])
+        names = run_page(RULE, part)
         with torch.no_grad():
             return names["best"], nn.functional.cross_entropy(names["model"](names["x_valid"]), names["y_valid"]).item()
 

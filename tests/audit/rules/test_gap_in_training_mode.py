@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from blocks import run_block
+from page_code import run_page
 from probing import probed, read
 from torch import nn
-
-from bridle.auditing.rules import RULES
 
 RULE = "gap-in-training-mode"
 
 
 def test_the_same_rows_cost_more_with_dropout():
-    names = run_block(RULES[RULE].page["Example"])
+    names = run_page(RULE, "Example")
     (found,) = probed(RULE, names["model"], names["loss"], (names["x"], names["y"]))
     assert found.numbers["with dropout"] == pytest.approx(0.43, abs=0.02)
     assert found.numbers["without dropout"] == pytest.approx(0.31, abs=0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from blocks import run_block
+from page_code import run_page
 
 from bridle.auditing.rules import RULES
 from bridle.results import Study
@@ -14,7 +14,7 @@ from bridle.results import Study
 @pytest.fixture(scope="module")
 def studies() -> dict[tuple[str, str], Study]:
     pairs = [(rule, part) for rule in ("over-regularized", "under-regularized") for part in ("Example", "Use instead")]
-    return {(rule, part): run_block(RULES[rule].page[part])["study"] for rule, part in pairs}
+    return {(rule, part): run_page(rule, part)["study"] for rule, part in pairs}
 
 
 def found(rule: str, study: Study):

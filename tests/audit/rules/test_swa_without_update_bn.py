@@ -6,12 +6,10 @@ import copy
 
 import pytest
 import torch
-from blocks import run_block
+from page_code import run_page
 from probing import probed, read
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
-
-from bridle.auditing.rules import RULES
 
 RULE = "swa-without-update-bn"
 
@@ -24,9 +22,8 @@ def error_of_means(names):
 
 
 def test_the_means_of_the_example_are_off_and_those_behind_update_bn_are_not():
-    page = RULES[RULE].page
-    assert error_of_means(run_block(page["Example"])) == pytest.approx(0.14, abs=0.02)
-    assert error_of_means(run_block(page["Use instead"])) < 1e-6
+    assert error_of_means(run_page(RULE, "Example")) == pytest.approx(0.14, abs=0.02)
+    assert error_of_means(run_page(RULE, "Use instead")) < 1e-6
 
 
 def network() -> nn.Sequential:

@@ -13,11 +13,10 @@ from bridle.auditing.reading.loops import Evaluation, Loops, Training
 from bridle.auditing.reading.losses import Loss, losses_of
 from bridle.auditing.reading.networks import Network, networks_of
 from bridle.auditing.reading.optimizers import Optimizer, optimizers_of
-from bridle.auditing.reading.resting import collector_at_rest
 from bridle.auditing.reading.syntax import Syntax
 from bridle.auditing.reading.tracer import Trace, trace
 
-RELEVANT = re.compile(r"torch|keras|tensorflow|lightning|transformers|sklearn|timm")
+RELEVANT = re.compile(r"torch|keras|tensorflow|lightning|transformers|sklearn|timm|bridle")
 LOSS_WORDS = sorted({name.rpartition(".")[2] for name in LOSSES} | {"keras.losses", "loss="})
 FOLLOWED = re.compile(r"torch|keras|tensorflow|lightning|transformers|timm")
 
@@ -39,8 +38,7 @@ class Program(Syntax):
     @cached_property
     def all_calls(self) -> list[Call]:
         """Every call, in the order of the file."""
-        with collector_at_rest():
-            return [call_of(self, node) for node in self.nodes(ast.Call)]
+        return [call_of(self, node) for node in self.nodes(ast.Call)]
 
     @cached_property
     def calls_by_name(self) -> dict[str, list[Call]]:
@@ -71,8 +69,7 @@ class Program(Syntax):
         """The program followed."""
         if not self.is_worth_following:
             return Trace()
-        with collector_at_rest():
-            return trace(self)
+        return trace(self)
 
     @property
     def is_worth_following(self) -> bool:

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridle.auditing.reading.resting import collector_at_rest
 from bridle.findings import Place
 
 VERSION = f"Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -100,7 +99,7 @@ def positioned(node: ast.AST) -> Any:
 
 def parsed(text: str, file: str) -> ast.Module:
     """The tree of a text; ``Unreadable`` where it is not Python 3."""
-    with warnings.catch_warnings(), collector_at_rest():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as for "\d": the text is not ours
         try:
             return ast.parse(text)

@@ -11,7 +11,6 @@ from bridle.auditing.reading.allows import Allows, allows_of
 from bridle.auditing.reading.constants import is_number
 from bridle.auditing.reading.index import Function, Index
 from bridle.auditing.reading.names import found, resolve
-from bridle.auditing.reading.resting import collector_at_rest
 from bridle.auditing.reading.source import Source
 from bridle.auditing.reading.values import Values
 from bridle.findings import Place
@@ -56,8 +55,7 @@ class Syntax:
     @cached_property
     def index(self) -> Index:
         """The one walk over the tree."""
-        with collector_at_rest():
-            return Index(self.tree)
+        return Index(self.tree)
 
     @cached_property
     def lines(self) -> list[str]:

@@ -167,21 +167,20 @@ for i, layer in enumerate(model.model):
 ]
 
 
-def write_notebook(folder: Path) -> Path:
-    """The notebook, with a cell of prose before the code and the outputs left out."""
-    code = [
-        {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": cell.splitlines(True)}
-        for cell in CELLS
-    ]
+def write_notebook(path: Path, cells: list[str] = CELLS, **parts: object) -> Path:
+    """As Jupyter keeps it, with a cell of prose before the code and something printed; ``parts`` are the file's own."""
+    printed = {"output_type": "stream", "name": "stdout", "text": ["tensor(2.3022)\n"]}
     prose = {"cell_type": "markdown", "metadata": {}, "source": ["# Regularization in Machine Learning"]}
-    path = folder / "notebook.ipynb"
-    notebook = {"cells": [prose, *code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    code = [
+        {"cell_type": "code", "metadata": {}, "source": each.splitlines(keepends=True), "outputs": [printed]}
+        for each in cells
+    ]
+    notebook = {"cells": [prose, *code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5, **parts}
     path.write_text(json.dumps(notebook), encoding="utf-8")
     return path
 
 
-def write_script(folder: Path) -> Path:
+def write_script(path: Path) -> Path:
     """The same as a script; what IPython times is run without the clock."""
-    path = folder / "notebook.py"
     path.write_text("\n\n".join(re.sub("^%time ", "", cell) for cell in CELLS) + "\n", encoding="utf-8")
     return path
