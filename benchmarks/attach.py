@@ -9,28 +9,22 @@ penalty in the loss, AdamW's decay, ``torch.optim.swa_utils`` for the average, t
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from rich.table import Table
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import rivals
 import workloads
 from bridle.attaching import attach
-from bridle.comparison.made import made
 from bridle.engine.precision import default_device
-from bridle.results import write_whole
 from measure import Contender, Spread, interleave
-from record import load_before, new_console, path_for
+from record import measure_and_save
 
 TARGET = "L2 + WeightDecay + EMA"
 AT_MOST = 10.0  # percent of a plain step that it may add
@@ -146,44 +140,10 @@ def table(found: Sequence[Overhead]) -> Table:
     return shown
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2, help="threads of every contender (default: 2)")
-    parser.add_argument("--quick", action="store_true", help="a try: few rounds, nothing saved")
-    parser.add_argument(
-        "--out", type=Path, help="where to save (default: benchmarks/results/<date>_attach_<hardware>.json)"
-    )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Measure, print, save."""
-    asked = arguments()
-    console = new_console()
-    torch.set_num_threads(asked.threads)
-    origin = made()
-    console.print(f"{origin['machine']}; {asked.threads} threads")
-    load = load_before(console)
-    effort = QUICK if asked.quick else FULL
-    with threadpool_limits(asked.threads), console.status("Measuring"):
-        found = overheads(effort, default_device())
-    console.print(table(found))
-    if asked.quick and not asked.out:
-        return
-    content = {
-        "benchmark": "attach",
-        "command": "python benchmarks/attach.py",
-        "made": origin,
-        "threads": asked.threads,
-        "load_before": load,
-        "effort": dataclasses.asdict(effort),
-        "outcomes": [{**dataclasses.asdict(each), "verdict": each.verdict} for each in found],
-    }
-    path = asked.out or path_for(origin["machine"], "attach")
-    write_whole(path, json.dumps(content, indent=1) + "\n")
-    console.print(f"Saved as {path}")
+def measure(quick: bool) -> list[Overhead]:
+    """Everything."""
+    return overheads(QUICK if quick else FULL, default_device())
 
 
 if __name__ == "__main__":
-    main()
+    measure_and_save("attach", __doc__, measure, table)

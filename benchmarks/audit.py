@@ -9,13 +9,10 @@ files with Python's own parser. The files are those of the installed torch, the 
 
 from __future__ import annotations
 
-import argparse
 import ast
-import dataclasses
-import json
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +22,7 @@ from torch import nn
 
 from bridle.auditing.audit import audit
 from bridle.auditing.files import audit_files
-from bridle.comparison.made import made
-from bridle.results import write_whole
-from record import load_before, new_console, path_for
+from record import measure_and_save
 
 BATCH = 8
 ROUNDS = 3
@@ -117,7 +112,7 @@ def reading(count: int) -> Timing:
         )
 
 
-def table(found: list[Timing]) -> Table:
+def table(found: Sequence[Timing]) -> Table:
     """One row for each job."""
     shown = Table(title="Time of an audit, median")
     for heading in ("what", "seconds", "at most", "against", "seconds ", "ratio", "verdict"):
@@ -136,42 +131,10 @@ def table(found: list[Timing]) -> Table:
     return shown
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
-    parser.add_argument("--quick", action="store_true", help="a try: a small model, few files, nothing saved")
-    parser.add_argument(
-        "--out", type=Path, help="where to save (default: benchmarks/results/<date>_audit_<hardware>.json)"
-    )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Measure, print, save."""
-    asked = arguments()
-    console = new_console()
-    torch.set_num_threads(asked.threads)
-    origin = made()
-    console.print(f"{origin['machine']}; {asked.threads} threads")
-    load = load_before(console)
-    with console.status("Measuring"):
-        found = [probing(2, 64), reading(100)] if asked.quick else [probing(8, 512), reading(1000)]
-    console.print(table(found))
-    if asked.quick and not asked.out:
-        return
-    content = {
-        "benchmark": "audit",
-        "command": "python benchmarks/audit.py",
-        "made": origin,
-        "threads": asked.threads,
-        "load_before": load,
-        "outcomes": [{**dataclasses.asdict(each), "verdict": each.verdict} for each in found],
-    }
-    path = asked.out or path_for(origin["machine"], "audit")
-    write_whole(path, json.dumps(content, indent=1) + "\n")
-    console.print(f"Saved as {path}")
+def measure(quick: bool) -> list[Timing]:
+    """Both jobs."""
+    return [probing(2, 64), reading(100)] if quick else [probing(8, 512), reading(1000)]
 
 
 if __name__ == "__main__":
-    main()
+    measure_and_save("audit", __doc__, measure, table)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import json
 import os
 import re
 import sys
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any, TypeVar
 
+import torch
 from rich.console import Console
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from bridle.comparison.made import made
+from bridle.results import write_whole
+
+Outcome = TypeVar("Outcome")  # a dataclass with a verdict
 
 RESULTS = Path(__file__).parent / "results"
 PIPE_WIDTH = 170  # columns where the output is no terminal
@@ -31,3 +44,52 @@ def path_for(machine: str, *what: str) -> Path:
     """``results/<date>_<hardware>.json``, with what was measured in front of the hardware."""
     words = re.findall(r"[a-z0-9.]+", re.sub(r"\(r\)|\(tm\)|cpu|processor", " ", machine.lower()))
     return RESULTS / f"{'_'.join([date.today().isoformat(), *what, '-'.join(words)])}.json"
+
+
+def measure_and_save(
+    name: str,
+    description: str | None,
+    measure: Callable[[bool], Sequence[Outcome]],
+    table: Callable[[Sequence[Outcome]], Table],
+) -> None:
+    """A whole benchmark as a program: measure, print, and save all but a quick try.
+
+    ``measure`` is told whether it is to be quick; ``description`` is what ``--help`` says.
+    """
+    asked = arguments(name, description)
+    console = new_console()
+    torch.set_num_threads(asked.threads)
+    origin = made()
+    console.print(f"{origin['machine']}; {asked.threads} threads")
+    load = load_before(console)
+    with threadpool_limits(asked.threads), console.status("Measuring"):
+        found = measure(asked.quick)
+    console.print(table(found))
+    if asked.quick and not asked.out:
+        return
+    content = {
+        "benchmark": name,
+        "command": f"python benchmarks/{name}.py{' --quick' * asked.quick}",
+        "made": origin,
+        "threads": asked.threads,
+        "load_before": load,
+        "outcomes": list(map(outcome_as_json, found)),
+    }
+    path = asked.out or path_for(origin["machine"], name)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
+    console.print(f"Saved as {path}")
+
+
+def outcome_as_json(outcome: Any) -> dict[str, Any]:
+    """All fields of an outcome, and its verdict."""
+    return {**dataclasses.asdict(outcome), "verdict": outcome.verdict}
+
+
+def arguments(name: str, description: str | None) -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
+    parser.add_argument("--quick", action="store_true", help="a try; nothing is saved")
+    saved = f"benchmarks/results/<date>_{name}_<hardware>.json"
+    parser.add_argument("--out", type=Path, help=f"where to save (default: {saved})")
+    return parser.parse_args()

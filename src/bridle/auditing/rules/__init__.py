@@ -1,164 +1,84 @@
-"""The rules: the table of contents. One rule, one file; a new one is a line here, in two places."""
+"""The rules: the table of contents. One rule, one file; a new one is a line here."""
 
 from __future__ import annotations
 
-from bridle.auditing.rule import Rule
-from bridle.auditing.rules import (
-    average_at_wrong_time,
-    average_too_long,
-    average_without_buffers,
-    batch_norm_momentum,
-    batch_norm_without_statistics,
-    best_weights_not_restored,
-    bias_before_norm,
-    channel_dropout_on_sequence,
-    clip_before_unscale,
-    clipped_penalty,
-    constant_norm,
-    dead_output,
-    decay_below_resolution,
-    decay_over_schedule,
-    decay_unit_slip,
-    decay_without_gradient,
-    decayed_bias,
-    decayed_embedding,
-    decayed_scale_invariant,
-    decayed_sparse_embedding,
-    decayed_weight_norm,
-    detached_penalty,
-    double_decay,
-    doubtful_pair,
-    drop_path_without_residual,
-    dropout_before_batch_norm,
-    dropout_on_logits,
-    extreme_dropout,
-    foreign_parameter,
-    frozen_norm_moves,
-    frozen_parameter_moves,
-    gap_in_training_mode,
-    inert_dropout,
-    knob_at_off,
-    l2_inside_adam,
-    late_bound_penalty,
-    max_norm_wrong_axis,
-    mixup_on_sorted_batch,
-    noise_on_ids,
-    norm_after_norm,
-    norm_left_in_decay,
-    one_seed,
-    over_regularized,
-    parameter_twice,
-    penalized_bias,
-    penalty_is_only_gradient,
-    penalty_never_added,
-    penalty_out_of_proportion,
-    penalty_per_micro_batch,
-    random_in_evaluation,
-    relu_on_logits,
-    sam_counts_statistics_twice,
-    scale_free_penalty,
-    selu_with_plain_dropout,
-    smoothed_twice,
-    smoothed_validation_loss,
-    smoothing_too_strong,
-    smoothing_with_class_weights,
-    softmax_before_cross_entropy,
-    stacked_dropout,
-    state_not_saved,
-    stops_on_test_data,
-    subgradient_l1,
-    sum_reduced_loss,
-    swa_without_update_bn,
-    swapped_decay_groups,
-    tied_penalized_twice,
-    tiny_batch_norm,
-    training_in_evaluation_mode,
-    undecayed_scale_invariant,
-    under_regularized,
-    unstated_decay,
-    untrained_parameter,
-    validation_in_training_mode,
-)
+from types import ModuleType
 
-RULES: dict[str, Rule] = {
-    rule.name: rule
-    for rule in map(
-        Rule.of,
-        [
-            average_at_wrong_time,
-            average_too_long,
-            average_without_buffers,
-            batch_norm_momentum,
-            batch_norm_without_statistics,
-            best_weights_not_restored,
-            bias_before_norm,
-            channel_dropout_on_sequence,
-            clip_before_unscale,
-            clipped_penalty,
-            constant_norm,
-            dead_output,
-            decay_below_resolution,
-            decay_over_schedule,
-            decay_unit_slip,
-            decay_without_gradient,
-            decayed_bias,
-            decayed_embedding,
-            decayed_scale_invariant,
-            decayed_sparse_embedding,
-            decayed_weight_norm,
-            detached_penalty,
-            double_decay,
-            doubtful_pair,
-            drop_path_without_residual,
-            dropout_before_batch_norm,
-            dropout_on_logits,
-            extreme_dropout,
-            foreign_parameter,
-            frozen_norm_moves,
-            frozen_parameter_moves,
-            gap_in_training_mode,
-            inert_dropout,
-            knob_at_off,
-            l2_inside_adam,
-            late_bound_penalty,
-            max_norm_wrong_axis,
-            mixup_on_sorted_batch,
-            noise_on_ids,
-            norm_after_norm,
-            norm_left_in_decay,
-            one_seed,
-            over_regularized,
-            parameter_twice,
-            penalized_bias,
-            penalty_is_only_gradient,
-            penalty_never_added,
-            penalty_out_of_proportion,
-            penalty_per_micro_batch,
-            random_in_evaluation,
-            relu_on_logits,
-            sam_counts_statistics_twice,
-            scale_free_penalty,
-            selu_with_plain_dropout,
-            smoothed_twice,
-            smoothed_validation_loss,
-            smoothing_too_strong,
-            smoothing_with_class_weights,
-            softmax_before_cross_entropy,
-            stacked_dropout,
-            state_not_saved,
-            stops_on_test_data,
-            subgradient_l1,
-            sum_reduced_loss,
-            swa_without_update_bn,
-            swapped_decay_groups,
-            tied_penalized_twice,
-            tiny_batch_norm,
-            training_in_evaluation_mode,
-            undecayed_scale_invariant,
-            under_regularized,
-            unstated_decay,
-            untrained_parameter,
-            validation_in_training_mode,
-        ],
-    )
-}
+from bridle.auditing.rule import Rule
+from bridle.auditing.rules import average_at_wrong_time as average_at_wrong_time
+from bridle.auditing.rules import average_too_long as average_too_long
+from bridle.auditing.rules import average_without_buffers as average_without_buffers
+from bridle.auditing.rules import batch_norm_momentum as batch_norm_momentum
+from bridle.auditing.rules import batch_norm_without_statistics as batch_norm_without_statistics
+from bridle.auditing.rules import best_weights_not_restored as best_weights_not_restored
+from bridle.auditing.rules import bias_before_norm as bias_before_norm
+from bridle.auditing.rules import channel_dropout_on_sequence as channel_dropout_on_sequence
+from bridle.auditing.rules import clip_before_unscale as clip_before_unscale
+from bridle.auditing.rules import clipped_penalty as clipped_penalty
+from bridle.auditing.rules import constant_norm as constant_norm
+from bridle.auditing.rules import dead_output as dead_output
+from bridle.auditing.rules import decay_below_resolution as decay_below_resolution
+from bridle.auditing.rules import decay_over_schedule as decay_over_schedule
+from bridle.auditing.rules import decay_unit_slip as decay_unit_slip
+from bridle.auditing.rules import decay_without_gradient as decay_without_gradient
+from bridle.auditing.rules import decayed_bias as decayed_bias
+from bridle.auditing.rules import decayed_embedding as decayed_embedding
+from bridle.auditing.rules import decayed_scale_invariant as decayed_scale_invariant
+from bridle.auditing.rules import decayed_sparse_embedding as decayed_sparse_embedding
+from bridle.auditing.rules import decayed_weight_norm as decayed_weight_norm
+from bridle.auditing.rules import detached_penalty as detached_penalty
+from bridle.auditing.rules import double_decay as double_decay
+from bridle.auditing.rules import doubtful_pair as doubtful_pair
+from bridle.auditing.rules import drop_path_without_residual as drop_path_without_residual
+from bridle.auditing.rules import dropout_before_batch_norm as dropout_before_batch_norm
+from bridle.auditing.rules import dropout_on_logits as dropout_on_logits
+from bridle.auditing.rules import extreme_dropout as extreme_dropout
+from bridle.auditing.rules import foreign_parameter as foreign_parameter
+from bridle.auditing.rules import frozen_norm_moves as frozen_norm_moves
+from bridle.auditing.rules import frozen_parameter_moves as frozen_parameter_moves
+from bridle.auditing.rules import gap_in_training_mode as gap_in_training_mode
+from bridle.auditing.rules import inert_dropout as inert_dropout
+from bridle.auditing.rules import knob_at_off as knob_at_off
+from bridle.auditing.rules import l2_inside_adam as l2_inside_adam
+from bridle.auditing.rules import late_bound_penalty as late_bound_penalty
+from bridle.auditing.rules import max_norm_wrong_axis as max_norm_wrong_axis
+from bridle.auditing.rules import mixup_on_sorted_batch as mixup_on_sorted_batch
+from bridle.auditing.rules import noise_on_ids as noise_on_ids
+from bridle.auditing.rules import norm_after_norm as norm_after_norm
+from bridle.auditing.rules import norm_left_in_decay as norm_left_in_decay
+from bridle.auditing.rules import one_seed as one_seed
+from bridle.auditing.rules import over_regularized as over_regularized
+from bridle.auditing.rules import parameter_twice as parameter_twice
+from bridle.auditing.rules import penalized_bias as penalized_bias
+from bridle.auditing.rules import penalty_is_only_gradient as penalty_is_only_gradient
+from bridle.auditing.rules import penalty_never_added as penalty_never_added
+from bridle.auditing.rules import penalty_out_of_proportion as penalty_out_of_proportion
+from bridle.auditing.rules import penalty_per_micro_batch as penalty_per_micro_batch
+from bridle.auditing.rules import random_in_evaluation as random_in_evaluation
+from bridle.auditing.rules import relu_on_logits as relu_on_logits
+from bridle.auditing.rules import sam_counts_statistics_twice as sam_counts_statistics_twice
+from bridle.auditing.rules import scale_free_penalty as scale_free_penalty
+from bridle.auditing.rules import selu_with_plain_dropout as selu_with_plain_dropout
+from bridle.auditing.rules import smoothed_twice as smoothed_twice
+from bridle.auditing.rules import smoothed_validation_loss as smoothed_validation_loss
+from bridle.auditing.rules import smoothing_too_strong as smoothing_too_strong
+from bridle.auditing.rules import smoothing_with_class_weights as smoothing_with_class_weights
+from bridle.auditing.rules import softmax_before_cross_entropy as softmax_before_cross_entropy
+from bridle.auditing.rules import stacked_dropout as stacked_dropout
+from bridle.auditing.rules import state_not_saved as state_not_saved
+from bridle.auditing.rules import stops_on_test_data as stops_on_test_data
+from bridle.auditing.rules import subgradient_l1 as subgradient_l1
+from bridle.auditing.rules import sum_reduced_loss as sum_reduced_loss
+from bridle.auditing.rules import swa_without_update_bn as swa_without_update_bn
+from bridle.auditing.rules import swapped_decay_groups as swapped_decay_groups
+from bridle.auditing.rules import tied_penalized_twice as tied_penalized_twice
+from bridle.auditing.rules import tiny_batch_norm as tiny_batch_norm
+from bridle.auditing.rules import training_in_evaluation_mode as training_in_evaluation_mode
+from bridle.auditing.rules import undecayed_scale_invariant as undecayed_scale_invariant
+from bridle.auditing.rules import under_regularized as under_regularized
+from bridle.auditing.rules import unstated_decay as unstated_decay
+from bridle.auditing.rules import untrained_parameter as untrained_parameter
+from bridle.auditing.rules import validation_in_training_mode as validation_in_training_mode
+
+FILES = [each for each in vars().copy().values() if isinstance(each, ModuleType) and each.__package__ == __name__]
+RULES: dict[str, Rule] = {rule.name: rule for rule in map(Rule.of, FILES)}
