@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bridle.auditing.audit import audit
-from bridle.auditing.copying import same_randomness
+from bridle.auditing.probing.copying import same_randomness
 from bridle.auditing.reading import read_source
 from bridle.auditing.rules import RULES
 from bridle.findings import Finding

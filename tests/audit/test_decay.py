@@ -31,8 +31,8 @@ from torch.optim import (
     lr_scheduler,
 )
 
-from bridle.auditing.decay import Decay, Decays, measured_decay, stated_by_default
-from bridle.auditing.trials import COUPLED, DECOUPLED, NONE, RESCALED
+from bridle.auditing.shrinkage.decay import Decay, Decays, measured_decay, stated_by_default
+from bridle.auditing.shrinkage.trials import COUPLED, DECOUPLED, NONE, RESCALED
 
 
 def parameters() -> list[nn.Parameter]:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bridle.auditing.functions import Undropped, noted
+from bridle.auditing.probing.functions import Undropped, noted
 
 X = torch.randn(4, 3, 8, generator=torch.Generator().manual_seed(3))
 

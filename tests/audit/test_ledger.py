@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 
-from bridle.auditing.entries import Row
-from bridle.auditing.ledger import Ledger, ledger
-from bridle.auditing.penalties import pulls_of
+from bridle.auditing.shrinkage.entries import Row
+from bridle.auditing.shrinkage.ledger import Ledger, ledger
+from bridle.auditing.shrinkage.penalties import pulls_of
 
 
 class Tied(nn.Module):

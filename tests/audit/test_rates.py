@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 
-from bridle.auditing.rates import learning_rates, rate_of
+from bridle.auditing.shrinkage.rates import learning_rates, rate_of
 from bridle.schedules import linear
 
 STEPS = 60

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.utils import weight_norm
 
 from bridle.auditing.audit import audit
-from bridle.auditing.batch import Batch, logits_of
-from bridle.auditing.losses import Loss
+from bridle.auditing.probing.batch import Batch, logits_of
+from bridle.auditing.probing.layers import drop_rate
+from bridle.auditing.probing.losses import Loss
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.rules import RULES
-from bridle.auditing.setup import Setup, described, drop_rate
 
 X, Y = torch.randn(12, 6), torch.arange(12) % 3
 

@@ -20,8 +20,8 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from bridle.attaching import attach
-from bridle.auditing.strengths import conversion_table, conversions, convert_strength, exactness
-from bridle.auditing.units import UNITS, named
+from bridle.auditing.shrinkage.strengths import conversion_table, conversions, convert_strength, exactness
+from bridle.auditing.shrinkage.units import UNITS, named
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")

@@ -8,11 +8,11 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle.auditing.copying import same_randomness
-from bridle.auditing.passes import LossFunction
+from bridle.auditing.probing.copying import same_randomness
+from bridle.auditing.probing.passes import LossFunction
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.rule import Rule
 from bridle.auditing.rules import RULES
-from bridle.auditing.setup import Setup
 from bridle.findings import Findings
 from bridle.forms import nearest
 from bridle.recipe import Recipe, Regularizer

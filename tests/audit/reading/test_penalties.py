@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bridle.auditing.meaning.penalties import Penalty, penalties_of
 from bridle.auditing.reading import read_source
-from bridle.auditing.reading.penalties import Penalty, penalties_of
 
 HEAD = """
 import torch

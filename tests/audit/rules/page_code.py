@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bridle.auditing.copying import same_randomness
+from bridle.auditing.probing.copying import same_randomness
 from bridle.auditing.rules import RULES
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridle.auditing.copying import same_randomness
+from bridle.auditing.probing.copying import same_randomness
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import read_source
 from bridle.auditing.rules import RULES
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 

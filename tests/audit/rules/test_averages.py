@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_ema_multi_avg_fn, get_swa_avg_fn
 
-from bridle.auditing.averages import Average
+from bridle.auditing.probing.averages import Average
 
 MODEL = nn.Linear(2, 2)
 

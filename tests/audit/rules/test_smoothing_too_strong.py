@@ -10,7 +10,7 @@ from probing import probed, read
 from torch import nn
 from torch.nn import functional as F
 
-from bridle.auditing.smoothing import information
+from bridle.auditing.meaning.smoothing import information
 
 RULE = "smoothing-too-strong"
 

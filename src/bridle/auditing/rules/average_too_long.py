@@ -56,10 +56,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.averages import Average
-from bridle.auditing.averaging import decays
+from bridle.auditing.meaning.averaging import decays
+from bridle.auditing.probing.averages import Average
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -51,9 +51,9 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from bridle.auditing.meaning.stated import stated_number
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
-from bridle.auditing.stated import stated_number
 from bridle.findings import Finding
 
 SEVERITY = "error"

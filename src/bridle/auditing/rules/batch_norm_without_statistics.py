@@ -50,9 +50,9 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from bridle.auditing.passes import run
+from bridle.auditing.probing.passes import run
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "warning"

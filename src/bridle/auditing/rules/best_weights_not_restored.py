@@ -73,9 +73,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import held_by
+from bridle.auditing.meaning.wording import words
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.tracing import held_by
-from bridle.auditing.wording import words
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -64,10 +64,10 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from bridle.auditing.batch import same
-from bridle.auditing.functions import CHANNELWISE, Use
-from bridle.auditing.passes import Call
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.functions import CHANNELWISE, Use
+from bridle.auditing.probing.passes import Call
+from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -41,7 +41,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "error"

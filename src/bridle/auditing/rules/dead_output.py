@@ -56,9 +56,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bridle.auditing.batch import logits_of
-from bridle.auditing.copying import copied
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.batch import logits_of
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.setup import Setup, described
 from bridle.findings import Finding
 from bridle.results import Study
 

@@ -43,10 +43,10 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from bridle.auditing.decay import DECOUPLED, NONE
-from bridle.auditing.groups import Group
+from bridle.auditing.probing.groups import Group
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Optimizer, Program
-from bridle.auditing.setup import Setup
+from bridle.auditing.shrinkage.decay import DECOUPLED, NONE
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -38,8 +38,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bridle.auditing.decay import COUPLED, DECOUPLED
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.setup import Setup
+from bridle.auditing.shrinkage.decay import COUPLED, DECOUPLED
 from bridle.findings import Finding
 
 SEVERITY = "note"

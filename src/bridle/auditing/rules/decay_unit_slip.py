@@ -34,9 +34,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bridle.auditing.decay import DECOUPLED
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
+from bridle.auditing.shrinkage.decay import DECOUPLED
 from bridle.findings import Finding
 
 SEVERITY = "warning"

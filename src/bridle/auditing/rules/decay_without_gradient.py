@@ -41,8 +41,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from bridle.auditing.decay import RESCALED, measured_decay
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.setup import Setup
+from bridle.auditing.shrinkage.decay import RESCALED, measured_decay
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -40,8 +40,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.decay import NONE
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.setup import Setup, described
+from bridle.auditing.shrinkage.decay import NONE
 from bridle.findings import Finding
 
 SEVERITY = "note"

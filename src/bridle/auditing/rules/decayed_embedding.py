@@ -40,8 +40,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from bridle.auditing.decay import COUPLED, DECOUPLED
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.setup import Setup
+from bridle.auditing.shrinkage.decay import COUPLED, DECOUPLED
 from bridle.findings import Finding
 
 SEVERITY = "note"

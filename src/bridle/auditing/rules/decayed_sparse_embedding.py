@@ -36,9 +36,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle.auditing.decay import innermost
-from bridle.auditing.groups import Group
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.groups import Group
+from bridle.auditing.probing.setup import Setup, described
+from bridle.auditing.shrinkage.decay import innermost
 from bridle.findings import Finding
 
 SEVERITY = "error"

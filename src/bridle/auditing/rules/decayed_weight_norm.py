@@ -45,10 +45,10 @@ from collections.abc import Iterator
 
 import torch
 
-from bridle.auditing.copying import copied
-from bridle.auditing.decay import NONE
-from bridle.auditing.passes import run
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.passes import run
+from bridle.auditing.probing.setup import Setup, described
+from bridle.auditing.shrinkage.decay import NONE
 from bridle.findings import Finding
 
 SEVERITY = "note"

@@ -56,9 +56,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.penalties import penalties_of
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.reading.penalties import penalties_of
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "error"

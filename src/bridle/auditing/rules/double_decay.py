@@ -51,10 +51,10 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from bridle.auditing.decay import NONE
+from bridle.auditing.meaning.penalties import penalties_of
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
-from bridle.auditing.reading.penalties import penalties_of
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.shrinkage.decay import NONE
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -83,8 +83,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bridle.auditing.passes import Call, run
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.passes import Call, run
+from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -61,8 +61,9 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from bridle.auditing.passes import Call, Pass, run
-from bridle.auditing.setup import Setup, described, drop_rate
+from bridle.auditing.probing.layers import drop_rate
+from bridle.auditing.probing.passes import Call, Pass, run
+from bridle.auditing.probing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "warning"

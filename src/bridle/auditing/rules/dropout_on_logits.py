@@ -41,9 +41,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bridle.auditing.batch import same
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "error"

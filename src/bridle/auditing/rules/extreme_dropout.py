@@ -41,9 +41,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.stated import stated_number
+from bridle.auditing.probing.layers import drop_rate
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup, drop_rate
-from bridle.auditing.stated import stated_number
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -63,9 +63,9 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from bridle.auditing.passes import Call
+from bridle.auditing.probing.passes import Call
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.record import Record
-from bridle.auditing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "error"

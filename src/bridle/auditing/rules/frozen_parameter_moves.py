@@ -61,8 +61,8 @@ from collections.abc import Iterator
 from torch import Tensor
 from torch.optim import Optimizer
 
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.record import Record
-from bridle.auditing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "error"

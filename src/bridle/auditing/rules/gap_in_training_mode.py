@@ -64,12 +64,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bridle.auditing.batch import scalar_of
+from bridle.auditing.meaning.tracing import Loop, assigned, definition_of, loops_around
+from bridle.auditing.meaning.wording import EVALUATION, TEST, TRAINING, VALIDATION, speaks_of, words
+from bridle.auditing.probing.batch import scalar_of
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
 from bridle.auditing.reading.calls import is_under_no_grad
-from bridle.auditing.setup import Setup
-from bridle.auditing.tracing import Loop, assigned, definition_of, loops_around
-from bridle.auditing.wording import EVALUATION, TEST, TRAINING, VALIDATION, speaks_of, words
 from bridle.findings import Finding
 
 SEVERITY = "note"

@@ -73,10 +73,11 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from bridle.auditing.batch import same
-from bridle.auditing.passes import Pass
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.layers import DROPOUTS, drop_rate
+from bridle.auditing.probing.passes import Pass
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.record import Record
-from bridle.auditing.setup import DROPOUTS, Setup, described, drop_rate
 from bridle.findings import Finding
 
 SEVERITY = "note"

@@ -34,9 +34,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.decay import RESCALED
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import UNKNOWN, Program
-from bridle.auditing.setup import Setup
+from bridle.auditing.shrinkage.decay import RESCALED
 from bridle.findings import Finding
 
 SEVERITY = "warning"

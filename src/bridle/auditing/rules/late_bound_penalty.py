@@ -38,9 +38,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.penalties import penalties_of
 from bridle.auditing.reading import Program
 from bridle.auditing.reading.index import defaults
-from bridle.auditing.reading.penalties import penalties_of
 from bridle.findings import Finding
 
 SEVERITY = "error"

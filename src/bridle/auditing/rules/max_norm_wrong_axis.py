@@ -43,8 +43,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.weights import is_own_parameter
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.reading.weights import is_own_parameter
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -58,8 +58,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import definition_of, leads_to, loops_around, made_by, maker, reached
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.tracing import definition_of, leads_to, loops_around, made_by, maker, reached
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -42,10 +42,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bridle.auditing.modes import network_of
+from bridle.auditing.meaning.modes import network_of
+from bridle.auditing.meaning.tracing import factors, leads_to, made_by, targets
+from bridle.auditing.meaning.wording import words
 from bridle.auditing.reading import Program
-from bridle.auditing.tracing import factors, leads_to, made_by, targets
-from bridle.auditing.wording import words
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -52,8 +52,8 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from bridle.auditing.batch import same
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "note"

@@ -32,9 +32,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import calls_within, definition_of, methods, targets
+from bridle.auditing.meaning.wording import words
 from bridle.auditing.reading import Program
-from bridle.auditing.tracing import calls_within, definition_of, methods, targets
-from bridle.auditing.wording import words
 from bridle.findings import Finding
 from bridle.results import Study
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -58,11 +58,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bridle.auditing.copying import copied
-from bridle.auditing.penalties import Pull, pulls_of
+from bridle.auditing.meaning.penalties import Penalty, penalties_of
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
-from bridle.auditing.reading.penalties import Penalty, penalties_of
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.shrinkage.penalties import Pull, pulls_of
 from bridle.findings import Finding
 
 SEVERITY = "warning"

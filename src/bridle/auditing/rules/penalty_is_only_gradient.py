@@ -61,12 +61,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.copying import copied
-from bridle.auditing.decay import RESCALED, Decays
-from bridle.auditing.groups import Group
-from bridle.auditing.passes import run
-from bridle.auditing.penalties import filled, pulls_of
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.groups import Group
+from bridle.auditing.probing.passes import run
+from bridle.auditing.probing.setup import Setup, described
+from bridle.auditing.shrinkage.decay import RESCALED, Decays
+from bridle.auditing.shrinkage.penalties import filled, pulls_of
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -54,10 +54,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.penalties import Penalty, penalties_of
+from bridle.auditing.meaning.reaching import Path, Reach, Step
+from bridle.auditing.meaning.ways import ways_of
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.reading.penalties import Penalty, penalties_of
-from bridle.auditing.reading.reaching import Path, Reach, Step
-from bridle.auditing.reading.ways import ways_of
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -47,7 +47,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "warning"

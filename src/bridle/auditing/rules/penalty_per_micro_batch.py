@@ -53,9 +53,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.penalties import Penalty, penalties_of
+from bridle.auditing.meaning.reaching import Path, Step
 from bridle.auditing.reading import Program
-from bridle.auditing.reading.penalties import Penalty, penalties_of
-from bridle.auditing.reading.reaching import Path, Step
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -62,12 +62,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bridle.auditing.batch import same
-from bridle.auditing.passes import Pass
+from bridle.auditing.meaning.stated import stated_number
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.passes import Pass
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Call as Written
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
-from bridle.auditing.stated import stated_number
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -40,8 +40,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -74,8 +74,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bridle.auditing.probing.setup import described
 from bridle.auditing.record import Record
-from bridle.auditing.setup import described
 from bridle.findings import Finding
 
 SEVERITY = "warning"

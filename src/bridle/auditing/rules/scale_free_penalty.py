@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.setup import Setup, described
+from bridle.auditing.probing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "note"

@@ -41,10 +41,10 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from bridle.auditing.batch import same
-from bridle.auditing.functions import Use
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.functions import Use
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program, meaningful
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "warning"

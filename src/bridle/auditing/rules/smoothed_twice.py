@@ -45,9 +45,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.smoothing import smoothed_targets
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
-from bridle.auditing.smoothing import smoothed_targets
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -59,9 +59,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.smoothing import classes_of, information, smoothing_calls
+from bridle.auditing.meaning.wording import EVALUATION, VALIDATION, speaks_of
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.smoothing import classes_of, information, smoothing_calls
-from bridle.auditing.wording import EVALUATION, VALIDATION, speaks_of
 from bridle.findings import Finding
 
 SEVERITY = "note"

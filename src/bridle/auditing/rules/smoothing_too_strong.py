@@ -41,9 +41,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.smoothing import classes_of, information, smoothing_calls
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
-from bridle.auditing.smoothing import classes_of, information, smoothing_calls
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -46,10 +46,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from bridle.auditing.meaning.smoothing import smoothing_calls
+from bridle.auditing.meaning.tracing import given, held_by, maker
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
-from bridle.auditing.smoothing import smoothing_calls
-from bridle.auditing.tracing import given, held_by, maker
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -45,11 +45,11 @@ from collections.abc import Iterator
 
 import torch
 
-from bridle.auditing.copying import copied
-from bridle.auditing.losses import Loss
-from bridle.auditing.passes import run
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.losses import Loss
+from bridle.auditing.probing.passes import run
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "error"

@@ -44,10 +44,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bridle.auditing.batch import same
-from bridle.auditing.functions import ATTENTION, Use
+from bridle.auditing.probing.batch import same
+from bridle.auditing.probing.functions import ATTENTION, Use
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Op, Program, meaningful
-from bridle.auditing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -70,9 +70,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import definition_of, made_by
+from bridle.auditing.meaning.wording import words
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.tracing import definition_of, made_by
-from bridle.auditing.wording import words
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -63,9 +63,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import assigned, calls_within, targets
+from bridle.auditing.meaning.wording import BEST, about_test, names, speaks_of
 from bridle.auditing.reading import Program
-from bridle.auditing.tracing import assigned, calls_within, targets
-from bridle.auditing.wording import BEST, about_test, names, speaks_of
 from bridle.findings import Finding
 
 SEVERITY = "error"

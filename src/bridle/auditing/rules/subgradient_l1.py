@@ -58,8 +58,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.penalties import penalties_of
 from bridle.auditing.reading import Program
-from bridle.auditing.reading.penalties import penalties_of
 from bridle.findings import Finding
 from bridle.recipe import Recipe
 

@@ -42,13 +42,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bridle.auditing.decay import COUPLED
+from bridle.auditing.meaning.penalties import penalties_of
+from bridle.auditing.meaning.reaching import Reach
+from bridle.auditing.meaning.ways import ways_of
+from bridle.auditing.probing.setup import Setup
 from bridle.auditing.reading import Program
 from bridle.auditing.reading.losses import Loss
-from bridle.auditing.reading.penalties import penalties_of
-from bridle.auditing.reading.reaching import Reach
-from bridle.auditing.reading.ways import ways_of
-from bridle.auditing.setup import Setup
+from bridle.auditing.shrinkage.decay import COUPLED
 from bridle.findings import Finding
 
 SEVERITY = "warning"

@@ -63,17 +63,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.averages import Average
-from bridle.auditing.averaging import (
+from bridle.auditing.meaning.averaging import (
     AVERAGED,
     averages_buffers,
     estimates_statistics,
     is_exponential,
     is_used,
 )
-from bridle.auditing.modes import has_batch_norm
+from bridle.auditing.meaning.modes import has_batch_norm
+from bridle.auditing.probing.averages import Average
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "error"

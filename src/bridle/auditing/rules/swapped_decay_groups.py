@@ -45,8 +45,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
-from bridle.auditing.setup import Setup, described
 from bridle.findings import Finding
 
 SEVERITY = "error"

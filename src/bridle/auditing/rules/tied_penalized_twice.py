@@ -48,8 +48,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from bridle.auditing.copying import copied
-from bridle.auditing.setup import Setup
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
 
 SEVERITY = "warning"

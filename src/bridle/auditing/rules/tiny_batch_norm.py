@@ -60,10 +60,10 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
+from bridle.auditing.meaning.stated import stated_number
+from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
 from bridle.auditing.record import LayerSeen, Record
-from bridle.auditing.setup import Setup, described
-from bridle.auditing.stated import stated_number
 from bridle.findings import Finding
 
 SEVERITY = "warning"

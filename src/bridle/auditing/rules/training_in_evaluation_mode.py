@@ -64,11 +64,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bridle.auditing.modes import meant, mode_matters
+from bridle.auditing.meaning.modes import meant, mode_matters
+from bridle.auditing.meaning.tracing import Loop, leads_to, reached
+from bridle.auditing.probing.setup import described
 from bridle.auditing.reading import Program
 from bridle.auditing.record import Record
-from bridle.auditing.setup import described
-from bridle.auditing.tracing import Loop, leads_to, reached
 from bridle.findings import Finding
 
 SEVERITY = "error"

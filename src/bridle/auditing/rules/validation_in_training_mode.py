@@ -63,12 +63,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle.auditing.modes import mode_matters, starts_in_evaluation
+from bridle.auditing.meaning.modes import mode_matters, starts_in_evaluation
+from bridle.auditing.meaning.tracing import Function, loops_around
+from bridle.auditing.meaning.wording import words
+from bridle.auditing.probing.setup import described
 from bridle.auditing.reading import Evaluation, Program
 from bridle.auditing.record import QuietSeen, Record
-from bridle.auditing.setup import described
-from bridle.auditing.tracing import Function, loops_around
-from bridle.auditing.wording import words
 from bridle.findings import Finding
 
 SEVERITY = "error"

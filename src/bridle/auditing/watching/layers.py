@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
+from bridle.auditing.probing.layers import drop_rate
 from bridle.auditing.record import LayerSeen
-from bridle.auditing.setup import drop_rate
 from bridle.auditing.watching.hook import Hook
 from bridle.auditing.watching.passes import Event, Pass, Passes
 from bridle.places.module import LayerModule

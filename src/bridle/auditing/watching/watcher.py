@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import LBFGS, Optimizer
 
+from bridle.auditing.probing.layers import unwrapped
 from bridle.auditing.record import Record
 from bridle.auditing.rule import Rule
-from bridle.auditing.setup import unwrapped
 from bridle.auditing.watching.average import Average
 from bridle.auditing.watching.hook import Hook
 from bridle.auditing.watching.layers import DropoutHook, NormHook, layers_of

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle.auditing.decay import Decay, Decays, stated_by_default
-from bridle.auditing.penalties import Pull, pulls_of
-from bridle.auditing.rates import rate_of
-from bridle.auditing.trials import DECOUPLED, RESCALED
+from bridle.auditing.shrinkage.decay import Decay, Decays, stated_by_default
+from bridle.auditing.shrinkage.penalties import Pull, pulls_of
+from bridle.auditing.shrinkage.rates import rate_of
+from bridle.auditing.shrinkage.trials import DECOUPLED, RESCALED
 
 FROZEN, OUTSIDE, PENALTY = "frozen", "not in the optimizer", "penalty"
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)

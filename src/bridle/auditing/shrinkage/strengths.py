@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bridle.auditing.columns import table
-from bridle.auditing.trials import COUPLED, DECOUPLED
-from bridle.auditing.units import MEANINGS, UNITS, Given, Unit, named
+from bridle.auditing.shrinkage.columns import table
+from bridle.auditing.shrinkage.trials import COUPLED, DECOUPLED
+from bridle.auditing.shrinkage.units import MEANINGS, UNITS, Given, Unit, named
 from bridle.schedules import is_number
 
 ALWAYS, SAME_OPTIMIZER = "exact", "exact with the same optimizer"

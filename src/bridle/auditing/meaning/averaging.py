@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridle.auditing.counting import times
+from bridle.auditing.meaning.counting import times
+from bridle.auditing.meaning.tracing import calls_of, factors, given, held_by, made_by
+from bridle.auditing.meaning.wording import words
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.tracing import calls_of, factors, given, held_by, made_by
-from bridle.auditing.wording import words
 
 AVERAGED = "torch.optim.swa_utils.AveragedModel"
 EMA_FUNCTIONS = ("torch.optim.swa_utils.get_ema_multi_avg_fn", "torch.optim.swa_utils.get_ema_avg_fn")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridle.auditing.trials import COUPLED, DECOUPLED
+from bridle.auditing.shrinkage.trials import COUPLED, DECOUPLED
 from bridle.forms import nearest
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bridle.auditing.batch import Batch, logits_of, scalar_of
-from bridle.auditing.copying import SEED, seeded, undisturbed
+from bridle.auditing.probing.batch import Batch, logits_of, scalar_of
+from bridle.auditing.probing.copying import SEED, seeded, undisturbed
 
 LossFunction = Callable[[Any, Any], Any]
 

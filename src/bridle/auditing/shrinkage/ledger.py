@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle.auditing.columns import table
-from bridle.auditing.decay import innermost
-from bridle.auditing.entries import Row, rows_of
-from bridle.auditing.rates import Rates, rates_array
+from bridle.auditing.shrinkage.columns import table
+from bridle.auditing.shrinkage.decay import innermost
+from bridle.auditing.shrinkage.entries import Row, rows_of
+from bridle.auditing.shrinkage.rates import Rates, rates_array
 
 COLUMNS = {  # and whether they hold words, which stand to the left
     "parameter": True,
@@ -91,8 +91,8 @@ def ledger(
 
     ``steps`` are the optimizer steps to come, and ``lr_schedule`` what moves the learning rate in them: a scheduler, a
     function from the step to a factor, the rates themselves, or nothing, when it stays. A scheduler's ``step()`` is
-    called once in ``every`` optimizer steps, see :func:`bridle.auditing.rates.learning_rates`. ``penalty(model)`` is
-    what the loop adds to the loss.
+    called once in ``every`` optimizer steps, see :func:`bridle.auditing.shrinkage.rates.learning_rates`.
+    ``penalty(model)`` is what the loop adds to the loss.
 
     >>> import torch
     >>> from torch import nn

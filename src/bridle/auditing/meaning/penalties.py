@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
+from bridle.auditing.meaning.measures import measures
+from bridle.auditing.meaning.reaching import Path, Reach, Step
+from bridle.auditing.meaning.ways import ways_of
+from bridle.auditing.meaning.weights import weights
 from bridle.auditing.reading.calls import Call, call_of, is_no_grad
 from bridle.auditing.reading.index import Function
-from bridle.auditing.reading.measures import measures
-from bridle.auditing.reading.reaching import Path, Reach, Step
 from bridle.auditing.reading.syntax import Syntax
-from bridle.auditing.reading.ways import ways_of
-from bridle.auditing.reading.weights import weights
 from bridle.findings import Place
 
 ORDER = ("loss", "unknown", "reported", "unused")  # of several ends, the first counts

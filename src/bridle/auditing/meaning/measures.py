@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bridle.auditing.meaning.weights import Weights, weights
 from bridle.auditing.reading.calls import Call, call_of
 from bridle.auditing.reading.constants import UNKNOWN
 from bridle.auditing.reading.syntax import Syntax
-from bridle.auditing.reading.weights import Weights, weights
 
 SQUARES = ("torch.square", "keras.ops.square", "tensorflow.square", "tensorflow.math.square", "method:square")
 POWERS = ("torch.pow", "keras.ops.power", "tensorflow.pow", "tensorflow.math.pow", "method:pow")

@@ -16,22 +16,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle.auditing.batch import Batch
-from bridle.auditing.copying import copied
-from bridle.auditing.functions import Undropped, Use, noted
-from bridle.auditing.groups import Group, groups_of
-from bridle.auditing.losses import Loss
-from bridle.auditing.passes import LossFunction, Pass, run
-from bridle.auditing.rates import learning_rates
+from bridle.auditing.probing.batch import Batch
+from bridle.auditing.probing.copying import copied
+from bridle.auditing.probing.functions import Undropped, Use, noted
+from bridle.auditing.probing.groups import Group, groups_of
+from bridle.auditing.probing.layers import (
+    BATCH_NORMS,
+    MAPPINGS,
+    NORMS,
+    UNCHANGED,
+    drop_rate,
+    takes_no_scale,
+    unwrapped,
+    without_eps,
+)
+from bridle.auditing.probing.losses import Loss
+from bridle.auditing.probing.passes import LossFunction, Pass, run
+from bridle.auditing.shrinkage.rates import learning_rates
 
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-MAPPINGS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.Embedding, nn.EmbeddingBag)  # even to one unit
-BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
-DROPOUTS = (nn.modules.dropout._DropoutNd,)
 ALONG = 1e-4  # in double precision; ordinary layers are near 1e-2, those in front of a norm far below (its eps)
-SMALL = 1e-14  # eps of a norm in double precision
-SCALE = 3.0  # by which a norm's input is multiplied
-UNCHANGED = 1e-3  # relative: a norm's eps is what is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,50 +331,6 @@ class Setup:
         held = {name: each for name, each in self.parameters.items() if each.requires_grad}
         found = torch.autograd.grad(value.sum(), list(held.values()), allow_unused=True, retain_graph=True)
         return {name: each.detach() for name, each in zip(held, found, strict=True) if each is not None}
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The module within ``torch.compile``, ``DistributedDataParallel`` and ``DataParallel``."""
-    inner = getattr(model, "_orig_mod", model)
-    if isinstance(inner, nn.parallel.DistributedDataParallel | nn.DataParallel):
-        return unwrapped(inner.module)
-    return inner
-
-
-def without_eps(model: nn.Module) -> nn.Module:
-    """The same, with an eps in its norms that double precision does not need to be larger."""
-    for module in model.modules():
-        for name in ("eps", "epsilon", "variance_epsilon"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, SMALL)
-    return model
-
-
-def drop_rate(module: nn.Module) -> float | None:
-    """The share that a dropout-like module drops; None for any other module."""
-    if isinstance(module, DROPOUTS):
-        return float(module.p)
-    if "drop" not in type(module).__name__.lower():
-        return None
-    rates = [getattr(module, name, None) for name in ("p", "drop_prob", "rate", "drop_rate")]
-    return next((float(each) for each in rates if isinstance(each, int | float)), None)
-
-
-def takes_no_scale(module: nn.Module, entered: Tensor | None) -> bool:
-    """Whether a module with vectors for parameters gives the same when its input is multiplied: it normalizes."""
-    held = list(module.parameters(recurse=False))
-    if entered is None or not held or not entered.is_floating_point() or entered.abs().max() < 1e-3:
-        return False
-    if max(sum(size > 1 for size in each.shape) for each in held) > 1:
-        return False
-    try:
-        with torch.no_grad():
-            once, scaled = module(entered), module(SCALE * entered)
-    except Exception:  # it needs more than one argument
-        return False
-    if not isinstance(once, Tensor) or once.shape != entered.shape:
-        return False
-    return bool((once - scaled).norm() <= UNCHANGED * once.norm()) and bool(once.norm() > 0)
 
 
 def described(names: Sequence[str], most: int = 3) -> str:

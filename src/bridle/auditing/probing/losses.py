@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bridle.auditing.batch import scalar_of
+from bridle.auditing.probing.batch import scalar_of
 
 LossFunction = Callable[[Any, Any], Any]
 MARGIN = 40.0  # between the right logit and the others: the softmax of it is 1 to every digit of a double

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from bridle.auditing.meaning.weights import calls_of
 from bridle.auditing.reading.index import Function, defaults
 from bridle.auditing.reading.names import found
 from bridle.auditing.reading.syntax import Syntax
-from bridle.auditing.reading.weights import calls_of
 
 RETURNED = ("training_step", "compute_loss", "train_loss_fn", "closure")
 

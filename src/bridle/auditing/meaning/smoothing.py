@@ -6,8 +6,8 @@ import ast
 import math
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import call_at, factors, leads_to, maker
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.tracing import call_at, factors, leads_to, maker
 
 # Where each of the calls that smooth takes its share, and what it is where that is not stated.
 STATED: dict[str, tuple[int | None, str, float]] = {

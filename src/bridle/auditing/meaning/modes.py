@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle.auditing.meaning.tracing import call_at, given, made_by, maker
 from bridle.auditing.reading import Call, Network, Op, Program
-from bridle.auditing.tracing import call_at, given, made_by, maker
 
 # Models of Hugging Face whose usual configurations drop, by 0.1.
 DROPPING = re.compile(

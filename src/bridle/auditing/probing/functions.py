@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from bridle.auditing.passes import first_tensor, hookable, kept
+from bridle.auditing.probing.passes import first_tensor, hookable, kept
 
 Function = Callable[..., Any]
 

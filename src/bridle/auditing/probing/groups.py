@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle.auditing.decay import Decay, Decays, stated_by_default
+from bridle.auditing.shrinkage.decay import Decay, Decays, stated_by_default
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from bridle.auditing.meaning.reaching import RETURNED, Path, Reach, Step, Stop, end
+from bridle.auditing.meaning.weights import calls_of
 from bridle.auditing.reading.calls import call_of
-from bridle.auditing.reading.reaching import RETURNED, Path, Reach, Step, Stop, end
-from bridle.auditing.reading.weights import calls_of
 
 MOST = 400  # stops on the ways of one value
 REPORTS = re.compile(

@@ -16,8 +16,18 @@ from typing import Any, NamedTuple
 
 from torch.optim import Optimizer
 
-from bridle.auditing.rates import options_of, rate_of
-from bridle.auditing.trials import KINDS, MANY, RATE, STRENGTH, Reaction, Traits, long_run, own_options, traits_of
+from bridle.auditing.shrinkage.rates import options_of, rate_of
+from bridle.auditing.shrinkage.trials import (
+    KINDS,
+    MANY,
+    RATE,
+    STRENGTH,
+    Reaction,
+    Traits,
+    long_run,
+    own_options,
+    traits_of,
+)
 
 NONE, DECOUPLED, COUPLED, RESCALED = KINDS
 UNUSED = "the optimizer does not use it"

@@ -7,8 +7,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from bridle.auditing.meaning.tracing import call_at, calls_of, definition_of, held_by, maker
 from bridle.auditing.reading import Call, Program
-from bridle.auditing.tracing import call_at, calls_of, definition_of, held_by, maker
 
 # Rows for training and for testing.
 ROWS = {"MNIST": (60_000, 10_000), "FashionMNIST": (60_000, 10_000), "KMNIST": (60_000, 10_000)}

@@ -1,0 +1,1 @@
+"""What a program means beyond its syntax: where values come from, what is penalized, averaged, smoothed, counted."""
