@@ -1,9 +1,8 @@
 """Formulas that are weighted sums, computed for all parameters at once.
 
 Most formulas on parameters are sums of their arrays, each weighted by a number that only knobs and the step decide:
-L2's ``g + 2 · strength · w``, weight decay, EMA. The NumPy form, evaluated on ones and zeros, tells the weights, and
-torch's foreach functions then change all parameters in a few calls. Whether a formula is such a sum is found out by
-trying it.
+L2's ``g + 2 · strength · w``, weight decay, EMA. The NumPy form, evaluated on 1 and 0, tells the weights, and torch's
+foreach functions then change all parameters in a few calls. Whether a formula is such a sum is found out by trying it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from bridle.places import Average, Gradient, Loss, Weight
 from bridle.places.declare import Placed
 from bridle.schedules import LAST
 
-Formula = Callable[..., Sequence[Any]]  # of NumPy's arrays
+Formula = Callable[..., Sequence[Any]]  # of NumPy's arrays and numbers
 Weights = list[tuple[float, ...]]  # of each result, for two arrays
 ROUNDING = 1e-12
 TRIES = 64  # numbers of all sizes that a formula is tried on
@@ -86,14 +85,15 @@ class Sum:
     """A weighted sum of one array or two: its weights, evaluated again only when the keywords have changed."""
 
     def __init__(self, formula: Formula, count: int) -> None:
-        self.formula, self.ones = formula, [*np.eye(count)]
+        self.formula = formula
+        self.ones = [[np.float64(at == one) for at in range(count)] for one in range(count)]
         self.keywords: dict[str, Any] | None = None
         self.weights: Weights = []
 
     def at(self, keywords: dict[str, Any]) -> Weights:
         """For each result, the weight of the first array and that of the second, 0 if there is none."""
         if keywords is not self.keywords:
-            results = self.formula(*self.ones, **keywords)
-            self.weights = [(*map(float, each), 0.0)[:2] for each in results]
+            results = [self.formula(*each, **keywords) for each in self.ones]
+            self.weights = [(*map(float, each), 0.0)[:2] for each in zip(*results, strict=True)]
             self.keywords = keywords
         return self.weights

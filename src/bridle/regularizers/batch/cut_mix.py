@@ -67,16 +67,27 @@ def cut_mix(  # noqa: PLR0917  (four kinds of noise)
     wide = torch.promote_types(x.dtype, torch.float32)
     area = (coin < rate) * beta(u.to(wide), v.to(wide), alpha)
     if layout.image:
-        half = area.sqrt() / 2
-        vertical, horizontal = torch.as_tensor(layout.centers, dtype=wide, device=x.device)
-        pasted = ((vertical - spots[..., :1]).abs() < half) & ((horizontal - spots[..., -1:]).abs() < half)
-        counted = pasted
+        pasted, share = box(area.sqrt() / 2, spots, layout)
     else:
         pasted = spots[..., torch.as_tensor(layout.first_of_group, device=x.device)] < area
         counted = pasted[..., torch.as_tensor(layout.firsts, device=x.device)]
-    share = counted.sum(-1, keepdim=True).to(wide) / counted.shape[-1]
+        share = counted.sum(-1, keepdim=True).to(wide) / counted.shape[-1]
     mixed = (1 - share) * y + share * torch.roll(y, 1, -2)
     return torch.where(pasted, torch.roll(x, 1, -2), x), mixed.to(y.dtype)
+
+
+def box(half: Tensor, spots: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Half of a side (..., 1, 1), noise (..., batch, features) -> the pixels in the box, and their share.
+
+    A box is where some rows and some columns of the image meet, so few numbers have to be compared.
+    """
+    centers = torch.as_tensor(layout.centers, dtype=half.dtype, device=half.device)
+    vertical, horizontal = centers.unflatten(-1, layout.image_shape)[:, 0]
+    rows = (vertical[:, 0] - spots[..., :1]).abs() < half
+    columns = (horizontal[0] - spots[..., -1:]).abs() < half
+    counted = rows.sum(-1, keepdim=True) * columns.sum(-1, keepdim=True)
+    inside = (rows.unsqueeze(-1) & columns.unsqueeze(-2)).unsqueeze(-3)
+    return inside.expand(*inside.shape[:-3], *layout.image_shape).flatten(-3), counted.to(half.dtype) / vertical.numel()
 
 
 def beta(u: Tensor, v: Tensor, alpha: float | Tensor) -> Tensor:
