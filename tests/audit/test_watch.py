@@ -48,6 +48,23 @@ def test_hooks_are_few_and_off_behind_the_block() -> None:
     assert hooks_on(model, optimizer) == 0
 
 
+def test_dropouts_that_every_pass_calls_lose_their_hooks_and_are_still_seen() -> None:
+    model = with_norm_and_dropout()
+    optimizer = sgd(model)
+    with watch(model, optimizer) as watcher:
+        train(model, optimizer, steps=3)
+        assert len(model[3]._forward_pre_hooks) == 1
+        train(model, optimizer, steps=5)
+        assert len(model[3]._forward_pre_hooks) == 0
+        validate(model)
+        train(model, optimizer, steps=2)
+        model.eval()
+        train(model, optimizer, steps=3)
+    dropout = next(each for each in watcher.record.layers if each.kind == "dropout")
+    assert (dropout.trained, dropout.rested, dropout.quiet) == (10, 3, 4)
+    assert set(watcher.findings.rules) == {"validation-in-training-mode", "training-in-evaluation-mode"}
+
+
 def test_hooks_are_off_and_what_was_seen_remains_when_the_loop_fails() -> None:
     model = with_norm_and_dropout()
     optimizer = sgd(model)

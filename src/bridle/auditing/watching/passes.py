@@ -73,6 +73,7 @@ class Passes:
         self.running = False  # whether it has not been counted yet
         self.inside = False  # whether the optimizer's step runs
         self.learning = 0
+        self.strays = 0  # passes in which the model itself was not called
         self.modes, self.quiet, self.twice = Modes(), Quiet(), Twice(searches=searches)
 
     def go_through(self) -> None:
@@ -108,6 +109,7 @@ class Passes:
             _, learns, training, *_ = event
             self.now = Pass(learns=learns, training=training, inside=self.inside, version=0, opener=layer)
             self.running = True
+            self.strays += 1
         return self.now
 
     def end(self) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import LBFGS, Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from bridle.auditing.probing.layers import unwrapped
 from bridle.auditing.record import Record
@@ -47,6 +48,8 @@ class Watcher:
         self.layers = list(layers_of(self.model, self.passes))
         names = names_in(self.model, self.optimizer)
         self.frozen, self.weights = Frozen(names), Weights(names, self.optimizer)
+        self.root: RootHook | None = None
+        self.dropouts: list[tuple[nn.Module, DropoutHook, RemovableHandle]] = []  # with hooks of their own
         self.steps = 0  # that have begun
         self.next_look = 1  # the step at which more is done than counting
         self.undo = ExitStack()
@@ -59,12 +62,15 @@ class Watcher:
         self.was_entered = True
         compiled = {id(each) for each in compiled_parts(self.called)}
         implied = [(module, hook) for module, hook in self.layers if id(module) in compiled]
-        root = RootHook(self.model, weight_of(self.optimizer), self.passes, self.average, implied)
+        root = self.root = RootHook(self.model, weight_of(self.optimizer), self.passes, self.average, implied)
         with ExitStack() as undo:
             undo.callback(self.called.register_forward_pre_hook(root, with_kwargs=True, prepend=True).remove)
             for module, hook in self.layers:
                 if id(module) not in compiled:
-                    undo.callback(module.register_forward_pre_hook(hook).remove)
+                    handle = module.register_forward_pre_hook(hook)
+                    undo.callback(handle.remove)
+                    if isinstance(hook, DropoutHook):
+                        self.dropouts.append((module, hook, handle))
             undo.callback(self.optimizer.register_step_pre_hook(self.before_step).remove)
             undo.callback(self.optimizer.register_step_post_hook(self.behind_step).remove)
             self.undo = undo.pop_all()
@@ -108,8 +114,21 @@ class Watcher:
             self.next_look += 1 if self.steps < FIRST else max(EVERY, len(self.frozen.names))
         if self.average is not None:
             self.average.behind_step(self.optimizer)
+        if self.steps == FIRST:
+            self.spare_dropouts()
         if len(self.passes.events) > ENOUGH_EVENTS:
             self.passes.go_through()
+
+    def spare_dropouts(self) -> None:
+        """Take the hooks off those dropouts that each pass has called once; from here on the model's passes count.
+
+        torch calls a module with hooks in a slower way, and of a dropout there is nothing to see but its mode.
+        """
+        self.passes.go_through()
+        for module, hook, handle in self.dropouts if self.root and not self.passes.strays else ():
+            if hook.trained == self.passes.learning:
+                handle.remove()
+                self.root.implied.append((module, hook))
 
     def so_far(self) -> Record:
         """The record as it is now."""
@@ -144,7 +163,9 @@ class RootHook(Hook):
         self.model, self.weight, self.average = model, weight, average
         self.passes, self.events = passes, passes.events
         self.batch: weakref.ref[Tensor] | None = None
-        self.implied = implied  # layers in what is compiled, which call no hooks: each is taken to be called once
+        self.implied = (
+            implied  # layers that call no hooks, as those in what is compiled: each is taken to be called once
+        )
 
     def __call__(self, model: nn.Module, args: Any, kwargs: Any) -> None:
         """Before a call."""

@@ -38,7 +38,8 @@ def adaptive_clip(
 
 def lengths(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Along some axes, which are kept; a sum of squares is quick along any axis, vector_norm only along the closest."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32)).square().sum(axes, keepdim=True).sqrt()
+    wide = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return wide.square().sum(axes, keepdim=True).sqrt()
 
 
 def unit_axes(shape: Sequence[int]) -> tuple[int, ...]:
