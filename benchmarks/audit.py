@@ -45,7 +45,7 @@ class Timing:
 
 
 class Encoder(nn.Module):
-    """A transformer over 32 x 32 images in patches of 4: with 8 layers of width 512, 25.3 million parameters."""
+    """A transformer over 32 x 32 images in patches of 4: with 8 layers of width 512, 25.2 million parameters."""
 
     def __init__(self, layers: int, width: int) -> None:
         super().__init__()
