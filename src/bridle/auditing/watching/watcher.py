@@ -125,7 +125,9 @@ class Watcher:
         torch calls a module with hooks in a slower way, and of a dropout there is nothing to see but its mode.
         """
         self.passes.go_through()
-        for module, hook, handle in self.dropouts if self.root and not self.passes.strays else ():
+        if self.root is None or self.passes.strays:
+            return
+        for module, hook, handle in self.dropouts:
             if hook.trained == self.passes.learning:
                 handle.remove()
                 self.root.implied.append((module, hook))
