@@ -33,7 +33,6 @@ NONE, DECOUPLED, COUPLED, RESCALED = KINDS
 UNUSED = "the optimizer does not use it"
 FLAGS = ("decoupled_weight_decay", "weight_decouple", "decoupled_decay", "decouple")  # as libraries name them
 SCHEDULED = {"initial_lr", "max_lr", "min_lr", "swa_lr", "base_momentum", "max_momentum"}  # by torch's schedulers
-WRAPPED = ("optimizer", "optim", "base_optimizer")  # where wrappers keep the optimizer that does the work
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,9 @@ def strength_of(group: Mapping[str, Any]) -> float:
 
 
 def innermost(optimizer: Any) -> Any:
-    """The optimizer that does the work, inside those that wrap it."""
-    for name in WRAPPED:
-        inner = vars(optimizer).get(name)
-        if isinstance(inner, Optimizer) and inner is not optimizer:
-            return innermost(inner)
-    return optimizer
+    """The optimizer that takes the steps: SAM, Lookahead, Accelerate and others hold it in themselves."""
+    inner = [each for each in vars(optimizer).values() if isinstance(each, Optimizer) and each is not optimizer]
+    return innermost(inner[0]) if len(inner) == 1 else optimizer
 
 
 class Bench(NamedTuple):

@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from bridle.auditing.probing.layers import unwrapped
 from bridle.auditing.record import Record
 from bridle.auditing.rule import Rule
+from bridle.auditing.shrinkage.decay import innermost
 from bridle.auditing.watching.average import Average
 from bridle.auditing.watching.hook import Hook
 from bridle.auditing.watching.layers import DropoutHook, NormHook, layers_of
@@ -222,12 +223,6 @@ def compiled_parts(model: nn.Module) -> Iterator[nn.Module]:
     for each in model.modules():
         if hasattr(each, "_orig_mod") or each._compiled_call_impl is not None:
             yield from each.modules()
-
-
-def innermost(optimizer: Optimizer) -> Optimizer:
-    """The optimizer that takes the steps: SAM, Lookahead and others hold it in themselves."""
-    inner = [each for each in vars(optimizer).values() if isinstance(each, Optimizer) and each is not optimizer]
-    return innermost(inner[0]) if len(inner) == 1 else optimizer
 
 
 def weight_of(optimizer: Optimizer) -> Tensor | None:
