@@ -67,6 +67,8 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     trained = parse(network)
     settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
     loaded = load(data, target, data_dir, task)
+    for note in loaded.notes:
+        say(f"note: {note}")
     with progress_bar() as watch:
         study = compare(
             loaded, recipe or None, seeds, trained, settings, engine, out=out, progress=partial(watch, "training")

@@ -89,7 +89,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         engine=engine,
         made={**made(), "seconds": perf_counter() - started},
         finished=not missing,
-        notices=notices(judged, contending, chosen, missing),
+        notices=[*notices(judged, contending, chosen, missing), *data.notes],
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bridle.data.arrays import inputs
+from bridle.data.duplicates import duplicate_notes
 from bridle.data.targets import check_task, column, encode, infer_task
 from bridle.results import SPLITS
 
@@ -35,6 +36,9 @@ class Data:
     ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
     floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
 
+    ``notes`` are the sentences of whoever made the arrays on what was decided on the way; rows that stand in more than
+    one split are counted behind them.
+
     Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
     their rows), constant targets, labels that y_train never has, and an empty split.
     """
@@ -50,6 +54,7 @@ class Data:
     target: str  # what y is called
     classes: tuple[str, ...]  # empty for a regression
     features: tuple[str, ...]  # one name per input, or empty
+    notes: tuple[str, ...]  # what one should know of the data, as sentences; a study repeats them
 
     def __init__(  # noqa: PLR0917  (three pairs: the order in which everyone passes them)
         self,
@@ -65,6 +70,7 @@ class Data:
         target: str = "",
         classes: Sequence[str] = (),
         features: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         check_task(task)
         if (x_test is None) != (y_test is None):
@@ -77,6 +83,7 @@ class Data:
         check_shapes(xs, ys)
         task = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, task, tuple(map(str, classes)))
+        repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
         fields = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
             **{f"y_{split}": encoded.get(split) for split in SPLITS},
@@ -85,6 +92,7 @@ class Data:
             "target": target,
             "classes": class_names,
             "features": feature_names(features, x_train, xs["train"]),
+            "notes": (*notes, *repeated),
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)

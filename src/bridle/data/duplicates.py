@@ -1,0 +1,63 @@
+"""Rows that stand in more than one split: scores on such rows measure what a network remembers."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+Pair = tuple[np.ndarray, np.ndarray]  # x and y of one split
+
+BLOCK = 4096  # rows that are looked at together, which bounds the memory
+ODD = np.int64(6364136223846793005)  # Knuth's multiplier, so that the hashes of features and target mix
+
+
+def duplicate_notes(splits: dict[str, Pair]) -> tuple[str, ...]:
+    """A sentence for each two splits that have rows in common, and one where only the targets differ.
+
+    >>> x, y = np.array([[1.0], [2.0], [3.0]], np.float32), np.array([0, 1, 1])
+    >>> for note in duplicate_notes({"train": (x, y), "valid": (x[1:], np.array([1, 0]))}):
+    ...     print(note)
+    1 of 2 valid rows stands in train as well (a duplicate: the same row, features and target); ...
+    1 of 2 valid rows has the features of a train row, but another target
+    """
+    features = {split: hashes(x) for split, (x, _) in splits.items()}
+    rows = {split: features[split] * ODD + targets(y) for split, (_, y) in splits.items()}
+    notes = []
+    for first, second in combinations(splits, 2):
+        same = np.isin(rows[second], rows[first])
+        other_target = np.isin(features[second], features[first]) & ~same
+        notes += sentences(int(same.sum()), int(other_target.sum()), len(same), first, second)
+    return tuple(notes)
+
+
+def hashes(x: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of each row, int64 of shape (rows,); that two different rows share one is as good as impossible."""
+    flat = x.reshape(len(x), -1)
+    found = []
+    for start in range(0, len(flat), BLOCK):
+        block = flat[start : start + BLOCK] + 0.0  # makes -0.0 the 0.0 that it equals
+        whole_rows = block.view(f"V{block.itemsize * block.shape[1]}").reshape(-1)
+        found += list(map(hash, whole_rows.tolist()))
+    return np.array(found, dtype=np.int64)
+
+
+def targets(y: np.ndarray) -> np.ndarray:
+    """A hash of each target, int64 of shape (rows,)."""
+    return np.array(list(map(hash, y.tolist())), dtype=np.int64)
+
+
+def sentences(same: int, other_target: int, count: int, first: str, second: str) -> list[str]:
+    """What there is to say of the rows of ``second`` that ``first`` has too."""
+    said = []
+    if same:
+        verb, each = ("stands", "a duplicate") if same == 1 else ("stand", "duplicates")
+        learnt = "; there a score may measure memory instead of generalization" if first == "train" else ""
+        said.append(
+            f"{same} of {count} {second} rows {verb} in {first} as well ({each}: the same row, features and target)"
+            f"{learnt}"
+        )
+    if other_target:
+        verb = "has" if other_target == 1 else "have"
+        said.append(f"{other_target} of {count} {second} rows {verb} the features of a {first} row, but another target")
+    return said
