@@ -130,6 +130,7 @@ def test_the_description_is_plain_json() -> None:
         "outputs": 3,
         "classes": ["a", "b", "c"],
         "fingerprint": data.fingerprint,
+        "columns": [],
     }
 
 

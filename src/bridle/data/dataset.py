@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bridle.data.arrays import inputs
+from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
 from bridle.data.targets import check_task, column, encode, infer_task
 from bridle.results import SPLITS
@@ -54,6 +55,7 @@ class Data:
     target: str  # what y is called
     classes: tuple[str, ...]  # empty for a regression
     features: tuple[str, ...]  # one name per input, or empty
+    columns: tuple[Column, ...]  # what was made of each column of a table; empty where there was none
     notes: tuple[str, ...]  # what one should know of the data, as sentences; a study repeats them
 
     def __init__(  # noqa: PLR0917  (three pairs: the order in which everyone passes them)
@@ -70,6 +72,7 @@ class Data:
         target: str = "",
         classes: Sequence[str] = (),
         features: Sequence[str] = (),
+        columns: Sequence[Column] = (),
         notes: Sequence[str] = (),
     ) -> None:
         check_task(task)
@@ -92,6 +95,7 @@ class Data:
             "target": target,
             "classes": class_names,
             "features": feature_names(features, x_train, xs["train"]),
+            "columns": tuple(columns),
             "notes": (*notes, *repeated),
         }
         for field, value in fields.items():
@@ -154,6 +158,7 @@ class Data:
             "outputs": self.n_outputs,
             "classes": list(self.classes),
             "fingerprint": self.fingerprint,
+            "columns": [column.to_json() for column in self.columns],
         }
 
 

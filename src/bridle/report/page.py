@@ -23,6 +23,7 @@ from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted
 from bridle.report.words import cautions, counted, headline, lead, seeds_of
 from bridle.results import Study, plain, write_whole
 
+SHOWN_ELSEWHERE = ("columns",)
 NAMES = {"seconds": "took", "lr": "learning rate"}
 QUIET_SHELL_TEXT = re.compile(r"[^\"$`\\!]*")  # what stands between double quotes as it is
 
@@ -119,7 +120,7 @@ def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
     how = [("seeds", ", ".join(map(str, study.seeds))), ("engine", study.engine)]
     versions = study.made.get("versions", {})
     return [
-        ("Data", told(study.data)),
+        ("Data", told({key: value for key, value in study.data.items() if key not in SHOWN_ELSEWHERE})),
         ("Training", [("network", study.network), *told(study.protocol), *how]),
         ("Made with", [*told(made), *told(versions if isinstance(versions, dict) else {})]),
     ]
