@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 # Several test processes share the cores, so each computes with one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PYTEST = $(ONE_THREAD) $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope --randomly-seed=$(SEED)
 
 .DEFAULT_GOAL := help
 .PHONY: help compare test check format docs bench bench-catalog clean
@@ -19,7 +20,8 @@ compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="m
 	$(BIN)/bridle compare $(ARGS)
 
 test: check ## Run the checks, then all tests and doctests in a random order; SEED=... repeats an order.
-	$(ONE_THREAD) $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope --randomly-seed=$(SEED)
+	$(PYTEST) --bfloat16=off
+	$(PYTEST) --bfloat16=on tests/engine tests/comparison # emulated where the processor has no units for it
 
 check: $(VENV)/developed ## Check format, lint, types and the direction of imports.
 	$(BIN)/ruff format --check .

@@ -38,7 +38,8 @@ class Protocol:
     torch's with its default decay of 0.01 on every parameter, unless the recipe has a WeightDecay, which replaces it.
     ``epochs=None`` takes as many as make about a thousand steps, but no fewer than 10 and no more than 200.
     ``precision="auto"`` takes bfloat16 matrix products with float32 weights where the processor has units for them,
-    else float32; float64 is for checks. Raises ``ValueError`` for what cannot be trained.
+    else float32; float64 is for checks. Products in bfloat16 are for training steps alone: scores, curves and what is
+    decided by them are taken in the precision of the weights. Raises ``ValueError`` for what cannot be trained.
     """
 
     optimizer: str = "adam"

@@ -12,6 +12,7 @@ from torch import nn
 import bridle
 from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
 from bridle.comparison import DEFAULT_RECIPES, compare
+from bridle.engine import precision
 from bridle.report import write_html
 
 SHORT = Protocol(epochs=2, batch_size=16, precision="float32")
@@ -125,6 +126,22 @@ def test_where_everything_diverges_there_is_still_a_study(engine, tmp_path):
     assert len(study.notices) == 2 and study.contenders[1].versus_baseline is None
     study.save(tmp_path / "study.json")
     assert Study.load(tmp_path).to_json() == study.to_json()
+
+
+@pytest.mark.parametrize(("units", "chosen"), [(True, "bfloat16"), (False, "float32")])
+def test_a_study_names_the_precision_that_auto_chose_and_does_not_mix_two(tmp_path, monkeypatch, units, chosen):
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda device: not units)
+    other = small(protocol=Protocol(epochs=2, batch_size=16), out=tmp_path)
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda device: units)
+    study = small(protocol=Protocol(epochs=2, batch_size=16), out=tmp_path)
+    assert study.protocol["precision"] == chosen != other.protocol["precision"]
+    assert values(study) != values(other)
+    assert values(study) == values(small(protocol=Protocol(epochs=2, batch_size=16, precision=chosen)))
+    assert len(list((tmp_path / "runs").iterdir())) == 8
+
+
+def test_the_vanilla_engine_says_in_which_precision_it_computes():
+    assert small(engine="vanilla").protocol["precision"] == "float64"
 
 
 def test_a_second_call_with_the_same_folder_trains_nothing_and_gives_the_same(tmp_path, monkeypatch):

@@ -36,6 +36,7 @@ DEFAULT_RECIPES = (
 DEFAULT_NETWORK = mlp(128, 64)
 DESCRIBED = (MLP, Described)  # networks that say all about themselves when printed
 ENGINES = {"torch": stacked.train_variants, "vanilla": vanilla.train_variants}
+SETTLED = {"torch": stacked.settled, "vanilla": vanilla.settled}  # the protocol with the precision that is really used
 
 
 def compare(  # noqa: PLR0917  (the order is part of the public surface)
@@ -68,7 +69,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     contending, chosen, protocol = contending_recipes(recipes), chosen_seeds(seeds), protocol or Protocol()
     check(network, engine)
     data = data if isinstance(data, Data) else load(data)
-    protocol = protocol.on(len(data.x_train))
+    protocol = SETTLED[engine](protocol.on(len(data.x_train)))
 
     def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
         return ENGINES[engine](data, variants, network, protocol, progress=count)

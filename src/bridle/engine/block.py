@@ -68,6 +68,10 @@ class Block(ABC):
     tapped: Tensor | None = field(init=False, default=None)  # the last forward pass's penalties on activations
     seconds: float = field(init=False, default=0.0)
 
+    def product(self, mode: str) -> torch.dtype:
+        """What matrix products are done in: what a run hands over is measured in the precision of its weights."""
+        return self.precision.matmul if mode in (TRAIN, AGAIN) else self.precision.weights
+
     @property
     @abstractmethod
     def layer_names(self) -> Sequence[str]:

@@ -22,7 +22,8 @@ Pick = Any
 class Table:
     """The data on the device: inputs ``x`` and targets ``y`` as the loss wants them, per split.
 
-    ``flat`` is for networks of linear layers: inputs as (rows, features).
+    ``flat`` is for networks of linear layers: inputs as (rows, features). Inputs are in the precision of the weights,
+    in which scores are taken; ``fed`` are those of the training rows as the steps take them.
     """
 
     def __init__(self, data: Data, precision: Precision, *, flat: bool) -> None:
@@ -35,7 +36,7 @@ class Table:
         self.y: dict[str, Tensor] = {}
         for split, (x, y) in data.splits().items():
             rows = torch.from_numpy(x).flatten(1) if flat else torch.from_numpy(x)
-            self.x[split] = rows.to(precision.device, precision.matmul if flat else precision.weights)
+            self.x[split] = rows.to(precision.device, precision.weights)
             target = (
                 torch.from_numpy(y)
                 if self.task == "classification"
@@ -43,13 +44,14 @@ class Table:
             )
             dtype = torch.int64 if self.task == "classification" else precision.weights
             self.y[split] = target.to(precision.device, dtype)
+        self.fed = self.x["train"].to(precision.matmul if flat else precision.weights)
 
 
 class Batches:
     """Each seed's own batches of the training rows, step by step."""
 
     def __init__(self, table: Table, protocol: Protocol, seeds: tuple[int, ...]) -> None:
-        self.x, self.y = table.x["train"], table.y["train"]
+        self.x, self.y = table.fed, table.y["train"]
         rows = len(self.x)
         self.size = min(protocol.batch_size, rows)
         self.per_epoch = rows // self.size

@@ -92,7 +92,8 @@ class HookedModule:
             own[placed.parameter] = self.acting_weight(placed, own[placed.parameter], passing)
         low = self.precision.matmul
         try:
-            with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16):
+            # What a run hands over is measured in the precision of its weights.
+            with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16 and passing.training):
                 z: Tensor = functional_call(self.module, (own, buffers), (x,))
         finally:
             self.passing = None

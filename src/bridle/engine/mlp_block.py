@@ -195,9 +195,10 @@ class MLPBlock(Block):
         """The ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         name = self.layer_names[number - 1]
-        w = self.weight(f"{name}.weight", values, way).to(self.precision.matmul)
-        b = self.parameters[f"{name}.bias"].to(self.precision.matmul)
-        h = h.to(self.precision.matmul)
+        product = self.product(way.mode)
+        w = self.weight(f"{name}.weight", values, way).to(product)
+        b = self.parameters[f"{name}.bias"].to(product)
+        h = h.to(product)
         if h.ndim == 3:
             out = torch.baddbmm(b, h, w)
             return out.view(s, h.shape[1], r, -1).transpose(1, 2)
@@ -216,7 +217,7 @@ class MLPBlock(Block):
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """(rows, F) -> (S, R, rows, outputs)."""
-        return self.evaluate(x)[-1].to(self.precision.weights)
+        return self.evaluate(x)[-1]
 
     def evaluate(self, x: Tensor) -> list[Tensor]:
         """(rows, F) -> the activations of each hidden layer, and the outputs, each (S, R, rows, F); evaluation mode."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -11,7 +11,7 @@ from bridle.protocol import Protocol
 
 @dataclass(frozen=True)
 class Precision:
-    """``weights`` holds parameters, optimizer and losses; ``matmul`` is what matrix products are done in."""
+    """``weights`` holds parameters, optimizer and losses; ``matmul`` is what a training step's products are done in."""
 
     weights: torch.dtype
     matmul: torch.dtype
@@ -19,12 +19,17 @@ class Precision:
 
     @classmethod
     def of(cls, protocol: Protocol, device: torch.device) -> Precision:
-        """What the protocol asks for; "auto" is bfloat16 products where the device has units for them."""
-        name = protocol.precision
-        if name == "auto":
-            name = "bfloat16" if has_bfloat16_units(device) else "float32"
+        """What the protocol asks for."""
+        name = settled(protocol, device).precision
         weights = torch.float64 if name == "float64" else torch.float32
         return cls(weights, torch.bfloat16 if name == "bfloat16" else weights, device)
+
+
+def settled(protocol: Protocol, device: torch.device | None = None) -> Protocol:
+    """The protocol with what "auto" stands for: bfloat16 products where the device has units for them."""
+    if protocol.precision != "auto":
+        return protocol
+    return replace(protocol, precision="bfloat16" if has_bfloat16_units(device or default_device()) else "float32")
 
 
 def default_device() -> torch.device:

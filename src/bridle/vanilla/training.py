@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -30,6 +31,11 @@ def prepare(data: Data, variant: Variant, network: Description, protocol: Protoc
             "use the torch engine (--engine torch) for a network of your own"
         )
     return Trainer(data, variant, network, protocol)
+
+
+def settled(protocol: Protocol) -> Protocol:
+    """The protocol with the precision in which this engine computes, whatever is asked."""
+    return replace(protocol, precision="float64")
 
 
 def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndarray, np.ndarray]]:
