@@ -167,8 +167,8 @@ def test_a_name_like_no_other_gets_the_list():
 
 
 def test_an_unknown_knob_gets_the_nearest():
-    with pytest.raises(ValueError, match="Dropout has no knob 'p'; known are at, rate"):
-        Recipe.parse("Dropout(p=0.2)")
+    with pytest.raises(ValueError, match="Dropout has no knob 'x'; known are at, rate"):
+        Recipe.parse("Dropout(x=0.2)")
     with pytest.raises(ValueError, match="L2 has no knob 'strenght'; did you mean strength\\?"):
         Recipe.parse("L2(strenght=0.2)")
 

@@ -194,8 +194,16 @@ __all__ = ["__version__", *HOME]  # noqa: PLE0604  (the table above is the list)
 
 def __getattr__(name: str) -> Any:
     if name not in HOME:
-        raise AttributeError(f"module 'bridle' has no attribute {name!r}")
+        raise AttributeError(f"module 'bridle' has no attribute {name!r}{likely(name)}")
     return getattr(import_module(f"bridle.{HOME[name]}"), name)
+
+
+def likely(name: str) -> str:
+    """``"; did you mean ...?"`` for a name that the package does not have; nothing for what Python itself looks for."""
+    if name.startswith("_"):
+        return ""
+    naming, regularizers = import_module("bridle.naming"), import_module("bridle.regularizers")
+    return str(naming.meant(name, regularizers.CATALOG, HOME))
 
 
 def __dir__() -> list[str]:

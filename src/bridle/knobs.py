@@ -30,6 +30,8 @@ class Knob:
     open_high: bool
     log: bool  # searched on a logarithmic scale
     choices: tuple[str, ...]  # for a knob that is a word; empty: any word
+    known_as: tuple[str, ...]  # what other libraries and papers call it, where they give it the same value
+    differs: tuple[str, ...]  # what they call it where they give it another, as the card's Conversion says
 
     @property
     def is_number(self) -> bool:
@@ -117,12 +119,14 @@ def knob(
     open_high: bool = False,
     log: bool = False,
     choices: tuple[str, ...] = (),
+    known_as: tuple[str, ...] = (),
+    differs: tuple[str, ...] = (),
 ) -> Any:
     """Declare a dataclass field as a knob; :func:`knobs` reads it back.
 
     The return type is ``Any`` so that the field can be annotated with the type of its value.
     """
-    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, choices)
+    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, choices, known_as, differs)
     return dataclasses.field(default=default, metadata={"knob": declared})
 
 

@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
-from bridle.forms import Term, json_number, names_in, nearest, plain, shortened, strength, terms, toml_table
+from bridle.forms import Term, json_number, names_in, plain, shortened, strength, terms, toml_table
 from bridle.knobs import check, knobs, parts
+from bridle.naming import check_names, meant
 from bridle.schedules import LAST, SCHEDULES, Schedule
 
 NONE = "none"
@@ -49,12 +50,19 @@ class Regularizer:
     """
 
     place: ClassVar[str]
+    known_as: ClassVar[tuple[str, ...]] = ()  # what other libraries and papers call the method
     leaves: ClassVar[dict[str, type[Regularizer]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "place" not in vars(cls):  # the abstract bases are those that say their place
             Regularizer.leaves[cls.__name__] = cls
+
+    def __new__(cls, *values: Any, **settings: Any) -> Self:
+        """Refuse a knob that there is not, with what it is called here, before Python does without."""
+        del values
+        check_names(cls, settings)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         check(self)
@@ -307,13 +315,10 @@ def find(name: str) -> type[Regularizer]:
     """The regularizer of that name; ``ValueError`` with the nearest names if there is none."""
     if name in Regularizer.leaves:
         return Regularizer.leaves[name]
-    raise ValueError(f"unknown regularizer {shortened(name)}{nearest(name, Regularizer.leaves)}")
+    raise ValueError(f"unknown regularizer {shortened(name)}{meant(name, Regularizer.leaves)}")
 
 
 def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
     """``leaf(**settings)``, with a sentence for a knob that it does not have."""
-    names = [k.name for k in knobs(leaf)]
-    for name in settings:
-        if name not in names:
-            raise ValueError(f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}")
+    check_names(leaf, settings)
     return leaf(**settings)

@@ -70,6 +70,16 @@ def value(held: float | str | None) -> str:
     return "" if held is None else held if isinstance(held, str) else f"{held:g}"
 
 
+def called_elsewhere(leaf: Leaf) -> list[str]:
+    """The words of other libraries and papers for the method and each of its knobs, a line for each that has some."""
+    lines = [f"the method: {', '.join(leaf.known_as)}"] if leaf.known_as else []
+    for each in knobs(leaf):
+        words = [", ".join(each.known_as), f"with another value {', '.join(each.differs)}" if each.differs else ""]
+        if any(words):
+            lines.append(f"{each.name}: {'; '.join(filter(None, words))}")
+    return lines
+
+
 def conflicts_of(leaf: Leaf) -> list[Conflict]:
     """What is said of its standing in one recipe with others, on its card and on theirs; first what is refused."""
     said = list(card(leaf).conflicts)
@@ -87,7 +97,13 @@ def by_whom(leaf: Leaf, conflict: Conflict) -> str:
 def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
     """The catalog as plain data, strict JSON: an infinite number is the word ``inf``."""
     return [
-        {"name": leaf.__name__, "place": place, "summary": summary(leaf), "knobs": [*map(knob_as_json, knobs(leaf))]}
+        {
+            "name": leaf.__name__,
+            "place": place,
+            "summary": summary(leaf),
+            "known_as": [*leaf.known_as],
+            "knobs": [*map(knob_as_json, knobs(leaf))],
+        }
         for place, leaves in catalog.items()
         for leaf in leaves
     ]
@@ -95,7 +111,8 @@ def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
 
 def knob_as_json(knob: Knob) -> dict[str, Any]:
     """What is declared of a knob; a word has ``choices`` (any word where there are none), a number has its range."""
-    said = {"name": knob.name, "default": number_or_word(knob.default), "meaning": plain(knob.meaning)}
+    said: dict[str, Any] = {"name": knob.name, "default": number_or_word(knob.default), "meaning": plain(knob.meaning)}
+    said |= {"known_as": [*knob.known_as], "differs": [*knob.differs]}
     if not knob.is_number:
         return said | {"choices": list(knob.choices)}
     return said | {

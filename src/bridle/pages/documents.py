@@ -11,7 +11,17 @@ from pathlib import Path
 from bridle.card import DOUBTFUL, REFUSED, Conflict
 from bridle.findings import PAGES
 from bridle.knobs import knobs
-from bridle.pages.catalog import Leaf, by_whom, card, catalog_of, conflicts_of, knobs_in_short, value, what_happens
+from bridle.pages.catalog import (
+    Leaf,
+    by_whom,
+    called_elsewhere,
+    card,
+    catalog_of,
+    conflicts_of,
+    knobs_in_short,
+    value,
+    what_happens,
+)
 from bridle.pages.markdown import MADE, code, prose, side_by_side, table
 from bridle.pages.narrow import narrow
 from bridle.pages.rule_documents import rule_documents
@@ -69,6 +79,7 @@ def page(leaf: Leaf) -> str:
         "Helps when": prose(said["Helps when"]),
         "Hurts when": prose(said["Hurts when"]),
         "Conversion": prose(said["Conversion"]),
+        "Called elsewhere": "\n".join(f"- {each}" for each in called_elsewhere(leaf)),
         "Conflicts": "\n".join(f"- {clash(leaf, each)}" for each in conflicts_of(leaf)),
         "Knobs": knob_table(leaf),
         "Example": code(said["Example"], "pycon"),

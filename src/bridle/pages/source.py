@@ -80,9 +80,18 @@ def reached(names: Iterable[str], defined: dict[str, Definition]) -> set[str]:
 
 def additions(card: ast.ClassDef, lines: list[str]) -> str:
     """The body of the class without the card, the knobs and the names of the formulas."""
-    kept = [node for node in card.body if not (isinstance(node, ast.Expr) or is_form(node) or is_knob(node))]
+    kept = [
+        node
+        for node in card.body
+        if not (isinstance(node, ast.Expr) or is_form(node) or is_knob(node) or says_names(node))
+    ]
     gaps = ["\n" * isinstance(node, ast.FunctionDef) for node in kept]
     return "\n".join(gap + textwrap.dedent(lines_of(node, lines)) for gap, node in zip(gaps, kept, strict=True)).strip()
+
+
+def says_names(node: ast.stmt) -> bool:
+    """Whether a line of the class tells what others call it."""
+    return isinstance(node, ast.Assign) and names_of(node) == ["known_as"]
 
 
 def is_knob(node: ast.stmt) -> bool:

@@ -14,12 +14,14 @@ from rich.text import Text
 
 from bridle.auditing.rule import Rule
 from bridle.auditing.rules import RULES
-from bridle.forms import nearest, shortened
+from bridle.forms import shortened
 from bridle.knobs import knobs
+from bridle.naming import meant
 from bridle.pages.catalog import (
     ByPlace,
     Leaf,
     by_whom,
+    called_elsewhere,
     card,
     conflicts_of,
     knobs_in_short,
@@ -100,8 +102,7 @@ def explained(name: str) -> RenderableType:
         return rule_explanation(RULES[name])
     if name in Regularizer.leaves:
         return explanation(find(name))
-    known = [*Regularizer.leaves, *RULES]
-    raise ValueError(f"unknown regularizer or rule {shortened(name)}{nearest(name, known)}")
+    raise ValueError(f"unknown regularizer or rule {shortened(name)}{meant(name, Regularizer.leaves, RULES)}")
 
 
 def rule_explanation(rule: Rule) -> RenderableType:
@@ -127,13 +128,15 @@ def explanation(leaf: Leaf) -> RenderableType:
     title = Text.assemble((leaf.__name__, "bold"), f", {leaf.place}: {what_happens(leaf.place)}\n")
     head = [title, Text(paragraphs(card(leaf).opening) + "\n")]
     middle = [part for heading in headings(leaf) for part in section(heading, text_of(leaf, heading))]
+    elsewhere = "\n".join(called_elsewhere(leaf))
+    words = section("Called elsewhere", elsewhere) if elsewhere else ()
     forms = {
         "In NumPy, the gradient by hand": source.vanilla,
         "In PyTorch": source.torch,
         "What both share": source.shared,
     }
     codes = [part for heading, text in forms.items() if text for part in code(heading, text)]
-    return Group(*head, *middle, Text("Knobs:", style="bold"), knob_table(leaf), *codes)
+    return Group(*head, *middle, Text("Knobs:", style="bold"), knob_table(leaf), *words, *codes)
 
 
 def headings(leaf: Leaf) -> list[str]:

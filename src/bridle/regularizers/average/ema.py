@@ -70,8 +70,18 @@ class EMA(Average):
         Better Role Models, 2017, https://arxiv.org/abs/1703.01780, equation 1.
     """
 
-    decay: Strength = knob(0.999, "share of the average that stays at each step", off=0.0, high=1.0, open_high=True)
-    warmup: Strength = knob(9.0, "how much faster a young average follows; 0: not at all", open_high=True)
+    decay: Strength = knob(
+        0.999,
+        "share of the average that stays at each step",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("beta", "momentum", "ema_momentum", "ema_decay"),
+    )
+    warmup: Strength = knob(
+        9.0, "how much faster a young average follows; 0: not at all", open_high=True, known_as=("warmup_gamma",)
+    )
 
+    known_as = ("ExponentialMovingAverage", "ModelEma", "ModelEmaV3")
     vanilla = staticmethod(ema_vanilla)
     torch = staticmethod(ema)

@@ -73,9 +73,15 @@ class Lookahead(Average):
     """
 
     alpha: Strength = knob(
-        0.5, "share of the way from the slow to the fast weights that is gone", open_low=True, high=1.0
+        0.5,
+        "share of the way from the slow to the fast weights that is gone",
+        open_low=True,
+        high=1.0,
+        known_as=("slow_step_size",),
     )
-    period: Strength = knob(5.0, "steps from one meeting to the next, rounded", low=1.0, open_high=True)
+    period: Strength = knob(
+        5.0, "steps from one meeting to the next, rounded", low=1.0, open_high=True, known_as=("k", "sync_period")
+    )
 
     moves_weights: ClassVar[bool] = True
     vanilla = staticmethod(lookahead_vanilla)

@@ -63,7 +63,9 @@ class SnapshotEnsemble(Ensemble):
         and section 3.
     """
 
-    cycles: Strength = knob(5.0, "how many cycles, so copies; rounded", low=2.0, open_high=True)
+    cycles: Strength = knob(
+        5.0, "how many cycles, so copies; rounded", low=2.0, open_high=True, known_as=("n_cycles", "num_cycles")
+    )
 
     vanilla = staticmethod(snapshot_ensemble_vanilla)
     torch = staticmethod(snapshot_ensemble)

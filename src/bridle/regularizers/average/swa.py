@@ -74,9 +74,12 @@ class SWA(Average):
         https://arxiv.org/abs/1803.05407, algorithm 1.
     """
 
-    start: Strength = knob(0.75, "share of the training after which averaging starts", off=1.0, high=1.0)
+    start: Strength = knob(
+        0.75, "share of the training after which averaging starts", off=1.0, high=1.0, known_as=("swa_epoch_start",)
+    )
     every: Strength = knob(0.01, "share of the training between two averaged weights; 0: every step", high=1.0)
 
+    known_as = ("StochasticWeightAveraging", "AveragedModel")
     reestimates: ClassVar[bool] = True
     vanilla = staticmethod(swa_vanilla)
     torch = staticmethod(swa)

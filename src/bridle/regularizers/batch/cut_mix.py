@@ -138,9 +138,16 @@ class CutMix(Batch):
         Random Variate Generation in One Line of Code, 1996.
     """
 
-    rate: Strength = knob(1.0, "fraction of batches that are mixed", off=0.0, high=1.0)
+    rate: Strength = knob(
+        1.0, "fraction of batches that are mixed", off=0.0, high=1.0, known_as=("p", "prob", "cutmix_prob")
+    )
     alpha: Strength = knob(
-        1.0, "both parameters of the area's beta distribution", open_low=True, open_high=True, log=True
+        1.0,
+        "both parameters of the area's beta distribution",
+        open_low=True,
+        open_high=True,
+        log=True,
+        known_as=("cutmix_alpha", "beta"),
     )
 
     noise: ClassVar[tuple[Draw, ...]] = (*3 * (Draw("uniform", "batch"),), Draw("uniform"))

@@ -79,6 +79,7 @@ class Cutout(Batch):
         off=0.0,
         high=1.0,
         open_high=True,
+        differs=("length",),
     )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)

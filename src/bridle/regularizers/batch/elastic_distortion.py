@@ -140,11 +140,19 @@ class ElasticDistortion(Batch):
         https://doi.org/10.1109/ICDAR.2003.1227801, section 2.
     """
 
-    strength: Strength = knob(34.0, "factor of the smoothed noise, in pixels", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        34.0, "factor of the smoothed noise, in pixels", off=0.0, open_high=True, log=True, differs=("alpha",)
+    )
     spread: Strength = knob(
-        4.0, "standard deviation of the smoothing, in pixels", open_low=True, open_high=True, log=True
+        4.0,
+        "standard deviation of the smoothing, in pixels",
+        open_low=True,
+        open_high=True,
+        log=True,
+        known_as=("sigma",),
     )
 
+    known_as = ("ElasticTransform",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"), Draw("uniform"))
     told: ClassVar[tuple[str, ...]] = ("layout",)
     images_only: ClassVar[bool] = True

@@ -62,9 +62,12 @@ class FGSM(Batch):
         sections 4 to 6.
     """
 
-    radius: Strength = knob(0.1, "how far each feature is moved", off=0.0, open_high=True, log=True)
-    share: Strength = knob(0.5, "fraction of rows that are moved", off=0.0, high=1.0)
+    radius: Strength = knob(
+        0.1, "how far each feature is moved", off=0.0, open_high=True, log=True, known_as=("epsilon", "eps")
+    )
+    share: Strength = knob(0.5, "fraction of rows that are moved", off=0.0, high=1.0, differs=("alpha",))
 
+    known_as = ("FastGradientSign", "AdversarialTraining")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"),)
     asks: ClassVar[tuple[str, ...]] = ("slope",)
     vanilla = staticmethod(fgsm_vanilla)

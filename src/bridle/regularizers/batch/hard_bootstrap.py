@@ -61,9 +61,15 @@ class HardBootstrap(Batch):
     """
 
     strength: Strength = knob(
-        0.2, "probability that the network's own answer is given", off=0.0, high=1.0, open_high=True
+        0.2,
+        "probability that the network's own answer is given",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        differs=("beta",),
     )
 
+    known_as = ("Bootstrapping",)
     asks: ClassVar[tuple[str, ...]] = ("prediction",)
     classes_only: ClassVar[bool] = True
     vanilla = staticmethod(hard_bootstrap_vanilla)

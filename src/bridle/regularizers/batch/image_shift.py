@@ -93,8 +93,16 @@ class ImageShift(Batch):
         (padding and a random crop).
     """
 
-    limit: Strength = knob(0.125, "largest shift as a share of the side", off=0.0, high=1.0)
+    limit: Strength = knob(
+        0.125,
+        "largest shift as a share of the side",
+        off=0.0,
+        high=1.0,
+        known_as=("height_factor", "width_factor", "shift_limit"),
+        differs=("padding",),
+    )
 
+    known_as = ("RandomCrop", "RandomTranslation")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"), Draw("uniform", "row"))
     told: ClassVar[tuple[str, ...]] = ("layout",)
     images_only: ClassVar[bool] = True

@@ -55,8 +55,11 @@ class InputNoise(Batch):
         https://doi.org/10.1162/neco.1995.7.1.108, section 2.
     """
 
-    spread: Strength = knob(0.1, "standard deviation of the noise", off=0.0, open_high=True, log=True)
+    spread: Strength = knob(
+        0.1, "standard deviation of the noise", off=0.0, open_high=True, log=True, known_as=("stddev", "std", "sigma")
+    )
 
+    known_as = ("GaussianNoise",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     vanilla = staticmethod(input_noise_vanilla)
     torch = staticmethod(input_noise)

@@ -59,8 +59,16 @@ class LabelSmoothing(Batch):
         https://arxiv.org/abs/1512.00567, section 7.
     """
 
-    strength: Strength = knob(0.1, "probability that is spread over all classes", off=0.0, high=1.0, open_high=True)
+    strength: Strength = knob(
+        0.1,
+        "probability that is spread over all classes",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("label_smoothing", "smoothing", "epsilon", "eps", "alpha"),
+    )
 
+    known_as = ("LabelSmoothingCrossEntropy",)
     classes_only: ClassVar[bool] = True
     vanilla = staticmethod(label_smoothing_vanilla)
     torch = staticmethod(label_smoothing)

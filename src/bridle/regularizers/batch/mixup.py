@@ -79,6 +79,7 @@ class Mixup(Batch):
         off=0.0,
         open_high=True,
         log=True,
+        known_as=("mixup_alpha",),
     )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "batch"), Draw("uniform", "batch"))

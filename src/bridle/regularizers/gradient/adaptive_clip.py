@@ -87,10 +87,18 @@ class AdaptiveClip(Gradient):
     """
 
     limit: Strength = knob(
-        0.01, "longest gradient, as a share of the weights' length", off=float("inf"), open_low=True, log=True
+        0.01,
+        "longest gradient, as a share of the weights' length",
+        off=float("inf"),
+        open_low=True,
+        log=True,
+        known_as=("clip_factor", "clipping"),
     )
-    eps: Strength = knob(0.001, "least length that weights count for", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        0.001, "least length that weights count for", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
 
+    known_as = ("AGC", "AdaptiveGradientClipping")
     asks: ClassVar[tuple[str, ...]] = ("weight",)
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(adaptive_clip_vanilla)

@@ -66,9 +66,14 @@ class ASAM(Ascent):
         2021, https://arxiv.org/abs/2102.11600, algorithm 1, with p = 2.
     """
 
-    radius: Strength = knob(0.5, "how far away the gradient is taken, in proportion", off=0.0, open_high=True, log=True)
-    eps: Strength = knob(0.01, "added to a weight's size, so that zeros move too", open_high=True, log=True)
+    radius: Strength = knob(
+        0.5, "how far away the gradient is taken, in proportion", off=0.0, open_high=True, log=True, known_as=("rho",)
+    )
+    eps: Strength = knob(
+        0.01, "added to a weight's size, so that zeros move too", open_high=True, log=True, known_as=("eta",)
+    )
 
+    known_as = ("AdaptiveSAM",)
     vanilla = staticmethod(asam_vanilla)
     torch = staticmethod(asam)
 

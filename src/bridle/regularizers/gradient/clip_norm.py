@@ -62,9 +62,16 @@ class ClipNorm(Gradient):
     """
 
     limit: Strength = knob(
-        1.0, "longest gradient of all parameters together", off=float("inf"), open_low=True, log=True
+        1.0,
+        "longest gradient of all parameters together",
+        off=float("inf"),
+        open_low=True,
+        log=True,
+        known_as=("max_norm", "max_grad_norm", "global_clipnorm", "clip_norm", "gradient_clip_val"),
+        differs=("clipnorm",),
     )
 
+    known_as = ("GradientClipping", "clip_grad_norm_")
     asks: ClassVar[tuple[str, ...]] = ("norm",)
     vanilla = staticmethod(clip_norm_vanilla)
     torch = staticmethod(clip_norm)

@@ -57,7 +57,15 @@ class ClipValue(Gradient):
         section 10.11.1; after Mikolov, Statistical Language Models Based on Neural Networks, 2012.
     """
 
-    limit: Strength = knob(1.0, "largest size of a number of the gradient", off=float("inf"), open_low=True, log=True)
+    limit: Strength = knob(
+        1.0,
+        "largest size of a number of the gradient",
+        off=float("inf"),
+        open_low=True,
+        log=True,
+        known_as=("clip_value", "clipvalue", "max_delta", "gradient_clip_val"),
+    )
 
+    known_as = ("GradientClipping", "clip_grad_value_")
     vanilla = staticmethod(clip_value_vanilla)
     torch = staticmethod(clip_value)

@@ -59,8 +59,18 @@ class GradientNoise(Gradient):
         https://arxiv.org/abs/1511.06807, section 2.
     """
 
-    spread: Strength = knob(0.1, "deviation of the noise at the first step", off=0.0, open_high=True, log=True)
-    decay: Strength = knob(0.55, "power of the steps by which the noise's variance falls", open_high=True)
+    spread: Strength = knob(
+        0.1,
+        "deviation of the noise at the first step",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("stddev", "std"),
+        differs=("eta",),
+    )
+    decay: Strength = knob(
+        0.55, "power of the steps by which the noise's variance falls", open_high=True, known_as=("gamma",)
+    )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     told: ClassVar[tuple[str, ...]] = ("step",)

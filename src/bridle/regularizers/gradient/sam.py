@@ -61,7 +61,10 @@ class SAM(Ascent):
         https://arxiv.org/abs/2010.01412, algorithm 1, with p = 2.
     """
 
-    radius: Strength = knob(0.05, "how far away the gradient is taken", off=0.0, open_high=True, log=True)
+    radius: Strength = knob(
+        0.05, "how far away the gradient is taken", off=0.0, open_high=True, log=True, known_as=("rho",)
+    )
 
+    known_as = ("SharpnessAwareMinimization",)
     vanilla = staticmethod(sam_vanilla)
     torch = staticmethod(sam)

@@ -60,8 +60,11 @@ class ActivationNoise(Layer):
         Networks, 2015, https://arxiv.org/abs/1507.02672, algorithm 1.
     """
 
-    spread: Strength = knob(0.3, "standard deviation of the noise", off=0.0, open_high=True, log=True)
+    spread: Strength = knob(
+        0.3, "standard deviation of the noise", off=0.0, open_high=True, log=True, known_as=("stddev", "std", "sigma")
+    )
 
+    known_as = ("GaussianNoise",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(activation_noise_vanilla)

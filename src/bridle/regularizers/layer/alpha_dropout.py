@@ -72,7 +72,9 @@ class AlphaDropout(Layer):
         Dropout Technique".
     """
 
-    rate: Strength = knob(0.1, "fraction of units dropped", off=0.0, high=1.0, open_high=True)
+    rate: Strength = knob(
+        0.1, "fraction of units dropped", off=0.0, high=1.0, open_high=True, known_as=("p", "dropout_rate")
+    )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
     vanilla = staticmethod(alpha_dropout_vanilla)

@@ -148,8 +148,11 @@ class BatchNorm(Layer):
     """
 
     momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
-    eps: Strength = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
 
+    known_as = ("BatchNormalization", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
     state: ClassVar[dict[str, Any]] = {"running_mean": 0.0, "running_var": 1.0}
     before_activation: ClassVar[bool] = True

@@ -106,9 +106,18 @@ class DropBlock(Layer):
         https://arxiv.org/abs/1810.12890, algorithm 1 and equation 1.
     """
 
-    rate: Strength = knob(0.1, "fraction of pixels dropped, were there no overlap", off=0.0, high=1.0, open_high=True)
-    block: Strength = knob(7.0, "side of a block in pixels, rounded", low=1.0, open_high=True)
+    rate: Strength = knob(
+        0.1,
+        "fraction of pixels dropped, were there no overlap",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("p", "drop_prob", "drop_rate"),
+        differs=("keep_prob",),
+    )
+    block: Strength = knob(7.0, "side of a block in pixels, rounded", low=1.0, open_high=True, known_as=("block_size",))
 
+    known_as = ("DropBlock2d",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
     maps: ClassVar[bool] = True
     vanilla = staticmethod(drop_block_vanilla)

@@ -67,8 +67,17 @@ class DropConnect(WeightLayer):
         Regularizing and Optimizing LSTM Language Models, 2017, https://arxiv.org/abs/1708.02182, section 2.
     """
 
-    rate: Strength = knob(0.5, "fraction of weights left out", off=0.0, high=1.0, open_high=True)
+    rate: Strength = knob(
+        0.5,
+        "fraction of weights left out",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("weight_p", "weight_dropout"),
+        differs=("p",),
+    )
 
+    known_as = ("WeightDropout", "WeightDrop")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
     vanilla = staticmethod(drop_connect_vanilla)
     torch = staticmethod(drop_connect)

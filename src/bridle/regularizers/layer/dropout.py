@@ -53,8 +53,8 @@ class Dropout(Layer):
         does); in convolutions, where what a pixel hides its neighbors still say (SpatialDropout, DropBlock).
 
     Conversion:
-        torch's Dropout(p), Keras's Dropout(rate) and timm's drop_rate = rate. In the paper p is the share that stays:
-        p = 1 - rate.
+        torch's Dropout(p), Keras's Dropout(rate) and timm's drop_rate = rate. In the paper p, in TensorFlow 1
+        keep_prob, is the share that stays: 1 - rate.
 
     Conflicts:
         BatchNorm, GhostBatchNorm: doubtful. A norm behind it remembers too large a variance; put it behind the last.
@@ -72,7 +72,15 @@ class Dropout(Layer):
         https://arxiv.org/abs/1801.05134.
     """
 
-    rate: Strength = knob(0.5, "fraction of units dropped", off=0.0, high=1.0, open_high=True)
+    rate: Strength = knob(
+        0.5,
+        "fraction of units dropped",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("p", "drop_rate", "drop_prob", "dropout", "dropout_rate"),
+        differs=("keep_prob",),
+    )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
     vanilla = staticmethod(dropout_vanilla)

@@ -66,8 +66,17 @@ class GaussianDropout(Layer):
         https://jmlr.org/papers/v15/srivastava14a.html, section 10.
     """
 
-    rate: Strength = knob(0.5, "rate of the Dropout that has this variance", off=0.0, high=1.0, open_high=True)
+    rate: Strength = knob(
+        0.5,
+        "rate of the Dropout that has this variance",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("dropout_rate",),
+        differs=("p", "alpha"),
+    )
 
+    known_as = ("VariationalDropout",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     vanilla = staticmethod(gaussian_dropout_vanilla)
     torch = staticmethod(gaussian_dropout)

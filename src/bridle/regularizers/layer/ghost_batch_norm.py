@@ -142,9 +142,17 @@ class GhostBatchNorm(Layer):
     """
 
     momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
-    eps: Strength = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
-    parts: str = knob("4", "how many parts a batch is divided into", choices=("2", "4", "8", "16", "32"))
+    eps: Strength = knob(
+        1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
+    parts: str = knob(
+        "4",
+        "how many parts a batch is divided into",
+        choices=("2", "4", "8", "16", "32"),
+        differs=("ghost_batch_size", "virtual_batch_size"),
+    )
 
+    known_as = ("GBN", "GhostBatchNormalization")
     told: ClassVar[tuple[str, ...]] = ("parts",)
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
     state: ClassVar[dict[str, Any]] = {"running_mean": 0.0, "running_var": 1.0}

@@ -99,11 +99,17 @@ class GroupNorm(Layer):
         Wu and He, Group Normalization, 2018, https://arxiv.org/abs/1803.08494, equations 1, 2, 6 and 7.
     """
 
-    eps: Strength = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
     groups: str = knob(
-        "2", "how many groups the channels are divided into", choices=("1", "2", "4", "8", "16", "32", "64")
+        "2",
+        "how many groups the channels are divided into",
+        choices=("1", "2", "4", "8", "16", "32", "64"),
+        known_as=("num_groups",),
     )
 
+    known_as = ("GroupNormalization",)
     told: ClassVar[tuple[str, ...]] = ("groups",)
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
     maps: ClassVar[bool] = True

@@ -83,8 +83,11 @@ class LayerNorm(Layer):
         are its gain and bias.
     """
 
-    eps: Strength = knob(1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
 
+    known_as = ("LayerNormalization",)
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(layer_norm_vanilla)

@@ -73,8 +73,16 @@ class RMSNorm(Layer):
         Zhang and Sennrich, Root Mean Square Layer Normalization, 2019, https://arxiv.org/abs/1910.07467, equation 4.
     """
 
-    eps: Strength = knob(1e-6, "added to the mean square before the root", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-6,
+        "added to the mean square before the root",
+        open_low=True,
+        high=1.0,
+        log=True,
+        known_as=("epsilon", "variance_epsilon"),
+    )
 
+    known_as = ("RMSNormalization",)
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0}
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(rms_norm_vanilla)

@@ -67,8 +67,16 @@ class SpatialDropout(Layer):
         https://arxiv.org/abs/1411.4280, section 3.2.
     """
 
-    rate: Strength = knob(0.5, "fraction of channels dropped", off=0.0, high=1.0, open_high=True)
+    rate: Strength = knob(
+        0.5,
+        "fraction of channels dropped",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("p", "drop_rate", "drop_prob", "dropout_rate"),
+    )
 
+    known_as = ("Dropout1d", "Dropout2d", "Dropout3d", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "channel"),)
     maps: ClassVar[bool] = True
     vanilla = staticmethod(spatial_dropout_vanilla)

@@ -115,8 +115,11 @@ class SpectralNorm(WeightLayer):
     limit: Strength = knob(
         1.0, "the largest singular value of a weight as it acts", open_low=True, open_high=True, log=True
     )
-    eps: Strength = knob(1e-12, "keeps a weight of zeros finite", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-12, "keeps a weight of zeros finite", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
 
+    known_as = ("SpectralNormalization",)
     state: ClassVar[dict[str, Any]] = {"u": first_u, "v": first_v}
     vanilla = staticmethod(spectral_norm_vanilla)
     torch = staticmethod(spectral_norm)

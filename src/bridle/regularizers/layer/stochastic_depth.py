@@ -52,8 +52,9 @@ class StochasticDepth(Layer):
 
     Conversion:
         torchvision's StochasticDepth(p, mode="row") and timm's DropPath(drop_prob) = rate. The paper's survival
-        probability is 1 - rate; it draws once per batch and scales down in evaluation instead. Its rates rise with
-        depth, l / L · rate for block l of L: say them per layer, as in rate={"block1.*": 0.1, "block2.*": 0.2}.
+        probability (survival_prob) is 1 - rate; it draws once per batch and scales down in evaluation instead. Its
+        rates, and those of timm's drop_path_rate, rise with depth, l / L · rate for block l of L: say them per layer,
+        as in rate={"block1.*": 0.1, "block2.*": 0.2}.
 
     Example:
         >>> import torch
@@ -66,7 +67,15 @@ class StochasticDepth(Layer):
         Huang et al., Deep Networks with Stochastic Depth, 2016, https://arxiv.org/abs/1603.09382, equations 2 to 5.
     """
 
-    rate: Strength = knob(0.1, "fraction of examples that go without the branch", off=0.0, high=1.0, open_high=True)
+    rate: Strength = knob(
+        0.1,
+        "fraction of examples that go without the branch",
+        off=0.0,
+        high=1.0,
+        open_high=True,
+        known_as=("p", "drop_prob", "drop_path", "stochastic_depth_prob"),
+        differs=("survival_prob", "drop_path_rate"),
+    )
     _: KW_ONLY
     at: str = knob(
         "residual",
@@ -74,6 +83,7 @@ class StochasticDepth(Layer):
         'of the modules that end them, such as "*.bn2"',
     )
 
+    known_as = ("DropPath",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"),)
     maps: ClassVar[bool] = True
     vanilla = staticmethod(stochastic_depth_vanilla)

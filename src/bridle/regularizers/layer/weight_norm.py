@@ -104,8 +104,11 @@ class WeightNorm(WeightLayer):
         Networks, 2016, https://arxiv.org/abs/1602.07868, equations 2 and 3.
     """
 
-    eps: Strength = knob(1e-12, "added to the squared length before the root", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-12, "added to the squared length before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
 
+    known_as = ("WeightNormalization",)
     parameters: ClassVar[dict[str, Any]] = {"gain": length_of}
     vanilla = staticmethod(weight_norm_vanilla)
     torch = staticmethod(weight_norm)

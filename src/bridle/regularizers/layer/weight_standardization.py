@@ -101,8 +101,11 @@ class WeightStandardization(WeightLayer):
         https://arxiv.org/abs/1903.10520, the definition of WS, with eps under the root.
     """
 
-    eps: Strength = knob(1e-6, "added to the variance before the root", open_low=True, high=1.0, log=True)
+    eps: Strength = knob(
+        1e-6, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
+    )
 
+    known_as = ("StdConv2d",)
     vanilla = staticmethod(weight_standardization_vanilla)
     torch = staticmethod(weight_standardization)
 

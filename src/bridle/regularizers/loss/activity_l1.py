@@ -55,7 +55,10 @@ class ActivityL1(ActivityLoss):
         https://proceedings.mlr.press/v15/glorot11a.html, section 3.
     """
 
-    strength: Strength = knob(0.001, "cost of one unit of absolute activation", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.001, "cost of one unit of absolute activation", off=0.0, open_high=True, log=True, known_as=("l1",)
+    )
 
+    known_as = ("ActivityRegularization",)
     vanilla = staticmethod(activity_l1_vanilla)
     torch = staticmethod(activity_l1)

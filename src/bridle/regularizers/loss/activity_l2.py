@@ -55,7 +55,16 @@ class ActivityL2(ActivityLoss):
         https://arxiv.org/abs/1708.01009, section 3 (activation regularization).
     """
 
-    strength: Strength = knob(0.001, "cost of one unit of squared activation", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.001,
+        "cost of one unit of squared activation",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("l2",),
+        differs=("alpha",),
+    )
 
+    known_as = ("ActivityRegularization",)
     vanilla = staticmethod(activity_l2_vanilla)
     torch = staticmethod(activity_l2)

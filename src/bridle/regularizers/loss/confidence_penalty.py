@@ -60,8 +60,9 @@ class ConfidencePenalty(OutputLoss):
         https://arxiv.org/abs/1701.06548, section 3.
     """
 
-    strength: Strength = knob(0.1, "worth of one nat of entropy", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(0.1, "worth of one nat of entropy", off=0.0, open_high=True, log=True, known_as=("beta",))
 
+    known_as = ("EntropyPenalty",)
     classes_only: ClassVar[bool] = True
     vanilla = staticmethod(confidence_penalty_vanilla)
     torch = staticmethod(confidence_penalty)

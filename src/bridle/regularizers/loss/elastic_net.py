@@ -67,9 +67,14 @@ class ElasticNet(Loss):
         https://doi.org/10.1111/j.1467-9868.2005.00503.x, section 2.1 (ratio = 1 - α, strength = λ1 + λ2).
     """
 
-    strength: Strength = knob(0.0001, "cost of a weight of one", off=0.0, open_high=True, log=True)
-    ratio: Strength = knob(0.5, "share of the absolute weights; the rest is that of their squares", high=1.0)
+    strength: Strength = knob(
+        0.0001, "cost of a weight of one", off=0.0, open_high=True, log=True, differs=("l1", "l2", "alpha")
+    )
+    ratio: Strength = knob(
+        0.5, "share of the absolute weights; the rest is that of their squares", high=1.0, differs=("l1_ratio",)
+    )
 
+    known_as = ("L1L2",)
     vanilla = staticmethod(elastic_net_vanilla)
     torch = staticmethod(elastic_net)
     add_gradient = staticmethod(add_elastic_net_gradient)

@@ -67,9 +67,12 @@ class JacobianPenalty(PassLoss):
         https://doi.org/10.1162/neco.1995.7.1.108.
     """
 
-    strength: Strength = knob(0.005, "cost of one unit of squared slope", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.005, "cost of one unit of squared slope", off=0.0, open_high=True, log=True, differs=("lambda",)
+    )
     spread: Strength = knob(0.01, "standard deviation of the move", open_low=True, open_high=True, log=True)
 
+    known_as = ("JacobianRegularization",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     vanilla = staticmethod(jacobian_penalty_vanilla)
     torch = staticmethod(jacobian_penalty)

@@ -63,8 +63,17 @@ class L1(Loss):
         https://doi.org/10.1111/j.2517-6161.1996.tb02080.x, equation 1, its bound written as a penalty.
     """
 
-    strength: Strength = knob(0.0001, "cost of one unit of absolute weight", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.0001,
+        "cost of one unit of absolute weight",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("l1", "l"),
+        differs=("alpha",),
+    )
 
+    known_as = ("Lasso",)
     vanilla = staticmethod(l1_vanilla)
     torch = staticmethod(l1)
     add_gradient = staticmethod(add_l1_gradient)

@@ -65,8 +65,17 @@ class L2(Loss):
         Improve Generalization, 1991, equation 1.
     """
 
-    strength: Strength = knob(0.0001, "cost of one unit of squared weight", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.0001,
+        "cost of one unit of squared weight",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("l2", "l"),
+        differs=("weight_decay", "alpha"),
+    )
 
+    known_as = ("Ridge", "Tikhonov")
     vanilla = staticmethod(l2_vanilla)
     torch = staticmethod(l2)
     add_gradient = staticmethod(add_l2_gradient)

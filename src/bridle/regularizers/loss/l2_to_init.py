@@ -66,8 +66,17 @@ class L2ToInit(Loss):
         Plasticity in Continual Learning via Regenerative Regularization, 2023, https://arxiv.org/abs/2308.11958.
     """
 
-    strength: Strength = knob(0.01, "cost of one unit of squared distance", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.01,
+        "cost of one unit of squared distance",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("lambda",),
+        differs=("alpha",),
+    )
 
+    known_as = ("L2SP", "L2Init")
     asks: ClassVar[tuple[str, ...]] = ("initial",)
     vanilla = staticmethod(l2_to_init_vanilla)
     torch = staticmethod(l2_to_init)

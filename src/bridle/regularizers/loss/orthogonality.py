@@ -81,8 +81,11 @@ class Orthogonality(Loss):
         al., Neural Photo Editing with Introspective Adversarial Networks, 2017, https://arxiv.org/abs/1609.07093.
     """
 
-    strength: Strength = knob(0.0001, "cost of one unit of squared deviation", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.0001, "cost of one unit of squared deviation", off=0.0, open_high=True, log=True, differs=("factor",)
+    )
 
+    known_as = ("OrthogonalRegularizer", "OrthogonalRegularization")
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(orthogonality_vanilla)
     torch = staticmethod(orthogonality)

@@ -75,7 +75,9 @@ class RDrop(PassLoss):
         Wu et al., R-Drop: Regularized Dropout for Neural Networks, 2021, https://arxiv.org/abs/2106.14448, equation 2.
     """
 
-    strength: Strength = knob(1.0, "cost of one nat between the passes", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        1.0, "cost of one nat between the passes", off=0.0, open_high=True, log=True, differs=("alpha",)
+    )
 
     classes_only: ClassVar[bool] = True
     fresh_noise: ClassVar[bool] = True

@@ -116,8 +116,11 @@ class SpectralPenalty(Loss):
         https://arxiv.org/abs/1705.10941, algorithm 1, with the power iteration behind the gradient, not before it.
     """
 
-    strength: Strength = knob(0.005, "cost of one unit of squared spectral norm", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.005, "cost of one unit of squared spectral norm", off=0.0, open_high=True, log=True, differs=("lambda",)
+    )
 
+    known_as = ("SpectralRegularization",)
     matrix: ClassVar[bool] = True
     state: ClassVar[dict[str, Any]] = {"direction": first_direction}
     vanilla = staticmethod(spectral_penalty_vanilla)

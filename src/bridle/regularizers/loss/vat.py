@@ -86,10 +86,13 @@ class VAT(PassLoss):
         Learning, 2018, https://arxiv.org/abs/1704.03976, algorithm 1.
     """
 
-    strength: Strength = knob(1.0, "cost of one nat of change", off=0.0, open_high=True, log=True)
-    radius: Strength = knob(1.0, "length of the move", open_low=True, open_high=True, log=True)
+    strength: Strength = knob(1.0, "cost of one nat of change", off=0.0, open_high=True, log=True, known_as=("alpha",))
+    radius: Strength = knob(
+        1.0, "length of the move", open_low=True, open_high=True, log=True, known_as=("epsilon", "eps")
+    )
     xi: Strength = knob(0.1, "length of the probing step", open_low=True, open_high=True, log=True)
 
+    known_as = ("VirtualAdversarialTraining",)
     classes_only: ClassVar[bool] = True
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     asks: ClassVar[tuple[str, ...]] = ("slope",)

@@ -54,7 +54,8 @@ class EarlyStopping(Stop):
 
     Conversion:
         Keras's and Lightning's EarlyStopping(patience, min_delta) = patience, min_delta, with the best weights
-        restored; scikit-learn's n_iter_no_change = patience - 1.
+        restored; scikit-learn's n_iter_no_change = patience - 1. monitor="val_loss" is
+        watch="loss"; the monitor of an accuracy is watch="metric".
 
     Conflicts:
         GeneralizationLoss: doubtful. Whichever is first ends the training; one of the two is enough.
@@ -74,10 +75,18 @@ class EarlyStopping(Stop):
         algorithm 7.1.
     """
 
-    patience: Strength = knob(10.0, "epochs without improvement after which training stops; inf: never", low=1.0)
-    min_delta: Strength = knob(0.0, "by how much a score must be better to count as improved", open_high=True)
-    watch: str = knob("loss", "which score of the validation rows", choices=("loss", "metric"))
+    patience: Strength = knob(
+        10.0,
+        "epochs without improvement after which training stops; inf: never",
+        low=1.0,
+        differs=("n_iter_no_change",),
+    )
+    min_delta: Strength = knob(
+        0.0, "by how much a score must be better to count as improved", open_high=True, known_as=("tol",)
+    )
+    watch: str = knob("loss", "which score of the validation rows", choices=("loss", "metric"), differs=("monitor",))
 
+    known_as = ("EarlyStop",)
     state: ClassVar[dict[str, Any]] = {"best": float("inf"), "waited": 0.0}
     vanilla = staticmethod(early_stopping_vanilla)
     torch = staticmethod(early_stopping)

@@ -64,7 +64,9 @@ class GeneralizationLoss(Stop):
         alpha = limit.
     """
 
-    limit: Strength = knob(5.0, "percent above the lowest validation loss at which training stops", open_high=True)
+    limit: Strength = knob(
+        5.0, "percent above the lowest validation loss at which training stops", open_high=True, known_as=("alpha",)
+    )
 
     state: ClassVar[dict[str, Any]] = {"best": float("inf")}
     vanilla = staticmethod(generalization_loss_vanilla)

@@ -86,12 +86,18 @@ class GroupSoftThreshold(Weight):
     """
 
     strength: Strength = knob(
-        0.0001, "cost of one unit of length, of a group of one", off=0.0, open_high=True, log=True
+        0.0001,
+        "cost of one unit of length, of a group of one",
+        off=0.0,
+        open_high=True,
+        log=True,
+        differs=("alpha",),
     )
     groups: str = knob(
         "rows", "what a group is: the weights of a unit, an input value or a channel", choices=tuple(AXES)
     )
 
+    known_as = ("ProximalGroupLasso",)
     told: ClassVar[tuple[str, ...]] = ("lr", "groups")
     after_update: ClassVar[bool] = True
     matrix: ClassVar[bool] = True

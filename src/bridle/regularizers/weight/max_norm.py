@@ -65,8 +65,16 @@ class MaxNorm(Weight):
         Shraibman, Rank, Trace-Norm and Max-Norm, 2005, https://doi.org/10.1007/11503415_37.
     """
 
-    limit: Strength = knob(3.0, "greatest length of the weights into a unit", off=float("inf"), open_low=True, log=True)
+    limit: Strength = knob(
+        3.0,
+        "greatest length of the weights into a unit",
+        off=float("inf"),
+        open_low=True,
+        log=True,
+        known_as=("max_value", "max_norm", "maxnorm", "c"),
+    )
 
+    known_as = ("MaxNormConstraint",)
     after_update: ClassVar[bool] = True
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(max_norm_vanilla)

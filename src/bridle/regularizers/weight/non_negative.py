@@ -54,6 +54,7 @@ class NonNegative(Weight):
         Factorization, 2007, https://doi.org/10.1162/neco.2007.19.10.2756, equation 10.
     """
 
+    known_as = ("NonNeg",)
     after_update: ClassVar[bool] = True
     vanilla = staticmethod(non_negative_vanilla)
     torch = staticmethod(non_negative)

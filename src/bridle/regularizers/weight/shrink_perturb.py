@@ -90,12 +90,19 @@ class ShrinkPerturb(Weight):
         "Shrink, Perturb, Repeat".
     """
 
-    shrink: Strength = knob(0.4, "share of a weight that is kept", high=1.0)
-    spread: Strength = knob(0.1, "deviation of what is added, in that of initial weights", open_high=True)
+    shrink: Strength = knob(0.4, "share of a weight that is kept", high=1.0, known_as=("lambda",))
+    spread: Strength = knob(
+        0.1,
+        "deviation of what is added, in that of initial weights",
+        open_high=True,
+        known_as=("perturb",),
+        differs=("sigma",),
+    )
     every: Strength = knob(
         0.25, "share of the training from one time to the next", off=float("inf"), open_low=True, log=True
     )
 
+    known_as = ("ShrinkAndPerturb",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
     asks: ClassVar[tuple[str, ...]] = ("fan_in",)
     told: ClassVar[tuple[str, ...]] = ("step", "steps")

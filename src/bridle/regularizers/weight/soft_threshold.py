@@ -62,8 +62,17 @@ class SoftThreshold(Weight):
         Algorithm for Linear Inverse Problems, 2009, https://doi.org/10.1137/080716542, equations 1.4 and 1.5 (ISTA).
     """
 
-    strength: Strength = knob(0.0001, "cost of one unit of absolute weight", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.0001,
+        "cost of one unit of absolute weight",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("l1", "l"),
+        differs=("alpha",),
+    )
 
+    known_as = ("SoftThresholding", "ProximalL1")
     told: ClassVar[tuple[str, ...]] = ("lr",)
     after_update: ClassVar[bool] = True
     vanilla = staticmethod(soft_threshold_vanilla)

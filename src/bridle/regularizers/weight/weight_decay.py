@@ -74,9 +74,17 @@ class WeightDecay(Weight):
         algorithm 2, line 12 (per="schedule"; torch's form, per="lr", has the learning rate in it).
     """
 
-    strength: Strength = knob(0.01, "share of a weight lost per unit (see per)", off=0.0, open_high=True, log=True)
+    strength: Strength = knob(
+        0.01,
+        "share of a weight lost per unit (see per)",
+        off=0.0,
+        open_high=True,
+        log=True,
+        known_as=("weight_decay", "wd", "decay"),
+    )
     per: str = knob("lr", "what a unit is: the learning rate, or its share of the schedule's highest", choices=PER)
 
+    known_as = ("AdamW", "SGDW", "DecoupledWeightDecay")
     told: ClassVar[tuple[str, ...]] = ("lr", "peak", "per")
     vanilla = staticmethod(weight_decay_vanilla)
     torch = staticmethod(weight_decay)
