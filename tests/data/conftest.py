@@ -5,19 +5,15 @@ from __future__ import annotations
 import gzip
 import http.server
 import os
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from idx_files import idx_bytes
 
 WriteIdx = Callable[..., dict[str, bytes]]
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
 
 
 def idx_contents(train: int = 12, test: int = 4) -> dict[str, bytes]:

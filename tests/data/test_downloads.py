@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from idx_files import idx_bytes
 
 from bridle.data import load
 from bridle.data.download import Bar, RemoteFile, fetch
@@ -157,6 +158,119 @@ def test_a_file_of_the_right_length_must_have_the_right_content(server: Any, tmp
     got = hashlib.sha256(damaged).hexdigest()
     with pytest.raises(ValueError, match=f"train-images in .* is not small's: wrong checksum: expected .* got {got}"):
         image_set(small, tmp_path)
+
+
+@pytest.fixture
+def registered(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ImageSet, dict[str, bytes]]:
+    """Two registered sets of the same lengths, "small" with sums of the contents; returns it and what it holds.
+
+    Of "fashion" the sums are of the packed files, and that of the content is known of the training labels alone, as it
+    is of Fashion-MNIST's.
+    """
+    random = np.random.default_rng(0)
+    sets = {}
+    for number, name in enumerate(("small", "fashion")):
+        contents = {}
+        for file, rows in (("train", 12), ("t10k", 6)):
+            contents[f"{file}-images-idx3-ubyte"] = idx_bytes(random.integers(0, 256, (rows, 2, 2)))
+            contents[f"{file}-labels-idx1-ubyte"] = idx_bytes((np.arange(rows) + number) % 2)
+        sets[name] = contents
+    small = small_set(server, sets["small"])
+    fashion = ImageSet("fashion", tuple(map(packed_file, sets["fashion"].items())), (), ("fashion", ""), (), ("T", "U"))
+    monkeypatch.setattr("bridle.data.registry.IMAGE_SETS", {"small": small, "fashion": fashion})
+    return fashion, sets["small"] | {f"fashion {name}": data for name, data in sets["fashion"].items()}
+
+
+def packed_file(item: tuple[str, bytes]) -> RemoteFile:
+    name, data = item
+    published = hashlib.sha256(gzip.compress(data, mtime=0)).hexdigest()
+    inside = hashlib.sha256(data).hexdigest() if name.startswith("train-labels") else ""
+    return RemoteFile(f"{name}.gz", published, len(data), "file", inside)
+
+
+def put(folder: Path, contents: dict[str, bytes], packed: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in contents.items():
+        (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(data, mtime=0) if packed else data)
+
+
+def parts(contents: dict[str, bytes], name: str = "") -> dict[str, bytes]:
+    """The four files of one of the two sets."""
+    start = name + " " * bool(name)
+    return {
+        file.removeprefix(start): data
+        for file, data in contents.items()
+        if file.startswith(start) and " " not in file.removeprefix(start)
+    }
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("inner", ["fashion", ""])
+def test_the_files_may_lie_in_the_data_folder_itself(
+    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path, packed: bool, inner: str
+) -> None:
+    fashion, contents = registered
+    put(tmp_path / "mine" / inner, parts(contents, "fashion"), packed)
+    data = image_set(fashion, tmp_path / "mine")
+    assert data.classes == ("T", "U")
+    unverified = [note for note in data.notes if note.startswith("not verified as fashion: train-images (no sum is")]
+    assert len(unverified) == (0 if packed else 1)  # of what was unpacked no sum is published
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_of_another_data_set_are_named(
+    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path, packed: bool
+) -> None:
+    fashion, contents = registered
+    put(tmp_path / "mine" / "fashion", parts(contents), packed)
+    with pytest.raises(ValueError, match=r"train-images in .* is not fashion's: it is small's; .* its name or folder"):
+        image_set(fashion, tmp_path / "mine")
+    put(tmp_path / "mine" / "fashion", parts(contents, "fashion"), packed)
+    wrong = {name: data for name, data in parts(contents).items() if name.startswith("t10k-labels")}
+    put(tmp_path / "mine" / "fashion", wrong, packed)
+    with pytest.raises(ValueError, match=r"t10k-labels in .* is not fashion's: it is small's"):
+        image_set(fashion, tmp_path / "mine")
+
+
+def test_labels_of_the_right_length_need_the_sum_that_is_known(
+    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path
+) -> None:
+    fashion, contents = registered
+    mixed = parts(contents, "fashion") | {"train-labels-idx1-ubyte": idx_bytes(np.arange(12) // 6)}
+    put(tmp_path / "fashion", mixed)
+    with pytest.raises(ValueError, match=r"train-labels in .* is not fashion's: wrong checksum"):
+        image_set(fashion, tmp_path)
+
+
+def test_a_data_folder_that_is_another_sets_is_passed_over_and_told_if_nothing_else_is_there(
+    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path
+) -> None:
+    fashion, contents = registered
+    put(tmp_path / "mine", parts(contents))
+    with pytest.raises(ValueError, match=r"(?s)could not download .*The files in .*mine are small's, not fashion's\."):
+        image_set(fashion, tmp_path / "mine")
+    put(tmp_path / "mine" / "fashion", parts(contents, "fashion"))
+    assert image_set(fashion, tmp_path / "mine").classes == ("T", "U")
+
+
+def test_a_smaller_set_is_taken_with_a_note(registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path) -> None:
+    fashion, _ = registered
+    images = {name: idx_bytes(np.arange(rows * 4).reshape(rows, 2, 2)) for name, rows in (("train", 8), ("t10k", 4))}
+    labels = {name: idx_bytes(np.arange(rows) % 2) for name, rows in (("train", 8), ("t10k", 4))}
+    put(
+        tmp_path / "fashion",
+        {f"{name}-images-idx3-ubyte": data for name, data in images.items()}
+        | {f"{name}-labels-idx1-ubyte": data for name, data in labels.items()},
+    )
+    (note,) = [note for note in image_set(fashion, tmp_path).notes if note.startswith("not verified")]
+    assert "train-images (another length than the published)" in note
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "kmnist"])
+def test_the_real_mnist_is_not_taken_for_another(shared_data: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(shared_data / "mnist")
+    with pytest.raises(ValueError, match=f"train-images in .* is not {name}'s: it is mnist's"):
+        load(name, data_dir=tmp_path)
 
 
 def test_mnist_without_a_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bridle.data import load
-from bridle.data.pickles import PickledArray, unpickle
+from bridle.data.pickles import MOST_STEPS, PickledArray, unpickle
 
 X = np.arange(24, dtype=np.float32).reshape(6, 4) / 256
 Y = np.array([0, 1, 0, 1, 0, 1])
@@ -118,6 +118,33 @@ def test_other_programs_and_objects_are_refused(program: bytes) -> None:
     with pytest.raises(ValueError, match=r"this was refused as a pickle of arrays: .+"):
         unpickle(program, "this")
     assert not hasattr(PickledArray, "a")
+
+
+def test_a_pickle_may_not_remember_or_do_more_than_a_few_arrays_need() -> None:
+    small = pickle.dumps([[number] for number in range(2_000)])
+    assert len(unpickle(small, "this")) == 2_000
+    remembering = b"\x80\x02K\x01r" + struct.pack("<I", MOST_STEPS) + b"."  # LONG_BINPUT
+    for program in (remembering, pickle.dumps([[number] for number in range(4_000)])):
+        with pytest.raises(ValueError, match=r"this was refused .*: it has more than 10000 steps"):
+            unpickle(program, "this")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"c_codecs\nencode\n(X\x01\0\0\0a%stR.",
+        b"cnumpy\ndtype\n(%stR.",
+        b"cnumpy\ndtype\n(X\x02\0\0\0f4tR(K\x03%stb.",
+        b"cnumpy.core.numeric\n_frombuffer\n(X\x04\0\0\0abcdcnumpy\ndtype\n(X\x02\0\0\0f4tR%sX\x01\0\0\0CtR.",
+    ],
+)
+def test_what_is_no_text_or_shape_is_not_written_out(program: bytes) -> None:
+    nested = b")" + b"2\x86" * 12  # a tuple of two, twelve times over: four thousand in print
+    try:
+        found = str(unpickle(program % nested, "this"))
+    except ValueError as error:
+        found = str(error)
+    assert len(found) < 200
 
 
 def test_an_array_whose_bytes_do_not_fit_is_refused() -> None:

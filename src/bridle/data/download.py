@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from bridle.data.files import content
+from bridle.data.files import check_regular, content
 
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
 CHUNK = 1 << 16
@@ -25,18 +25,43 @@ class RemoteFile:
     sha256: str
     length: int  # of its uncompressed content, in bytes
     hashed: str = "content"  # what the sum is of: the uncompressed "content", or the "file" as it is published
+    unpacked_sha256: str = ""  # of the content, where ``sha256`` is of the file and both are known
+
+    @property
+    def content_sha256(self) -> str:
+        """The sum of the uncompressed content; empty where it is not known."""
+        return self.sha256 if self.hashed == "content" else self.unpacked_sha256
 
     def problem(self, path: Path) -> str:
         """Why ``path`` is not this file, in words; empty if it is."""
         try:
-            return self.difference(content(path) if self.hashed == "content" else path.read_bytes())
+            check_regular(path)
+            got = file_sum(path) if self.hashed == "file" else content_sum(content(path, lambda head: self.length))
         except (OSError, ValueError) as error:
             return str(error)
+        return difference(self.sha256, got)
 
-    def difference(self, data: bytes) -> str:
-        """How the checksum of ``data`` differs, in words; empty if it does not."""
-        got = hashlib.sha256(data).hexdigest()
-        return "" if got == self.sha256 else f"wrong checksum: expected sha256 {self.sha256}, got {got}"
+    def holds(self, path: Path, data: bytes) -> bool:
+        """Whether ``path``, whose content is ``data``, is this file by the sum of its content or by its own."""
+        if len(data) != self.length:
+            return False
+        return content_sum(data) == self.content_sha256 or (self.hashed == "file" and file_sum(path) == self.sha256)
+
+
+def content_sum(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sum(path: Path) -> str:
+    """SHA-256 of a file as it lies there."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def difference(expected: str, got: str) -> str:
+    """How two sums differ, in words; empty if they do not."""
+    return "" if got == expected else f"wrong checksum: expected sha256 {expected}, got {got}"
 
 
 class Bar:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from bridle.data.dataset import Data
-from bridle.data.idx import read_idx_folder
+from bridle.data.idx import find_idx, read_idx_folder
 from bridle.data.pickles import read_pickle
 from bridle.data.registry import DIGITS, IMAGE_SETS, NAMES, digits, image_set
 from bridle.data.tables import ENDINGS, read_table
@@ -14,6 +15,7 @@ from bridle.data.targets import check_task
 from bridle.forms import nearest
 
 PICKLE_ENDINGS = (".pkl", ".pkl.gz")
+LONG = 200  # characters of a name that an error shows
 
 
 def load(
@@ -27,20 +29,23 @@ def load(
     - ``"digits"``: scikit-learn's, which needs no network;
     - ``"mnist"``, ``"fashion-mnist"``, ``"kmnist"``: from ``data_dir`` or the folder that the environment variable
       BRIDLE_DATA names, else from the user's cache, else downloaded into it and verified;
-    - a folder with four files in MNIST's idx layout, plain or .gz;
+    - a folder with four files in MNIST's idx layout, plain or .gz, also QMNIST's or each in a folder of its own name;
     - ``mnist.pkl.gz`` in the layout of the notebook;
     - a table (.csv, .csv.gz, .parquet) with its ``target`` column.
 
     ``task`` is "classification" or "regression"; None tells it by the target. A name wins over a file of the same name
-    in the current folder; write ``./mnist`` for that. Raises ``ValueError`` that says what is wrong and what to do.
+    in the current folder; write ``./mnist`` for that. At most 1 GiB of a file is read, unpacked; the environment
+    variable BRIDLE_MOST_GIB allows more. What was decided on the way is in the ``notes`` of the data. Raises
+    ``ValueError`` that says what is wrong and what to do.
 
     >>> load("digits")
     Data(digits: classification, rows 1079/359/359, 64 features, 10 outputs)
     """
     check_task(task)
+    check_target(target)
     known = name_or_path.lower() if isinstance(name_or_path, str) else ""
-    path = Path(name_or_path).expanduser()
-    if is_table(path) and known not in NAMES:
+    path = path_of(name_or_path)
+    if is_table(path):
         return read_table(path, target, task)
     if target is not None:
         raise ValueError(f"target={target!r} names a column of a table, but {str(name_or_path)!r} is not a table")
@@ -55,14 +60,41 @@ def load(
     raise ValueError(unknown(name_or_path, path))
 
 
+def path_of(given: Any) -> Path:
+    """``given`` as a path that can be looked at, ``~`` spelled out; ``ValueError`` for anything else."""
+    if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
+        raise ValueError(
+            f"expected the name of a data set or the path of a file or folder, as text or pathlib.Path, got "
+            f"{type(given).__name__}; arrays and tables in memory go to bridle.Data(x_train, y_train, ...)"
+        )
+    name = os.fspath(given)
+    if not name or "\0" in name:
+        raise ValueError(f"{name!r} is neither the name of a data set nor a path{nearest(name, list(NAMES))}")
+    if "://" in name:
+        raise ValueError(f"{name} is an address on the web; download the file and give its path")
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a folder that is closed, an unknown home
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{name if len(name) < LONG else name[:LONG] + '...'} cannot be read: {problem}") from error
+    return path
+
+
+def check_target(target: Any) -> None:
+    """Raise ``ValueError`` unless ``target`` is a column's name, or None."""
+    if target is not None and not isinstance(target, str):
+        raise ValueError(f"target must be the name of a column, as text, got {target!r}")
+
+
 def is_table(path: Path) -> bool:
-    """Whether the file's name ends like that of a table."""
-    return path.name.lower().endswith(ENDINGS) and not path.is_dir()
+    """Whether the name ends like that of a table, and is not that of a folder of idx files."""
+    return path.name.lower().endswith(ENDINGS) and not find_idx(path)
 
 
 def unknown(name_or_path: str | os.PathLike[str], path: Path) -> str:
     """The sentence for what is neither a data set nor a file that can be read."""
-    if path.is_file():
+    if path.exists():
         endings = ", ".join((*ENDINGS, *PICKLE_ENDINGS))
         return f"{path} is of a kind that cannot be read; expected {endings}, or a folder of idx files"
     name = str(name_or_path)

@@ -2,7 +2,7 @@
 
 A pickle is a program: it may call whatever it can name. This one can name the few things that a pickled array needs,
 and each of those is a stand-in defined here, so nothing of the file's choice is ever called, NumPy's own
-reconstruction included.
+reconstruction included. Its steps are counted before it is run, so that it cannot build much from little either.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import re
 from pathlib import Path
 from typing import Any, Never
@@ -20,6 +21,9 @@ from bridle.data.dataset import Data
 from bridle.data.files import content
 
 NUMERIC = re.compile(r"[<>=|]?([biuf][1248])")
+MOST_STEPS = 10_000  # of a pickle that is read: one of the layout below has less than 200
+MOST_AXES = 8
+MEMO = ("PUT", "BINPUT", "LONG_BINPUT")  # remember under a number, for which the unpickler makes a list that long
 LAYOUT = "((x_train, y_train), (x_valid, y_valid), (x_test, y_test)) with x of shape (rows, features)"
 
 
@@ -27,19 +31,28 @@ class PickledType:
     """Stands in for ``numpy.dtype``: a numeric type and its byte order."""
 
     def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
-        code = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
-        match = NUMERIC.fullmatch(code)
+        match = NUMERIC.fullmatch(word(code))
         if not match:
-            raise pickle.UnpicklingError(f"it holds an array of type {code!r}, only numbers are admitted")
+            raise pickle.UnpicklingError(f"it holds an array of type {word(code)!r}, only numbers are admitted")
         self.code, self.order = match[1], "|"
 
     def __setstate__(self, state: Any) -> None:
-        order = state[1].decode("ascii", "replace") if isinstance(state[1], bytes) else str(state[1])
+        order = word(state[1])
         self.order = order if order in ("<", ">") else "|"
 
     def dtype(self) -> np.dtype[Any]:
         """The type that was meant."""
         return np.dtype(self.order + self.code)
+
+
+def word(given: Any) -> str:
+    """A short text of the file; what is none is named by its type, since printing it may take for ever.
+
+    >>> word(b"f4"), word([[]]), word("x" * 99)
+    ('f4', 'list', 'xxxxxxxxxxxxxxxxxxxx')
+    """
+    text = given.decode("ascii", "replace") if isinstance(given, bytes) else given
+    return text[:20] if isinstance(text, str) else type(given).__name__
 
 
 class PickledArray:
@@ -78,7 +91,7 @@ class PickledBytes:
     def __new__(cls, text: Any = "", encoding: Any = "latin1") -> Any:
         """Make plain bytes."""
         if not isinstance(text, str) or encoding != "latin1":
-            raise pickle.UnpicklingError(f"it encodes as {encoding!r}")
+            raise pickle.UnpicklingError(f"it encodes as {word(encoding)!r}")
         return text.encode("latin1")
 
     def __setstate__(self, state: Any) -> Never:
@@ -91,12 +104,17 @@ def filled(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
         data = data.encode("latin1")  # the bytes of Python 2, as read with encoding="latin1"
     if not isinstance(data, bytes | bytearray) or not isinstance(kind, PickledType):
         raise pickle.UnpicklingError(f"it holds an array of {type(data).__name__} instead of bytes")
-    if not (isinstance(shape, tuple) and all(isinstance(size, int) and size >= 0 for size in shape)):
-        raise pickle.UnpicklingError(f"it holds an array of shape {shape!r}")
+    if not (isinstance(shape, tuple) and len(shape) <= MOST_AXES and all(map(is_size, shape))):
+        raise pickle.UnpicklingError("it holds an array whose shape is not a few whole numbers")
     expected = math.prod(shape) * kind.dtype().itemsize
     if len(data) != expected:
         raise pickle.UnpicklingError(f"an array of shape {shape} needs {expected} bytes and has {len(data)}")
     return np.frombuffer(data, dtype=kind.dtype()).reshape(shape, order=order)
+
+
+def is_size(given: Any) -> bool:
+    """Whether an axis can be as long as this."""
+    return isinstance(given, int) and 0 <= given < 2**48
 
 
 STAND_INS = {
@@ -125,9 +143,17 @@ def unpickle(data: bytes, source: str) -> Any:
     ``source`` is the name used in errors.
     """
     try:
+        check_steps(data)
         return ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
     except Exception as error:  # a malformed pickle can fail in any way at all
         raise ValueError(f"{source} was refused as a pickle of arrays: {str(error) or type(error).__name__}") from error
+
+
+def check_steps(data: bytes) -> None:
+    """Raise ``UnpicklingError`` for a program that is longer, or remembers more, than that of six arrays."""
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if number >= MOST_STEPS or (opcode.name in MEMO and isinstance(argument, int) and argument >= MOST_STEPS):
+            raise pickle.UnpicklingError(f"it has more than {MOST_STEPS} steps, more than a few arrays need")
 
 
 def read_pickle(path: Path, name: str, task: str | None = None) -> Data:

@@ -9,8 +9,9 @@ from pathlib import Path
 from sklearn.datasets import load_digits
 
 from bridle.data.dataset import Data
-from bridle.data.download import RemoteFile, fetch
-from bridle.data.idx import find_idx, idx_data, read_contents
+from bridle.data.download import RemoteFile, content_sum, difference, fetch
+from bridle.data.files import content
+from bridle.data.idx import ROLES, expected_length, find_idx, idx_data, read_contents
 from bridle.data.pickles import read_pickle
 from bridle.data.splits import stratified_split
 
@@ -24,16 +25,20 @@ class ImageSet:
     name: str
     files: tuple[RemoteFile, ...]
     mirrors: tuple[str, ...]
-    folders: tuple[str, ...]  # where it may lie inside a data folder; the last is torchvision's
+    folders: tuple[str, ...]  # where it may lie inside a data folder: its own, torchvision's, the data folder itself
     pickles: tuple[str, ...] = ()  # other files that hold the same
     classes: tuple[str, ...] = ()  # where they have better names than 0 ... 9
 
 
-def four_files(sums: tuple[str, str, str, str], hashed: str) -> tuple[RemoteFile, ...]:
+Four = tuple[str, str, str, str]
+
+
+def four_files(sums: Four, hashed: str, unpacked: Four = ("", "", "", "")) -> tuple[RemoteFile, ...]:
     """The files of an image set: train images, train labels, test images, test labels."""
     names = (f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
     lengths = (16 + 60_000 * 784, 8 + 60_000, 16 + 10_000 * 784, 8 + 10_000)
-    return tuple(RemoteFile(*each, hashed) for each in zip(names, sums, lengths, strict=True))
+    rows = zip(names, sums, lengths, unpacked, strict=True)
+    return tuple(RemoteFile(name, each, length, hashed, inside) for name, each, length, inside in rows)
 
 
 MNIST = ImageSet(
@@ -48,11 +53,13 @@ MNIST = ImageSet(
         hashed="content",  # the mirrors differ in their gzip wrapping
     ),
     mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
-    folders=("", "mnist", "MNIST/raw"),
+    folders=("mnist", "MNIST/raw", ""),
     pickles=("mnist.pkl.gz", "mnist.pkl"),
 )
 
-# Of these two the published sums are of the .gz files (the same in TensorFlow Datasets and torchvision).
+# Of these two the published sums are of the .gz files (the same in TensorFlow Datasets and torchvision). The sums of
+# Fashion-MNIST's labels unpacked are of what those files hold; no others are known, so that files which were unpacked
+# are told from another set's, and else taken with a note.
 FASHION_MNIST = ImageSet(
     "fashion-mnist",
     four_files(
@@ -63,12 +70,18 @@ FASHION_MNIST = ImageSet(
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         ),
         hashed="file",
+        unpacked=(
+            "",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
     ),
     mirrors=(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
-    folders=("fashion-mnist", "FashionMNIST/raw"),
+    folders=("fashion-mnist", "FashionMNIST/raw", ""),
     classes=(
         "T-shirt/top",
         "Trouser",
@@ -98,7 +111,7 @@ KMNIST = ImageSet(
         "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
         "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
     ),
-    folders=("kmnist", "KMNIST/raw"),
+    folders=("kmnist", "KMNIST/raw", ""),
     classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
 )
 
@@ -124,30 +137,37 @@ def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: s
         import pooch  # noqa: PLC0415  (see download.py)
 
         place = Path(pooch.os_cache("bridle")) / source.name
-        fetch(source.files, source.mirrors, place, advice(source))
-    if place.is_file():
+        fetch(source.files, source.mirrors, place, advice(source, folder))
+        return idx_data(read_contents(place), place, source.name, task, source.classes)
+    if not place.is_dir():
         return read_pickle(place, source.name, task)
     contents = read_contents(place)
-    check_contents(source, contents, place)
-    return idx_data(contents, place, source.name, task, source.classes)
+    notes = check_contents(source, contents, place)
+    return idx_data(contents, place, source.name, task, source.classes, notes)
 
 
 def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     """The folder that the user names, by argument or else by environment variable; it must exist."""
-    named = os.environ.get(ENVIRONMENT, "") if data_dir is None else os.fspath(data_dir)
-    if not named:
+    named = os.environ.get(ENVIRONMENT) or None if data_dir is None else data_dir
+    if named is None:
         return None
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        source = ENVIRONMENT if data_dir is None else "--data-dir"
-        raise ValueError(f"there is no folder {folder}, which {source} names")
+    source = ENVIRONMENT if data_dir is None else "--data-dir"
+    if not isinstance(named, str | os.PathLike) or not isinstance(os.fspath(named), str):
+        raise ValueError(f"{source} must be the path of a folder, as text or pathlib.Path, got {named!r}")
+    try:
+        folder = Path(named).expanduser()
+        there = bool(os.fspath(named)) and folder.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a folder that is closed, an unknown home
+        raise ValueError(f"the folder that {source} names cannot be read: {error}") from error
+    if not there:
+        raise ValueError(f"there is no folder {os.fspath(named) or repr('')}, which {source} names")
     return folder
 
 
 def locate(source: ImageSet, folder: Path) -> Path | None:
     """The folder of idx files, or the pickle, that holds ``source`` inside ``folder``."""
     for place in (folder / inner for inner in source.folders):
-        if find_idx(place):
+        if find_idx(place) and not (place == folder and lies_there(folder) not in ("", source.name)):
             return place
         for pickle in source.pickles:
             if (place / pickle).is_file():
@@ -155,26 +175,50 @@ def locate(source: ImageSet, folder: Path) -> Path | None:
     return None
 
 
-def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -> None:
-    """Raise ``ValueError`` where a file of the user's is as long as the published one, but differs in content.
+def lies_there(folder: Path) -> str:
+    """The registered name of the data set whose training labels lie in ``folder``; empty for any other."""
+    role = "train-labels"
+    path = find_idx(folder).get(role)
+    return owner(role, path, content(path, expected_length)) if path else ""
 
-    It is damaged or of another data set. A file of another length is the user's own choice, such as a smaller set to
-    try things on, and taken as it is.
+
+def owner(role: str, path: Path, data: bytes) -> str:
+    """The registered name of the data set that has this file in this role; empty where none has."""
+    number = ROLES.index(role)
+    return next((each.name for each in IMAGE_SETS.values() if each.files[number].holds(path, data)), "")
+
+
+def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -> tuple[str, ...]:
+    """Compare a user's files with the published ones; returns what could not be verified, as a note.
+
+    Raises ``ValueError`` for a file of another registered data set, and for one that is as long as the published one
+    but differs in content. A file of another length is the user's own choice, such as a smaller set to try things on,
+    and taken as it is.
     """
+    paths = find_idx(folder)
+    unverified = []
     for file, (role, data) in zip(source.files, contents.items(), strict=True):
-        difference = file.difference(data) if file.hashed == "content" and len(data) == file.length else ""
-        if difference:
+        if file.holds(paths[role], data):
+            continue
+        other = owner(role, paths[role], data)
+        same_length = len(data) == file.length
+        if other or (same_length and file.content_sha256):
+            problem = f"it is {other}'s" if other else difference(file.content_sha256, content_sum(data))
             raise ValueError(
-                f"{role} in {folder} is not {source.name}'s: {difference}; to read another data set, give its folder "
-                f"instead of the name {source.name!r}"
+                f"{role} in {folder} is not {source.name}'s: {problem}; to read another data set, give its "
+                f"{'name or ' * bool(other)}folder instead of the name {source.name!r}"
             )
+        unverified.append(f"{role} ({'no sum is known' if same_length else 'another length than the published'})")
+    return (f"not verified as {source.name}: {', '.join(unverified)} in {folder}",) if unverified else ()
 
 
-def advice(source: ImageSet) -> str:
-    """What to do without a network."""
+def advice(source: ImageSet, folder: Path | None) -> str:
+    """What to do without a network; ``folder`` is the data folder in which the data set was not found."""
     pickled = f" or {source.pickles[0]}" if source.pickles else ""
     places = " or ".join(each for each in source.folders if each)
+    other = lies_there(folder) if folder else ""
+    found = f"The files in {folder} are {other}'s, not {source.name}'s. " if other else ""
     return (
-        f"Put the four files{pickled} into a folder and name it with --data-dir (data_dir= in Python) or the "
+        f"{found}Put the four files{pickled} into a folder and name it with --data-dir (data_dir= in Python) or the "
         f"environment variable {ENVIRONMENT}; inside it they may also lie in {places}."
     )

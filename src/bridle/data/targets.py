@@ -57,7 +57,7 @@ def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
 
 def check_task(task: str | None) -> None:
     """Raise ``ValueError`` unless ``task`` is None or one that there is."""
-    if task is not None and task not in TASKS:
+    if task is not None and not (isinstance(task, str) and task in TASKS):
         raise ValueError(f"task must be one of {', '.join(TASKS)}, or None to tell it by the targets, got {task!r}")
 
 
