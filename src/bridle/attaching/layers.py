@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
-from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, standing, stands_at
+from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
 from bridle.attaching.frame import Frame, Path, is_transposed, leaf_within
 from bridle.attaching.tape import ActivityTap, Tape
 from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
@@ -62,8 +63,10 @@ class Insertion:
         check_sites(self.recipe, self.frame.sites)
         for unit in self.recipe:
             if isinstance(unit, WeightLayer):
-                for each in selected(unit, list(weights)):
-                    self.parametrize(unit, each, weights[each])
+                chosen = selected(unit, list(weights))
+                for each in (*spared_by(unit, list(weights)), *chosen):
+                    if each in chosen or fnmatchcase(each.name, unit.on):  # asked for by its name
+                        self.parametrize(unit, each, weights[each])
         if self.seeded:
             self.seed_own_dropouts()
         for site in self.frame.sites:
@@ -197,8 +200,10 @@ class Insertion:
 
     def parametrize(self, unit: WeightLayer, described: Parameter, weight: nn.Parameter) -> None:
         """Let a formula make the weight that acts, wherever the model uses the stored one."""
-        if "parametrizations." in described.name:
-            raise ValueError(f"{unit!r}: {described.name} is parametrized already; choose others by on=")
+        if described.made_by:
+            raise ValueError(
+                f"{unit!r}: {described.name} is parametrized already, by {described.made_by}; choose others by on="
+            )
         owners = self.frame.owners[weight]
         transposed = is_transposed(owners[0][0])
         spot = first_spot(unit, described.name)
