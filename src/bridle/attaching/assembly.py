@@ -81,7 +81,7 @@ class Assembly:
         self.outputs = options.classes or frame.outputs
         insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
         insertion.insert({each.described: each.parameter for each in own})
-        self.modules, self.log = insertion.modules, insertion.log
+        self.insertion, self.modules, self.log = insertion, insertion.modules, insertion.log
         self.notes += [*of_layers(self.recipe, insertion), *of_loss(self.recipe, options.loss)]
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
             undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)

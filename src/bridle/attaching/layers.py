@@ -48,6 +48,15 @@ class New(NamedTuple):
     beside: nn.Parameter | None
 
 
+class Hanging(NamedTuple):
+    """A layer of the recipe that stands at a part of the model, and the module that it is there."""
+
+    part: str
+    on_input: bool
+    standing: Standing
+    module: nn.Module
+
+
 class Insertion:
     """Puts a recipe's layers into a model; ``undo`` takes them out again. ``seeded``: noise is that of a seed."""
 
@@ -57,6 +66,8 @@ class Insertion:
         self.new: list[New] = []
         self.log: list[tuple[Any, str, str]] = []  # what acts how on which part
         self.retuned: set[str] = set()  # dropout layers of the model's own
+        self.hanging: list[Hanging] = []  # layers, in the order in which they act at a part
+        self.parametrized: list[tuple[nn.Module, str]] = []  # parts, and what they call the weight
 
     def insert(self, weights: Mapping[Parameter, nn.Parameter]) -> None:
         """Put everything in: formulas on weights, layers, penalties on activations."""
@@ -103,6 +114,7 @@ class Insertion:
         for each in layers:
             module = self.layer(each, name, on_input=on_input)
             paths.append(self.hang(name, each.name, module, each.layer))
+            self.hanging.append(Hanging(name, on_input, each, module))
         where = "on the input of" if on_input else "on the output of"
         self.log += [(unit, where, name) for unit in (*taps, *(each.layer for each in layers))]
         steps = tuple(paths)
@@ -212,6 +224,7 @@ class Insertion:
         for part, kind in owners:
             if not parametrize.is_parametrized(part, kind):
                 self.undo.callback(unparametrize, part, kind, list(part._parameters))
+                self.parametrized.append((part, kind))
             parametrize.register_parametrization(part, kind, made, unsafe=True)
         for kind, parameter in made.named_parameters():
             name = f"{described.name}@{type(unit).__name__}.{kind}"
