@@ -484,12 +484,13 @@ class Handle:
         if self._averaged:
             raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
         ending = Ending(self.parts, self._sample)
-        self._hand_over(batches)
+        self.hand_over(batches)
         self._ended = "finished"
         return ending.take()
 
-    def _hand_over(self, batches: Iterable[Any] | None) -> None:
-        """Put into the model what was evaluated: the weights of the best epoch, or the averages."""
+    def hand_over(self, batches: Iterable[Any] | None = None) -> None:
+        """Put into the model what was evaluated, as :meth:`finish` does, and let the recipe stay."""
+        self._check_attached()
         if self.parts.stopping.best:
             self.restore_best()
         elif self.parts.averages:
