@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def load(
     target: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     task: str | None = None,
+    categorical: Sequence[str] = (),
 ) -> Data:
     """Load a data set.
 
@@ -31,7 +33,8 @@ def load(
       BRIDLE_DATA names, else from the user's cache, else downloaded into it and verified;
     - a folder with four files in MNIST's idx layout, plain or .gz, also QMNIST's or each in a folder of its own name;
     - ``mnist.pkl.gz`` in the layout of the notebook;
-    - a table (.csv, .csv.gz, .parquet) with its ``target`` column.
+    - a table (.csv, .tsv, .txt, each plain or .gz, or .parquet) with its ``target`` column; the columns named in
+      ``categorical`` are categories although they hold numbers, and ``columns`` of the data says how each was read.
 
     ``task`` is "classification" or "regression"; None tells it by the target. A name wins over a file of the same name
     in the current folder; write ``./mnist`` for that. At most 1 GiB of a file is read, unpacked; the environment
@@ -46,9 +49,11 @@ def load(
     known = name_or_path.lower() if isinstance(name_or_path, str) else ""
     path = path_of(name_or_path)
     if is_table(path):
-        return read_table(path, target, task)
+        return read_table(path, target, task, named(categorical))
     if target is not None:
         raise ValueError(f"target={target!r} names a column of a table, but {str(name_or_path)!r} is not a table")
+    if categorical:
+        raise ValueError(f"categorical= names columns of a table, but {str(name_or_path)!r} is not a table")
     if known == DIGITS:
         return digits(task)
     if known in IMAGE_SETS:
@@ -58,6 +63,14 @@ def load(
     if path.name.lower().endswith(PICKLE_ENDINGS):
         return read_pickle(path, path.name.split(".")[0], task)
     raise ValueError(unknown(name_or_path, path))
+
+
+def named(categorical: Any) -> Sequence[str]:
+    """Names of columns; ``ValueError`` for anything else."""
+    names = [categorical] if isinstance(categorical, str) else list(categorical or ())
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"categorical must be a list of names of columns, got {categorical!r}")
+    return names
 
 
 def path_of(given: Any) -> Path:

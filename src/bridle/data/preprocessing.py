@@ -10,80 +10,169 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
+from pandas.api.types import is_numeric_dtype
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from bridle.data.arrays import listed
-
-MISSING = "missing"
 RARE = "(rare)"
-ENOUGH = 10  # training rows that a category, or the fact of being missing, needs for a column of its own ...
+ENOUGH = 10  # training rows for a column of its own; see least_rows ...
 ENOUGH_SHARE = 0.01  # ... or this share of them, in a table too small for that
 MOST_CATEGORIES = 100  # of one column; the rarest beyond these are put together
+SHOWN = 5  # columns that an error names
+TINY, HUGE = 1e-100, 1e100  # half-widths of a column whose squares are safe
+MOST = 1e300  # of a value outside the training rows, which is too far away for float32
+FAR = 1e6  # times its half-width: so far from zero a column may lie
+
+
+class Made(NamedTuple):
+    """What became of one column: how many features, what was done, and why it was left out, where it was."""
+
+    features: int
+    done: tuple[str, ...] = ()
+    notable: tuple[str, ...] = ()
+    dropped: str = ""
 
 
 class Prepared(NamedTuple):
-    """The numbers of the parts, each float32 of shape (rows, features), and the names of the features."""
+    """The numbers of the parts, each float32 of shape (rows, features), the names of the features, and the columns."""
 
     parts: list[np.ndarray]
     names: tuple[str, ...]
-
-
-def typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Every column as float64 (nan where missing) or as words ("missing" where missing).
-
-    Raises ``ValueError`` for a column of neither numbers nor words, and for infinite numbers.
-    """
-    return pd.DataFrame({name: typed_column(name, table[name]) for name in table.columns}, index=table.index)
-
-
-def typed_column(name: str, column: pd.Series[Any]) -> pd.Series[Any]:
-    """One column of a table as numbers or as words."""
-    if is_numeric_dtype(column.dtype) and not (is_bool_dtype(column.dtype) or is_complex_dtype(column.dtype)):
-        amounts = column.astype("float64")
-        infinite = np.isinf(amounts.to_numpy())
-        if infinite.any():
-            raise ValueError(f"column {name!r} is infinite in {listed(infinite, first=1)}; correct these values")
-        return amounts
-    boxed = column.astype(object)
-    strange = next((v for v in boxed[column.notna()] if not isinstance(v, str | numbers.Real | np.bool_)), None)
-    if strange is not None:
-        raise ValueError(
-            f"column {name!r} holds {type(strange).__name__} such as {strange!r}; bridle reads numbers and words: "
-            "write it as one of these (a date as days, say) or leave it out"
-        )
-    return boxed.map(str).where(column.notna(), MISSING)
+    made: dict[str, Made]
 
 
 def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
-    """Turn typed columns into numbers, fitted on ``train``; the parts are ``train`` and ``others``, in this order.
+    """Turn columns of numbers or words into numbers, fitted on ``train``; the parts are ``train`` and ``others``.
 
     Raises ``ValueError`` where no column varies over the training rows.
     """
     varied = [name for name in train.columns if train[name].nunique(dropna=False) > 1]
+    made = {name: constant(name, train, others) for name in train.columns if name not in varied}
     if not varied:
-        raise ValueError(
-            f"no feature is left: all {len(train.columns)} columns beside the target are constant in the training rows"
-        )
-    transformer = columns_to_numbers(train[varied])
-    x_train = transformer.fit_transform(train[varied]).astype(np.float32)
+        raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
+    steady = [steadied(part[varied], train[varied]) for part in (train, *others)]
+    transformer = columns_to_numbers(steady[0])
+    x_train = transformer.fit_transform(steady[0]).astype(np.float32)
     kept = x_train.max(axis=0) > x_train.min(axis=0)
-    others_x = [transformer.transform(other[varied]).astype(np.float32)[:, kept] for other in others]
-    names = [readable(name) for name, keep in zip(transformer.get_feature_names_out(), kept, strict=True) if keep]
-    return Prepared([x_train[:, kept], *others_x], tuple(names))
+    others_x = [narrowed(transformer.transform(part)[:, kept]) for part in steady[1:]]
+    labels = transformer.get_feature_names_out()
+    names = [readable(name) for name, keep in zip(labels, kept, strict=True) if keep]
+    made |= describe(transformer, train[varied], others, kept)
+    if not names:
+        raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
+    return Prepared([x_train[:, kept], *others_x], tuple(names), {name: made[name] for name in train.columns})
+
+
+def narrowed(x: np.ndarray) -> np.ndarray:
+    """Standardized numbers in float32; one beyond its range, far outside the training rows, is infinite: told later."""
+    with np.errstate(over="ignore"):
+        return x.astype(np.float32)
+
+
+def no_feature(dropped: dict[str, str]) -> str:
+    """The sentence for a table whose columns are all left out."""
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in list(dropped.items())[:SHOWN])
+    more = f"; and {len(dropped) - SHOWN} more" if len(dropped) > SHOWN else ""
+    return f"no feature is left: all {len(dropped)} columns beside the target are left out ({reasons}{more})"
+
+
+def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Made:
+    """Why a column that does not vary over the training rows is left out."""
+    everything = pd.concat([part[name] for part in (train, *others)])
+    missing = train[name].isna().all()
+    what = "every value is missing" if missing else "constant"
+    only = " only" if everything.nunique(dropna=False) > 1 else ""
+    return Made(0, dropped=f"{what} in the training rows{only}")
+
+
+# Note [numbers at the ends of float64]
+# Means and variances are taken in float64. Squares of values near 1e200 overflow there, those near 1e-200 vanish, and
+# beside a mean that is a million times the spread little is left of it. Such columns, and whole numbers that float64
+# rounds, are counted from a training value and scaled by a power of two first, which is exact; standardizing undoes it.
+def steadied(part: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """The same table with such columns moved; see Note [numbers at the ends of float64]."""
+    moved = {name: moved_column(part[name], train[name]) for name in train.columns if is_numeric_dtype(train[name])}
+    return part.assign(**{name: column for name, column in moved.items() if column is not None})
+
+
+def moved_column(column: pd.Series[Any], train: pd.Series[Any]) -> pd.Series[Any] | None:
+    """The column counted from a value of ``train`` and scaled by the spread around it, or None where it may stay."""
+    if train.dtype.kind in "iu":
+        start = int(train.iloc[0])
+        return pd.Series([float(int(value) - start) for value in column], column.index)
+    values = train.dropna()
+    size = float(values.abs().max())
+    middle = float(values.sort_values().iloc[len(values) // 2])
+    halved = float((values / 2 - middle / 2).abs().max())  # a difference of halves cannot overflow
+    if halved == 0 or (TINY < halved < HUGE and size < FAR * halved):
+        return None
+    power = -math.frexp(halved)[1]
+    with np.errstate(over="ignore"):
+        scaled = np.ldexp(column.to_numpy() / 2 - middle / 2, power)
+    return pd.Series(np.clip(scaled, -MOST, MOST), column.index)
+
+
+def describe(
+    transformer: ColumnTransformer, train: pd.DataFrame, others: list[pd.DataFrame], kept: np.ndarray
+) -> dict[str, Made]:
+    """What the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
+    (_, _, amounts), (_, _, gappy), (_, one_hot, words) = transformer.transformers_
+    made = {}
+    for place, name in enumerate(amounts):
+        gap = len(amounts) + gappy.index(name) if name in gappy else None
+        made[name] = amount(train[name], others, bool(kept[place]), gap is not None and bool(kept[gap]))
+    place = len(amounts) + len(gappy)
+    for name, known, rare in zip(words, *fitted_categories(one_hot, words), strict=True):
+        width = len(known) - len(rare) + bool(len(rare))
+        outside = {word for part in others for word in part[name].unique()} - set(known)
+        made[name] = category(train[name], len(known), set(rare), outside, int(kept[place : place + width].sum()))
+        place += width
+    return made
+
+
+def fitted_categories(one_hot: Any, words: list[str]) -> tuple[list[Any], list[Any]]:
+    """For each column of words the categories of the training rows, and those of them that are rare."""
+    if not words:
+        return [], []
+    rare = one_hot.infrequent_categories_
+    return list(one_hot.categories_), [() if each is None else each for each in rare]
+
+
+def amount(train: pd.Series[Any], others: list[pd.DataFrame], kept: bool, gap_kept: bool) -> Made:
+    """What became of a column of numbers."""
+    missing = int(train.isna().sum())
+    outside = sum(int(part[train.name].isna().sum()) for part in others)
+    if not kept:
+        return Made(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
+    gap = ", and a column says where" if gap_kept else ""
+    filled = f"{missing + outside} missing became the median of the training rows, {train.median():.6g}{gap}"
+    return Made(1 + gap_kept, (filled,) if missing + outside else ())
+
+
+def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> Made:
+    """What became of a column of words."""
+    enough = least_rows(len(train))
+    if not features:
+        own = known == len(train)
+        why = "another word in every row, as an id has" if own else f"no word is in {enough} or more training rows"
+        return Made(0, dropped=f"{why}" if own else f"text: {why}")
+    in_rare = int(train.isin(rare).sum())
+    together = f"{len(rare)} of {known} words are rare and put together, {in_rare} of {len(train)} training rows"
+    strange = f"{len(outside)} words outside the training rows count as {'rare' if rare else 'none of these'}"
+    often = 2 * in_rare > len(train)
+    done = (*((together,) if rare and not often else ()), *((strange,) if outside else ()))
+    return Made(features, done, (together,) if often else ())
 
 
 def columns_to_numbers(train: pd.DataFrame) -> ColumnTransformer:
     """The scikit-learn transformer for the columns of ``train``, not yet fitted."""
-    enough = min(ENOUGH, math.ceil(ENOUGH_SHARE * len(train)))
+    enough = least_rows(len(train))
     amounts = [name for name in train.columns if is_numeric_dtype(train[name].dtype)]
     gappy = [name for name in amounts if train[name].isna().sum() >= enough]
     words = [name for name in train.columns if name not in amounts]
@@ -102,6 +191,11 @@ def columns_to_numbers(train: pd.DataFrame) -> ColumnTransformer:
         ],
         sparse_threshold=0,
     )
+
+
+def least_rows(rows: int) -> int:
+    """The training rows that a category, or the fact of being missing, needs for a column of its own."""
+    return min(ENOUGH, math.ceil(ENOUGH_SHARE * rows))
 
 
 def category_name(column: str, category: str) -> str:

@@ -1,47 +1,87 @@
-"""Tables: CSV (plain or .gz) and Parquet files with one column to predict."""
+"""Tables: CSV and its kin (plain or .gz), and Parquet files, with one column to predict."""
 
 from __future__ import annotations
 
 import io
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bridle.data.arrays import unboxed
+from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
+from bridle.data.delimited import read_delimited
 from bridle.data.files import content
-from bridle.data.preprocessing import prepare, typed
+from bridle.data.preprocessing import Made, prepare
+from bridle.data.reading import GAPS, Reading, read_column
 from bridle.data.splits import plain_split, stratified_split
-from bridle.data.targets import check_present, check_task, infer_task
+from bridle.data.suspicions import row_numbers, suspicion
+from bridle.data.targets import check_present, check_task, infer_task, task_note
 from bridle.forms import nearest
 
-ENDINGS = (".csv", ".csv.gz", ".parquet")
-GAPS = ["", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL"]  # read as missing; "None" stays a word
-SEPARATORS = ",;\t"
+ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
 
-def read_table(path: Path, target: str | None, task: str | None = None) -> Data:
+class Table(NamedTuple):
+    """A file's columns as they are in it, and what was done to read them, as sentences."""
+
+    frame: pd.DataFrame
+    text: bool  # whether it was text, in which some words stand for missing values
+    notes: tuple[str, ...] = ()
+
+
+class Target(NamedTuple):
+    """The target column, shape (rows,), as numbers or words without gaps; the task; what was done, as sentences."""
+
+    y: np.ndarray
+    task: str
+    notes: tuple[str, ...]
+
+
+def read_table(path: Path, target: str | None, task: str | None = None, categorical: Sequence[str] = ()) -> Data:
     """The data set of a table: ``target`` is the column to predict, all others are features.
 
     Words, booleans, and few distinct whole numbers make a classification (split 60/20/20 within each class), other
-    numbers a regression (split at random); both splits are seeded. Raises ``ValueError`` for an unreadable table, an
-    unknown, constant, missing or infinite target, a class too small to split, and a table without usable features.
+    numbers a regression (split at random); both splits are seeded. Every column is read as a whole, as numbers,
+    categories or dates; those of ``categorical`` as categories. ``columns`` and ``notes`` of the data say how.
+
+    Raises ``ValueError`` for an unreadable table, an unknown, constant, missing or infinite target, a class too small
+    to split, and a table without usable features.
     """
     check_task(task)
-    frame = read_frame(path)
-    y = target_values(frame, target, path)
-    features = frame.drop(columns=[target])
+    table = read_frame(path)
+    found = read_target(table, target, path, task)
+    features = table.frame.drop(columns=[target])
     if not len(features.columns):
         raise ValueError(f"{path} has no features: its only column is the target {target!r}")
-    task = task or infer_task(y, integers_are_labels=False)
-    split = stratified_split(y) if task == "classification" else plain_split(len(y))
-    table = typed(features)
-    parts, names = prepare(table.iloc[split.train], [table.iloc[split.valid], table.iloc[split.test]])
-    arrays = [array for x, rows in zip(parts, split, strict=True) for array in (x, y[rows])]
-    return Data(*arrays, task=task, name=table_name(path), target=str(target), features=names)
+    chosen = named_columns(categorical, list(features.columns), str(target))
+    read = {
+        name: read_column(f"column {name!r}", features[name], gaps=table.text, categorical=name in chosen)
+        for name in features.columns
+    }
+    dropped = {
+        name: why for name, each in read.items() if name not in chosen and (why := row_numbers(name, each.values))
+    }
+    y = found.y
+    split = stratified_split(y) if found.task == "classification" else plain_split(len(y))
+    typed = pd.DataFrame({name: each.values for name, each in read.items() if name not in dropped})
+    if not len(typed.columns):
+        raise ValueError(f"{path} has no features: {'; '.join(f'{name} is {why}' for name, why in dropped.items())}")
+    prepared = prepare(typed.iloc[split.train], [typed.iloc[split.valid], typed.iloc[split.test]])
+    made = prepared.made | {name: Made(0, dropped=why) for name, why in dropped.items()}
+    columns = [described(name, each, made[name], y, found.task) for name, each in read.items()]
+    arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]
+    return Data(
+        *arrays,
+        task=found.task,
+        name=table_name(path),
+        target=str(target),
+        features=prepared.names,
+        columns=columns,
+        notes=(*table.notes, *found.notes, *column_notes(columns)),
+    )
 
 
 def table_name(path: Path) -> str:
@@ -50,13 +90,12 @@ def table_name(path: Path) -> str:
     return path.name[: -len(ending)]
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: Path) -> Table:
     """The file as a table with text for column names; ``ValueError`` where it is none, or has no rows."""
     data = content(path)
+    text = not path.name.lower().endswith(".parquet")
     try:
-        frame = pd.read_parquet(io.BytesIO(data)) if path.name.lower().endswith(".parquet") else read_csv(data)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+        frame, notes = read_delimited(data) if text else (pd.read_parquet(io.BytesIO(data)), ())
     except (ValueError, OSError, Warning) as error:  # pandas' and pyarrow's errors are among these
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
     # A named index, as Parquet files can have, is a column like the others.
@@ -64,46 +103,80 @@ def read_frame(path: Path) -> pd.DataFrame:
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
-        raise ValueError(f"{path} has two columns named {twice!r}; give each its own name")
+        raise ValueError(f"{path} has two columns named {twice!r}; give each its own name, or leave one out")
     if not len(frame):
         raise ValueError(f"{path} has no rows, only the columns {', '.join(frame.columns)}")
-    return frame
+    return Table(frame, text, notes)
 
 
-def read_csv(data: bytes) -> pd.DataFrame:
-    """CSV text as a table; separated by commas, semicolons or tabs, whichever the header has most of."""
-    header = data.partition(b"\n")[0].decode("utf-8", "replace")
-    separator = max(SEPARATORS, key=header.count)
-    with warnings.catch_warnings():
-        # Rows longer than the header would otherwise be cut with a warning only.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return pd.read_csv(
-            io.BytesIO(data),
-            sep=separator,
-            encoding="utf-8-sig",
-            na_values=GAPS,
-            keep_default_na=False,
-            skipinitialspace=True,
-            index_col=False,
-            low_memory=False,
-        )
-
-
-def target_values(frame: pd.DataFrame, target: str | None, path: Path) -> np.ndarray:
-    """The target column, shape (rows,), as numbers, booleans or words without gaps."""
-    columns = list(map(str, frame.columns))
+def read_target(table: Table, target: str | None, path: Path, task: str | None) -> Target:
+    """The target column, read as a whole; ``ValueError`` where it cannot be learnt."""
+    names = list(map(str, table.frame.columns))
     if target is None:
         raise ValueError(
-            f"{path} is a table: say which column to predict with target= (--target); it has {', '.join(columns)}"
+            f"{path} is a table: say which column to predict with target= (--target); it has {', '.join(names)}"
         )
-    if target not in columns:
-        raise ValueError(f"{path} has no column {target!r}{nearest(target, columns)}")
-    name = f"the target {target!r} (rows counted from 1)"
-    y: np.ndarray[Any, Any] = frame[target].to_numpy()
-    check_present(y, name, first=1)
-    y = unboxed(y, name, "numbers or words") if y.dtype.kind == "O" else y
-    if y.dtype.kind not in "biufU":
-        raise ValueError(f"{path}: the target {target!r} holds {y.dtype}; it must hold numbers or words")
+    if target not in names:
+        raise ValueError(f"{path} has no column {target!r}{nearest(target, names)}")
+    column = table.frame[target]
+    check_target_present(column, target, text=table.text)
+    read = (
+        labels(column, target, table)
+        if task == "classification"
+        else read_column(f"the target {target!r}", column, gaps=table.text)
+    )
+    if read.kind == "date":
+        raise ValueError(
+            f"{path}: the target {target!r} holds dates; it must hold numbers or words: write it as days, say"
+        )
+    if read.strays.any():
+        raise ValueError(f"the target {target!r} holds numbers and words ({read.notable[-1]}); correct these rows")
+    y: np.ndarray[Any, Any] = read.values.to_numpy()
+    y = y.astype(str) if read.kind == "category" else y
     if (y == y[0]).all():
         raise ValueError(f"the target {target!r} is constant: every row has {y[0]}; a target needs at least two values")
-    return y
+    said = tuple(f"target {target}: {phrase}" for phrase in (*read.done, *read.notable))
+    inferred = task or infer_task(y, integers_are_labels=False)
+    return Target(y, inferred, (*said, *(() if task else task_note(y, inferred))))
+
+
+def labels(column: pd.Series[Any], target: str, table: Table) -> Reading:
+    """A target that the user says holds labels: numbers where they are plain, else words as they stand."""
+    read = read_column(f"the target {target!r}", column, gaps=table.text)
+    plain = read.kind == "number" and not read.done and not read.notable
+    return read if plain else read_column(f"the target {target!r}", column, gaps=table.text, categorical=True)
+
+
+def check_target_present(column: pd.Series[Any], target: str, *, text: bool) -> None:
+    """Raise ``ValueError`` for rows without a target; in text with the words that stand for a missing one."""
+    name = f"the target {target!r} (rows counted from 1)"
+    words = column.map(str, na_action="ignore").str.strip()
+    gaps = words.isin(GAPS) if text else pd.Series(False, column.index)
+    try:
+        check_present(column.astype(object).where(~gaps.astype(bool), None).to_numpy(), name, first=1)
+    except ValueError as error:
+        written = sorted({repr(word) for word in words[gaps] if word})
+        classes = f"; {', '.join(written)} stand{'s' * (len(written) < 2)} for missing: spell a class otherwise"
+        raise ValueError(f"{error}{classes if written else ''}") from error
+
+
+def named_columns(given: Sequence[str], names: list[str], target: str) -> set[str]:
+    """The columns that are named, each by itself or several with commas; ``ValueError`` for one that there is not."""
+    parts = [name for each in given for name in ([each] if each in names else each.split(","))]
+    chosen = {part.strip() for part in parts if part.strip()}
+    if target in chosen:
+        raise ValueError(
+            f"categorical= (--categorical) names the target {target!r}; for labels say task='classification'"
+        )
+    for name in chosen:
+        if name not in names:
+            raise ValueError(f"categorical= (--categorical): there is no column {name!r}{nearest(name, names)}")
+    return chosen
+
+
+def described(name: str, read: Reading, made: Made, y: np.ndarray, task: str) -> Column:
+    """How a column was read and what became of it, put together."""
+    if made.dropped:
+        return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))
+    suspected = suspicion(name, read.values, y, task)
+    return Column(name, read.kind, made.features, (*read.done, *made.done), (*read.notable, *made.notable, *suspected))

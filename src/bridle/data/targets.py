@@ -55,6 +55,20 @@ def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
     return "classification" if labels else "regression"
 
 
+def task_note(y: np.ndarray, task: str) -> tuple[str, ...]:
+    """The sentence for a task that was told by numbers, which can be labels as well as amounts.
+
+    >>> task_note(np.arange(44.0) % 22, "regression")
+    ('task: regression (22 whole numbers; --task classification if they are labels)',)
+    """
+    if y.dtype.kind not in "iuf":
+        return ()
+    values = np.unique(y)
+    whole = "whole numbers" if (values == np.rint(values)).all() else "numbers"
+    other = "classification if they are labels" if task == "regression" else "regression if they are amounts"
+    return (f"task: {task} ({len(values)} {whole}; --task {other})",)
+
+
 def check_task(task: str | None) -> None:
     """Raise ``ValueError`` unless ``task`` is None or one that there is."""
     if task is not None and not (isinstance(task, str) and task in TASKS):
@@ -107,7 +121,7 @@ def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
 def text(label: Any) -> str:
     """A label as a name: 3.0 is "3"."""
     if isinstance(label, bytes):
-        return label.decode("utf-8", "backslashreplace")  # so that different labels have different names
+        return label.decode("utf-8", "replace")
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 

@@ -1,0 +1,224 @@
+"""Dates, times and durations as numbers: days since 1970-01-01, in UTC where a zone is given, or seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from bridle.data.notations import MOST_STRAY, stray_notes
+
+EPOCH = date(1970, 1, 1).toordinal()
+DAY = 86400.0  # seconds
+FIRST_YEAR, LAST_YEAR = 1900, 2100  # of eight digits that are a date and no amount
+PIVOT = 69  # two digits up to here are 20.., others 19.., as in POSIX
+MONTHS = {
+    name: k
+    for k, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+}
+
+CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?(?: ?(?P<half>[aApP])\.?[mM]\.?)?"
+    r" ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?"
+)
+BEHIND = rf"(?:(?:T|,? +){CLOCK})?"
+BIG_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})(?:(?P=mark)(?P<day>\d{{1,2}}))?{BEHIND}")
+SMALL_FIRST = re.compile(rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d\d){BEHIND}")
+NAMED = re.compile(
+    r"(?:[A-Za-z]{3,9},? )?(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[- .]{1,2}(?P<name>[A-Za-z]{3,9})|"
+    rf"(?P<name2>[A-Za-z]{{3,9}})\.? (?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)[- .,]{{1,2}}(?P<year>\d{{4}}|\d\d){BEHIND}"
+)
+EIGHT = re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)")
+TIME = re.compile(
+    r"(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d(?:[.,]\d+)?))?(?: ?(?P<half>[aApP])\.?[mM]\.?)?"
+)
+LONG = re.compile(
+    r"(?P<sign>-)?(?:(?P<days>\d+(?:\.\d+)?) ?d(?:ays?)?,?)? ?"
+    r"(?:(?P<clock>\d{1,2}:\d\d:\d\d(?:\.\d+)?)|(?:(?P<hours>\d+(?:\.\d+)?) ?h(?:(?:ou)?rs?)?)? ?"
+    r"(?:(?P<minutes>\d+(?:\.\d+)?) ?m(?:in(?:utes?)?)?)? ?(?:(?P<seconds>\d+(?:\.\d+)?) ?s(?:ec(?:onds?)?)?)?)"
+)
+ISO_DURATION = re.compile(
+    r"P(?:(?P<days>\d+(?:\.\d+)?)D)?(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?"
+    r"(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+DATES, SECONDS = "dates as days since 1970-01-01", "times as seconds"
+
+
+class Moments(NamedTuple):
+    """One number for each word, nan where it is none; what was done, and what a reader must know of it."""
+
+    values: np.ndarray
+    kind: str
+    done: tuple[str, ...]
+    notable: tuple[str, ...]
+
+
+def read_moments(words: Sequence[str], counts: np.ndarray) -> Moments | None:
+    """The words (all different; ``counts`` rows have each) as dates or times, or None where they are none."""
+    for read, kind, what in (
+        (iso_date, "date", DATES),
+        (named_date, "date", DATES),
+        (seconds_of_clock, "number", SECONDS),
+        (seconds_of_duration, "number", "durations as seconds"),
+    ):
+        values = numbers_of(words, read)
+        if enough(values, counts):
+            return Moments(values, kind, (what, *zone_note(words, kind)), stray_notes(words, values, counts))
+    return numeric_dates(words, counts)
+
+
+def eight_digits(words: Sequence[str]) -> np.ndarray | None:
+    """Numbers such as 20230131 as days, where every one of them is a date of these centuries; else None."""
+    if not all(len(word) == 8 and word.isdecimal() for word in words) or len(words) < 2:
+        return None
+    values = numbers_of(words, eight_digit_date)
+    return None if np.isnan(values).any() else values
+
+
+def numbers_of(words: Sequence[str], read: Callable[[str], float | None]) -> np.ndarray:
+    """What each word is, nan where it is none."""
+    return np.array([np.nan if (value := read(word)) is None else value for word in words], dtype=np.float64)
+
+
+def enough(values: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether all but some strays were read."""
+    return bool(counts[np.isnan(values)].sum() <= MOST_STRAY * counts.sum())
+
+
+def numeric_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
+    """Dates such as 31/12/2023, in the order of day and month that the whole column allows."""
+    by_order = {order: numbers_of(words, small_first(order)) for order in ("day/month", "month/day")}
+    possible = {order: values for order, values in by_order.items() if enough(values, counts)}
+    if not possible:
+        return None
+    missing = {order: counts[np.isnan(values)].sum() for order, values in possible.items()}
+    order = min(possible, key=missing.__getitem__)
+    values = possible[order]
+    other = possible.get("month/day" if order == "day/month" else "day/month")
+    if other is not None and missing["day/month"] == missing["month/day"] and not np.array_equal(values, other, True):
+        example = next(word for word, a, b in zip(words, values, other, strict=True) if a != b)
+        doubt = f"dates whose day and month cannot be told apart ({example}) are not read; write them as 2023-12-31"
+        return Moments(np.full(len(words), np.nan), "category", (), (doubt,))
+    strays = stray_notes(words, values, counts)
+    return Moments(values, "date", (f"{DATES}, written {order}", *zone_note(words, "date")), strays)
+
+
+def zone_note(words: Sequence[str], kind: str) -> tuple[str, ...]:
+    """That zones were given, if any were."""
+    if kind != "date":
+        return ()
+    zoned = sum(re.search(r"\d{2}:\d{2}.*(Z|UTC|GMT|[+-]\d{2}:?\d{0,2})$", word) is not None for word in words)
+    if not zoned:
+        return ()
+    return ("in UTC",) if zoned == len(words) else ("in UTC, those without a zone taken for UTC",)
+
+
+def iso_date(word: str) -> float | None:
+    """The year first: 2023-12-31, 2023/12/31 10:00:00+02:00; without a day the first of the month."""
+    found = BIG_FIRST.fullmatch(word)
+    if not found or (found["day"] is None and found["mark"] != "-"):
+        return None
+    return days(int(found["year"]), int(found["month"]), int(found["day"] or 1), found)
+
+
+def eight_digit_date(word: str) -> float | None:
+    """20231231."""
+    found = EIGHT.fullmatch(word)
+    if not found or not FIRST_YEAR <= int(found["year"]) <= LAST_YEAR:
+        return None
+    return day_number(int(found["year"]), int(found["month"]), int(found["day"]))
+
+
+def named_date(word: str) -> float | None:
+    """With the month in letters: 31 Dec 2023, December 31, 2023."""
+    found = NAMED.fullmatch(word)
+    month = MONTHS.get((found["name"] or found["name2"])[:3].lower()) if found else None
+    if not found or not month:
+        return None
+    return days(full_year(found["year"]), month, int(found["day"] or found["day2"]), found)
+
+
+def small_first(order: str) -> Callable[[str], float | None]:
+    """Reads dates whose year stands last; points stand behind days only."""
+
+    def read(word: str) -> float | None:
+        found = SMALL_FIRST.fullmatch(word)
+        if not found or (found["mark"] == "." and order == "month/day"):
+            return None
+        day, month = (found["a"], found["b"]) if order == "day/month" else (found["b"], found["a"])
+        return days(full_year(found["year"]), int(month), int(day), found)
+
+    return read
+
+
+def full_year(text: str) -> int:
+    """A year of two or four digits."""
+    year = int(text)
+    return year if len(text) == 4 else year + (2000 if year < PIVOT else 1900)
+
+
+def days(year: int, month: int, day: int, found: re.Match[str]) -> float | None:
+    """Days since 1970, with the time of day; None where there is no such day or time."""
+    whole = day_number(year, month, day)
+    if whole is None or found["hour"] is None:
+        return whole
+    time = clock(int(found["hour"]), int(found["minute"]), found["second"], found["half"])
+    return None if time is None else whole + (time - offset(found["zone"])) / DAY
+
+
+def day_number(year: int, month: int, day: int) -> float | None:
+    """Days since 1970-01-01; None where there is no such day."""
+    try:
+        return float(date(year, month, day).toordinal() - EPOCH)
+    except ValueError:
+        return None
+
+
+def clock(hour: int, minute: int, second: str | None, half: str | None) -> float | None:
+    """Seconds since midnight; None where no clock shows that."""
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half in "pP" else 0)
+    seconds = float((second or "0").replace(",", "."))
+    return None if hour > 24 or minute > 59 or seconds >= 61 else hour * 3600 + minute * 60 + seconds
+
+
+def offset(zone: str | None) -> float:
+    """Seconds that a zone is ahead of UTC.
+
+    >>> offset("+02:00"), offset("-0530"), offset("Z")
+    (7200.0, -19800.0, 0.0)
+    """
+    if not zone or zone[0] not in "+-":
+        return 0.0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return (1.0 if zone[0] == "+" else -1.0) * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
+
+
+def seconds_of_clock(word: str) -> float | None:
+    """12:34, 12:34:56, 1:05 pm; hours may go beyond a day."""
+    found = TIME.fullmatch(word)
+    if not found:
+        return None
+    if found["half"]:
+        return clock(int(found["hours"]), int(found["minutes"]), found["seconds"], found["half"])
+    seconds = float((found["seconds"] or "0").replace(",", "."))
+    return int(found["hours"]) * 3600 + int(found["minutes"]) * 60 + seconds
+
+
+def seconds_of_duration(word: str) -> float | None:
+    """2 days 03:04:05, 1h 30m, P1DT2H."""
+    found = ISO_DURATION.fullmatch(word) if word.startswith("P") else LONG.fullmatch(word)
+    if not found or not any(each for name, each in found.groupdict().items() if name != "sign"):
+        return None
+    parts = found.groupdict()
+    sizes = {"days": DAY, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
+    total = sum(float(parts[name] or 0) * size for name, size in sizes.items())
+    if parts.get("clock"):
+        hours, minutes, seconds = str(parts["clock"]).split(":")
+        total += int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return -total if parts.get("sign") else total

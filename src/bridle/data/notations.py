@@ -1,0 +1,232 @@
+"""Numbers as people write them: decimal commas, thousands separators, signs, currencies, percent, units.
+
+A notation is decided for a whole column: "1,234" alone may be a thousand or little more than one, not so beside "0,5".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
+# Letters that only look like those of ASCII, and the many widths of a space.
+LIKE_ASCII = str.maketrans(
+    {"\u2212": "-", "\ufe63": "-", "\uff0d": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-"}
+    | {"\u2019": "'", "\u02bc": "'", "\uff07": "'", "\uff0c": ",", "\uff0e": ".", "\u066b": ".", "\u066c": ","}
+    | {"\uff0b": "+", "\uff05": "%", "\uff08": "(", "\uff09": ")"}
+    | {space: " " for space in "\t\u00a0\u1680\u202f\u205f\u3000"}
+    | {chr(space): " " for space in range(0x2000, 0x200B)}
+    | dict.fromkeys("\u200b\u2060\ufeff\u200e\u200f", "")
+)  # fmt: skip
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+SYMBOLS = "$€£¥₹₽₩₺₪฿₫₴₦¢"
+CODES = r"USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|Rs\.?|kr\.?|zł|Fr\.?"
+FORM = re.compile(
+    rf"(?P<open>\()?(?P<sign>[+-] ?)?(?P<prefix>(?:US|R|A|C|NZ|HK|S)?[{SYMBOLS}]|{CODES})? ?(?P<inner>[+-])?"
+    r"(?P<body>[.,]?\d(?:[\d,.' _]*\d)?[.,]?)(?P<power>[eE][+-]?\d{1,3})? ?(?P<after>-(?!.))?"
+    rf"(?P<suffix>[^\W\d_][^\d(){{}}<>=,;:]{{0,14}}[\d²³]?|[%‰°][^\W\d_]?|[{SYMBOLS}])?(?P<close>\))?"
+)
+VERSION = re.compile(r"v?\d+(\.\d+){2,}\w*")
+MAGNITUDES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
+MOST_STRAY = 0.1  # share of the rows whose words may be no numbers, in a column of numbers; or ...
+MOST_STRAY_WORDS = 10  # ... up to half the rows, where they are so few different words and the numbers are many
+FEW = 20  # numbers that may as well be categories, beside which a word is one too ...
+MOST_STRAY_OF_FEW = 0.01  # ... unless it has no more than this share of the rows
+
+
+class Written(NamedTuple):
+    """One word as a number: its sign, its digits, a factor, and what stands around it."""
+
+    sign: float
+    body: str
+    power: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How digits are grouped, and what stands between whole and fraction."""
+
+    decimal: str
+    group: str = ""
+    pairs: bool = False  # as in India: 12,34,567
+
+    def pattern(self) -> re.Pattern[str]:
+        """What a number looks like; the first group has no leading zero."""
+        fraction = rf"(?:{re.escape(self.decimal)}\d*)?"
+        if not self.group:
+            return re.compile(rf"\d+{fraction}|{re.escape(self.decimal)}\d+")
+        group = re.escape(self.group)
+        inner = rf"(?:{group}\d\d)*{group}\d{{3}}" if self.pairs else rf"(?:{group}\d{{3}})+"
+        return re.compile(rf"(?:[1-9]\d{{0,2}}{inner}|\d{{1,3}}){fraction}|{re.escape(self.decimal)}\d+")
+
+    def number(self, each: Written) -> float:
+        """What is written."""
+        digits = (each.body.replace(self.group, "") if self.group else each.body).replace(self.decimal, ".")
+        return each.sign * float(f"{digits}e{each.power}")
+
+    def name(self) -> str:
+        """What was done, for a reader."""
+        said = [f"{GROUPS[self.decimal]} read as decimal point"] if self.decimal != "." else []
+        return ", ".join([*said, *([f"{GROUPS[self.group]} between thousands taken out"] if self.group else [])])
+
+
+PLAIN_NOTATION, COMMA = Notation("."), Notation(",")
+COMMA_GROUPS, POINT_GROUPS = Notation(".", ","), Notation(",", ".")
+NOTATIONS = (  # of several that fit equally well the first one
+    *(PLAIN_NOTATION, COMMA, COMMA_GROUPS),
+    *(Notation(".", group) for group in (" ", "'", "_")),
+    POINT_GROUPS,
+    *(Notation(",", group) for group in (" ", "'", "_")),
+    Notation(".", ",", pairs=True),
+)
+
+
+class Numbers(NamedTuple):
+    """What was read: one number for each word, nan where it is none, and what was done, as phrases."""
+
+    values: np.ndarray
+    notable: tuple[str, ...]
+
+
+def plain_text(word: str) -> str:
+    """A word without spaces around it, with the digits, signs and spaces of ASCII.
+
+    >>> plain_text("\\u00a0\\u221212\\u202f345 "), plain_text("\\uff11\\uff12")
+    ('-12 345', '12')
+    """
+    if word.isascii():
+        return word.strip()
+    digits = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in word)
+    return digits.translate(LIKE_ASCII).strip()
+
+
+def read_numbers(words: Sequence[str], counts: np.ndarray) -> Numbers | None:
+    """The words (all different; ``counts`` rows have each) as numbers, or None where they are none as a whole."""
+    plain = np.array([float(word) if PLAIN.fullmatch(word) else np.nan for word in words])
+    if not np.isnan(plain).any() and not points_group([word.lstrip("+-") for word in words]):
+        return Numbers(plain, ())
+    written, unit_notes = with_one_unit([dissected(word) for word in words], counts)
+    notation, notes = notation_of(written, counts)
+    pattern = notation.pattern()
+    values = np.array([notation.number(each) if each and pattern.fullmatch(each.body) else np.nan for each in written])
+    infinite = np.isinf(plain)
+    values[infinite] = plain[infinite]
+    if not enough(words, values, counts):
+        return None
+    return Numbers(values, (*unit_notes, *notes, *stray_notes(words, values, counts)))
+
+
+def dissected(word: str) -> Written | None:
+    """The parts of a word that may be a number."""
+    found = FORM.fullmatch(word)
+    if not found or bool(found["open"]) != bool(found["close"]) or (found["open"] and found["sign"]):
+        return None
+    signs = [each for each in (found["sign"], found["inner"], found["after"]) if each]
+    if len(signs) > 1 or (signs and found["open"]) or (found["sign"] == "+" and " " in found["body"]):
+        return None  # "+49 170 123 456" is a telephone number
+    negative = bool(found["open"]) or "".join(signs).strip() == "-"
+    unit = " ".join(each.strip() for each in (found["prefix"], found["suffix"]) if each)
+    return Written(-1.0 if negative else 1.0, found["body"], int((found["power"] or "e0")[1:]), unit)
+
+
+def with_one_unit(written: list[Written | None], counts: np.ndarray) -> tuple[list[Written | None], tuple[str, ...]]:
+    """Only the numbers in the commonest unit, and what was taken off; others, but zero, are of another size."""
+    units: Counter[str] = Counter()
+    for each, count in zip(written, counts.tolist(), strict=True):
+        if each:
+            units[each.unit] += count
+    if not units:
+        return written, ()
+    if len(units) > 1 and set(units) <= set(MAGNITUDES):
+        return [each and scaled(each) for each in written], (f"{joined(units)} read as factors",)
+    unit = units.most_common(1)[0][0]
+    kept = [each if each and (each.unit == unit or not each.body.strip("0.,")) else None for each in written]
+    return kept, ((f"{unit!r} taken off",) if unit else ())
+
+
+def scaled(each: Written) -> Written:
+    """A number with its k or M as a power of ten."""
+    return each._replace(power=each.power + round(np.log10(MAGNITUDES[each.unit])), unit="")
+
+
+def joined(units: Counter[str]) -> str:
+    """The units that stand behind the numbers."""
+    return ", ".join(repr(unit) for unit in sorted(units) if unit)
+
+
+def notation_of(written: list[Written | None], counts: np.ndarray) -> tuple[Notation, tuple[str, ...]]:
+    """The notation under which most rows are numbers, plain where it is as good, and what is to be said of it."""
+    rows = [(each.body, count) for each, count in zip(written, counts.tolist(), strict=True) if each]
+    fits = {notation: fit(rows, notation) for notation in NOTATIONS}
+    most = max(fits.values())
+    best = [notation for notation in NOTATIONS if fits[notation] == most]
+    bodies = [body for body, _ in rows]
+    if best[0] == PLAIN_NOTATION and POINT_GROUPS in best and points_group(bodies):
+        return POINT_GROUPS, (POINT_GROUPS.name(),)
+    if best[0] == COMMA and COMMA_GROUPS in best:
+        # Every comma has three digits behind it and at most three in front: decimals, or one group of thousands.
+        doubt = "or decimals: every comma has three digits behind it, and nothing decides"
+        return COMMA_GROUPS, (
+            COMMA_GROUPS.name() if any(map(is_small, bodies)) else f"{COMMA_GROUPS.name()} ({doubt})",
+        )
+    return best[0], ((best[0].name(),) if best[0].name() else ())
+
+
+def is_small(body: str) -> bool:
+    """Whether the number is whole and below a thousand, and not zero: beside it "1,234" is a thousand.
+
+    If the commas were decimal points, so many numbers with three decimals would not stand beside one without.
+    """
+    return body.isdecimal() and len(body) <= 3 and int(body) > 0
+
+
+def fit(rows: list[tuple[str, int]], notation: Notation) -> int:
+    """How many rows are numbers in this notation."""
+    matches: Callable[[str], object] = notation.pattern().fullmatch
+    return sum(count for body, count in rows if matches(body))
+
+
+def points_group(bodies: Sequence[str]) -> bool:
+    """Whether points stand between thousands, as in "12.345" and "950", and cannot be decimal points.
+
+    Decimals are written with a fixed number of digits, or without the zeros at their end. Three digits behind every
+    point, some of them ending in zero, beside whole numbers below a thousand, are neither.
+    """
+    pointed = [body for body in bodies if "." in body]
+    if not pointed or not any(body.endswith("0") for body in pointed) or not any(map(is_small, bodies)):
+        return False
+    pattern = POINT_GROUPS.pattern()
+    return all(pattern.fullmatch(body) for body in pointed)
+
+
+def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether so many rows are numbers that the others are strays among them."""
+    stray = np.isnan(values)
+    if sum(VERSION.fullmatch(words[k]) is not None for k in np.flatnonzero(stray).tolist()) > 1:
+        return False  # beside 1.2.3 and 1.2.4, 1.10 is not 1.1
+    rows, all_rows = counts[stray].sum(), counts.sum()
+    if len(np.unique(values[~stray])) > FEW:
+        return bool(rows <= MOST_STRAY * all_rows or (rows <= all_rows / 2 and stray.sum() <= MOST_STRAY_WORDS))
+    return bool(rows <= MOST_STRAY * all_rows and rows <= max(1, MOST_STRAY_OF_FEW * all_rows))
+
+
+def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
+    """Which words were no numbers, and in how many rows."""
+    stray = sorted(np.flatnonzero(np.isnan(values)).tolist(), key=lambda k: -int(counts[k]))
+    if not stray:
+        return ()
+    shown = ", ".join(f"{words[k]!r} in {rows_of(int(counts[k]))}" for k in stray[:5])
+    more = f" and {len(stray) - 5} other words" if len(stray) > 5 else ""
+    return (f"{shown}{more}, no number, taken for missing",)
+
+
+def rows_of(count: int) -> str:
+    """A count of rows in words."""
+    return f"{count} row{'s' if count > 1 else ''}"

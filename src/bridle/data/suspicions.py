@@ -1,0 +1,109 @@
+"""Columns that should teach a network nothing: row numbers, ids, and the target under another name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bridle.data.delimited import NAMELESS
+
+IDS = {"id", "ids", "idx", "index", "uuid", "guid", "rowid", "rowname", "rownames", "row"}
+CODES = {
+    "zip",
+    "zipcode",
+    "postal",
+    "postcode",
+    "plz",
+    "phone",
+    "tel",
+    "telephone",
+    "mobile",
+    "fax",
+    "ssn",
+    "isbn",
+    "ean",
+}
+CODES |= {"iban", "version"}
+NO_NAME = re.compile(rf"{NAMELESS.format('')}\d+|__index_level_\d+__|level_\d+|", re.IGNORECASE)
+LEAST = 3  # rows from which numbers that all differ are an id
+SAME = 1e-9  # of the spread: so near are two standardized numbers that are the same
+
+
+def row_numbers(name: str, values: pd.Series[Any]) -> str:
+    """Why a column is left out that numbers the rows and whose name, or lack of one, says so; else ""."""
+    if not (is_whole(values) and values.is_unique and len(values) >= LEAST):
+        return ""
+    if NO_NAME.fullmatch(name):
+        return "row numbers without a name, as pandas writes them with to_csv"
+    return "an id by its name, another whole number in every row (rename it to keep it)" if is_id(name) else ""
+
+
+def is_whole(values: pd.Series[Any]) -> bool:
+    """Whether these are whole numbers without gaps."""
+    if values.dtype.kind in "iu":
+        return True
+    return values.dtype.kind == "f" and bool((values == np.rint(values)).all())
+
+
+def is_id(name: str) -> bool:
+    """Whether the name is that of an id.
+
+    >>> is_id("PassengerId"), is_id("row_id"), is_id("humidity"), is_id("index")
+    (True, True, False, True)
+    """
+    return tokens(name)[-1] in IDS
+
+
+def tokens(name: str) -> list[str]:
+    """The words of a name, in small letters."""
+    return re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower().strip())
+
+
+def suspicion(name: str, values: pd.Series[Any], y: np.ndarray, task: str) -> tuple[str, ...]:
+    """What a reader should know of a column that was kept, as phrases."""
+    if is_target(values, y, task):
+        return ("a leak? it determines the target one to one",)
+    if is_whole(values) and len(values) >= LEAST and counts_rows(values):
+        return ("it counts the rows in their order; leave it out unless that order means something",)
+    if is_whole(values) and is_id(name):
+        return ("an id by its name, read as amounts (--categorical for categories)",)
+    if values.dtype.kind in "iuf" and CODES & set(tokens(name)):
+        return ("a code by its name, read as amounts (--categorical for categories)",)
+    return ()
+
+
+def counts_rows(values: pd.Series[Any]) -> bool:
+    """Whether the values are 0 ... n - 1 or 1 ... n, in order."""
+    return bool(values.iloc[0] in (0, 1) and (np.diff(values.to_numpy()) == 1).all())
+
+
+def is_target(values: pd.Series[Any], y: np.ndarray, task: str) -> bool:
+    """Whether the column is the target: each of its values stands beside one of the target's only, and back.
+
+    Where the target's values all differ that says nothing; then only the target itself, in whatever unit, counts.
+    """
+    ours, _ = pd.factorize(values, use_na_sentinel=False)
+    theirs, _ = pd.factorize(y)
+    count = int(ours.max()) + 1
+    if count == int(theirs.max()) + 1 and (task == "classification" or 2 * count <= len(y)):
+        return len(np.unique(ours.astype(np.int64) * count + theirs)) == count
+    both = {values.dtype.kind, y.dtype.kind} <= set("iuf")
+    return task == "regression" and both and is_same_amount(values.to_numpy(np.float64), y)
+
+
+def is_same_amount(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether two columns of numbers differ by a unit and an offset only."""
+    if np.isnan(x).any() or len(x) < LEAST:
+        return False
+    with np.errstate(all="ignore"):
+        ours, theirs = (standardized(each.astype(np.float64)) for each in (x, y))
+        return bool(min(np.abs(ours - theirs).max(), np.abs(ours + theirs).max()) < SAME)
+
+
+def standardized(x: np.ndarray) -> np.ndarray:
+    """Mean 0 and standard deviation 1."""
+    away: np.ndarray = x - x.mean()
+    return away / float(x.std())
