@@ -39,6 +39,7 @@ from bridle.places import (
     PassLoss,
     Weight,
 )
+from bridle.randomness import unmoved
 from bridle.recipe import Recipe
 from bridle.regularizers import L2, WeightDecay
 
@@ -265,7 +266,8 @@ def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedN
         return SeedNoise(seed, TorchNoise([]))
     if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
         return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
-    agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
+    with unmoved():  # a number that the user's generator has yet to give out
+        agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
     if is_distributed():
         dist.broadcast(agreed, 0)
     return SharedNoise(int(agreed))

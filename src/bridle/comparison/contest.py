@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import nn
 
 from bridle import engine as stacked
@@ -20,6 +19,7 @@ from bridle.comparison.store import NOWHERE, Store
 from bridle.data import Data, load
 from bridle.networks import MLP, Described, Network, mlp
 from bridle.protocol import Progress, Protocol, Variant
+from bridle.randomness import seeded
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import MAIN_METRIC, Run, Study
 
@@ -155,5 +155,5 @@ def network_name(network: Network) -> str:
 
 def layers(factory: Callable[[], nn.Module]) -> str:
     """What the factory builds, as printed, with no trace left in torch's global random numbers."""
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0):
         return str(factory())

@@ -18,6 +18,7 @@ from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedLayer, PlacedWeight, placed_weights
 from bridle.places import Draw, Ensemble
 from bridle.protocol import Variant
+from bridle.randomness import unmoved
 
 COPY = "copy"  # of a network, in the names of an ensemble's state
 Values = dict[str, Tensor]  # by parameter name, as in the module that a run ends with
@@ -96,9 +97,9 @@ class Block(ABC):
     def layer_type(self, parameter: str) -> str:
         """The type of the layer that a parameter belongs to, such as Linear."""
 
-    def weight_name(self, layer: str) -> str:
-        """The parameter that is the weight of a layer; another layer's, where two share one."""
-        return f"{layer}.weight"
+    def layer_weights(self, values: Values) -> list[Tensor]:
+        """The weight of each weighted layer as it acts in a single network that has these values."""
+        return [values[f"{layer}.weight"] for layer in self.layer_names]
 
     def gamma_name(self, site: int) -> str:
         """The parameter that is the scale of the norm behind the ``site``-th weighted layer, if there is one."""
@@ -219,6 +220,11 @@ class Block(ABC):
 
     def result(self, values: Values, variant: Variant) -> nn.Module:
         """What a run ends with: an ordinary module, or all copies of an ensemble as one."""
+        with unmoved():  # an ordinary module draws initial weights, which are not those that count
+            return self.built(values, variant)
+
+    def built(self, values: Values, variant: Variant) -> nn.Module:
+        """An ordinary module, or all copies of an ensemble as one."""
         members = []
         for number in range(len(self.copies)):
             prefix = f"{COPY}{number}:"

@@ -13,13 +13,17 @@ from torch.func import functional_call
 
 from bridle.acting import Site
 from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN
-from bridle.engine.outline import Outline
+from bridle.engine.outline import Outline, cast, check_output
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 
 Values = dict[str, Tensor]
+RUN_AGAIN = (
+    "parts of the network run again in the backward pass, when the weights of the run are not in it; switch its "
+    "activation checkpointing off"
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class HookedModule:
 
     def __init__(self, outline: Outline, hung: Hung, precision: Precision) -> None:
         self.outline, self.hung, self.precision = outline, hung, precision
-        self.module = copy.deepcopy(outline.module).to(precision.device, precision.weights)
+        self.module = cast(copy.deepcopy(outline.module).to(precision.device), precision.weights)
         self.passing: Passing | None = None
         modules = dict(self.module.named_modules())
         sites = outline.sites
@@ -74,13 +78,13 @@ class HookedModule:
         for name, site in points.items():
             if site in wanted:
                 modules[name].register_forward_hook(self.behind_point(site.number))
-        self.norms = [each for each in modules.values() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+        self.set_mode(TRAIN)
+        norms = [each for each in modules.values() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+        self.norms = [norm for norm in norms if norm.training]
 
     def __call__(self, passing: Passing, buffers: Values, x: Tensor) -> Tensor:
         """The module's own forward pass, with the hooks acting for one variant."""
-        self.module.train(passing.training)
-        for name, _ in self.outline.own_dropouts:
-            self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
+        self.set_mode(passing.mode)
         kept = [norm.momentum for norm in self.norms]
         if passing.mode == MEASURE:
             for norm in self.norms:
@@ -94,20 +98,34 @@ class HookedModule:
         try:
             # What a run hands over is measured in the precision of its weights.
             with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16 and passing.training):
-                z: Tensor = functional_call(self.module, (own, buffers), (x,))
+                together = {**own, **buffers}  # into this dictionary a buffer is written that the module replaces
+                z: Tensor = functional_call(self.module, together, (x.clone(),))  # a module may write to its input
         finally:
             self.passing = None
             for norm, momentum in zip(self.norms, kept, strict=True):
                 norm.momentum = momentum
+        buffers.update({name: together[name] for name in buffers})
+        check_output(z, len(x), self.outline.n_outputs)
         return z.to(self.precision.weights)
+
+    def set_mode(self, mode: str) -> None:
+        """Training mode for all parts but those that rest, or evaluation mode."""
+        training = mode in (TRAIN, AGAIN)
+        self.module.train(training)
+        for name in self.outline.resting:
+            self.module.get_submodule(name).eval()
+        for name, _ in self.outline.own_dropouts:
+            self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
 
     def before_layer(self, number: int) -> Callable[..., Any]:
         """The hook on the input of the weighted layer behind site ``number``."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            if self.passing is None:
+                raise RuntimeError(RUN_AGAIN)
             h = inputs[0] if number else self.through(inputs[0], 0, before=True)
             h = self.through(self.tap(h, number), number, before=False)
-            if self.passing and self.passing.ranges is not None and number:
+            if self.passing.ranges is not None and number:
                 self.passing.ranges[self.outline.layers[number - 1]] = unit_range(h, self.outline.outputs[number - 1])
             return (h, *inputs[1:])
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import copy
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._C import _functorch as functorch
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from bridle.acting import Site, first_spot
 from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values, as_matrix
 from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
-from bridle.engine.outline import Outline, make
+from bridle.engine.outline import Outline, make, show, tensors
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
@@ -26,6 +28,7 @@ from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX
 from bridle.places import Draw
 from bridle.places.module import map_size
 from bridle.protocol import Variant
+from bridle.randomness import Stream
 from bridle.recipe import Recipe
 
 ROWS_AT_A_TIME = 256  # of an evaluation: a convolution's activations are large
@@ -53,12 +56,14 @@ class ModuleBlock(Block):
     activities: list[PlacedActivity] = field(init=False)
     hooked: HookedModule = field(init=False)
     buffers: list[str] = field(init=False)
+    own_numbers: Stream | None = field(init=False)  # the random numbers that a module draws by itself
 
     def __post_init__(self) -> None:
         self.placed = self.placed_for(self.grid.recipes)
         self.activities = placed_activities(self.grid.recipes, self.sites, self.precision)
         self.hooked = HookedModule(self.outline, Hung(self.placed, [], self.activities), self.precision)
         self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
+        self.own_numbers = None if self.stacked else Stream(self.grid.seeds[0])
 
     @property
     def layers(self) -> list[PlacedLayer]:
@@ -94,7 +99,7 @@ class ModuleBlock(Block):
     ) -> ModuleBlock:
         """A block with each seed's initial weights."""
         block = cls(grid, precision, outline, stacked)
-        per_seed = [tensors(make(factory, seed)) for seed in grid.seeds]
+        per_seed = [tensors(make(factory, seed, outline.example)) for seed in grid.seeds]
         block.fill({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
         return block
 
@@ -103,10 +108,11 @@ class ModuleBlock(Block):
         """As the module calls them, in running order."""
         return self.outline.layers
 
-    def weight_name(self, layer: str) -> str:
-        """The parameter that is the weight of a layer; another layer's, where two share one."""
-        weight = self.hooked.module.get_submodule(layer).weight
-        return next(name for name, parameter in self.hooked.module.named_parameters() if parameter is weight)
+    def layer_weights(self, values: Values) -> list[Tensor]:
+        """A parameter, or what the module makes of parameters: torch's parametrizations."""
+        module = self.filled(values)
+        weights: list[Any] = [module.get_submodule(layer).weight for layer in self.layer_names]
+        return [weight.detach() for weight in weights]
 
     def gamma_name(self, site: int) -> str:
         """As the block calls it: see :meth:`placed_for`."""
@@ -204,10 +210,12 @@ class ModuleBlock(Block):
         state = {name: value for name, value in self.state.items() if ":" not in name}
         given = Given(self.parameters, state, numbers, noise)
         with_words = partial(one, words)
-        if self.stacked:
-            return vmap(with_words, in_dims=(0, x_dim))(given, x)
+        if self.own_numbers is None:
+            with quiet():
+                return vmap(with_words, in_dims=(0, x_dim))(given, x)
         alone = pytree.tree_map(lambda tensor: tensor[0], given)
-        return pytree.tree_map(lambda tensor: tensor[None], with_words(alone, x[0] if x_dim == 0 else x))
+        with self.own_numbers.resumed():
+            return pytree.tree_map(lambda tensor: tensor[None], with_words(alone, x[0] if x_dim == 0 else x))
 
     def passing(self, mode: str, words: Words, given: Given, **more: Any) -> tuple[Passing, Values]:
         """What the hooks need of one variant, and its module's buffers."""
@@ -253,10 +261,16 @@ class ModuleBlock(Block):
 
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
-        module = copy.deepcopy(self.outline.module).to(self.precision.weights)
-        with torch.no_grad():
-            for name, tensor in tensors(module).items():
-                tensor.copy_(values[name])
+        plain = self.with_layers(values, variant, nn.Sequential)
+        try:
+            show(copy.deepcopy(plain), self.outline.example)
+        except ValueError:
+            return self.with_layers(values, variant, Around)
+        return plain
+
+    def with_layers(self, values: Values, variant: Variant, around_layer: type[nn.Sequential]) -> nn.Module:
+        """The module with these values and the recipe's layers."""
+        module = self.filled(values)
         layers = self.placed_for([variant.recipe])
         for position, name in enumerate(self.layer_names):
             before = [each for each in layers if each.site.number == position and not follows(each)]
@@ -265,15 +279,27 @@ class ModuleBlock(Block):
             around["layer"] = module.get_submodule(name)
             around.update((each.name, self.filled_layer(each, values)) for each in behind)
             if before or behind:
-                module.set_submodule(name, nn.Sequential(around))
+                module.set_submodule(name, around_layer(around))
         for each in layers:
             if each.site.number >= len(self.layer_names):
                 name = self.outline.points[each.site.number - len(self.layer_names)][0]
                 point, layer = module.get_submodule(name), self.filled_layer(each, values)
                 instead = isinstance(point, nn.Dropout) and retuned([each], each.site)
-                both = nn.Sequential(OrderedDict({"point": point, each.name: layer}))
+                both = around_layer(OrderedDict({"point": point, each.name: layer}))
                 module.set_submodule(name, layer if instead else both)
         return module.eval()
+
+    def filled(self, values: Values) -> nn.Module:
+        """The module with these values, in evaluation mode."""
+        module = copy.deepcopy(self.outline.module).eval()
+        with torch.no_grad():
+            for name, tensor in tensors(module).items():
+                tensor.copy_(values[name])
+            for part in module.modules():
+                for hook in part._forward_pre_hooks.values():
+                    if hasattr(hook, "compute_weight"):  # torch's older weight_norm and spectral_norm
+                        hook(part, ())
+        return module
 
     def filled_layer(self, placed: PlacedLayer, values: Values) -> nn.Module:
         """An ordinary module for one of the recipe's layers, with its values."""
@@ -288,14 +314,37 @@ class ModuleBlock(Block):
         return layer
 
 
+class Around(nn.Sequential):
+    """A weighted layer between those of a recipe, for a module that also reads the layer's weight itself."""
+
+    def __init__(self, parts: OrderedDict[str, nn.Module]) -> None:
+        super().__init__(parts)
+        self.register_forward_hook(seen)  # torch's transformer layers skip the modules in them where none has a hook
+
+    def __getattr__(self, name: str) -> Any:
+        parts = self.__dict__.get("_modules", {})
+        layer = parts.get("layer", parts.get("point"))
+        return super().__getattr__(name) if name in parts or layer is None else getattr(layer, name)
+
+
+def seen(module: nn.Module, inputs: Any, output: Any) -> None:
+    """Nothing."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within, torch.func does not warn of operations that it does one copy after the other: it would say so of most."""
+    show_warnings: Callable[[bool], None] = functorch.__dict__["_set_vmap_fallback_warning_enabled"]
+    show_warnings(False)
+    try:
+        yield
+    finally:
+        show_warnings(True)
+
+
 def follows(placed: PlacedLayer) -> bool:
     """Whether a layer acts on what a weighted layer puts out, not on what the next one takes in."""
     return placed.layer.before_activation and placed.site.number > 0
-
-
-def tensors(module: nn.Module) -> Values:
-    """A module's parameters and buffers, tied ones once."""
-    return {name: each.detach() for name, each in (*module.named_parameters(), *module.named_buffers())}
 
 
 def flat_shape(batch: int, shape: torch.Size) -> tuple[int, int]:

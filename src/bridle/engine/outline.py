@@ -1,61 +1,143 @@
-"""A user's module as the engine sees it: made from its factory under a seed, probed once."""
+"""A user's module as the engine sees it: made from its factory under a seed, watched once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.parameter import is_lazy
 
 from bridle.acting import Site
 from bridle.outline import WEIGHTED, sites_of, watch
+from bridle.randomness import seeded
+
+COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters
 
 
-def make(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """The factory's module with the initial weights of a seed; the caller's random numbers are left as they were."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None) -> nn.Module:
+    """The factory's module with the initial weights of a seed; the caller's random numbers are left as they were.
+
+    Layers that wait for their first batch to know their shape are shown ``row`` (1, ...).
+    """
+    with seeded(seed):
         module = factory()
-    if not isinstance(module, nn.Module):
-        raise ValueError(
-            f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, got {module!r}"
-        )
+        if not isinstance(module, nn.Module):
+            raise ValueError(
+                f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
+                f"and this function returned {module!r}"
+            )
+        if row is not None and any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+            show(module, row.float())
     return module
+
+
+def show(module: nn.Module, row: Tensor) -> Any:
+    """What the module makes of a row (1, ...) in evaluation mode; ``ValueError`` where it cannot take it."""
+    try:
+        with torch.no_grad(), evaluating(module):
+            return module(row.clone())
+    except Exception as error:  # whatever the user's code may raise
+        raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """What an error says, and of which type it is where that tells something."""
+    return f"{error}" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Within, the module and its parts are in evaluation mode; then each is in its own."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def own_copy(module: nn.Module, row: Tensor) -> nn.Module:
+    """A copy that shares nothing with what a factory returned: parts of that may be the user's."""
+    try:
+        return copy.deepcopy(module)
+    except Exception:  # torch does not copy what hangs on a graph; a pass without gradients leaves no such thing
+        show(module, row)
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        raise ValueError(f"the network cannot be copied, as every run needs its own: {said(error)}") from error
+
+
+def uncompiled(module: nn.Module) -> nn.Module:
+    """The module without the wrappers of torch.compile, in place: compiled code is not for several copies at once."""
+    for name, part in list(module.named_children()):
+        plain = uncompiled(part)
+        if plain is not part:
+            setattr(module, name, plain)
+    inner: nn.Module = getattr(module, COMPILED, module)
+    return inner
+
+
+def cast(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The module with its real numbers in this precision, in place; complex ones stay what they are."""
+    return module.double() if dtype == torch.float64 else module.float()
+
+
+def tensors(module: nn.Module) -> dict[str, Tensor]:
+    """A module's parameters and buffers, tied ones once, named as without torch.compile."""
+    own = (*module.named_parameters(), *module.named_buffers())
+    return {name.replace(f"{COMPILED}.", ""): each.detach() for name, each in own}
 
 
 @dataclass(frozen=True)
 class Outline:
     """A module as the engine sees it: its weighted layers in running order, with the shapes that pass them."""
 
-    module: nn.Module  # in evaluation mode
-    row: torch.Size
+    module: nn.Module  # as it was made: no pass has left anything in it
+    example: Tensor  # one row (1, ...)
+    n_outputs: int
     layers: tuple[str, ...]
     inputs: tuple[torch.Size, ...]  # of each weighted layer, for one row
     outputs: tuple[torch.Size, ...]
     own_dropouts: tuple[tuple[str, torch.Size], ...]
     points: tuple[tuple[str, torch.Size], ...]  # other modules that give out a tensor, and its shape for one row
+    resting: tuple[str, ...]  # parts that were made in evaluation mode, and stay in it while the others train
 
     @classmethod
-    def of(cls, module: nn.Module, row: Tensor, outputs: int) -> Outline:
+    def of(cls, factory: Callable[[], nn.Module], row: Tensor, n_outputs: int, dtype: torch.dtype) -> Outline:
         """Run ``row`` (1, ...) through the module and watch; ``ValueError`` where it does not come out (1, outputs)."""
-        try:
-            with torch.no_grad():
-                z, seen = watch(module, lambda: module.eval()(row))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {error}") from error
-        if not isinstance(z, Tensor) or z.shape != (1, outputs):
-            found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
-            raise ValueError(
-                f"the network must map a batch to shape (batch, {outputs}); for a batch of 1 it gave {found}"
-            )
+        module = cast(uncompiled(own_copy(make(factory, 0, row), row)).cpu(), dtype)
+        check_parameters(module)
+        watched, row = copy.deepcopy(module), row.to(dtype)
+        with seeded(0):
+            z, seen = watch(watched, lambda: show(watched, row))
+        check_output(z, 1, n_outputs)
         parts = dict(module.named_modules())
+        resting = tuple(name for name, part in parts.items() if module.training and not part.training)
         layers = tuple(name for name in seen if isinstance(parts[name], WEIGHTED))
         dropouts = tuple((name, seen[name].into[1:]) for name in seen if isinstance(parts[name], nn.Dropout))
-        points = tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name not in layers)
-        inputs, results = tuple(seen[name].into[1:] for name in layers), tuple(seen[name].out[1:] for name in layers)
-        return cls(module, row.shape[1:], layers, inputs, results, dropouts, points)
+        return cls(
+            module,
+            row,
+            n_outputs,
+            layers,
+            inputs=tuple(seen[name].into[1:] for name in layers),
+            outputs=tuple(seen[name].out[1:] for name in layers),
+            own_dropouts=tuple((name, shape) for name, shape in dropouts if name not in resting),
+            points=tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name not in layers),
+            resting=resting,
+        )
+
+    @property
+    def row(self) -> torch.Size:
+        """The shape of one row."""
+        return self.example.shape[1:]
 
     @property
     def sites(self) -> list[Site]:
@@ -63,22 +145,26 @@ class Outline:
         return sites_of(self.module, self.layers, [name for name, _ in self.points])
 
 
-def stackable(outline: Outline, rows: Tensor) -> bool:
-    """Whether torch.func can run several copies of the module at once, in training mode, on ``rows`` (2, ...)."""
-    parameters, buffers = stack_module_state([outline.module, outline.module])
-    module = outline.module.train()
-    for name, _ in outline.own_dropouts:
-        module.get_submodule(name).eval()
+def check_parameters(module: nn.Module) -> None:
+    """Raise ``ValueError`` where there is nothing to train, or something that the engine cannot train."""
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise ValueError("the network is a scripted module, into which nothing can be put; return it as it was written")
+    own = dict(module.named_parameters())
+    if not any(each.requires_grad for each in own.values()):
+        found = "all its parameters are frozen (requires_grad=False)" if own else "it has no parameters"
+        raise ValueError(f"the network has nothing to train: {found}")
+    for name, each in own.items():
+        if each.is_complex():
+            raise ValueError(
+                f"the network's parameter {name} is complex, which the engine does not train; keep it as two real "
+                f"numbers and write torch.view_as_complex({name.rpartition('.')[2]}) in forward"
+            )
 
-    def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
-        out: Tensor = functional_call(module, (parameters, {k: v.clone() for k, v in buffers.items()}), (rows,))
-        return out
 
-    try:
-        with torch.no_grad():
-            vmap(one)(parameters, buffers)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError):
-        return False
-    finally:
-        module.eval()
-    return True
+def check_output(z: object, rows: int, n_outputs: int) -> None:
+    """Raise ``ValueError`` for what is no tensor (rows, outputs)."""
+    if not isinstance(z, Tensor) or z.shape != (rows, n_outputs):
+        found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
+        raise ValueError(
+            f"the network must map a batch to shape (batch, {n_outputs}); for a batch of {rows} it gave {found}"
+        )

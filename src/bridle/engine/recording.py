@@ -117,8 +117,8 @@ class Recorder:
         index = next(index for index, each in block.indices() if each == variant)
         values = block.baked(block.variant_values(block.everything(), index), variant)
         layers = [
-            summary(name, values[block.weight_name(name)], values.get(block.gamma_name(site)), dead.get(name))
-            for site, name in enumerate(block.layer_names, start=1)
+            summary(name, weight, values.get(block.gamma_name(site)), dead.get(name))
+            for site, (name, weight) in enumerate(zip(block.layer_names, block.layer_weights(values), strict=True), 1)
         ]
         curves = {name: list(values) for name, values in self.curves[variant].items()}
         return Run(str(variant.recipe), variant.seed, scores, curves, layers, 0.0, model=block.result(values, variant))

@@ -15,9 +15,10 @@ from bridle.engine.block import Block
 from bridle.engine.feed import Table
 from bridle.engine.mlp_block import MLPBlock
 from bridle.engine.module_block import ModuleBlock
-from bridle.engine.outline import Outline, make, stackable
+from bridle.engine.outline import Outline
 from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
+from bridle.engine.probing import ROWS, obstacle
 from bridle.engine.recording import ROWS_AT_A_TIME, Recorder
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import Stopping
@@ -67,14 +68,14 @@ def train_variants(
     table = Table(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(data, table)
     told = progress or (lambda steps: None)
-    if not program.stacks:
+    if program.obstacle:
         warnings.warn(
-            "torch.func cannot stack this network (it draws random numbers of its own, or depends on its values): "
-            "its variants are trained one by one, which is slower",
+            f"torch.func cannot stack this network ({program.obstacle}): its variants are trained one by one, which "
+            "is slower",
             stacklevel=2,
         )
         for variant in variants:
-            yield train_alone(Stack([variant], program.start, table, protocol, precision), recorder, told)
+            yield from train_stack(Stack([variant], program.start, table, protocol, precision), recorder, told)
         return
     bytes_per_variant = program.bytes_per_variant(protocol.batch_size, {variant.recipe for variant in variants})
     for members in split(variants, bytes_per_variant, memory):
@@ -86,15 +87,21 @@ def stack(
 ) -> Stack:
     """All variants in one stack, ready to :meth:`Stack.step`: for benchmarks, and for loops of one's own."""
     precision = Precision.of(protocol, device or default_device())
+    program = Program.of(data, network, protocol, precision)
+    if program.obstacle and len(variants) > 1:
+        raise ValueError(
+            f"torch.func cannot stack this network ({program.obstacle}); make a stack of one variant for each of the "
+            f"{len(variants)}, or let train_variants do that"
+        )
     table = Table(data, precision, flat=isinstance(network, MLP))
-    return Stack(variants, Program.of(data, network, protocol, precision).start, table, protocol, precision)
+    return Stack(variants, program.start, table, protocol, precision)
 
 
 class Program(NamedTuple):
-    """How one network is trained: what builds its blocks, and whether they can hold several variants."""
+    """How one network is trained: what builds its blocks, and why they cannot hold several variants, if they cannot."""
 
     start: Callable[[Grid], Block]
-    stacks: bool
+    obstacle: str = ""
 
     @classmethod
     def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
@@ -102,7 +109,7 @@ class Program(NamedTuple):
         if isinstance(network, MLP):
             inputs, outputs = data.n_inputs, data.n_outputs
             start = partial(MLPBlock.start, precision=precision, network=network, inputs=inputs, outputs=outputs)
-            return cls(start, stacks=True)
+            return cls(start)
         if isinstance(network, Described):
             network = network.factory(data.x_train.shape[1:], data.n_outputs)
         if not callable(network):
@@ -110,11 +117,11 @@ class Program(NamedTuple):
                 f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
                 f"got {network!r}"
             )
-        rows = torch.from_numpy(data.x_train[:2]).to(precision.weights)
-        outline = Outline.of(make(network, 0).to(precision.weights), rows[:1], data.n_outputs)
-        stacks = stackable(outline, rows)
-        block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=stacks)
-        return cls(block, stacks)
+        rows = torch.from_numpy(data.x_train[: min(protocol.batch_size, ROWS)])
+        outline = Outline.of(network, rows[:1], data.n_outputs, precision.weights)
+        found = obstacle(network, outline, rows.to(precision.device, precision.weights), precision)
+        block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=not found)
+        return cls(block, found)
 
     def bytes_per_variant(self, batch: int, recipes: Iterable[Recipe] = ()) -> int:
         """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
@@ -132,13 +139,6 @@ def copies_kept(unit: Regularizer) -> int:
     if isinstance(unit, Ensemble):
         return sum(unit.takes(step, COUNTED_STEPS) for step in range(COUNTED_STEPS))
     return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "asks", ()))
-
-
-def train_alone(stack: Stack, recorder: Recorder, progress: Progress) -> Run:
-    """Train a stack of one whose network draws random numbers of its own: torch's, from the variant's seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(stack.seeds[0])
-        return next(train_stack(stack, recorder, progress))
 
 
 def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterator[Run]:

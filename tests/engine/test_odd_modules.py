@@ -1,0 +1,436 @@
+"""Modules that torch.func cannot stack, or that are written in an unusual way: trained as plain torch trains them."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+from torch.utils.checkpoint import checkpoint
+
+from bridle import draws, engine
+from bridle.data import Data
+from bridle.engine.outline import make
+from bridle.protocol import Protocol, Variant
+from bridle.recipe import Recipe
+
+EXACT = Protocol("momentum", batch_size=16, epochs=2, precision="float64")
+LAYERS = Recipe.parse("Dropout(rate=0.1) + BatchNorm + SWA(start=0.5) + SAM")
+
+
+@pytest.fixture(scope="module")
+def blobs() -> Data:
+    random_numbers = np.random.default_rng(0)
+    x = random_numbers.normal(size=(96, 6)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    return Data(x[:64], y[:64], x[64:80], y[64:80], x[80:], y[80:])
+
+
+class Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 2)
+
+
+class UsedTwice(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.b(torch.relu(self.b(torch.relu(self.a(x)))))))
+
+
+class KeepsActivations(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        self.h = torch.relu(self.a(x))
+        return self.c(self.h)
+
+
+class BranchesOnWeights(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.a(x))
+        return self.c(h * 1.5 if h.sum() > 10 else h)
+
+
+class BranchesOnRows(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.a(x + 1 if x.mean() > 0 else x)))
+
+
+class BranchesInEvaluation(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.a(x))
+        return self.c(h * 1.5 if not self.training and h.sum() > 0 else h)
+
+
+class TakesAnItem(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.a(x)) * (1 + x.mean().item()))
+
+
+class GoesThroughNumpy(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.a(torch.from_numpy(np.abs(x.numpy())))))
+
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+class FunctionOfItsOwn(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(Square.apply(self.a(x)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.c = nn.LSTM(2, 5, batch_first=True), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.lstm(x.view(-1, 3, 2))[0][:, -1])
+
+
+class Lazy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm, self.c = nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.LazyLinear(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.norm(self.a(x))))
+
+
+class MovesABuffer(Layers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(8))
+        self.register_buffer("count", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        if self.training:
+            self.mean.mul_(0.9).add_(h.detach().mean(0), alpha=0.1)
+            self.count += 1
+        return self.c(torch.relu(h - self.mean))
+
+
+class ReplacesABuffer(MovesABuffer):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * h.detach().mean(0)
+            self.count = self.count + 1
+        return self.c(torch.relu(h - self.mean))
+
+
+class Tied(Layers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.d = nn.Linear(8, 8)
+        self.d.weight = self.b.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.d(torch.relu(self.b(torch.relu(self.a(x)))))))
+
+
+class Words(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.c = nn.Embedding(10, 4), nn.Linear(24, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.words((x.abs() * 2).clamp(0, 9).long()).flatten(1))
+
+
+class Resting(nn.Module):
+    """Its norm is made in evaluation mode, as a pretrained part that is to keep its statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm, self.c = nn.Linear(6, 8), nn.BatchNorm1d(8).eval(), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.norm(self.a(x))))
+
+
+class InPlace(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        x.mul_(2.0).sub_(1.0)
+        return self.c(torch.relu_(self.a(x)))
+
+
+class InPlaceByAWeight(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        x *= self.a.weight[0]
+        return self.c(torch.relu_(self.a(x)))
+
+
+def behind(norm: Callable[[nn.Module], nn.Module]) -> Callable[[], nn.Module]:
+    return lambda: nn.Sequential(norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 2))
+
+
+def old_weight_norm() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # deprecated, and in many networks
+        return behind(nn.utils.weight_norm)()
+
+
+def compiled() -> nn.Module:
+    return torch.compile(behind(lambda layer: layer)(), backend="eager")  # type: ignore[return-value]
+
+
+def rectified_first() -> nn.Module:
+    return nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Linear(8, 2))
+
+
+STACKED = {
+    "weight_norm": behind(parametrizations.weight_norm),
+    "orthogonal": behind(parametrizations.orthogonal),
+    "compiled": compiled,
+    "rectified_first": rectified_first,
+} | {each.__name__: each for each in (UsedTwice, Lazy, MovesABuffer, ReplacesABuffer, Tied, Words, Resting, InPlace)}
+ONE_BY_ONE = {
+    "spectral_norm": behind(parametrizations.spectral_norm),
+    "old_weight_norm": old_weight_norm,
+    "old_spectral_norm": behind(nn.utils.spectral_norm),
+} | {
+    each.__name__: each
+    for each in (
+        KeepsActivations,
+        BranchesOnWeights,
+        BranchesOnRows,
+        BranchesInEvaluation,
+        TakesAnItem,
+        GoesThroughNumpy,
+        FunctionOfItsOwn,
+        Recurrent,
+        InPlaceByAWeight,
+    )
+}
+ALL = STACKED | ONE_BY_ONE
+
+
+def plain_losses(data: Data, factory: Callable[[], nn.Module], seed: int) -> list[float]:
+    """The first losses of the same training as a loop in plain torch."""
+    module = make(factory, seed, torch.from_numpy(data.x_train[:1])).double()
+    optimizer = torch.optim.SGD([each for each in module.parameters() if each.requires_grad], momentum=0.9)
+    x, y = torch.from_numpy(data.x_train).double(), torch.from_numpy(data.y_train)
+    found = []
+    for epoch, order in zip(range(2), draws.batch_orders(seed, 64, 16), strict=False):
+        for step, rows in enumerate(order.reshape(4, 16)):
+            optimizer.param_groups[0]["lr"] = EXACT.learning_rate(4 * epoch + step, 8)
+            loss = F.cross_entropy(module(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            found.append(loss.item())
+    return found
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_odd_module_takes_the_steps_of_a_plain_loop(blobs: Data, name: str) -> None:
+    expected = plain_losses(blobs, ALL[name], seed=1)
+    assert engine.step_losses(blobs, Variant(Recipe(), 1), ALL[name], EXACT, 8) == pytest.approx(expected, rel=1e-9)
+
+
+def trained(data: Data, factory: Callable[[], nn.Module], members: list[Variant]) -> tuple[list[Any], bool]:
+    """The runs, and whether there was a notice that they are trained one by one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        runs = list(engine.train_variants(data, members, factory, EXACT))
+    return runs, any("trained one by one" in str(each.message) for each in caught)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), LAYERS], ids=["none", "layers"])
+@pytest.mark.parametrize("name", ALL)
+def test_an_odd_module_is_stacked_or_trained_one_by_one_with_a_notice_and_scores_what_the_run_says(
+    blobs: Data, name: str, recipe: Recipe
+) -> None:
+    before = [array.copy() for pair in blobs.splits().values() for array in pair]
+    runs, noticed = trained(blobs, ALL[name], [Variant(recipe, seed) for seed in (0, 1)])
+    assert noticed == (name in ONE_BY_ONE)
+    for run in runs:
+        with torch.no_grad():
+            z = run.model(torch.from_numpy(blobs.x_valid).double())
+        loss = F.cross_entropy(z, torch.from_numpy(blobs.y_valid)).item()
+        assert run.scores["valid"]["loss"] == pytest.approx(loss, rel=1e-9)
+        assert all(layer.weight_norm > 0 for layer in run.layers)
+    alone, _ = trained(blobs, ALL[name], [Variant(recipe, 1)])
+    assert runs[1].scores["test"] == pytest.approx(alone[0].scores["test"], rel=1e-8)
+    after = [array for pair in blobs.splits().values() for array in pair]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True)), "the user's arrays were written to"
+
+
+def test_buffers_that_a_module_replaces_move(blobs: Data) -> None:
+    moved, replaced = (engine.train(blobs, None, each, EXACT).model for each in (MovesABuffer, ReplacesABuffer))
+    assert int(moved.count) == int(replaced.count) == 8
+    torch.testing.assert_close(moved.mean, replaced.mean)
+    assert moved.mean.abs().sum() > 0
+
+
+def test_parts_that_are_made_in_evaluation_mode_keep_their_statistics(blobs: Data) -> None:
+    for recipe in ("none", "SWA(start=0.5)"):
+        model = engine.train(blobs, recipe, Resting, EXACT).model
+        assert torch.equal(model.norm.running_mean, torch.zeros(8, dtype=torch.float64))
+        assert int(model.norm.num_batches_tracked) == 0
+
+
+class DrawsWithTorch(Layers):
+    def noise(self) -> Any:
+        return torch.randn(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.a(x + 0.1 * self.noise() if self.training else x)))
+
+
+class DrawsWithNumpy(DrawsWithTorch):
+    def noise(self) -> Any:
+        return float(np.random.normal())
+
+
+class DrawsWithPython(DrawsWithTorch):
+    def noise(self) -> Any:
+        return random.gauss(0, 1)
+
+
+class DrawsWithItsOwn(DrawsWithTorch):
+    def __init__(self) -> None:
+        super().__init__()
+        self.random = np.random.default_rng(0)
+
+    def noise(self) -> Any:
+        return float(self.random.normal())
+
+
+@pytest.mark.parametrize("factory", [DrawsWithTorch, DrawsWithNumpy, DrawsWithPython, DrawsWithItsOwn])
+def test_a_module_that_draws_gets_the_numbers_of_its_own_seed(blobs: Data, factory: type[nn.Module]) -> None:
+    together, noticed = trained(blobs, factory, [Variant(Recipe(), seed) for seed in (0, 1)])
+    (alone,), _ = trained(blobs, factory, [Variant(Recipe(), 1)])
+    assert noticed
+    assert together[1].scores == alone.scores
+    assert together[0].curves["step_loss"] != together[1].curves["step_loss"]
+
+
+def test_a_stack_of_several_that_cannot_be_stacked_is_refused(blobs: Data) -> None:
+    with pytest.raises(ValueError, match=r"cannot stack this network \(.*\); make a stack of one variant for each"):
+        engine.stack(blobs, [Variant(Recipe(), seed) for seed in (0, 1)], TakesAnItem, EXACT)
+
+
+def test_what_a_factory_shares_with_the_user_is_left_as_it_was(blobs: Data) -> None:
+    mine = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+    before = {name: value.clone() for name, value in mine.state_dict().items()}
+    run = engine.train(blobs, "Dropout", lambda: mine, EXACT)
+    assert mine.training and run.model is not mine
+    assert all(torch.equal(value, before[name]) for name, value in mine.state_dict().items())
+
+
+class ReadsItsWeight(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(torch.relu(self.a(x))) + self.c.weight.sum() * 0 + self.a.weight.mean()
+
+
+@pytest.mark.parametrize("recipe", ["BatchNorm + Dropout(rate=0.1)", "LayerNorm"])
+def test_layers_around_a_layer_whose_weight_the_module_reads(blobs: Data, recipe: str) -> None:
+    run = engine.train(blobs, recipe, ReadsItsWeight, EXACT)
+    with torch.no_grad():
+        z = run.model(torch.from_numpy(blobs.x_valid).double())
+    loss = F.cross_entropy(z, torch.from_numpy(blobs.y_valid)).item()
+    assert run.scores["valid"]["loss"] == pytest.approx(loss, rel=1e-9)
+
+
+class Transformer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.c = nn.Linear(2, 8), nn.Linear(8, 2)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.block(self.a(x.view(-1, 3, 2))).mean(1))
+
+
+def test_a_transformer_keeps_the_recipes_layers_in_its_fast_path(blobs: Data) -> None:
+    run = engine.train(blobs, "BatchNorm", Transformer, EXACT)
+    with torch.no_grad():
+        z = run.model(torch.from_numpy(blobs.x_valid).double())
+    loss = F.cross_entropy(z, torch.from_numpy(blobs.y_valid)).item()
+    assert run.scores["valid"]["loss"] == pytest.approx(loss, rel=1e-6)
+
+
+class Complex(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.c = nn.Parameter(torch.randn(6, 8, dtype=torch.cfloat)), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c((x.to(torch.cfloat) @ self.w).abs())
+
+
+class Frozen(UsedTwice):
+    def __init__(self) -> None:
+        super().__init__()
+        self.requires_grad_(False)
+
+
+class Several(UsedTwice):
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x), x
+
+
+class SeveralInTraining(UsedTwice):
+    def forward(self, x: Tensor) -> Any:
+        z = super().forward(x)
+        return {"logits": z} if self.training else z
+
+
+class Detached(UsedTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).detach()
+
+
+class Misspelt(UsedTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+class Again(Layers):
+    reentrant = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.a(x))
+        return self.c(checkpoint(lambda rows: torch.relu(rows @ self.b.weight), h, use_reentrant=self.reentrant))
+
+
+class AgainReentrant(Again):
+    reentrant = True
+
+
+@pytest.mark.parametrize(
+    ("factory", "sentence"),
+    [
+        (Complex, "parameter w is complex, which the engine does not train"),
+        (Frozen, r"nothing to train: all its parameters are frozen \(requires_grad=False\)"),
+        (nn.Identity, "nothing to train: it has no parameters"),
+        (Several, r"must map a batch to shape \(batch, 2\); for a batch of 1 it gave tuple"),
+        (SeveralInTraining, r"a training step on a batch of shape \(8, 6\): .* for a batch of 8 it gave dict"),
+        (Detached, "no gradient leads from its outputs to its parameters"),
+        (Misspelt, r"cannot take a batch of shape \(1, 6\): AttributeError: .* no attribute 'head'"),
+        (Again, "switch its activation checkpointing off"),
+        (AgainReentrant, "switch its activation checkpointing off"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_what_cannot_be_trained_gets_a_sentence(blobs: Data, factory: type[nn.Module], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        engine.train(blobs, None, factory, EXACT)
