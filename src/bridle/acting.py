@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from bridle.layout import Layout
 from bridle.places import (
     EVERYTHING,
@@ -14,10 +16,14 @@ from bridle.places import (
     INPUT,
     ActivityLoss,
     Batch,
+    Gradient,
     Layer,
+    Loss,
     OutputLoss,
     PassLoss,
     Stop,
+    Weight,
+    WeightLayer,
     acts_on,
 )
 from bridle.places.declare import Placed
@@ -54,6 +60,7 @@ class Parameter(NamedTuple):
     name: str
     axes: int
     layer: str = ""
+    made_by: str = ""  # the parametrization that makes a weight of it; nothing where it is used as it is
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,12 +156,53 @@ def under(optimizer: str, recipe: Recipe) -> Recipe:
 def selected(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Parameter]:
     """The parameters that a penalty, gradient or weight change acts on; ``ValueError`` if there are none."""
     on = unit.settings(numbers=False).get("on", EVERYTHING)
-    found = [each for each in parameters if acts_on(on, each.name, each.axes, each.layer)]
+    spared = spared_by(unit, parameters)
+    found = [each for each in parameters if acts_on(on, each.name, each.axes, each.layer) and each not in spared]
     if not found:
         names = ", ".join(each.name for each in parameters)
-        raise ValueError(f"{unit!r}: on={on!r} selects none of the parameters; they are {names}")
+        made = f"; {spared[0].made_by} makes a weight of {spared[0].name}, which is left alone" if spared else ""
+        raise ValueError(f"{unit!r}: on={on!r} selects none of the parameters; they are {names}{made}")
+    for each in found:
+        if reads_signs(each.made_by) and moves(unit):
+            raise ValueError(
+                f"{unit!r}: {each.made_by} reads signs from {each.name}, and loses the weight if they move; choose "
+                f"others by on="
+            )
     check_patterns(unit, [each.names for each in parameters])
     return found
+
+
+def reads_signs(parametrization: str) -> bool:
+    """Whether a parametrization has signs among its parameters, which have no gradient: 0.99 is none."""
+    return "householder" in parametrization
+
+
+def spared_by(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters that are left alone, though ``on`` would select them: a parametrization makes weights of them.
+
+    Their size says nothing of the weight's, and some of them hold still: what acts on them must be told so by their
+    name. Whatever only scales gradients, or follows them, acts on them as on all others.
+    """
+    on = unit.settings(numbers=False).get("on", EVERYTHING)
+    made = [each for each in parameters if each.made_by and acts_on(on, each.name, max(each.axes, 2), each.layer)]
+    unnamed = [each for each in made if each.name.rpartition(".")[2].rstrip("0123456789") not in on]
+    return unnamed if unnamed and moves(unit) else []
+
+
+def moves(unit: Regularizer) -> bool:
+    """Whether a regularizer moves parameters whose gradient is zero, or makes other weights of them.
+
+    >>> from bridle.regularizers import L2, ClipNorm, GradientNoise
+    >>> moves(L2()), moves(GradientNoise()), moves(ClipNorm())
+    (True, True, False)
+    """
+    if not isinstance(unit, Gradient):
+        return isinstance(unit, Loss | Weight | WeightLayer)
+    g = np.array([[[0.0], [1.0]], [[0.0], [2.0]]])
+    asked = {"weight": np.ones_like(g), "norm": np.float64(1.0)}
+    told = {name: 0 for name in unit.told if name == "step"}
+    arrays = [*(np.full_like(g, 0.5) for _ in unit.noise), *(asked[name] for name in unit.asks)]
+    return bool(np.any(unit.vanilla(g, *arrays, **unit.keywords(), **told)[:, 0]))
 
 
 def first_spot(unit: Placed, whose: str = "") -> int:

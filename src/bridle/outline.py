@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from bridle.acting import RESIDUAL, Site, hidden_site, input_site
 from bridle.networks import Residual
@@ -47,7 +48,7 @@ def watch(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, Sha
 
 def sites_of(module: nn.Module, layers: Sequence[str], points: Sequence[str]) -> list[Site]:
     """The input, the hidden ones of the weighted ``layers`` (in running order, the output last), ``points`` by name."""
-    kinds = {name: type(part).__name__ for name, part in module.named_modules()}
+    kinds = {name: parametrize.type_before_parametrizations(part).__name__ for name, part in module.named_modules()}
     hidden = [hidden_site(number, name, kinds[name]) for number, name in enumerate(layers[:-1], start=1)]
     named = []
     for number, name in enumerate(points, start=len(layers)):

@@ -131,7 +131,7 @@ def plain_loop(recipe: str, epochs: int) -> tuple[Net, list[Any], list[Any]]:
         if handle.stop(loss.item()):
             break
     handle.restore_best()
-    handle.detach()
+    handle.detach(discard=True)
     return model, seen, validated
 
 
@@ -470,3 +470,17 @@ def test_the_library_is_imported_when_it_is_asked_for(monkeypatch: pytest.Monkey
         hugging_face.library()
     with pytest.raises(AttributeError, match="has no attribute 'Regularizer'"):
         hugging_face.Regularizer  # noqa: B018
+
+
+def test_a_finished_model_predicts_the_same_under_its_own_names(make: Any, tmp_path: Path) -> None:
+    model = Net()
+    trainer, _ = make(model, "BatchNorm + WeightNorm + EMA(decay=0.5)")
+    trainer.train()
+    expected = model.eval()(VALID_X)["logits"].detach()
+    with pytest.warns(UserWarning, match=r"call regularize\.finish\(\) first"):
+        trainer.save_model(tmp_path / "attached")
+    trainer.regularize.finish()
+    trainer.save_model(tmp_path / "finished")
+    assert list(model.state_dict()) == list(Net().state_dict())
+    torch.testing.assert_close(model(VALID_X)["logits"].detach(), expected)
+    trainer.train()

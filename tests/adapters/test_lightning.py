@@ -140,7 +140,7 @@ def plain_loop(model: Any, recipe: str, epochs: int) -> tuple[list[Any], list[An
         if handle.stop(loss.item()):
             break
     handle.restore_best()
-    handle.detach()
+    handle.detach(discard=True)
     return seen, validated
 
 
@@ -516,3 +516,19 @@ def test_the_library_is_imported_when_it_is_asked_for(monkeypatch: pytest.Monkey
         lightning.library()
     with pytest.raises(AttributeError, match="has no attribute 'Regularizer'"):
         lightning.Regularizer  # noqa: B018
+
+
+@pytest.mark.parametrize("recipe", ["BatchNorm + WeightNorm + EMA(decay=0.5)", "BatchNorm + EarlyStopping"])
+def test_a_finished_module_predicts_the_same_and_loads_without_the_recipe(
+    pl: Any, net: Any, tmp_path: Path, recipe: str
+) -> None:
+    model, regularize = net(), lightning.Regularize(recipe)
+    fitting = trainer(pl, regularize)
+    fitting.fit(model, rows(), valid_rows())
+    expected = model.eval()(VALID_X).detach()
+    regularize.finish()
+    torch.testing.assert_close(model(VALID_X).detach(), expected)
+    fitting.save_checkpoint(tmp_path / "finished.ckpt", weights_only=True)
+    loaded = net.load_from_checkpoint(tmp_path / "finished.ckpt", weights_only=True)
+    torch.testing.assert_close(loaded.eval()(VALID_X).detach(), expected)
+    trainer(pl, regularize, max_epochs=1).fit(model.train(), rows(), valid_rows())

@@ -433,3 +433,17 @@ def test_data_of_unknown_length_need_the_number_of_steps() -> None:
     fit("Dropout(rate=linear(0, 0.5))", steps=3)
     with pytest.raises(ValueError, match="steps=all its steps"):
         fit("Dropout(rate=linear(0, 0.5))")
+
+
+@pytest.mark.parametrize("recipe", [RICH, "SWA(start=0.2) + BatchNorm()", "WeightNorm() + EarlyStopping"])
+def test_a_finished_net_predicts_the_same_with_a_plain_module(recipe: str) -> None:
+    stops = "EarlyStopping" in recipe
+    net = classifier(Regularize(recipe, seed=7), train_split=VALID if stops else None).fit(X, Y)
+    regularize = dict(net.callbacks_)["regularize"]
+    expected = net.predict_proba(X)
+    assert regularize.finish(net) is net.module_
+    assert np.allclose(net.predict_proba(X), expected, atol=1e-6)
+    assert list(net.module_.state_dict()) == list(Net().state_dict())
+    with pytest.raises(RuntimeError, match="not in this net"):
+        regularize.finish(net)
+    net.partial_fit(X, Y)

@@ -77,7 +77,7 @@ def test_torchs_own_layers_stand_in_for_the_formulas_where_they_are_the_same(nam
     torch.testing.assert_close(known.model.eval()(x), unknown.model.eval()(x), rtol=1e-6, atol=1e-9)
     before = known.model[0].recipe_norm1
     assert str(known) == str(unknown)
-    known.detach()
+    known.detach(discard=True)
     assert before not in [*known.model.modules()]
 
 
@@ -154,7 +154,7 @@ def test_detached_the_model_is_what_it_was_but_for_what_it_has_learned(optimizer
     for name in trained:
         stored = handle.model.get_parameter(name.replace("weight", "parametrizations.weight.original"))
         trained[name] = stored.detach().clone()
-    handle.detach()
+    handle.detach(discard=True)
     assert repr(model) == repr(perceptron())
     assert type(model[0]) is nn.Linear
     assert model.state_dict().keys() == trained.keys()
@@ -279,7 +279,7 @@ def test_a_shared_weight_is_one_parameter_and_acts_everywhere() -> None:
     expected = 0.1 * (stored.square().sum() + model.last.parametrizations.weight.original.square().sum())
     torch.testing.assert_close(handle.penalty_value(), expected.detach())
     train(handle, 2)
-    handle.detach()
+    handle.detach(discard=True)
     assert model.first.weight is model.second.weight
 
 

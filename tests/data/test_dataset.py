@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from bridle.data import Data
 
@@ -82,6 +86,83 @@ def test_inputs_of_any_kind_become_contiguous_float32(convert: Any) -> None:
     torch.from_numpy(data.x_train)  # warns, which is an error here, where the memory is read-only
 
 
+def test_later_changes_of_the_callers_arrays_change_nothing() -> None:
+    for task in ("classification", "regression"):
+        x, y, ids = X.copy(), np.arange(6, dtype=np.float32), np.arange(6) % 2
+        data = Data(x, y, x[:2], y[:2], task=task) if task == "regression" else Data(x, ids, x[:2], ids[:2])
+        named = Data(x, ids, x[:2], ids[:2], classes=["no", "yes"])
+        shown = [each.fingerprint for each in (data, named)]
+        for array in (x, y, ids):
+            array[:] = 7
+        data.__dict__.pop("fingerprint"), named.__dict__.pop("fingerprint")
+        assert [each.fingerprint for each in (data, named)] == shown
+        assert data.x_train.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x.astype(">f8"),
+        lambda x: np.repeat(x, 2, axis=0)[::2],
+        lambda x: x[::-1][::-1],
+        np.asfortranarray,
+        np.ma.array,
+        lambda x: torch.tensor(x).half(),
+        lambda x: pd.DataFrame(x).astype("Float32"),
+        lambda x: pd.DataFrame(x).astype(pd.SparseDtype("float32", 0)),
+        lambda x: [[Fraction(value) for value in row] for row in x.astype(float).tolist()],
+        lambda x: [[int(value) for value in row] for row in x],
+    ],
+    ids=[
+        "big endian",
+        "strided",
+        "reversed",
+        "fortran",
+        "unmasked",
+        "half",
+        "nullable",
+        "sparse frame",
+        "fractions",
+        "int",
+    ],
+)
+def test_the_numbers_are_those_that_were_given(convert: Any) -> None:
+    data = Data(convert(X), WORDS, convert(X2), WORDS[:2])
+    np.testing.assert_array_equal(data.x_train, X)
+    np.testing.assert_array_equal(data.x_valid, X2)
+
+
+def test_arrays_in_files_and_read_only_ones_are_copied_not_changed(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r+")
+    locked = X2.copy()
+    locked.flags.writeable = False
+    data = Data(mapped, WORDS, locked, WORDS[:2])
+    data.x_train[:] = 9
+    data.x_valid[:] = 9
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), X)
+    np.testing.assert_array_equal(locked, X2)
+
+
+def test_labels_are_the_same_whatever_their_type() -> None:
+    ids = np.arange(6) % 2
+    kept = Data(X, ids, X2, ids[:2])
+    for other in (
+        ids.astype(float),
+        ids.astype(">i2"),
+        ids.astype(str),
+        [b"0", b"1"] * 3,
+        pd.Series(ids, dtype="Int64"),
+    ):
+        assert Data(X, ids, X2, other[:2]).fingerprint == kept.fingerprint
+        assert Data(X, other, X2, ids[:2]).fingerprint == kept.fingerprint
+
+
+def test_different_labels_keep_different_names() -> None:
+    assert Data(X, [b"\xff", b"\xfe"] * 3, X2, [b"\xfe", b"\xff"]).classes == (r"\xfe", r"\xff")
+    assert Data(X, [2**70, 2**70 + 1] * 3, X2, [2**70] * 2).classes == (str(2**70), str(2**70 + 1))
+
+
 def test_column_names_of_a_data_frame_are_kept() -> None:
     assert Data(pd.DataFrame(X, columns=["one", "two"]), WORDS, X2, WORDS[:2]).features == ("one", "two")
     assert Data(X, WORDS, X2, WORDS[:2], features=["p", "q"]).features == ("p", "q")
@@ -150,6 +231,14 @@ def test_the_fingerprint_follows_content_and_task_only() -> None:
 
 
 NAN, INF = float("nan"), float("inf")
+STRUCTURED = np.array([(1.0, 2.0)] * 6, dtype=[("p", "f4"), ("q", "f4")])
+
+
+class Unreadable:
+    """Fails in its own way where it is asked for an array."""
+
+    def __array__(self, *args: Any, **options: Any) -> np.ndarray:
+        raise KeyError("unreadable")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +277,32 @@ NAN, INF = float("nan"), float("inf")
         ((X, [0.5, 1e300] * 3, X2, [1.0, 0.5]), r"y_train in float32 is infinite in 3 rows"),
         ((X, [{}] * 6, X2, [{}] * 2), "y_train must hold numbers or words, got dict"),
         ((X, X[:, 0].astype("datetime64[D]"), X2, [1, 2]), "y_train must hold numbers or words, got datetime64"),
+        (
+            (X, ["1", "0"] * 3, X2, [True, False]),
+            "y_valid has the labels 'False', 'True', which never occur in y_train",
+        ),
+        ((X, [0, 1] * 3, X2, [0.5, 1.0]), "y_valid has the label '0.5', which never occur in y_train"),
+        ((np.ma.array(X, mask=X == 5), WORDS, X2, WORDS[:2]), r"x_train has masked values in 1 row \(2\); fill or"),
+        ((list(np.ma.array(X, mask=X == 5)), WORDS, X2, WORDS[:2]), r"x_train has masked values in 1 row \(2\)"),
+        ((X, WORDS, np.ma.array(X2, mask=True), WORDS[:2]), r"x_valid has masked values in 2 rows \(0, 1\)"),
+        ((X, np.ma.array([0, 1] * 3, mask=[0, 0, 0, 1, 0, 1]), X2, [0, 1]), r"y_train has masked values in 2 rows"),
+        ((csr_matrix(X), WORDS, X2, WORDS[:2]), r"x_train is sparse \(csr_matrix\); give x_train\.toarray\(\)"),
+        (
+            (STRUCTURED, WORDS, X2, WORDS[:2]),
+            "x_train is a structured array with the fields p, q; give pandas.DataFrame",
+        ),
+        ((X, STRUCTURED, X2, WORDS[:2]), "y_train is a structured array with the fields p, q"),
+        ((torch.tensor(X).bfloat16(), WORDS, X2, WORDS[:2]), r"BFloat16; give x_train\.detach\(\)\.cpu\(\)\.float"),
+        ((torch.empty(6, 2, device="meta"), WORDS, X2, WORDS[:2]), "x_train cannot be read as an array: .*meta"),
+        ((Unreadable(), WORDS, X2, WORDS[:2]), "x_train cannot be read as an array: 'unreadable'"),
+        (([[10**5000, 1]] * 6, WORDS, X2, WORDS[:2]), "x_train must be finite in float32"),
+        (([[Decimal(1), 1]] * 6, WORDS, X2, WORDS[:2]), "x_train must hold numbers, got Decimal such as"),
+        (
+            (pd.DataFrame({"a": pd.array([1, None] * 3)}), WORDS, X2[:, :1], WORDS[:2]),
+            "x_train must be finite .* 3 rows",
+        ),
+        ((None, WORDS, X2, WORDS[:2]), "y_train was given without x_train; give both"),
+        ((X, WORDS, None, None), "x_valid and y_valid are None; only the test split may be absent"),
         ((X, WORDS, X2, WORDS[:2], X2), "x_test was given without y_test"),
         ((X, WORDS, X2, WORDS[:2], None, WORDS[:2]), "y_test was given without x_test"),
     ],
@@ -203,6 +318,16 @@ def test_options_that_make_no_sense_are_refused() -> None:
         Data(*good, task="ranking")
     with pytest.raises(ValueError, match=r"got 3 feature names for 2 features"):
         Data(*good, features=["a", "b", "c"])
+    for lists in ("classes", "features", "notes"):
+        with pytest.raises(ValueError, match=f"{lists} must be a list of texts, got 'ab'"):
+            Data(*good, **{lists: "ab"})
+        with pytest.raises(ValueError, match=f"{lists} must be a list of texts, got 3"):
+            Data(*good, **{lists: 3})
+    for texts in ("name", "target"):
+        with pytest.raises(ValueError, match=f"{texts} must be a text, got 3"):
+            Data(*good, **{texts: 3})
+    with pytest.raises(ValueError, match=r"classes has twice the name 'a'"):
+        Data(*good, classes=["a", "b", "a"])
     with pytest.raises(ValueError, match=r"y_train must hold numbers for a regression, got 'b'"):
         Data(*good, task="regression")
     with pytest.raises(ValueError, match=r"a regression has no classes"):

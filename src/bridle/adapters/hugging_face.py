@@ -12,6 +12,7 @@ transformers is imported when ``Regularize`` is.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
@@ -23,6 +24,7 @@ import torch
 
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
+from bridle.attaching.finishing import belongs_to_network
 from bridle.places import Ascent, Batch, Stop
 from bridle.recipe import Recipe, RecipeLike
 
@@ -53,8 +55,8 @@ class Hooks:
     Evaluation and saved models see the averaged weights where the recipe averages, and these, or those of the best
     evaluation where it stops, are in the model after ``train``. A training that is resumed from a checkpoint goes on as
     if it had never been interrupted. After ``train`` the recipe is off; but layers that have become a part of the
-    network, as norms do, stay until :meth:`detach`, and a saved model names their weights. ``print(regularize.handle)``
-    says, while there is training, what acts where.
+    network, as norms do, stay until :meth:`finish`, which makes the model a plain one, or :meth:`detach`; until then a
+    saved model names their weights. ``print(regularize.handle)`` says, while there is training, what acts where.
 
     With SAM each step takes two passes. Patience counts evaluations, of which there may be several in an epoch.
 
@@ -104,6 +106,7 @@ class Hooks:
         self.small_batches: list[tuple[dict[str, Any], tuple[Any, ...], Any]] = []  # since the last step, for SAM
         self.waiting: dict[str, Any] = {}  # the state to go on from, until the recipe is attached
         shared.lend(ExitStack(), trainer, "train", self.train)
+        shared.lend(ExitStack(), trainer, "save_model", self.save_model)
 
     @property
     def attached(self) -> Handle:
@@ -138,7 +141,7 @@ class Hooks:
         self.waiting = {}
         if self.handle is not None and self.handle.model is self.trainer.model:
             self.waiting = {"weights": copy.deepcopy(self.handle.model.state_dict())}
-            self.handle.detach()
+            self.handle.detach(discard=True)
         self.handle, self.training, self.over = None, False, False
 
     def create_optimizer(self, own: Any, *args: Any) -> Any:
@@ -147,7 +150,7 @@ class Hooks:
         trainer = self.trainer
         optimizer = own(*args)
         if self.training:
-            self.attached.detach()  # the trainer begins once more, with smaller batches
+            self.attached.detach(discard=True)  # the trainer begins once more, with smaller batches
         shared.check_wrapper(self.recipe, trainer.model, trainer.model_wrapped)
         if trainer.lr_scheduler is None:
             forget_schedule(optimizer)
@@ -168,23 +171,45 @@ class Hooks:
 
     def _load_best_model(self, own: Any) -> None:
         """The trainer's own, which finds the model under its own names again."""
-        self.finish()
+        self.end()
         own()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Leave in the model what the recipe hands over, and take the recipe off."""
-        self.finish()
+        self.end()
 
-    def finish(self) -> None:
+    def end(self) -> None:
         """The same, if it is not done."""
         if self.training:
             self.training = False
-            if shared.finish(self.attached, self.measured()):
+            if shared.end(self.attached, self.measured()):
                 self.handle = None
+
+    def finish(self) -> None:
+        """Behind ``train``, make the model a plain one that predicts the same, as :meth:`bridle.Handle.finish` does.
+
+        Layers that belong to the network, such as norms, are folded into it or become torch's own. The next training
+        attaches the recipe anew.
+        """
+        if self.training:
+            raise RuntimeError("the trainer still trains: call regularize.finish() behind trainer.train()")
+        if self.handle is not None:
+            self.handle.finish()
+        self.handle = None
+
+    def save_model(self, own: Any, *args: Any, **kwargs: Any) -> Any:
+        """The trainer's own; says so where what it saves is not the whole of the model for whoever loads it."""
+        if self.handle is not None and not self.training:
+            warnings.warn(
+                f"{self.recipe} has layers that belong to the network, and whoever loads what is saved has it without "
+                f"them: call regularize.finish() first, which folds them in",
+                stacklevel=2,
+            )
+        return own(*args, **kwargs)
 
     def give_up(self) -> None:
         """Take the recipe off a training that has failed, unless its layers are a part of the network."""
-        if self.training and not any(shared.belongs_to_network(unit) for unit in self.recipe):
+        if self.training and not any(belongs_to_network(unit) for unit in self.recipe):
             self.detach()
         self.training = False
         self.small_batches.clear()
@@ -192,7 +217,7 @@ class Hooks:
     def detach(self) -> None:
         """Take the recipe off, with the layers of its that have become a part of the network."""
         if self.handle is not None:
-            self.handle.detach()
+            self.handle.detach(discard=True)
         self.handle, self.training = None, False
 
     # A step.

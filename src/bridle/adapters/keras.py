@@ -29,7 +29,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is firs
 import keras
 
 from bridle.adapters.mirror import Mirror, Update, as_keras, as_torch, seeds_of
-from bridle.adapters.shared import hand_over, lend
+from bridle.adapters.shared import lend
 
 
 class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -171,8 +171,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         """Leave the averaged weights, or those of the best epoch, and nothing else."""
         assert self.handle is not None
         self.on_epoch_begin(0)
-        hand_over(self.handle, None)
-        self.handle.detach()
+        self.handle.finish()
         self.handle = None
 
 

@@ -58,8 +58,9 @@ class Hooks:
     Validation and checkpoints see the averaged weights where the recipe averages, and these, or those of the best epoch
     where it stops, are in the module after ``fit``. A run that is resumed from a checkpoint (``ckpt_path``) goes on as
     if it had never been interrupted: of one process, torch's generators go on, too. After ``fit`` the recipe is off;
-    but layers that have become a part of the network, as norms do, stay until :meth:`detach`, and a checkpoint names
-    their weights. ``print(regularize.handle)`` says, while there is training, what acts where.
+    but layers that have become a part of the network, as norms do, stay until :meth:`finish`, which makes the module a
+    plain one, or :meth:`detach`; until then a checkpoint names their weights. ``print(regularize.handle)`` says, while
+    there is training, what acts where.
 
     Patience counts validations, of which there may be several in an epoch. With SAM, ``training_step`` runs twice on
     each batch: what it logs the second time is dropped, but a metric that it updates itself counts both. The trainer's
@@ -195,7 +196,7 @@ class Hooks:
         self.ended = copy.deepcopy(self.state_dict())
         self.optimizer_ended = self.attached.optimizer.state_dict()
         self.lent.close()
-        if shared.finish(self.attached, self.measured()):
+        if shared.end(self.attached, self.measured()):
             self.handle = None
         self.trainer = None
 
@@ -207,12 +208,24 @@ class Hooks:
         """Put back the weights that train: what was reached may be saved now."""
         self.stop_evaluating()
 
+    def finish(self) -> None:
+        """Behind ``fit``, make the module a plain one that predicts the same, as :meth:`bridle.Handle.finish` does.
+
+        Layers that belong to the network, such as norms, are folded into it or become torch's own. The next training
+        attaches the recipe anew.
+        """
+        if self.trainer is not None:
+            raise RuntimeError("the trainer still trains: call regularize.finish() behind trainer.fit()")
+        if self.handle is not None:
+            self.handle.finish()
+        self.handle = None
+
     def detach(self) -> None:
         """Take the recipe off, with the layers of its that have become a part of the network."""
         self.stop_evaluating()
         self.lent.close()
         if self.handle is not None:
-            self.handle.detach()
+            self.handle.detach(discard=True)
         self.handle, self.trainer = None, None
         self.small_batches.clear()
 

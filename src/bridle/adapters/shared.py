@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from bridle.acting import MEASURED_ROWS
 from bridle.attaching import Handle
+from bridle.attaching.finishing import belongs_to_network
 from bridle.outline import PREFIX
 from bridle.places import ActivityLoss, Ascent, Ensemble, Layer, OutputLoss, PassLoss, Stop, WeightLayer
 from bridle.recipe import Recipe, RecipeLike
@@ -47,16 +48,6 @@ def lines(recipe: Recipe) -> list[Any]:
     return [*in_the_loss(recipe), *of_kind(recipe, Ascent)]
 
 
-def belongs_to_network(unit: Any) -> bool:
-    """Whether a layer acts once training is over, too: the network is then not the same without it."""
-    if not isinstance(unit, Layer | WeightLayer):
-        return False
-    if unit.parameters or unit.state:
-        return True
-    probe = torch.ones(1, 2, 2)
-    return type(unit).evaluate(probe, **type(unit)().keywords()) is not probe
-
-
 def state_of(handle: Handle) -> dict[str, Any]:
     """What a training goes on from, but for the optimizer: the weights that train, and what the recipe remembers."""
     return {"weights": handle.model.state_dict(), "handle": handle.state_dict()}
@@ -72,23 +63,13 @@ def go_on(handle: Handle, state: Mapping[str, Any]) -> None:
         handle.load_state_dict(state["handle"])
 
 
-def hand_over(handle: Handle, batches: Iterable[Any] | None) -> None:
-    """Leave in the model what the recipe hands over: the weights of the best epoch, or the averages."""
-    if handle.parts.stopping.best:
-        handle.restore_best()
-    elif handle.recipe.at("average"):
-        with handle.averaged(batches) as model:
-            final = {name: each.clone() for name, each in model.state_dict().items()}
-        handle.model.load_state_dict(final)
-
-
-def finish(handle: Handle, batches: Iterable[Any] | None) -> bool:
+def end(handle: Handle, batches: Iterable[Any] | None) -> bool:
     """End a training; tells whether the recipe is off again, or stays as it has become a part of the network."""
-    hand_over(handle, batches)
-    if any(belongs_to_network(unit) for unit in handle.recipe):
-        return False
-    handle.detach()
-    return True
+    if not any(belongs_to_network(unit) for unit in handle.recipe):
+        handle.finish(batches)
+        return True
+    handle.hand_over(batches)
+    return False
 
 
 def check_stop(recipe: Recipe, *, validates: bool, hint: str) -> None:

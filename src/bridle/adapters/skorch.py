@@ -46,8 +46,8 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
 
     Between trainings the recipe stays in the net: ``predict`` has its layers and the averaged or best weights, and
     ``partial_fit`` or a warm start goes on with the weights that were trained. Validation scores are those of the
-    averaged weights; the training loss that is printed is the data loss, without penalties. List it before schedules of
-    the learning rate.
+    averaged weights; the training loss that is printed is the data loss, without penalties. :meth:`finish` makes the
+    module a plain one. List it before schedules of the learning rate.
 
     The whole net may be pickled. Or save ``f_regularize`` beside the others, and load it once the recipe is attached::
 
@@ -98,8 +98,25 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         """Let go of the net that was trained before, and leave its module as it was if that is trained once more."""
         if self.handle_ is not None and self.handle_.model is model:
             self.train_again()
-            self.handle_.detach()
+            self.handle_.detach(discard=True)
         self.handle_, self.evaluating_, self.trained_ = None, None, {}
+
+    def finish(self, net: Any) -> nn.Module:
+        """Make the net's module a plain one that predicts the same, as :meth:`bridle.Handle.finish` does; give it back.
+
+        The next training attaches the recipe anew.
+        """
+        handle = self.handle_
+        if handle is None or not self.is_attached_to(net):
+            raise RuntimeError("the recipe is not in this net: train it first, or call regularize.attach(net)")
+        shown = copy.deepcopy(handle.model.state_dict())
+        self.train_again()
+        handle.model.load_state_dict(shown)
+        handle.parts.stopping.best = {}
+        for average in handle.parts.averages:
+            average.take()
+        self.handle_, self.counted_ = None, False
+        return handle.finish()
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Attach the recipe, or go on with it."""

@@ -2,7 +2,9 @@
 
 Read in this order: ``handle`` (what the user holds), ``assembly`` (a recipe taken apart), then the places of a step:
 ``batches``, ``layers``, ``passes`` (penalties on what comes out), ``acts`` (on parameters and gradients), ``averages``,
-``stopping``. ``tape`` and ``noise`` serve second passes, ``targets``, ``groups`` and ``sums`` the parameters.
+``stopping``; and the end: ``finishing``, with ``folding`` and ``plain`` (norms that are taken in, or stay) and
+``sample`` (a row to try it on). ``tape`` and ``noise`` serve second passes, ``targets``, ``groups`` and ``sums`` the
+parameters.
 """
 
 from bridle.attaching.handle import Handle as Handle

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from bridle.acting import Parameter, spared_by
 from bridle.attaching.layers import Insertion
 from bridle.attaching.targets import Bucket, Moment, Target
+from bridle.kinds import origin_of
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
 from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
@@ -35,6 +37,19 @@ def of_loss(recipe: Recipe, loss: Any) -> Iterator[str]:
     smoothing = getattr(loss, "label_smoothing", 0.0)
     if smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
         yield f"the loss smooths labels by {smoothing:g}, and LabelSmoothing does it once more"
+
+
+def of_parameters(recipe: Recipe, parameters: Sequence[Parameter], modules: Mapping[str, nn.Module]) -> Iterator[str]:
+    """On parameters: those that a parametrization makes weights of, so that they are left alone."""
+    sparing: dict[str, list[str]] = {}
+    for unit in recipe:
+        for each in spared_by(unit, parameters):
+            sparing.setdefault(each.name, []).append(type(unit).__name__)
+    for name, units in sparing.items():
+        origin = origin_of(modules, name)
+        if origin:
+            whose = " and ".join(dict.fromkeys(units))
+            yield f"{name} is left alone by {whose}: {origin.by} makes {origin.weight} of it"
 
 
 def of_averages(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator[str]:

@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
-from bridle.acting import Parameter, selected
+from bridle.acting import Parameter, reads_signs, selected
 from bridle.attaching.acts import Change, Climb, Penalty
-from bridle.attaching.advice import of_averages, of_layers, of_loss, of_resolution
+from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
 from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches, LossFunction
 from bridle.attaching.frame import Frame, is_transposed
@@ -27,6 +27,7 @@ from bridle.attaching.passes import Passes
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
 from bridle.attaching.targets import Averaged, Moment, Statistic, Target, values_at
+from bridle.kinds import describe
 from bridle.places import (
     ActivityLoss,
     Ascent,
@@ -81,7 +82,7 @@ class Assembly:
         self.outputs = options.classes or frame.outputs
         insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
         insertion.insert({each.described: each.parameter for each in own})
-        self.modules, self.log = insertion.modules, insertion.log
+        self.insertion, self.modules, self.log = insertion, insertion.modules, insertion.log
         self.notes += [*of_layers(self.recipe, insertion), *of_loss(self.recipe, options.loss)]
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
             undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)
@@ -105,9 +106,10 @@ class Assembly:
         """The model's parameters that are trained: they require gradients and are in the optimizer."""
         held = {each for group in self.optimizer.param_groups for each in group["params"]}
         found, frozen, free = [], [], []
+        modules = dict(self.model.named_modules())
         for name, parameter in self.model.named_parameters():
             part = self.model.get_submodule(name.rpartition(".")[0])
-            described = Parameter(name, parameter.ndim, type(part).__name__)
+            described = describe(modules, name, parameter)
             if not parameter.requires_grad:
                 frozen.append(name)
             elif parameter not in held:
@@ -116,6 +118,7 @@ class Assembly:
                 found.append(Found(described, parameter, is_transposed(part) and parameter.ndim > 2))
         if not found:
             raise ValueError("the optimizer holds none of the model's parameters that require gradients")
+        self.notes += of_parameters(self.recipe, [each.described for each in found], modules)
         if frozen:
             self.notes.append(f"frozen, so left alone: {', '.join(frozen)}")
         if free:
@@ -129,6 +132,12 @@ class Assembly:
         amounts = " and ".join(f"{each:g}" for each in resting)
         self.in_groups: dict[Parameter, WeightDecay] = {}
         if not decays:
+            self.notes += [
+                f"the optimizer's own weight_decay makes zero of the weight that {each.described.made_by} makes of "
+                f"{each.described.name}: give that a group without"
+                for each in found
+                if reads_signs(each.described.made_by) and own_decays(self.optimizer, [each.parameter])
+            ]
             if resting and any(isinstance(unit, L2) for unit in self.recipe):
                 self.notes.append(f"the optimizer's own weight_decay of {amounts} stays, and L2 acts besides it")
             return {}

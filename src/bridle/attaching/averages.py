@@ -67,6 +67,14 @@ class Averages:
         for bucket, values in zip(self.buckets, self.values, strict=True):
             put(bucket, values)
 
+    def is_in(self) -> bool:
+        """Whether the averages are what is in the model."""
+        return all(
+            torch.equal(each.tensor, value.to(each.tensor))
+            for bucket, values in zip(self.buckets, self.values, strict=True)
+            for each, value in zip(bucket.targets, values, strict=True)
+        )
+
     def take(self) -> None:
         """Let the averages be what is in the model."""
         for bucket, values in zip(self.buckets, self.values, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from torch.optim import Optimizer
 from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.averages import measure
 from bridle.attaching.batches import LossFunction
+from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
+from bridle.attaching.sample import Sample
+from bridle.attaching.targets import Averaged, Statistic
 from bridle.attaching.words import described
 from bridle.recipe import Recipe, Regularizer
 
@@ -35,7 +38,7 @@ def attach(
     classes: int | None = None,
     features: Sequence[str] = (),
 ) -> Handle:
-    """Let a recipe act in your own model, optimizer and loop; the handle that is returned takes it off again.
+    """Let a recipe act in your own model, optimizer and loop; the handle that is returned ends it.
 
     Layers of the recipe are put between those of the model; penalties on weights, changes of gradients and weights,
     and averages happen within ``optimizer.step()``. What cannot happen by itself takes one line each, if the recipe
@@ -51,8 +54,9 @@ def attach(
             optimizer.zero_grad()
         with handle.averaged():                                # averaged weights are in the model within
             valid_loss = evaluate(model)
-        if handle.stop(valid_loss):                            # what stops early; then handle.restore_best()
+        if handle.stop(valid_loss):                            # what stops early
             break
+        handle.finish()                                        # behind the last epoch: the model that was evaluated
 
     or ``loss = handle.step(x, y)`` for all lines of a step. A line that is missing raises ``RuntimeError``; one that
     the recipe does not need does nothing.
@@ -81,8 +85,7 @@ def attach(
     L2(strength=0.001): on 0.weight, 2.weight
     EMA(decay=0.999): on all parameters
     >>> loss = handle.step(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))
-    >>> handle.detach()
-    >>> print(model)
+    >>> print(handle.finish())
     Sequential(
       (0): Linear(in_features=3, out_features=8, bias=True)
       (1): ReLU()
@@ -94,7 +97,7 @@ def attach(
 
 
 class Handle:
-    """A recipe that acts in a model, an optimizer and a loop: made by :func:`attach`, ended by :meth:`detach`.
+    """A recipe that acts in a model, an optimizer and a loop: made by :func:`attach`, ended by :meth:`finish`.
 
     ``notes`` are sentences about what one might not expect; ``print(handle)`` says what acts where.
     """
@@ -111,10 +114,14 @@ class Handle:
         self._needed = {name for name, units in needs.items() if units}
         self._called: set[str] = set()
         self._small_batches: list[tuple[Any, Any, Any] | None] = []  # since the last update; None: not needed again
-        self._attached = True
+        self._ended = ""  # how, if it has
         self._averaged = False  # whether the averages are in the model
         self._has_penalties = False  # whether the gradients hold those of the penalties on weights already
         self._skipped = False  # whether a GradScaler lets the optimizer skip this step
+        self._measured: list[tuple[Averaged, Tensor]] = []  # statistics that the averages were last evaluated with
+        self._sample = Sample(options.example)
+        if any(belongs_to_network(unit) for unit in recipe):
+            self.parts.undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
 
     @property
     def notes(self) -> list[str]:
@@ -315,6 +322,7 @@ class Handle:
             copies.update(parts.moment)
         parts.moment.step += 1
         parts.set_moment()
+        self._measured = []
 
     def _check_loop(self) -> None:
         """Raise ``RuntimeError`` where a line of the loop is missing, or averages are in the model."""
@@ -327,8 +335,8 @@ class Handle:
 
     def _check_attached(self) -> None:
         """Raise ``RuntimeError`` where the recipe is off."""
-        if not self._attached:
-            raise RuntimeError("this handle was detached: its recipe acts no more; attach it again")
+        if self._ended:
+            raise RuntimeError(f"this handle was {self._ended}: its recipe acts no more; attach it again")
 
     @contextmanager
     def averaged(self, batches: Iterable[Any] | None = None) -> Iterator[nn.Module]:
@@ -340,23 +348,33 @@ class Handle:
         no averages. The model is not to be trained within.
         """
         self._check_attached()
-        parts = self.parts
-        if self._averaged or not (parts.averages or parts.copies):
+        if self._averaged or not (self.parts.averages or self.parts.copies):
             yield self.model
             return
+        self._measured = []
+        with self._shown(batches):
+            yield self.model
+
+    @contextmanager
+    def _shown(self, batches: Iterable[Any] | None = None) -> Iterator[None]:
+        """Within, the averages are in the model; without batches, with the statistics that were measured for them."""
+        parts = self.parts
         members = [each for average in parts.averages for bucket in average.buckets for each in bucket.targets]
         with torch.no_grad():
             kept = [each.tensor.clone() for each in members]
             for average in parts.averages:
                 average.put_in()
+            for each, value in self._measured:
+                each.tensor.copy_(value)
         self._averaged = True
         try:
             if batches is not None and any(average.unit.reestimates for average in parts.averages):
                 measure(self.model, batches)
+                self._measured = [(each, each.tensor.clone()) for each in members if isinstance(each, Statistic)]
             with ExitStack() as together:
                 for copies in parts.copies:
                     together.enter_context(copies.together())
-                yield self.model
+                yield
         finally:
             self._averaged = False
             with torch.no_grad():
@@ -376,7 +394,7 @@ class Handle:
             return False
         improved, over = stopping.judge(loss, metric, self.parts.moment)
         if improved or not stopping.best:
-            with self.averaged():
+            with nullcontext() if self._averaged else self._shown():
                 stopping.best = {name: each.detach().clone() for name, each in self.model.state_dict().items()}
         return over
 
@@ -440,11 +458,57 @@ class Handle:
             noise.load_state_dict(kept)
         parts.set_moment()
 
-    def detach(self) -> None:
-        """Take the recipe off: its layers, hooks and parameter groups go, the weights stay as training left them.
+    def finish(self, batches: Iterable[Any] | None = None) -> nn.Module:
+        """End the training: the model becomes the one that was evaluated, without bridle; gives it back.
 
-        A learning-rate schedule that was made while the recipe was attached has counted its groups: make it anew.
+        That is the model of the best epoch where the recipe stops early and :meth:`stop` was asked, as
+        :meth:`restore_best` puts it back; else that of the averages, as within :meth:`averaged`; else as training left
+        it. ``batches`` are those of :meth:`averaged`, for running statistics that were not measured there since the
+        last step. The outputs in evaluation mode are the same as before, but for rounding:
+
+        - what acts in training alone is off: dropout, noise, penalties, hooks, parameter groups;
+        - weights that a formula makes (WeightNorm, SpectralNorm, ...) are what it made of them;
+        - norms that scale and shift each unit by what they remember (BatchNorm, GhostBatchNorm) are folded into the
+          weights beside them where that is exact; a layer without a bias has one then;
+        - all other norms stay, as torch's own layers: in an ``nn.Sequential`` as a further step behind ``name``, called
+          ``name_norm1``, elsewhere beside it in an ``nn.Sequential`` of its own, which takes its place.
+
+        The model is the same object and may be saved, loaded and trained without bridle; ``print(model)`` shows it. The
+        optimizer trains it on, new parameters included, and begins anew with the moments of weights that were
+        rewritten; a learning-rate schedule made while the recipe was attached has counted its groups: make it anew.
+
+        Raises ``ValueError`` where the model cannot be one without the recipe, as for an ensemble; nothing is changed
+        then, and the recipe stays attached.
         """
         self._check_attached()
-        self._attached = False
+        if self._averaged:
+            raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
+        ending = Ending(self.parts, self._sample)
+        self.hand_over(batches)
+        self._ended = "finished"
+        return ending.take()
+
+    def hand_over(self, batches: Iterable[Any] | None = None) -> None:
+        """Put into the model what was evaluated, as :meth:`finish` does, and let the recipe stay."""
+        self._check_attached()
+        if self.parts.stopping.best:
+            self.restore_best()
+        elif self.parts.averages:
+            with self._shown(batches):
+                final = {name: each.detach().clone() for name, each in self.model.state_dict().items()}
+            self.model.load_state_dict(final)
+
+    def detach(self, *, discard: bool = False) -> None:
+        """Take the recipe off: its layers, hooks and parameter groups go, the weights stay as training left them.
+
+        :meth:`finish` is the end of a training; this is for a recipe that was tried. Where the trained network is not
+        the same without the recipe's layers (norms, weights that a formula makes), it raises ``RuntimeError``, and
+        where averages or the weights of the best epoch are not in the model, it warns; ``discard=True`` says that they
+        may go. A learning-rate schedule that was made while the recipe was attached has counted its groups: make it
+        anew.
+        """
+        self._check_attached()
+        if not discard:
+            check_detach(self.parts)
+        self._ended = "detached"
         self.parts.undo.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
-from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, standing, stands_at
+from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
 from bridle.attaching.frame import Frame, Path, is_transposed, leaf_within
 from bridle.attaching.tape import ActivityTap, Tape
 from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
@@ -47,6 +48,15 @@ class New(NamedTuple):
     beside: nn.Parameter | None
 
 
+class Hanging(NamedTuple):
+    """A layer of the recipe that stands at a part of the model, and the module that it is there."""
+
+    part: str
+    on_input: bool
+    standing: Standing
+    module: nn.Module
+
+
 class Insertion:
     """Puts a recipe's layers into a model; ``undo`` takes them out again. ``seeded``: noise is that of a seed."""
 
@@ -56,14 +66,18 @@ class Insertion:
         self.new: list[New] = []
         self.log: list[tuple[Any, str, str]] = []  # what acts how on which part
         self.retuned: set[str] = set()  # dropout layers of the model's own
+        self.hanging: list[Hanging] = []  # layers, in the order in which they act at a part
+        self.parametrized: list[tuple[nn.Module, str]] = []  # parts, and what they call the weight
 
     def insert(self, weights: Mapping[Parameter, nn.Parameter]) -> None:
         """Put everything in: formulas on weights, layers, penalties on activations."""
         check_sites(self.recipe, self.frame.sites)
         for unit in self.recipe:
             if isinstance(unit, WeightLayer):
-                for each in selected(unit, list(weights)):
-                    self.parametrize(unit, each, weights[each])
+                chosen = selected(unit, list(weights))
+                for each in (*spared_by(unit, list(weights)), *chosen):
+                    if each in chosen or fnmatchcase(each.name, unit.on):  # asked for by its name
+                        self.parametrize(unit, each, weights[each])
         if self.seeded:
             self.seed_own_dropouts()
         for site in self.frame.sites:
@@ -100,6 +114,7 @@ class Insertion:
         for each in layers:
             module = self.layer(each, name, on_input=on_input)
             paths.append(self.hang(name, each.name, module, each.layer))
+            self.hanging.append(Hanging(name, on_input, each, module))
         where = "on the input of" if on_input else "on the output of"
         self.log += [(unit, where, name) for unit in (*taps, *(each.layer for each in layers))]
         steps = tuple(paths)
@@ -197,8 +212,10 @@ class Insertion:
 
     def parametrize(self, unit: WeightLayer, described: Parameter, weight: nn.Parameter) -> None:
         """Let a formula make the weight that acts, wherever the model uses the stored one."""
-        if "parametrizations." in described.name:
-            raise ValueError(f"{unit!r}: {described.name} is parametrized already; choose others by on=")
+        if described.made_by:
+            raise ValueError(
+                f"{unit!r}: {described.name} is parametrized already, by {described.made_by}; choose others by on="
+            )
         owners = self.frame.owners[weight]
         transposed = is_transposed(owners[0][0])
         spot = first_spot(unit, described.name)
@@ -207,6 +224,7 @@ class Insertion:
         for part, kind in owners:
             if not parametrize.is_parametrized(part, kind):
                 self.undo.callback(unparametrize, part, kind, list(part._parameters))
+                self.parametrized.append((part, kind))
             parametrize.register_parametrization(part, kind, made, unsafe=True)
         for kind, parameter in made.named_parameters():
             name = f"{described.name}@{type(unit).__name__}.{kind}"

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from bridle.data.arrays import inputs
+from bridle.data.arrays import narrowed, numeric
 from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
+from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
 from bridle.data.targets import check_task, column, encode, infer_task
 from bridle.results import SPLITS
 
@@ -32,7 +33,10 @@ class Data:
     Takes NumPy arrays, lists, pandas objects and CPU tensors. Inputs are kept as C-contiguous float32 of shape
     (rows, ...features). Labels of any kind become class ids 0 ... K - 1 (int64, shape (rows,)), named by ``classes`` in
     the order of the labels; with ``classes`` given, targets are ids or names of these. Regression targets become
-    float32 in their own units. Arrays that already have that form are shared with the caller, not copied.
+    float32 in their own units. All arrays are copied: what the caller does with theirs later changes nothing here.
+
+    Columns that have names, as those of a data frame, are matched by name: those of x_valid and x_test are put in
+    x_train's order. Targets with an index must have that of their inputs.
 
     ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
     floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
@@ -41,7 +45,8 @@ class Data:
     one split are counted behind them.
 
     Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
-    their rows), constant targets, labels that y_train never has, and an empty split.
+    their rows), constant targets, labels that y_train never has, an empty split, masked values, and names of
+    columns or rows that differ.
     """
 
     x_train: np.ndarray
@@ -76,14 +81,20 @@ class Data:
         notes: Sequence[str] = (),
     ) -> None:
         check_task(task)
-        if (x_test is None) != (y_test is None):
-            lone, absent = ("y_test", "x_test") if x_test is None else ("x_test", "y_test")
-            raise ValueError(f"{lone} was given without {absent}; give both or neither")
-        pairs = {"train": (x_train, y_train), "valid": (x_valid, y_valid), "test": (x_test, y_test)}
-        pairs = {split: pair for split, pair in pairs.items() if pair[0] is not None}
-        xs = {split: inputs(x, f"x_{split}") for split, (x, _) in pairs.items()}
+        check_texts({"name": name, "target": target})
+        check_lists({"classes": classes, "features": features, "notes": notes})
+        check_different(tuple(map(str, classes)), "classes has twice the name")
+        pairs = present({"train": (x_train, y_train), "valid": (x_valid, y_valid), "test": (x_test, y_test)})
+        columns_of = {split: column_names(x, f"x_{split}") for split, (x, _) in pairs.items()}
+        xs = {split: numeric(x, f"x_{split}") for split, (x, _) in pairs.items()}
         ys = {split: column(y, f"y_{split}") for split, (_, y) in pairs.items()}
+        for split, (x, y) in pairs.items():
+            check_index(x, y, split)
+        named = feature_names(features, columns_of["train"], math.prod(xs["train"].shape[1:]))
+        orders = {s: order_of(columns_of[s], columns_of["train"] or named, f"x_{s}") for s in pairs}
+        xs = {split: x[:, orders[split]] if orders[split] else x for split, x in xs.items()}
         check_shapes(xs, ys)
+        xs = {split: narrowed(x, f"x_{split}") for split, x in xs.items()}
         task = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, task, tuple(map(str, classes)))
         repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
@@ -94,9 +105,9 @@ class Data:
             "name": name,
             "target": target,
             "classes": class_names,
-            "features": feature_names(features, x_train, xs["train"]),
+            "features": named,
             "columns": tuple(columns),
-            "notes": (*notes, *repeated),
+            "notes": (*notes, *map(reordered, filter(orders.get, orders)), *repeated),
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -176,10 +187,31 @@ def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:
             )
 
 
-def feature_names(given: Sequence[str], frame: Any, x_train: np.ndarray) -> tuple[str, ...]:
-    """The names given, or else the column names where ``frame`` is a table; ``ValueError`` where the count is off."""
-    count = math.prod(x_train.shape[1:])
-    names = tuple(map(str, given)) or tuple(map(str, getattr(frame, "columns", ())))
-    if names and len(names) != count:
-        raise ValueError(f"got {len(names)} feature names for {count} features; give one per feature or none")
-    return names
+def present(pairs: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+    """The splits that were given; ``ValueError`` where one of a pair lacks the other, or a pair but that of test."""
+    for split, (x, y) in pairs.items():
+        if (x is None) != (y is None):
+            lone, absent = (f"y_{split}", f"x_{split}") if x is None else (f"x_{split}", f"y_{split}")
+            raise ValueError(f"{lone} was given without {absent}; give both{' or neither' * (split == 'test')}")
+        if x is None and split != "test":
+            raise ValueError(f"x_{split} and y_{split} are None; only the test split may be absent")
+    return {split: pair for split, pair in pairs.items() if pair[0] is not None}
+
+
+def check_texts(given: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for what is no text."""
+    for option, value in given.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{option} must be a text, got {value!r}")
+
+
+def check_lists(given: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for what is no list of names, such as one name: its letters would be taken for names."""
+    for option, values in given.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ValueError(f"{option} must be a list of texts, got {values!r}")
+
+
+def reordered(split: str) -> str:
+    """What was done with the columns of a split."""
+    return f"the columns of x_{split} were in another order than those of x_train and were put in order by name"

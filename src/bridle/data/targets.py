@@ -121,7 +121,7 @@ def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
 def text(label: Any) -> str:
     """A label as a name: 3.0 is "3"."""
     if isinstance(label, bytes):
-        return label.decode("utf-8", "replace")
+        return label.decode("utf-8", "backslashreplace")  # so that different labels have different names
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 

@@ -17,13 +17,14 @@ from torch._C import _functorch as functorch
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from bridle.acting import Site, first_spot
+from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values, as_matrix
 from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
 from bridle.engine.outline import Outline, make, show, tensors
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
+from bridle.kinds import describe
 from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX
 from bridle.places import Draw
 from bridle.places.module import map_size
@@ -86,6 +87,13 @@ class ModuleBlock(Block):
         layer = parameter.rpartition(".")[0]
         ours = next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), None)
         return ours or type(self.outline.module.get_submodule(layer)).__name__
+
+    def described(self) -> list[Parameter]:
+        """The parameters as ``on`` sees them; the module's own by what they are there."""
+        own, modules = dict(self.outline.module.named_parameters()), dict(self.outline.module.named_modules())
+        return [
+            describe(modules, each.name, own[each.name]) if each.name in own else each for each in super().described()
+        ]
 
     @classmethod
     def start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,6 +15,7 @@ ON = (
     f'which parameters: "{MATRICES}" (two or more axes: no biases, no norm scales), "{BIASES}", "{EVERYTHING}", '
     "a layer type such as Conv2d, or a name pattern"
 )
+BIAS = re.compile(r"(^|_)bias(es)?(_|\d|$)")  # bias, in_proj_bias, bias_ih_l0
 HIDDEN, INPUT = "hidden", "input"
 AT = (
     f'where: "{HIDDEN}" (behind every hidden layer), "{INPUT}" (on the network\'s input), "{EVERYTHING}" (both), '
@@ -85,8 +87,13 @@ def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
     if on == MATRICES:
         return axes >= 2
     if on == BIASES:
-        return name.rpartition(".")[2] == "bias"
+        return is_bias(name.rpartition(".")[2])
     return on in (EVERYTHING, layer) or fnmatchcase(name, on)
+
+
+def is_bias(name: str) -> bool:
+    """Whether a layer calls a parameter a bias."""
+    return BIAS.search(name) is not None
 
 
 def in_choices(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
-MAPPINGS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.Embedding, nn.EmbeddingBag)  # even to one unit
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
 SMALL = 1e-14  # eps of a norm in double precision
 SCALE = 3.0  # by which a norm's input is multiplied

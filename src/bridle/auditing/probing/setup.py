@@ -22,8 +22,6 @@ from bridle.auditing.probing.functions import Undropped, Use, noted
 from bridle.auditing.probing.groups import Group, groups_of
 from bridle.auditing.probing.layers import (
     BATCH_NORMS,
-    MAPPINGS,
-    NORMS,
     UNCHANGED,
     drop_rate,
     takes_no_scale,
@@ -33,6 +31,7 @@ from bridle.auditing.probing.layers import (
 from bridle.auditing.probing.losses import Loss
 from bridle.auditing.probing.passes import LossFunction, Pass, run
 from bridle.auditing.shrinkage.rates import learning_rates
+from bridle.kinds import NORMS, kind_of
 
 ALONG = 1e-4  # in double precision; ordinary layers are near 1e-2, those in front of a norm far below (its eps)
 
@@ -130,9 +129,7 @@ class Setup:
 
     def is_vector(self, name: str) -> bool:
         """Whether a parameter has one number for each unit: a bias, the scale of a norm, a gate, in any shape."""
-        held = self.parameters[name]
-        flat = sum(size > 1 for size in held.shape) < 2
-        return held.ndim < 2 or (flat and not isinstance(self.owners[name], MAPPINGS))
+        return kind_of(self.modules, name, self.parameters[name]).is_vector
 
     def is_mapping(self, name: str) -> bool:
         """Whether a parameter is a matrix that maps inputs to outputs, and no table of vectors such as an embedding."""

@@ -50,9 +50,10 @@ from bridle.auditing.probing.passes import run
 from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.shrinkage.decay import NONE
 from bridle.findings import Finding
+from bridle.kinds import Kind, kind_of, origin_of
 
 SEVERITY = "note"
-CLASSES = {"_WeightNorm": "original1", "_SpectralNorm": "original"}  # of torch, and where each keeps the direction
+NORMED = ("weight_norm", "spectral_norm")
 UNCHANGED = 1e-4  # of the outputs, when the direction is doubled
 CURE = """no_decay = [p for name, p in model.named_parameters() if name.endswith(("{last}", "bias"))]
 groups = [{{"params": no_decay, "weight_decay": 0.0}}, {{"params": others, "weight_decay": weight_decay}}]"""
@@ -81,15 +82,10 @@ def probe(setup: Setup) -> Iterator[Finding]:
 
 def is_direction(setup: Setup, name: str) -> bool:
     """Whether a parameter is the direction of a weight that torch normalizes, by either of its two interfaces."""
-    path, _, last = name.rpartition(".")
-    owner = setup.modules[path]
-    classes = (
-        [type(each).__name__ for each in owner.children()] if hasattr(owner, "original") or last == "original1" else []
-    )
-    if any(CLASSES.get(each) == last for each in classes):
-        return True
-    hooks = [type(each).__name__ for each in owner._forward_pre_hooks.values()]
-    return (last.endswith("_v") and "WeightNorm" in hooks) or (last.endswith("_orig") and "SpectralNorm" in hooks)
+    origin = origin_of(setup.modules, name)
+    if origin is None or origin.by not in NORMED:
+        return False
+    return kind_of(setup.modules, name, setup.parameters[name]) != Kind.SCALE
 
 
 def change_when_doubled(setup: Setup, names: list[str]) -> float | None:

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from bridle.acting import reads_signs
 from bridle.auditing.shrinkage.decay import Decay, Decays, stated_by_default
 from bridle.auditing.shrinkage.penalties import Pull, pulls_of
 from bridle.auditing.shrinkage.rates import rate_of
 from bridle.auditing.shrinkage.trials import DECOUPLED, RESCALED
+from bridle.kinds import Kind, kind_of, origin_of
 
 FROZEN, OUTSIDE, PENALTY = "frozen", "not in the optimizer", "penalty"
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 SAMPLE = 4096  # weights of a parameter that stand for all of them
 IDLE = 1e-5  # gradients are larger than this, so what is lost next to smaller ones does nothing
 ALONG = 1e-3  # a penalty with a larger rest is not in proportion to the weight
@@ -158,7 +159,7 @@ def row_of(books: Books, names: tuple[str, ...], parameter: nn.Parameter) -> Row
         half_life=None if paths.is_rescaled else half_life(share),
         changed=changed,
         twice=min(each.twice for each in paths.acting) if paths.is_rescaled else None,
-        remark="; ".join([*roles(books, names[0], paths), *remarks(parameter, paths, changed)]),
+        remark="; ".join([*roles(books, names[0], parameter, paths), *remarks(parameter, paths, changed)]),
     )
 
 
@@ -207,18 +208,16 @@ def lost_above(parameter: Tensor, strength: float) -> float:
     return 2 * strength * middle / torch.finfo(parameter.dtype).eps
 
 
-def roles(books: Books, name: str, paths: Paths) -> Iterator[str]:
+def roles(books: Books, name: str, parameter: Tensor, paths: Paths) -> Iterator[str]:
     """What a parameter is, where decay on it is not usual."""
-    owner, _, leaf = name.rpartition(".")
-    module = books.modules.get(owner)
-    if not paths.acting or module is None:
+    if not paths.acting or name.rpartition(".")[0] not in books.modules:
         return
-    if isinstance(module, NORMS) or "norm" in type(module).__name__.lower():
-        yield f"the {'shift' if leaf == 'bias' else 'scale'} of a norm"
-    elif "bias" in leaf:
-        yield "a bias"
-    elif isinstance(module, nn.Embedding):
-        yield "an embedding"
+    kind, origin = kind_of(books.modules, name, parameter), origin_of(books.modules, name)
+    if kind not in (Kind.MATRIX, Kind.VECTOR):
+        yield kind.value
+    if origin:
+        lost = ", which any decay makes zero" if reads_signs(origin.by) else ""
+        yield f"{origin.by} makes {origin.weight} of it{lost}"
 
 
 def remarks(parameter: nn.Parameter, paths: Paths, changed: float | None) -> Iterator[str]:

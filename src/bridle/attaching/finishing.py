@@ -1,0 +1,306 @@
+"""The end: the model that was evaluated stays, without the recipe and without bridle.
+
+What acts on weights alone is written into them; norms are taken into the layers beside them where that is exact, and
+become torch's own layers elsewhere. All is decided and made before anything is changed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from bridle.attaching.assembly import Assembly
+from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
+from bridle.attaching.layers import Hanging, unused
+from bridle.attaching.plain import is_written_out, plain, refill, written_out
+from bridle.attaching.sample import Sample, evaluating
+from bridle.places import Layer, WeightLayer
+
+AXES = {nn.Conv1d: (3,), nn.Conv2d: (4,), nn.Conv3d: (5,)}
+UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run: a batch, a batch of sequences
+
+
+def belongs_to_network(unit: Any) -> bool:
+    """Whether a layer acts once training is over, too: the network is then not the same without it."""
+    if not isinstance(unit, Layer | WeightLayer):
+        return False
+    if unit.parameters or unit.state:
+        return True
+    probe = torch.ones(1, 2, 2)
+    return type(unit).evaluate(probe, **type(unit)().keywords()) is not probe
+
+
+@dataclass
+class Side:
+    """What stands on the input or the output of a part and does not rest in evaluation, in the order of the pass."""
+
+    name: str
+    part: nn.Module
+    in_front: bool
+    folded: list[Hanging] = field(default_factory=list)  # from the part outwards
+    stays: list[Hanging] = field(default_factory=list)  # the others, in the order of the pass
+    left: list[tuple[str, nn.Module]] = field(default_factory=list)  # what these become, by name
+    fused: bool = False  # whether the model reads what the part has, so that nothing may be put around it
+
+
+class Ending:
+    """The way from an attached model to the finished one: decided when made, taken by :meth:`take`."""
+
+    def __init__(self, parts: Assembly, sample: Sample) -> None:
+        self.parts, self.model, self.optimizer, self.sample = parts, parts.model, parts.optimizer, sample
+        check_one(parts)
+        self.owned = owners_of(self.model)
+        self.held = {each for group in self.optimizer.param_groups for each in group["params"]}
+        done = sample.run(self.model)
+        self.shapes = {**parts.insertion.frame.seen, **(done[1] if done else {})}
+        self.sides = self.standing()
+        folding = [side.part for side in self.sides if self.can_fold(side)]
+        self.read = set(sample.read_past(self.model, list(dict.fromkeys(folding))))
+        for side in self.sides:
+            self.sort(side)
+        self.check_wraps()
+
+    def standing(self) -> list[Side]:
+        """The sides of parts at which layers stand that belong to the network."""
+        found: dict[tuple[str, bool], Side] = {}
+        for each in self.parts.insertion.hanging:
+            if belongs_to_network(each.standing.layer):
+                part = self.parts.insertion.frame.parts[each.part]
+                side = found.setdefault((each.part, each.on_input), Side(each.part, part, each.on_input))
+                side.folded.append(each)
+        return list(found.values())
+
+    def can_fold(self, side: Side) -> bool:
+        """Whether the part may take in what stands at that side of it."""
+        weight = weight_of(side.part)
+        stored = [each for each in (weight, side.part._parameters.get("bias")) if each is not None]
+        alone = all(self.owned[each] == 1 and each in self.held for each in stored)
+        return alone and takes_in(side.part, in_front=side.in_front)
+
+    def sort(self, side: Side) -> None:
+        """Tell the layers that the part takes in from those that stay, and make the latter."""
+        outwards = side.folded[::-1] if side.in_front else side.folded
+        count = 0
+        if side.part not in self.read and self.can_fold(side):
+            while count < len(outwards) and is_affine(type(outwards[count].standing.layer)):
+                count += 1
+        side.folded, rest = outwards[:count], outwards[count:]
+        side.stays = rest[::-1] if side.in_front else rest
+        side.left = [(each.standing.name, plain(each, self.axes_at(side))) for each in side.stays]
+
+    def axes_at(self, side: Side) -> tuple[int, ...]:
+        """How many axes what passes there may have."""
+        if side.name in self.shapes:
+            shapes = self.shapes[side.name]
+            return (len(shapes.into if side.in_front else shapes.out),)
+        return next((axes for kind, axes in AXES.items() if isinstance(side.part, kind)), UNKNOWN)
+
+    def check_wraps(self) -> None:
+        """Raise ``ValueError`` where a layer stays and the model does more with its part than to call it."""
+        wrapped = [side for side in self.sides if side.left and not self.is_step(side.part)]
+        before = self.sample.run(self.model)
+        for side in wrapped:
+            if before is None:
+                fits = takes_one(side.part)
+            else:
+                with Replaced(self.model, side.part):
+                    fits = self.sample.run(self.model) is not None
+            side.fused = not fits and is_written_out(side.part)
+            if not (fits or side.fused):
+                layers = ", ".join(name for name, _ in side.left)
+                raise ValueError(
+                    f"{layers} at {side.name} cannot be left in the model as a layer of torch: the model does more "
+                    f"with {side.name} than to give it one tensor; put the layer into the model yourself. Meanwhile "
+                    f"the recipe stays attached"
+                )
+
+    def is_step(self, part: nn.Module) -> bool:
+        """Whether the part is a step of sequences that the model runs step by step."""
+        places = places_of(self.model, part)
+        return all(
+            type(host).forward is nn.Sequential.forward and (not self.shapes or self.was_called(host))
+            for host, _ in places
+        )
+
+    def was_called(self, host: nn.Module) -> bool:
+        """Whether a part of the model was called as a whole, and not only its children."""
+        return host is self.model or any(self.model.get_submodule(name) is host for name in self.shapes)
+
+    @torch.no_grad()
+    def take(self) -> nn.Module:
+        """End the recipe, and leave the model that it has made."""
+        model, optimizer = self.model, self.optimizer
+        steps = [self.is_step(side.part) for side in self.sides]
+        with evaluating(model):
+            baked = [(part, kind, getattr(part, kind).clone()) for part, kind in self.parts.insertion.parametrized]
+        folded = [[affine(each) for each in side.folded] for side in self.sides]
+        for side in self.sides:
+            for (_, made), each in zip(side.left, side.stays, strict=True):
+                refill(made, each)
+        self.parts.undo.close()
+        changed = [write(part, kind, value) for part, kind, value in baked]
+        new: list[New] = []
+        for side, layers, step in zip(self.sides, folded, steps, strict=True):
+            near = [each for each in side.part.parameters() if each in self.held]
+            born = [(f"{side.name}.bias", fold(side.part, each, in_front=side.in_front)) for each in layers]
+            changed += [each for each in side.part.parameters(recurse=False) if layers]
+            self.leave(side, step=step)
+            born += [
+                (f"{side.name}_{name}.{kind}", each) for name, own in side.left for kind, each in own.named_parameters()
+            ]
+            new += [New(name, each, near[:1]) for name, each in born if each is not None and each.requires_grad]
+        for rewritten in changed:
+            optimizer.state.pop(rewritten, None)  # moments of what it was made of are not its own
+        join(optimizer, new)
+        return model
+
+    def leave(self, side: Side, *, step: bool) -> None:
+        """Put what stays into the model: among the steps of a sequence, else around the part."""
+        if not side.left:
+            return
+        own = [("layer", side.part)]
+        around = nn.Sequential(OrderedDict([*side.left, *own] if side.in_front else [*own, *side.left]))
+        made = written_out(side.part, side.left, in_front=side.in_front) if side.fused else around
+        made.training = side.part.training
+        for host, name in [each for each in places_of(self.model, side.part) if each[0] is not around]:
+            if step:
+                among(host, name, side.left, in_front=side.in_front)
+                continue
+            host._modules[name] = made
+            if isinstance(host, nn.TransformerEncoderLayer):
+                go_slowly(self.model, host)
+
+
+def check_one(parts: Assembly) -> None:
+    """Raise ``ValueError`` for an ensemble."""
+    for copies in parts.copies:
+        if copies.copies:
+            raise ValueError(
+                f"{copies.unit!r} has {len(copies.copies)} networks that predict together, and a model is one: predict "
+                f"within handle.averaged(), or let handle.detach(discard=True) leave the last one alone"
+            )
+
+
+def owners_of(model: nn.Module) -> dict[Tensor, int]:
+    """How many parts of the model each parameter belongs to."""
+    counts: dict[Tensor, int] = {}
+    for part in model.modules():
+        for _, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
+            counts[parameter] = counts.get(parameter, 0) + 1
+    return counts
+
+
+def places_of(model: nn.Module, part: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Where in the model a part is: within whom, and under which name."""
+    return [(host, name) for host in model.modules() for name, child in host._modules.items() if child is part]
+
+
+def among(host: nn.Module, name: str, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> None:
+    """Put layers before or behind a step of a sequence; the steps that there were keep their names."""
+    new = {unused(host, f"{name}_{kind}"): layer for kind, layer in left}
+    steps = dict(host._modules)
+    host._modules.clear()
+    for each, module in steps.items():
+        if each == name and in_front:
+            host._modules.update(new)
+        host._modules[each] = module
+        if each == name and not in_front:
+            host._modules.update(new)
+
+
+def go_slowly(model: nn.Module, layer: nn.TransformerEncoderLayer) -> None:
+    """Let a layer of torch's encoder call its parts: its fast path reads their weights, past norms beside them."""
+    layer.activation_relu_or_gelu = 0
+    for encoder in model.modules():
+        if isinstance(encoder, nn.TransformerEncoder) and layer in encoder.layers:
+            encoder.use_nested_tensor = False
+
+
+def takes_one(part: nn.Module) -> bool:
+    """Whether a part's forward takes one tensor and nothing else."""
+    takes = signature(type(part).forward).parameters.values()
+    return type(part).forward in FORWARDS[: 1 + len(CONVOLUTIONS)] or (
+        len(takes) == 2 and all(each.kind is Parameter.POSITIONAL_OR_KEYWORD for each in takes)
+    )
+
+
+class Replaced:
+    """Within, a sequence of one step is where a part of the model is."""
+
+    def __init__(self, model: nn.Module, part: nn.Module) -> None:
+        self.part, self.places = part, places_of(model, part)
+
+    def __enter__(self) -> None:
+        for host, name in self.places:
+            host._modules[name] = nn.Sequential(self.part)
+
+    def __exit__(self, *error: object) -> None:
+        for host, name in self.places:
+            host._modules[name] = self.part
+
+
+def write(part: nn.Module, kind: str, value: Tensor) -> nn.Parameter:
+    """Write into a weight what was made of it."""
+    weight = part.get_parameter(kind)
+    weight.copy_(value)
+    return weight
+
+
+class New(NamedTuple):
+    """A parameter that the finished model has more than that of the user, and one beside which it stands, if any."""
+
+    name: str
+    parameter: nn.Parameter
+    beside: list[nn.Parameter]
+
+
+def join(optimizer: Optimizer, new: Sequence[New]) -> None:
+    """Let the optimizer train new parameters in the groups of those beside them."""
+    for each in new:
+        groups = optimizer.param_groups
+        group = (
+            next((group for group in groups if any(each.beside[0] is one for one in group["params"])), groups[0])
+            if each.beside
+            else groups[0]
+        )
+        group["params"].append(each.parameter)
+        if "param_names" in group:
+            group["param_names"].append(each.name)
+
+
+def check_detach(parts: Assembly) -> None:
+    """Raise ``RuntimeError`` where detaching would leave another network than was trained; warn of lesser losses."""
+    if not parts.moment.step:
+        return
+    layers = [
+        unit for unit in parts.recipe if belongs_to_network(unit) and any(unit is whose for whose, *_ in parts.log)
+    ]
+    if layers:
+        raise RuntimeError(
+            f"the trained network is another one without {', '.join(map(repr, layers))}, which detach would take out; "
+            f"handle.finish() hands over the model that was evaluated, handle.detach(discard=True) takes them out"
+        )
+    if parts.stopping.best and not holds(parts.model.state_dict(), parts.stopping.best):
+        lost = "the weights of the best epoch are not in the model"
+    elif any(not average.is_in() for average in parts.averages):
+        lost = "the averaged weights are not in the model, but those of the last step"
+    elif any(copies.copies for copies in parts.copies):
+        lost = "the copies of the ensemble are gone, and the model has the weights of the last step"
+    else:
+        return
+    warnings.warn(
+        f"detached, and {lost}: handle.finish() leaves in the model what was evaluated", UserWarning, stacklevel=3
+    )
+
+
+def holds(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    """Whether a model has these weights."""
+    return all(torch.equal(state[name], each.to(state[name].device)) for name, each in wanted.items())

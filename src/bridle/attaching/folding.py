@@ -1,0 +1,154 @@
+"""Layers that scale and shift each unit, taken into the weights of the layer beside them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from bridle.attaching.layers import Hanging
+from bridle.places import Layer
+from bridle.places.module import FormulaModule, WeightModule
+from bridle.schedules import LAST
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+FORWARDS = [kind.forward for kind in (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)]
+EXACT = 1e-9
+UNITS = 32  # of what a formula is tried on: they divide into groups
+
+
+class Affine(NamedTuple):
+    """What becomes of each unit: ``scale · h + shift``, both (units,) in double precision."""
+
+    scale: Tensor
+    shift: Tensor
+
+
+def keywords(each: Hanging) -> dict[str, Any]:
+    """The knobs of a layer as its formula takes them now."""
+    if isinstance(each.module, FormulaModule):
+        return {name: float(value) if isinstance(value, Tensor) else value for name, value in each.module.knobs.items()}
+    return each.standing.layer.keywords(*each.standing.site.names, passed=LAST)
+
+
+def affine(each: Hanging) -> Affine:
+    """The numbers of a layer that :func:`is_affine`, as it evaluates now."""
+    layer, module = each.standing.layer, each.module
+    inputs = [getattr(module, name).detach().double() for name in (*layer.parameters, *layer.state)]
+    shape = (-1, 1, 1) if layer.maps else (-1,)
+    zeros = torch.zeros_like(inputs[0] if inputs else torch.zeros(1).double()).view(1, *shape)
+    shift, both = (
+        layer.evaluate(h, *(value.view(shape) for value in inputs), **keywords(each)).flatten()
+        for h in (zeros, zeros + 1)
+    )
+    return Affine(both - shift, shift)
+
+
+@cache
+def is_affine(kind: type[Layer]) -> bool:
+    """Whether evaluation scales and shifts each unit, whatever the others are: found out by trying."""
+    random = torch.Generator().manual_seed(0)
+    axes = (5, UNITS, 2, 2) if kind.maps else (5, UNITS)
+    column = (-1, 1, 1) if kind.maps else (-1,)
+    h = torch.randn(axes, generator=random, dtype=torch.float64)
+    count = len(kind.parameters) + len(kind.state)
+    inputs = [torch.rand(UNITS, generator=random, dtype=torch.float64).add(0.5).view(column) for _ in range(count)]
+    numbers = kind().keywords(passed=LAST)
+    if not inputs:
+        return False
+    shift, both, out = (kind.evaluate(each, *inputs, **numbers) for each in (h * 0, h * 0 + 1, h))
+    return bool(torch.allclose(out, (both - shift) * h + shift, rtol=EXACT, atol=EXACT))
+
+
+def takes_in(part: nn.Module, *, in_front: bool) -> bool:
+    """Whether a part can take in what scales and shifts its output, or its input, and is exactly the same then."""
+    weight = weight_of(part)
+    if type(part).forward not in FORWARDS or "forward" in vars(part) or weight is None:
+        return False
+    bias = part._parameters.get("bias")
+    if not weight.requires_grad or (bias is not None and not bias.requires_grad):
+        return False  # frozen: it stays what it is
+    if not weight.is_floating_point() or weight.dtype.itemsize < 4:
+        return False  # too few digits to be the same
+    hooks = part._forward_pre_hooks if in_front else part._forward_hooks
+    if any(not is_ours(hook) for hook in hooks.values()):
+        return False
+    return not in_front or not pads(part)
+
+
+def weight_of(part: nn.Module) -> nn.Parameter | None:
+    """The weight that a part stores, if nobody but the recipe makes another of it."""
+    if not parametrize.is_parametrized(part, "weight"):
+        found = part._parameters.get("weight")
+        return found if isinstance(found, nn.Parameter) else None
+    made: Any = part.parametrizations
+    ours = all(isinstance(each, WeightModule) for each in made.weight)
+    stored: Any = made.weight.original if ours else None
+    return stored if isinstance(stored, nn.Parameter) else None
+
+
+def pads(part: nn.Module) -> bool:
+    """Whether a part puts zeros around its input, which a shift in front of it leaves alone."""
+    if isinstance(part, nn.Linear):
+        return False
+    if isinstance(part, TRANSPOSED):
+        return True  # its borders see fewer of the shifted values than its middle
+    assert isinstance(part, CONVOLUTIONS)
+    if part.padding_mode != "zeros" or part.padding == "valid":
+        return False
+    if part.padding == "same":
+        return any(size > 1 for size in part.kernel_size)
+    return any(int(each) > 0 for each in part.padding)
+
+
+def is_ours(hook: Any) -> bool:
+    """Whether a hook is one of a recipe's."""
+    return str(getattr(getattr(hook, "func", hook), "__module__", "")).startswith("bridle.")
+
+
+@torch.no_grad()
+def fold(part: Any, layer: Affine, *, in_front: bool) -> nn.Parameter | None:
+    """Take in what scales and shifts the part's output, or its input; returns the bias, if the part had none before."""
+    weight, bias = part.weight, part._parameters.get("bias")
+    w = weight.detach().double()
+    scale, shift = (each.to(w.device) for each in layer)
+    old = torch.zeros(outputs_of(part), dtype=w.dtype, device=w.device) if bias is None else bias.detach().double()
+    if in_front:
+        new = old + (w * by_input(part, shift)).flatten(1).sum(1)
+        weight.copy_(w * by_input(part, scale))
+    else:
+        new = old * scale + shift
+        weight.copy_(w * by_output(part, scale))
+    if bias is not None:
+        bias.copy_(new)
+        return None
+    part.bias = nn.Parameter(new.to(weight.dtype))
+    made: nn.Parameter = part.bias
+    return made
+
+
+def outputs_of(part: Any) -> int:
+    """How many units or channels come out of a part."""
+    return int(part.out_features if isinstance(part, nn.Linear) else part.out_channels)
+
+
+def by_output(part: Any, values: Tensor) -> Tensor:
+    """One value for each output, in the shape in which it meets the part's weight."""
+    if not isinstance(part, TRANSPOSED):
+        return values.view(-1, *[1] * (part.weight.ndim - 1))
+    kernel = [1] * (part.weight.ndim - 2)
+    of_group = values.view(part.groups, 1, -1, *kernel)  # (groups, inputs of one, outputs of one, ...)
+    return of_group.expand(-1, part.in_channels // part.groups, *[-1] * (1 + len(kernel))).flatten(0, 1)
+
+
+def by_input(part: Any, values: Tensor) -> Tensor:
+    """One value for each input, in the shape in which it meets the part's weight."""
+    if isinstance(part, nn.Linear):
+        return values
+    kernel = [1] * (part.weight.ndim - 2)
+    of_group = values.view(part.groups, 1, -1, *kernel)  # (groups, outputs of one, inputs of one, ...)
+    return of_group.expand(-1, part.out_channels // part.groups, *[-1] * (1 + len(kernel))).flatten(0, 1)

@@ -1,0 +1,140 @@
+"""A layer of a recipe as torch's own modules, which need no bridle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from bridle.attaching.folding import affine, is_affine, keywords
+from bridle.attaching.layers import Hanging
+from bridle.places.module import LayerModule
+from bridle.regularizers import BatchNorm
+
+LENGTHS = (5, 4, 3, 2, 2)  # of the axes of what a layer is tried on
+WAYS = (None, (1, -1), (-1, 1))  # as it is, or the units moved to where torch's layer looks for them
+CLOSE = 1e-4
+FUNCTIONS: dict[Any, Any] = {
+    nn.Linear.forward: F.linear,
+    nn.Conv1d.forward: F.conv1d,
+    nn.Conv2d.forward: F.conv2d,
+    nn.Conv3d.forward: F.conv3d,
+}
+
+
+def plain(each: Hanging, axes: Sequence[int]) -> nn.Module:
+    """A torch module that evaluates as the layer does, for activations with these numbers of axes.
+
+    Which one that is, and on which axis it finds the units, is found out by trying. ``ValueError`` if there is none.
+    """
+    if not isinstance(each.module, LayerModule):
+        return each.module
+    for made in candidates(each, max(axes)):
+        if all(agree(each.module, made, number) for number in axes):
+            return made.train(each.module.training)
+    raise ValueError(
+        f"{each.standing.layer!r} at {each.part} has no equal among torch's layers, which the finished model is made "
+        f"of; with attach(..., example=a batch) there may be one, else put the layer into the model yourself"
+    )
+
+
+def candidates(each: Hanging, axes: int) -> Iterator[nn.Module]:
+    """torch's layers that might do the same."""
+    module: Any = each.module
+    layer, numbers = each.standing.layer, {k: v for k, v in keywords(each).items() if not isinstance(v, str)}
+    units = len(next(iter(module.parameters()), next(iter(module.buffers()), torch.zeros(0))))
+    makers = [replace(layer, **numbers)]
+    if is_affine(type(layer)):
+        makers = [BatchNorm(eps=numbers.get("eps", BatchNorm().numbers()["eps"]))]
+    for maker in makers:
+        for count in dict.fromkeys((axes, 2)):
+            for way in WAYS:
+                own = maker.module(units, count)
+                if not isinstance(own, LayerModule):
+                    fill(own, each)
+                    yield own if way is None else moved(own, *way)
+
+
+@torch.no_grad()
+def fill(own: nn.Module, each: Hanging) -> None:
+    """Give torch's layer the numbers of the recipe's."""
+    like: Any = next(each.module.parameters(), next(each.module.buffers(), None))
+    if like is not None:
+        own.to(like.device, like.dtype)
+    known = {**dict(each.module.named_parameters()), **dict(each.module.named_buffers())}
+    names = [name for name, _ in (*own.named_parameters(), *own.named_buffers()) if name != "num_batches_tracked"]
+    if is_affine(type(each.standing.layer)) and not set(names) <= set(known):
+        scale, shift = affine(each)
+        root = (1.0 + float(own.eps)) ** 0.5  # type: ignore[arg-type]  # of the variance of 1 that it starts with
+        known = {**{name: value for name, value in own.named_buffers()}, "weight": scale * root, "bias": shift}
+    for name in names:
+        tensor: Tensor = getattr(own, name)
+        tensor.copy_(known[name])
+    for name, parameter in own.named_parameters():
+        parameter.requires_grad_(bool(getattr(known[name], "requires_grad", True)))
+
+
+def refill(made: nn.Module, each: Hanging) -> None:
+    """Give what :func:`plain` has made the numbers that the layer has now."""
+    if made is not each.module:
+        own: Any = made.norm if isinstance(made, fx.GraphModule) else made
+        fill(own, each)
+
+
+def moved(own: nn.Module, source: int, destination: int) -> nn.Module:
+    """A layer between two moves of an axis, as a module that torch writes by itself."""
+    graph = fx.Graph()
+    h = graph.placeholder("h")
+    there = graph.call_method("movedim", (h, source, destination))
+    graph.output(graph.call_method("movedim", (graph.call_module("norm", (there,)), destination, source)))
+    return fx.GraphModule({"norm": own}, graph, "OnAnotherAxis")
+
+
+def is_written_out(part: nn.Module) -> bool:
+    """Whether :func:`written_out` can do what a part does."""
+    return type(part).forward in FUNCTIONS and getattr(part, "padding_mode", "zeros") == "zeros"
+
+
+def written_out(part: Any, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> nn.Module:
+    """A part with layers before or behind it, in one module that has the part's weight and bias under their names."""
+    graph = fx.Graph()
+    h = graph.placeholder("input")
+    root: dict[str, Any] = {**dict(left), "weight": part.weight}
+    for name, _ in left if in_front else ():
+        h = graph.call_module(name, (h,))
+    weight, bias = graph.get_attr("weight"), None
+    if part.bias is not None:
+        root["bias"], bias = part.bias, graph.get_attr("bias")
+    more = () if isinstance(part, nn.Linear) else (part.stride, part.padding, part.dilation, part.groups)
+    h = graph.call_function(FUNCTIONS[type(part).forward], (h, weight, bias, *more))
+    for name, _ in () if in_front else left:
+        h = graph.call_module(name, (h,))
+    graph.output(h)
+    made = fx.GraphModule(root, graph, type(part).__name__)
+    for name, value in vars(part).items():
+        if not name.startswith("_"):
+            setattr(made, name, value)
+    return made
+
+
+@torch.no_grad()
+def agree(module: LayerModule, made: nn.Module, axes: int) -> bool:
+    """Whether two layers evaluate the same, on numbers with so many axes."""
+    units = len(next(iter(module.parameters()), next(iter(module.buffers()), torch.zeros(1))))
+    shape = list(LENGTHS[:axes])
+    shape[-1 if module.last else 1] = units
+    like: Any = next(module.parameters(), next(module.buffers(), torch.zeros(0)))
+    random = torch.Generator().manual_seed(0)
+    h = torch.randn(shape, generator=random).to(like.device, like.dtype)
+    modes = [(each, each.training) for part in (module, made) for each in part.modules()]
+    try:
+        return torch.allclose(module.eval()(h), made.eval()(h), rtol=CLOSE, atol=CLOSE)
+    except (RuntimeError, ValueError):
+        return False
+    finally:
+        for each, training in modes:
+            each.training = training

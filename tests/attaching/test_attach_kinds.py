@@ -1,0 +1,140 @@
+"""Parameters that are no plain matrices: norms' and members' numbers, and what parametrizations make weights of."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from loops import CRITERION, adam, data
+from small_norms import LayerNormRMS, Members
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize
+
+from bridle.attaching import attach
+from bridle.regularizers import CATALOG
+
+MOVING = [
+    *(name for name, leaf in CATALOG.items() if leaf.place == "weight" and name != "WeightDecay"),
+    *("L1(strength=0.1)", "L2(strength=0.1)", "ElasticNet", "GroupLasso", "L2ToInit", "Orthogonality"),
+    *("SpectralPenalty", "WeightDecay(strength=0.5)", "GradientNoise(spread=0.5)", "GradientCentralization"),
+    *("WeightNorm", "SpectralNorm", "WeightStandardization", "DropConnect"),
+]
+FOLLOWING = ["ClipNorm(limit=0.01)", "ClipValue(limit=0.01)", "AdaptiveClip", "SAM", "ASAM", "Lookahead"]
+AVERAGES = ["EMA(decay=0.7)", "SWA", "Lookahead"]
+
+
+class Doubled(nn.Module):
+    """A parametrization of the user's own."""
+
+    def forward(self, w: Tensor) -> Tensor:
+        return 2 * w
+
+
+def through(how: str) -> nn.Sequential:
+    """A parametrized layer from 6 to 4 units, and an ordinary one."""
+    torch.manual_seed(0)
+    layer: nn.Module = nn.Linear(6, 4, bias=False)
+    if how in ("matrix_exp", "cayley", "householder"):
+        layer = parametrizations.orthogonal(layer, orthogonal_map=how)
+    elif how == "Doubled":
+        parametrize.register_parametrization(layer, "weight", Doubled())
+    else:
+        layer = getattr(nn.utils if how.startswith("old") else parametrizations, how.removeprefix("old "))(layer)
+    return nn.Sequential(layer, nn.ReLU(), nn.Linear(4, 3))
+
+
+def in_members() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [nn.Unflatten(1, (2, 3)), nn.LayerNorm([2, 3]), Members(2, 3, 4), LayerNormRMS((2, 4)), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(8, 3))
+
+
+def moved(model: nn.Module, recipe: str, optimizer: type[torch.optim.Optimizer] = torch.optim.SGD) -> set[str]:
+    """The parameters that a step moves whose gradients are all zero."""
+    own = optimizer(model.parameters(), lr=0.1)  # type: ignore[call-arg]  # of any optimizer
+    attach(model, own, recipe, steps=5)
+    before = {name: each.detach().clone() for name, each in model.named_parameters()}
+    for each in model.parameters():
+        each.grad = torch.zeros_like(each)
+    own.step()
+    return {name for name, each in model.named_parameters() if not torch.equal(each, before[name])}
+
+
+@pytest.mark.parametrize(
+    "recipe", ["L2(strength=0.1)", "L1(strength=0.1)", "WeightDecay(strength=0.1)", "MaxNorm(0.1)"]
+)
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW])
+def test_scales_and_biases_of_two_axes_are_spared(recipe: str, optimizer: type[torch.optim.Optimizer]) -> None:
+    found = moved(in_members(), f"{recipe} + WeightDecay(strength=0.0)" if recipe[0] != "W" else recipe, optimizer)
+    assert found == {"2.weight", "2.r", "5.weight"}
+
+
+def test_biases_are_all_that_are_called_so() -> None:
+    assert moved(nn.LSTM(3, 4), "L2(strength=0.1, on='biases')") == {"bias_ih_l0", "bias_hh_l0"}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")
+@pytest.mark.parametrize("recipe", MOVING)
+@pytest.mark.parametrize("how", ["householder", "weight_norm", "old spectral_norm", "old weight_norm", "Doubled"])
+def test_what_makes_a_weight_is_left_alone_and_named(recipe: str, how: str) -> None:
+    model = through(how)
+    made = [name for name, _ in model.named_parameters() if name.startswith("0.")]
+    before = [model.get_parameter(name).detach().clone() for name in made]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    handle = attach(model, optimizer, recipe, loss=CRITERION, steps=5)
+    for _ in range(3):
+        handle.step(*data())
+    assert all(torch.equal(model.get_parameter(name), w) for name, w in zip(made, before, strict=True))
+    unit, by = type(next(iter(handle.recipe))).__name__, how.removeprefix("old ")
+    for name in made:
+        assert any(
+            note.startswith(f"{name} is left alone by {unit}: ")
+            and by in note
+            and note.endswith("makes 0.weight of it")
+            for note in handle.notes
+        )
+
+
+@pytest.mark.parametrize("recipe", [*MOVING, *FOLLOWING, *AVERAGES])
+@pytest.mark.parametrize("how", ["matrix_exp", "cayley", "householder"])
+def test_an_orthogonal_layer_stays_orthogonal(recipe: str, how: str) -> None:
+    model = through(how)
+    handle = attach(model, adam(model), recipe, loss=CRITERION, steps=5)
+    for _ in range(5):
+        handle.step(*data())
+    with handle.averaged():
+        torch.testing.assert_close(model[0].weight @ model[0].weight.T, torch.eye(4), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("recipe", FOLLOWING)
+def test_what_follows_the_gradient_acts_on_it(recipe: str) -> None:
+    handle = attach(model := through("weight_norm"), adam(model), recipe)
+    assert handle.notes == []
+    assert "all parameters" in str(handle)
+
+
+def test_a_parametrized_layer_is_of_the_type_that_it_was() -> None:
+    handle = attach(model := through("weight_norm"), adam(model), "Dropout(rate=0.5, at='Linear')")
+    assert "on the output of 0" in str(handle) or "on the input of 2" in str(handle)
+
+
+def test_what_is_named_is_acted_on() -> None:
+    assert moved(through("weight_norm"), "L2(strength=0.1, on='*original1')") == {"0.parametrizations.weight.original1"}
+    assert moved(through("Doubled"), "L2(strength=0.1, on='0.*.original')") == {"0.parametrizations.weight.original"}
+
+
+def test_signs_are_refused_even_by_name_and_where_nothing_is_left_it_is_said() -> None:
+    model = through("householder")
+    with pytest.raises(ValueError, match=r"householder reads signs from 0\.parametrizations\.weight\.original"):
+        attach(model, adam(model), "L2(on='*original')")
+    with pytest.raises(ValueError, match=r"makes a weight of 0\.parametrizations\.weight\.original, which is left"):
+        attach(model, adam(model), "L2(on='0.*')")
+
+
+def test_the_optimizers_own_decay_on_signs_is_noted_and_rests_where_the_recipe_says_what_decays() -> None:
+    model = through("householder")
+    handle = attach(model, torch.optim.AdamW(model.parameters()), "ClipNorm")
+    assert any("own weight_decay makes zero of the weight that orthogonal by householder" in n for n in handle.notes)
+    model = through("householder")
+    handle = attach(model, torch.optim.AdamW(model.parameters()), "WeightDecay", loss=CRITERION)
+    handle.step(*data())
+    torch.testing.assert_close(model[0].weight @ model[0].weight.T, torch.eye(4), atol=1e-5, rtol=0)
