@@ -103,7 +103,8 @@ class Hooks:
         self.loading = ExitStack()  # a checkpoint is loaded as long as nothing is
         self.again = False  # whether training_step runs for the second time on a batch
         self.seen: dict[str, Any] = {}  # the last batch, as the model saw it
-        self.small_batches: list[tuple[dict[str, Any], tuple[Any, ...], Any]] = []  # since the last step, for SAM
+        self.share: Any = 1.0  # by which a mean over the last batch is to be multiplied, to count as it does
+        self.small_batches: list[tuple[dict[str, Any], tuple[Any, ...], Any, Any]] = []  # since the last step, for SAM
         self.waiting: dict[str, Any] = {}  # the state to go on from, until the recipe is attached
         shared.lend(ExitStack(), trainer, "train", self.train)
         shared.lend(ExitStack(), trainer, "save_model", self.save_model)
@@ -226,7 +227,7 @@ class Hooks:
         """The trainer's own, with the second gradient behind the first."""
         loss = own(model, inputs, *args)
         if shared.of_kind(self.recipe, Ascent):
-            self.small_batches.append((self.seen, args, self.attached.parts.tape.mark))
+            self.small_batches.append((self.seen, args, self.attached.parts.tape.mark, self.share))
             if self.trainer.accelerator.sync_gradients:
                 self.attached.ascend(partial(self.second, own, model), self.trainer.accelerator.scaler)
                 self.small_batches.clear()
@@ -237,7 +238,8 @@ class Hooks:
         with ExitStack() as once:
             once.callback(setattr, self, "again", False)
             self.again = True
-            for seen, args, mark in self.small_batches:
+            for seen, args, mark, share in self.small_batches:
+                self.share = share
                 with self.attached.parts.tape.noise.replay(mark):
                     own(model, dict(seen), *args)
 
@@ -247,13 +249,15 @@ class Hooks:
             return own(model, inputs, *args, **kwargs)
         rows, targets = self.fields_of(inputs)
         inputs = {rows: inputs[rows], **inputs}  # second passes move what comes first
-        if self.recipe.at("batch") and not self.again:
-            inputs |= self.shown(inputs, rows, targets)
+        if not self.again:
+            self.share = self.share_of(inputs, kwargs.get("num_items_in_batch"))
+            if self.recipe.at("batch"):
+                inputs |= self.shown(inputs, rows, targets)
         self.seen = dict(inputs)  # the trainer takes out the targets
         result = own(model, inputs, *args, **kwargs)
         if not shared.in_the_loss(self.recipe):
             return result
-        penalty = self.attached.penalty() / self.count_small_batches(kwargs.get("num_items_in_batch"))
+        penalty = self.attached.penalty() * self.share
         return (result[0] + penalty, *result[1:]) if isinstance(result, tuple) else result + penalty
 
     def fields_of(self, inputs: Mapping[str, Any]) -> tuple[str, str]:
@@ -289,13 +293,21 @@ class Hooks:
                 f"F.cross_entropy(outputs.logits, labels))"
             )
 
-    def count_small_batches(self, items: Any) -> int:
-        """By how much a mean over a batch is to be divided here; 1 where the trainer does it itself."""
+    def share_of(self, inputs: Mapping[str, Any], items: Any) -> Any:
+        """By what a mean over a batch is to be multiplied here; 1 where the trainer does it itself.
+
+        Of ``items``, which the loss of all small batches of a step is the mean of, it is the batch's own part.
+        """
         trainer = self.trainer
         divided = getattr(trainer, "loss_is_scaled_for_ga", None)  # which earlier trainers do not know
         if divided is None:
             divided = trainer.compute_loss_func is not None or (trainer.model_accepts_loss_kwargs and items is not None)
-        return int(trainer.current_gradient_accumulation_steps) if divided else 1
+        if not divided:
+            return 1.0
+        count = getattr(trainer, "_get_num_items_in_batch", None)  # which earlier trainers do not know either
+        if items is None or count is None:
+            return 1 / trainer.current_gradient_accumulation_steps
+        return count([inputs], trainer.args.device) / items
 
     # Evaluation and saving.
 

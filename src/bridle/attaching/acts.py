@@ -12,7 +12,7 @@ from torch import Tensor
 from bridle.acting import first_spot
 from bridle.attaching.noise import SeedNoise, SharedNoise
 from bridle.attaching.sums import Sum, add_up, as_sum
-from bridle.attaching.targets import Moment, Moving, Target, buckets, moving
+from bridle.attaching.targets import Moment, Moving, Target, buckets, moving, widened
 from bridle.places import Gradient, Loss, Weight
 from bridle.places.module import begin
 
@@ -52,7 +52,7 @@ class Penalty(Act):
             if "initial" in unit.asks:
                 self.initial[each.name] = each.tensor.clone()
             if unit.state:
-                matrix = each.subject(each.tensor, matrix=True)
+                matrix = each.subject(each.wide, matrix=True)
                 self.state[each.name] = {name: begin(start, matrix).clone() for name, start in unit.state.items()}
 
     def add_gradients(self, moment: Moment) -> None:
@@ -77,12 +77,12 @@ class Penalty(Act):
 
     def arguments(self, each: Target) -> tuple[list[Tensor], dict[str, Tensor]]:
         """The weight with what else the penalty asks for, and its state, where the weight is."""
-        like, asked = each.tensor, []
+        like, asked = each.wide, []
         if "initial" in self.unit.asks:
-            self.initial[each.name] = self.initial[each.name].to(like)
-            asked = [self.initial[each.name]]
+            self.initial[each.name] = self.initial[each.name].to(like.device)
+            asked = [self.initial[each.name].to(like.dtype)]
         self.state[each.name] = {name: value.to(like) for name, value in self.state.get(each.name, {}).items()}
-        return [each.subject(tensor, matrix=self.matrix) for tensor in (each.tensor, *asked)], self.state[each.name]
+        return [each.subject(tensor, matrix=self.matrix) for tensor in (like, *asked)], self.state[each.name]
 
     def value(self, moment: Moment) -> Tensor:
         """What the penalty adds to the loss, a number."""
@@ -133,7 +133,7 @@ class Change(Act):
         """The noise and all else that the formula takes behind its subject."""
         asked: dict[str, Any] = {"norm": norm if norm is None else norm.to(subject.device)}
         if "weight" in self.unit.asks:
-            asked["weight"] = each.subject(each.tensor, matrix=self.matrix)
+            asked["weight"] = each.subject(each.wide, matrix=self.matrix)
         if "fan_in" in self.unit.asks:
             asked["fan_in"] = each.fan_in
         noise = self.noise.draw(self.unit.noise, first_spot(self.unit, each.name), subject) if self.unit.noise else []
@@ -149,23 +149,25 @@ class Climb(Act):
     """An ascent: where the second gradient is taken."""
 
     @contextmanager
-    def climbed(self, moment: Moment, scale: float) -> Iterator[bool]:
+    def climbed(self, moment: Moment, scaler: Any, scale: float) -> Iterator[bool]:
         """Within, the weights are there; tells whether there is such a place, as the gradients may be infinite.
 
-        ``scale`` is by what the gradients are too large.
+        ``scale`` is by what the gradients are too large, and ``scaler`` who sees to infinite ones, if anybody does.
         """
         places = [(each, keywords) for present, keywords, _ in self.moving(moment) for each in present.targets]
-        slopes = [gradient_of(each) / scale if scale != 1 else gradient_of(each) for each, _ in places]
+        slopes = [widened(gradient_of(each)) for each, _ in places]
+        if scale != 1:
+            slopes = [each / scale for each in slopes]
         measured = [
-            self.unit.measure(each.tensor, g, **keywords) for (each, keywords), g in zip(places, slopes, strict=True)
+            self.unit.measure(each.wide, g, **keywords) for (each, keywords), g in zip(places, slopes, strict=True)
         ]
         norm = length(measured) if measured else None
-        if norm is None or (scale != 1 and not norm.isfinite()):
+        if norm is None or (scaler is not None and not norm.isfinite()):
             yield False
             return
         kept = [each.tensor.clone() for each, _ in places]
         for (each, keywords), g in zip(places, slopes, strict=True):
-            each.tensor.copy_(self.unit.torch(each.tensor, g, norm.to(g.device), **keywords))
+            each.tensor.copy_(self.unit.torch(each.wide, g, norm.to(g.device), **keywords))
         try:
             yield True
         finally:
@@ -181,7 +183,19 @@ def gradient_of(each: Target) -> Tensor:
 
 
 def length(tensors: Sequence[Tensor]) -> Tensor:
-    """The length of all tensors together, a number."""
-    lengths = [each.to(tensors[0].device) for each in torch._foreach_norm(list(tensors))]
+    """The length of all tensors together, a number; of a type in which its square does not leave the range."""
+    lengths = [
+        each.to(tensors[0].device) for each in torch._foreach_norm(list(tensors), dtype=type_for_length(tensors))
+    ]
     together: Tensor = torch.linalg.vector_norm(torch.stack(lengths))
     return together
+
+
+def type_for_length(tensors: Sequence[Tensor]) -> torch.dtype | None:
+    """The type in which squares of such tensors are added up; ``None``: their own."""
+    short = {each.dtype for each in tensors if each.dtype.itemsize < 4}
+    if not short:
+        return None
+    # bfloat16 has the range of float32, whose squares need float64; not every device has that.
+    far = torch.bfloat16 in short and tensors[0].device.type != "mps"
+    return torch.float64 if far or torch.float64 in {each.dtype for each in tensors} else torch.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -10,11 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.averages import measure
 from bridle.attaching.batches import LossFunction
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
+from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
+from bridle.attaching.scaling import check_taker, check_told, is_active, scale_of
+from bridle.attaching.small_batches import SmallBatch, terms
 from bridle.attaching.targets import Averaged, Statistic
 from bridle.attaching.words import described
 from bridle.recipe import Recipe, Regularizer
@@ -113,7 +118,8 @@ class Handle:
         needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
         self._needed = {name for name, units in needs.items() if units}
         self._called: set[str] = set()
-        self._small_batches: list[tuple[Any, Any, Any] | None] = []  # since the last update; None: not needed again
+        self._small_batches: list[SmallBatch] = []  # since the last update
+        self._first_terms = 1.0  # how many terms the loss of the first of them is the mean of
         self._ended = ""  # how, if it has
         self._averaged = False  # whether the averages are in the model
         self._has_penalties = False  # whether the gradients hold those of the penalties on weights already
@@ -122,6 +128,12 @@ class Handle:
         self._sample = Sample(options.example)
         if any(belongs_to_network(unit) for unit in recipe):
             self.parts.undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
+        self._scaler: Any = None  # which has scaled the gradients of the ascent
+        self._scaled_alike = False  # whether the ascent's closure has scaled them by itself
+        self._compared = False  # whether the lengths of both gradients were compared
+        self.order = Order()
+        for target in {each.parameter: each for climb in self.parts.climbs for each in climb.targets}:
+            self.parts.undo.callback(self.order.follow(target).remove)
 
     @property
     def notes(self) -> list[str]:
@@ -180,22 +192,57 @@ class Handle:
         each of several small batches, and returns ``None``. It sees the noise of the last pass, and moves no running
         statistics. With ``scaler`` (a ``GradScaler``, before it unscales), both backward passes are scaled alike, and
         infinite gradients are left to it. Does nothing where the recipe has no such regularizer.
+
+        Raises ``RuntimeError`` where the gradients are not those of this step as ``backward()`` has left them, or are
+        scaled by a scaler that is not given.
         """
         self._check_attached()
         self._called.add("ascend")
         if "ascend" not in self._needed:
             return
-        scale = scaler.get_scale() if scaler is not None else 1.0
+        scaler = scaler if is_active(scaler) else None
+        scale = scale_of(scaler, self.optimizer)
+        self._check_pass()
+        self.order.check_ascent(self._held())
         self._add_penalties(scale)
         with ExitStack() as climb:
             moment = self.parts.moment
-            if all([climb.enter_context(each.climbed(moment, scale)) for each in self.parts.climbs]):
-                self._second_gradient(closure, scaler)
+            climb.callback(setattr, self.order, "resting", False)
+            self.order.resting = True
+            if all([climb.enter_context(each.climbed(moment, scaler, scale)) for each in self.parts.climbs]):
+                first = self._length() if scaler is None and not self._compared else None
+                loss = self._second_gradient(closure, scaler)
+                self._compare(first)
+                self._scaled_alike = not (isinstance(loss, Tensor) or self.parts.penalties)
                 self._add_penalties(scale)
-        self._has_penalties = True
+        self._scaler, self._has_penalties = scaler, True
+        self.order.ascended(self._held())
 
-    def _second_gradient(self, closure: Callable[[], Any], scaler: Any) -> None:
-        """The gradients where the weights stand now, in place of those that are there."""
+    def _held(self) -> Iterator[Tensor]:
+        """The optimizer's parameters."""
+        return (each for group in self.optimizer.param_groups for each in group["params"])
+
+    def _length(self) -> float:
+        """The length of all gradients together."""
+        return float(length([each.grad for each in self._held() if each.grad is not None]))
+
+    def _compare(self, first: float | None) -> None:
+        """Look, once, whether the length of the first gradient is that of a scaled loss, and the second's is not."""
+        if first is not None:
+            check_told(first, self._length())
+            self._compared = math.isfinite(first)
+
+    def _check_pass(self) -> None:
+        """Raise ``RuntimeError`` where no pass was seen whose noise the second one could see again."""
+        tape = self.parts.tape
+        if tape.mark is None and tape.marks and self.model.training:
+            raise RuntimeError(
+                "handle.ascend repeats the last training pass, and none was seen: call model(x), not model.forward(x), "
+                "of the model that the recipe is attached to"
+            )
+
+    def _second_gradient(self, closure: Callable[[], Any], scaler: Any) -> Any:
+        """The gradients where the weights stand now, in place of those that are there; returns the closure's result."""
         self.model.zero_grad()
         self.optimizer.zero_grad()
         torch.clear_autocast_cache()  # of the weights as they were
@@ -209,24 +256,38 @@ class Handle:
                 "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
                 "handle.ascend(lambda: criterion(model(x), y) + handle.penalty())"
             )
+        return loss
 
     def step(
-        self, x: Any, y: Any, *, model: nn.Module | None = None, scaler: Any = None, update: bool = True
+        self,
+        x: Any,
+        y: Any,
+        *,
+        model: nn.Module | None = None,
+        scaler: Any = None,
+        update: bool = True,
+        weight: float | None = None,
     ) -> Tensor:
         """One whole step on a batch: every line of the loop; returns the data loss, a number without a graph.
 
         ``model`` is what to call in place of the attached model, where that is wrapped (``DistributedDataParallel``,
-        ``torch.compile``). ``update=False`` only adds up gradients: the next step with an update takes their mean over
-        all batches since the last. Put ``torch.autocast`` around it, and give its ``GradScaler`` as ``scaler``.
+        ``torch.compile``). Put ``torch.autocast`` around it, and give its ``GradScaler`` as ``scaler``.
+
+        ``update=False`` only adds up gradients: the next step with an update takes those of all batches since the last
+        together, as if they were one. Each counts by its targets, of class ids those that are not ignored, by the
+        weights of their classes, as torch's losses take their mean. Where a loss is the mean of something else, say
+        with ``weight`` of how much, for each batch. Losses of ``reduction="sum"`` are added up, penalties with them.
         """
         if self.loss is None:
             raise ValueError("handle.step computes the loss: attach(..., loss=your loss function)")
         run = self.model if model is None else model
         x, y = self.batch(x, y)
+        share = self._share(terms(self.loss, x, y) if weight is None else checked(weight))
         loss = self.loss(run(x), y)
-        total = loss + self.penalty()
+        total = shared(loss + self.penalty(), share)
         (total if scaler is None else scaler.scale(total)).backward()
-        self._small_batches.append((x, y, self.parts.tape.mark) if "ascend" in self._needed else None)
+        again = SmallBatch(x, y, self.parts.tape.mark, share)
+        self._small_batches.append(again if "ascend" in self._needed else SmallBatch(None, None, None, share))
         if update:
             self._mean_gradients()
             self.ascend(lambda: self._again(run, scaler), scaler)
@@ -239,19 +300,29 @@ class Handle:
             self._small_batches.clear()
         return loss.detach()
 
+    def _share(self, count: float) -> float:
+        """What a batch counts beside the first since the last update; ``count``: of terms, 0 where losses are sums."""
+        if not self._small_batches:
+            self._first_terms = count
+        return count / self._first_terms if self._first_terms else 1.0
+
+    def _all_shares(self) -> float:
+        """By what gradients that were added up over the small batches are to be divided."""
+        return sum(each.share for each in self._small_batches) if self._first_terms else 1.0
+
     def _mean_gradients(self) -> None:
         """Gradients that were added up over small batches become their mean."""
-        count = len(self._small_batches)
-        if count > 1:
-            held = [each for group in self.optimizer.param_groups for each in group["params"]]
-            torch._foreach_div_([each.grad for each in held if each.grad is not None], count)
+        whole = self._all_shares()
+        if whole != 1:
+            torch._foreach_div_([each.grad for each in self._held() if each.grad is not None], whole)
+            self.order.settled(self._held())
 
     def _again(self, run: nn.Module, scaler: Any) -> None:
         """The second backward pass over all small batches, each under its own noise."""
         assert self.loss is not None
-        for x, y, mark in [each for each in self._small_batches if each is not None]:
-            with self.parts.tape.noise.replay(mark):
-                total = (self.loss(run(x), y) + self.penalty()) / len(self._small_batches)
+        for each in self._small_batches:
+            with self.parts.tape.noise.replay(each.mark):
+                total = shared(self.loss(run(each.x), each.y) + self.penalty(), each.share / self._all_shares())
                 (total if scaler is None else scaler.scale(total)).backward()
 
     def _add_penalties(self, scale: float = 1.0) -> None:
@@ -283,6 +354,9 @@ class Handle:
     def _change_gradients(self) -> None:
         """All that happens between the gradients and the optimizer's update."""
         self._check_loop()
+        if "ascend" in self._needed:
+            self.order.check_step()
+            check_taker(self._scaler, self.optimizer, scaled_alike=self._scaled_alike)
         self._skipped = self._unscale()
         if self._skipped:
             return
@@ -310,6 +384,9 @@ class Handle:
         parts = self.parts
         self._called.clear()
         self._has_penalties = False
+        if "ascend" in self._needed:
+            self.order.stepped(self._held())
+            parts.tape.mark = None
         parts.tape.noise.next_batch()
         parts.noise.next_batch()
         if self._skipped:
@@ -512,3 +589,17 @@ class Handle:
             check_detach(self.parts)
         self._ended = "detached"
         self.parts.undo.close()
+
+
+def shared(loss: Tensor, share: float) -> Tensor:
+    """A loss by its share: itself, if that is 1."""
+    return loss if share == 1 else loss * share
+
+
+def checked(weight: float) -> float:
+    """What the user says a batch counts; ``ValueError`` where it is no number above 0."""
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+        raise ValueError(
+            f"weight is how many terms the loss of this batch is the mean of, a number above 0: {weight!r}"
+        )
+    return float(weight)

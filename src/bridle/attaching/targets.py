@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, selected
 from bridle.places.declare import Placed
-from bridle.places.module import as_matrix
+from bridle.places.module import as_matrix, at_least_float32
 from bridle.schedules import LAST, PerLayer
 
 
@@ -40,15 +40,23 @@ class Target:
         """Its value, without a graph."""
         return self.parameter.detach()
 
+    @property
+    def wide(self) -> Tensor:
+        """Its value in float32 or better: in less, the squares of a formula would leave the range of numbers."""
+        return widened(self.tensor)
+
     def subject(self, tensor: Tensor, *, matrix: bool) -> Tensor:
         """The parameter, or what has its shape, as a formula takes it: as it is, or (outputs, inputs, positions)."""
         return as_matrix(tensor, transposed=self.transposed) if matrix else tensor
 
     def change(self, tensor: Tensor, *, matrix: bool, formula: Callable[[Tensor], Any]) -> Any:
-        """Let a formula write into the parameter, or into its gradient; returns what the formula returns."""
-        subject = self.subject(tensor, matrix=matrix)
+        """Let a formula write into the parameter, or into its gradient; returns what the formula returns.
+
+        It is given float32 or better, and what it writes is rounded once.
+        """
+        subject = self.subject(widened(tensor), matrix=matrix)
         result = formula(subject)
-        if subject.data_ptr() != tensor.data_ptr():  # there was no view of it in this shape
+        if subject.data_ptr() != tensor.data_ptr():  # there was no view of it in this shape or type
             whole = tensor.transpose(0, 1) if self.transposed else tensor
             whole.copy_(subject.reshape(whole.shape))
         return result
@@ -167,6 +175,11 @@ def moving(bucket: Bucket[Target]) -> Moving:
         there = [number for number, each in enumerate(targets) if each.parameter.grad is not None]
         targets, tensors = [targets[number] for number in there], [tensors[number] for number in there]
     return Moving(targets, tensors, gradients)
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """A tensor in float32 or better; itself, if it is."""
+    return tensor.to(at_least_float32(tensor.dtype))
 
 
 def buckets(unit: Placed, targets: Sequence[Some]) -> list[Bucket[Some]]:

@@ -1,0 +1,84 @@
+"""A ``GradScaler`` beside an ascent: by how much it has the gradients too large, and who takes the step."""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+from typing import Any
+
+from torch.amp.grad_scaler import GradScaler, OptState
+from torch.optim import Optimizer
+
+SUSPECT = 8.0  # how many times longer than the second a first gradient may be without a look for a scaler
+
+
+def scale_of(scaler: Any, optimizer: Optimizer) -> float:
+    """By how much the gradients are too large now; ``RuntimeError`` where the scaler is past its first stage."""
+    if not is_active(scaler):
+        return 1.0
+    if getattr(scaler, "_scale", scaler) is None:
+        raise RuntimeError(
+            "this GradScaler has scaled no loss yet: scaler.scale(loss).backward(), then handle.ascend(closure, scaler)"
+        )
+    if stage_of(scaler, optimizer) is not OptState.READY:
+        raise RuntimeError(
+            "the second gradient takes the place of the first, and with it what scaler.unscale_ and clipping have made "
+            "of that: call handle.ascend(closure, scaler) right behind backward(), before scaler.unscale_(optimizer)"
+        )
+    return float(scaler.get_scale())
+
+
+def is_active(scaler: Any) -> bool:
+    """Whether there is a scaler, and it is switched on."""
+    return scaler is not None and (not hasattr(scaler, "is_enabled") or bool(scaler.is_enabled()))
+
+
+def stage_of(scaler: Any, optimizer: Optimizer) -> OptState:
+    """What a scaler has done for an optimizer since its last update: nothing, unscaled the gradients, or stepped."""
+    state = getattr(scaler, "_per_optimizer_states", {}).get(id(optimizer))
+    return OptState.READY if state is None else state["stage"]
+
+
+def check_told(first: float, second: float) -> None:
+    """Raise ``RuntimeError`` where a scaler that nobody has told of explains how much longer the first gradient is."""
+    if not (second > 0 and SUSPECT * second < first < math.inf):
+        return
+    ratio = math.log(first / second)
+    for each in gc.get_objects():
+        if isinstance(each, GradScaler) and is_active(each) and each._scale is not None:
+            scale = math.log(max(float(each.get_scale()), 1.0))
+            if abs(ratio - scale) < ratio:  # nearer to the scale than to 1
+                raise RuntimeError(
+                    f"the gradients behind backward() are {first / second:.3g} times as long as those of the closure, "
+                    f"and a GradScaler scales losses by {each.get_scale():g}: handle.ascend(closure, scaler)"
+                )
+
+
+def check_taker(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
+    """Raise ``RuntimeError`` where another scaler takes the step than that by which the second gradient was scaled.
+
+    ``scaled_alike`` tells that the closure has scaled the second gradient by itself, and nothing was added to it.
+    """
+    taking = taking_step()
+    if taking is told or (told is None and scaled_alike):
+        return
+    if taking is None and stage_of(told, optimizer) is OptState.UNSCALED:
+        return
+    if told is None:
+        problem = "a GradScaler takes this step, and handle.ascend was not told of it: handle.ascend(closure, scaler)"
+    elif taking is None:
+        problem = "handle.ascend has scaled the gradients by its scaler, and nobody has unscaled them: scaler.step(...)"
+    else:
+        problem = "this step is taken by another GradScaler than the one that handle.ascend was given"
+    raise RuntimeError(problem)
+
+
+def taking_step() -> GradScaler | None:
+    """The scaler that has called ``optimizer.step()``, within which this is called; ``None`` if none has."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "step" and isinstance(found := frame.f_locals.get("self"), GradScaler):
+            return found if is_active(found) else None
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
