@@ -33,3 +33,20 @@ def test_the_seed_decides_the_split() -> None:
     ):
         np.testing.assert_array_equal(first.train, again.train)
         assert (first.train != other.train).any()
+
+
+def test_a_class_too_small_to_be_split_stays_in_train() -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(list("abcd"), [50, 2, 30, 1]))
+    split = stratified_split(labels)
+    assert np.sort(np.concatenate(split)).tolist() == list(range(83))
+    assert {*labels[split.valid]} == {*labels[split.test]} == {"a", "c"}
+    assert len(split.valid) == len(split.test) == 16
+    assert (labels[split.train] == "b").sum() == 2
+    assert (labels[split.train] == "d").sum() == 1
+
+
+def test_classes_of_one_and_two_rows_only_cannot_be_split() -> None:
+    with pytest.raises(
+        ValueError, match=r"no class has as many as 3 rows, .*\(3 classes, 5 rows\): merge classes, or say"
+    ):
+        stratified_split(np.array(list("abcab")))

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bridle.data.absences import absence_notes
 from bridle.data.arrays import narrowed, numeric
 from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
@@ -41,8 +42,8 @@ class Data:
     ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
     floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
 
-    ``notes`` are the sentences of whoever made the arrays on what was decided on the way; rows that stand in more than
-    one split are counted behind them.
+    ``notes`` are the sentences of whoever made the arrays on what was decided on the way; classes that a split
+    lacks and rows that stand in more than one split are told behind them.
 
     Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
     their rows), constant targets, labels that y_train never has, an empty split, masked values, and names of
@@ -97,6 +98,7 @@ class Data:
         xs = {split: narrowed(x, f"x_{split}") for split, x in xs.items()}
         task = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, task, tuple(map(str, classes)))
+        absent = absence_notes(encoded, class_names) if class_names else ()
         repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
         fields = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
@@ -107,7 +109,7 @@ class Data:
             "classes": class_names,
             "features": named,
             "columns": tuple(columns),
-            "notes": (*notes, *map(reordered, filter(orders.get, orders)), *repeated),
+            "notes": (*notes, *map(reordered, filter(orders.get, orders)), *absent, *repeated),
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)

@@ -32,21 +32,20 @@ def plain_split(rows: int, seed: int = SEED) -> Split:
 def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
     """Split every class at random in the same proportions, so that each split has rows of each class.
 
-    Raises ``ValueError`` naming the class that has too few rows.
+    A class with less rows than there are splits stays in train as a whole. Raises ``ValueError`` where that is so of
+    all classes.
     """
     random = np.random.default_rng(seed)
     classes, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if counts.min() < LEAST:
-        rare = int(counts.argmin())
-        more = int((counts < LEAST).sum()) - 1
-        others = f" (so do {more} other classes)" if more else ""
+    if counts.max() < LEAST:
         raise ValueError(
-            f"class {str(classes[rare])!r} has {counts[rare]} row{'s' if counts[rare] > 1 else ''}, too few for the "
-            f"split into train, valid and test{others}; each class needs at least {LEAST}: add rows, merge or "
-            "leave out rare classes, or say task='regression' if the target is an amount"
+            f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ({len(classes)} "
+            f"classes, {len(labels)} rows): merge classes, or say task='regression' if the target is an amount"
         )
-    held_out = quotas(counts).tolist()
-    return joined([dealt(np.flatnonzero(places == number), held_out[number], random) for number in range(len(classes))])
+    held_out = np.zeros_like(counts)
+    held_out[counts >= LEAST] = quotas(counts[counts >= LEAST])
+    rows = [np.flatnonzero(places == number) for number in range(len(classes))]
+    return joined([dealt(its, count, random) for its, count in zip(rows, held_out.tolist(), strict=True)])
 
 
 def quotas(counts: np.ndarray) -> np.ndarray:
