@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from bridle.attaching import Handle as Handle
     from bridle.attaching import attach as attach
+    from bridle.attaching import attached as attached
     from bridle.auditing import audit as audit
     from bridle.auditing import convert_strength as convert_strength
     from bridle.auditing import ledger as ledger
@@ -97,6 +98,7 @@ HOMES = {
     "attaching": (
         "Handle",
         "attach",
+        "attached",
     ),
     "auditing": (
         "audit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.averages import measure
 from bridle.attaching.batches import LossFunction
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
+from bridle.attaching.holding import check_free, handles_of, hold
 from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
 from bridle.attaching.scaling import check_taker, check_told, is_active, scale_of
@@ -78,7 +79,8 @@ def attach(
         classes: how many classes integer targets are of, if it is not what the model's last layer gives out.
         features: names of a table's columns (``age``, ``sex=F``, ``sex=M``): those of one category go together.
 
-    Raises ``ValueError`` where the recipe cannot act in this model or under this optimizer; nothing is changed then.
+    Raises ``ValueError`` where the recipe cannot act in this model or under this optimizer, and where one is attached
+    already (:func:`attached` has its handle); nothing is changed then.
 
     >>> import torch
     >>> from torch import nn
@@ -101,6 +103,23 @@ def attach(
     return Handle(getattr(model, "_orig_mod", model), optimizer, Recipe.of(recipe), options)
 
 
+def attached(model: nn.Module) -> Handle | None:
+    """The handle of the recipe that is attached to a model, to a part of it, or to what it is a part of.
+
+    For a handle that was lost, as when a cell of a notebook ran twice; ``None`` where no recipe is attached. A model
+    that is wrapped (``torch.compile``, ``DistributedDataParallel``) has the handle of the model within.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Linear(3, 2)
+    >>> handle = attach(model, torch.optim.Adam(model.parameters()), "L2")
+    >>> attached(model) is handle
+    True
+    """
+    found = handles_of(model)
+    return found[0] if found else None
+
+
 class Handle:
     """A recipe that acts in a model, an optimizer and a loop: made by :func:`attach`, ended by :meth:`finish`.
 
@@ -109,12 +128,17 @@ class Handle:
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
         for hook in getattr(optimizer, "_optimizer_step_pre_hooks", {}).values():
-            if isinstance(getattr(hook, "__self__", None), Handle):
-                raise ValueError("this optimizer has a recipe attached already; detach that first, or attach their sum")
-        self.model, self.optimizer, self.recipe, self.loss = model, optimizer, recipe, options.loss
+            other: Any = getattr(hook, "__self__", None)
+            if isinstance(other, Handle):
+                raise ValueError(
+                    f"this optimizer has a recipe attached already, {str(other.recipe)!r}: end that first, "
+                    f"bridle.attached(its model).finish() or .detach(), or attach the sum of both"
+                )
+        if isinstance(model, nn.Module):
+            check_free(model, optimizer, recipe)
+        self.recipe: Recipe = recipe
+        self.model, self.optimizer, self.loss = model, optimizer, options.loss
         self.parts = Assembly(model, optimizer, recipe, options)
-        self.parts.undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
-        self.parts.undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
         needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
         self._needed = {name for name, units in needs.items() if units}
         self._called: set[str] = set()
@@ -126,14 +150,25 @@ class Handle:
         self._skipped = False  # whether a GradScaler lets the optimizer skip this step
         self._measured: list[tuple[Averaged, Tensor]] = []  # statistics that the averages were last evaluated with
         self._sample = Sample(options.example)
-        if any(belongs_to_network(unit) for unit in recipe):
-            self.parts.undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
         self._scaler: Any = None  # which has scaled the gradients of the ascent
         self._scaled_alike = False  # whether the ascent's closure has scaled them by itself
         self._compared = False  # whether the lengths of both gradients were compared
         self.order = Order()
-        for target in {each.parameter: each for climb in self.parts.climbs for each in climb.targets}:
-            self.parts.undo.callback(self.order.follow(target).remove)
+        with self.parts.undo as undo:
+            undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
+            undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
+            if any(belongs_to_network(unit) for unit in recipe):
+                undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
+            for target in {each.parameter: each for climb in self.parts.climbs for each in climb.targets}:
+                undo.callback(self.order.follow(target).remove)
+            hold(model, self, undo)
+            self.parts.undo = undo.pop_all()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a handle acts in one model and optimizer and cannot be copied or pickled: save handle.state_dict(), or "
+            "what handle.finish() gives back"
+        )
 
     @property
     def notes(self) -> list[str]:

@@ -248,6 +248,8 @@ def unused(host: nn.Module, name: str) -> str:
 
 def unparametrize(part: nn.Module, kind: str, order: Sequence[str]) -> None:
     """Let a part have its stored weight again, in the place among its parameters where it was."""
+    if not parametrize.is_parametrized(part, kind):
+        return  # it has not come to that
     parametrize.remove_parametrizations(part, kind, leave_parametrized=False)
     for name in order:
         part._parameters[name] = part._parameters.pop(name)
