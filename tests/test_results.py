@@ -2,14 +2,14 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from bridle.results import VERSION, Contender, LayerSummary, Run, Study, Summary, Versus, write_whole
+from bridle.results import VERSION, Contender, LayerSummary, Run, Study, Summary, Versus
 
 NAN = math.nan
 
@@ -123,26 +123,20 @@ def test_a_save_that_fails_leaves_the_old_study_whole(tmp_path, monkeypatch):
     study().save(tmp_path / "study.json")
     before = (tmp_path / "study.json").read_bytes()
 
-    def full_disk(self, text, encoding):
-        with self.open("w", encoding=encoding) as file:
-            file.write(text[: len(text) // 2])
+    def full_disk(descriptor):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="no space"):
         study(network="linear()").save(tmp_path / "study.json")
     assert (tmp_path / "study.json").read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["study.json"]
 
 
 def test_what_cannot_be_written_as_json_leaves_nothing_behind(tmp_path):
     with pytest.raises(TypeError):
         study(made={"bridle": object()}).save(tmp_path / "study.json")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_write_whole_writes_utf8(tmp_path):
-    write_whole(tmp_path / "a" / "text", "± ×")
-    assert (tmp_path / "a" / "text").read_bytes() == "± ×".encode()
 
 
 def test_another_version_is_refused_and_named(tmp_path):
@@ -186,6 +180,63 @@ NOT_STUDIES = {
 def test_a_file_that_is_no_study_says_so(name, tmp_path):
     (tmp_path / "study.json").write_bytes(NOT_STUDIES[name])
     with pytest.raises(ValueError, match=r"study.json is not a study written by `bridle compare` \(\w+"):
+        Study.load(tmp_path)
+
+
+@pytest.mark.parametrize("make", ["folder", "link to nowhere", "pipe", "large"])
+def test_what_is_no_file_of_a_bearable_size_is_not_read(make, tmp_path):
+    path = tmp_path / "study.json"
+    if make == "folder":
+        path.mkdir()
+    elif make == "link to nowhere":
+        path.symlink_to(tmp_path / "nowhere")
+    elif make == "pipe":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    with pytest.raises(ValueError, match=r"study.json is not a study written by `bridle compare` \("):
+        Study.load(tmp_path)
+
+
+# Where in a study what stands, and what the sentence says of it.
+CHANGED = {
+    "no contenders": (("contenders",), [], "contenders: there are none"),
+    "a metric nobody knows": (("metric",), "luck", "metric must be one of accuracy"),
+    "text for a number": (("contenders", 0, "gap"), "small", r'contenders\[0\].gap must be a number, got "small"'),
+    "a number for text": (("network",), 3, "network must be text, got 3"),
+    "true for a number": (("seeds", 0), True, r"seeds\[0\] must be a whole number, got true"),
+    "a fraction for a seed": (("contenders", 0, "runs", 0, "seed"), 0.5, "seed must be a whole number, got 0.5"),
+    "null for a list": (("contenders", 1, "runs"), None, r"contenders\[1\].runs must be a list, got null"),
+    "a list for an object": (("contenders", 1, "scores"), [], r"contenders\[1\].scores must be an object, got a list"),
+    "scores of no metric": (("contenders", 0, "scores", "valid"), {}, r"contenders\[0\].scores.valid has no accuracy"),
+    "scores of another split": (("contenders", 1, "runs", 0, "scores", "test"), {}, "of other splits or metrics"),
+    "a huge number": (("contenders", 0, "seconds"), 10**400, "seconds is out of the range of numbers"),
+    "a long curve": (("contenders", 0, "runs", 0, "curves", "epoch"), [1, 2, 3], "curves are of different lengths"),
+    "half a histogram": (("contenders", 0, "runs", 0, "layers", 0, "weights", "edges"), [1], "one edge more"),
+    "nested": (("made", "more"), [[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]], "made.more is nested too deep"),
+    "version as text": (("version",), "1", 'format version "1"'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_study_that_somebody_changed_says_where(name, tmp_path):
+    data = json.loads(json.dumps(study().to_json()))
+    (*path, last), value, said = CHANGED[name]
+    place = data
+    for key in path:
+        place = place[key]
+    place[last] = value
+    (tmp_path / "study.json").write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=said):
+        Study.load(tmp_path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_does_not_have_are_refused(number, tmp_path):
+    text = json.dumps(study().to_json()).replace('"gap": 0.01', f'"gap": {number}')
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(ValueError, match=r"study.json is not a study .* number"):
         Study.load(tmp_path)
 
 

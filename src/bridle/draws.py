@@ -70,6 +70,18 @@ class Noise:
         words = self.bits[spot].random_raw(-(-count // 4))
         return words.view(np.uint16)[:count].reshape(shape)
 
+    def positions(self) -> dict[int, list[int]]:
+        """How far each spot's noise has been drawn; :meth:`go_to` takes it up there."""
+        return {spot: [int(word) for word in bits.state["state"]["state"]] for spot, bits in self.bits.items()}
+
+    def go_to(self, positions: dict[int, list[int]]) -> None:
+        """Draw on from where another noise of the same seed stood."""
+        for spot, words in positions.items():
+            self.bits[spot] = np.random.SFC64(0)
+            state = self.bits[spot].state
+            state["state"]["state"] = np.array(words, dtype=np.uint64)
+            self.bits[spot].state = state
+
     def uniform(self, spot: int, *shape: int) -> np.ndarray:
         """The same draws as numbers in [0, 1), float64."""
         return self.ticks(spot, *shape) / TICKS

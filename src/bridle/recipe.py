@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
+from bridle.files import read_whole, write_whole
 from bridle.forms import Term, json_number, names_in, plain, shortened, strength, terms, toml_table
 from bridle.knobs import check, knobs, parts
 from bridle.naming import check_names, meant
@@ -223,7 +224,7 @@ class Recipe:
             ".json": lambda: json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
             ".toml": self.to_toml,
         }
-        Path(path).write_text(by_ending(Path(path), forms)(), encoding="utf-8")
+        write_whole(Path(path), by_ending(Path(path), forms)())
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -235,7 +236,7 @@ class Recipe:
         }
         read = by_ending(Path(path), forms)
         try:
-            return read(Path(path).read_text(encoding="utf-8"))
+            return read(read_whole(Path(path)).decode().replace("\r\n", "\n"))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: {error}") from error
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Kind = TypeVar("Kind", bound="DataclassInstance")
+from bridle.files import read_whole, write_whole
+from bridle.typed import parse, read_as, shown
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
 SPLITS = ("train", "valid", "test")
 HIGHER_IS_BETTER = {"accuracy": True, "r2": True, "rmse": False, "loss": False, "calibration_error": False}
 MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
+
+
+class OtherVersion(ValueError):
+    """A study in a version of the format that this bridle does not read."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,10 @@ class Run:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read :meth:`to_json` back."""
-        layers = [known(LayerSummary, revive(layer)) for layer in data["layers"]]
-        return known(cls, {**revive(data), "layers": layers})
+        """Read :meth:`to_json` back; ``ValueError`` that names what is not as it writes it."""
+        run = read_as(cls, data)
+        check_run(run)
+        return run
 
 
 @dataclass(frozen=True)
@@ -152,47 +157,73 @@ class Study:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read :meth:`to_json` back; ``ValueError`` for another version of the format, ``KeyError`` without one."""
+        """Read :meth:`to_json` back; ``ValueError`` for another version of the format, and for what does not fit it."""
+        if not isinstance(data, dict) or "version" not in data:
+            raise ValueError("it has no version")
         if data["version"] != VERSION:
-            raise ValueError(
-                f"this study has format version {data['version']!r}, this bridle reads {VERSION}; "
+            raise OtherVersion(
+                f"this study has format version {shown(data['version'])}, this bridle reads {VERSION}; "
                 "open it with the bridle that wrote it, or run the comparison again"
             )
-        return known(cls, {**data, "contenders": [contender_from_json(each) for each in data["contenders"]]})
+        study = read_as(cls, data)
+        check_study(study)
+        return study
 
     def save(self, path: Path | str) -> None:
-        """Write study.json so that it is whole or not there."""
+        """Write study.json so that it is whole or not there; its folder is made."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_whole(Path(path), json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
         file = Path(path) / "study.json" if Path(path).is_dir() else Path(path)
-        if not file.exists():
+        if not os.path.lexists(file):
             raise ValueError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-            return cls.from_json(data)
-        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            problem = f"{type(error).__name__}: {error}"
+            return cls.from_json(parse(read_whole(file)))
+        except OtherVersion:
+            raise
+        except (ValueError, OSError) as error:
+            problem = error.strerror if isinstance(error, OSError) else error
             raise ValueError(f"{file} is not a study written by `bridle compare` ({problem})") from error
 
 
-def contender_from_json(data: dict[str, Any]) -> Contender:
-    """One entry of ``contenders``."""
-    scores = {
-        split: {metric: known(Summary, revive(summary)) for metric, summary in metrics.items()}
-        for split, metrics in data["scores"].items()
-    }
-    versus = known(Versus, revive(data["versus_baseline"])) if data["versus_baseline"] else None
-    runs = [Run.from_json(run) for run in data["runs"]]
-    return known(Contender, {**revive(data), "scores": scores, "versus_baseline": versus, "runs": runs})
+def check_study(study: Study) -> None:
+    """``ValueError`` for a study whose parts do not belong together."""
+    if not study.contenders:
+        raise ValueError("contenders: there are none")
+    if study.metric not in HIGHER_IS_BETTER:
+        raise ValueError(f"metric must be one of {', '.join(HIGHER_IS_BETTER)}, got {study.metric!r}")
+    measured = names(study.baseline.scores)
+    for split in ("train", "valid"):
+        if study.metric not in measured.get(split, ()):
+            raise ValueError(f"contenders[0].scores.{split} has no {study.metric}")
+    for number, each in enumerate(study.contenders):
+        where = f"contenders[{number}]"
+        if names(each.scores) != measured:
+            raise ValueError(f"{where}.scores are of other splits or metrics than the baseline's")
+        for index, run in enumerate(each.runs):
+            if names(run.scores) != measured:
+                raise ValueError(f"{where}.runs[{index}].scores are of other splits or metrics than the baseline's")
+            check_run(run, f"{where}.runs[{index}].")
 
 
-def known(kind: type[Kind], data: dict[str, Any]) -> Kind:
-    """``kind`` from the keys that it has; others are from a later bridle that only added them."""
-    names = {f.name for f in dataclasses.fields(kind)}
-    return kind(**{name: value for name, value in data.items() if name in names})
+def check_run(run: Run, where: str = "") -> None:
+    """``ValueError`` for a run whose parts do not belong together."""
+    if len({len(points) for points in run.curves.values()}) > 1:
+        raise ValueError(f"{where}curves are of different lengths")
+    for layer in run.layers:
+        if not {"edges", "counts"} <= set(layer.weights):
+            raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs edges and counts")
+        edges, counts = layer.weights["edges"], layer.weights["counts"]
+        if (edges or counts) and len(edges) != len(counts) + 1:  # both are empty where a weight was not finite
+            raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs one edge more than counts")
+
+
+def names(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
+    """Which metrics are measured on which splits."""
+    return {split: set(metrics) for split, metrics in scores.items()}
 
 
 def plain(value: Any) -> Any:
@@ -208,28 +239,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-# The fields in which null is a value of its own; elsewhere it is a number that was not finite.
-ABSENT = ("diverged_at", "stopped_at", "best_epoch", "gammas", "versus_baseline", "model")
-
-
-def revive(data: dict[str, Any]) -> dict[str, Any]:
-    """Undo :func:`plain`'s null for nan."""
-
-    def number(value: Any) -> Any:
-        if isinstance(value, dict):
-            return revive(value)
-        if isinstance(value, list):
-            return [number(each) for each in value]
-        return math.nan if value is None else value
-
-    return {key: None if value is None and key in ABSENT else number(value) for key, value in data.items()}
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -179,8 +179,8 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 def interrupted_after(wanted, engine):
     """That engine, with Ctrl-C pressed as soon as the runs that are ``wanted`` are finished."""
 
-    def train_variants(data, variants, network, protocol, *, progress=None):
-        yield from engine(data, [each for each in variants if wanted(each)], network, protocol, progress=progress)
+    def train_variants(data, variants, network, protocol, **options):
+        yield from engine(data, [each for each in variants if wanted(each)], network, protocol, **options)
         raise KeyboardInterrupt
 
     return train_variants

@@ -56,6 +56,7 @@ def test_a_damaged_file_counts_as_missing_and_is_written_anew(tmp_path, text):
     store.write(run_of(VARIANT), VARIANT)
     (file,) = (tmp_path / "runs").iterdir()
     file.write_text(text, encoding="utf-16")
-    assert store.read(VARIANT) is None
+    with pytest.warns(UserWarning, match=f"{file.name} is not used: it is no"):
+        assert store.read(VARIANT) is None
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(VARIANT) is not None

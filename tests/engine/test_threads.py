@@ -1,8 +1,7 @@
-"""The engine runs on one thread where that is faster, and leaves torch's setting as it was."""
+"""How many threads a stack runs on is a matter of its size alone, and torch's setting is left as it was."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,42 +9,54 @@ import torch
 
 from bridle import engine
 from bridle.data import Data
-from bridle.engine.threads import TRIALS, Threads
-from bridle.networks import mlp
-from bridle.protocol import Protocol
+from bridle.engine.stack import Stack
+from bridle.engine.threads import LARGE, threads, threads_for
+from bridle.networks import convnet, mlp
+from bridle.protocol import Protocol, Variant
+from bridle.recipe import Recipe
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    with threads(2):
+        yield
 
 
-@pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize("fast", [1, 2])
-def test_a_trial_finds_the_faster_number_of_threads(fast: int) -> None:
-    threads, used = Threads(), []
+def test_large_stacks_have_all_threads_and_small_ones_one() -> None:
+    assert [threads_for(products) for products in (1, LARGE - 1, LARGE, 10 * LARGE)] == [1, 1, 2, 2]
 
-    def step() -> None:
-        used.append(torch.get_num_threads())
-        time.sleep(0.001 if torch.get_num_threads() == fast else 0.05)
 
-    with threads.chosen():
-        assert len(list(threads.steps(step, 12, trial=True))) == 12
-    assert used == [2, 1] * TRIALS + [fast] * (12 - 2 * TRIALS)
+def test_outside_torchs_own_setting_holds() -> None:
+    with pytest.raises(RuntimeError), threads(1):
+        assert torch.get_num_threads() == 1
+        raise RuntimeError
     assert torch.get_num_threads() == 2
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_trials_are_made_in_the_first_epoch_and_now_and_then() -> None:
-    assert [epoch for epoch in range(1, 20) if Threads().due(epoch)] == [1, 9, 17]
-    torch.set_num_threads(1)
-    assert not Threads().due(1)
-
-
-@pytest.mark.usefixtures("two_threads")
 def test_training_leaves_torchs_setting_alone(digits: Data) -> None:
     engine.train(digits, None, mlp(8), Protocol(epochs=2))
     assert torch.get_num_threads() == 2
+
+
+def test_the_products_of_a_forward_pass_are_counted(digits: Data, images: Data) -> None:
+    members = [Variant(Recipe.parse(recipe), seed) for recipe in ("none", "BatchNorm") for seed in range(3)]
+    protocol = Protocol(batch_size=50)
+    assert engine.stack(digits, members, mlp(16, 8), protocol).products == 6 * 50 * (64 * 16 + 16 * 8 + 8 * 10)
+    pooled = 64  # of 4 channels, 4 x 4 values
+    found = engine.stack(images, members, convnet(4), protocol).products
+    assert found == 6 * 50 * (8 * 8 * 4 * 9 + pooled * 10)  # 3 x 3 weights at each of 8 x 8 pixels
+
+
+@pytest.mark.parametrize("slow", [1, 2])
+def test_the_number_of_threads_does_not_depend_on_what_is_fast_just_now(digits, monkeypatch, slow):
+    used, clock, step = [], [0.0], Stack.step
+
+    def timed(stack, **options):
+        used.append(torch.get_num_threads())
+        clock[0] += 10.0 if used[-1] == slow else 0.01
+        return step(stack, **options)
+
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Stack, "step", timed)
+    engine.train(digits, None, mlp(8), Protocol(epochs=9))
+    assert set(used) == {1}

@@ -12,6 +12,7 @@ transformers is imported when ``Regularize`` is.
 from __future__ import annotations
 
 import copy
+import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -25,6 +26,7 @@ import torch
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
 from bridle.attaching.finishing import belongs_to_network
+from bridle.files import write_whole
 from bridle.places import Ascent, Batch, Stop
 from bridle.recipe import Recipe, RecipeLike
 
@@ -392,7 +394,9 @@ def rows_of(batch: Mapping[str, Any]) -> int:
 def save(state: dict[str, Any], folder: Path, process: int) -> None:
     """Save a recipe's state; of several processes, only the noise differs."""
     own = {"noise": state["handle"]["noise"]} if process else state
-    torch.save(own, folder / f"regularize_{process}.pt")
+    written = io.BytesIO()
+    torch.save(own, written)
+    write_whole(folder / f"regularize_{process}.pt", written.getvalue())
 
 
 def load(folder: Path, process: int) -> dict[str, Any]:

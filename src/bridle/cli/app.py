@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +27,8 @@ class Edge(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with spoken_warnings():
+                return super().invoke(ctx)
         except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
             raise
         except (ValueError, OSError) as error:
@@ -33,7 +37,7 @@ class Edge(TyperGroup):
             say(str(error), style="red")
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
-            say("Stopped.")
+            say(str(error) or "Stopped.")
             raise typer.Exit(STOPPED) from error
 
 
@@ -57,6 +61,22 @@ def start(
 ) -> None:
     """Find, apply and explain the regularization a neural network needs."""
     del version  # its callback has done it
+
+
+@contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Within, what bridle warns of is a line on stderr, without the place in the code that a program wants to see."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def spoken(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category is UserWarning:
+                say(str(message), style="yellow")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = spoken
+        yield
 
 
 def is_sentence(error: Exception) -> bool:

@@ -11,6 +11,7 @@ import typer
 
 from bridle.cli.app import app
 from bridle.cli.printing import output, say
+from bridle.files import write_whole
 from bridle.findings import SEVERITIES, FileAudit
 
 NEVER = "never"
@@ -41,7 +42,7 @@ def audit_all(
     check_options(form, fail_on)
     found = audit_targets(targets, allow or ())
     if out:
-        out.write_text(audit_as(form, found, Path.cwd()), encoding="utf-8")
+        write_whole(out, audit_as(form, found, Path.cwd()))
     if form == "text" or out:
         show_audit(found)
     else:

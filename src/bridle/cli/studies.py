@@ -136,4 +136,4 @@ def show_study(study: Study, folder: Path, console: Console) -> None:
     print_lines(console, ["", *verdicts(study), *study.notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
-        say(f"Stopped. The finished runs are kept in {folder}: the same command goes on from there.")
+        say(f"Stopped. What is trained is kept in {folder}: the same command goes on from there.")

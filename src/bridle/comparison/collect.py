@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from bridle.comparison.sessions import Session
+from bridle.comparison.stacks import Stacks
 from bridle.comparison.store import Store
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
@@ -29,13 +32,24 @@ class Counter:
 
 
 def collect(
-    variants: Sequence[Variant], train: Trainer, store: Store, *, steps_of_a_run: int, watch: Watch | None
+    variants: Sequence[Variant],
+    train: Trainer,
+    store: Store,
+    *,
+    steps_of_a_run: int,
+    watch: Watch | None,
+    session: Session | None = None,
+    stacks: Stacks | None = None,
 ) -> dict[Variant, Run]:
-    """The run of each variant; fewer where the user interrupts, if any is finished (else ``KeyboardInterrupt``)."""
+    """The run of each variant; fewer where the user interrupts, if any is finished (else ``KeyboardInterrupt``).
+
+    ``session`` notes the time that training takes; ``stacks`` knows what is kept of runs that are not finished.
+    """
     runs = {variant: run for variant in variants if (run := store.read(variant)) is not None}
     missing = {(str(variant.recipe), variant.seed): variant for variant in variants if variant not in runs}
     if not missing:
         return runs
+    note = session.note if session else lambda now=False: None
     count = Counter(watch, len(variants) * steps_of_a_run)
     count(len(runs) * steps_of_a_run)
     try:
@@ -43,7 +57,20 @@ def collect(
             variant = missing[run.recipe, run.seed]
             runs[variant] = run
             store.write(run, variant)
-    except KeyboardInterrupt:
+            note()
+    except KeyboardInterrupt as interrupt:
         if not runs:
-            raise
+            raise KeyboardInterrupt(nothing_finished(count, store.folder, stacks.kept if stacks else 0)) from interrupt
+    finally:
+        note(now=True)
     return runs
+
+
+def nothing_finished(count: Counter, folder: Path | None, kept: int) -> str:
+    """What an interrupt leaves before any run is finished, and how to go on."""
+    far = f"Stopped after {count.done} of {count.total} steps of single runs, before any run was finished."
+    if folder is None:
+        return f"{far} Nothing is kept; with out=FOLDER a comparison goes on from where it was interrupted."
+    if not kept:
+        return f"{far} Nothing is kept of so short a training yet; the same command begins again."
+    return f"{far} {kept} of the steps are kept in {folder}: the same command goes on from there."

@@ -17,6 +17,7 @@ from bridle.comparison.judge import contenders, notices
 from bridle.comparison.made import made
 from bridle.comparison.store import NOWHERE, Store
 from bridle.data import Data, load
+from bridle.metrics import METRICS
 from bridle.networks import MLP, Described, Network, mlp
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.randomness import seeded
@@ -60,10 +61,15 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     it finds and trains only the others. A run is found again by its data, network, protocol, engine, recipe, seed and
     the version of bridle. A network of your own goes by the module and the qualified name of its factory and by its
     layers as printed: what these do not show, such as another ``forward``, needs another ``out``. Runs that were read
-    have no model.
+    have no model. A file that is not what was written there is set aside, with a warning, and its run trained again.
+
+    Unfinished runs of the torch engine are saved there too, at the end of an epoch, every twenty seconds or so. After
+    an interrupt or a crash a later call goes on from there, and the study is bit for bit that of an undisturbed one
+    (but for what a module of your own keeps in plain attributes, or draws from elsewhere than torch). ``made`` says how
+    long it took, all sessions together.
 
     An interrupt (Ctrl-C) returns the study of the finished runs, with ``finished=False``; where there is none it goes
-    on as ``KeyboardInterrupt``. Raises ``ValueError`` for what cannot be compared.
+    on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.
     """
     started = perf_counter()
     contending, chosen, protocol = contending_recipes(recipes), chosen_seeds(seeds), protocol or Protocol()
@@ -71,12 +77,18 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     data = data if isinstance(data, Data) else load(data)
     protocol = SETTLED[engine](protocol.on(len(data.x_train)))
 
-    def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
-        return ENGINES[engine](data, variants, network, protocol, progress=count)
-
-    store = Store.at(out, setting(data, network, protocol, engine)) if out else NOWHERE
+    measured = dict.fromkeys(data.splits(), METRICS[data.task])
+    store = Store.at(out, setting(data, network, protocol, engine), measured) if out else NOWHERE
     variants = [Variant(recipe, seed) for seed in chosen for recipe in contending]
-    runs = collect(variants, train, store, steps_of_a_run=steps_of_a_run(data, protocol), watch=progress)
+    session = store.session(started)
+    stacks = store.stacks(variants, session.note) if engine == "torch" else None
+
+    def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
+        keeper = {"keeper": stacks} if stacks else {}
+        return ENGINES[engine](data, variants, network, protocol, progress=count, **keeper)
+
+    steps = steps_of_a_run(data, protocol)
+    runs = collect(variants, train, store, steps_of_a_run=steps, watch=progress, session=session, stacks=stacks)
     by_recipe = {each: [runs[v] for v in variants if v.recipe == each and v in runs] for each in contending}
     judged = contenders(by_recipe, MAIN_METRIC[data.task])
     missing = len(variants) - len(runs)
@@ -88,7 +100,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         contenders=judged,
         metric=MAIN_METRIC[data.task],
         engine=engine,
-        made={**made(), "seconds": perf_counter() - started},
+        made={**made(), "seconds": session.seconds},
         finished=not missing,
         notices=[*notices(judged, contending, chosen, missing), *data.notes],
     )

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from bridle import __version__
+from bridle.comparison.aside import set_aside
+from bridle.comparison.sessions import Session
+from bridle.comparison.stacks import Stacks
+from bridle.files import clear_left_overs, read_whole, write_whole
 from bridle.protocol import Variant
-from bridle.results import VERSION, Run, write_whole
+from bridle.results import VERSION, Run, check_run, names
+from bridle.typed import DEEPEST, bounded, parse
+
+LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
 
 
 @dataclass(frozen=True)
@@ -19,47 +28,116 @@ class Store:
 
     ``setting`` is everything but recipe and seed that determines a run: data, network, protocol, engine. A run trained
     by another version of bridle, or under another setting, is not found, and nothing is ever deleted: several settings
-    can share a folder.
+    can share a folder. A file that has a run's name and is not what was written there is set aside, with a warning.
+    ``measured`` says which metrics every run has on which split, where that is known.
     """
 
     folder: Path | None
     setting: dict[str, Any]
+    measured: Mapping[str, Sequence[str]] | None = None
 
     @classmethod
-    def at(cls, folder: Path | str, setting: dict[str, Any]) -> Self:
-        """The store in a folder, which is made now: that it cannot be made should not turn out after the training."""
+    def at(
+        cls, folder: Path | str, setting: dict[str, Any], measured: Mapping[str, Sequence[str]] | None = None
+    ) -> Self:
+        """The store in a folder, which is made now: that nothing can be written should not turn out after training."""
         if Path(folder).exists() and not Path(folder).is_dir():
             raise NotADirectoryError(f"results go into a folder, and {folder} is a file; give --out another name")
-        (Path(folder) / "runs").mkdir(parents=True, exist_ok=True)
-        return cls(Path(folder), setting)
+        runs = Path(folder) / "runs"
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            for each in (Path(folder), runs):
+                clear_left_overs(each)
+                with tempfile.TemporaryFile(dir=each) as file:
+                    file.write(b"can be written")
+        except OSError as error:
+            problem = f"nothing can be written into {folder} ({error.strerror}); give --out another folder"
+            raise type(error)(problem) from error
+        return cls(Path(folder), setting, measured)
 
-    def key(self, variant: Variant) -> dict[str, Any]:
-        """What determines the run."""
-        run = {"recipe": str(variant.recipe), "seed": variant.seed}
-        return {"format": VERSION, "bridle": __version__, **self.setting, **run}
+    def key(self, recipe: str, seed: int) -> dict[str, Any]:
+        """What determines a run."""
+        return {"format": VERSION, "bridle": __version__, **self.setting, "recipe": recipe, "seed": seed}
 
-    def path(self, folder: Path, variant: Variant) -> Path:
-        """Where the run's file is, or will be."""
-        text = json.dumps(self.key(variant), sort_keys=True)
+    def path(self, folder: Path, recipe: str, seed: int) -> Path:
+        """Where a run's file is, or will be."""
+        text = json.dumps(self.key(recipe, seed), sort_keys=True)
         return folder / "runs" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
 
-    def read(self, variant: Variant) -> Run | None:
-        """The finished run, without its model; ``None`` where there is none, or none that can be read."""
+    def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> Stacks | None:
+        """What the unfinished stacks of this setting have come to; ``note`` hears of what is kept of them."""
         if self.folder is None:
             return None
+        folder = self.folder
+        return Stacks(folder, self.setting, asked, lambda *run: self.path(folder, *run).exists(), note)
+
+    def session(self, started: float) -> Session:
+        """The time that this setting has been worked on, from a clock's ``started`` on and in earlier sessions."""
+        text = json.dumps({"bridle": __version__, **self.setting}, sort_keys=True)
+        log = self.folder / "sessions.jsonl" if self.folder else None
+        return Session(log, hashlib.sha256(text.encode()).hexdigest()[:16], started)
+
+    def read(self, variant: Variant) -> Run | None:
+        """The finished run, without its model; ``None`` where there is none, or one that had to be set aside."""
+        if self.folder is None:
+            return None
+        path = self.path(self.folder, str(variant.recipe), variant.seed)
         try:
-            saved = json.loads(self.path(self.folder, variant).read_text(encoding="utf-8"))
-            return Run.from_json(saved["run"])
+            return self.checked(parse(read_whole(path, largest=LARGEST, follow=False)), variant)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):  # somebody changed the file; it is trained again
+        except (ValueError, OSError) as problem:
+            set_aside(self.folder, path, problem, "the run is trained again")
             return None
+
+    def checked(self, saved: Any, variant: Variant) -> Run:
+        """The run that a file holds; ``ValueError`` where it is another one, or not as it was written."""
+        if not isinstance(saved, dict) or not {"key", "run", "checksum"} <= set(saved):
+            raise ValueError("it is no run with a checksum, as this bridle writes them")
+        bounded(saved, "it", DEEPEST)
+        asked = json.loads(json.dumps(self.key(str(variant.recipe), variant.seed)))
+        if saved["key"] != asked:
+            raise ValueError(f"it is a run of another {', '.join(differing(saved['key'], asked))}")
+        if saved["checksum"] != checksum(saved["key"], saved["run"]):
+            raise ValueError("its content is not what was written, by its checksum")
+        run = Run.from_json(saved["run"])
+        self.check(run, variant)
+        return run
+
+    def check(self, run: Run, variant: Variant) -> None:
+        """``ValueError`` for a run that is not one of this variant, trained to its end."""
+        if (run.recipe, run.seed) != (str(variant.recipe), variant.seed):
+            raise ValueError("its run is of another recipe or seed than its key")
+        check_run(run)
+        if self.measured is not None and names(run.scores) != {s: set(each) for s, each in self.measured.items()}:
+            raise ValueError("its scores are of other splits or metrics")
+        epochs = self.setting["protocol"].get("epochs")
+        if run.diverged_at is not None:
+            epochs = run.diverged_at - 1
+        elif run.stopped_at is not None:
+            epochs = run.stopped_at
+        if epochs is not None and any(len(points) != epochs for points in run.curves.values()):
+            raise ValueError(f"its curves must have {epochs} points")
 
     def write(self, run: Run, variant: Variant) -> None:
         """Save a finished run, with its key in plain words beside it."""
         if self.folder is not None:
-            text = json.dumps({"key": self.key(variant), "run": run.to_json()}, allow_nan=False)
-            write_whole(self.path(self.folder, variant), text + "\n")
+            key, plain = self.key(str(variant.recipe), variant.seed), run.to_json()
+            text = json.dumps({"checksum": checksum(key, plain), "key": key, "run": plain}, allow_nan=False)
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+            write_whole(self.path(self.folder, str(variant.recipe), variant.seed), text + "\n")
+
+
+def checksum(key: object, run: object) -> str:
+    """Of what a file says, however it is laid out."""
+    return hashlib.sha256(json.dumps([key, run], sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def differing(key: object, asked: dict[str, Any]) -> list[str]:
+    """The parts of a key that are not as asked."""
+    if not isinstance(key, dict):
+        return ["kind"]
+    return [name for name in {**asked, **key} if key.get(name) != asked.get(name)]
 
 
 NOWHERE = Store(None, {})  # keeps nothing

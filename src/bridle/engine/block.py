@@ -110,6 +110,10 @@ class Block(ABC):
         """About what one variant's activations take for so many rows."""
 
     @abstractmethod
+    def products(self, rows: int) -> int:
+        """About how many products of two numbers one variant's weighted layers take for so many rows."""
+
+    @abstractmethod
     def forward(self, rows: Tensor, way: Pass) -> Tensor:
         """Rows (seeds, 1 or recipes, batch, features) -> outputs (seeds, recipes, batch, outputs), with their graph."""
 

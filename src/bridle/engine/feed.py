@@ -61,6 +61,13 @@ class Batches:
         # One buffer for every step: a fresh one of this size costs more than filling it.
         self.gathered = self.x.new_empty((len(seeds) * self.size, *self.x.shape[1:]))
 
+    def skip(self, epochs: int) -> None:
+        """Pass over whole epochs, before the first step."""
+        for _ in range(epochs):
+            for order in self.orders:
+                next(order)
+        self.step = epochs * self.per_epoch
+
     def next(self) -> tuple[Tensor, Tensor]:
         """Inputs (seeds, batch, ...), good until the next call, and targets (seeds, batch) of the next step."""
         position = self.step % self.per_epoch

@@ -80,6 +80,12 @@ class MLPBlock(Block):
         """About what one variant's activations take for so many rows."""
         return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
 
+    def products(self, rows: int) -> int:
+        """Those of the linear layers."""
+        return rows * sum(
+            fan_in * fan_out for fan_in, fan_out in pairwise(self.network.widths(self.inputs, self.outputs))
+        )
+
     @classmethod
     def start(cls, grid: Grid, precision: Precision, *, network: MLP, inputs: int, outputs: int) -> MLPBlock:
         """A block with each seed's initial weights."""

@@ -135,6 +135,13 @@ class ModuleBlock(Block):
         """About what one variant's activations take: twice the weighted layers', as those between keep theirs too."""
         return 2 * rows * self.precision.weights.itemsize * sum(math.prod(shape) for shape in self.outline.outputs)
 
+    def products(self, rows: int) -> int:
+        """Each weight of a unit once for each of its outputs."""
+        modules = dict(self.hooked.module.named_modules())
+        weights: list[Tensor] = [modules[name].weight for name in self.layer_names]
+        shapes = map(math.prod, self.outline.outputs)
+        return rows * sum(outputs * weight[0].numel() for outputs, weight in zip(shapes, weights, strict=True))
+
     def fill(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
         own = dict(self.hooked.module.named_parameters())

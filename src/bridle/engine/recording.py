@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +57,11 @@ class Recorder:
             for name, value in point.items():
                 self.curves[variant][name].append(value)
 
+    def forget(self, variants: Iterable[Variant]) -> None:
+        """Begin the curves of these variants anew."""
+        for variant in variants:
+            self.curves.pop(variant, None)
+
     def measured_on(self) -> Tensor:
         """The training rows on which running statistics are measured anew, where a recipe wants that."""
         return self.table.x["train"][:MEASURED_ROWS]
@@ -76,11 +81,15 @@ class Recorder:
             if variant in bests:
                 yield self.kept(stack, variant, bests[variant])
 
+    def left(self, stack: Stack, variant: Variant, epoch: int, best: Best | None) -> Run:
+        """The run of a variant that leaves behind an epoch: stopped, with its best epoch, or diverged, without one."""
+        return self.diverged(stack, variant, epoch) if best is None else self.kept(stack, variant, best, epoch)
+
     def kept(self, stack: Stack, variant: Variant, best: Best, stopped_at: int | None = None) -> Run:
         """The run of a variant as it was in its best epoch."""
         block = next(block for block in stack.blocks if variant in block.grid.variants)
         clock = time.perf_counter()
-        (run,) = self.measured(stack, stack.alone(variant, best.values))
+        (run,) = self.measured(stack, stack.alone(variant, best.values, best.passed))
         seconds = self.share(stack, block) + time.perf_counter() - clock
         return replace(run, seconds=seconds, best_epoch=best.epoch, stopped_at=stopped_at)
 

@@ -46,6 +46,8 @@ class Stack:
         self.seconds = 0.0  # of work that serves all variants alike
         self.workers = [self.employ(start(grid), {}) for grid in grids(variants)]
         self.optimizer = self.new_optimizer()
+        # About how many products of two numbers a forward pass of all takes that the stack begins with.
+        self.products = sum(len(block.grid) * block.products(self.batches.size) for block in self.blocks)
 
     @property
     def blocks(self) -> list[Block]:
@@ -162,10 +164,12 @@ class Stack:
                         block.variant_values(block.everything(), index),
                         {kind: block.variant_values(moments, index) for kind, moments in self.moments(block).items()},
                     )
+        passed = max(block.passed for block in self.blocks)
         ages = [state["step"] for state in self.optimizer.state.values() if "step" in state]
         self.workers = [self.resume(grid, {v: kept[v].values for v in grid.variants}) for grid in grids(kept)]
         self.optimizer = self.new_optimizer()
         for block in self.blocks:
+            block.passed = passed
             self.restore(block, {variant: kept[variant].moments for variant in block.grid.variants}, ages[:1])
 
     def resume(self, grid: Grid, each: dict[Variant, Values]) -> Worker:
@@ -173,10 +177,11 @@ class Stack:
         block = self.start(grid)
         return self.employ(block, together(block, each))
 
-    def alone(self, variant: Variant, values: Values) -> Worker:
-        """A block of one variant with these values (as in a single network), to be measured."""
-        grid = Grid((variant.seed,), (variant.recipe,))
-        return self.resume(grid, {variant: values})
+    def alone(self, variant: Variant, values: Values, passed: float) -> Worker:
+        """A block of one variant with the values of an earlier moment (as in a single network), to be measured."""
+        worker = self.resume(Grid((variant.seed,), (variant.recipe,)), {variant: values})
+        worker.block.passed = passed
+        return worker
 
     def moments(self, block: Block) -> dict[str, Values]:
         """The optimizer's running averages of a block's parameters, by kind; none before the first step."""

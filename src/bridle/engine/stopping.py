@@ -22,6 +22,7 @@ class Best:
 
     states: list[tuple[Any, ...]]
     epoch: int = 0
+    passed: float = 0.0  # share of the training that was over by then
     values: Values = field(default_factory=dict)
 
 
@@ -46,7 +47,8 @@ class Stopping:
                     continue
                 improved, over = self.judge(variant, best, points[variant], stack.done / stack.steps)
                 if improved or not best.values:
-                    best.epoch, best.values = epoch, block.variant_values(block.everything(), index)
+                    best.epoch, best.passed = epoch, block.passed
+                    best.values = block.variant_values(block.everything(), index)
                 if over:
                     stopped.append(variant)
         return stopped

@@ -20,9 +20,10 @@ from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.probing import ROWS, obstacle
 from bridle.engine.recording import ROWS_AT_A_TIME, Recorder
+from bridle.engine.saving import Keeper, KeepsNothing, Saving
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import Stopping
-from bridle.engine.threads import Threads
+from bridle.engine.threads import threads, threads_for
 from bridle.networks import MLP, Described, Network, mlp
 from bridle.places import Average, Ensemble, Stop
 from bridle.protocol import Progress, Protocol, Variant
@@ -57,29 +58,35 @@ def train_variants(
     progress: Progress | None = None,
     memory: int = MEMORY,
     device: torch.device | None = None,
+    keeper: Keeper | None = None,
 ) -> Iterator[Run]:
     """Train every variant and yield its run as soon as it is finished.
 
-    Variants are stacked as far as ``memory`` (bytes) allows. A run's result depends on its own recipe and seed only.
-    ``progress`` is told how many more steps of single runs are done; a run that diverges counts as done.
+    Variants are stacked as far as ``memory`` (bytes) allows. A run's result depends on its own recipe and seed only,
+    but for the last digits, in which neighbours may show. ``progress`` is told how many more steps of single runs are
+    done; a run that diverges counts as done. ``keeper`` keeps what unfinished stacks have come to, and gives back those
+    that were begun earlier: they go on as they are, with the same members.
     """
     precision = Precision.of(protocol, device or default_device())
     program = Program.of(data, network, protocol, precision)
     table = Table(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(data, table)
-    told = progress or (lambda steps: None)
+    keeper, told = keeper or KeepsNothing(), progress or (lambda steps: None)
     if program.obstacle:
         warnings.warn(
             f"torch.func cannot stack this network ({program.obstacle}): its variants are trained one by one, which "
             "is slower",
             stacklevel=2,
         )
-        for variant in variants:
-            yield from train_stack(Stack([variant], program.start, table, protocol, precision), recorder, told)
-        return
-    bytes_per_variant = program.bytes_per_variant(protocol.batch_size, {variant.recipe for variant in variants})
-    for members in split(variants, bytes_per_variant, memory):
-        yield from train_stack(Stack(members, program.start, table, protocol, precision), recorder, told)
+    begun = keeper.begun(variants)
+    rest = [variant for variant in variants if not any(variant in each.trains for each in begun)]
+    planned = program.planned(rest, protocol, memory)
+    for members in planned:
+        keeper.save(members, members, 0, 0, b"")
+    for members in [*(each.members for each in begun), *planned]:
+        start = partial(Stack, members, program.start, table, protocol, precision)
+        yield from train_stack(start, Training(recorder, Saving(keeper, members), frozenset(variants), told))
+        keeper.drop(members)
 
 
 def stack(
@@ -123,6 +130,16 @@ class Program(NamedTuple):
         block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=not found)
         return cls(block, found)
 
+    def planned(self, variants: Sequence[Variant], protocol: Protocol, memory: int) -> list[list[Variant]]:
+        """The variants by the stack that they are trained in."""
+        if self.obstacle:
+            return [[variant] for variant in variants]
+        return split(
+            variants,
+            self.bytes_per_variant(protocol.batch_size, {variant.recipe for variant in variants}),
+            memory,
+        )
+
     def bytes_per_variant(self, batch: int, recipes: Iterable[Recipe] = ()) -> int:
         """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
 
@@ -141,41 +158,68 @@ def copies_kept(unit: Regularizer) -> int:
     return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "asks", ()))
 
 
-def train_stack(stack: Stack, recorder: Recorder, progress: Progress) -> Iterator[Run]:
-    """Train one stack to its end."""
-    threads = Threads()
+class Training(NamedTuple):
+    """What goes with a stack: who measures it, who saves it, which runs are asked for, and who hears of the steps."""
+
+    recorder: Recorder
+    saving: Saving
+    wanted: frozenset[Variant]
+    progress: Progress
+
+    def tell(self, steps: int, variants: Iterable[Variant]) -> None:
+        """That these variants have made so many more steps."""
+        self.progress(steps * sum(variant in self.wanted for variant in variants))
+
+
+def begin(start: Callable[[], Stack], training: Training) -> tuple[Stack, Stopping]:
+    """A stack as it was saved; as it starts, where it was not, or where what was saved does not fit."""
+    stack = start()
     stopping = Stopping(stack.variants, stack.table.task)
-    for epoch in range(1, stack.protocol.passes + 1):
-        with threads.chosen():
-            step_losses = train_epoch(stack, threads, epoch, progress)
+    if training.saving.restore(stack, training.recorder, stopping):
+        return stack, stopping
+    training.recorder.forget(stack.variants)
+    return start(), Stopping(stack.variants, stack.table.task)
+
+
+def train_stack(start: Callable[[], Stack], training: Training) -> Iterator[Run]:
+    """Train one stack to its end, from where it stood when it was saved."""
+    recorder = training.recorder
+    stack, stopping = begin(start, training)
+    count = threads_for(stack.products)
+    training.tell(stack.done, stack.variants)
+    for epoch in range(stack.done // stack.batches.per_epoch + 1, stack.protocol.passes + 1):
+        with threads(count):
+            step_losses = train_epoch(stack, training)
             points = recorder.curve_points(stack, epoch, step_losses)
         diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
         whole = {variant: point for variant, point in points.items() if variant not in diverged}
         recorder.keep(whole)
         stopped = stopping.after_epoch(stack, whole, epoch)
-        for variant in diverged:
-            yield recorder.diverged(stack, variant, epoch)
-        for variant in stopped:
-            yield recorder.kept(stack, variant, stopping.bests[variant], epoch)
         gone = [*diverged, *stopped]
-        if gone:
-            progress(len(gone) * (stack.steps - stack.done))
+        for variant in gone:
+            if variant in training.wanted:
+                with threads(count):
+                    run = recorder.left(stack, variant, epoch, stopping.bests[variant] if variant in stopped else None)
+                yield run
+        training.tell(stack.steps - stack.done, gone)
         if len(gone) == len(points):
             return
         if gone:
             stack.leave(gone)
-    with threads.chosen():
+        training.saving.after_epoch(stack, recorder, stopping, epoch)
+    with threads(count):
         runs = list(recorder.finished(stack, stopping.bests))
-    yield from runs
+    wanted = {(str(variant.recipe), variant.seed) for variant in training.wanted}
+    yield from (run for run in runs if (run.recipe, run.seed) in wanted)
 
 
-def train_epoch(stack: Stack, threads: Threads, epoch: int, progress: Progress) -> dict[Variant, float]:
+def train_epoch(stack: Stack, training: Training) -> dict[Variant, float]:
     """One epoch; returns each variant's mean data loss over the epoch's batches."""
-    count = len(stack.variants)
+    variants = stack.variants
     totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
-    for step_losses in threads.steps(stack.step, stack.batches.per_epoch, trial=threads.due(epoch)):
-        totals = [total + losses for total, losses in zip(totals, step_losses, strict=True)]
-        progress(count)
+    for _ in range(stack.batches.per_epoch):
+        totals = [total + losses for total, losses in zip(totals, stack.step(), strict=True)]
+        training.tell(1, variants)
     return {
         variant: total[index].item() / stack.batches.per_epoch
         for block, total in zip(stack.blocks, totals, strict=True)

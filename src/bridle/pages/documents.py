@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict
+from bridle.files import write_whole
 from bridle.findings import PAGES
 from bridle.knobs import knobs
 from bridle.pages.catalog import (
@@ -45,7 +46,7 @@ def write(root: Path) -> list[Path]:
         path.unlink()
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(pages[path], encoding="utf-8")
+        write_whole(path, pages[path])
     return sorted([*stale, *changed])
 
 

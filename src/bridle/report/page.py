@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from bridle.files import write_whole
 from bridle.report.charts import Chart
 from bridle.report.curves import curve_charts
 from bridle.report.formats import seconds
@@ -21,7 +22,7 @@ from bridle.report.looks import looks
 from bridle.report.strips import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted_split, score_table
 from bridle.report.words import cautions, counted, headline, lead, seeds_of
-from bridle.results import Study, plain, write_whole
+from bridle.results import Study, plain
 
 SHOWN_ELSEWHERE = ("columns",)
 NAMES = {"seconds": "took", "lr": "learning rate"}
@@ -29,7 +30,8 @@ QUIET_SHELL_TEXT = re.compile(r"[^\"$`\\!]*")  # what stands between double quot
 
 
 def write_html(study: Study, path: Path) -> None:
-    """Write the report; the file is whole or not there."""
+    """Write the report; the file is whole or not there, and its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page(study))
 
 

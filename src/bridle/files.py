@@ -1,0 +1,145 @@
+"""Files that appear whole or not at all, whoever else writes and whoever dies; and files read within bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
+# Note [how a file is written]
+# Into a temporary file of its own in the same folder, made with O_EXCL, so that neither another writer nor a link that
+# somebody has put there is ever written through. It is on the disk before it takes the name, and a reader sees the old
+# content or the new one. While it is written it is locked: the lock goes with its process, however that ends, so what
+# is not locked was left over, and the next one who writes to that folder takes it away.
+TEMPORARY = re.compile(r"\.bridle-[0-9a-f]{16}\.partial")
+ATTEMPTS = 3  # a temporary file can be taken for a left-over in the moment before it is locked, and then is made again
+A_DAY = 86400.0  # seconds; where nothing can be locked, a temporary file as old as that is a left-over
+LARGEST = 256 * 2**20  # bytes of a file that is read as a whole, unless told otherwise
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that appears complete or not at all, into a folder that is there.
+
+    A device or a pipe is written to as it is.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if is_stream(path):
+        path.write_bytes(data)
+        return
+    try:
+        clear_left_overs(path.parent)
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(FileNotFoundError):
+                replace(path, data)
+                return
+        replace(path, data)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # under the name that was asked for
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put ``data`` on the disk under a temporary name, then under ``path``."""
+    temporary = path.with_name(f".bridle-{secrets.token_hex(8)}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+            lock(file.fileno())
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether something other than a file or a folder has that name, such as ``/dev/stdout``."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; whether that worked."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def clear_left_overs(folder: Path) -> None:
+    """Take away the temporary files in a folder whose processes died while they wrote."""
+    with os.scandir(folder) as entries:
+        found = [each for each in entries if TEMPORARY.fullmatch(each.name) and each.is_file(follow_symlinks=False)]
+    for each in found:
+        with contextlib.suppress(OSError):
+            if is_left_over(Path(each.path)):
+                Path(each.path).unlink()
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether nobody writes a temporary file any more."""
+    if time.time() - path.stat().st_mtime > A_DAY:
+        return True
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        return lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, largest: int = LARGEST, follow: bool = True) -> Iterator[BinaryIO]:
+    """A file to read from; ``ValueError`` for what is no regular file, or is larger than ``largest`` bytes.
+
+    With ``follow=False`` a link is not followed: that is an ``OSError``.
+    """
+    no_follow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+    waiting = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to must not hang
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | waiting | no_follow)
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError(f"{path} is not a regular file")
+        if about.st_size > largest:
+            limit = f"{largest / 2**20:.0f} MiB"
+            raise ValueError(f"{path} is larger than {limit}, the most that is read of such a file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def read_whole(path: Path, *, largest: int = LARGEST, follow: bool = True) -> bytes:
+    """The content of a file; raises as :func:`opened` does."""
+    with opened(path, largest=largest, follow=follow) as file:
+        return file.read(largest)
