@@ -4,7 +4,14 @@ Results go to stdout; progress, messages and errors to stderr. Exit codes: 0; 1 
 for what cannot be done, said in one sentence; 130 after Ctrl-C.
 """
 
-from bridle.cli import audits, catalog, studies
+from bridle.cli import audits, catalog, describing, studies
 from bridle.cli.app import app, main
 
-__all__ = ["app", "audits", "catalog", "main", "studies"]  # the modules, because importing them adds their commands
+__all__ = [
+    "app",
+    "audits",
+    "catalog",
+    "describing",
+    "main",
+    "studies",
+]  # the modules, because importing them adds their commands

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from bridle.cli.app import STOPPED, Json, app
+from bridle.cli.describing import Categorical, DataDir, Target, Task
 from bridle.cli.printing import output, print_lines, progress_bar, say
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
@@ -20,15 +21,14 @@ from bridle.results import Study
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder with data files; also the variable BRIDLE_DATA.")]
-
 
 @app.command("compare")
 def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     data: Annotated[
         str, typer.Argument(help="digits, mnist, a CSV or Parquet file, or a folder of idx files.")
     ] = "digits",
-    target: Annotated[str | None, typer.Option(help="The column to predict, for a table.")] = None,
+    target: Target = None,
+    categorical: Categorical = None,
     recipe: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,9 +50,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     precision: Annotated[str, typer.Option(help=f"One of {', '.join(PRECISIONS)}.")] = Protocol.precision,
     engine: Annotated[str, typer.Option(help="torch, which is fast, or vanilla, which is NumPy by hand.")] = "torch",
     data_dir: DataDir = None,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression, where the target leaves it open.")
-    ] = None,
+    task: Task = None,
     out: Annotated[Path, typer.Option(help="Folder for results; finished runs in it are not trained again.")] = Path(
         "bridle-study"
     ),
@@ -66,7 +64,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
 
     trained = parse(network)
     settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
-    loaded = load(data, target, data_dir, task)
+    loaded = load(data, target, data_dir, task, categorical or ())
     for note in loaded.notes:
         say(f"note: {note}")
     with progress_bar() as watch:

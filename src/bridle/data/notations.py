@@ -36,6 +36,7 @@ VERSION = re.compile(r"v?\d+(\.\d+){2,}\w*")
 MAGNITUDES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
 MOST_STRAY = 0.1  # share of the rows whose words may be no numbers, in a column of numbers; or ...
 MOST_STRAY_WORDS = 10  # ... up to half the rows, where they are so few different words and the numbers are many
+TAKEN = ", no number, taken for missing"
 FEW = 20  # numbers that may as well be categories, beside which a word is one too ...
 MOST_STRAY_OF_FEW = 0.01  # ... unless it has no more than this share of the rows
 
@@ -224,7 +225,7 @@ def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray) ->
         return ()
     shown = ", ".join(f"{words[k]!r} in {rows_of(int(counts[k]))}" for k in stray[:5])
     more = f" and {len(stray) - 5} other words" if len(stray) > 5 else ""
-    return (f"{shown}{more}, no number, taken for missing",)
+    return (f"{shown}{more}{TAKEN}",)
 
 
 def rows_of(count: int) -> str:

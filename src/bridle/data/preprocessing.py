@@ -155,6 +155,11 @@ def amount(train: pd.Series[Any], others: list[pd.DataFrame], kept: bool, gap_ke
     return Made(1 + gap_kept, (filled,) if missing + outside else ())
 
 
+def counted(count: int, what: str) -> str:
+    """A count with its noun."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> Made:
     """What became of a column of words."""
     enough = least_rows(len(train))
@@ -163,8 +168,9 @@ def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str
         why = "another word in every row, as an id has" if own else f"no word is in {enough} or more training rows"
         return Made(0, dropped=f"{why}" if own else f"text: {why}")
     in_rare = int(train.isin(rare).sum())
-    together = f"{len(rare)} of {known} words are rare and put together, {in_rare} of {len(train)} training rows"
-    strange = f"{len(outside)} words outside the training rows count as {'rare' if rare else 'none of these'}"
+    together = f"{len(rare)} of {known} words put together as rare, {in_rare} of {len(train)} training rows"
+    taken_for = "rare" if rare else "none of these"
+    strange = f"{counted(len(outside), 'word')} met outside the training rows only: counted as {taken_for}"
     often = 2 * in_rare > len(train)
     done = (*((together,) if rare and not often else ()), *((strange,) if outside else ()))
     return Made(features, done, (together,) if often else ())

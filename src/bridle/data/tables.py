@@ -14,6 +14,7 @@ from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
 from bridle.data.delimited import read_delimited
 from bridle.data.files import content
+from bridle.data.notations import TAKEN
 from bridle.data.preprocessing import Made, prepare
 from bridle.data.reading import GAPS, Reading, read_column
 from bridle.data.splits import plain_split, stratified_split
@@ -130,7 +131,8 @@ def read_target(table: Table, target: str | None, path: Path, task: str | None) 
             f"{path}: the target {target!r} holds dates; it must hold numbers or words: write it as days, say"
         )
     if read.strays.any():
-        raise ValueError(f"the target {target!r} holds numbers and words ({read.notable[-1]}); correct these rows")
+        words = read.notable[-1].removesuffix(TAKEN)
+        raise ValueError(f"the target {target!r} holds numbers and words ({words}); correct these rows")
     y: np.ndarray[Any, Any] = read.values.to_numpy()
     y = y.astype(str) if read.kind == "category" else y
     if (y == y[0]).all():

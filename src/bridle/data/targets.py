@@ -56,17 +56,15 @@ def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
 
 
 def task_note(y: np.ndarray, task: str) -> tuple[str, ...]:
-    """The sentence for a task that was told by numbers, which can be labels as well as amounts.
+    """The sentence for a task that was told by whole numbers, which can be labels as well as amounts.
 
     >>> task_note(np.arange(44.0) % 22, "regression")
     ('task: regression (22 whole numbers; --task classification if they are labels)',)
     """
-    if y.dtype.kind not in "iuf":
+    if y.dtype.kind not in "iuf" or not (y == np.rint(y)).all():
         return ()
-    values = np.unique(y)
-    whole = "whole numbers" if (values == np.rint(values)).all() else "numbers"
     other = "classification if they are labels" if task == "regression" else "regression if they are amounts"
-    return (f"task: {task} ({len(values)} {whole}; --task {other})",)
+    return (f"task: {task} ({len(np.unique(y))} whole numbers; --task {other})",)
 
 
 def check_task(task: str | None) -> None:

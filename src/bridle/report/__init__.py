@@ -2,6 +2,8 @@
 
 from bridle.report.audit_forms import FORMS as FORMS
 from bridle.report.audit_forms import audit_as as audit_as
+from bridle.report.columns import columns_table as columns_table
+from bridle.report.columns import data_lines as data_lines
 from bridle.report.findings import findings_text as findings_text
 from bridle.report.findings import remark_lines as remark_lines
 from bridle.report.inspection import inspection as inspection

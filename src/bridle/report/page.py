@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from bridle.files import write_whole
 from bridle.report.charts import Chart
+from bridle.report.columns import page_table
 from bridle.report.curves import curve_charts
 from bridle.report.formats import seconds
 from bridle.report.histograms import gamma_charts, weight_charts
@@ -62,6 +63,7 @@ def page(study: Study) -> str:
         norms=norm_table(study),
         recipes=recipes(study),
         facts=facts(study),
+        columns=page_table(study.data),
         css=asset("page.css"),
         js=asset("page.js"),
         library=packed_library(),
