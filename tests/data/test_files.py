@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bridle.data import load
@@ -84,6 +85,37 @@ def test_what_is_refused_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ValueError, match=r"holds more than the 0\.001 GiB"):
         content(path)
     assert len(content(path, lambda head: 100)) == 101  # one byte more than there should be tells that there is more
+
+
+def test_what_was_packed_a_thousand_times_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridle.data.files.SUSPICIOUS", 1 << 20)
+    path = tmp_path / "t.csv.gz"
+    blank = gzip.compress(bytes(10 << 20))
+    path.write_bytes(blank[:-1])  # corrupt for whoever reads to the end
+    with pytest.raises(
+        ValueError, match=r"more than the 0\.000977 GiB .*, 100 times what it is packed; .*BRIDLE_MOST_GIB"
+    ):
+        content(path)
+    path.write_bytes(blank)
+    monkeypatch.setenv(MOST, "1")
+    assert len(content(path)) == 10 << 20  # asked for in words
+    monkeypatch.delenv(MOST)
+    path.write_bytes(gzip.compress(np.random.default_rng(0).bytes(2 << 20)))
+    assert len(content(path)) == 2 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b" \n\r\n\t\n" * 9, "t.csv cannot be read as a table: it holds nothing but blanks"),
+        (b"a" * (17 << 20), "t.csv cannot be read as a table: it has a line of more than 8 MiB"),
+        (b"," * 200_000 + b"\n", "t.csv cannot be read as a table: line 1 has 200001 fields; at most 100000 are read"),
+    ],
+)
+def test_text_that_would_fill_the_memory_is_told(tmp_path: Path, text: bytes, message: str) -> None:
+    (tmp_path / "t.csv").write_bytes(text)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "t.csv", "a")
 
 
 @pytest.mark.parametrize("most", ["much", "0", "-1", "nan", "inf"])

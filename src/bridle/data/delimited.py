@@ -19,6 +19,8 @@ import pandas as pd
 
 SEPARATORS = "\t;|,"  # of two that fit equally well the first one: commas are the likeliest to stand inside of fields
 SAMPLE = 200  # records from which the separator is told
+LONGEST = 1 << 23  # bytes of a line
+MOST_FIELDS = 100_000  # of a line
 CHUNK = 20_000  # rows that are held as Python objects at a time
 NAMED_SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line
 NAMELESS = "Unnamed: {}"  # what pandas calls a column without a name, counted from 0
@@ -73,6 +75,7 @@ class Source(NamedTuple):
 
 def read_delimited(data: bytes) -> Text:
     """The table in ``data``; ``ValueError`` says why there is none."""
+    check_lines(data)
     source = Source(data, encoding_of(data))
     named = named_separator(source)
     separator = named or separator_of(source)
@@ -101,6 +104,15 @@ def encoding_of(data: bytes) -> str:
     return encoding
 
 
+def check_lines(data: bytes) -> None:
+    """Raise ``ValueError`` for text that is blank, or a line of which would fill the memory."""
+    if not data.strip():
+        raise ValueError("it holds nothing but blanks")
+    for start in range(0, len(data) - LONGEST, LONGEST):
+        if not any(data.find(end, start, start + LONGEST) >= 0 for end in (b"\n", b"\r")):
+            raise ValueError(f"it has a line of more than {LONGEST >> 20} MiB; a table has a line for each row")
+
+
 def records(source: Source, separator: str, *, strict: bool = False) -> Iterator[Record]:
     """The rows of fields, without blank lines."""
     reader = csv.reader(source.lines(), delimiter=separator, skipinitialspace=True, strict=strict)
@@ -113,6 +125,8 @@ def records(source: Source, separator: str, *, strict: bool = False) -> Iterator
             raise ValueError(not_text(source)) from error
         except csv.Error as error:
             raise ValueError(f"line {reader.line_num}: {error}; is a quotation mark not closed?") from error
+        if len(fields) > MOST_FIELDS:
+            raise ValueError(f"line {reader.line_num} has {len(fields)} fields; at most {MOST_FIELDS} are read")
         if len(fields) > 1 or "".join(fields).strip():
             yield Record(reader.line_num, fields)
 

@@ -29,6 +29,8 @@ CHUNK = 1 << 20
 GIB = 1 << 30
 MOST = "BRIDLE_MOST_GIB"  # the environment variable for a content larger than this many GiB:
 MOST_GIB = 1.0
+SUSPICIOUS = 1 << 27  # bytes: what is larger, and was packed as small as this share of it, is refused as well
+MOST_RATIO = 100  # data are hardly packed that small; a file made to fill the memory is packed a thousand times
 
 Length = Callable[[bytes], int]
 
@@ -38,15 +40,19 @@ def content(path: Path, length: Length | None = None) -> bytes:
 
     ``length`` tells by the first bytes how many there should be in all; at most one byte more is then read. Raises
     ``ValueError`` for a file that is missing, unreadable, no regular file, empty, not whole gzip, or larger than
-    1 GiB; the environment variable ``BRIDLE_MOST_GIB`` allows more.
+    1 GiB, or than 128 MiB where gzip holds that in a hundredth; the environment variable ``BRIDLE_MOST_GIB`` allows
+    more.
     """
     most = most_bytes()
     check_regular(path)
     try:
         with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
             stream = unpacking(file)
-            if stream is file and length is None:
-                check_size(path, os.fstat(file.fileno()).st_size, most)  # before anything is read
+            if stream is not file and MOST not in os.environ:
+                most = min(most, max(SUSPICIOUS, MOST_RATIO * size))
+            elif stream is file and length is None:
+                check_size(path, size, most)  # before anything is read
             data = bounded(stream, most, length)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is corrupt: its gzip data cannot be unpacked ({error}); fetch it again") from error
@@ -62,9 +68,10 @@ def content(path: Path, length: Length | None = None) -> bytes:
 def check_size(path: Path, size: int, most: int) -> None:
     """Raise ``ValueError`` for more bytes than are read into memory."""
     if size > most:
+        why = "" if most >= most_bytes() else f", {MOST_RATIO} times what it is packed"
         raise ValueError(
-            f"{path} holds more than the {most / GIB:.3g} GiB that are read into memory; if that is meant, allow more "
-            f"with the environment variable {MOST}, such as {MOST}={math.ceil(most / GIB) * 8}"
+            f"{path} holds more than the {most / GIB:.3g} GiB that are read into memory{why}; if that is meant, allow "
+            f"more with the environment variable {MOST}, such as {MOST}={math.ceil(most / GIB) * 8}"
         )
 
 
