@@ -107,7 +107,7 @@ def test_what_was_packed_a_thousand_times_is_refused_early(tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b" \n\r\n\t\n" * 9, "t.csv cannot be read as a table: it holds nothing but blanks"),
+        (b" \n\r\n\t\n" * 9, "t.csv cannot be read as a table: it is blank: it has no line"),
         (b"a" * (17 << 20), "t.csv cannot be read as a table: it has a line of more than 8 MiB"),
         (b"," * 200_000 + b"\n", "t.csv cannot be read as a table: line 1 has 200001 fields; at most 100000 are read"),
     ],

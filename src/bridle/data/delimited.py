@@ -107,7 +107,7 @@ def encoding_of(data: bytes) -> str:
 def check_lines(data: bytes) -> None:
     """Raise ``ValueError`` for text that is blank, or a line of which would fill the memory."""
     if not data.strip():
-        raise ValueError("it holds nothing but blanks")
+        raise ValueError("it is blank: it has no line that names columns")
     for start in range(0, len(data) - LONGEST, LONGEST):
         if not any(data.find(end, start, start + LONGEST) >= 0 for end in (b"\n", b"\r")):
             raise ValueError(f"it has a line of more than {LONGEST >> 20} MiB; a table has a line for each row")
