@@ -74,11 +74,10 @@ def regression(z: np.ndarray, y: np.ndarray, target_scale: tuple[float, float]) 
     """Standardized predictions (rows,) and targets in their own units (rows,) -> R², RMSE, squared error."""
     mean, spread = target_scale
     target = y.astype(np.float64)
-    loss = float(np.mean((z - (target - mean) / spread) ** 2))
-    squared_error = loss * spread**2  # both are affine in z: the error in the target's units is the spread times larger
-    variance = float(np.var(target))
-    perfect = float(squared_error == 0)
-    return 1 - squared_error / variance if variance > 0 else perfect, math.sqrt(squared_error), loss
+    standardized = (target - mean) / spread
+    loss = float(np.mean((z - standardized) ** 2))
+    variance = float(np.var(standardized))  # everything is affine in z, and squares of the target could overflow
+    return 1 - loss / variance if variance > 0 else float(loss == 0), math.sqrt(loss) * spread, loss
 
 
 def dead_units(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -264,8 +264,8 @@ class Unreadable:
         ((X, WORDS, [[1, NAN], [INF, 1]], WORDS[:2]), r"x_valid must be finite .* in 2 rows \(0, 1\)"),
         ((X, WORDS, [[1, None], [1, 1]], WORDS[:2]), r"x_valid must be finite .* in 1 row \(0\)"),
         (
-            (X.astype(float) * 1e300, WORDS, X2, WORDS[:2]),
-            r"x_train must be finite in float32, .* in 6 rows \(0, 1, 2, 3, 4 and 1 more",
+            (X, WORDS, np.vstack([X2] * 3).astype(float) * 1e300, WORDS),
+            r"x_valid must be finite in float32, .* in 6 rows \(0, 1, 2, 3, 4 and 1 more",
         ),
         ((X, WORDS, X2, ["a", "d"]), "y_valid has the label 'd', which never occur in y_train"),
         ((X, [1, 2] * 3, X2, [3, 4]), "y_valid has the labels '3', '4', which never .* task='regression'"),
@@ -274,7 +274,7 @@ class Unreadable:
         ((X, ["a", None] * 3, X2, ["a"] * 2), r"y_train is missing in 3 rows \(1, 3, 5\)"),
         ((X, [0.5, NAN] * 3, X2, [0.5, 0.5]), r"y_train is missing in 3 rows \(1, 3, 5\)"),
         ((X, [0.5, 1.5] * 3, X2, [INF, 0.5]), r"y_valid is infinite in 1 row \(0\)"),
-        ((X, [0.5, 1e300] * 3, X2, [1.0, 0.5]), r"y_train in float32 is infinite in 3 rows"),
+        ((X, [0.5, 1.5] * 3, X2, [1e300, 0.5]), r"y_valid in float32 is infinite in 1 row"),
         ((X, [{}] * 6, X2, [{}] * 2), "y_train must hold numbers or words, got dict"),
         ((X, X[:, 0].astype("datetime64[D]"), X2, [1, 2]), "y_train must hold numbers or words, got datetime64"),
         (

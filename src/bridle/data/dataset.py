@@ -23,6 +23,7 @@ from bridle.data.arrays import narrowed, numeric
 from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
+from bridle.data.precision import mean_and_spread, within_reach
 from bridle.data.targets import check_task, column, encode, infer_task
 from bridle.results import SPLITS
 
@@ -34,7 +35,9 @@ class Data:
     Takes NumPy arrays, lists, pandas objects and CPU tensors. Inputs are kept as C-contiguous float32 of shape
     (rows, ...features). Labels of any kind become class ids 0 ... K - 1 (int64, shape (rows,)), named by ``classes`` in
     the order of the labels; with ``classes`` given, targets are ids or names of these. Regression targets become
-    float32 in their own units. All arrays are copied: what the caller does with theirs later changes nothing here.
+    float32 in their own units, float64 where float32 would round away what tells them apart; features of which that
+    holds are standardized first, which a note says. All arrays are copied: what the caller does with theirs later
+    changes nothing here.
 
     Columns that have names, as those of a data frame, are matched by name: those of x_valid and x_test are put in
     x_train's order. Targets with an index must have that of their inputs.
@@ -95,6 +98,7 @@ class Data:
         orders = {s: order_of(columns_of[s], columns_of["train"] or named, f"x_{s}") for s in pairs}
         xs = {split: x[:, orders[split]] if orders[split] else x for split, x in xs.items()}
         check_shapes(xs, ys)
+        xs, moved = within_reach(xs, named)
         xs = {split: narrowed(x, f"x_{split}") for split, x in xs.items()}
         task = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, task, tuple(map(str, classes)))
@@ -109,7 +113,7 @@ class Data:
             "classes": class_names,
             "features": named,
             "columns": tuple(columns),
-            "notes": (*notes, *map(reordered, filter(orders.get, orders)), *absent, *repeated),
+            "notes": (*notes, *map(reordered, filter(orders.get, orders)), *moved, *absent, *repeated),
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -140,8 +144,7 @@ class Data:
         """Mean and standard deviation (divisor n) of y_train; (0, 1) for classification."""
         if self.task == "classification":
             return 0.0, 1.0
-        y = self.y_train.astype(np.float64)
-        return float(y.mean()), float(y.std())
+        return mean_and_spread(self.y_train.astype(np.float64))
 
     def splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """``{"train": (x, y), "valid": (x, y), "test": (x, y)}``; without "test" where there is none."""

@@ -20,12 +20,13 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from bridle.data.precision import HUGE, TINY, moved, origin
+
 RARE = "(rare)"
 ENOUGH = 10  # training rows for a column of its own; see least_rows ...
 ENOUGH_SHARE = 0.01  # ... or this share of them, in a table too small for that
 MOST_CATEGORIES = 100  # of one column; the rarest beyond these are put together
 SHOWN = 5  # columns that an error names
-TINY, HUGE = 1e-100, 1e100  # half-widths of a column whose squares are safe
 MOST = 1e300  # of a value outside the training rows, which is too far away for float32
 FAR = 1e6  # times its half-width: so far from zero a column may lie
 
@@ -91,31 +92,21 @@ def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Made
     return Made(0, dropped=f"{what} in the training rows{only}")
 
 
-# Note [numbers at the ends of float64]
-# Means and variances are taken in float64. Squares of values near 1e200 overflow there, those near 1e-200 vanish, and
-# beside a mean that is a million times the spread little is left of it. Such columns, and whole numbers that float64
-# rounds, are counted from a training value and scaled by a power of two first, which is exact; standardizing undoes it.
 def steadied(part: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """The same table with such columns moved; see Note [numbers at the ends of float64]."""
-    moved = {name: moved_column(part[name], train[name]) for name in train.columns if is_numeric_dtype(train[name])}
-    return part.assign(**{name: column for name, column in moved.items() if column is not None})
+    """The same table, with extreme columns of numbers moved; see Note [numbers at the ends of float64] in precision."""
+    numbers = [name for name in train.columns if is_numeric_dtype(train[name])]
+    changed = {name: moved_column(part[name], train[name]) for name in numbers}
+    return part.assign(**{name: column for name, column in changed.items() if column is not None})
 
 
 def moved_column(column: pd.Series[Any], train: pd.Series[Any]) -> pd.Series[Any] | None:
     """The column counted from a value of ``train`` and scaled by the spread around it, or None where it may stay."""
-    if train.dtype.kind in "iu":
-        start = int(train.iloc[0])
-        return pd.Series([float(int(value) - start) for value in column], column.index)
-    values = train.dropna()
-    size = float(values.abs().max())
-    middle = float(values.sort_values().iloc[len(values) // 2])
-    halved = float((values / 2 - middle / 2).abs().max())  # a difference of halves cannot overflow
-    if halved == 0 or (TINY < halved < HUGE and size < FAR * halved):
+    values = train.dropna().to_numpy()
+    start, power = origin(values)
+    halved = 2.0**-power if values.dtype.kind == "f" else 0.0
+    if values.dtype.kind == "f" and TINY < halved < HUGE and np.abs(values).max() < FAR * halved:
         return None
-    power = -math.frexp(halved)[1]
-    with np.errstate(over="ignore"):
-        scaled = np.ldexp(column.to_numpy() / 2 - middle / 2, power)
-    return pd.Series(np.clip(scaled, -MOST, MOST), column.index)
+    return pd.Series(np.clip(moved(column.to_numpy(), start, power), -MOST, MOST), column.index)
 
 
 def describe(

@@ -206,11 +206,12 @@ def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[
 
 
 def exact(words: list[str], values: np.ndarray) -> np.ndarray | None:
-    """Whole numbers that float64 would round, as int64; None where there are none or they are too long for that."""
+    """Whole numbers that float64 would round, as integers; None where there are none or they are too long for that."""
     if not (np.abs(values) > EXACT).any():
         return None
     try:
-        return np.array([int(word) for word in words], dtype=np.int64)
+        whole = [int(word) for word in words]
+        return np.array(whole, dtype=np.int64 if min(whole) < 0 or max(whole) < 2**63 else np.uint64)
     except (ValueError, OverflowError):
         return None
 

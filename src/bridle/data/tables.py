@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pyarrow import parquet
 
 from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
@@ -96,7 +98,7 @@ def read_frame(path: Path) -> Table:
     data = content(path)
     text = not path.name.lower().endswith(".parquet")
     try:
-        frame, notes = read_delimited(data) if text else (pd.read_parquet(io.BytesIO(data)), ())
+        frame, notes = read_delimited(data) if text else (read_parquet(data), ())
     except (ValueError, OSError, Warning) as error:  # pandas' and pyarrow's errors are among these
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
     # A named index, as Parquet files can have, is a column like the others.
@@ -108,6 +110,17 @@ def read_frame(path: Path) -> Table:
     if not len(frame):
         raise ValueError(f"{path} has no rows, only the columns {', '.join(frame.columns)}")
     return Table(frame, text, notes)
+
+
+def read_parquet(data: bytes) -> pd.DataFrame:
+    """The table of a Parquet file; columns that pandas wrote as categories are some, of numbers too."""
+    table = parquet.read_table(io.BytesIO(data))
+    frame: pd.DataFrame = table.to_pandas()
+    written = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    declared = {each.get("name") for each in written.get("columns", ()) if each.get("pandas_type") == "categorical"}
+    for name in declared & set(frame.columns):
+        frame[name] = frame[name].astype("category")
+    return frame
 
 
 def read_target(table: Table, target: str | None, path: Path, task: str | None) -> Target:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bridle.data.arrays import as_array, listed, owned
+from bridle.data.precision import is_lost, is_wide
 
 TASKS = ("classification", "regression")
 
@@ -73,15 +74,20 @@ def check_task(task: str | None) -> None:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, or None to tell it by the targets, got {task!r}")
 
 
-def amounts(y: np.ndarray, name: str) -> np.ndarray:
-    """Regression targets, float32, in their own units."""
+def amounts(y: np.ndarray, name: str, kind: type[np.floating[Any]] = np.float32) -> np.ndarray:
+    """Regression targets, of type ``kind``, in their own units."""
     if y.dtype.kind not in "biuf":
         raise ValueError(
             f"{name} must hold numbers for a regression, got {text(y[0])!r}; words need task='classification'"
         )
-    numbers = owned(y, np.float32)
-    check_present(numbers, f"{name} in float32")
+    numbers = owned(y, kind)
+    check_present(numbers, f"{name} in {np.dtype(kind).name}")
     return numbers
+
+
+def precise_enough(y_train: np.ndarray) -> type[np.floating[Any]]:
+    """float32, or float64 where float32 would round away what tells the training targets apart."""
+    return np.float64 if is_wide(y_train) and is_lost(y_train.reshape(-1, 1))[0] else np.float32
 
 
 def class_names(y_train: np.ndarray) -> tuple[str, ...]:
@@ -137,7 +143,8 @@ def encode(
     if task == "regression":
         if classes:
             raise ValueError(f"a regression has no classes, got {len(classes)}; leave classes= out")
-        encoded = {split: amounts(y, f"y_{split}") for split, y in given.items()}
+        kind = precise_enough(given["train"])
+        encoded = {split: amounts(y, f"y_{split}", kind) for split, y in given.items()}
     elif classes:
         encoded = {split: given_ids(y, f"y_{split}", classes) for split, y in given.items()}
     else:
