@@ -1,8 +1,14 @@
-"""Common to all tests: the checking helpers explain themselves, timm is at hand, and torch keeps to one thread."""
+"""Common to all tests: timm is at hand, torch keeps to one thread, and small regularizers can be had with a fault."""
+
+import importlib.util
+import sys
 
 import pytest
+from small_regularizers import PLACES
 
-pytest.register_assert_rewrite("cases", "checks", "place_checks", "card_checks")
+from bridle.recipe import Regularizer
+
+pytest.register_assert_rewrite("card_checks")
 pytest_plugins = ["timm_import"]
 
 import torch  # noqa: E402  (after the line above, which must come before the helpers are imported)
@@ -28,3 +34,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 collect_ignore_glob = ["audit/corpus/*"]  # programs that the audit reads; imported, they would train
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
+    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+    def from_source(name, right="", fault=""):
+        place, source = PLACES[name]
+        assert right in source, f"{right!r} is not in the source of {name}"
+        path = tmp_path / place / f"{name.lower()}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source.replace(right, fault) if right else source)
+        spec = importlib.util.spec_from_file_location(f"planted_{name.lower()}", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    return from_source

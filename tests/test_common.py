@@ -1,16 +1,17 @@
 """Every check on every regularizer of the catalog."""
 
 import pytest
-from card_checks import CARD_CHECKS
-from cases import KINDS, settings
-from place_checks import AT_PLACE, numerical_checks
+from card_checks import FILE_CHECKS
 
 from bridle import CATALOG
+from bridle.testing import checks_of
+from bridle.testing.at_places import AT_PLACE
+from bridle.testing.cases import KINDS, settings
 
 PAIRS = [
     pytest.param(check, leaf, id=f"{name}-{check.__name__}")
     for name, leaf in CATALOG.items()
-    for check in (*numerical_checks(leaf), *CARD_CHECKS)
+    for check in (*checks_of(leaf), *FILE_CHECKS)
 ]
 
 

@@ -1,34 +1,18 @@
 """The checks check: each accepts the small regularizers and catches a fault planted in one of them."""
 
-import importlib.util
-import sys
-
 import pytest
 from card_checks import (
-    CARD_CHECKS,
-    check_bad_knobs_are_refused,
+    FILE_CHECKS,
     check_card,
-    check_example_runs,
+    check_example_shows_it,
     check_file_form,
-    check_knobs_are_described,
-    check_text_reads_back,
     check_vanilla_is_free_of_torch,
     snake_case,
 )
-from checks import (
-    EVERYWHERE,
-    check_device_is_kept,
-    check_edges_stay_finite,
-    check_inputs_are_left_alone,
-    check_never_off,
-    check_off_is_identity,
-    check_precision_is_kept,
-    check_stacked_by_vmap,
-    check_stacked_natively,
-    check_twins_agree,
-    check_vanilla_runs_without_torch,
-)
-from place_checks import (
+from small_regularizers import PLACES
+
+from bridle.testing import checks_of
+from bridle.testing.at_places import (
     AT_PLACE,
     check_add_gradient,
     check_batch_stays_a_batch,
@@ -43,11 +27,28 @@ from place_checks import (
     check_starts_agree,
     check_verdicts,
     check_weights_move_as_declared,
-    numerical_checks,
 )
-from small_regularizers import PLACES
-
-from bridle.recipe import Regularizer
+from bridle.testing.cards import (
+    CARD_CHECKS,
+    check_bad_knobs_are_refused,
+    check_conflicts_are_known,
+    check_example_runs,
+    check_knobs_are_described,
+    check_text_reads_back,
+)
+from bridle.testing.numerical import (
+    EVERYWHERE,
+    check_device_is_kept,
+    check_edges_stay_finite,
+    check_inputs_are_left_alone,
+    check_never_off,
+    check_off_is_identity,
+    check_precision_is_kept,
+    check_stacked_by_vmap,
+    check_stacked_natively,
+    check_twins_agree,
+    check_vanilla_runs_without_torch,
+)
 
 SILENT = """torch = staticmethod(cost)
 
@@ -58,12 +59,14 @@ SILENT = """torch = staticmethod(cost)
             raise ValueError("Cost: bad strength") from error
 """
 
+COSTLY = "    Conflicts:\n        Costly: refused. Keep one.\n\n"
+OTHERWISE = "torch = staticmethod(lambda w, *, strength, lr, out=None: w)"
+
 FAULTS = [
     # check, regularizer, what is right, the fault planted instead
     (check_twins_agree, "Cost", "return strength * w.square", "return strength / 2 * w.square"),
     (check_twins_agree, "Shrink", "return torch.mul(w, 1 - lr * strength", "return torch.mul(w, 1 - strength"),
     (check_twins_agree, "Gain", "+ momentum * h.sum(0) / len(h)", "+ momentum * h.sum(0) / (len(h) - 1)"),
-    (check_twins_agree, "Gain", ", (mean + momentum * (here - mean)).view_as(mean)", ","),
     (check_twins_agree, "Gain", ".view_as(mean)", ""),
     (check_twins_agree, "Tilt", '"down": -1}[way] * spread * noise)).to', '"down": 1}[way] * spread * noise)).to'),
     (
@@ -192,18 +195,32 @@ FAULTS = [
     ),
     (check_verdicts, "Enough", "score < best\n    best = torch", "score <= best\n    best = torch"),
     (check_verdicts, "Enough", "score < best\n    best = np", "np.logical_not(score >= best)\n    best = np"),
-    (check_bad_knobs_are_refused, "Cost", "torch = staticmethod(cost)", "__post_init__ = lambda self: None"),
+    (
+        check_bad_knobs_are_refused,
+        "Cost",
+        "torch = staticmethod(cost)",
+        "torch = staticmethod(cost)\n    __post_init__ = lambda self: None",
+    ),
     (check_bad_knobs_are_refused, "Cost", "torch = staticmethod(cost)", SILENT),
-    (check_text_reads_back, "Cost", "torch = staticmethod(cost)", "__repr__ = lambda self: 'Cost()'"),
-    (check_text_reads_back, "Cost", "torch = staticmethod(cost)", "to_json = lambda self: {'name': 'Cost'}"),
-    (check_knobs_are_described, "Cost", '"cost", ', '"", '),
-    (check_knobs_are_described, "Cost", "knob(0.01", "knob(-1.0"),
-    (check_knobs_are_described, "Shrink", "off=0.0", "off=-1.0"),
-    (check_knobs_are_described, "Shrink", 'knob(0.01, "share", off=0.0, open_high=True, log=True)', "0.01"),
+    (check_text_reads_back, "Cost", "    torch =", "    __repr__ = lambda self: 'Cost()'\n    torch ="),
+    (check_text_reads_back, "Cost", "    torch =", "    to_json = lambda self: {'name': 'Cost'}\n    torch ="),
+    (check_knobs_are_described, "Damp", "log=True", 'log=True, known_as=("on",)'),
+    (check_knobs_are_described, "Cost", "log=True", 'log=True, differs=("weight_decay",)'),
+    (
+        check_conflicts_are_known,
+        "Cost",
+        "    Example:",
+        "    Conflicts:\n        Costly: refused. Keep one.\n\n    Example:",
+    ),
     (check_file_form, "Cost", '"""A penalty: the sum of squares."""', ""),
     (check_file_form, "Cost", "cost_vanilla", "cost_numpy"),
-    (check_file_form, "Cost", "@dataclass", "def cost_vanilla(w): return w\n\n\n@dataclass"),
-    (check_file_form, "Shrink", "torch = staticmethod(shrink)", "torch = staticmethod(lambda w, strength, lr: w)"),
+    (check_file_form, "Cost", "@dataclass", "def cost(w, *, strength): return w\n\n\n@dataclass"),
+    (
+        check_file_form,
+        "Shrink",
+        "torch = staticmethod(shrink)",
+        "torch = staticmethod(lambda w, *, strength, lr, out=None: w)",
+    ),
     (check_vanilla_is_free_of_torch, "Cost", "cost_vanilla(w, ", "cost_vanilla(w: Tensor, "),
     (check_vanilla_is_free_of_torch, "Cost", "(w**2).sum(), 2", "float(addcmul(w, w, w).sum()), 2"),
     (check_card, "Cost", "Hurts when", "Harms when"),
@@ -211,7 +228,7 @@ FAULTS = [
     (check_card, "Cost", "https://example.org", "a library"),
     (check_card, "Cost", "Does a little.", "Does a little"),
     (check_example_runs, "Cost", "array([2., 2.])", "array([1., 1.])"),
-    (check_example_runs, "Cost", "        >>> Cost.vanilla(np.ones(2), strength=1.0)[1]\n", ""),
+    (check_example_shows_it, "Cost", "        >>> Cost.vanilla(np.ones(2), strength=1.0)[1]\n", ""),
 ]
 
 BREAKDOWNS = [
@@ -236,30 +253,10 @@ BREAKDOWNS = [
 ]
 
 
-@pytest.fixture
-def load(tmp_path, monkeypatch):
-    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
-    def from_source(name, right="", fault=""):
-        place, source = PLACES[name]
-        assert right in source, f"{right!r} is not in the source of {name}"
-        path = tmp_path / place / f"{name.lower()}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(source.replace(right, fault) if right else source)
-        spec = importlib.util.spec_from_file_location(f"planted_{name.lower()}", path)
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        return getattr(module, name)
-
-    return from_source
-
-
 @pytest.mark.parametrize("name", PLACES)
 def test_a_regularizer_without_fault_passes_every_check(load, name):
     leaf = load(name)
-    for check in (*numerical_checks(leaf), *CARD_CHECKS):
+    for check in (*checks_of(leaf), *FILE_CHECKS):
         check(leaf)
 
 
@@ -283,7 +280,7 @@ def test_a_check_runs_into_the_fault_planted_for_it(load, check, name, right, fa
 
 def test_every_check_has_a_fault_that_it_catches():
     of_places = {check for checks in AT_PLACE.values() for check in checks}
-    checks = {*EVERYWHERE, *of_places, *CARD_CHECKS, check_off_is_identity, check_never_off}
+    checks = {*EVERYWHERE, *of_places, *CARD_CHECKS, *FILE_CHECKS, check_off_is_identity, check_never_off}
     assert checks == {fault[0] for fault in (*FAULTS, *BREAKDOWNS)}
 
 

@@ -13,6 +13,7 @@ from bridle import CATALOG, EMA, L2, SWA, BatchNorm, Dropout, EarlyStopping, Gen
 from bridle.card import card_of
 from bridle.forms import LONGEST_SHOWN
 from bridle.knobs import knob, knobs
+from bridle.places import Weight
 from bridle.recipe import PLACES, Regularizer, from_json
 from bridle.schedules import after, cosine, flat_cosine, linear, until
 
@@ -146,10 +147,15 @@ def test_whatever_may_be_meant_by_a_recipe_is_taken():
     assert Recipe.of((D + P + W).to_json()) == D + P + W
 
 
-@pytest.mark.parametrize("recipe", [3, [D, 3], {D}, Dropout, 0.5, b"Dropout"], ids=str)
+@pytest.mark.parametrize("recipe", [3, [D, 3], {D}, dict, 0.5, b"Dropout"], ids=str)
 def test_what_cannot_be_meant_by_a_recipe_gets_a_sentence(recipe):
-    with pytest.raises(ValueError, match=r"a recipe is text such as .* got (int|set|ABCMeta|float|bytes)"):
+    with pytest.raises(ValueError, match=r"a recipe is text such as .* got (int|set|type|float|bytes)"):
         Recipe.of(recipe)
+
+
+def test_a_class_in_place_of_a_regularizer_gets_what_to_write():
+    with pytest.raises(ValueError, match=r"Dropout is the class; a recipe takes a regularizer: Dropout\(\)"):
+        Recipe.of([Dropout])
 
 
 @pytest.mark.parametrize(
@@ -381,8 +387,11 @@ def test_a_limit_may_be_infinite_in_every_form(monkeypatch):
     monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
 
     @dataclass(frozen=True, repr=False)
-    class Fence(WeightDecay):
+    class Fence(Weight):
+        strength: float = knob(0.01, "how much", off=0.0)
         limit: float = knob(1.0, "how far", off=math.inf)
+        vanilla = staticmethod(lambda w, *, strength, limit: w)
+        torch = staticmethod(lambda w, *, strength, limit, out=None: w)
 
     for limit in (math.inf, after(0.5, 3.0), until(0.5, math.inf), {"0": math.inf, "*": until(0.5)}):
         recipe = Recipe((Fence(limit=limit),))

@@ -195,6 +195,8 @@ __all__ = ["__version__", *HOME]  # noqa: PLE0604  (the table above is the list)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":  # a module that is a public name itself
+        return import_module("bridle.testing")
     if name not in HOME:
         raise AttributeError(f"module 'bridle' has no attribute {name!r}{likely(name)}")
     return getattr(import_module(f"bridle.{HOME[name]}"), name)

@@ -6,6 +6,7 @@ Validation, the command line, ``bridle explain``, the tuner and the tests all re
 from __future__ import annotations
 
 import dataclasses
+from abc import ABCMeta
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -139,8 +140,48 @@ def knobs(owner: Any) -> tuple[Knob, ...]:
 def declared(leaf: type) -> tuple[Knob, ...]:
     """The knobs of a class."""
     fields = [field for field in dataclasses.fields(leaf) if "knob" in field.metadata]
-    found = [dataclasses.replace(field.metadata["knob"], name=field.name) for field in fields]
+    found = [named(field, field.name) for field in fields]
     return tuple(sorted(found, key=lambda each: not each.is_number))
+
+
+def named(field: dataclasses.Field[Any], name: str) -> Knob:
+    """The knob that a field declares; a field learns its name only when its class is finished."""
+    declared: Knob = field.metadata["knob"]
+    return dataclasses.replace(declared, name=name)
+
+
+def check_declared(declared: Knob) -> None:
+    """``ValueError`` for a knob that contradicts itself."""
+    what = f"the knob {declared.name}"
+    for name in ("choices", "known_as", "differs"):
+        words = getattr(declared, name)
+        if not (isinstance(words, tuple) and all(isinstance(each, str) for each in words)):
+            raise ValueError(f"{what}: {name} is a tuple of words, got {words!r}")
+    if not (isinstance(declared.meaning, str) and declared.meaning):
+        raise ValueError(f"{what} has no meaning; say in a few words what the knob is")
+    if not declared.admits(declared.default):
+        raise ValueError(f"{what}: its default is not among its values {declared.range}, got {declared.default!r}")
+    if declared.off is not None and not declared.admits(declared.off):
+        raise ValueError(f"{what}: what switches it off is not among its values {declared.range}, got {declared.off!r}")
+
+
+class Body(dict[str, Any]):
+    """The body of a class, in which no knob may be declared twice: Python would keep the second and say nothing."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        held = self.get(name)
+        if isinstance(held, dataclasses.Field) and "knob" in held.metadata:
+            raise ValueError(f"{self.get('__qualname__')}: the knob {name} is declared twice")
+        super().__setitem__(name, value)
+
+
+class DeclaresKnobs(ABCMeta):
+    """What a regularizer's class is made by."""
+
+    @classmethod
+    def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: Any) -> Body:
+        del name, bases, options
+        return Body()
 
 
 def check(owner: Any) -> None:

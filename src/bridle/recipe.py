@@ -22,19 +22,21 @@ from __future__ import annotations
 import itertools
 import json
 import tomllib
+from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
 from bridle.files import read_whole, write_whole
-from bridle.forms import Term, json_number, names_in, plain, shortened, strength, terms, toml_table
-from bridle.knobs import check, knobs, parts
+from bridle.forms import Term, json_number, names_in, nearest, plain, shortened, strength, terms, toml_table
+from bridle.knobs import DeclaresKnobs, check, knobs, parts
 from bridle.naming import check_names, meant
 from bridle.schedules import LAST, SCHEDULES, Schedule
 
 NONE = "none"
+CATALOG_HOME = "bridle.regularizers."
 LONGEST_LINE = 100  # of Python that is printed
 
 # Note [the order of a recipe]
@@ -44,7 +46,7 @@ PLACES = ("batch", "layer", "loss", "gradient", "weight", "average", "stop")
 
 
 @dataclass(frozen=True, repr=False)
-class Regularizer:
+class Regularizer(metaclass=DeclaresKnobs):
     """What every regularizer has: checked knobs, ``+``, a repr that reads back, and a JSON form.
 
     The leaves are found by name when a recipe is parsed, a user's own among them.
@@ -56,12 +58,16 @@ class Regularizer:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "place" not in vars(cls):  # the abstract bases are those that say their place
+        if "place" in vars(cls) and cls.place not in ("", *PLACES):
+            raise ValueError(f"{cls.__name__}: there is no place {cls.place!r}{nearest(str(cls.place), list(PLACES))}")
+        if "place" not in vars(cls) and ABC not in cls.__bases__:  # the others are bases
+            check_is_only(cls)
             Regularizer.leaves[cls.__name__] = cls
 
     def __new__(cls, *values: Any, **settings: Any) -> Self:
         """Refuse a knob that there is not, with what it is called here, before Python does without."""
         del values
+        check_decorated(cls)
         check_names(cls, settings)
         return super().__new__(cls)
 
@@ -108,6 +114,24 @@ class Regularizer:
     def plain(self, number: Callable[[float], Any]) -> dict[str, Any]:
         """The name and all knobs as dictionaries, words and numbers, each of these in the form that is asked for."""
         return {"name": type(self).__name__, **{k.name: plain(getattr(self, k.name), number) for k in knobs(self)}}
+
+
+def check_is_only(leaf: type[Regularizer]) -> None:
+    """``ValueError`` for the name of a regularizer of the catalog: texts would mean another one from now on."""
+    known = Regularizer.leaves.get(leaf.__name__)
+    homes = {each.__module__ for each in (known, leaf) if each}
+    if len(homes) > 1 and any(home.startswith(CATALOG_HOME) for home in homes):
+        where = " and ".join(sorted(homes))
+        raise ValueError(f"there are two regularizers called {leaf.__name__}, of {where}; give yours another name")
+
+
+def check_decorated(leaf: type[Regularizer]) -> None:
+    """``ValueError`` where the knobs of a class are still only declared."""
+    waiting = [name for name, value in vars(leaf).items() if isinstance(value, Field)]
+    if waiting:
+        raise ValueError(
+            f"{leaf.__name__} has no {waiting[0]} yet; write @dataclass(frozen=True, repr=False) above the class"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -212,7 +236,7 @@ class Recipe:
         imports: dict[str, list[str]] = {}
         for name in sorted(names_in(text)):
             home = homes.get(name, "bridle")
-            public = "bridle" if home.startswith("bridle.regularizers.") else home
+            public = "bridle" if home.startswith(CATALOG_HOME) else home
             imports.setdefault(public, []).append(name)
         lines = [f"from {home} import {', '.join(names)}\n" for home, names in sorted(imports.items())]
         return f"{''.join(lines)}\nrecipe = {text}\n"
@@ -255,6 +279,8 @@ class Recipe:
             return cls((from_json(recipe),))
         if isinstance(recipe, list | tuple):
             return cls(tuple(unit for each in recipe for unit in cls.of(each)))
+        if isinstance(recipe, type) and issubclass(recipe, Regularizer):
+            raise ValueError(f"{recipe.__name__} is the class; a recipe takes a regularizer: {recipe.__name__}()")
         raise ValueError(
             f"a recipe is text such as 'Dropout(rate=0.2)', a regularizer, a sum or list of regularizers, or None, "
             f"got {type(recipe).__name__}"

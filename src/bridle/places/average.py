@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from bridle.places.declare import Placed
+from bridle.places.signatures import Form
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,6 +23,11 @@ class Average(Placed, ABC):
     """
 
     place: ClassVar[str] = "average"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "a w", results=2),
+        Form("torch", "a w", results=2),
+    )
+    tells: ClassVar[tuple[str, ...]] = ("step", "steps")
     told: ClassVar[tuple[str, ...]] = ("step", "steps")
     moves_weights: ClassVar[bool] = False  # whether it returns another w than it was given
     reestimates: ClassVar[bool] = False  # whether the running statistics are measured anew for the averaged weights
@@ -38,6 +44,10 @@ class Ensemble(Placed, ABC):
     """
 
     place: ClassVar[str] = "average"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "z", results=1, told=False),
+        Form("torch", "z", results=1, told=False),
+    )
     torch: ClassVar[Callable[..., Tensor]]
 
     @abstractmethod

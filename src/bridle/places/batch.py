@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from bridle.places.declare import Placed
+from bridle.places.signatures import Form
+
+Asked = Literal["slope", "prediction"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,5 +27,12 @@ class Batch(Placed, ABC):
     """
 
     place: ClassVar[str] = "batch"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "x y *noise *asks", results=2),
+        Form("torch", "x y *noise *asks", results=2),
+    )
+    asks: ClassVar[tuple[Asked, ...]] = ()
+    answers: ClassVar[tuple[str, ...]] = get_args(Asked)
+    tells: ClassVar[tuple[str, ...]] = ("layout",)
     classes_only: ClassVar[bool] = False  # whether targets must be probabilities of classes
     images_only: ClassVar[bool] = False  # whether rows must be images

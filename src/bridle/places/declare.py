@@ -1,13 +1,17 @@
-"""What regularizers of every place declare: the noise that they draw, and the parameters that they act on."""
+"""What regularizers of every place declare, and the parameters that they act on."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
+from bridle.places.definition import check_definition
+from bridle.places.draw import Draw
+from bridle.places.signatures import Form
 from bridle.recipe import Regularizer
 
 MATRICES, EVERYTHING, BIASES = "matrices", "all", "biases"
@@ -22,48 +26,22 @@ AT = (
     "a layer type such as Conv2d, or a name pattern"
 )
 
-
-STREAMS = 2**36  # more than there are spots in any network
-
-
-class Draw(NamedTuple):
-    """One array of noise that a formula takes, drawn anew for every step.
-
-    ``kind`` is "uniform" (in [0, 1), in steps of 1/65536) or "normal" (mean 0, deviation 1). ``each`` says what shares
-    a draw: "value" (every number of the subject has its own), "channel" (one for each example and channel), "row" (one
-    for each example), "batch" (one for all). The array has the subject's axes, of length 1 where a draw is shared.
-    """
-
-    kind: str = "uniform"
-    each: str = "value"
-
-    def shape(self, subject: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the noise for a subject (of one variant) of this shape.
-
-        >>> Draw("uniform", "channel").shape((8, 3, 5, 5)), Draw("normal", "row").shape((8, 20))
-        ((8, 3, 1, 1), (8, 1))
-        """
-        own = {"value": len(subject), "channel": 2, "row": 1, "batch": 0}[self.each]
-        return tuple(length if axis < own else 1 for axis, length in enumerate(subject))
-
-    def stream(self, spot: int) -> int:
-        """The stream of random numbers that this draw takes at a spot.
-
-        Recipes compared under one seed share a spot's stream, whatever they make of its numbers; draws of another
-        length have one of their own, so that no recipe moves the numbers of another.
-        """
-        return spot + STREAMS * ("value", "channel", "row", "batch").index(self.each)
-
-
 # Where a parameter or state begins: a number, or a function of the weight (both NumPy's and torch's) for weight layers.
 Start = float | Callable[[Any], Any]
 
 
 @dataclass(frozen=True, repr=False)
 class Placed(Regularizer):
-    """What every place's base declares, with the defaults that most regularizers keep (Note [the formulas])."""
+    """What every place's base declares, with the defaults that most regularizers keep (Note [the formulas]).
+
+    A class is checked when it is defined: ``ValueError`` for a word that its place does not know, and for a formula
+    that cannot take what its place gives.
+    """
 
     place: ClassVar[str] = ""
+    forms: ClassVar[tuple[Form, ...]] = ()  # how the place calls the formulas
+    answers: ClassVar[tuple[str, ...]] = ()  # what a class may ask for
+    tells: ClassVar[tuple[str, ...]] = ()  # what it may be told, besides its own words
     noise: ClassVar[tuple[Draw, ...]] = ()
     asks: ClassVar[tuple[str, ...]] = ()
     told: ClassVar[tuple[str, ...]] = ()
@@ -71,6 +49,11 @@ class Placed(Regularizer):
     state: ClassVar[dict[str, Any]] = {}  # carried from step to step: name and initial value
     vanilla: ClassVar[Callable[..., Any]]
     torch: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls) -> None:
+        if ABC not in cls.__bases__:  # a leaf, which is known by its name only if it is in order
+            check_definition(cls, Placed)
+        super().__init_subclass__()
 
     def keywords(self, *where: str, passed: float = 0.0) -> dict[str, Any]:
         """The knobs as a formula takes them at a spot and a moment (see ``numbers``), and the words it is told."""

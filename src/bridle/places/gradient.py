@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 from torch import Tensor
 
 from bridle.knobs import knob
 from bridle.places.declare import EVERYTHING, ON, Placed
+from bridle.places.signatures import Form
+
+Asked = Literal["weight", "norm"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,6 +27,13 @@ class Gradient(Placed, ABC):
     """
 
     place: ClassVar[str] = "gradient"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "g *noise *asks", results=1),
+        Form("torch", "g *noise *asks", results=1, out=True),
+    )
+    asks: ClassVar[tuple[Asked, ...]] = ()
+    answers: ClassVar[tuple[str, ...]] = get_args(Asked)
+    tells: ClassVar[tuple[str, ...]] = ("step",)
     _: KW_ONLY
     on: str = knob(EVERYTHING, ON)
     matrix: ClassVar[bool] = False
@@ -43,6 +53,11 @@ class Ascent(Placed, ABC):
     """
 
     place: ClassVar[str] = "gradient"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "w g norm", results=1),
+        Form("torch", "w g norm", results=1),
+        Form("measure", "w g", results=1),
+    )
     _: KW_ONLY
     on: str = knob(EVERYTHING, ON)
     torch: ClassVar[Callable[..., Tensor]]

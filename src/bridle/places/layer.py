@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bridle.knobs import knob
 from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Placed
+from bridle.places.signatures import Form
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,6 +30,11 @@ class Layer(Placed, ABC):
     """
 
     place: ClassVar[str] = "layer"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "h *noise *parameters *state", results=2, keeps=True),
+        Form("torch", "h *noise *parameters *state", results=1, keeps=True),
+        Form("evaluate", "h *parameters *state", results=1),
+    )
     _: KW_ONLY
     at: str = knob(HIDDEN, AT)
     maps: ClassVar[bool] = False
@@ -65,6 +71,11 @@ class WeightLayer(Placed, ABC):
     """
 
     place: ClassVar[str] = "layer"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "w *noise *parameters *state", results=2, keeps=True),
+        Form("torch", "w *noise *parameters *state", results=1, keeps=True),
+        Form("evaluate", "w *parameters *state", results=1),
+    )
     _: KW_ONLY
     on: str = knob(MATRICES, ON)
     torch: ClassVar[Callable[..., tuple[Tensor, ...]]]

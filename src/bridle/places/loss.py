@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from bridle.knobs import knob
 from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Placed
+from bridle.places.signatures import Form
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +29,13 @@ class Loss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "w *asks *state", results=2, keeps=True),
+        Form("torch", "w *asks *state", results=1, keeps=True),
+        Form("add_gradient", "g w *asks *state", results=1, keeps=True, out=True),
+    )
+    asks: ClassVar[tuple[Literal["initial"], ...]] = ()
+    answers: ClassVar[tuple[str, ...]] = ("initial",)
     _: KW_ONLY
     on: str = knob(MATRICES, ON)
     matrix: ClassVar[bool] = False
@@ -44,6 +52,10 @@ class ActivityLoss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "h", results=2),
+        Form("torch", "h", results=1),
+    )
     _: KW_ONLY
     at: str = knob(HIDDEN, AT)
     torch: ClassVar[Callable[..., Tensor]]
@@ -57,6 +69,10 @@ class OutputLoss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "z", results=2),
+        Form("torch", "z", results=1),
+    )
     classes_only: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]
 
@@ -79,9 +95,22 @@ class PassLoss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "z other", results=3),
+        Form("torch", "z other", results=1),
+        Form("move", "x *moved", results=1),
+        Form("probe", "x *noise", results=1),
+    )
+    asks: ClassVar[tuple[Literal["slope"], ...]] = ()
+    answers: ClassVar[tuple[str, ...]] = ("slope",)
     classes_only: ClassVar[bool] = False
     fresh_noise: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]
+
+    def __init_subclass__(cls) -> None:
+        if "slope" in cls.asks and cls.probe is PassLoss.probe:
+            raise ValueError(f"{cls.__name__}: probe is missing; it says where the slope is taken that is asked for")
+        super().__init_subclass__()
 
     @staticmethod
     def move(x: Any, *arrays: Any, **numbers: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bridle.places.declare import Draw, Placed
+from bridle.places.declare import Placed
+from bridle.places.draw import Draw
 from bridle.places.layer import Layer, WeightLayer
 from bridle.schedules import LAST, PerLayer, Schedule
 

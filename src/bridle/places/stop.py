@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from bridle.places.declare import Placed
+from bridle.places.signatures import Form
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,4 +24,8 @@ class Stop(Placed, ABC):
     """
 
     place: ClassVar[str] = "stop"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "score *state", results=2, keeps=True),
+        Form("torch", "score *state", results=2, keeps=True),
+    )
     torch: ClassVar[Callable[..., tuple[Tensor, ...]]]

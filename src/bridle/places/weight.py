@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from bridle.knobs import knob
 from bridle.places.declare import MATRICES, ON, Placed
+from bridle.places.signatures import Form
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +26,13 @@ class Weight(Placed, ABC):
     """
 
     place: ClassVar[str] = "weight"
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form("vanilla", "w *noise *asks", results=1),
+        Form("torch", "w *noise *asks", results=1, out=True),
+    )
+    asks: ClassVar[tuple[Literal["fan_in"], ...]] = ()
+    answers: ClassVar[tuple[str, ...]] = ("fan_in",)
+    tells: ClassVar[tuple[str, ...]] = ("lr", "peak", "step", "steps")
     _: KW_ONLY
     on: str = knob(MATRICES, ON)
     after_update: ClassVar[bool] = False

@@ -69,6 +69,6 @@ class FGSM(Batch):
 
     known_as = ("FastGradientSign", "AdversarialTraining")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"),)
-    asks: ClassVar[tuple[str, ...]] = ("slope",)
+    asks = ("slope",)
     vanilla = staticmethod(fgsm_vanilla)
     torch = staticmethod(fgsm)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -72,6 +71,6 @@ class ClipNorm(Gradient):
     )
 
     known_as = ("GradientClipping", "clip_grad_norm_")
-    asks: ClassVar[tuple[str, ...]] = ("norm",)
+    asks = ("norm",)
     vanilla = staticmethod(clip_norm_vanilla)
     torch = staticmethod(clip_norm)

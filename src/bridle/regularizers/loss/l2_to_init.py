@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, addcmul
@@ -77,7 +76,7 @@ class L2ToInit(Loss):
     )
 
     known_as = ("L2SP", "L2Init")
-    asks: ClassVar[tuple[str, ...]] = ("initial",)
+    asks = ("initial",)
     vanilla = staticmethod(l2_to_init_vanilla)
     torch = staticmethod(l2_to_init)
     add_gradient = staticmethod(add_l2_to_init_gradient)

@@ -95,7 +95,7 @@ class VAT(PassLoss):
     known_as = ("VirtualAdversarialTraining",)
     classes_only: ClassVar[bool] = True
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    asks: ClassVar[tuple[str, ...]] = ("slope",)
+    asks = ("slope",)
     vanilla = staticmethod(vat_vanilla)
     torch = staticmethod(vat)
 

@@ -104,7 +104,7 @@ class ShrinkPerturb(Weight):
 
     known_as = ("ShrinkAndPerturb",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    asks: ClassVar[tuple[str, ...]] = ("fan_in",)
+    asks = ("fan_in",)
     told: ClassVar[tuple[str, ...]] = ("step", "steps")
     vanilla = staticmethod(shrink_perturb_vanilla)
     torch = staticmethod(shrink_perturb)

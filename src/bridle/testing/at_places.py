@@ -1,4 +1,4 @@
-"""The numerical checks that belong to some places, gradients above all; ``test_meta.py`` shows that each can fail."""
+"""The numerical checks that belong to some places, gradients above all."""
 
 from __future__ import annotations
 
@@ -8,39 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from cases import (
-    EDGES,
-    ROWS,
-    SEEDS,
-    STEPS,
-    Case,
-    Inputs,
-    Leaf,
-    add_gradient,
-    arrays,
-    as_stored,
-    call_torch,
-    call_vanilla,
-    call_with,
-    grid_knobs,
-    run_noise,
-    second_pass,
-    stacked,
-    tensors,
-    words,
-)
-from checks import (
-    EVERYWHERE,
-    Check,
-    check_never_off,
-    check_off_is_identity,
-    gradients_of,
-    identical,
-    in_every_case,
-    learned,
-    result_gradient,
-    same,
-)
 from torch import Tensor, nn
 
 from bridle.knobs import knobs
@@ -61,6 +28,40 @@ from bridle.places import (
 )
 from bridle.places.module import LayerModule
 from bridle.places.module import drawn as torch_noise
+from bridle.testing.cases import (
+    EDGES,
+    ROWS,
+    SEEDS,
+    STEPS,
+    Case,
+    Inputs,
+    Leaf,
+    add_gradient,
+    arrays,
+    as_stored,
+    call_torch,
+    call_vanilla,
+    call_with,
+    grid_knobs,
+    run_noise,
+    second_pass,
+    stacked,
+    tensors,
+    words,
+)
+from bridle.testing.numerical import (
+    EVERYWHERE,
+    Check,
+    check_never_off,
+    check_off_is_identity,
+    gradients_of,
+    holds,
+    identical,
+    in_every_case,
+    learned,
+    result_gradient,
+    same,
+)
 
 WAYS, STEP = 3, 1e-6  # the directions in which small steps are taken, for each argument, and their size
 SCORES = (0.9, 0.7, 0.5, 0.3, 0.1, 0.1, math.nan, math.inf, *[0.5] * 30)  # better, alike, gone astray, worse
@@ -85,14 +86,14 @@ def check_hand_gradient(case: Case) -> None:
     for seed, unit in enumerate(case.units):
         inputs, what = arrays(case, unit, seed), case.named(unit)
         g = result_gradient(case, unit, inputs)
-        by_hand, by_torch = call_vanilla(case, unit, inputs).backward(g), autograd(case, unit, inputs, g)
+        by_hand, by_torch = call_vanilla(case, unit, inputs).gradients(g), autograd(case, unit, inputs, g)
         places = [*inputs.subjects, *inputs.parameters]
-        assert len(by_hand) == len(places), f"{what}: a gradient for each subject and each parameter"
+        holds(len(by_hand) == len(places), f"{what}: a gradient for each subject and each parameter")
         for number, (hand, auto) in enumerate(zip(by_hand, by_torch, strict=True)):
-            assert np.shape(hand) == places[number].shape, f"{what}: argument {number} has a gradient {np.shape(hand)}"
+            holds(np.shape(hand) == places[number].shape, f"{what}: argument {number} has a gradient {np.shape(hand)}")
             same(hand, 0.0 if auto is None else auto, atol=1e-12, what=f"{what}: argument {number}, by autograd")
         moving = [number for number, auto in enumerate(by_torch) if auto is not None]
-        assert len(moving) >= len(places) - (case.kind is PassLoss), f"{what}: autograd is cut off"
+        holds(len(moving) >= len(places) - (case.kind is PassLoss), f"{what}: autograd is cut off")
         gradient_is_that_of_small_steps(case, unit, at_rest(case, unit, inputs), g, moving)
 
 
@@ -107,7 +108,7 @@ def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
 def gradient_is_that_of_small_steps(case: Case, unit: Any, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
     """What the gradient by hand says of some directions is what happens there."""
     random = np.random.default_rng(4)
-    by_hand = call_vanilla(case, unit, inputs).backward(g)
+    by_hand = call_vanilla(case, unit, inputs).gradients(g)
     for number in moving:
         for way in random.normal(size=(WAYS, *by_hand[number].shape)):
             ends = []
@@ -191,12 +192,13 @@ def check_module_agrees(case: Case) -> None:
                 module.eval()(h).detach(), as_before(case.leaf, evaluated, h), atol=1e-12, what=f"{what} in evaluation"
             )
             if isinstance(module, LayerModule) or not case.leaf.noise:
-                torch.manual_seed(6)
                 seen = seen_by(case.leaf, h)
-                noise = [torch_noise(draw, seen) for draw in case.leaf.noise]
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(6)
+                    noise = [torch_noise(draw, seen) for draw in case.leaf.noise]
+                    torch.manual_seed(6)
+                    trained = module.train()(h).detach()
                 out, *state = call_torch(case, unit, inputs._replace(subjects=[seen], noise=noise))
-                torch.manual_seed(6)
-                trained = module.train()(h).detach()
                 same(trained, as_before(case.leaf, out, h), atol=1e-12, what=f"{what} in training")
                 kept = dict(module.named_buffers())
                 for name, value in zip(case.leaf.state, state, strict=True):
@@ -206,8 +208,8 @@ def check_module_agrees(case: Case) -> None:
 def take_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
     """Put parameters and state into a module."""
     parameters, buffers = dict(module.named_parameters()), dict(module.named_buffers())
-    assert set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters"
-    assert set(case.leaf.state) <= set(buffers), f"{case.leaf.__name__}: names of the module's state"
+    holds(set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters")
+    holds(set(case.leaf.state) <= set(buffers), f"{case.leaf.__name__}: names of the module's state")
     names = (*case.leaf.parameters, *case.leaf.state)
     values = zip(names, (*inputs.parameters, *inputs.state), strict=True)
     module.load_state_dict({name: value.flatten() for name, value in values}, strict=False)
@@ -223,7 +225,7 @@ def check_starts_agree(case: Case) -> None:
             together = torch.func.vmap(start)(torch.from_numpy(weights))
             for number, w in enumerate(weights):
                 what, begun = f"{case.leaf.__name__}.{name} of {case.matrix}", start(w)
-                assert np.isfinite(begun).all(), f"{what} is not finite"
+                holds(np.isfinite(begun).all(), f"{what} is not finite")
                 same(start(torch.from_numpy(w)), begun, what=what)
                 same(together[number], begun, what=f"{what} under vmap")
 
@@ -234,7 +236,8 @@ def check_add_gradient(case: Case) -> None:
     for unit in case.units:
         inputs = arrays(case, unit)
         g = np.random.default_rng(8).normal(size=case.shapes[0])
-        expected = autograd(case, unit, inputs, np.ones(()))[0] + g
+        slope = autograd(case, unit, inputs, np.ones(()))[0]
+        expected = g if slope is None else slope + g
         added, *state = add_gradient(case, case.numbers(unit), torch.from_numpy(g), tensors(inputs))
         same(added, expected, what=case.named(unit))
         for ours, one in zip(state, call_torch(case, unit, tensors(inputs))[1:], strict=True):
@@ -265,7 +268,7 @@ def written(case: Case, numbers: dict[str, Any], given: Inputs, what: str) -> No
     expected, target = call(changed), torch.full_like(first, torch.nan)
     for out in (target, changed):
         returned = call(changed, out=out)
-        assert returned is out, f"{what}: with out= it returns something else"
+        holds(returned is out, f"{what}: with out= it returns something else")
         identical(out, expected, f"{what} with out=")
 
 
@@ -273,9 +276,9 @@ def written(case: Case, numbers: dict[str, Any], given: Inputs, what: str) -> No
 def check_second_pass(case: Case) -> None:
     """``move`` and ``probe`` give the same for NumPy, tensors and stacks, and finite where there is no slope."""
     if case.leaf.fresh_noise:
-        assert case.leaf.move is PassLoss.move, f"{case.leaf.__name__}: under fresh noise the batch stays"
+        holds(case.leaf.move is PassLoss.move, f"{case.leaf.__name__}: under fresh noise the batch stays")
         return
-    assert case.leaf.move is not PassLoss.move, f"{case.leaf.__name__}: the second pass is the first once more"
+    holds(case.leaf.move is not PassLoss.move, f"{case.leaf.__name__}: the second pass is the first once more")
     x, beside = second_pass(case)
     passes_agree(case, "move", x, beside)
     if "slope" in case.leaf.asks:
@@ -293,11 +296,11 @@ def passes_agree(case: Case, form: str, x: np.ndarray, beside: list[np.ndarray])
     for variant, unit in enumerate(units):
         move, what = functools.partial(getattr(unit, form), **case.numbers(unit)), f"{case.named(unit)}: {form}"
         moved = move(*given)
-        assert np.isfinite(moved).all(), f"{what} is not finite"
+        holds(np.isfinite(moved).all(), f"{what} is not finite")
         same(move(*map(torch.from_numpy, given)), moved, what=what)
         same(together[0, variant], moved, what=f"{what}, stacked")
-        assert move(*(each.astype(np.float32) for each in given)).dtype == np.float32, f"{what} in float32"
-    assert [each.tobytes() for each in given] == before, f"{case.leaf.__name__}: {form} changes its input"
+        holds(move(*(each.astype(np.float32) for each in given)).dtype == np.float32, f"{what} in float32")
+    holds([each.tobytes() for each in given] == before, f"{case.leaf.__name__}: {form} changes its input")
 
 
 @in_every_case
@@ -310,7 +313,7 @@ def check_measure_agrees(case: Case) -> None:
         for variant, unit in enumerate(units):
             inputs, numbers = alone[seed][variant], case.numbers(unit)
             measured = unit.measure(*inputs.subjects, **numbers)
-            assert measured.shape == case.shapes[0], f"{case.named(unit)}: measure gives {measured.shape}"
+            holds(measured.shape == case.shapes[0], f"{case.named(unit)}: measure gives {measured.shape}")
             same(unit.measure(*tensors(inputs).subjects, **numbers), measured, what=f"{case.named(unit)}: measure")
             same(together[seed, variant], measured, what=f"{case.named(unit)}: measure, stacked")
 
@@ -322,10 +325,10 @@ def check_batch_stays_a_batch(case: Case) -> None:
         inputs = arrays(case, unit, seed)
         for form in (call_vanilla(case, unit, inputs).results, call_torch(case, unit, tensors(inputs))):
             x, y = map(np.asarray, form)
-            assert (x.shape, y.shape) == case.shapes, f"{case.named(unit)}: a batch of {x.shape} and {y.shape}"
+            holds((x.shape, y.shape) == case.shapes, f"{case.named(unit)}: a batch of {x.shape} and {y.shape}")
             if y.shape[1] > 1:
                 same(y.sum(1), np.ones(ROWS), what=f"{case.named(unit)}: probabilities of a row")
-                assert y.min() >= 0, f"{case.named(unit)}: a probability of {y.min()}"
+                holds(y.min() >= 0, f"{case.named(unit)}: a probability of {y.min()}")
 
 
 @in_every_case
@@ -347,10 +350,10 @@ def check_copies_are_taken(case: Case) -> None:
     for unit in case.units:
         for steps in (1, 7, STEPS):
             taken = [unit.takes(step, steps) for step in range(steps)]
-            assert any(taken), f"{unit} takes no copy in {steps} steps"
+            holds(any(taken), f"{unit} takes no copy in {steps} steps")
             for step in range(steps):
                 within, length = unit.warped(step, steps)
-                assert 0 <= within < length <= steps, f"{unit}: step {step} of {steps} is told {within} of {length}"
+                holds(0 <= within < length <= steps, f"{unit}: step {step} of {steps} is told {within} of {length}")
         (z,) = arrays(case, unit).all
         alike = np.broadcast_to(z[:1], z.shape)
         predicted = call_torch(case, unit, Inputs([torch.tensor(alike)], [], [], [], []))[0]
@@ -368,12 +371,12 @@ def check_verdicts(case: Case) -> None:
     """
     for unit in case.units:
         improved, _ = verdicts(case, unit)
-        assert improved[0], f"{unit}: the first epoch is the best so far"
-        assert not improved[NAN_AT], f"{unit}: a score that is not a number is no improvement"
+        holds(improved[0], f"{unit}: the first epoch is the best so far")
+        holds(not improved[NAN_AT], f"{unit}: a score that is not a number is no improvement")
     for declared in knobs(case.leaf):
         if declared.off is not None:
             unit = case.leaf(**{**case.words, declared.name: declared.off})
-            assert not any(verdicts(case, unit)[1]), f"{unit} stops"
+            holds(not any(verdicts(case, unit)[1]), f"{unit} stops")
 
 
 def verdicts(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
@@ -386,7 +389,7 @@ def verdicts(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
         improved, stop, *ours = unit.vanilla(score, *ours, **numbers, **case.told)
         results = case.leaf.torch(torch.tensor(score, dtype=torch.float64), *theirs, **numbers, **case.told)
         same(torch.stack(results), [float(each) for each in (improved, stop, *ours)], what=f"{unit} at {score}")
-        assert {float(improved), float(stop)} <= {0.0, 1.0}, f"{unit}: improved {improved}, stop {stop}"
+        holds({float(improved), float(stop)} <= {0.0, 1.0}, f"{unit}: improved {improved}, stop {stop}")
         theirs = [*results[2:]]
         found.append((bool(improved), bool(stop)))
     return [improved for improved, _ in found], [stop for _, stop in found]

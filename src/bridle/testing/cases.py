@@ -226,7 +226,8 @@ def score(case: Case, random: np.random.Generator) -> np.ndarray:
 
 def probabilities(z: np.ndarray) -> np.ndarray:
     """Logits (rows, classes) as probabilities."""
-    return np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    exponentials = np.exp(z)
+    return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
 
 
 def run_noise(draws: Sequence[Draw], subject: Shape, seed: int) -> list[np.ndarray]:
@@ -317,6 +318,12 @@ class Vanilla:
 
     results: tuple[Any, ...]
     backward: Callable[[Any], tuple[np.ndarray, ...]] | None  # None at the places that nothing flows back through
+
+    def gradients(self, g: Any) -> tuple[np.ndarray, ...]:
+        """Those of the inputs, for the gradient of the first result."""
+        if self.backward is None:
+            raise AssertionError("nothing flows back through this place")
+        return self.backward(g)
 
 
 def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> Vanilla:

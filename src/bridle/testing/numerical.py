@@ -1,4 +1,4 @@
-"""The numerical checks that every regularizer must pass; ``test_meta.py`` shows that each can fail."""
+"""The numerical checks that every regularizer must pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from cases import (
+from numpy.testing import assert_allclose
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from bridle.knobs import knobs
+from bridle.places import Ascent, Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
+from bridle.testing.cases import (
     PENALTIES,
     SEEDS,
     VARIANTS,
@@ -32,14 +38,14 @@ from cases import (
     tensors,
     words,
 )
-from numpy.testing import assert_allclose
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
-
-from bridle.knobs import knobs
-from bridle.places import Ascent, Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
 
 Check = Callable[[Leaf], None]
+
+
+def holds(condition: object, sentence: str) -> None:
+    """Raise ``AssertionError`` with a sentence where a condition does not hold, under ``python -O`` as well."""
+    if not condition:
+        raise AssertionError(sentence)
 
 
 def in_every_case(check: Callable[[Case], None]) -> Check:
@@ -66,7 +72,7 @@ def nearly(actual: object, expected: object, near: float, what: str) -> None:
 
 def identical(actual: object, expected: object, what: str) -> None:
     """Equal in every bit."""
-    assert np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what
+    holds(np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what)
 
 
 def result_gradient(case: Case, unit: Any, inputs: Inputs) -> np.ndarray:
@@ -81,12 +87,12 @@ def check_twins_agree(case: Case) -> None:
     for seed, unit in enumerate(case.units):
         inputs, what = arrays(case, unit, seed), case.named(unit)
         ours, theirs = call_vanilla(case, unit, inputs).results, call_torch(case, unit, tensors(inputs))
-        assert len(ours) == len(theirs), f"{what}: {len(ours)} results in NumPy, {len(theirs)} in torch"
+        holds(len(ours) == len(theirs), f"{what}: {len(ours)} results in NumPy, {len(theirs)} in torch")
         for one, other in zip(ours, theirs, strict=True):
-            assert np.shape(one) == tuple(other.shape), f"{what}: {np.shape(one)} in NumPy, {other.shape} in torch"
+            holds(np.shape(one) == tuple(other.shape), f"{what}: {np.shape(one)} in NumPy, {other.shape} in torch")
             same(one, other, what=what)
         for state, new in zip(inputs.state, theirs[len(theirs) - len(inputs.state) :], strict=True):
-            assert state.shape == new.shape, f"{what}: a state of {state.shape} is returned as {new.shape}"
+            holds(state.shape == new.shape, f"{what}: a state of {state.shape} is returned as {new.shape}")
 
 
 class WithoutTorch(TorchFunctionMode):
@@ -114,11 +120,11 @@ def check_off_is_identity(leaf: Leaf) -> None:
     A penalty is then 0 with a gradient of 0, an average is the weights, and nothing stops.
     """
     off = [k for k in knobs(leaf) if k.off is not None]
-    assert off, f"{leaf.__name__} has no knob with an off value; it belongs to check_never_off"
+    holds(off, f"{leaf.__name__} has no knob with an off value; it belongs to check_never_off")
     for case in cases(leaf):
         for declared in off:
             unit = leaf(**{**case.words, declared.name: declared.off})
-            assert unit.is_off, f"{unit}: is_off"
+            holds(unit.is_off, f"{unit}: is_off")
             for dtype in (np.float64, np.float32):
                 for seed in (0, 7):
                     identity_at_off(case, unit, seed, dtype)
@@ -132,13 +138,13 @@ def identity_at_off(case: Case, unit: Any, seed: int, dtype: Any) -> None:
     unchanged(case, inputs, vanilla.results, f"{what}: the NumPy form")
     unchanged(case, inputs, call_torch(case, unit, copied(inputs)), f"{what}: the PyTorch form")
     if case.kind in PENALTIES:
-        assert not any(gradient.any() for gradient in vanilla.backward(1.0)), f"{what}: its gradient"
+        holds(not any(gradient.any() for gradient in vanilla.gradients(1.0)), f"{what}: its gradient")
     if case.kind is Loss:
         g = torch.from_numpy(inputs.subjects[0].copy())
         identical(add_gradient(case, case.numbers(unit), g, copied(inputs))[0], g, f"{what}: add_gradient")
     if case.kind in (Layer, WeightLayer):
         first = inputs.subjects[0]
-        identical(vanilla.backward(first)[0], first, f"{what}: backward")
+        identical(vanilla.gradients(first)[0], first, f"{what}: backward")
         identical(unit.evaluate(*inputs.evaluated, **case.numbers(unit), **words(case)), first, f"{what}: evaluate")
     off_beside_others(case, unit, dtype, what)
 
@@ -171,9 +177,9 @@ def unchanged(case: Case, inputs: Inputs, results: tuple[Any, ...], what: str) -
     """What nothing has acted upon."""
     subjects = inputs.subjects
     if case.kind in PENALTIES:
-        assert not np.asarray(results[0]).any(), f"{what}: {results[0]}"
+        holds(not np.asarray(results[0]).any(), f"{what}: {results[0]}")
     elif case.kind is Stop:
-        assert not np.asarray(results[1]).any(), f"{what} stops"
+        holds(not np.asarray(results[1]).any(), f"{what} stops")
     else:
         expected = {Batch: subjects, Average: [subjects[-1]] * 2}.get(case.kind, subjects[:1])
         for result, untouched in zip(results, expected, strict=False):
@@ -187,10 +193,10 @@ def copied(inputs: Inputs) -> Inputs:
 
 def check_never_off(leaf: Leaf) -> None:
     """A regularizer that no knob switches off says so: it is absent, or it acts."""
-    assert all(k.off is None for k in knobs(leaf)), f"{leaf.__name__} has an off value; see check_off_is_identity"
-    assert not any(unit.is_off for case in cases(leaf) for unit in case.units), f"{leaf.__name__} claims to be off"
+    holds(all(k.off is None for k in knobs(leaf)), f"{leaf.__name__} has an off value; see check_off_is_identity")
+    holds(not any(unit.is_off for case in cases(leaf) for unit in case.units), f"{leaf.__name__} claims to be off")
     tried = ((case, unit, seed) for case in cases(leaf) for unit in case.units for seed in range(VARIANTS))
-    assert any(acts(*each) for each in tried), f"{leaf.__name__} does nothing"
+    holds(any(acts(*each) for each in tried), f"{leaf.__name__} does nothing")
 
 
 def acts(case: Case, unit: Any, seed: int) -> bool:
@@ -209,7 +215,7 @@ def check_stacked_by_vmap(case: Case) -> None:
     units = case.units
     alone = [arrays(case, unit, variant, variant) for variant, unit in enumerate(units)]
 
-    def one(given: list[list[Tensor]], numbers: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    def one(given: Inputs, numbers: dict[str, Tensor]) -> tuple[Tensor, ...]:
         return call_with(case, numbers, Inputs(*given))
 
     parts = zip(*map(tensors, alone), strict=True)
@@ -259,11 +265,11 @@ def check_stacked_natively(case: Case) -> None:
             what = f"{case.named(unit)} as seed {seed}, variant {variant}"
             expected = native(case, case.numbers(unit), tensors(alone[seed][variant]))
             for one, all_of_them, beside_nan in zip(expected, together, poisoned, strict=True):
-                assert all_of_them.shape[:2] == (SEEDS, VARIANTS), f"{what}: shape {all_of_them.shape}"
+                holds(all_of_them.shape[:2] == (SEEDS, VARIANTS), f"{what}: shape {all_of_them.shape}")
                 ours = all_of_them[seed, variant]
                 same(ours.reshape(one.shape), one, what=what)
                 harmed = not np.array_equal(beside_nan[seed, variant], ours, equal_nan=True)
-                assert (seed, variant) == (0, 0) or not harmed, f"{what}, beside a variant of nan"
+                holds((seed, variant) == (0, 0) or not harmed, f"{what}, beside a variant of nan")
 
 
 def poison(case: Case, inputs: Inputs) -> Inputs:
@@ -319,8 +325,8 @@ def gradients_of(result: Tensor, wanted: list[Tensor], g: Tensor | None = None) 
 def finite(case: Case, value: Any, what: str) -> None:
     """No infinities, except for a state that begins with one."""
     kept = case.kind is Stop and np.isinf([*case.leaf.state.values()]).any()
-    assert not np.isnan(np.asarray(value)).any(), f"{what} is not a number"
-    assert kept or np.isfinite(np.asarray(value)).all(), f"{what} is infinite"
+    holds(not np.isnan(np.asarray(value)).any(), f"{what} is not a number")
+    holds(kept or np.isfinite(np.asarray(value)).all(), f"{what} is infinite")
 
 
 @in_every_case
@@ -332,16 +338,16 @@ def check_precision_is_kept(case: Case) -> None:
         g = np.ones(np.shape(vanilla.results[0]), np.float32)
         for result in (*vanilla.results, *(vanilla.backward(g) if vanilla.backward else ())):
             kept = type(result) is float or result.dtype == np.float32  # a penalty may be a plain number
-            assert kept, f"{what}: NumPy gives {result.dtype}"
+            holds(kept, f"{what}: NumPy gives {getattr(result, 'dtype', type(result))}")
         for dtype, near in ((torch.float32, 1e-4), (torch.bfloat16, 0.05)):
             given = tensors(inputs, dtype)
             exact = call_torch(case, unit, given.each(Tensor.double))  # of the inputs as they are rounded
             for result, expected in zip(call_torch(case, unit, given), exact, strict=True):
-                assert result.dtype == dtype, f"{what}: {dtype} becomes {result.dtype}"
+                holds(result.dtype == dtype, f"{what}: {dtype} becomes {result.dtype}")
                 nearly(result.double(), expected, near, f"{what} in {dtype}")
     alone = [[arrays(case, unit, seed) for unit in case.units] for seed in range(SEEDS)]
     for result in native_results(case, tensors(stacked(case, alone), torch.float32)):
-        assert result.dtype == torch.float32, f"{case.leaf.__name__} with knobs as tensors: {result.dtype}"
+        holds(result.dtype == torch.float32, f"{case.leaf.__name__} with knobs as tensors: {result.dtype}")
 
 
 def native_results(case: Case, given: Inputs) -> tuple[Tensor, ...]:
@@ -357,7 +363,7 @@ def check_device_is_kept(case: Case) -> None:
     """Results stay on the device of the inputs (here "meta", which any other than the CPU resembles)."""
     unit = case.units[0]
     for result in call_torch(case, unit, tensors(arrays(case, unit), device="meta")):
-        assert result.device.type == "meta", f"{case.named(unit)}: {result.device}"
+        holds(result.device.type == "meta", f"{case.named(unit)}: {result.device}")
 
 
 @in_every_case
@@ -378,11 +384,11 @@ def check_inputs_are_left_alone(case: Case) -> None:
             unit.measure(*form.subjects, **numbers)
     if case.kind is Loss:
         add_gradient(case, case.numbers(unit), given.subjects[0], given)
-    assert [each.tobytes() for each in (*inputs.all, g)] == before, (
-        f"{case.named(unit)}: the NumPy form changed its input"
+    holds(
+        [each.tobytes() for each in (*inputs.all, g)] == before, f"{case.named(unit)}: the NumPy form changed its input"
     )
     after = [each.numpy().tobytes() for each in given.all]
-    assert after == before[:-1], f"{case.named(unit)}: the PyTorch form changed its input"
+    holds(after == before[:-1], f"{case.named(unit)}: the PyTorch form changed its input")
 
 
 EVERYWHERE: tuple[Check, ...] = (

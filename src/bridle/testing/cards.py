@@ -1,0 +1,119 @@
+"""The checks of what a regularizer says of itself: its knobs, its text forms, its card."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+
+from bridle.card import card_of
+from bridle.knobs import Knob, knobs
+from bridle.naming import conversion
+from bridle.recipe import Recipe, Regularizer, from_json
+from bridle.schedules import SCHEDULES, Schedule, after, cosine, flat_cosine, linear, until
+from bridle.testing.cases import settings
+from bridle.testing.numerical import holds
+
+Leaf = type[Regularizer]
+NOT_NUMBERS: tuple[object, ...] = (True, None, "0.5", [], 1j)
+NOT_WORDS: tuple[object, ...] = ("", None, 5, True, ["all"])
+
+
+def spoken(leaf: Leaf) -> Iterator[Regularizer]:
+    """Regularizers with numbers, schedules, values by layer and words other than the default."""
+    yield leaf()
+    yield from settings(leaf)
+    for word in (k for k in knobs(leaf) if not k.is_number):
+        for value in word.choices or ("all", "linear1.*", "it's"):
+            yield leaf(**{word.name: value})
+    for number in (k for k in knobs(leaf) if k.is_number):
+        for changing in schedules(leaf, number.name):
+            yield leaf(**{number.name: changing})
+            yield leaf(**{number.name: {"0": changing, "linear1.*": getattr(settings(leaf)[0], number.name)}})
+        if number.off is not None:
+            yield leaf(**{number.name: until(0.25)})
+            yield leaf(**{number.name: {"it's": after(0.5), "*": number.off}})
+
+
+def schedules(leaf: Leaf, name: str) -> Iterator[Schedule]:
+    """A schedule of each kind that passes through values which the knob has."""
+    first, *_, last = (getattr(unit, name) for unit in settings(leaf))
+    yield linear(first, last, over=0.2)
+    yield cosine(last, first)
+    yield flat_cosine(first, end=last)
+
+
+def refused(declared: Knob) -> Iterator[object]:
+    """Values that the knob must not take."""
+    if not declared.is_number:
+        yield from (*NOT_WORDS, *(("no such word",) if declared.choices else ()))
+        return
+    yield from (*NOT_NUMBERS, float("nan"), float("-inf"), 10**400, declared.low - 1)
+    if declared.open_low:
+        yield declared.low
+    if declared.high < float("inf"):
+        yield from (declared.high + 1, float("inf"))
+    if declared.open_high:
+        yield declared.high
+
+
+def check_bad_knobs_are_refused(leaf: Leaf) -> None:
+    """What a knob cannot be gets an error that names unit, knob, range and value, in this order."""
+    for declared in knobs(leaf):
+        for value in refused(declared):
+            try:
+                unit = leaf(**{declared.name: value})
+            except ValueError as error:
+                parts = [leaf.__name__, declared.name, declared.range, repr(value)]
+                holds(
+                    re.search(".*".join(map(re.escape, parts)), str(error)), f"{parts} are not, in order, in: {error}"
+                )
+            else:
+                raise AssertionError(f"{unit} was accepted")
+
+
+def check_text_reads_back(leaf: Leaf) -> None:
+    """``eval(repr(u))``, the recipe's text, TOML and JSON all give the same regularizer back."""
+    for unit in spoken(leaf):
+        holds(eval(repr(unit), {leaf.__name__: leaf, "inf": float("inf"), **SCHEDULES}) == unit, f"eval of {unit!r}")
+        recipe = Recipe((unit,))
+        holds(Recipe.parse(str(recipe)) == recipe, f"the text {recipe}")
+        holds(Recipe.from_toml(recipe.to_toml()) == recipe, f"the TOML {recipe.to_toml()}")
+        holds(from_json(json.loads(json.dumps(unit.to_json(), allow_nan=False))) == unit, f"JSON of {unit!r}")
+        holds(hash(unit) == hash(from_json(unit.to_json())), f"hash of {unit!r}")
+
+
+def check_knobs_are_described(leaf: Leaf) -> None:
+    """There are knobs; a word of the field means one of them, and the card tells of one with another value."""
+    holds(knobs(leaf), f"{leaf.__name__} has no knobs")
+    words = [word for each in knobs(leaf) for word in (each.name, *each.known_as, *each.differs)]
+    for word in words:
+        holds(words.count(word) == 1, f"{leaf.__name__}: {word} stands for two knobs")
+    for word in (word for each in knobs(leaf) for word in each.differs):
+        holds(conversion(leaf, word), f"{leaf.__name__}: the card's Conversion does not say what {word} is")
+
+
+def check_example_runs(leaf: Leaf) -> None:
+    """What the card's example shows is what it prints."""
+    words = {**vars(sys.modules[leaf.__module__])}
+    example = doctest.DocTestParser().get_doctest(leaf.__doc__ or "", words, leaf.__name__, None, None)
+    printed: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(example, out=printed.append)
+    holds(not printed, "".join(printed))
+
+
+def check_conflicts_are_known(leaf: Leaf) -> None:
+    """The card names as conflicts only regularizers that there are."""
+    for name in (name for each in card_of(leaf).conflicts for name in each.names):
+        holds(name in Regularizer.leaves, f"{leaf.__name__}: there is no {name}, with which it has a conflict")
+
+
+CARD_CHECKS: tuple[Callable[[Leaf], None], ...] = (
+    check_bad_knobs_are_refused,
+    check_text_reads_back,
+    check_knobs_are_described,
+    check_example_runs,
+    check_conflicts_are_known,
+)
