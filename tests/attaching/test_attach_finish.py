@@ -480,3 +480,19 @@ def test_detaching_is_silent_where_nothing_is_lost() -> None:
         warnings.simplefilter("error")
         for handle in (untrained, plain, best, taken):
             handle.detach()
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler warns of what it does itself
+@pytest.mark.parametrize("recipe", ["BatchNorm", "LayerNorm", "WeightNorm + EMA"])
+def test_a_compiled_model_is_the_finished_one_too(recipe: str) -> None:
+    torch._dynamo.reset()
+    handle = attached(recipe)
+    compiled = torch.compile(handle.model, backend="eager")
+    for _ in range(3):
+        handle.step(*data(), model=compiled)
+    x, _ = data()
+    with handle.averaged():
+        evaluated = outputs(compiled, x)
+    model = handle.finish()
+    torch.testing.assert_close(outputs(compiled, x), evaluated)
+    torch.testing.assert_close(outputs(model, x), evaluated)
