@@ -19,9 +19,11 @@ from bridle.attaching.acts import Change, Climb, Penalty
 from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
 from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches, LossFunction
+from bridle.attaching.company import of_company
 from bridle.attaching.frame import Frame, is_transposed
 from bridle.attaching.groups import Decay, Groups, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
+from bridle.attaching.lora import of_decays
 from bridle.attaching.noise import SeedNoise, SharedNoise, TorchNoise
 from bridle.attaching.passes import Passes
 from bridle.attaching.stopping import Stopping
@@ -83,7 +85,8 @@ class Assembly:
         insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
         insertion.insert({each.described: each.parameter for each in own})
         self.insertion, self.modules, self.log = insertion, insertion.modules, insertion.log
-        self.notes += [*of_layers(self.recipe, insertion), *of_loss(self.recipe, options.loss)]
+        self.notes += [*of_layers(self.recipe, insertion), *of_company(insertion, options.example)]
+        self.notes += of_loss(self.recipe, options.loss)
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
             undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)
             undo.callback(model.register_forward_hook(self.tape.behind, with_kwargs=True).remove)
@@ -181,6 +184,8 @@ class Assembly:
         self.copies = [Copies(unit, self.model, members) for unit in recipe if isinstance(unit, Ensemble)]
         self.stopping = Stopping(recipe)
         self.notes += of_resolution(self.decays(), self.moment)
+        shrinking = [(penalty.unit, each.name) for penalty in self.penalties for each in penalty.targets]
+        self.notes += of_decays([*((unit, each.name) for unit, each in self.decays()), *shrinking], self.model)
         self.notes += of_averages(recipe, options.steps, bool(statistics))
         in_groups = [(unit, each) for unit, each in self.decays() if each.described in self.in_groups]
         self.scheduled = [(unit, each) for unit, each in in_groups if unit.is_scheduled]
