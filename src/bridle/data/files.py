@@ -49,9 +49,9 @@ def content(path: Path, length: Length | None = None) -> bytes:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             stream = unpacking(file)
-            if stream is not file and MOST not in os.environ:
-                most = min(most, max(SUSPICIOUS, MOST_RATIO * size))
-            elif stream is file and length is None:
+            if stream is not file:
+                most = most_unpacked(size)
+            elif length is None:
                 check_size(path, size, most)  # before anything is read
             data = bounded(stream, most, length)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -117,6 +117,11 @@ def most_bytes() -> int:
     if not 0 < most < math.inf:
         raise ValueError(f"the environment variable {MOST} must be a number of GiB above 0, got {given!r}")
     return int(most * GIB)
+
+
+def most_unpacked(packed: int) -> int:
+    """How many bytes may come of so many packed ones."""
+    return most_bytes() if os.environ.get(MOST) else min(most_bytes(), max(SUSPICIOUS, MOST_RATIO * packed))
 
 
 def check_unwrapped(path: Path, data: bytes) -> None:

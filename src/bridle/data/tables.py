@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pyarrow import parquet
 
 from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
 from bridle.data.delimited import read_delimited
 from bridle.data.files import content
 from bridle.data.notations import TAKEN
+from bridle.data.parquet import read_parquet
 from bridle.data.preprocessing import Made, prepare
 from bridle.data.reading import GAPS, Reading, read_column
 from bridle.data.splits import plain_split, stratified_split
@@ -110,17 +108,6 @@ def read_frame(path: Path) -> Table:
     if not len(frame):
         raise ValueError(f"{path} has no rows, only the columns {', '.join(frame.columns)}")
     return Table(frame, text, notes)
-
-
-def read_parquet(data: bytes) -> pd.DataFrame:
-    """The table of a Parquet file; columns that pandas wrote as categories are some, of numbers too."""
-    table = parquet.read_table(io.BytesIO(data))
-    frame: pd.DataFrame = table.to_pandas()
-    written = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
-    declared = {each.get("name") for each in written.get("columns", ()) if each.get("pandas_type") == "categorical"}
-    for name in declared & set(frame.columns):
-        frame[name] = frame[name].astype("category")
-    return frame
 
 
 def read_target(table: Table, target: str | None, path: Path, task: str | None) -> Target:
