@@ -222,7 +222,7 @@ def check_data(unit: Placed, task: str, layout: Layout) -> None:
     """Raise ``ValueError`` for a regularizer that these data are not made for."""
     if isinstance(unit, Batch | OutputLoss | PassLoss):
         check_patterns(unit, [])
-    if getattr(unit, "classes_only", False) and task != "classification":
+    if getattr(unit, "classes_only", False) and task not in ("classification", "multilabel"):
         raise ValueError(f"{unit!r} is for classes, and the target here is a number; leave it out for a regression")
     if getattr(unit, "images_only", False) and layout.image is None:
         raise ValueError(

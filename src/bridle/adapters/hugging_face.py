@@ -74,6 +74,7 @@ class Hooks:
         seed: of the recipe's noise; None: torch's own generators.
         classes: how many classes integer targets are of, if it is not what the model's last layer gives out.
         features: names of a table's columns; see :func:`bridle.attach`.
+        task: what the outputs are, where no loss tells; see :func:`bridle.attach`.
         fields: the names of the rows and of their targets in a batch; by default the model's main input, or the first
             field if it names none, and the trainer's first label.
         valid_loss: the name of the loss that early stopping watches, in the evaluation's metrics.
@@ -90,12 +91,13 @@ class Hooks:
         seed: int | None = None,
         classes: int | None = None,
         features: Sequence[str] = (),
+        task: str | None = None,
         fields: tuple[str, str] | None = None,
         valid_loss: str = "eval_loss",
         valid_metric: str = "eval_accuracy",
     ) -> None:
         self.recipe, self.trainer = shared.read(recipe), trainer
-        self.options: dict[str, Any] = {"seed": seed, "classes": classes, "features": features}
+        self.options: dict[str, Any] = {"seed": seed, "classes": classes, "features": features, "task": task}
         self.steps, self.example, self.fields = steps, example, fields
         self.valid_loss, self.valid_metric = valid_loss, valid_metric
         self.handle: Handle | None = None

@@ -21,6 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
+from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.places import ActivityLoss, Ascent, Average, Batch, Ensemble, Layer, OutputLoss, PassLoss, WeightLayer
 from bridle.recipe import Recipe, RecipeLike
 from bridle.regularizers import WeightDecay
@@ -30,6 +31,17 @@ import keras
 
 from bridle.adapters.mirror import Mirror, Update, as_keras, as_torch, seeds_of
 from bridle.adapters.shared import lend
+
+LOSSES = {  # by their names as functions and as classes
+    CLASSIFICATION: (
+        "categoricalcrossentropy",
+        "sparsecategoricalcrossentropy",
+        "categoricalfocalcrossentropy",
+        "kldivergence",
+    ),
+    MULTILABEL: ("binarycrossentropy", "binaryfocalcrossentropy"),
+    REGRESSION: ("meansquarederror", "meanabsoluteerror", "huber", "logcosh", "meansquaredlogarithmicerror", "poisson"),
+}
 
 
 class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -71,6 +83,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
             loss=lambda output, y: keras.losses.get(model.loss)(y, output),
             steps=self.steps or (batches and batches * self.params["epochs"]),
             seed=self.seed,
+            task=task_of(model),
         )
         self.evaluating = None
 
@@ -106,7 +119,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         unit = self.recipe.at("batch")[0]
         if sample_weight is not None:
             raise ValueError(f"{unit!r} changes batches, and these rows have weights; leave one of them out")
-        are_ids = isinstance(y, Tensor) and not y.is_floating_point()
+        are_ids = isinstance(y, Tensor) and not y.is_floating_point() and task_of(self.model) != MULTILABEL
         full = nn.functional.one_hot(y.long().flatten(), max(2, int(y.max()) + 1)).float() if are_ids else y
         new_x, new_y = self.handle.batch(as_torch(x), full)
         if are_ids and new_y is not full:
@@ -224,6 +237,13 @@ def beside(unit: Any, optimizer: Any) -> Iterator[str]:
         yield f"would act beside the optimizer's own weight_decay of {optimizer.weight_decay:g}: take one without"
     if isinstance(unit, Average) and optimizer.use_ema:
         yield "would average beside the optimizer's own use_ema: leave one of them out"
+
+
+def task_of(model: Any) -> str | None:
+    """What the model's loss takes its outputs for; ``None`` for one that is not Keras's own."""
+    loss = keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
+    name = getattr(loss, "__name__", type(loss).__name__).lower().replace("_", "")
+    return next((task for task, names in LOSSES.items() if name in names), None)
 
 
 def gives_logits(model: Any) -> bool:

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
 from bridle.attaching.assembly import needs_steps
-from bridle.attaching.batches import LossFunction
 from bridle.attaching.noise import TorchNoise
+from bridle.attaching.objectives import LossFunction
 from bridle.places import Ascent
 from bridle.recipe import Recipe, RecipeLike
 
@@ -77,6 +77,7 @@ class Hooks:
         seed: of the recipe's noise; None: torch's own generators.
         classes: how many classes integer targets are of, if it is not what the network's last layer gives out.
         features: names of a table's columns; see :func:`bridle.attach`.
+        task: what the outputs are, where no loss tells; see :func:`bridle.attach`.
         part: the name of the network in the module, where ``training_step`` calls it and not the module; by default
             the only part with parameters of a module without a ``forward``.
         fields: where in a batch its rows and their targets are: two places of a tuple, or two keys of a dictionary.
@@ -94,13 +95,20 @@ class Hooks:
         seed: int | None = None,
         classes: int | None = None,
         features: Sequence[str] = (),
+        task: str | None = None,
         part: str = "",
         fields: tuple[Any, Any] = (0, 1),
         valid_loss: str = "val_loss",
         valid_metric: str = "val_acc",
     ) -> None:
         self.recipe = shared.read(recipe)
-        self.options: dict[str, Any] = {"loss": loss, "seed": seed, "classes": classes, "features": features}
+        self.options: dict[str, Any] = {
+            "loss": loss,
+            "seed": seed,
+            "classes": classes,
+            "features": features,
+            "task": task,
+        }
         self.steps, self.example, self.part, self.fields = steps, example, part, fields
         self.valid_loss, self.valid_metric = valid_loss, valid_metric
         self.handle: Handle | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
 from bridle.acting import Parameter, spared_by
 from bridle.attaching.layers import Insertion
+from bridle.attaching.objectives import Objective
 from bridle.attaching.targets import Bucket, Moment, Target
 from bridle.kinds import origin_of
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
@@ -32,11 +32,21 @@ def of_layers(recipe: Recipe, insertion: Insertion) -> Iterator[str]:
         yield f"taken to run in the order in which the model lists them: {order}; example=a batch tells the real one"
 
 
-def of_loss(recipe: Recipe, loss: Any) -> Iterator[str]:
-    """On the loss: labels that it smooths already."""
-    smoothing = getattr(loss, "label_smoothing", 0.0)
-    if smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
-        yield f"the loss smooths labels by {smoothing:g}, and LabelSmoothing does it once more"
+def of_loss(recipe: Recipe, objective: Objective) -> Iterator[str]:
+    """On the loss: what it does already, and what is taken for granted where it is not given."""
+    if objective.smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
+        yield f"the loss smooths labels by {objective.smoothing:g}, and LabelSmoothing does it once more"
+    if objective.weight is not None and recipe.at("batch"):
+        yield (
+            "the loss has class weights: shares of classes that are made of ids are scaled so that it stays the mean "
+            "over these weights"
+        )
+    asking = [type(unit).__name__ for unit in recipe if getattr(unit, "classes_only", False)]
+    if asking and not objective.task:
+        yield (
+            f"loss= is not given, so several outputs are taken for a softmax over classes, and one for a number, by "
+            f"{' and '.join(dict.fromkeys(asking))}; task= says what they are"
+        )
 
 
 def of_parameters(recipe: Recipe, parameters: Sequence[Parameter], modules: Mapping[str, nn.Module]) -> Iterator[str]:

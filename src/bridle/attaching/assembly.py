@@ -18,13 +18,14 @@ from bridle.acting import Parameter, reads_signs, selected
 from bridle.attaching.acts import Change, Climb, Penalty
 from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
 from bridle.attaching.averages import Averages, Copies
-from bridle.attaching.batches import Batches, LossFunction
+from bridle.attaching.batches import Batches
 from bridle.attaching.company import of_company
 from bridle.attaching.frame import Frame, is_transposed
 from bridle.attaching.groups import Decay, Groups, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_decays
 from bridle.attaching.noise import SeedNoise, SharedNoise, TorchNoise
+from bridle.attaching.objectives import LossFunction, objective_of
 from bridle.attaching.passes import Passes
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
@@ -57,6 +58,7 @@ class Options:
     seed: int | None = None
     classes: int | None = None
     features: Sequence[str] = ()
+    task: str | None = None
 
 
 class Assembly:
@@ -82,11 +84,12 @@ class Assembly:
         own = self.trained()
         frame = Frame(model, options.example)
         self.outputs = options.classes or frame.outputs
+        self.objective = objective_of(options.loss, options.task, self.recipe, self.outputs)
         insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
         insertion.insert({each.described: each.parameter for each in own})
         self.insertion, self.modules, self.log = insertion, insertion.modules, insertion.log
         self.notes += [*of_layers(self.recipe, insertion), *of_company(insertion, options.example)]
-        self.notes += of_loss(self.recipe, options.loss)
+        self.notes += of_loss(self.recipe, self.objective)
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
             undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)
             undo.callback(model.register_forward_hook(self.tape.behind, with_kwargs=True).remove)
@@ -172,8 +175,9 @@ class Assembly:
         in_optimizer = set(self.in_groups.values())
         weights = [unit for unit in recipe if isinstance(unit, Weight) and unit not in in_optimizer]
         shown = [unit for unit in recipe if isinstance(unit, Batch)]
-        self.batches = Batches(shown, self.model, self.tape, options.loss, self.outputs, tuple(options.features))
-        self.passes = Passes(self.model, recipe, self.tape)
+        features, objective = tuple(options.features), self.objective
+        self.batches = Batches(shown, self.model, self.tape, options.loss, objective, self.outputs, features)
+        self.passes = Passes(self.model, recipe, self.tape, objective)
         self.penalties = [Penalty(unit, targets) for unit in recipe if isinstance(unit, Loss)]
         self.climbs = [Climb(unit, targets) for unit in recipe if isinstance(unit, Ascent)]
         self.gradients = [Change(unit, targets, noise) for unit in recipe if isinstance(unit, Gradient)]

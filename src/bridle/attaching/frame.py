@@ -34,7 +34,7 @@ class Frame:
         """How many units or channels come out of a part; ``None`` where nobody has looked."""
         part = self.parts[name]
         if isinstance(part, WEIGHTED):
-            return int(part.out_features if isinstance(part, nn.Linear) else part.out_channels)
+            return units_of(part)
         return self.seen[name].out[1] if name in self.seen else None
 
     def axes_at(self, name: str, *, on_input: bool) -> int | None:
@@ -46,8 +46,15 @@ class Frame:
 
     @property
     def outputs(self) -> int | None:
-        """How many outputs the model has: those of its last weighted layer."""
+        """How many outputs the model has: those of its last weighted layer, or its own where it is one."""
+        if isinstance(self.model, WEIGHTED):
+            return units_of(self.model)
         return self.units_behind(self.layers[-1]) if self.layers else None
+
+
+def units_of(part: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) -> int:
+    """How many units or channels a weighted layer has."""
+    return int(part.out_features if isinstance(part, nn.Linear) else part.out_channels)
 
 
 def passes_by(part: nn.Module) -> bool:

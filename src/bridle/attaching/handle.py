@@ -14,9 +14,10 @@ from torch.optim import Optimizer
 from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.averages import measure
-from bridle.attaching.batches import LossFunction
+from bridle.attaching.calling import call
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
 from bridle.attaching.holding import check_free, handles_of, hold
+from bridle.attaching.objectives import LossFunction
 from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
 from bridle.attaching.scaling import check_taker, check_told, is_active, scale_of
@@ -43,6 +44,7 @@ def attach(
     seed: int | None = None,
     classes: int | None = None,
     features: Sequence[str] = (),
+    task: str | None = None,
 ) -> Handle:
     """Let a recipe act in your own model, optimizer and loop; the handle that is returned ends it.
 
@@ -78,6 +80,8 @@ def attach(
         seed: noise is that of this seed in bridle's engine, whatever else draws random numbers; None: torch's own.
         classes: how many classes integer targets are of, if it is not what the model's last layer gives out.
         features: names of a table's columns (``age``, ``sex=F``, ``sex=M``): those of one category go together.
+        task: what the outputs are, where the loss does not tell: "classification" (a softmax over classes),
+            "multilabel" (a sigmoid of each output) or "regression".
 
     Raises ``ValueError`` where the recipe cannot act in this model or under this optimizer, and where one is attached
     already (:func:`attached` has its handle); nothing is changed then.
@@ -99,7 +103,7 @@ def attach(
       (2): Linear(in_features=8, out_features=2, bias=True)
     )
     """
-    options = Options(loss, steps, example, seed, classes, features)
+    options = Options(loss, steps, example, seed, classes, features, task)
     return Handle(getattr(model, "_orig_mod", model), optimizer, Recipe.of(recipe), options)
 
 
@@ -183,12 +187,14 @@ class Handle:
     def __repr__(self) -> str:
         return described(self.parts)
 
-    def batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, x: Any, y: Tensor) -> tuple[Any, Tensor]:
         """A batch as the recipe shows it to the network.
 
-        ``x`` is (batch, ...) and keeps its shape and type. ``y`` is (batch,) of class ids, or (batch,) or (batch,
-        outputs) of numbers; ids become probabilities (batch, classes) where the recipe changes targets, which
-        ``nn.CrossEntropyLoss`` takes like ids. Raises ``ValueError`` for a batch that the recipe cannot change.
+        ``x`` is (batch, ...) and keeps its shape and type; what changes targets alone takes a dictionary or a tuple,
+        too. ``y`` is (batch,) of class ids, or (batch,) or (batch, outputs) of numbers; ids become shares of classes
+        (batch, classes) where the recipe changes targets, which ``nn.CrossEntropyLoss`` takes like ids. Where that has
+        class weights, or an id of rows that do not count, the shares are scaled so that it stays the mean that it was.
+        Raises ``ValueError`` for a batch that the recipe cannot change.
         """
         self._check_attached()
         tape = self.parts.tape
@@ -316,9 +322,11 @@ class Handle:
         if self.loss is None:
             raise ValueError("handle.step computes the loss: attach(..., loss=your loss function)")
         run = self.model if model is None else model
+        share = self._share(
+            terms(self.loss, x, y) if weight is None else checked(weight)
+        )  # shares of ids keep its mean
         x, y = self.batch(x, y)
-        share = self._share(terms(self.loss, x, y) if weight is None else checked(weight))
-        loss = self.loss(run(x), y)
+        loss = self.loss(call(run, x, self.model), y)
         total = shared(loss + self.penalty(), share)
         (total if scaler is None else scaler.scale(total)).backward()
         again = SmallBatch(x, y, self.parts.tape.mark, share)
@@ -357,7 +365,9 @@ class Handle:
         assert self.loss is not None
         for each in self._small_batches:
             with self.parts.tape.noise.replay(each.mark):
-                total = shared(self.loss(run(each.x), each.y) + self.penalty(), each.share / self._all_shares())
+                total = shared(
+                    self.loss(call(run, each.x, self.model), each.y) + self.penalty(), each.share / self._all_shares()
+                )
                 (total if scaler is None else scaler.scale(total)).backward()
 
     def _add_penalties(self, scale: float = 1.0) -> None:

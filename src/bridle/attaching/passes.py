@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bridle.acting import check_data, first_spot
+from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, Objective, pairs
 from bridle.attaching.tape import Tape
 from bridle.attaching.targets import Moment
 from bridle.layout import Layout
@@ -20,8 +21,8 @@ from bridle.recipe import Recipe
 class Passes:
     """The penalties of one recipe on a model's last training pass."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, tape: Tape) -> None:
-        self.model, self.tape = model, tape
+    def __init__(self, model: nn.Module, recipe: Recipe, tape: Tape, objective: Objective) -> None:
+        self.model, self.tape, self.objective = model, tape, objective
         self.activities = [unit for unit in recipe if isinstance(unit, ActivityLoss)]
         self.outputs = [unit for unit in recipe if isinstance(unit, OutputLoss)]
         self.passes = [unit for unit in recipe if isinstance(unit, PassLoss)]
@@ -43,19 +44,35 @@ class Passes:
             total = total + each.to(total.device)
         if needs_output:
             z = as_outputs(tape.output)
-            task = "classification" if z.shape[1] > 1 else "regression"
             for unit in (*self.outputs, *self.passes):
-                check_data(unit, task, Layout())
+                check_data(unit, self.task(z), Layout())
             with full_precision(z):
                 for unit in self.outputs:
-                    total = total + type(unit).torch(z, **unit.keywords(passed=moment.passed))
+                    total = total + self.cost(unit, [z], unit.keywords(passed=moment.passed))
             for unit in self.passes:
                 numbers = unit.keywords(passed=moment.passed)
                 other = self.second(unit, z, numbers)
                 with full_precision(z):
-                    total = total + type(unit).torch(z, other, **numbers)
+                    total = total + self.cost(unit, [z, other], numbers)
         tape.forget()
         return total
+
+    def task(self, z: Tensor) -> str:
+        """What the outputs (batch, outputs) are for: as the loss says, or by their number."""
+        if self.objective.task == CLASSIFICATION and z.shape[1] == 1:
+            raise ValueError(f"{self.objective.name} takes a softmax over classes, and the model gives one output")
+        return self.objective.task or (CLASSIFICATION if z.shape[1] > 1 else REGRESSION)
+
+    def cost(self, unit: OutputLoss | PassLoss, outputs: Sequence[Tensor], numbers: Mapping[str, Any]) -> Tensor:
+        """A penalty; where each output is a yes or no, what is for classes is the sum of those of each.
+
+        A sigmoid of z is the softmax of z and 0.
+        """
+        if self.objective.task != MULTILABEL or not unit.classes_only:
+            whole: Tensor = type(unit).torch(*outputs, **numbers)
+            return whole
+        each: Tensor = type(unit).torch(*(pairs(z, torch.zeros_like(z)) for z in outputs), **numbers)
+        return each.sum()
 
     def second(self, unit: PassLoss, z: Tensor, numbers: Mapping[str, Any]) -> Tensor:
         """The outputs of a second pass."""
@@ -71,7 +88,7 @@ class Passes:
                 probed = unit.probe(flat, *arrays, **numbers).detach().requires_grad_()
                 there = self.outputs_for(probed.view(x.shape).to(x.dtype))
                 with full_precision(z):
-                    apart = type(unit).torch(z.detach(), there, **numbers)
+                    apart = self.cost(unit, [z.detach(), there], numbers)
                 arrays = [torch.autograd.grad(apart, probed)[0]]
         return self.outputs_for(unit.move(flat, *arrays, **numbers).view(x.shape).to(x.dtype))
 

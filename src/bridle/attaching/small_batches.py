@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bridle.attaching.batches import LossFunction
+from bridle.attaching.objectives import LossFunction
 
 IGNORED = -100  # the target that torch's losses leave out unless they are told another
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)

@@ -1,0 +1,149 @@
+"""What the loss makes of outputs and targets: classes, yes or no for each output, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bridle.attaching.trying import tried
+from bridle.places import OutputLoss, PassLoss
+from bridle.recipe import Recipe
+
+LossFunction = Callable[[Any, Tensor], Tensor]
+CLASSIFICATION, MULTILABEL, REGRESSION = TASKS = ("classification", "multilabel", "regression")
+LOGITS, PROBABILITIES, SCORES = "logits", "probabilities", "scores"
+IGNORED = -100  # by torch's losses of class ids, unless told otherwise
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is known of a loss; of the task nothing, where it is empty."""
+
+    task: str = ""
+    name: str = ""  # what says so
+    outputs: str = LOGITS  # what the loss takes the outputs for
+    ids_only: bool = False  # whether targets are class ids and nothing else
+    signed: bool = False  # whether yes and no are 1 and -1
+    given: bool = False  # whether there is a loss
+    exactly: bool = False  # whether it is one of torch's, with the options that follow
+    weight: Tensor | None = None  # of each class
+    ignored: int | None = IGNORED  # the id of rows that do not count
+    smoothing: float = 0.0
+    reduction: str = "mean"
+
+
+CLASSES = Objective(CLASSIFICATION, exactly=True)
+IDS = replace(CLASSES, ids_only=True)
+YES_OR_NO = Objective(MULTILABEL, exactly=True)
+NUMBERS = Objective(REGRESSION, exactly=True)
+MODULES: dict[type[nn.Module], Objective] = {
+    nn.CrossEntropyLoss: CLASSES,
+    nn.KLDivLoss: CLASSES,
+    nn.NLLLoss: IDS,
+    nn.MultiMarginLoss: replace(IDS, outputs=SCORES),
+    nn.BCEWithLogitsLoss: YES_OR_NO,
+    nn.MultiLabelSoftMarginLoss: YES_OR_NO,
+    nn.BCELoss: replace(YES_OR_NO, outputs=PROBABILITIES),
+    nn.SoftMarginLoss: replace(YES_OR_NO, signed=True),
+    nn.MultiLabelMarginLoss: replace(YES_OR_NO, outputs=SCORES, ids_only=True),
+    **dict.fromkeys((nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss), NUMBERS),
+}
+FUNCTIONS: dict[Callable[..., Any], Objective] = {
+    F.cross_entropy: CLASSES,
+    F.kl_div: CLASSES,
+    F.nll_loss: IDS,
+    F.multi_margin_loss: MODULES[nn.MultiMarginLoss],
+    F.binary_cross_entropy_with_logits: YES_OR_NO,
+    F.multilabel_soft_margin_loss: YES_OR_NO,
+    F.binary_cross_entropy: MODULES[nn.BCELoss],
+    F.soft_margin_loss: MODULES[nn.SoftMarginLoss],
+    F.multilabel_margin_loss: MODULES[nn.MultiLabelMarginLoss],
+    **dict.fromkeys((F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.poisson_nll_loss), NUMBERS),
+}
+OPTIONS = {"weight": None, "ignore_index": IGNORED, "label_smoothing": 0.0, "reduction": "mean"}
+
+
+def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | None) -> Objective:
+    """What the loss is, by what the user says, by what it is called, or by what it does to outputs of ours.
+
+    The latter only where the recipe must know. ``ValueError`` where it cannot be known, or does not fit the recipe.
+    """
+    if task is not None and task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    needing = [unit for unit in recipe if getattr(unit, "classes_only", False)]
+    found = known(loss)
+    if task is not None and task != found.task:
+        found = Objective(task, f"task={task!r}", given=loss is not None)
+    elif not found.task and found.given and (needing or recipe.at("batch")):
+        found = replace(found, task=tried(loss, outputs))
+    for unit in needing:
+        check(unit, found)
+    return found
+
+
+def known(loss: Any) -> Objective:
+    """What the loss is by what it is called: torch's modules and functions, also with arguments filled in."""
+    if loss is None:
+        return Objective()
+    if isinstance(loss, nn.Module):
+        found = next((each for kind, each in MODULES.items() if type(loss).forward is kind.forward), None)
+        return with_options(found, type(loss).__name__, {name: getattr(loss, name, OPTIONS[name]) for name in OPTIONS})
+    filled: dict[str, Any] = {}
+    function = loss
+    while isinstance(function, partial):
+        filled = {**function.keywords, **filled}
+        function = None if function.args else function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, nn.Module):
+        return replace(known(function), exactly=not filled)
+    return with_options(FUNCTIONS.get(function) if callable(function) else None, name, filled)
+
+
+def with_options(found: Objective | None, name: str, options: Mapping[str, Any]) -> Objective:
+    """A loss with what it was told."""
+    if found is None:
+        return Objective(name=name, given=True)
+    told = {**OPTIONS, **options}
+    by_class = found.task == CLASSIFICATION
+    return replace(
+        found,
+        name=name,
+        given=True,
+        weight=told["weight"] if by_class else None,
+        ignored=told["ignore_index"] if by_class else None,
+        smoothing=float(told["label_smoothing"]),
+        reduction=str(told["reduction"]),
+    )
+
+
+def check(unit: Any, objective: Objective) -> None:
+    """Raise ``ValueError`` for a regularizer of classes where the loss has none, or does not tell."""
+    if objective.given and not objective.task:
+        raise ValueError(
+            f"{unit!r} must know what the outputs are, and {objective.name} does not tell: attach(..., task=...), "
+            f'"{CLASSIFICATION}" for a softmax over the classes, "{MULTILABEL}" for a sigmoid of each output, or '
+            f'"{REGRESSION}"'
+        )
+    if objective.task == REGRESSION:
+        raise ValueError(f"{unit!r} is for classes, and {objective.name} compares numbers; leave it out")
+    if isinstance(unit, OutputLoss | PassLoss) and objective.outputs != LOGITS:
+        raise ValueError(
+            f"{unit!r} needs logits, and {objective.name} takes outputs for {objective.outputs}; let the model give "
+            f"logits, with CrossEntropyLoss or BCEWithLogitsLoss"
+        )
+    if objective.signed and not isinstance(unit, OutputLoss | PassLoss):
+        raise ValueError(
+            f"{unit!r} takes targets for probabilities, and those of {objective.name} are 1 and -1; take "
+            f"BCEWithLogitsLoss, with 1 and 0"
+        )
+
+
+def pairs(chances: Tensor, others: Tensor) -> Tensor:
+    """(batch, outputs) of yes and of no -> (outputs, batch, 2): each output is a choice between two classes."""
+    return torch.stack((chances, others), -1).movedim(1, 0)
