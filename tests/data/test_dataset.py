@@ -55,6 +55,30 @@ def test_the_task_is_told_by_the_targets(y_train: Any, y_valid: Any, task: str) 
     assert Data(X, y_train, X2, y_valid).task == task
 
 
+def test_a_task_that_may_surprise_is_said() -> None:
+    x, y = np.arange(100.0).reshape(50, 2), np.arange(50)
+    assert "task: classification (50 whole numbers; task='regression' if they are amounts)" in Data(x, y, x, y).notes
+    amounts = Data(x, y.astype(float), x, y.astype(float))
+    assert "task: regression (50 whole numbers; task='classification' if they are labels)" in amounts.notes
+    for expected in (Data(x, y % 10, x, y % 10), Data(x, y, x, y, task="regression"), Data(x, y / 7, x, y / 7)):
+        assert not any("task:" in note for note in expected.notes)
+
+
+def test_classes_that_are_nearly_the_same_are_said() -> None:
+    data = Data(X, ["yes", "Yes", "no"] * 2, X2, ["yes", "no"])
+    assert data.classes == ("Yes", "no", "yes")
+    assert "classes: 'Yes' and 'yes' are taken as different" in data.notes
+    spaces = Data(X, ["yes", "yes ", "no"] * 2, X2, ["yes", "no"])
+    assert "classes: 'yes' and 'yes ' are taken as different" in spaces.notes
+
+
+def test_whole_targets_that_no_float_tells_apart_are_refused() -> None:
+    y = np.arange(6) + 2**62
+    with pytest.raises(ValueError, match=r"beyond 2\^53, such as 4611686018427387909, .* subtract from all targets"):
+        Data(X, y, X2, y[:2], task="regression")
+    assert Data(X, y, X2, y[:2]).classes[0] == str(2**62)
+
+
 def test_task_overrides_what_the_targets_look_like() -> None:
     amounts = Data(X, [1, 2, 3, 1, 2, 3], X2, [7, 8], task="regression")
     assert amounts.y_train.dtype == np.float32

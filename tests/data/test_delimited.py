@@ -88,6 +88,8 @@ def test_a_column_without_a_name_gets_the_one_that_pandas_gives() -> None:
         ("a,b\n1,é\n".encode("cp1252"), "line 2 is not UTF-8 text .* save it as UTF-8"),
         (b"\xd0\xcf\x11\xe0rest", "Excel workbook of the old kind"),
         (b"PAR1rest", "it is a Parquet file; give it the ending .parquet"),
+        ('{"a": 1, "b": 2}', "it is JSON; save the table in it as CSV"),
+        ("@RELATION iris\n@DATA\n1,2\n", "it is an ARFF file; save it as CSV"),
         ("<!doctype html><html>", "a page of HTML; download the file itself"),
         ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         ('a,b\n1,"' + "x" * 140_000, "is a quotation mark not closed?"),
@@ -99,6 +101,12 @@ def test_what_is_no_table_says_why(tmp_path: Path, text: str | bytes, message: s
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=f"odd.csv cannot be read as a table: .*{message}"):
         load(path, target="b")
+
+
+def test_spaces_between_fields_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x z y\n1 2 a\n3 4 b\n")
+    with pytest.raises(ValueError, match="no column 'y'; its one column has spaces in its name: write commas"):
+        load(tmp_path / "t.csv", target="y")
 
 
 def test_what_is_passed_over_is_said(tmp_path: Path) -> None:

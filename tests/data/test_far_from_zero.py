@@ -115,6 +115,21 @@ def test_targets_keep_what_tells_them_apart(name: str) -> None:
     assert arrays(np.c_[VALUES, Z], VALUES).y_train.dtype == np.float32
 
 
+@pytest.mark.parametrize("name", ["int64 beyond 2^53", "uint64"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_whole_targets_that_no_float_holds_are_counted_from_the_smallest(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    y = EXTREME[name](VALUES)
+    path = tmp_path / f"t.{ending}"
+    frame = pd.DataFrame({"x": VALUES, "y": y})
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    data = load(path, target="y")
+    everything = np.concatenate([each for _, each in data.splits().values()])
+    np.testing.assert_array_equal(np.sort(everything), np.sort((y - y.min()).astype(float)))
+    assert f"target y: counted from {int(y.min())}" in data.notes
+
+
 @pytest.mark.parametrize("name", ["seconds since 1970", "huge", "tiny"])
 def test_scores_of_such_targets_are_those_of_the_plain_ones(name: str) -> None:
     y = EXTREME[name](VALUES)

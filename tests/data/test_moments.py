@@ -87,8 +87,9 @@ def test_times_of_day_are_fractions_of_days_in_utc(tmp_path: Path, form: str) ->
         pd.to_datetime(pd.Series(DATES)).dt.tz_localize("UTC"),
         pd.to_datetime(pd.Series(DATES)).astype("datetime64[s]"),
         pd.Series([datetime.timedelta(days=int(k)) for k in DAYS]),
+        pd.PeriodIndex(pd.to_datetime(DATES), freq="D"),
     ],
-    ids=["date32", "timestamp", "zoned", "seconds", "duration"],
+    ids=["date32", "timestamp", "zoned", "seconds", "duration", "period"],
 )
 def test_types_of_parquet_are_read(tmp_path: Path, values: Any) -> None:
     data = loaded(tmp_path, values, "parquet")
@@ -106,6 +107,7 @@ def test_times_of_parquet_are_seconds(tmp_path: Path) -> None:
     [
         (["12:30", "01:02"], [45000, 3720]),
         (["12:30:15", "100:00:00"], [45015, 360000]),
+        (["12:30.5", "00:01.25"], [750.5, 1.25]),
         (["1:05 pm", "12:00 AM"], [47100, 0]),
         (["1 days 02:03:04", "0 days 00:00:01.5"], [93784, 1.5]),
         (["1h 30m", "45m", "2h"], [5400, 2700, 7200]),
@@ -126,6 +128,19 @@ def test_days_and_months_that_cannot_be_told_apart_are_not_guessed(tmp_path: Pat
     note = next(note for note in data.notes if "when" in note)
     assert "dates whose day and month cannot be told apart (" in note
     assert "write them as 2023-12-31" in note
+
+
+def test_dates_of_two_orders_are_not_guessed(tmp_path: Path) -> None:
+    data = loaded(tmp_path, [f"{k % 28 + 1:02d}/{k % 12 + 1:02d}/{2000 + k}" for k in range(ROWS // 2)]
+                  + [f"{k % 12 + 1:02d}/{k % 28 + 1:02d}/{2000 + k}" for k in range(ROWS // 2)])  # fmt: skip
+    assert data.columns[0].kind != "date"
+    assert any("dates whose day and month cannot be told apart" in note for note in data.notes)
+
+
+def test_forms_that_leave_no_doubt_may_stand_in_one_column(tmp_path: Path) -> None:
+    mixed = [str(day) if k % 2 else f"{day:%d.%m.%Y}" for k, day in enumerate(DATES)]
+    data = loaded(tmp_path, mixed)
+    np.testing.assert_allclose(all_of(data), all_of(loaded(tmp_path, [int(k) for k in DAYS])), atol=1e-6)
 
 
 def test_a_stray_word_among_dates_is_a_missing_value(tmp_path: Path) -> None:

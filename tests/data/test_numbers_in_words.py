@@ -68,6 +68,14 @@ NOTATIONS: dict[str, Callable[[float], str]] = {
     "full-width digits": lambda v: "".join(chr(0xFF10 + int(c)) if c.isdigit() else c for c in f"{v:.2f}"),
     "powers of ten": lambda v: f"{v:.6E}",
     "powers of ten behind a comma": lambda v: f"{v:.6e}".replace(".", ","),
+    "parentheses behind the currency": lambda v: f"$({-v:,.2f})" if v < 0 else f"${v:,.2f}",
+    "about": lambda v: f"~{v:.2f}",
+    "quoted": lambda v: f"'{v:.2f}'",
+    "an apostrophe in front": lambda v: f"'{v:.2f}",
+    "a formula": lambda v: f'="{v:.2f}"',
+    "per mille": lambda v: f"{v:.2f}‰",
+    "degrees": lambda v: f"{v:.2f} °C",
+    "other digits": lambda v: "".join(chr(0x660 + int(c)) if c.isdigit() else c for c in f"{v:.2f}"),
     "plus": lambda v: f"{v:+.2f}",
 }
 
@@ -140,6 +148,12 @@ def test_several_stray_words_are_counted_the_commonest_first(saved: Save) -> Non
     assert f"'n/a' in {count['n/a']} rows" in told_of(data, "x")
     assert f"'unknown' in {count['unknown']} rows" in told_of(data, "x")
     assert "x is missing" in data.features
+
+
+def test_a_word_for_missing_values_may_be_in_most_rows(saved: Save) -> None:
+    data = load(saved("Unknown" if k % 5 < 3 else v for k, v in enumerate(AMOUNTS)), target="y")
+    assert data.features == ("x", "z", "x is missing")
+    assert "'Unknown' in 120 rows" in told_of(data, "x")
 
 
 def test_a_word_among_few_numbers_is_a_category(saved: Save) -> None:

@@ -24,7 +24,8 @@ from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
 from bridle.data.precision import mean_and_spread, within_reach
-from bridle.data.targets import check_task, column, encode, infer_task
+from bridle.data.reading import alike
+from bridle.data.targets import check_task, column, encode, infer_task, surprise
 from bridle.results import SPLITS
 
 
@@ -100,20 +101,22 @@ class Data:
         check_shapes(xs, ys)
         xs, moved = within_reach(xs, named)
         xs = {split: narrowed(x, f"x_{split}") for split, x in xs.items()}
-        task = task or infer_task(ys["train"])
-        encoded, class_names = encode(ys, task, tuple(map(str, classes)))
+        decided = task or infer_task(ys["train"])
+        encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
+        told = () if task or classes else surprise(ys["train"], decided)
+        near = () if columns else tuple(f"classes: {phrase}" for phrase in alike(class_names))
         absent = absence_notes(encoded, class_names) if class_names else ()
         repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
         fields = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
             **{f"y_{split}": encoded.get(split) for split in SPLITS},
-            "task": task,
+            "task": decided,
             "name": name,
             "target": target,
             "classes": class_names,
             "features": named,
             "columns": tuple(columns),
-            "notes": (*notes, *map(reordered, filter(orders.get, orders)), *moved, *absent, *repeated),
+            "notes": (*notes, *told, *near, *map(reordered, filter(orders.get, orders)), *moved, *absent, *repeated),
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)

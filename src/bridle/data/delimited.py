@@ -44,6 +44,9 @@ OTHER_FILES = {  # archives, Excel's new workbooks among them, are told by ``fil
     b"<?xml": "XML; save the table in it as CSV",
     b"\x89HDF": "an HDF5 file; save the table in it as CSV or Parquet",
     b"\x93NUMPY": "a NumPy array; give bridle.Data the array",
+    b'{"': "JSON; save the table in it as CSV",
+    b"[{": "JSON; save the table in it as CSV",
+    b"@relation": "an ARFF file; save it as CSV",
     b"ARROW1": "an Arrow file; save it as CSV or Parquet",
 }
 

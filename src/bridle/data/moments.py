@@ -33,7 +33,8 @@ NAMED = re.compile(
 )
 EIGHT = re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)")
 TIME = re.compile(
-    r"(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d(?:[.,]\d+)?))?(?: ?(?P<half>[aApP])\.?[mM]\.?)?"
+    r"(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d(?:[.,]\d+)?)|[.,](?P<tenths>\d+))?"
+    r"(?: ?(?P<half>[aApP])\.?[mM]\.?)?"
 )
 LONG = re.compile(
     r"(?P<sign>-)?(?:(?P<days>\d+(?:\.\d+)?) ?d(?:ays?)?,?)? ?"
@@ -44,6 +45,7 @@ ISO_DURATION = re.compile(
     r"P(?:(?P<days>\d+(?:\.\d+)?)D)?(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?"
     r"(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
+ORDERS = ("day/month", "month/day")
 DATES, SECONDS = "dates as days since 1970-01-01", "times as seconds"
 
 
@@ -58,16 +60,27 @@ class Moments(NamedTuple):
 
 def read_moments(words: Sequence[str], counts: np.ndarray) -> Moments | None:
     """The words (all different; ``counts`` rows have each) as dates or times, or None where they are none."""
-    for read, kind, what in (
-        (iso_date, "date", DATES),
-        (named_date, "date", DATES),
-        (seconds_of_clock, "number", SECONDS),
-        (seconds_of_duration, "number", "durations as seconds"),
-    ):
+    for read, what in ((seconds_of_clock, SECONDS), (seconds_of_duration, "durations as seconds")):
         values = numbers_of(words, read)
         if enough(values, counts):
-            return Moments(values, kind, (what, *zone_note(words, kind)), stray_notes(words, values, counts))
-    return numeric_dates(words, counts)
+            return Moments(values, "number", (what,), stray_notes(words, values, counts))
+    return read_dates(words, counts)
+
+
+def read_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
+    """The words as dates; of 31/12/2023 the whole column decides what is the day."""
+    first, second = (numbers_of(words, date_reader(order)) for order in ORDERS)
+    if not enough(np.where(np.isnan(first), second, first), counts):
+        return None
+    missing = [counts[np.isnan(values)].sum() for values in (first, second)]
+    other = (first != second) & ~(np.isnan(first) & np.isnan(second))
+    differ = [word for word, marked in zip(words, other.tolist(), strict=True) if marked]
+    if differ and (missing[0] == missing[1] or not any(enough(values, counts) for values in (first, second))):
+        doubt = f"dates whose day and month cannot be told apart ({differ[0]}) are not read; write them as 2023-12-31"
+        return Moments(np.full(len(words), np.nan), "category", (), (doubt,))
+    order, values = (ORDERS[0], first) if missing[0] <= missing[1] else (ORDERS[1], second)
+    done = f"{DATES}, written {order}" if differ else DATES
+    return Moments(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts))
 
 
 def eight_digits(words: Sequence[str]) -> np.ndarray | None:
@@ -88,28 +101,8 @@ def enough(values: np.ndarray, counts: np.ndarray) -> bool:
     return bool(counts[np.isnan(values)].sum() <= MOST_STRAY * counts.sum())
 
 
-def numeric_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
-    """Dates such as 31/12/2023, in the order of day and month that the whole column allows."""
-    by_order = {order: numbers_of(words, small_first(order)) for order in ("day/month", "month/day")}
-    possible = {order: values for order, values in by_order.items() if enough(values, counts)}
-    if not possible:
-        return None
-    missing = {order: counts[np.isnan(values)].sum() for order, values in possible.items()}
-    order = min(possible, key=missing.__getitem__)
-    values = possible[order]
-    other = possible.get("month/day" if order == "day/month" else "day/month")
-    if other is not None and missing["day/month"] == missing["month/day"] and not np.array_equal(values, other, True):
-        example = next(word for word, a, b in zip(words, values, other, strict=True) if a != b)
-        doubt = f"dates whose day and month cannot be told apart ({example}) are not read; write them as 2023-12-31"
-        return Moments(np.full(len(words), np.nan), "category", (), (doubt,))
-    strays = stray_notes(words, values, counts)
-    return Moments(values, "date", (f"{DATES}, written {order}", *zone_note(words, "date")), strays)
-
-
-def zone_note(words: Sequence[str], kind: str) -> tuple[str, ...]:
+def zone_note(words: Sequence[str]) -> tuple[str, ...]:
     """That zones were given, if any were."""
-    if kind != "date":
-        return ()
     zoned = sum(re.search(r"\d{2}:\d{2}.*(Z|UTC|GMT|[+-]\d{2}:?\d{0,2})$", word) is not None for word in words)
     if not zoned:
         return ()
@@ -141,17 +134,25 @@ def named_date(word: str) -> float | None:
     return days(full_year(found["year"]), month, int(found["day"] or found["day2"]), found)
 
 
-def small_first(order: str) -> Callable[[str], float | None]:
-    """Reads dates whose year stands last; points stand behind days only."""
+def date_reader(order: str) -> Callable[[str], float | None]:
+    """Reads a date in any form; where day and month are numbers and the year stands last, in this order."""
 
     def read(word: str) -> float | None:
-        found = SMALL_FIRST.fullmatch(word)
-        if not found or (found["mark"] == "." and order == "month/day"):
-            return None
-        day, month = (found["a"], found["b"]) if order == "day/month" else (found["b"], found["a"])
-        return days(full_year(found["year"]), int(month), int(day), found)
+        known = iso_date(word)
+        known = named_date(word) if known is None else known
+        return small_first(word, order) if known is None else known
 
     return read
+
+
+def small_first(word: str, order: str) -> float | None:
+    """31/12/2023 or 12/31/2023; with points the day is always first."""
+    found = SMALL_FIRST.fullmatch(word)
+    if not found:
+        return None
+    day_first = order == ORDERS[0] or found["mark"] == "."
+    day, month = (found["a"], found["b"]) if day_first else (found["b"], found["a"])
+    return days(full_year(found["year"]), int(month), int(day), found)
 
 
 def full_year(text: str) -> int:
@@ -204,6 +205,8 @@ def seconds_of_clock(word: str) -> float | None:
     found = TIME.fullmatch(word)
     if not found:
         return None
+    if found["tenths"]:  # 12:34.5 are minutes and seconds
+        return int(found["hours"]) * 60 + float(f"{found['minutes']}.{found['tenths']}")
     if found["half"]:
         return clock(int(found["hours"]), int(found["minutes"]), found["seconds"], found["half"])
     seconds = float((found["seconds"] or "0").replace(",", "."))

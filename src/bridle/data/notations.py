@@ -28,15 +28,37 @@ PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IG
 SYMBOLS = "$€£¥₹₽₩₺₪฿₫₴₦¢"
 CODES = r"USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|Rs\.?|kr\.?|zł|Fr\.?"
 FORM = re.compile(
-    rf"(?P<open>\()?(?P<sign>[+-] ?)?(?P<prefix>(?:US|R|A|C|NZ|HK|S)?[{SYMBOLS}]|{CODES})? ?(?P<inner>[+-])?"
+    rf"(?P<before>[{SYMBOLS}])?(?P<open>\()?(?P<sign>[+-] ?)?"
+    rf"(?P<prefix>(?:US|R|A|C|NZ|HK|S)?[{SYMBOLS}]|{CODES}|[<>~≈≤≥±]=?)? ?(?P<inner>[+-])?"
     r"(?P<body>[.,]?\d(?:[\d,.' _]*\d)?[.,]?)(?P<power>[eE][+-]?\d{1,3})? ?(?P<after>-(?!.))?"
-    rf"(?P<suffix>[^\W\d_][^\d(){{}}<>=,;:]{{0,14}}[\d²³]?|[%‰°][^\W\d_]?|[{SYMBOLS}])?(?P<close>\))?"
+    rf"(?P<suffix>[^\W\d_][^\d(){{}}<>=,;:]{{0,14}}[\d²³]?|[%‰°] ?[^\W\d_]?|[{SYMBOLS}])?(?P<close>\))?"
 )
+QUOTED = re.compile(r"""=?(["'])([^"']+)\1|'([+-]?[\d.,]+)""")  # as spreadsheets keep numbers from being changed
 VERSION = re.compile(r"v?\d+(\.\d+){2,}\w*")
 MAGNITUDES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
 MOST_STRAY = 0.1  # share of the rows whose words may be no numbers, in a column of numbers; or ...
 MOST_STRAY_WORDS = 10  # ... up to half the rows, where they are so few different words and the numbers are many
 TAKEN = ", no number, taken for missing"
+ABSENT = {
+    "n/a",
+    "na",
+    "n.a.",
+    "nan",
+    "none",
+    "null",
+    "nil",
+    "-",
+    "--",
+    "---",
+    ".",
+    "..",
+    "...",
+    "?",
+    "*",
+    "unknown",
+    "unk",
+}
+ABSENT |= {"missing", "not available", "not applicable", "tbd", "\N{EM DASH}", "#n/a", "#null!", "#div/0!", "#value!"}
 FEW = 20  # numbers that may as well be categories, beside which a word is one too ...
 MOST_STRAY_OF_FEW = 0.01  # ... unless it has no more than this share of the rows
 
@@ -99,9 +121,12 @@ class Numbers(NamedTuple):
 def plain_text(word: str) -> str:
     """A word without spaces around it, with the digits, signs and spaces of ASCII.
 
-    >>> plain_text("\\u00a0\\u221212\\u202f345 "), plain_text("\\uff11\\uff12")
-    ('-12 345', '12')
+    >>> plain_text("\\u00a0\\u221212\\u202f345 "), plain_text("\\uff11\\uff12"), plain_text("'1.5'")
+    ('-12 345', '12', '1.5')
     """
+    quoted = QUOTED.fullmatch(word)
+    if quoted:
+        word = quoted[2] or quoted[3]
     if word.isascii():
         return word.strip()
     digits = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in word)
@@ -133,7 +158,7 @@ def dissected(word: str) -> Written | None:
     if len(signs) > 1 or (signs and found["open"]) or (found["sign"] == "+" and " " in found["body"]):
         return None  # "+49 170 123 456" is a telephone number
     negative = bool(found["open"]) or "".join(signs).strip() == "-"
-    unit = " ".join(each.strip() for each in (found["prefix"], found["suffix"]) if each)
+    unit = " ".join(each.strip() for each in (found["before"], found["prefix"], found["suffix"]) if each)
     return Written(-1.0 if negative else 1.0, found["body"], int((found["power"] or "e0")[1:]), unit)
 
 
@@ -214,6 +239,8 @@ def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool
         return False  # beside 1.2.3 and 1.2.4, 1.10 is not 1.1
     rows, all_rows = counts[stray].sum(), counts.sum()
     if len(np.unique(values[~stray])) > FEW:
+        gone = np.array([word.lower() in ABSENT for word in words]) & stray
+        rows, all_rows = rows - counts[gone].sum(), all_rows - counts[gone].sum()
         return bool(rows <= MOST_STRAY * all_rows or (rows <= all_rows / 2 and stray.sum() <= MOST_STRAY_WORDS))
     return bool(rows <= MOST_STRAY * all_rows and rows <= max(1, MOST_STRAY_OF_FEW * all_rows))
 

@@ -49,7 +49,9 @@ def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: 
         return as_category(column, gaps)
     if isinstance(kind, pd.CategoricalDtype):
         return declared_category(label, column, gaps)
-    if types.is_datetime64_any_dtype(kind):
+    if isinstance(kind, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if types.is_datetime64_any_dtype(column.dtype):
         return dated(column)
     if types.is_timedelta64_dtype(kind):
         return lasting(column)

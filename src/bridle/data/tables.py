@@ -118,7 +118,9 @@ def read_target(table: Table, target: str | None, path: Path, task: str | None) 
             f"{path} is a table: say which column to predict with target= (--target); it has {', '.join(names)}"
         )
     if target not in names:
-        raise ValueError(f"{path} has no column {target!r}{nearest(target, names)}")
+        spaces = "; its one column has spaces in its name: write commas between the fields, not spaces"
+        hint = spaces if len(names) == 1 and len(names[0].split()) > 1 else nearest(target, names)
+        raise ValueError(f"{path} has no column {target!r}{hint}")
     column = table.frame[target]
     check_target_present(column, target, text=table.text)
     read = (
@@ -139,7 +141,12 @@ def read_target(table: Table, target: str | None, path: Path, task: str | None) 
         raise ValueError(f"the target {target!r} is constant: every row has {y[0]}; a target needs at least two values")
     said = tuple(f"target {target}: {phrase}" for phrase in (*read.done, *read.notable))
     inferred = task or infer_task(y, integers_are_labels=False)
-    return Target(y, inferred, (*said, *(() if task else task_note(y, inferred))))
+    decided = () if task else task_note(y, inferred)
+    if inferred == "regression" and y.dtype.kind in "iu":
+        start = int(y.min())  # such numbers are beyond what float64 holds exactly
+        y = np.array([float(int(value) - start) for value in y])
+        said = (*said, f"target {target}: counted from {start}")
+    return Target(y, inferred, (*said, *decided))
 
 
 def labels(column: pd.Series[Any], target: str, table: Table) -> Reading:

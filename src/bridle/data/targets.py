@@ -56,7 +56,7 @@ def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
     return "classification" if labels else "regression"
 
 
-def task_note(y: np.ndarray, task: str) -> tuple[str, ...]:
+def task_note(y: np.ndarray, task: str, option: str = "--task {}") -> tuple[str, ...]:
     """The sentence for a task that was told by whole numbers, which can be labels as well as amounts.
 
     >>> task_note(np.arange(44.0) % 22, "regression")
@@ -64,8 +64,14 @@ def task_note(y: np.ndarray, task: str) -> tuple[str, ...]:
     """
     if y.dtype.kind not in "iuf" or not (y == np.rint(y)).all():
         return ()
-    other = "classification if they are labels" if task == "regression" else "regression if they are amounts"
-    return (f"task: {task} ({len(np.unique(y))} whole numbers; --task {other})",)
+    other, these = ("classification", "labels") if task == "regression" else ("regression", "amounts")
+    return (f"task: {task} ({len(np.unique(y))} whole numbers; {option.format(other)} if they are {these})",)
+
+
+def surprise(y: np.ndarray, task: str) -> tuple[str, ...]:
+    """The same sentence for an array, where its type did not say it: many labels, or amounts without decimals."""
+    expected = task == "classification" and len(np.unique(y)) <= FEW
+    return () if expected else task_note(y, task, "task={!r}")
 
 
 def check_task(task: str | None) -> None:
@@ -88,6 +94,16 @@ def amounts(y: np.ndarray, name: str, kind: type[np.floating[Any]] = np.float32)
 def precise_enough(y_train: np.ndarray) -> type[np.floating[Any]]:
     """float32, or float64 where float32 would round away what tells the training targets apart."""
     return np.float64 if is_wide(y_train) and is_lost(y_train.reshape(-1, 1))[0] else np.float32
+
+
+def check_exact(y_train: np.ndarray) -> None:
+    """Raise ``ValueError`` for whole numbers that lie so far from zero that even float64 makes one of several."""
+    if y_train.dtype.kind not in "iu" or len(np.unique(y_train)) == len(np.unique(y_train.astype(np.float64))):
+        return
+    raise ValueError(
+        f"y_train has whole numbers beyond 2^53, such as {y_train.max()}, of which float64 makes one of several; "
+        "subtract from all targets what they have in common"
+    )
 
 
 def class_names(y_train: np.ndarray) -> tuple[str, ...]:
@@ -143,6 +159,7 @@ def encode(
     if task == "regression":
         if classes:
             raise ValueError(f"a regression has no classes, got {len(classes)}; leave classes= out")
+        check_exact(given["train"])
         kind = precise_enough(given["train"])
         encoded = {split: amounts(y, f"y_{split}", kind) for split, y in given.items()}
     elif classes:
