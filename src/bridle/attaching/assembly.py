@@ -20,6 +20,7 @@ from bridle.attaching.advice import of_averages, of_layers, of_loss, of_paramete
 from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches
 from bridle.attaching.company import of_company
+from bridle.attaching.compiled import check_scripted
 from bridle.attaching.frame import Frame, is_transposed
 from bridle.attaching.groups import Decay, Groups, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
@@ -230,6 +231,7 @@ def check(model: nn.Module, optimizer: Optimizer) -> None:
         raise ValueError(
             f"attach takes an optimizer of torch.optim, or derived from one, got {type(optimizer).__name__}"
         )
+    check_scripted(model)
     if isinstance(model, DistributedDataParallel | DataParallel):
         raise ValueError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
     if isinstance(optimizer, LBFGS):

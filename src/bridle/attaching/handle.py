@@ -15,6 +15,7 @@ from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.averages import measure
 from bridle.attaching.calling import call
+from bridle.attaching.compiled import forget_programs
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
 from bridle.attaching.holding import check_free, handles_of, hold
 from bridle.attaching.objectives import LossFunction
@@ -143,6 +144,8 @@ class Handle:
         self.recipe: Recipe = recipe
         self.model, self.optimizer, self.loss = model, optimizer, options.loss
         self.parts = Assembly(model, optimizer, recipe, options)
+        forget_programs()
+        self.parts.undo.callback(forget_programs)
         needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
         self._needed = {name for name, units in needs.items() if units}
         self._called: set[str] = set()
