@@ -70,8 +70,13 @@ def test_what_went_wrong_stands_on_the_page(change):
 
 def test_each_recipe_is_there_as_the_command_that_compares_it():
     made = study(recipes=(*SIX, "Dropout(rate=0.2, at='input')"))
-    assert recipes(made)[-1]["command"] == "bridle compare --recipe \"Dropout(rate=0.2, at='input')\""
-    assert "bridle compare --recipe &#34;Dropout(rate=0.2, at=&#39;input&#39;)&#34;" in page(made)
+    assert recipes(made)[-1]["command"] == "bridle compare --recipe \"Dropout(rate=0.2, at='input')\" --epochs 20"
+    assert "bridle compare --recipe &#34;Dropout(rate=0.2, at=&#39;input&#39;)&#34; --epochs 20" in page(made)
+
+
+def test_where_no_command_can_compare_a_recipe_it_is_there_itself():
+    made = study(data={**study().data, "name": "arrays"})
+    assert recipes(made)[-1]["command"] == made.contenders[-1].name
 
 
 def test_protocol_data_seeds_versions_machine_and_date_are_there():

@@ -66,6 +66,7 @@ class Data:
     classes: tuple[str, ...]  # empty for a regression
     features: tuple[str, ...]  # one name per input, or empty
     columns: tuple[Column, ...]  # what was made of each column of a table; empty where there was none
+    source: dict[str, Any]  # what was loaded and how, as `load` was asked; empty for arrays
     notes: tuple[str, ...]  # what one should know of the data, as sentences; a study repeats them
 
     def __init__(  # noqa: PLR0917  (three pairs: the order in which everyone passes them)
@@ -107,7 +108,7 @@ class Data:
         near = () if columns else tuple(f"classes: {phrase}" for phrase in alike(class_names))
         absent = absence_notes(encoded, class_names) if class_names else ()
         repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
-        fields = {
+        fields: dict[str, Any] = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
             **{f"y_{split}": encoded.get(split) for split in SPLITS},
             "task": decided,
@@ -116,6 +117,7 @@ class Data:
             "classes": class_names,
             "features": named,
             "columns": tuple(columns),
+            "source": {},
             "notes": (*notes, *told, *near, *map(reordered, filter(orders.get, orders)), *moved, *absent, *repeated),
         }
         for field, value in fields.items():
@@ -178,6 +180,7 @@ class Data:
             "classes": list(self.classes),
             "fingerprint": self.fingerprint,
             "columns": [column.to_json() for column in self.columns],
+            **({"source": self.source} if self.source else {}),
         }
 
 

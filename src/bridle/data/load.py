@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,26 @@ def load(
     >>> load("digits")
     Data(digits: classification, rows 1079/359/359, 64 features, 10 outputs)
     """
+    found = copy(read(name_or_path, target, data_dir, task, categorical))
+    asked = {"target": target, "task": task, "data_dir": None if data_dir is None else os.fspath(data_dir)}
+    source: dict[str, Any] = {
+        "path": os.fspath(name_or_path),
+        **{name: value for name, value in asked.items() if value is not None},
+    }
+    if categorical:
+        source["categorical"] = list(named(categorical))
+    object.__setattr__(found, "source", source)
+    return found
+
+
+def read(
+    name_or_path: str | os.PathLike[str],
+    target: str | None,
+    data_dir: str | os.PathLike[str] | None,
+    task: str | None,
+    categorical: Sequence[str],
+) -> Data:
+    """The data, by the reader that knows their kind."""
     check_task(task)
     check_target(target)
     known = name_or_path.lower() if isinstance(name_or_path, str) else ""

@@ -101,7 +101,6 @@ def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
             "name": leaf.__name__,
             "place": place,
             "summary": summary(leaf),
-            "known_as": [*leaf.known_as],
             "knobs": [*map(knob_as_json, knobs(leaf))],
         }
         for place, leaves in catalog.items()
@@ -111,8 +110,7 @@ def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
 
 def knob_as_json(knob: Knob) -> dict[str, Any]:
     """What is declared of a knob; a word has ``choices`` (any word where there are none), a number has its range."""
-    said: dict[str, Any] = {"name": knob.name, "default": number_or_word(knob.default), "meaning": plain(knob.meaning)}
-    said |= {"known_as": [*knob.known_as], "differs": [*knob.differs]}
+    said = {"name": knob.name, "default": number_or_word(knob.default), "meaning": plain(knob.meaning)}
     if not knob.is_number:
         return said | {"choices": list(knob.choices)}
     return said | {

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from bridle.files import write_whole
 from bridle.report.charts import Chart
 from bridle.report.columns import page_table
+from bridle.report.command import command
 from bridle.report.curves import curve_charts
 from bridle.report.formats import seconds
 from bridle.report.histograms import gamma_charts, weight_charts
@@ -25,9 +26,11 @@ from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted
 from bridle.report.words import cautions, counted, headline, lead, seeds_of
 from bridle.results import Study, plain
 
-SHOWN_ELSEWHERE = ("columns",)
+SHOWN_ELSEWHERE = (
+    "source",
+    "columns",
+)
 NAMES = {"seconds": "took", "lr": "learning rate"}
-QUIET_SHELL_TEXT = re.compile(r"[^\"$`\\!]*")  # what stands between double quotes as it is
 
 
 def write_html(study: Study, path: Path) -> None:
@@ -102,20 +105,11 @@ def day(study: Study) -> str:
 
 
 def recipes(study: Study) -> list[dict[str, str]]:
-    """For each contender its recipe as text, and the command that compares it again."""
-    return [{"text": each.name, "command": f"bridle compare --recipe {quoted(each.name)}"} for each in study.contenders]
+    """For each contender its recipe as text, and what there is to copy: the command that compares it again.
 
-
-def quoted(text: str) -> str:
-    """``text`` as one word of a shell.
-
-    >>> print(quoted("Dropout(rate=0.2, at='input')"), quoted('a$b"'))
-    "Dropout(rate=0.2, at='input')" 'a$b"'
+    Where no command can, since data or network were made in Python, it is the recipe itself.
     """
-    if QUIET_SHELL_TEXT.fullmatch(text):
-        return f'"{text}"'
-    escaped = text.replace("'", "'\"'\"'")
-    return f"'{escaped}'"
+    return [{"text": each.name, "command": command(study, each.name) or each.name} for each in study.contenders]
 
 
 def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:

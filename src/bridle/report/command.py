@@ -1,0 +1,83 @@
+"""The command that compares a recipe again, on the data and under the settings of its study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bridle.protocol import LEARNING_RATES, Protocol
+from bridle.results import Study
+
+DATA, NETWORK, SEEDS, ENGINE = "digits", "mlp(128, 64)", 5, "torch"  # the defaults of `bridle compare`
+NAMED = (DATA, "mnist", "fashion-mnist", "kmnist")  # data that go by their name
+DESCRIBED = re.compile(r"(mlp|linear|residual_mlp|convnet)\(.*\)")  # a network that can be written as text
+PLAIN = re.compile(r"[\w@%+:,./=-]+", flags=re.ASCII)  # a word that every shell leaves as it is
+QUIET = re.compile(r"[^\"$`\\!]*")  # what stands between double quotes as it is
+
+
+def command(study: Study, recipe: str) -> str:
+    """One line for a shell; empty where none can say it: data or a network made in Python, seeds of one's own."""
+    source = source_of(study.data)
+    counted = study.seeds == list(range(len(study.seeds)))
+    if not (source and counted and DESCRIBED.fullmatch(study.network)):
+        return ""
+    parts = [*data_options(source), f"--recipe {quoted(recipe)}", *training_options(study)]
+    return " ".join(["bridle compare", *parts])
+
+
+def source_of(data: dict[str, Any]) -> dict[str, Any]:
+    """What was loaded and how; empty where the data were made in Python."""
+    named = {"path": data["name"]} if data.get("name") in NAMED else {}
+    return data.get("source") or named
+
+
+def data_options(source: dict[str, Any]) -> Iterator[str]:
+    """The data, and how they are to be read."""
+    if source["path"] != DATA:
+        yield quoted(source["path"])
+    for name in ("target", "task", "data_dir"):
+        if source.get(name) is not None:
+            yield option(name, source[name])
+    yield from (option("categorical", column) for column in source.get("categorical", []))
+
+
+def training_options(study: Study) -> Iterator[str]:
+    """What differs from the defaults; a study holds what these settled, so what they settle alike is left out."""
+    used = study.protocol
+    usual = {
+        "optimizer": Protocol.optimizer,
+        "lr": LEARNING_RATES.get(used.get("optimizer", ""), None),
+        "schedule": Protocol.schedule,
+        "batch_size": Protocol.batch_size,
+        "epochs": Protocol(batch_size=used.get("batch_size", Protocol.batch_size))
+        .on(study.data["rows"]["train"])
+        .epochs,
+        "precision": Protocol.precision if study.engine == ENGINE else "float64",
+    }
+    asked = {"network": study.network, "seeds": len(study.seeds), **used, "engine": study.engine}
+    usual |= {"network": NETWORK, "seeds": SEEDS, "engine": ENGINE}
+    for name, value in asked.items():
+        if name in usual and value != usual[name]:
+            yield option(name, value)
+
+
+def option(name: str, value: object) -> str:
+    """``--data-dir "my files"``."""
+    return f"--{name.replace('_', '-')} {quoted(str(value))}"
+
+
+def quoted(text: str) -> str:
+    """``text`` as one word of a shell, and no option.
+
+    >>> print(quoted("wine.csv"), quoted("Dropout(rate=0.2, at='input')"), quoted('a$b"'), quoted("-x.csv"))
+    wine.csv "Dropout(rate=0.2, at='input')" 'a$b"' ./-x.csv
+    """
+    if text.startswith("-"):
+        text = f"./{text}"
+    if PLAIN.fullmatch(text):
+        return text
+    if QUIET.fullmatch(text):
+        return f'"{text}"'
+    escaped = text.replace("'", "'\"'\"'")
+    return f"'{escaped}'"
