@@ -496,3 +496,13 @@ def test_a_compiled_model_is_the_finished_one_too(recipe: str) -> None:
     model = handle.finish()
     torch.testing.assert_close(outputs(compiled, x), evaluated)
     torch.testing.assert_close(outputs(model, x), evaluated)
+
+
+def test_a_recipe_that_stops_and_was_never_asked_says_so() -> None:
+    handle = attached("EarlyStopping + EMA")
+    train(handle, 3)
+    with handle.averaged() as model:
+        evaluated = outputs(model, data()[0])
+    with pytest.warns(UserWarning, match="was never asked, so no epoch is the best"):
+        handle.finish()
+    assert torch.equal(outputs(handle.model, data()[0]), evaluated)

@@ -211,6 +211,24 @@ def test_norms_and_the_weights_before_them_are_found_whatever_their_class(norm):
     assert setup.scale_invariant == ("0.weight",)
 
 
+def test_running_statistics_of_a_norm_of_the_users_own_are_not_moved():
+    class Running(OwnNorm):
+        def __init__(self, width: int) -> None:
+            super().__init__(width)
+            self.register_buffer("mean", torch.full((width,), 5.0))
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                self.mean.lerp_(x.detach().mean(0), 0.5)
+            return super().forward(x - (x.mean(0) if self.training else self.mean))
+
+    model = nn.Sequential(nn.Linear(6, 8), Running(8), nn.ReLU(), nn.Linear(8, 3))
+    setup = Setup.of(model, None, nn.CrossEntropyLoss(), (X, Y))
+    assert list(setup.norms) == ["1"]
+    assert torch.equal(setup.model[1].mean, torch.full((8,), 5.0))
+    assert "random-in-evaluation" not in audit(model, None, nn.CrossEntropyLoss(), batch=(X, Y)).rules
+
+
 def test_a_vector_of_gains_without_a_norm_is_none():
     class Gain(OwnNorm):
         def forward(self, x: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         shown = copy.deepcopy(handle.model.state_dict())
         self.train_again()
         handle.model.load_state_dict(shown)
-        handle.parts.stopping.best = {}
+        handle.parts.stopping.best = shown
         for average in handle.parts.averages:
             average.take()
         self.handle_, self.counted_ = None, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, NoReturn
@@ -609,6 +610,12 @@ class Handle:
         if self._averaged:
             raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
         ending = Ending(self.parts, self._sample)
+        if self.parts.stopping.units and not self.parts.stopping.best:
+            warnings.warn(
+                f"{self.parts.stopping.units[0]!r} was never asked, so no epoch is the best: the weights of the last "
+                f"step are handed over; call handle.stop(valid_loss) after each epoch",
+                stacklevel=2,
+            )
         self.hand_over(batches)
         self._ended = "finished"
         return ending.take()

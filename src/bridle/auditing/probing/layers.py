@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from bridle.auditing.probing.copying import undisturbed
+
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
 SMALL = 1e-14  # eps of a norm in double precision
@@ -47,7 +49,7 @@ def takes_no_scale(module: nn.Module, entered: Tensor | None) -> bool:
     if max(sum(size > 1 for size in each.shape) for each in held) > 1:
         return False
     try:
-        with torch.no_grad():
+        with undisturbed(module), torch.no_grad():  # in training mode, running statistics would move
             once, scaled = module(entered), module(SCALE * entered)
     except Exception:  # it needs more than one argument
         return False
