@@ -8,16 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from bridle import CATALOG, Study, __version__
+from bridle import CATALOG, Study, __version__, compare
 from bridle.cli import app
+from bridle.data import load
 from bridle.knobs import knobs
+from bridle.networks import mlp
 from bridle.pages import catalog_of, listing
 from bridle.pages.catalog import by_whom, card, conflicts_of, in_short, plain, summary
+from bridle.protocol import Protocol
 from bridle.recipe import PLACES
 
 TINY = ("compare", "--epochs", "1", "--seeds", "2", "--network", "mlp(4)", "--recipe", "Dropout(rate=0.5)")
@@ -243,6 +247,84 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
     assert again.exit_code == 0 and all(file.stat().st_mtime_ns == written for file, written in kept.items())
     whole = Study.load(tmp_path)
     assert whole.finished and [len(each.runs) for each in whole.contenders] == [8, 8]
+
+
+@pytest.mark.parametrize("moment", ["early", "later"])
+def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes_on(tmp_path, moment):
+    arguments = ("compare", "--epochs", "3000", "--seeds", "2", "--recipe", "EMA", "--out", tmp_path)
+    process = start(*arguments)
+
+    def is_there():
+        planned = process.poll() is not None or list((tmp_path / "stacks").glob("*.state"))
+        return planned if moment == "early" else (tmp_path / "sessions.jsonl").exists()  # noted when a state is kept
+
+    wait_for(is_there)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"Traceback" not in said
+    far = re.search(r"Stopped after (\d+) of (\d+) steps of single runs, before any run was finished\.", said.decode())
+    assert far and int(far[2]) == 3000 * 16 * 4
+    if moment == "early":
+        return
+    kept = re.search(r"(\d+) of the steps are kept in .*: the same command goes on from there\.", said.decode())
+    assert kept and 0 < int(kept[1]) <= int(far[1])
+    told = []
+    heard = partial(stop_at_once, told)
+    with pytest.raises(KeyboardInterrupt):
+        compare(load("digits"), ["EMA"], 2, mlp(128, 64), Protocol(epochs=3000), out=tmp_path, progress=heard)
+    assert told == [(0, int(far[2])), (int(kept[1]), int(far[2]))]
+
+
+def stop_at_once(told, done, total):
+    """Notes what is heard, and presses Ctrl-C with the second call."""
+    told.append((done, total))
+    if len(told) == 2:
+        raise KeyboardInterrupt
+
+
+ODD_STUDIES = {
+    "missing": lambda file: None,
+    "empty": lambda file: file.write_bytes(b""),
+    "cut off": lambda file: file.write_text('{"version": 1, "data": {"na'),
+    "a list": lambda file: file.write_text("[1, 2]"),
+    "foreign": lambda file: file.write_text('{"version": "2.0", "cells": []}'),
+    "a later version": lambda file: file.write_text('{"version": 2}'),
+    "no contenders": lambda file: file.write_text('{"version": 1, "contenders": []}'),
+    "binary": lambda file: file.write_bytes(bytes(range(256)) * 9),
+    "a folder": lambda file: file.mkdir(),
+    "a pipe": os.mkfifo,
+    "large": lambda file: (file.touch(), os.truncate(file, 2**40)),
+    "of numbers that are none": lambda file: file.write_text('{"version": NaN}'),
+}
+
+
+@pytest.mark.parametrize("name", ODD_STUDIES)
+def test_an_odd_study_is_one_sentence(tmp_path, name):
+    ODD_STUDIES[name](tmp_path / "study.json")
+    for path in (tmp_path, tmp_path / "study.json"):
+        result = run("inspect", path)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+        assert str(tmp_path) in result.stderr or "format version" in result.stderr
+
+
+def test_a_run_that_somebody_changed_is_named_on_stderr_and_trained_again(tmp_path):
+    command = (*TINY, "--out", tmp_path, "--json")
+    before = run(*command)
+    changed, *_ = (tmp_path / "runs").glob("*.json")
+    changed.write_text(changed.read_text().replace('"accuracy": 0.', '"accuracy": 0.9'))
+    again = run(*command)
+    assert again.exit_code == 0 and again.stderr.count(str(changed)) == 1 and "UserWarning" not in again.stderr
+    assert len(list((tmp_path / "set-aside").iterdir())) == 1
+    scores = [[each["scores"] for each in json.loads(shown.stdout)["contenders"]] for shown in (before, again)]
+    assert scores[0] == scores[1]
+
+
+def test_a_resumed_study_has_taken_as_long_as_all_its_sessions(tmp_path):
+    seconds = []
+    for seeds in (2, 3, 3):
+        run(*TINY, "--seeds", seeds, "--out", tmp_path)
+        seconds.append(Study.load(tmp_path).made["seconds"])
+    assert seconds[0] < seconds[1] <= seconds[2]
 
 
 def test_a_reader_that_goes_away_gets_no_traceback(tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
+import tempfile
 
 import pytest
 from made_up import SETTING, VARIANT, run_of
 
 from bridle import Dropout, Recipe
-from bridle.comparison.store import Store
+from bridle.comparison.store import Store, checksum
 from bridle.protocol import Variant
 
 
@@ -60,3 +62,155 @@ def test_a_damaged_file_counts_as_missing_and_is_written_anew(tmp_path, text):
         assert store.read(VARIANT) is None
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(VARIANT) is not None
+
+
+def one_file(folder):
+    """The only run that is stored."""
+    (file,) = (folder / "runs").iterdir()
+    return file
+
+
+def rewritten(change):
+    """Changes what a file says, and leaves the rest of it as it was."""
+
+    def damage(file):
+        saved = json.loads(file.read_text())
+        change(saved)
+        file.write_text(json.dumps(saved))
+
+    return damage
+
+
+def with_checksum(change):
+    """The same with the checksum of what it then says, as another program might write it."""
+
+    def also(saved):
+        change(saved)
+        saved["checksum"] = checksum(saved["key"], saved["run"])
+
+    return rewritten(also)
+
+
+def setting(*path, to):
+    """Puts something in a place."""
+
+    def change(saved):
+        *places, last = path
+        for each in places:
+            saved = saved[each]
+        saved[last] = to
+
+    return change
+
+
+def moved_to(make):
+    """Puts something else in the place of the file."""
+
+    def damage(file):
+        file.unlink()
+        make(file)
+
+    return damage
+
+
+def as_if_written_for(change):
+    """A file that is right, but of another run than its name says."""
+
+    def damage(file):
+        other = Store(file.parent.parent / "other", change.get("setting", SETTING))
+        other.write(run_of(change.get("variant", VARIANT)), change.get("variant", VARIANT))
+        one_file(other.folder).replace(file)
+
+    return damage
+
+
+DAMAGES = {
+    "another number": (rewritten(setting("run", "scores", "valid", "accuracy", to=0.99)), "by its checksum"),
+    "another key": (rewritten(setting("key", "seed", to=4)), "a run of another seed"),
+    "another key and checksum": (with_checksum(setting("key", "data", to="x")), "a run of another data"),
+    "a later format": (with_checksum(setting("key", "format", to=2)), "a run of another format"),
+    "another run": (with_checksum(setting("run", "seed", to=4)), "of another recipe or seed than its key"),
+    "no checksum": (rewritten(lambda saved: saved.pop("checksum")), "no run with a checksum"),
+    "no scores": (with_checksum(lambda saved: saved["run"].pop("scores")), "scores is missing"),
+    "text for a score": (
+        with_checksum(setting("run", "scores", "valid", "loss", to="x")),
+        "valid.loss must be a number",
+    ),
+    "a list for curves": (with_checksum(setting("run", "curves", to=[])), "curves must be an object"),
+    "a long curve": (with_checksum(setting("run", "curves", "epoch", to=[1, 2])), "must have 1 points"),
+    "uneven curves": (with_checksum(setting("run", "curves", "loss", to=[1, 2])), "of different lengths"),
+    "a huge number": (with_checksum(setting("run", "seconds", to=10**400)), "out of the range of numbers"),
+    "deep": (rewritten(setting("run", "deep", to=json.loads("[" * 60 + "]" * 60))), "nested too deep"),
+    "of another recipe": (as_if_written_for({"variant": Variant(Recipe(), 3)}), "a run of another recipe"),
+    "of another seed": (as_if_written_for({"variant": Variant(VARIANT.recipe, 4)}), "a run of another seed"),
+    "of another setting": (as_if_written_for({"setting": SETTING | {"network": "mlp(9)"}}), "of another network"),
+    "not a number": (lambda file: file.write_text(file.read_text().replace("1.5", "NaN")), "NaN is no number of JSON"),
+    "cut off": (lambda file: file.write_bytes(file.read_bytes()[:-20]), "it is no JSON"),
+    "very deep": (lambda file: file.write_text("[" * 100_000), "nested too deep"),
+    "a folder": (moved_to(lambda file: file.mkdir()), "is not a regular file"),
+    "a pipe": (moved_to(os.mkfifo), "is not a regular file"),
+    "a link": (moved_to(lambda file: file.symlink_to("/dev/zero")), "symbolic links"),
+    "a link to nothing": (moved_to(lambda file: file.symlink_to(file.parent / "nowhere")), "symbolic links"),
+    "large": (lambda file: os.truncate(file, 2**40), "is larger than 64 MiB"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_whatever_is_no_run_of_that_name_is_named_and_kept_aside(tmp_path, name):
+    damage, said = DAMAGES[name]
+    store = Store(tmp_path, {**SETTING, "protocol": {"epochs": 1}} if "long curve" in name else SETTING)
+    store.write(run_of(VARIANT), VARIANT)
+    file = one_file(tmp_path)
+    damage(file)
+    before = os.lstat(file)
+    with pytest.warns(UserWarning, match=said) as warned:
+        assert store.read(VARIANT) is None
+    assert str(file) in str(warned[0].message) and "the run is trained again" in str(warned[0].message)
+    (aside,) = (tmp_path / "set-aside").iterdir()
+    assert str(aside) in str(warned[0].message) and aside.name.startswith(file.name)
+    assert (os.lstat(aside).st_ino, os.lstat(aside).st_size) == (before.st_ino, before.st_size)
+    assert store.read(VARIANT) is None  # without a word: there is no such run
+    store.write(run_of(VARIANT), VARIANT)
+    assert store.read(VARIANT).scores["valid"]["accuracy"] == run_of(VARIANT).scores["valid"]["accuracy"]
+    assert list((tmp_path / "set-aside").iterdir()) == [aside]
+
+
+def test_what_is_set_aside_twice_is_kept_twice(tmp_path):
+    store = Store(tmp_path, SETTING)
+    for text in ("first", "second"):
+        store.write(run_of(VARIANT), VARIANT)
+        one_file(tmp_path).write_text(text)
+        with pytest.warns(UserWarning, match="is kept as"):
+            store.read(VARIANT)
+    assert {each.read_text() for each in (tmp_path / "set-aside").iterdir()} == {"first", "second"}
+
+
+def test_scores_must_be_those_that_every_run_has(tmp_path):
+    store = Store(tmp_path, SETTING)
+    store.write(run_of(VARIANT), VARIANT)
+    assert Store(tmp_path, SETTING, {"valid": ("loss", "accuracy")}).read(VARIANT) is not None
+    with pytest.warns(UserWarning, match="other splits or metrics"):
+        assert Store(tmp_path, SETTING, {"valid": ("accuracy",)}).read(VARIANT) is None
+
+
+def test_a_file_may_be_laid_out_otherwise(tmp_path):
+    store = Store(tmp_path, SETTING)
+    store.write(run_of(VARIANT), VARIANT)
+    file = one_file(tmp_path)
+    file.write_text(json.dumps(json.loads(file.read_text()), indent=4, sort_keys=True))
+    assert store.read(VARIANT) is not None
+
+
+@pytest.mark.parametrize("place", ["study", "study/runs"])
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(tmp_path, monkeypatch, place):
+    def read_only(*, dir):
+        if dir == tmp_path / place:
+            raise OSError(30, "Read-only file system", str(dir))
+        return tempfile.TemporaryFile(dir=dir)
+
+    monkeypatch.setattr("bridle.comparison.store.TemporaryFile", read_only)
+    with pytest.raises(OSError, match=r"nothing can be written into .*study \(Read-only file system\); give --out"):
+        Store.at(tmp_path / "study", SETTING)
+    monkeypatch.undo()
+    Store.at(tmp_path / "study", SETTING)
+    assert [each.name for each in (tmp_path / "study").iterdir()] == ["runs"]

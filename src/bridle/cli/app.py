@@ -76,6 +76,7 @@ def spoken_warnings() -> Iterator[None]:
                 show(message, category, *place, **more)
 
         warnings.showwarning = spoken
+        warnings.simplefilter("always", UserWarning)
         yield
 
 

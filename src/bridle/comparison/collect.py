@@ -45,7 +45,7 @@ def collect(
 
     ``session`` notes the time that training takes; ``stacks`` knows what is kept of runs that are not finished.
     """
-    runs = {variant: run for variant in variants if (run := store.read(variant)) is not None}
+    runs = found(store, variants)
     missing = {(str(variant.recipe), variant.seed): variant for variant in variants if variant not in runs}
     if not missing:
         return runs
@@ -58,12 +58,19 @@ def collect(
             runs[variant] = run
             store.write(run, variant)
             note()
+        # Another process that works on the same study may have finished runs of a stack that was gone on with here.
+        runs |= found(store, [variant for variant in missing.values() if variant not in runs])
     except KeyboardInterrupt as interrupt:
         if not runs:
             raise KeyboardInterrupt(nothing_finished(count, store.folder, stacks.kept if stacks else 0)) from interrupt
     finally:
         note(now=True)
     return runs
+
+
+def found(store: Store, variants: Sequence[Variant]) -> dict[Variant, Run]:
+    """The runs that are finished already."""
+    return {variant: run for variant in variants if (run := store.read(variant)) is not None}
 
 
 def nothing_finished(count: Counter, folder: Path | None, kept: int) -> str:

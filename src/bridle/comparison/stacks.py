@@ -10,7 +10,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,33 +50,36 @@ class Stacks:
     """The states under ``folder``/stacks that belong to one setting, for a comparison of the variants ``asked``.
 
     A stack is found again by its members, so that a comparison that goes on has the stacks that it began with: what a
-    run is stacked with can change its last digits.
+    run is stacked with can change its last digits. They are looked for at once, before the finished runs are read: if
+    another process finishes a stack in between, its runs are there, and if it has finished some of them, so is it.
     """
 
     folder: Path
     setting: dict[str, Any]
     asked: Sequence[Variant]
     is_finished: Callable[[str, int], bool]  # whether there is a run of this recipe and seed
-    note: Callable[[], None]  # called whenever something has been kept
+    note: Callable[[], None]  # called whenever training has been kept
     kept: int = 0  # steps of single runs in the states that were written or read last
+    found: list[Header] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = self.headers()
 
     def begun(self, missing: Collection[Variant]) -> list[Begun]:
         """Those that train some of the missing, the most advanced first; none of these twice."""
         known = {Member(str(variant.recipe), variant.seed): variant for variant in self.asked}
-        found: list[Begun] = []
+        begun: list[Begun] = []
         covered: set[Variant] = set()
-        for path, header in self.headers():
-            if all(self.is_finished(each.recipe, each.seed) for each in header.training):
-                path.unlink(missing_ok=True)
-            elif all(each in known for each in header.members):
+        for header in self.found:
+            if all(each in known for each in header.members):
                 trains = {known[each] for each in header.training}
                 if trains & set(missing) and not trains & covered:
                     covered |= trains
-                    found.append(Begun([known[each] for each in header.members], trains))
-        return found
+                    begun.append(Begun([known[each] for each in header.members], trains))
+        return begun
 
-    def headers(self) -> list[tuple[Path, Header]]:
-        """What the files of this setting say of themselves, the most advanced first."""
+    def headers(self) -> list[Header]:
+        """What the files of this setting say of themselves, the most advanced first; what is over is deleted."""
         place = self.folder / "stacks"
         if not place.is_dir():
             return []
@@ -86,12 +89,15 @@ class Stacks:
             try:
                 with opened(path, largest=LARGEST, follow=False) as file:
                     header, _ = self.header(file, path)
-                found.append((path, header))
+                if all(self.is_finished(each.recipe, each.seed) for each in header.training):
+                    path.unlink(missing_ok=True)
+                else:
+                    found.append(header)
             except FileNotFoundError:  # another process has finished it
                 continue
             except (ValueError, OSError) as problem:
                 self.refuse_file(path, problem)
-        return sorted(found, key=lambda each: -each[1].epoch)
+        return sorted(found, key=lambda each: -each.epoch)
 
     def header(self, file: BinaryIO, path: Path) -> tuple[Header, str]:
         """What a file says of its state, and the state's checksum; ``ValueError`` for what is no such file."""
@@ -144,7 +150,8 @@ class Stacks:
             warnings.warn(f"the state of unfinished runs cannot be kept in {self.folder}: {error}", stacklevel=2)
             return
         self.kept = steps
-        self.note()
+        if steps:
+            self.note()
 
     def refuse(self, members: Sequence[Variant], problem: Exception) -> None:
         """Set a state aside that the engine cannot go on from."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Self
 
 from bridle import __version__
@@ -48,11 +48,11 @@ class Store:
             runs.mkdir(parents=True, exist_ok=True)
             for each in (Path(folder), runs):
                 clear_left_overs(each)
-                with tempfile.TemporaryFile(dir=each) as file:
+                with TemporaryFile(dir=each) as file:
                     file.write(b"can be written")
         except OSError as error:
             problem = f"nothing can be written into {folder} ({error.strerror}); give --out another folder"
-            raise type(error)(problem) from error
+            raise OSError(problem) from error
         return cls(Path(folder), setting, measured)
 
     def key(self, recipe: str, seed: int) -> dict[str, Any]:

@@ -71,9 +71,14 @@ def study(study: Study) -> Iterator[Finding]:
 
 
 def overfits(contender: Contender) -> bool:
-    """Whether the gap is wide and the validation loss has risen, over all its runs."""
+    """Whether the gap is wide and the validation loss has risen, over all its runs, where an interrupt left any."""
     keeps_best = any(run.best_epoch is not None for run in contender.runs)
-    if keeps_best or contender.diverged or not all(run.curves.get("valid_loss") for run in contender.runs):
+    if (
+        not contender.runs
+        or keeps_best
+        or contender.diverged
+        or not all(run.curves.get("valid_loss") for run in contender.runs)
+    ):
         return False
     lowest, last = validation_losses(contender)
     return contender.gap > GAP and last > RISE * lowest

@@ -1,0 +1,48 @@
+"""A session of a comparison in a process of its own, which may be killed."""
+
+import json
+from dataclasses import replace
+
+import torch
+
+from bridle import compare
+from bridle.data import Data, load
+from bridle.engine import saving
+from bridle.networks import mlp
+from bridle.protocol import Protocol
+from bridle.results import Study
+
+RECIPES = (
+    "none",
+    "BatchNorm() + Dropout(rate=linear(0.0, 0.3)) + EMA(decay=0.9)",
+    "SAM(radius=0.05) + GradientNoise(spread=0.01)",
+    "SnapshotEnsemble(cycles=3) + WeightNorm()",
+    "EarlyStopping(patience=3) + L2(strength=0.001)",
+    "L2(strength=1e9)",  # diverges
+)
+PROTOCOL = Protocol("momentum", batch_size=32, epochs=40, precision="float32")
+
+
+def few(rows=320):
+    """The first digits."""
+    splits = load("digits").splits()
+    return Data(*(array[:rows] for split in ("train", "valid") for array in splits[split]), name="few")
+
+
+def session(folder, *, seconds_between_saves=0.05, seeds=7, **changes):
+    """Train what is missing, and save the study."""
+    torch.set_num_threads(1)
+    saving.SECONDS_BETWEEN_SAVES, saving.SECONDS_BEFORE_THE_FIRST = seconds_between_saves, 0.01
+    study = compare(few(), RECIPES, seeds, mlp(24, 12), replace(PROTOCOL, **changes), out=folder)
+    study.save(folder / "study.json")
+
+
+def told(folder):
+    """All that a study says but for dates and seconds, as text."""
+
+    def without_times(value):
+        if isinstance(value, dict):
+            return {key: without_times(each) for key, each in value.items() if key not in ("seconds", "date")}
+        return [without_times(each) for each in value] if isinstance(value, list) else value
+
+    return json.dumps(without_times(Study.load(folder).to_json()))
