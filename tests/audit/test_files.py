@@ -1,6 +1,7 @@
 """``audit_files``: scripts, notebooks and folders, and what cannot be read among them."""
 
 import json
+import os
 import re
 from types import MappingProxyType
 
@@ -84,6 +85,26 @@ def test_what_cannot_be_read_gets_a_line_and_the_rest_goes_on(folder):
     assert {each.file for each in found.remarks} == {"broken.py", "old.py", "bytes.py", "empty.ipynb"}
     assert all(each.text and "\n" not in each.text and each.file not in each.text for each in found.remarks)
     assert len(found.findings) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_and_devices_are_not_waited_for(folder):
+    os.mkfifo("pipe.py")
+    (folder / "device.py").symlink_to("/dev/null")
+    found = audit_files([".", "/dev/zero"])
+    assert {each.file for each in found.remarks} == {"pipe.py", "device.py", "/dev/zero"}
+    assert all(each.text == "not a regular file, but a pipe or a device" for each in found.remarks)
+    assert len(found.findings) == 3
+
+
+def test_what_the_shell_hands_over_is_read(folder):
+    reading, writing = os.pipe()
+    os.write(writing, CLAMPED.encode())
+    os.close(writing)
+    try:
+        assert spots(audit_files([f"/dev/fd/{reading}"])) == [(RULE, f"/dev/fd/{reading}", None, 4)]
+    finally:
+        os.close(reading)
 
 
 def test_a_path_to_nothing_and_an_unknown_rule_are_errors(folder):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import stat
 import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from bridle.auditing.reading.source import Source, Unreadable, is_python_2, pars
 SUFFIXES = (".py", ".ipynb")
 SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "env", "site-packages", "dist-packages", "build"})
 CODE_LIMIT = 2_000_000  # bytes, or characters in a notebook: no program that someone wrote is that long
+HANDED_OVER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/self/fd/\d+")  # pipes at whose other end the shell has a writer
 NOTEBOOK_LIMIT = 50_000_000  # bytes, with pictures and all that was printed
 
 
@@ -46,10 +49,13 @@ def read_file(path: str | Path) -> Program:
     is_notebook = path.suffix == ".ipynb"
     limit = NOTEBOOK_LIMIT if is_notebook else CODE_LIMIT
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise Unreadable(file, f"{size / 1e6:.1f} MB; files of more than {limit / 1e6:g} MB are not read")
-        data = path.read_bytes()
+        about = path.stat()
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)) and not HANDED_OVER.fullmatch(file):
+            raise Unreadable(file, "not a regular file, but a pipe or a device")
+        if about.st_size > limit:
+            raise Unreadable(file, f"{about.st_size / 1e6:.1f} MB; files of more than {limit / 1e6:g} MB are not read")
+        with path.open("rb") as opened:
+            data = opened.read(limit)
     except OSError as error:
         raise Unreadable(file, f"cannot be opened: {(error.strerror or str(error)).lower()}") from None
     text = decoded(data, file)
