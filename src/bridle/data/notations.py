@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
 # Letters that only look like those of ASCII, and the many widths of a space.
@@ -24,9 +25,9 @@ LIKE_ASCII = str.maketrans(
     | {chr(space): " " for space in range(0x2000, 0x200B)}
     | dict.fromkeys("\u200b\u2060\ufeff\u200e\u200f", "")
 )  # fmt: skip
-PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 SYMBOLS = "$€£¥₹₽₩₺₪฿₫₴₦¢"
 CODES = r"USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|Rs\.?|kr\.?|zł|Fr\.?"
+SIMPLE = re.compile(r"([+-]?)([.,]?\d[\d.,]*)")  # what most words are, told faster
 FORM = re.compile(
     rf"(?P<before>[{SYMBOLS}])?(?P<open>\()?(?P<sign>[+-] ?)?"
     rf"(?P<prefix>(?:US|R|A|C|NZ|HK|S)?[{SYMBOLS}]|{CODES}|[<>~≈≤≥±]=?)? ?(?P<inner>[+-])?"
@@ -89,6 +90,10 @@ class Notation:
         inner = rf"(?:{group}\d\d)*{group}\d{{3}}" if self.pairs else rf"(?:{group}\d{{3}})+"
         return re.compile(rf"(?:[1-9]\d{{0,2}}{inner}|\d{{1,3}}){fraction}|{re.escape(self.decimal)}\d+")
 
+    def occurs(self, bodies: str) -> bool:
+        """Whether what tells this notation from the plain one is there; the plain one is always."""
+        return (self.group or self.decimal) in bodies or self == Notation(".")
+
     def number(self, each: Written) -> float:
         """What is written."""
         digits = (each.body.replace(self.group, "") if self.group else each.body).replace(self.decimal, ".")
@@ -135,8 +140,8 @@ def plain_text(word: str) -> str:
 
 def read_numbers(words: Sequence[str], counts: np.ndarray) -> Numbers | None:
     """The words (all different; ``counts`` rows have each) as numbers, or None where they are none as a whole."""
-    plain = np.array([float(word) if PLAIN.fullmatch(word) else np.nan for word in words])
-    if not np.isnan(plain).any() and not points_group([word.lstrip("+-") for word in words]):
+    plain = np.asarray(pd.to_numeric(np.array(words, dtype=object), errors="coerce"), dtype=np.float64)
+    if not np.isnan(plain).any() and not points_group(words):
         return Numbers(plain, ())
     written, unit_notes = with_one_unit([dissected(word) for word in words], counts)
     notation, notes = notation_of(written, counts)
@@ -151,6 +156,9 @@ def read_numbers(words: Sequence[str], counts: np.ndarray) -> Numbers | None:
 
 def dissected(word: str) -> Written | None:
     """The parts of a word that may be a number."""
+    simple = SIMPLE.fullmatch(word)
+    if simple:
+        return Written(-1.0 if simple[1] == "-" else 1.0, simple[2], 0, "")
     found = FORM.fullmatch(word)
     if not found or bool(found["open"]) != bool(found["close"]) or (found["open"] and found["sign"]):
         return None
@@ -190,10 +198,11 @@ def joined(units: Counter[str]) -> str:
 def notation_of(written: list[Written | None], counts: np.ndarray) -> tuple[Notation, tuple[str, ...]]:
     """The notation under which most rows are numbers, plain where it is as good, and what is to be said of it."""
     rows = [(each.body, count) for each, count in zip(written, counts.tolist(), strict=True) if each]
-    fits = {notation: fit(rows, notation) for notation in NOTATIONS}
-    most = max(fits.values())
-    best = [notation for notation in NOTATIONS if fits[notation] == most]
     bodies = [body for body, _ in rows]
+    together = " ".join(bodies) if any(" " in body for body in bodies) else "".join(bodies)
+    fits = {notation: fit(rows, notation) for notation in NOTATIONS if notation.occurs(together)}
+    most = max(fits.values())
+    best = [notation for notation in fits if fits[notation] == most]
     if best[0] == PLAIN_NOTATION and POINT_GROUPS in best and points_group(bodies):
         return POINT_GROUPS, (POINT_GROUPS.name(),)
     if best[0] == COMMA and COMMA_GROUPS in best:
@@ -225,11 +234,10 @@ def points_group(bodies: Sequence[str]) -> bool:
     Decimals are written with a fixed number of digits, or without the zeros at their end. Three digits behind every
     point, some of them ending in zero, beside whole numbers below a thousand, are neither.
     """
-    pointed = [body for body in bodies if "." in body]
-    if not pointed or not any(body.endswith("0") for body in pointed) or not any(map(is_small, bodies)):
+    matches = POINT_GROUPS.pattern().fullmatch
+    if not all(matches(body.lstrip("+-")) for body in bodies):  # which the first number with other decimals decides
         return False
-    pattern = POINT_GROUPS.pattern()
-    return all(pattern.fullmatch(body) for body in pointed)
+    return any("." in body and body.endswith("0") for body in bodies) and any(map(is_small, bodies))
 
 
 def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:

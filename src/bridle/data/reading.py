@@ -51,12 +51,12 @@ def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: 
         return declared_category(label, column, gaps)
     if isinstance(kind, pd.PeriodDtype):
         column = column.dt.to_timestamp()
-    if types.is_datetime64_any_dtype(column.dtype):
-        return dated(column)
-    if types.is_timedelta64_dtype(kind):
-        return lasting(column)
+    if types.is_datetime64_any_dtype(column.dtype) or types.is_timedelta64_dtype(kind):
+        return dated(column) if column.dtype.kind != "m" else lasting(column)
     if types.is_numeric_dtype(kind) and not types.is_complex_dtype(kind):
         return amounts(label, column)
+    if isinstance(kind, pd.StringDtype):
+        return read_words(label, column, gaps=gaps)
     return read_objects(label, column.astype(object), gaps=gaps)
 
 
