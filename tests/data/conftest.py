@@ -41,7 +41,10 @@ def write_idx() -> WriteIdx:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves ``files`` by path; a file in ``cut`` is promised whole and sent by half."""
+    """Serves ``files`` by path; a file in ``cut`` is promised whole and sent by half, then the line is dropped.
+
+    One in ``stalled`` is sent by half and no further; ``moved`` says where else to look.
+    """
 
     daemon_threads = True
 
@@ -49,6 +52,9 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.cut: set[str] = set()
+        self.stalled: set[str] = set()
+        self.moved: dict[str, str] = {}
+        self.closing = threading.Event()
         self.asked: list[str] = []
 
     @property
@@ -61,6 +67,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if self.path in self.server.moved:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved[self.path])
+            self.end_headers()
+            return
         if self.path not in self.server.files:
             self.send_error(404)
             return
@@ -68,7 +79,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if self.path in self.server.cut else data)
+        self.wfile.write(data[: len(data) // 2] if self.path in self.server.cut | self.server.stalled else data)
+        if self.path in self.server.stalled:
+            self.wfile.flush()
+            self.server.closing.wait(10)
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
@@ -81,6 +95,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running
+        running.closing.set()
         running.shutdown()
         thread.join()
 

@@ -58,6 +58,37 @@ def test_a_connection_that_breaks_off_leaves_nothing_behind(server: Any, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_server_that_stalls_is_left(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridle.data.download.TIMEOUT", (1, 0.2))
+    server.files |= {"/slow/pixels.gz": GOOD, "/good/pixels.gz": GOOD}
+    server.stalled.add("/slow/pixels.gz")
+    fetch((FILE,), (f"{server.url}/slow/", f"{server.url}/good/"), tmp_path, "")
+    assert (tmp_path / "pixels.gz").read_bytes() == GOOD
+    (tmp_path / "pixels.gz").unlink()
+    with pytest.raises(ValueError, match=r"(?s)could not download pixels\.gz; tried.*slow/pixels\.gz: .*timed out"):
+        fetch((FILE,), (f"{server.url}/slow/",), tmp_path, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirection_is_followed_but_not_for_ever(server: Any, tmp_path: Path) -> None:
+    server.files["/b/pixels.gz"] = GOOD
+    server.moved = {"/a/pixels.gz": "/b/pixels.gz", "/c/pixels.gz": "/c/pixels.gz", "/d/pixels.gz": "file:///etc/hosts"}
+    fetch((FILE,), (f"{server.url}/a/",), tmp_path / "found", "")
+    assert (tmp_path / "found" / "pixels.gz").read_bytes() == GOOD
+    with pytest.raises(
+        ValueError, match=r"(?s)c/pixels\.gz: Exceeded 30 redirects.*d/pixels\.gz: No connection adapters"
+    ):
+        fetch((FILE,), (f"{server.url}/c/", f"{server.url}/d/"), tmp_path / "none", "")
+
+
+def test_no_more_is_taken_from_a_server_than_the_file_can_have(server: Any, tmp_path: Path) -> None:
+    server.files |= {"/long/pixels.gz": bytes(len(CONTENT) * 2), "/good/pixels.gz": gzip.compress(CONTENT, 0)}
+    with pytest.raises(ValueError, match=r"long/pixels\.gz: it sends more than the file can have"):
+        fetch((FILE,), (f"{server.url}/long/",), tmp_path, "")
+    fetch((FILE,), (f"{server.url}/long/", f"{server.url}/good/"), tmp_path, "")
+    assert FILE.problem(tmp_path / "pixels.gz") == ""
+
+
 def test_an_interrupt_leaves_nothing_behind(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(bar: Bar, count: int) -> None:
         raise KeyboardInterrupt

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bridle.data import Data
+from bridle.data import Data, load
 
 FRAME = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 3)), columns=["a", "b", "c"])
 TRAIN, VALID, TEST = FRAME[:6], FRAME[6:9], FRAME[9:]
@@ -90,3 +91,9 @@ def test_rows_that_were_shuffled_together_are_right() -> None:
     shuffled = TRAIN.sample(frac=1, random_state=1)
     data = Data(shuffled, pd.Series(Y).loc[shuffled.index], VALID, pd.Series(Y[:3], index=VALID.index))
     assert data.y_train.tolist() == [Y[row] for row in shuffled.index]
+
+
+def test_a_column_named_as_what_is_made_of_another_keeps_a_name_of_its_own(tmp_path: Path) -> None:
+    rows = "".join(f"{'' if k % 5 == 0 else k * k % 17},{k * 7 % 13},{'ab'[k % 2]}\n" for k in range(100))
+    (tmp_path / "t.csv").write_text("age,age is missing,y\n" + rows)
+    assert load(tmp_path / "t.csv", "y").features == ("age", "age is missing", "age is missing (2)")

@@ -114,6 +114,8 @@ def reproduce_notebook(
     from bridle.reproduce import markdown, notebook, paragraphs, table
 
     data = load("mnist", data_dir=data_dir)
+    for note in data.notes:
+        say(f"note: {note}")
     with progress_bar() as watch:
         found = notebook(data, seeds=seeds, epochs=epochs, progress=watch)
     if as_json:

@@ -7,6 +7,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -31,6 +32,11 @@ class RemoteFile:
     def content_sha256(self) -> str:
         """The sum of the uncompressed content; empty where it is not known."""
         return self.sha256 if self.hashed == "content" else self.unpacked_sha256
+
+    @property
+    def most(self) -> int:
+        """How many bytes the file has at most: gzip adds little to what it cannot pack."""
+        return self.length + self.length // 1000 + 1000
 
     def problem(self, path: Path) -> str:
         """Why ``path`` is not this file, in words; empty if it is."""
@@ -62,6 +68,23 @@ def file_sum(path: Path) -> str:
 def difference(expected: str, got: str) -> str:
     """How two sums differ, in words; empty if they do not."""
     return "" if got == expected else f"wrong checksum: expected sha256 {expected}, got {got}"
+
+
+class Bounded:
+    """A file that takes so many bytes and no more, however many a server sends."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.file, self.left = file, most
+
+    def write(self, data: bytes) -> None:
+        """Write; ``ValueError`` where that is too much."""
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError("it sends more than the file can have")
+        self.file.write(data)
+
+    def flush(self) -> None:
+        """Nothing to do: the file is flushed where it is closed."""
 
 
 class Bar:
@@ -113,10 +136,12 @@ def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress
     for mirror in mirrors:
         bar = Bar(progress, progress.add_task(file.name, total=None))
         path = folder / file.name
+        download = pooch.HTTPDownloader(
+            progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
+        )
         try:
-            pooch.HTTPDownloader(
-                progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
-            )(mirror + file.name, str(path), None)
+            with path.open("wb") as opened:
+                download(mirror + file.name, Bounded(opened, file.most), None)
             problem = file.problem(path)
         except (OSError, ValueError) as error:  # all errors of requests are OSErrors
             problem = reason(error)

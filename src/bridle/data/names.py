@@ -29,6 +29,22 @@ def check_different(names: Sequence[str], problem: str) -> None:
         seen.add(name)
 
 
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names; one that was there before has a number behind it.
+
+    >>> distinct(["age", "age is missing", "age is missing"])
+    ('age', 'age is missing', 'age is missing (2)')
+    """
+    taken: dict[str, None] = {}
+    for name in names:
+        free, number = name, 1
+        while free in taken:
+            number += 1
+            free = f"{name} ({number})"
+        taken[free] = None
+    return tuple(taken)
+
+
 def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list[int]:
     """The places of ``wanted`` among ``names``; empty where they are in order, or where one of the two has no names.
 

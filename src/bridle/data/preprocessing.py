@@ -20,6 +20,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from bridle.data.names import distinct
 from bridle.data.precision import HUGE, TINY, moved, origin
 
 RARE = "(rare)"
@@ -67,7 +68,7 @@ def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
     made |= describe(transformer, train[varied], others, kept)
     if not names:
         raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
-    return Prepared([x_train[:, kept], *others_x], tuple(names), {name: made[name] for name in train.columns})
+    return Prepared([x_train[:, kept], *others_x], distinct(names), {name: made[name] for name in train.columns})
 
 
 def narrowed(x: np.ndarray) -> np.ndarray:
