@@ -12,7 +12,8 @@ from torch import Tensor
 from bridle.acting import first_spot
 from bridle.attaching.noise import SeedNoise, SharedNoise
 from bridle.attaching.sums import Sum, add_up, as_sum
-from bridle.attaching.targets import Moment, Moving, Target, buckets, moving, widened
+from bridle.attaching.targets import Moment, Moving, Target, buckets, moving, padding_rests, widened
+from bridle.attaching.unusual import BY_GRADIENT, check_dense
 from bridle.places import Gradient, Loss, Weight
 from bridle.places.module import begin
 
@@ -37,6 +38,8 @@ class Act:
         """Bucket by bucket the parameters that have a gradient, the keywords of the formula, and its sum."""
         for bucket, found in zip(self.buckets, self.sums, strict=True):
             present = moving(bucket)
+            if isinstance(self.unit, BY_GRADIENT):
+                check_dense([each.name for each in present.targets], present.gradients, self.unit)
             if present.targets:
                 yield present, bucket.keywords(moment), found
 
@@ -58,11 +61,12 @@ class Penalty(Act):
     def add_gradients(self, moment: Moment) -> None:
         """Add the penalty's gradient to those that are there."""
         for present, keywords, found in self.moving(moment):
-            if found:
-                add_up(present.gradients, present.tensors, *found.at(keywords)[0])
-                continue
-            for each in present.targets:
-                self.add_gradient(each, keywords)
+            with padding_rests(present.targets, present.gradients):
+                if found:
+                    add_up(present.gradients, present.tensors, *found.at(keywords)[0])
+                    continue
+                for each in present.targets:
+                    self.add_gradient(each, keywords)
 
     def add_gradient(self, each: Target, keywords: dict[str, Any]) -> None:
         """The same for one parameter."""
@@ -108,11 +112,12 @@ class Change(Act):
         norm = self.norm(moment) if "norm" in self.unit.asks else None
         for present, keywords, found in self.moving(moment):
             tensors = present.gradients if self.of_gradients else present.tensors
-            if found:
-                add_up(tensors, self.other(present, tensors), *found.at(keywords)[0])
-                continue
-            for each, tensor in zip(present.targets, tensors, strict=True):
-                self.change(each, tensor, keywords, norm)
+            with padding_rests(present.targets, tensors):
+                if found:
+                    add_up(tensors, self.other(present, tensors), *found.at(keywords)[0])
+                    continue
+                for each, tensor in zip(present.targets, tensors, strict=True):
+                    self.change(each, tensor, keywords, norm)
 
     def other(self, present: Moving, tensors: Sequence[Tensor]) -> list[Tensor]:
         """What a weighted sum takes besides the tensors that it changes, if it does."""

@@ -21,7 +21,7 @@ from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches
 from bridle.attaching.company import of_company
 from bridle.attaching.compiled import check_scripted
-from bridle.attaching.frame import Frame, is_transposed
+from bridle.attaching.frame import Frame, transposed_groups
 from bridle.attaching.groups import Decay, Groups, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_decays
@@ -31,7 +31,8 @@ from bridle.attaching.passes import Passes
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
 from bridle.attaching.targets import Averaged, Moment, Statistic, Target, values_at
-from bridle.kinds import describe
+from bridle.attaching.unusual import check_kinds, check_values, padding_rows
+from bridle.kinds import describe, owner_of
 from bridle.places import (
     ActivityLoss,
     Ascent,
@@ -68,6 +69,7 @@ class Assembly:
     def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
         check(model, optimizer)
         check_steps(recipe, options.steps)
+        check_values(model, recipe)
         self.model, self.optimizer, self.recipe, self.options = model, optimizer, recipe, options
         self.notes: list[str] = [*recipe.notes()]
         self.moment = Moment(optimizer, options.steps)
@@ -106,7 +108,8 @@ class Assembly:
         self.groups.arrange(self.wanted(found), new)
         places = self.groups.indices()
         self.targets = [
-            Target(each.described, each.parameter, places[each.parameter], each.transposed) for each in found
+            Target(each.described, each.parameter, places[each.parameter], each.transposed, each.padding)
+            for each in found
         ]
 
     def trained(self) -> list[Found]:
@@ -114,17 +117,20 @@ class Assembly:
         held = {each for group in self.optimizer.param_groups for each in group["params"]}
         found, frozen, free = [], [], []
         modules = dict(self.model.named_modules())
+        padding = padding_rows(modules)
         for name, parameter in self.model.named_parameters():
-            part = self.model.get_submodule(name.rpartition(".")[0])
+            part = modules[owner_of(modules, name)]
             described = describe(modules, name, parameter)
             if not parameter.requires_grad:
                 frozen.append(name)
             elif parameter not in held:
                 free.append(name)
             else:
-                found.append(Found(described, parameter, is_transposed(part) and parameter.ndim > 2))
+                groups = transposed_groups(part) if parameter.ndim > 1 else 0
+                found.append(Found(described, parameter, groups, padding.get(id(parameter))))
         if not found:
             raise ValueError("the optimizer holds none of the model's parameters that require gradients")
+        check_kinds(self.recipe, {each.described: each.parameter for each in found}, modules)
         self.notes += of_parameters(self.recipe, [each.described for each in found], modules)
         if frozen:
             self.notes.append(f"frozen, so left alone: {', '.join(frozen)}")
@@ -220,7 +226,8 @@ class Found(NamedTuple):
 
     described: Parameter
     parameter: nn.Parameter
-    transposed: bool = False
+    transposed: int = 0
+    padding: int | None = None
 
 
 def check(model: nn.Module, optimizer: Optimizer) -> None:

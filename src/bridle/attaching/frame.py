@@ -97,6 +97,8 @@ def leaf_within(part: nn.Module) -> Path:
     return ()
 
 
-def is_transposed(part: nn.Module) -> bool:
-    """Whether the outputs are the second axis of a part's weight."""
-    return isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d) and part.groups == 1
+def transposed_groups(part: nn.Module) -> int:
+    """The groups whose outputs are on the second axis of a part's weight; 0 where all outputs are on the first."""
+    if isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        return part.groups
+    return int(type(part).__name__ == "Conv1D" and hasattr(part, "nf"))  # of Hugging Face: a linear layer

@@ -144,11 +144,6 @@ class Handle:
             check_free(model, optimizer, recipe)
         self.recipe: Recipe = recipe
         self.model, self.optimizer, self.loss = model, optimizer, options.loss
-        self.parts = Assembly(model, optimizer, recipe, options)
-        forget_programs()
-        self.parts.undo.callback(forget_programs)
-        needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
-        self._needed = {name for name, units in needs.items() if units}
         self._called: set[str] = set()
         self._small_batches: list[SmallBatch] = []  # since the last update
         self._first_terms = 1.0  # how many terms the loss of the first of them is the mean of
@@ -162,7 +157,12 @@ class Handle:
         self._scaled_alike = False  # whether the ascent's closure has scaled them by itself
         self._compared = False  # whether the lengths of both gradients were compared
         self.order = Order()
+        self.parts = Assembly(model, optimizer, recipe, options)
         with self.parts.undo as undo:
+            forget_programs()
+            undo.callback(forget_programs)
+            needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
+            self._needed = {name for name, units in needs.items() if units}
             undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
             undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
             if any(belongs_to_network(unit) for unit in recipe):

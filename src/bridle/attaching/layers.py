@@ -18,7 +18,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
 from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
-from bridle.attaching.frame import Frame, Path, is_transposed, leaf_within
+from bridle.attaching.frame import Frame, Path, leaf_within, transposed_groups
 from bridle.attaching.tape import ActivityTap, Tape
 from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
 from bridle.places import ActivityLoss, Draw, Layer, WeightLayer
@@ -109,6 +109,7 @@ class Insertion:
         part = self.frame.parts[name]
         paths = []
         for unit in taps:
+            check_real(unit, name, self.like(part))
             module: nn.Module = self.tap(unit, site, last=isinstance(part, nn.Linear))
             paths.append(self.hang(name, f"{type(unit).__name__.lower()}_{site.number}", module, unit))
         for each in layers:
@@ -138,6 +139,7 @@ class Insertion:
     def layer(self, each: Standing, name: str, *, on_input: bool) -> nn.Module:
         """The module of one layer, on the part's device: torch's own where that is the same, which is quicker."""
         part, like = self.frame.parts[name], self.like(self.frame.parts[name])
+        check_real(each.layer, name, like)
         units, last = self.units(each.layer, name, on_input=on_input), isinstance(part, nn.Linear)
         made = self.torchs_own(each, units, self.frame.axes_at(name, on_input=on_input), last=last)
         if made is None:
@@ -217,7 +219,7 @@ class Insertion:
                 f"{unit!r}: {described.name} is parametrized already, by {described.made_by}; choose others by on="
             )
         owners = self.frame.owners[weight]
-        transposed = is_transposed(owners[0][0])
+        transposed = transposed_groups(owners[0][0]) if weight.ndim > 1 else 0
         spot = first_spot(unit, described.name)
         made = WeightModule(unit, weight, described.names, self.tape.noise.draw, spot, transposed=transposed)
         self.modules.append(made.to(weight.device))
@@ -230,6 +232,12 @@ class Insertion:
             name = f"{described.name}@{type(unit).__name__}.{kind}"
             self.new.append(New(Parameter(name, 1, described.layer), parameter, weight))
         self.log.append((unit, "on", described.name))
+
+
+def check_real(unit: Any, name: str, like: Tensor) -> None:
+    """Raise ``ValueError`` for what would act on complex activations, as far as the weights there tell."""
+    if like.is_complex():
+        raise ValueError(f"{unit!r} acts on real numbers, and {name} has complex weights; choose another place by at=")
 
 
 def has_schedule(each: Standing) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, selected
 from bridle.places.declare import Placed
-from bridle.places.module import as_matrix, at_least_float32
+from bridle.places.module import as_matrix, as_stored, at_least_float32
 from bridle.schedules import LAST, PerLayer
 
 
@@ -23,7 +24,8 @@ class Target:
     described: Parameter
     parameter: nn.Parameter
     group: int  # of the optimizer
-    transposed: bool = False  # whether its second axis are the outputs
+    transposed: int = 0  # the groups whose outputs are on the second axis; 0 where all outputs are on the first
+    padding: int | None = None  # the row of an embedding that is no word, and rests
 
     @property
     def name(self) -> str:
@@ -57,8 +59,7 @@ class Target:
         subject = self.subject(widened(tensor), matrix=matrix)
         result = formula(subject)
         if subject.data_ptr() != tensor.data_ptr():  # there was no view of it in this shape or type
-            whole = tensor.transpose(0, 1) if self.transposed else tensor
-            whole.copy_(subject.reshape(whole.shape))
+            tensor.copy_(as_stored(subject, tensor, transposed=self.transposed))
         return result
 
     @cached_property
@@ -180,6 +181,16 @@ def moving(bucket: Bucket[Target]) -> Moving:
 def widened(tensor: Tensor) -> Tensor:
     """A tensor in float32 or better; itself, if it is."""
     return tensor.to(at_least_float32(tensor.dtype))
+
+
+@contextmanager
+def padding_rests(targets: Sequence[Target], tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Within, the rows of embeddings that are no words may be changed: behind it they are what they were."""
+    pairs = zip(targets, tensors, strict=True)
+    kept = [(tensor, each.padding, tensor[each.padding].clone()) for each, tensor in pairs if each.padding is not None]
+    yield
+    for tensor, row, value in kept:
+        tensor[row] = value
 
 
 def buckets(unit: Placed, targets: Sequence[Some]) -> list[Bucket[Some]]:

@@ -120,7 +120,7 @@ class LayerModule(FormulaModule):
 class WeightModule(FormulaModule):
     """The formula of a weight layer, for ``torch.nn.utils.parametrize``: it makes the weight that acts of a stored one.
 
-    ``w`` is the weight as it begins, of any shape whose first axis are the outputs, or the second with ``transposed``.
+    ``w`` is the weight as it begins, of any shape with the outputs first; ``transposed``: see :func:`as_matrix`.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class WeightModule(FormulaModule):
         draw: Drawer = from_torch,
         spot: int = 0,
         *,
-        transposed: bool = False,
+        transposed: int = 0,
     ) -> None:
         super().__init__(layer, where, draw, spot)
         self.layer, self.transposed = layer, transposed
@@ -146,10 +146,8 @@ class WeightModule(FormulaModule):
         matrix = as_matrix(w, transposed=self.transposed)
         with full_precision(w):
             acting = self.through(matrix.to(at_least_float32(w.dtype))).to(w.dtype)
-        if self.transposed:
-            first, second, *kernel = w.shape
-            return acting.reshape(second, first, *kernel).transpose(0, 1)
-        return acting.reshape(w.shape)
+        whole: Tensor = as_stored(acting, w, transposed=self.transposed)
+        return whole
 
     def through(self, matrix: Tensor) -> Tensor:
         """(outputs, inputs, positions) -> the same."""
@@ -190,12 +188,30 @@ def begin(start: Any, matrix: Tensor) -> Tensor:
     return torch.full((len(matrix), 1, 1), float(start), dtype=matrix.dtype, device=matrix.device)
 
 
-def as_matrix(w: Tensor, *, transposed: bool = False) -> Tensor:
-    """Any shape with the outputs first (second, if ``transposed``) -> (outputs, inputs, positions)."""
-    w = w.transpose(0, 1) if transposed else w
+def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:
+    """Any shape with the outputs first -> (outputs, inputs, positions).
+
+    With ``transposed``, the number of groups, the outputs of each group are second.
+    """
+    w = swapped(w, transposed) if transposed else w
     if w.ndim < 3:
-        return w.reshape(-1, *w.shape[1:], *[1] * (3 - max(w.ndim, 1)))
+        return w.reshape(len(w) if w.ndim else 1, *w.shape[1:], *[1] * (3 - max(w.ndim, 1)))
     return w if w.ndim == 3 else w.flatten(2)
+
+
+def as_stored(matrix: Tensor, like: Tensor, *, transposed: int = 0) -> Tensor:
+    """(outputs, inputs, positions) -> the shape from which :func:`as_matrix` made it, that of ``like``."""
+    if not transposed:
+        return matrix.reshape(like.shape)
+    return swapped(matrix.reshape(swapped(like, transposed).shape), transposed)
+
+
+def swapped(w: Tensor, groups: int) -> Tensor:
+    """The inputs of all groups first, the outputs of one second -> the outputs of all first; and the way back."""
+    if groups == 1:
+        return w.transpose(0, 1)
+    parted: Tensor = w.unflatten(0, (groups, -1))
+    return parted.transpose(1, 2).flatten(0, 1)
 
 
 def subject_of(h: Tensor, *, maps: bool, last: bool = False) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

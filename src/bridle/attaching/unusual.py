@@ -1,0 +1,102 @@
+"""Parameters of an unusual kind: what a recipe can do with them, or a sentence before anything acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from bridle.acting import Parameter, selected
+from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
+from bridle.recipe import Recipe
+from bridle.regularizers import WeightDecay
+
+ON_PARAMETERS = (Loss, Gradient, Ascent, Weight, WeightLayer, Average, Ensemble)
+BY_GRADIENT = (Loss, Gradient, Ascent)  # they read it, or add to it
+ELSEWHERE = "choose other parameters by on="
+
+
+def check_values(model: nn.Module, recipe: Recipe) -> None:
+    """Raise ``ValueError`` where a model has parameters or buffers that hold no numbers yet, or cannot be trained."""
+    for name, each in (*model.named_parameters(), *model.named_buffers()) if tuple(recipe) else ():
+        for problem in unready(each):
+            layer = type(model.get_submodule(name.rpartition(".")[0])).__name__
+            raise ValueError(f"{recipe} cannot be attached yet: {name} of {layer} {problem}")
+
+
+def unready(value: Tensor) -> Iterator[str]:
+    """What is to be done before anything can act on a parameter or a buffer."""
+    if is_lazy(value):
+        yield "has no shape before the first pass: run a batch through the model, make the optimizer, then attach"
+    elif value.is_meta:
+        yield "is on the device meta and holds no numbers: load or initialize the model first (model.to_empty)"
+    elif value.is_inference():
+        yield "was made in torch.inference_mode, where nothing can be trained: make the model outside of it"
+
+
+def check_kinds(recipe: Recipe, parameters: Mapping[Parameter, nn.Parameter], modules: Mapping[str, nn.Module]) -> None:
+    """Raise ``ValueError`` for a regularizer that cannot act on a parameter that it selects, by the names of all."""
+    sparse = sparse_tables(modules)
+    whole = not any(is_in_pieces(each) for each in parameters.values())
+    for unit in recipe:
+        learns = bool(getattr(unit, "parameters", ()) or getattr(unit, "state", ()))
+        if not isinstance(unit, ON_PARAMETERS) and not (learns and not whole):
+            continue
+        chosen = selected(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
+        for each in chosen:
+            for problem in against(unit, parameters[each], id(parameters[each]) in sparse):
+                raise ValueError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
+
+
+def against(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
+    """What speaks against a regularizer on a parameter."""
+    if is_in_pieces(parameter):
+        yield (
+            f"which is a {type(parameter).__name__}, a piece of a parameter or another form of it: attach acts on "
+            f"whole ones, as DistributedDataParallel keeps them; {ELSEWHERE}"
+        )
+    elif sparse and isinstance(unit, BY_GRADIENT):
+        yield f"whose gradients are sparse: make it with sparse=False, or {ELSEWHERE}"
+    elif parameter.is_complex() and not isinstance(unit, WeightDecay | Average | Ensemble):
+        yield f"which is complex, and its formula is for real numbers: {ELSEWHERE}"
+    elif parameter.is_floating_point() and parameter.dtype.itemsize < 2:
+        yield f"which is of type {parameter.dtype}, too short to compute with: keep it in bfloat16, or {ELSEWHERE}"
+
+
+def sparse_tables(modules: Mapping[str, nn.Module]) -> set[int]:
+    """The ids of the parameters that sparse embeddings alone use: a gradient of somebody else makes theirs dense."""
+    users: dict[int, list[bool]] = {}
+    for part in modules.values():
+        is_sparse = isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.sparse
+        for each in part.parameters(recurse=False):
+            users.setdefault(id(each), []).append(is_sparse)
+    return {whose for whose, sparse in users.items() if all(sparse)}
+
+
+def padding_rows(modules: Mapping[str, nn.Module]) -> dict[int, int]:
+    """The row of each embedding that stands for no word and that training leaves alone, by the id of its parameter."""
+    users: dict[int, set[int | None]] = {}
+    for part in modules.values():
+        row = part.padding_idx if isinstance(part, nn.Embedding | nn.EmbeddingBag) else None
+        for each in part.parameters(recurse=False):
+            users.setdefault(id(each), set()).add(row)
+    return {whose: row for whose, rows in users.items() if len(rows) == 1 and (row := next(iter(rows))) is not None}
+
+
+def is_in_pieces(parameter: Tensor) -> bool:
+    """Whether a parameter is one of FSDP's, a DTensor, or another tensor whose numbers are not simply there."""
+    own: Any = type(parameter).__torch_dispatch__
+    return own is not Tensor.__torch_dispatch__ or bool(getattr(parameter, "_is_flat_param", False))
+
+
+def check_dense(names: Sequence[str], gradients: Sequence[Tensor], unit: Any) -> None:
+    """Raise ``ValueError`` for a gradient that has turned out to be sparse."""
+    for name, gradient in zip(names, gradients, strict=True):
+        if gradient.layout != torch.strided:
+            raise ValueError(
+                f"{unit!r} cannot act on {name}, whose gradients are sparse: look it up without sparse=True, or "
+                f"{ELSEWHERE}"
+            )
