@@ -26,8 +26,13 @@ class Act:
     def __init__(self, unit: Any, targets: Sequence[Target]) -> None:
         self.unit, self.buckets = unit, buckets(unit, targets)
         self.matrix: bool = getattr(unit, "matrix", False)
-        found = as_sum(unit)
-        self.sums = [Sum(*found) if found else None for _ in self.buckets]
+        self.formula = as_sum(unit)
+        self.sums = [Sum(*self.formula) if self.formula else None for _ in self.buckets]
+
+    def take_in(self, targets: Sequence[Target]) -> None:
+        """Act on these from now on."""
+        self.buckets = buckets(self.unit, targets)
+        self.sums = [Sum(*self.formula) if self.formula else None for _ in self.buckets]
 
     @property
     def targets(self) -> list[Target]:
@@ -51,12 +56,22 @@ class Penalty(Act):
         super().__init__(unit, targets)
         self.initial: dict[str, Tensor] = {}
         self.state: dict[str, dict[str, Tensor]] = {}
+        self.begin()
+
+    def take_in(self, targets: Sequence[Target]) -> None:
+        """Act on these from now on; what has come begins with the weights that it has."""
+        super().take_in(targets)
+        self.begin()
+
+    def begin(self) -> None:
+        """Remember what must be remembered of each parameter, if it is not."""
         for each in self.targets:
-            if "initial" in unit.asks:
+            if "initial" in self.unit.asks and each.name not in self.initial:
                 self.initial[each.name] = each.tensor.clone()
-            if unit.state:
+            if self.unit.state and each.name not in self.state:
                 matrix = each.subject(each.wide, matrix=True)
-                self.state[each.name] = {name: begin(start, matrix).clone() for name, start in unit.state.items()}
+                starts = self.unit.state.items()
+                self.state[each.name] = {name: begin(start, matrix).clone() for name, start in starts}
 
     def add_gradients(self, moment: Moment) -> None:
         """Add the penalty's gradient to those that are there."""

@@ -15,7 +15,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
 from bridle.acting import Parameter, reads_signs, selected
-from bridle.attaching.acts import Change, Climb, Penalty
+from bridle.attaching.acts import Act, Change, Climb, Penalty
 from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
 from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches
@@ -30,7 +30,7 @@ from bridle.attaching.objectives import LossFunction, objective_of
 from bridle.attaching.passes import Passes
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
-from bridle.attaching.targets import Averaged, Moment, Statistic, Target, values_at
+from bridle.attaching.targets import Averaged, Moment, Statistic, Target, matching, values_at
 from bridle.attaching.unusual import check_kinds, check_values, padding_rows
 from bridle.kinds import describe, owner_of
 from bridle.places import (
@@ -115,19 +115,21 @@ class Assembly:
     def trained(self) -> list[Found]:
         """The model's parameters that are trained: they require gradients and are in the optimizer."""
         held = {each for group in self.optimizer.param_groups for each in group["params"]}
-        found, frozen, free = [], [], []
+        frozen, free = [], []
+        found: list[Found] = []
+        self.passed_by: list[Found] = []  # which may be trained later
         modules = dict(self.model.named_modules())
         padding = padding_rows(modules)
         for name, parameter in self.model.named_parameters():
             part = modules[owner_of(modules, name)]
             described = describe(modules, name, parameter)
+            groups = transposed_groups(part) if parameter.ndim > 1 else 0
+            each = Found(described, parameter, groups, padding.get(id(parameter)))
             if not parameter.requires_grad:
                 frozen.append(name)
             elif parameter not in held:
                 free.append(name)
-            else:
-                groups = transposed_groups(part) if parameter.ndim > 1 else 0
-                found.append(Found(described, parameter, groups, padding.get(id(parameter))))
+            (found if parameter.requires_grad and parameter in held else self.passed_by).append(each)
         if not found:
             raise ValueError("the optimizer holds none of the model's parameters that require gradients")
         check_kinds(self.recipe, {each.described: each.parameter for each in found}, modules)
@@ -193,6 +195,7 @@ class Assembly:
         self.averages = [Averages(unit, targets, statistics) for unit in recipe if isinstance(unit, Average)]
         members: list[Averaged] = [*targets, *statistics]
         self.copies = [Copies(unit, self.model, members) for unit in recipe if isinstance(unit, Ensemble)]
+        self.late: list[Target] = []  # what has come since
         self.stopping = Stopping(recipe)
         self.notes += of_resolution(self.decays(), self.moment)
         shrinking = [(penalty.unit, each.name) for penalty in self.penalties for each in penalty.targets]
@@ -201,6 +204,24 @@ class Assembly:
         in_groups = [(unit, each) for unit, each in self.decays() if each.described in self.in_groups]
         self.scheduled = [(unit, each) for unit, each in in_groups if unit.is_scheduled]
         self.set_moment()
+
+    def act_on(self, targets: Sequence[Target], come: Sequence[Target]) -> None:
+        """Let all that acts on parameters act on these, of which some have come since the last step.
+
+        What the optimizer itself decays was put into groups when the recipe was attached; what comes later is decayed
+        like it, before the update.
+        """
+        self.targets = list(targets)
+        self.late = [each for each in (*self.late, *come) if each in self.targets]
+        self.before = [act for act in self.before if act.unit not in self.in_groups.values()]
+        acts: list[Act] = [*self.penalties, *self.climbs, *self.gradients, *self.before, *self.behind]
+        takers: list[Act | Averages | Copies] = [*acts, *self.averages, *self.copies]
+        for taker in takers:
+            taker.take_in(targets)
+        for unit in dict.fromkeys(self.in_groups.values()):
+            by_hooks = [each for each in self.late if each.described not in self.in_groups]
+            if chosen := matching(unit, by_hooks):
+                self.before.insert(0, Change(unit, chosen, self.noise))
 
     def decays(self) -> list[tuple[WeightDecay, Target]]:
         """The parameters that a weight decay of the recipe acts on, by itself or by the optimizer."""

@@ -23,11 +23,31 @@ class Averages:
 
     def __init__(self, unit: Average, targets: Sequence[Target], statistics: Sequence[Statistic]) -> None:
         self.unit = unit
-        members: list[Averaged] = [*targets] if unit.moves_weights else [*targets, *statistics]
-        self.buckets = buckets(unit, members)
-        found = as_sum(unit)
-        self.sums = [Sum(*found) if found else None for _ in self.buckets]
-        self.values = [[each.clone() for each in wide(bucket)] for bucket in self.buckets]
+        self.statistics: list[Averaged] = [] if unit.moves_weights else [*statistics]
+        self.formula = as_sum(unit)
+        self.buckets: list[Bucket[Averaged]] = []
+        self.values: list[list[Tensor]] = []
+        self.waiting: dict[str, Tensor] = {}  # of a state that was loaded, for parameters that are trained only later
+        self.take_in(targets)
+
+    def take_in(self, targets: Sequence[Target]) -> None:
+        """Average these from now on; what has come begins with the weights that it has."""
+        known = {each: value for several, values in self.pairs() for each, value in zip(several, values, strict=True)}
+        self.buckets = buckets(self.unit, [*targets, *self.statistics])
+        self.sums = [Sum(*self.formula) if self.formula else None for _ in self.buckets]
+        self.values = [
+            [known[each] if each in known else self.first(each, now) for each, now in zip(*pair, strict=True)]
+            for pair in ((bucket.targets, wide(bucket)) for bucket in self.buckets)
+        ]
+
+    def pairs(self) -> Iterator[tuple[list[Averaged], list[Tensor]]]:
+        """Bucket by bucket what is averaged, and its averages."""
+        return ((bucket.targets, values) for bucket, values in zip(self.buckets, self.values, strict=True))
+
+    def first(self, each: Averaged, now: Tensor) -> Tensor:
+        """With what an average begins: what a state said, or the value now."""
+        begun = now.clone()
+        return begun.copy_(self.waiting.pop(each.name)) if each.name in self.waiting else begun
 
     def update(self, moment: Moment) -> None:
         """Take the weights of this step in."""
@@ -82,17 +102,17 @@ class Averages:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averages by name."""
-        return {
-            each.name: value
-            for bucket, values in zip(self.buckets, self.values, strict=True)
-            for each, value in zip(bucket.targets, values, strict=True)
+        found = {
+            each.name: value for several, values in self.pairs() for each, value in zip(several, values, strict=True)
         }
+        return {**self.waiting, **found}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take averages by name."""
-        for bucket, values in zip(self.buckets, self.values, strict=True):
-            for each, value in zip(bucket.targets, values, strict=True):
-                value.copy_(state[each.name])
+        """Take averages by name; what the state knows nothing of was not trained yet, and is what it is now."""
+        self.waiting = {name: each.clone() for name, each in state.items()}
+        for several, values in self.pairs():
+            for each, value in zip(several, values, strict=True):
+                value.copy_(self.waiting.pop(each.name, each.tensor))
 
 
 class Copies:
@@ -102,6 +122,13 @@ class Copies:
         self.unit, self.model, self.members = unit, model, members
         self.copies: list[dict[str, Tensor]] = []
         self.busy = False
+
+    def take_in(self, targets: Sequence[Target]) -> None:
+        """Copy these from now on; what has come was in the copies before as it is now."""
+        self.members = [*targets, *(each for each in self.members if isinstance(each, Statistic))]
+        for copy in self.copies:
+            for each in targets:
+                copy.setdefault(each.name, each.tensor.clone())
 
     def update(self, moment: Moment) -> None:
         """Take a copy, if this is the step for it."""
@@ -130,7 +157,11 @@ class Copies:
         try:
             outputs = []
             for copy in self.copies:
-                values = {names[id(each.stored)]: copy[each.name].to(each.tensor.device) for each in self.members}
+                values = {
+                    names[id(each.stored)]: copy[each.name].to(each.tensor.device)
+                    for each in self.members
+                    if each.name in copy
+                }
                 outputs.append(functional_call(model, values, args, kwargs))
         finally:
             self.busy = False

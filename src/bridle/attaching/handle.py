@@ -19,12 +19,13 @@ from bridle.attaching.calling import call
 from bridle.attaching.compiled import forget_programs
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
 from bridle.attaching.holding import check_free, handles_of, hold
+from bridle.attaching.latecomers import Roll
 from bridle.attaching.objectives import LossFunction
 from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
 from bridle.attaching.scaling import check_taker, check_told, is_active, scale_of
 from bridle.attaching.small_batches import SmallBatch, terms
-from bridle.attaching.targets import Averaged, Statistic
+from bridle.attaching.targets import Averaged, Statistic, Target
 from bridle.attaching.words import described
 from bridle.recipe import Recipe, Regularizer
 
@@ -159,6 +160,7 @@ class Handle:
         self.order = Order()
         self.parts = Assembly(model, optimizer, recipe, options)
         with self.parts.undo as undo:
+            self._roll = Roll(self.parts)
             forget_programs()
             undo.callback(forget_programs)
             needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
@@ -167,8 +169,7 @@ class Handle:
             undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
             if any(belongs_to_network(unit) for unit in recipe):
                 undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
-            for target in {each.parameter: each for climb in self.parts.climbs for each in climb.targets}:
-                undo.callback(self.order.follow(target).remove)
+            self._follow(self.parts.targets)
             hold(model, self, undo)
             self.parts.undo = undo.pop_all()
 
@@ -247,6 +248,7 @@ class Handle:
             return
         scaler = scaler if is_active(scaler) else None
         scale = scale_of(scaler, self.optimizer)
+        self._follow(self._roll.call())
         self._check_pass()
         self.order.check_ascent(self._held())
         self._add_penalties(scale)
@@ -262,6 +264,11 @@ class Handle:
                 self._add_penalties(scale)
         self._scaler, self._has_penalties = scaler, True
         self.order.ascended(self._held())
+
+    def _follow(self, targets: Iterable[Target]) -> None:
+        """Hear of the gradients of parameters, if the recipe ascends by them."""
+        for each in targets if self.parts.climbs else ():
+            self.parts.undo.callback(self.order.follow(each.parameter).remove)
 
     def _held(self) -> Iterator[Tensor]:
         """The optimizer's parameters."""
@@ -410,6 +417,7 @@ class Handle:
         if self._skipped:
             return
         parts = self.parts
+        self._follow(self._roll.call())
         parts.groups.follow()
         if not self._has_penalties:
             self._add_penalties()
@@ -571,10 +579,10 @@ class Handle:
         parts = self.parts
         parts.moment.step, parts.moment.peaks = state["step"], dict(state["peaks"])
         for penalty, kept in zip(parts.penalties, state["penalties"], strict=True):
-            penalty.initial = {name: each.clone() for name, each in kept["initial"].items()}
-            penalty.state = {
-                name: {kind: each.clone() for kind, each in own.items()} for name, own in kept["state"].items()
-            }
+            penalty.initial.update({name: each.clone() for name, each in kept["initial"].items()})
+            penalty.state.update(
+                {name: {kind: each.clone() for kind, each in own.items()} for name, own in kept["state"].items()}
+            )
         for average, averages in zip(parts.averages, state["averages"], strict=True):
             average.load_state_dict(averages)
         for copies, kept in zip(parts.copies, state["copies"], strict=True):

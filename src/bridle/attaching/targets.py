@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
@@ -169,12 +170,12 @@ class Moving(NamedTuple):
 
 
 def moving(bucket: Bucket[Target]) -> Moving:
-    """Those of a bucket."""
+    """Those of a bucket; what is frozen meanwhile is left alone, though it may have a gradient of zeros."""
     targets, tensors = bucket.targets, bucket.tensors()
+    moves = [each.parameter.grad is not None and each.parameter.requires_grad for each in targets]
+    if not all(moves):
+        targets, tensors = list(compress(targets, moves)), list(compress(tensors, moves))
     gradients = [gradient for each in targets if (gradient := each.parameter.grad) is not None]
-    if len(gradients) < len(targets):
-        there = [number for number, each in enumerate(targets) if each.parameter.grad is not None]
-        targets, tensors = [targets[number] for number in there], [tensors[number] for number in there]
     return Moving(targets, tensors, gradients)
 
 
@@ -207,3 +208,12 @@ def values_at(unit: Placed, described: Parameter) -> tuple[Any, ...]:
     """What the number knobs of a regularizer hold at a parameter: numbers, or schedules."""
     values = unit.settings(numbers=True).values()
     return tuple(each.matching(described.names) if isinstance(each, PerLayer) else each for each in values)
+
+
+def matching(unit: Placed, targets: Sequence[Target]) -> list[Target]:
+    """The parameters that a regularizer acts on, of which there may be none."""
+    try:
+        chosen = {*selected(unit, [each.described for each in targets])} if targets else {*()}
+    except ValueError:
+        return []
+    return [each for each in targets if each.described in chosen]

@@ -34,9 +34,8 @@ def described(parts: Assembly) -> str:
 
 def places_of(parts: Assembly, unit: Any) -> list[str]:
     """Where a regularizer acts."""
-    by_optimizer = [each.name for each, chosen in parts.in_groups.items() if chosen == unit]
-    if by_optimizer:
-        return [f"on {', '.join(by_optimizer)}, by the optimizer itself"]
+    in_groups = [each.name for each, chosen in parts.in_groups.items() if chosen == unit]
+    by_optimizer = [f"on {', '.join(in_groups)}, by the optimizer itself"] if in_groups else []
     named: dict[str, list[str]] = {}
     for whose, where, name in parts.log:
         if whose == unit:
@@ -44,7 +43,12 @@ def places_of(parts: Assembly, unit: Any) -> list[str]:
     acts: list[Act | Averages] = [*parts.penalties, *parts.climbs, *parts.gradients, *parts.before, *parts.behind]
     on_parameters = [of_buckets(parts, unit, act.buckets) for act in (*acts, *parts.averages) if act.unit == unit]
     by_nature = [words for kind, words in BY_NATURE.items() if isinstance(unit, kind)]
-    return [*(f"{where} {', '.join(names)}" for where, names in named.items()), *on_parameters, *by_nature]
+    return [
+        *by_optimizer,
+        *(f"{where} {', '.join(names)}" for where, names in named.items()),
+        *on_parameters,
+        *by_nature,
+    ]
 
 
 def of_buckets(parts: Assembly, unit: Any, buckets: Sequence[Bucket[Any]]) -> str:
