@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -91,4 +93,6 @@ def is_sentence(error: Exception) -> bool:
 
 def main() -> None:
     """The entry point."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that its encoding lacks is written as \\xNN
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bridle.cli.app import app
-from bridle.cli.printing import output, say
+from bridle.cli.printing import say, show
 from bridle.files import write_whole
 from bridle.findings import SEVERITIES, FileAudit
 
@@ -63,10 +63,9 @@ def show_audit(found: FileAudit) -> None:
     """Print what was found, and on stderr what was not read."""
     from bridle.report import findings_text, remark_lines
 
-    console = output()
     for each in remark_lines(found):
         say(each)
-    console.print(findings_text(found), soft_wrap=not console.is_terminal)
+    show(findings_text(found), whole=True)
 
 
 @app.command("convert")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bridle.cli.app import Json, app
-from bridle.cli.printing import output
+from bridle.cli.printing import show
 from bridle.recipe import PLACES
 
 
@@ -26,8 +26,7 @@ def list_catalog(
     if as_json:
         typer.echo(json.dumps(plain_data(catalog), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        console = output()
-        console.print(listing(catalog), soft_wrap=not console.is_terminal)
+        show(listing(catalog), whole=True)
 
 
 @app.command("rules")
@@ -38,8 +37,7 @@ def list_rules(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(rules_as_data(), indent=1, ensure_ascii=False))
     else:
-        console = output()
-        console.print(rule_listing(), soft_wrap=not console.is_terminal)
+        show(rule_listing(), whole=True)
 
 
 @app.command()
@@ -54,4 +52,4 @@ def explain(
 
     pages = [explained(name) for name in names]
     for number, page in enumerate(pages):
-        output().print(*["\n"] * bool(number), page)
+        show(*["\n"] * bool(number), page)

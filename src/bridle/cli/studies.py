@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bridle.cli.app import STOPPED, Json, app
 from bridle.cli.describing import Categorical, DataDir, Target, Task
-from bridle.cli.printing import output, print_lines, progress_bar, say
+from bridle.cli.printing import output, print_lines, progress_bar, say, show
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
 
@@ -98,7 +98,7 @@ def inspect(study: Annotated[Path, typer.Argument(help="study.json, or the folde
     """Show what became of each layer: weight norms, batch-norm gammas, dead units."""
     from bridle.report import inspection
 
-    output().print(inspection(Study.load(study)))
+    show(inspection(Study.load(study)))
 
 
 @reproductions.command("notebook")
@@ -123,7 +123,7 @@ def reproduce_notebook(
     elif as_markdown:
         typer.echo(markdown(found, command=f"bridle reproduce notebook --seeds {seeds} --epochs {epochs} --markdown"))
     else:
-        output().print(table(found))
+        show(table(found))
         print_lines(output(), (f"\n{title}. {text}" for title, text in paragraphs(found)))
     raise typer.Exit(0 if found.finished else STOPPED)
 

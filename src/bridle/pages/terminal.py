@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -30,11 +31,14 @@ from bridle.pages.catalog import (
     value,
     what_happens,
 )
+from bridle.pages.narrow import narrow
 from bridle.pages.rules import MEANING, gist, how_to_allow, rules_by_severity, subjects, ways_of
 from bridle.pages.source import source_of
 from bridle.recipe import Regularizer, find
 
 INDENT = 4
+TABLE_WIDTH = 72  # columns that a table of knobs needs
+PROSE_WIDTH = 140  # columns in which a paragraph can still be read
 AS_WRITTEN = ("Formula", "Example")  # sections whose lines mean something
 
 
@@ -49,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """Groups of entries: folded to the width of a terminal; elsewhere one line each, for `grep` and the like."""
+    """Groups of entries: folded to the width there is; where lines are not broken one each, for `grep` and the like."""
 
     groups: Mapping[tuple[str, str], list[Entry]]  # by name and meaning
 
@@ -57,7 +61,7 @@ class Listing:
         name_width = max(len(each.name) for entries in self.groups.values() for each in entries)
         for number, ((name, meaning), entries) in enumerate(self.groups.items()):
             yield Text.assemble("\n" * bool(number), (name, "bold"), f": {meaning}")
-            yield from [folded(entries, name_width)] if options.is_terminal else flat(entries, name_width)
+            yield from flat(entries, name_width) if options.no_wrap else [folded(entries, name_width)]
 
 
 def listing(catalog: ByPlace) -> Listing:
@@ -135,8 +139,8 @@ def explanation(leaf: Leaf) -> RenderableType:
         "In PyTorch": source.torch,
         "What both share": source.shared,
     }
-    codes = [part for heading, text in forms.items() if text for part in code(heading, text)]
-    return Group(*head, *middle, Text("Knobs:", style="bold"), knob_table(leaf), *words, *codes)
+    codes = [part for heading, text in forms.items() if text for part in code(heading, text + "\n")]
+    return Group(*head, *middle, Text("Knobs:", style="bold"), Knobs(leaf), *words, *codes)
 
 
 def headings(leaf: Leaf) -> list[str]:
@@ -164,8 +168,24 @@ def paragraphs(text: str) -> str:
 
 
 def section(heading: str, text: str) -> tuple[RenderableType, ...]:
-    """A heading and what stands under it, indented."""
-    return Text(f"{heading}:", style="bold"), Padding(Text(text), (0, 0, 1, INDENT), expand=False)
+    """A heading and what stands under it, indented; of code each line as it is."""
+    body = Text(textwrap.indent(text, " " * INDENT) + "\n", no_wrap=True, overflow="ignore")
+    return Text(f"{heading}:", style="bold"), body if heading == "Example" else Indented(text)
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """The knobs of a regularizer: a table, or, where that would be too narrow to be read, a paragraph for each."""
+
+    leaf: Leaf
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width >= TABLE_WIDTH:
+            yield knob_table(self.leaf)
+            return
+        for each in knobs(self.leaf):
+            off = f", off at {value(each.off)}" if each.off is not None else ""
+            yield Indented(f"{each.name}={value(each.default)}{off}, {each.range}: {plain(each.meaning)}")
 
 
 def knob_table(leaf: Leaf) -> Table:
@@ -178,6 +198,44 @@ def knob_table(leaf: Leaf) -> Table:
 
 def code(heading: str, text: str) -> tuple[RenderableType, ...]:
     """Source under a heading, coloured on a terminal."""
-    return Text(f"{heading}:\n", style="bold"), Syntax(
-        text, "python", theme="ansi_dark", background_color="default", word_wrap=True
-    )
+    return Text(f"{heading}:\n", style="bold"), Code(text)
+
+
+@dataclass(frozen=True)
+class Indented:
+    """Text behind a margin, its lines broken where they must be."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(options.max_width, PROSE_WIDTH) - INDENT
+        for line in Text(self.text).wrap(console, max(width, 1)):
+            line.rstrip()
+            yield Text(" " * INDENT) + line
+        yield Text("")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Source that can be copied: where it is too wide, with shorter comments and signatures, but never broken."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self.text if longest_line(self.text) <= options.max_width else shorter(self.text)
+        shown = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(text)
+        shown.no_wrap, shown.overflow = True, "ignore"
+        yield shown
+
+
+def longest_line(text: str) -> int:
+    """The width that a text takes."""
+    return max(map(len, text.splitlines()), default=0)
+
+
+def shorter(text: str) -> str:
+    """Source in lines as short as they can be; as it is where it is no program by itself."""
+    try:
+        return narrow(text)
+    except SyntaxError:
+        return text
