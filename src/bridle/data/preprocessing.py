@@ -58,7 +58,8 @@ def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
     made = {name: constant(name, train, others) for name in train.columns if name not in varied}
     if not varied:
         raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
-    steady = [steadied(part[varied], train[varied]) for part in (train, *others)]
+    extreme = extreme_columns(train[varied])
+    steady = [steadied(part[varied], train, extreme) for part in (train, *others)]
     transformer = columns_to_numbers(steady[0])
     x_train = transformer.fit_transform(steady[0]).astype(np.float32)
     kept = x_train.max(axis=0) > x_train.min(axis=0)
@@ -93,21 +94,26 @@ def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Made
     return Made(0, dropped=f"{what} in the training rows{only}")
 
 
-def steadied(part: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """The same table, with extreme columns of numbers moved; see Note [numbers at the ends of float64] in precision."""
-    numbers = [name for name in train.columns if is_numeric_dtype(train[name])]
-    changed = {name: moved_column(part[name], train[name]) for name in numbers}
-    return part.assign(**{name: column for name, column in changed.items() if column is not None})
+def steadied(part: pd.DataFrame, train: pd.DataFrame, extreme: list[str]) -> pd.DataFrame:
+    """The same table, its extreme columns counted from a training value and scaled by the spread around it."""
+    if not extreme:
+        return part
+    changed = part.copy()
+    for name in extreme:
+        start, power = origin(train[name].dropna().to_numpy())
+        changed[name] = np.clip(moved(part[name].to_numpy(), start, power), -MOST, MOST)
+    return changed
 
 
-def moved_column(column: pd.Series[Any], train: pd.Series[Any]) -> pd.Series[Any] | None:
-    """The column counted from a value of ``train`` and scaled by the spread around it, or None where it may stay."""
-    values = train.dropna().to_numpy()
-    start, power = origin(values)
-    halved = 2.0**-power if values.dtype.kind == "f" else 0.0
-    if values.dtype.kind == "f" and TINY < halved < HUGE and np.abs(values).max() < FAR * halved:
-        return None
-    return pd.Series(np.clip(moved(column.to_numpy(), start, power), -MOST, MOST), column.index)
+def extreme_columns(train: pd.DataFrame) -> list[str]:
+    """Columns of numbers that must be moved; see Note [numbers at the ends of float64] in precision."""
+    whole = list(train.select_dtypes(["int64", "uint64"]).columns)  # those that float64 rounds; others are float64
+    amounts = train.select_dtypes("float64")
+    least, most = amounts.min().to_numpy(), amounts.max().to_numpy()
+    halved = most / 2 - least / 2  # a difference of halves cannot overflow
+    size = np.maximum(np.abs(least), np.abs(most))
+    usual = (halved == 0) | ((halved > TINY) & (halved < HUGE) & (size / FAR < halved))
+    return [*whole, *amounts.columns[~usual]]
 
 
 def describe(
@@ -116,9 +122,10 @@ def describe(
     """What the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
     (_, _, amounts), (_, _, gappy), (_, one_hot, words) = transformer.transformers_
     made = {}
+    missing = sum(part[amounts].isna().sum() for part in (train, *others))
+    gaps = dict(zip(gappy, kept[len(amounts) :].tolist(), strict=False))
     for place, name in enumerate(amounts):
-        gap = len(amounts) + gappy.index(name) if name in gappy else None
-        made[name] = amount(train[name], others, bool(kept[place]), gap is not None and bool(kept[gap]))
+        made[name] = amount(train[name], int(missing[name]), bool(kept[place]), gaps.get(name, False))
     place = len(amounts) + len(gappy)
     for name, known, rare in zip(words, *fitted_categories(one_hot, words), strict=True):
         width = len(known) - len(rare) + bool(len(rare))
@@ -136,15 +143,15 @@ def fitted_categories(one_hot: Any, words: list[str]) -> tuple[list[Any], list[A
     return list(one_hot.categories_), [() if each is None else each for each in rare]
 
 
-def amount(train: pd.Series[Any], others: list[pd.DataFrame], kept: bool, gap_kept: bool) -> Made:
-    """What became of a column of numbers."""
-    missing = int(train.isna().sum())
-    outside = sum(int(part[train.name].isna().sum()) for part in others)
+def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> Made:
+    """What became of a column of numbers, of which ``missing`` are missing in all rows."""
     if not kept:
         return Made(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
+    if not missing:
+        return Made(1)
     gap = ", and a column says where" if gap_kept else ""
-    filled = f"{missing + outside} missing became the median of the training rows, {train.median():.6g}{gap}"
-    return Made(1 + gap_kept, (filled,) if missing + outside else ())
+    filled = f"{missing} missing became the median of the training rows, {train.median():.6g}{gap}"
+    return Made(1 + gap_kept, (filled,))
 
 
 def counted(count: int, what: str) -> str:

@@ -45,7 +45,8 @@ def is_whole(values: pd.Series[Any]) -> bool:
     """Whether these are whole numbers without gaps."""
     if values.dtype.kind in "iu":
         return True
-    return values.dtype.kind == "f" and bool((values == np.rint(values)).all())
+    numbers = values.to_numpy()
+    return numbers.dtype.kind == "f" and bool((numbers == np.rint(numbers)).all())
 
 
 def is_id(name: str) -> bool:
@@ -66,9 +67,10 @@ def suspicion(name: str, values: pd.Series[Any], y: np.ndarray, task: str) -> tu
     """What a reader should know of a column that was kept, as phrases."""
     if is_target(values, y, task):
         return ("a leak? it determines the target one to one",)
-    if is_whole(values) and len(values) >= LEAST and counts_rows(values):
+    whole = is_whole(values)
+    if whole and len(values) >= LEAST and counts_rows(values):
         return ("it counts the rows in their order; leave it out unless that order means something",)
-    if is_whole(values) and is_id(name):
+    if whole and is_id(name):
         return ("an id by its name, read as amounts (--categorical for categories)",)
     if values.dtype.kind in "iuf" and CODES & set(tokens(name)):
         return ("a code by its name, read as amounts (--categorical for categories)",)
