@@ -206,6 +206,7 @@ def test_an_interrupt_before_the_baseline_has_a_run_leaves_it_empty_and_the_stud
     assert math.isnan(none.scores["valid"]["accuracy"].mean)
     study.save(tmp_path / "study.json")
     write_html(study, tmp_path / "report.html")
+    assert "under-regularized" not in {found.rule for found in bridle.audit(study)}
     again = Study.load(tmp_path)
     assert again.to_json() == study.to_json() and not again.finished
 

@@ -143,6 +143,20 @@ def test_the_model_is_an_ordinary_module_with_the_scores_of_the_run(digits: Data
     assert right.mean() == pytest.approx(run.scores["valid"]["accuracy"])
 
 
+SCHEDULED = "SpectralNorm(limit=linear(0.2, 3.0))"
+STOPS = "EarlyStopping(patience=1, min_delta=10.0)"  # behind the second epoch, with the first as the best
+
+
+@pytest.mark.parametrize("recipe", [SCHEDULED, f"{SCHEDULED} + {STOPS}"])
+def test_what_a_schedule_has_come_to_acts_in_the_scores_too(digits: Data, recipe: str) -> None:
+    # The neighbour leaves behind the last epoch, and the other is then scored in a stack of its own.
+    members = [Variant(Recipe.parse(each), 0) for each in dict.fromkeys((recipe, f"{STOPS} + {SCHEDULED} + EMA"))]
+    runs = engine.train_variants(digits, members, mlp(16, 8), EXACT)
+    run = next(each for each in runs if "EMA" not in each.recipe)
+    scored = (run.best_epoch or 2) - 1
+    assert run.scores["valid"]["loss"] == pytest.approx(run.curves["valid_loss"][scored], rel=1e-12)
+
+
 def test_progress_counts_every_step_also_of_runs_that_diverged(digits: Data) -> None:
     protocol = Protocol("sgd", batch_size=64, epochs=3)
     members = [*variants(["none"], 2), Variant(Recipe.parse("L2(strength=1e30)"), 0)]

@@ -168,7 +168,9 @@ class Training(NamedTuple):
 
     def tell(self, steps: int, variants: Iterable[Variant]) -> None:
         """That these variants have made so many more steps."""
-        self.progress(steps * sum(variant in self.wanted for variant in variants))
+        told = steps * sum(variant in self.wanted for variant in variants)
+        if told:
+            self.progress(told)
 
 
 def begin(start: Callable[[], Stack], training: Training) -> tuple[Stack, Stopping]:

@@ -1,0 +1,210 @@
+"""What unfinished stacks have come to, on disk, and how long all sessions have taken."""
+
+import json
+import os
+
+import pytest
+from killed import few, told
+from made_up import SETTING
+
+from bridle import Recipe, compare
+from bridle.comparison.sessions import Session
+from bridle.comparison.stacks import Stacks
+from bridle.engine import saving
+from bridle.networks import mlp
+from bridle.protocol import Protocol, Variant
+
+VARIANTS = [Variant(Recipe.of(recipe), seed) for seed in range(3) for recipe in ("none", "EMA")]
+MEMBERS, OTHERS = VARIANTS[:4], VARIANTS[4:]
+
+
+def stacks(folder, asked=VARIANTS, setting=SETTING, finished=()):
+    return Stacks(folder, setting, asked, lambda *run: run in finished, lambda: None)
+
+
+def the_file(folder):
+    (file,) = (folder / "stacks").glob("*.state")
+    return file
+
+
+def test_a_state_is_found_and_read_as_it_was_kept(tmp_path):
+    stacks(tmp_path).save(MEMBERS, MEMBERS[1:], 5, 70, b"\n\0state\n")
+    again = stacks(tmp_path)
+    ((members, trains),) = again.begun(VARIANTS)
+    assert members == MEMBERS and trains == set(MEMBERS[1:])
+    assert again.load(MEMBERS) == b"\n\0state\n" and again.kept == 70
+    assert again.load(OTHERS) == b""
+
+
+def test_a_planned_stack_is_found_too_and_the_most_advanced_comes_first(tmp_path):
+    stacks(tmp_path).save(MEMBERS, MEMBERS, 0, 0, b"")
+    stacks(tmp_path).save(OTHERS, OTHERS, 2, 8, b"x")
+    assert [each.members for each in stacks(tmp_path).begun(VARIANTS)] == [OTHERS, MEMBERS]
+    assert stacks(tmp_path).load(MEMBERS) == b""
+
+
+def test_only_stacks_of_what_is_asked_and_missing_are_gone_on_with(tmp_path):
+    stacks(tmp_path).save(MEMBERS, MEMBERS, 1, 4, b"x")
+    assert stacks(tmp_path, asked=MEMBERS[:3]).begun(MEMBERS[:3]) == []
+    assert stacks(tmp_path).begun(OTHERS) == []
+    assert stacks(tmp_path, setting=SETTING | {"data": "x"}).begun(VARIANTS) == []
+    assert len(stacks(tmp_path).begun(MEMBERS[:1])) == 1
+
+
+def test_a_run_is_trained_in_one_stack_only(tmp_path):
+    stacks(tmp_path).save(MEMBERS, MEMBERS, 1, 4, b"x")
+    stacks(tmp_path).save(MEMBERS[1:], MEMBERS[1:], 2, 6, b"x")
+    assert [each.members for each in stacks(tmp_path).begun(VARIANTS)] == [MEMBERS[1:]]
+
+
+def test_a_stack_is_forgotten_when_it_is_finished_also_by_a_session_that_was_killed_before_it_could(tmp_path):
+    stacks(tmp_path).save(MEMBERS, MEMBERS[2:], 1, 4, b"x")
+    stacks(tmp_path, finished=[("none", 1)])
+    assert the_file(tmp_path)
+    stacks(tmp_path, finished=[("none", 1), (str(MEMBERS[3].recipe), 1)])
+    assert list((tmp_path / "stacks").iterdir()) == []
+    stacks(tmp_path).save(MEMBERS, MEMBERS, 1, 4, b"x")
+    stacks(tmp_path).drop(MEMBERS)
+    assert list((tmp_path / "stacks").iterdir()) == []
+
+
+def other(file, change):
+    """The file with its parts (checksums, header, state) changed."""
+    parts = file.read_bytes().split(b"\n", 2)
+    change(parts)
+    file.write_bytes(b"\n".join(parts))
+
+
+DAMAGES = {
+    "empty": lambda file: file.write_bytes(b""),
+    "cut off": lambda file: os.truncate(file, file.stat().st_size - 1),
+    "another state": lambda file: other(file, lambda parts: parts.__setitem__(2, parts[2][::-1])),
+    "another header": lambda file: other(file, lambda parts: parts.__setitem__(1, b"{}")),
+    "binary": lambda file: file.write_bytes(bytes(range(256)) * 100),
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
+    "a link": lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
+    "large": lambda file: os.truncate(file, 2**40),
+}
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """A folder with a comparison that was interrupted in its first stack."""
+    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+
+    def stop(done, total):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(
+        KeyboardInterrupt, match=r"Stopped after \d+ of 240 steps .*: the same command goes on from there"
+    ):
+        small(tmp_path, progress=stop)
+    return tmp_path
+
+
+def small(folder, **options):
+    study = compare(few(), ["EMA"], 2, mlp(6), Protocol(batch_size=32, epochs=6), out=folder, **options)
+    if folder:
+        study.save(folder / "study.json")
+    return study
+
+
+def test_an_interrupted_stack_goes_on(interrupted, tmp_path_factory):
+    heard = []
+    small(interrupted, progress=lambda done, total: heard.append(done))
+    assert heard[0] == 0 and heard[1] == 120 and heard[-1] == 240 and len(heard) == 2 + 30
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    small(undisturbed)
+    assert told(interrupted) == told(undisturbed)
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_state_that_is_not_what_was_written_is_named_and_kept_aside(interrupted, tmp_path_factory, name):
+    file = the_file(interrupted)
+    DAMAGES[name](file)
+    heard = []
+    with pytest.warns(UserWarning, match="its runs are trained from the start") as warned:
+        small(interrupted, progress=lambda done, total: heard.append(done))
+    assert str(file) in str(warned[0].message) and heard[1] == 4
+    (aside,) = (interrupted / "set-aside").iterdir()
+    assert aside.name.startswith(file.name)
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    small(undisturbed)
+    assert told(interrupted) == told(undisturbed)
+
+
+def test_a_state_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bridle.comparison.stacks.write_whole", full)
+    with pytest.warns(UserWarning, match="state of unfinished runs cannot be kept in .*No space left"):
+        assert small(tmp_path).finished
+
+
+def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(saving, "state_of", lambda *stack: pytest.fail("it was saved"))
+    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+    small(None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sessions_add_up_and_each_counts_once(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("bridle.comparison.sessions.perf_counter", lambda: clock[0])
+    log = tmp_path / "sessions.jsonl"
+    first, second = Session(log, "a", 0.0), Session(log, "a", 0.0)
+    for seconds in (4.0, 9.0, 10.0):
+        clock[0] = seconds
+        first.note(now=True)
+    second.note(now=True)
+    Session(log, "b", 0.0).note(now=True)
+    assert Session(log, "a", 10.0).earlier == 20.0 and Session(log, "b", 10.0).earlier == 10.0
+    assert Session(log, "c", 10.0).earlier == 0.0
+    clock[0] = 13.0
+    assert Session(log, "a", 10.0).seconds == 23.0
+    assert [json.loads(line)["seconds"] for line in log.read_text().splitlines()] == [4.0, 9.0, 10.0, 10.0, 10.0]
+
+
+def test_a_session_is_noted_now_and_then(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("bridle.comparison.sessions.perf_counter", lambda: clock[0])
+    session = Session(tmp_path / "log", "a")
+    for tenth in range(200):
+        clock[0] = tenth / 10
+        session.note()
+    assert 3 <= len((tmp_path / "log").read_text().splitlines()) <= 4
+
+
+LINES = ["", "{", "[1]", "null", "[" * 100_000, "\xff", '{"seconds": "x"}']
+
+
+@pytest.mark.parametrize(
+    "line", [*LINES, *(f'{{"setting": "a", "seconds": {number}}}' for number in ("-1", "NaN", "1e999"))]
+)
+def test_a_line_that_is_something_else_says_nothing(tmp_path, line):
+    Session(tmp_path / "log", "a").note(now=True)
+    with (tmp_path / "log").open("ab") as file:
+        file.write(line.encode("latin-1") + b"\n")
+    assert 0 <= Session(tmp_path / "log", "a").earlier < 1
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_training(tmp_path):
+    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
+    session = Session(tmp_path / "log", "a")
+    with pytest.warns(UserWarning, match="how long the comparison takes cannot be noted"):
+        session.note(now=True)
+    session.note(now=True)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_time_of_a_study_is_that_of_all_its_sessions(interrupted):
+    (line,) = {json.loads(each)["session"] for each in (interrupted / "sessions.jsonl").read_text().splitlines()}
+    first = max(json.loads(each)["seconds"] for each in (interrupted / "sessions.jsonl").read_text().splitlines())
+    resumed, again = small(interrupted), small(interrupted)
+    assert line and first < resumed.made["seconds"] <= again.made["seconds"] + 0.01
