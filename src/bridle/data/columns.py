@@ -52,7 +52,8 @@ def sentence(names: list[str], phrase: str, count: int, dropped: bool) -> str:
     >>> sentence(list("abcdefg"), "comma as decimal point", 9, dropped=False)
     '7 of 9 columns (a, b, c, d, e and 2 more): comma as decimal point'
     """
-    shown = ", ".join(" ".join(name.split()) for name in names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    shown = ", ".join(" ".join(name.split()) for name in names[:NAMED]) + more
     if len(names) == 1:
         return f"column {shown}{' is left out' if dropped else ''}: {phrase}"
     return f"{len(names)} of {count} columns ({shown}){' are left out' if dropped else ''}: {phrase}"
