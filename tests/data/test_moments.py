@@ -147,7 +147,14 @@ def test_a_stray_word_among_dates_is_a_missing_value(tmp_path: Path) -> None:
     words = ["0000-00-00" if k == 5 else str(date) for k, date in enumerate(DATES)]
     data = loaded(tmp_path, words)
     assert data.columns[0].kind == "date"
-    assert any("'0000-00-00' in 1 row, no number, taken for missing" in note for note in data.notes)
+    assert any("'0000-00-00' in 1 row, no date, taken for missing" in note for note in data.notes)
+
+
+def test_words_for_missing_dates_may_be_many(tmp_path: Path) -> None:
+    data = loaded(tmp_path, ["unknown" if k % 3 == 0 else str(date) for k, date in enumerate(DATES)])
+    assert data.columns[0].kind == "date"
+    assert data.features == ("when", "when is missing")
+    assert any("'unknown' in 50 rows, no date, taken for missing" in note for note in data.notes)
 
 
 def test_a_target_of_dates_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridle.data.notations import MOST_STRAY, stray_notes
+from bridle.data.notations import MOST_STRAY, absent, stray_notes
 
 EPOCH = date(1970, 1, 1).toordinal()
 DAY = 86400.0  # seconds
@@ -62,25 +62,25 @@ def read_moments(words: Sequence[str], counts: np.ndarray) -> Moments | None:
     """The words (all different; ``counts`` rows have each) as dates or times, or None where they are none."""
     for read, what in ((seconds_of_clock, SECONDS), (seconds_of_duration, "durations as seconds")):
         values = numbers_of(words, read)
-        if enough(values, counts):
-            return Moments(values, "number", (what,), stray_notes(words, values, counts))
+        if enough(words, values, counts):
+            return Moments(values, "number", (what,), stray_notes(words, values, counts, "time"))
     return read_dates(words, counts)
 
 
 def read_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
     """The words as dates; of 31/12/2023 the whole column decides what is the day."""
     first, second = (numbers_of(words, date_reader(order)) for order in ORDERS)
-    if not enough(np.where(np.isnan(first), second, first), counts):
+    if not enough(words, np.where(np.isnan(first), second, first), counts):
         return None
     missing = [counts[np.isnan(values)].sum() for values in (first, second)]
     other = (first != second) & ~(np.isnan(first) & np.isnan(second))
     differ = [word for word, marked in zip(words, other.tolist(), strict=True) if marked]
-    if differ and (missing[0] == missing[1] or not any(enough(values, counts) for values in (first, second))):
+    if differ and (missing[0] == missing[1] or not any(enough(words, values, counts) for values in (first, second))):
         doubt = f"dates whose day and month cannot be told apart ({differ[0]}) are not read; write them as 2023-12-31"
         return Moments(np.full(len(words), np.nan), "category", (), (doubt,))
     order, values = (ORDERS[0], first) if missing[0] <= missing[1] else (ORDERS[1], second)
     done = f"{DATES}, written {order}" if differ else DATES
-    return Moments(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts))
+    return Moments(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts, "date"))
 
 
 def eight_digits(words: Sequence[str]) -> np.ndarray | None:
@@ -96,9 +96,11 @@ def numbers_of(words: Sequence[str], read: Callable[[str], float | None]) -> np.
     return np.array([np.nan if (value := read(word)) is None else value for word in words], dtype=np.float64)
 
 
-def enough(values: np.ndarray, counts: np.ndarray) -> bool:
-    """Whether all but some strays were read."""
-    return bool(counts[np.isnan(values)].sum() <= MOST_STRAY * counts.sum())
+def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether all were read but some strays and the words that stand for missing values."""
+    read = ~np.isnan(values)
+    strays = counts[~read & ~absent(words)].sum()
+    return bool(read.any() and strays <= MOST_STRAY * (counts[read].sum() + strays))
 
 
 def zone_note(words: Sequence[str]) -> tuple[str, ...]:

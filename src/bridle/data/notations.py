@@ -39,7 +39,7 @@ VERSION = re.compile(r"v?\d+(\.\d+){2,}\w*")
 MAGNITUDES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
 MOST_STRAY = 0.1  # share of the rows whose words may be no numbers, in a column of numbers; or ...
 MOST_STRAY_WORDS = 10  # ... up to half the rows, where they are so few different words and the numbers are many
-TAKEN = ", no number, taken for missing"
+TAKEN = ", no {}, taken for missing"
 ABSENT = {
     "n/a",
     "na",
@@ -247,20 +247,25 @@ def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool
         return False  # beside 1.2.3 and 1.2.4, 1.10 is not 1.1
     rows, all_rows = counts[stray].sum(), counts.sum()
     if len(np.unique(values[~stray])) > FEW:
-        gone = np.array([word.lower() in ABSENT for word in words]) & stray
+        gone = absent(words) & stray
         rows, all_rows = rows - counts[gone].sum(), all_rows - counts[gone].sum()
         return bool(rows <= MOST_STRAY * all_rows or (rows <= all_rows / 2 and stray.sum() <= MOST_STRAY_WORDS))
     return bool(rows <= MOST_STRAY * all_rows and rows <= max(1, MOST_STRAY_OF_FEW * all_rows))
 
 
-def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
-    """Which words were no numbers, and in how many rows."""
+def absent(words: Sequence[str]) -> np.ndarray:
+    """Which words stand for missing values wherever numbers or dates are expected, (words,)."""
+    return np.array([word.lower() in ABSENT for word in words], dtype=bool)
+
+
+def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray, what: str = "number") -> tuple[str, ...]:
+    """Which words were no numbers, or what else was read, and in how many rows."""
     stray = sorted(np.flatnonzero(np.isnan(values)).tolist(), key=lambda k: -int(counts[k]))
     if not stray:
         return ()
     shown = ", ".join(f"{words[k]!r} in {rows_of(int(counts[k]))}" for k in stray[:5])
     more = f" and {len(stray) - 5} other words" if len(stray) > 5 else ""
-    return (f"{shown}{more}{TAKEN}",)
+    return (f"{shown}{more}{TAKEN.format(what)}",)
 
 
 def rows_of(count: int) -> str:

@@ -133,7 +133,7 @@ def read_target(table: Table, target: str | None, path: Path, task: str | None) 
             f"{path}: the target {target!r} holds dates; it must hold numbers or words: write it as days, say"
         )
     if read.strays.any():
-        words = read.notable[-1].removesuffix(TAKEN)
+        words = read.notable[-1].removesuffix(TAKEN.format("number"))
         raise ValueError(f"the target {target!r} holds numbers and words ({words}); correct these rows")
     y: np.ndarray[Any, Any] = read.values.to_numpy()
     y = y.astype(str) if read.kind == "category" else y
