@@ -87,6 +87,12 @@ def test_words_that_differ_in_capitals_are_said_and_in_spaces_merged(read: Read)
     assert "column word: 'Yes' and 'yes' are taken as different" in data.notes
 
 
+@pytest.mark.parametrize("other", ["cafe\u0301", "caf\u00e9\u200b", "CAF\u00c9"])
+def test_words_that_look_alike_are_said(read: Read, other: str) -> None:
+    data = read(word=[("caf\u00e9", other)[k % 2] for k in range(ROWS)], y=[k % 7 / 2 for k in range(ROWS)])
+    assert any(note.startswith("column word: ") and "are taken as different" in note for note in data.notes)
+
+
 def test_the_target_is_read_like_any_column(read: Read) -> None:
     data = read(y=[f"{value:.3f}".replace(".", ",") for value in X * 3], z=LABELS)
     assert data.task == "regression"
@@ -137,6 +143,7 @@ def test_a_class_called_na_is_not_lost_in_silence(read: Read) -> None:
     [
         ("Unnamed: 0", range(ROWS)),
         ("Unnamed: 0", RANDOM.permutation(ROWS)),
+        ("Unnamed: 0.1", range(ROWS)),
         ("id", range(1, ROWS + 1)),
         ("PassengerId", RANDOM.permutation(9 * ROWS)[:ROWS]),
         ("index", range(5, ROWS + 5)),

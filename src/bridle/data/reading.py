@@ -6,6 +6,7 @@ import datetime
 import decimal
 import numbers
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -270,14 +271,14 @@ def gap_notes(found: Distinct) -> tuple[str, ...]:
 
 
 def alike(words: Sequence[str]) -> tuple[str, ...]:
-    """Words that differ in capitals or inner spaces only, and are taken as different ones.
+    """Words that differ only in capitals, spaces, or how their letters are coded, and are taken as different ones.
 
     >>> alike(["Yes", "no", "yes"])
     ("'Yes' and 'yes' are taken as different",)
     """
     same: dict[str, list[str]] = defaultdict(list)
     for word in words:
-        same[" ".join(word.casefold().split())].append(word)
+        same[" ".join(plain_text(unicodedata.normalize("NFKC", word)).casefold().split())].append(word)
     pairs = [each for each in same.values() if len(each) > 1]
     if not pairs:
         return ()

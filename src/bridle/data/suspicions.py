@@ -27,7 +27,7 @@ CODES = {
     "ean",
 }
 CODES |= {"iban", "version"}
-NO_NAME = re.compile(rf"{NAMELESS.format('')}\d+|__index_level_\d+__|level_\d+|", re.IGNORECASE)
+NO_NAME = re.compile(rf"{NAMELESS.format('')}\d+(\.\d+)?|__index_level_\d+__|level_\d+|", re.IGNORECASE)
 LEAST = 3  # rows from which numbers that all differ are an id
 SAME = 1e-9  # of the spread: so near are two standardized numbers that are the same
 
