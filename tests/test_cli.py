@@ -307,6 +307,15 @@ def test_an_odd_study_is_one_sentence(tmp_path, name):
         assert str(tmp_path) in result.stderr or "format version" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["study.json", "report.html", "runs"])
+def test_what_stands_in_the_way_of_the_results_is_said_before_anything_is_trained(tmp_path, name):
+    (tmp_path / name).touch() if name == "runs" else (tmp_path / name).mkdir()
+    result = run(*TINY, "--out", tmp_path)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert str(tmp_path) in result.stderr and "give --out another folder" in result.stderr
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
 def test_a_run_that_somebody_changed_is_named_on_stderr_and_trained_again(tmp_path):
     command = (*TINY, "--out", tmp_path, "--json")
     before = run(*command)

@@ -62,6 +62,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     from bridle.networks import parse
     from bridle.report import write_html
 
+    check_files(out)
     trained = parse(network)
     settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
     loaded = load(data, target, data_dir, task, categorical or ())
@@ -126,6 +127,13 @@ def reproduce_notebook(
         show(table(found))
         print_lines(output(), (f"\n{title}. {text}" for title, text in paragraphs(found)))
     raise typer.Exit(0 if found.finished else STOPPED)
+
+
+def check_files(folder: Path) -> None:
+    """``ValueError`` where the results could not be written in the end, before anything is trained."""
+    for name in ("study.json", "report.html"):
+        if (folder / name).is_dir():
+            raise ValueError(f"{folder / name} is a folder, and a file goes there; give --out another folder")
 
 
 def show_study(study: Study, folder: Path, console: Console) -> None:
