@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bridle import CATALOG, Study, __version__, compare
-from bridle.cli import app
+from bridle.cli import app, main
 from bridle.data import load
 from bridle.knobs import knobs
 from bridle.networks import mlp
@@ -282,6 +282,16 @@ def stop_at_once(told, done, total):
         raise KeyboardInterrupt
 
 
+def test_ctrl_c_before_there_is_a_command_has_no_traceback(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(main.__globals__, "app", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 130 and capsys.readouterr().err == "Stopped.\n"
+
+
 ODD_STUDIES = {
     "missing": lambda file: None,
     "empty": lambda file: file.write_bytes(b""),
@@ -307,9 +317,9 @@ def test_an_odd_study_is_one_sentence(tmp_path, name):
         assert str(tmp_path) in result.stderr or "format version" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["study.json", "report.html", "runs"])
+@pytest.mark.parametrize("name", ["study.json", "report.html", "runs", "stacks", "set-aside"])
 def test_what_stands_in_the_way_of_the_results_is_said_before_anything_is_trained(tmp_path, name):
-    (tmp_path / name).touch() if name == "runs" else (tmp_path / name).mkdir()
+    (tmp_path / name).mkdir() if "." in name else (tmp_path / name).touch()
     result = run(*TINY, "--out", tmp_path)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert str(tmp_path) in result.stderr and "give --out another folder" in result.stderr

@@ -16,6 +16,7 @@ from bridle.protocol import Protocol, Variant
 
 VARIANTS = [Variant(Recipe.of(recipe), seed) for seed in range(3) for recipe in ("none", "EMA")]
 MEMBERS, OTHERS = VARIANTS[:4], VARIANTS[4:]
+SHORT = Protocol(batch_size=32, epochs=2)
 
 
 def stacks(folder, asked=VARIANTS, setting=SETTING, finished=()):
@@ -57,15 +58,36 @@ def test_a_run_is_trained_in_one_stack_only(tmp_path):
     assert [each.members for each in stacks(tmp_path).begun(VARIANTS)] == [MEMBERS[1:]]
 
 
-def test_a_stack_is_forgotten_when_it_is_finished_also_by_a_session_that_was_killed_before_it_could(tmp_path):
-    stacks(tmp_path).save(MEMBERS, MEMBERS[2:], 1, 4, b"x")
+def test_only_the_members_are_left_when_a_stack_is_finished_also_of_a_session_that_was_killed_before_it_could(tmp_path):
+    state, last = b"x" * 10**5, str(MEMBERS[3].recipe)
+    stacks(tmp_path).save(MEMBERS, MEMBERS[2:], 1, 4, state)
     stacks(tmp_path, finished=[("none", 1)])
-    assert the_file(tmp_path)
-    stacks(tmp_path, finished=[("none", 1), (str(MEMBERS[3].recipe), 1)])
-    assert list((tmp_path / "stacks").iterdir()) == []
-    stacks(tmp_path).save(MEMBERS, MEMBERS, 1, 4, b"x")
+    assert stacks(tmp_path).load(MEMBERS) == state
+    stacks(tmp_path, finished=[("none", 1), (last, 1)])
+    assert stacks(tmp_path).load(MEMBERS) == b"" and the_file(tmp_path).stat().st_size < 1000
+    stacks(tmp_path).save(MEMBERS, MEMBERS[2:], 1, 4, state)
     stacks(tmp_path).drop(MEMBERS)
-    assert list((tmp_path / "stacks").iterdir()) == []
+    assert stacks(tmp_path).load(MEMBERS) == b"" and the_file(tmp_path).stat().st_size < 1000
+    ((members, trains),) = stacks(tmp_path).begun(MEMBERS[:1])
+    assert members == MEMBERS and trains == set(MEMBERS)
+
+
+@pytest.mark.parametrize("lost", [1, 3, 6])
+def test_runs_that_are_lost_later_are_trained_again_bit_for_bit(tmp_path, lost):
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        compare(few(), ["Dropout(rate=0.2)"], 3, mlp(6), SHORT, out=folder).save(folder / "study.json")
+    files = sorted((after / "runs").iterdir())[:lost]
+    for file in files:
+        file.write_text(file.read_text().replace('"valid"', '"test"'))
+    heard = []
+    with pytest.warns(UserWarning, match="by its checksum"):
+        study = compare(
+            few(), ["Dropout(rate=0.2)"], 3, mlp(6), SHORT, out=after, progress=lambda done, total: heard.append(done)
+        )
+    study.save(after / "study.json")
+    assert told(after) == told(before)
+    assert heard == list(range(20 * (6 - lost), 121, lost))
 
 
 def other(file, change):

@@ -95,4 +95,8 @@ def main() -> None:
     """The entry point."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that its encoding lacks is written as \\xNN
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before there was a command to interrupt
+        say("Stopped.")
+        raise SystemExit(STOPPED) from None

@@ -1,4 +1,7 @@
-"""What the unfinished stacks of a comparison have come to, on disk: one file for each, until its runs are finished.
+"""What the unfinished stacks of a comparison have come to, on disk: one file for each.
+
+When its runs are finished only the names of its members are left of a stack, so that a run that is lost later can be
+trained again with the same neighbours.
 
 A file has the checksums of the two parts that follow; a line of JSON that says whose state it is; and the state, which
 only the engine reads.
@@ -79,7 +82,7 @@ class Stacks:
         return begun
 
     def headers(self) -> list[Header]:
-        """What the files of this setting say of themselves, the most advanced first; what is over is deleted."""
+        """What the files of this setting say of themselves, the most advanced first; what is over is made small."""
         place = self.folder / "stacks"
         if not place.is_dir():
             return []
@@ -89,10 +92,9 @@ class Stacks:
             try:
                 with opened(path, largest=LARGEST, follow=False) as file:
                     header, _ = self.header(file, path)
-                if all(self.is_finished(each.recipe, each.seed) for each in header.training):
-                    path.unlink(missing_ok=True)
-                else:
-                    found.append(header)
+                if header.epoch and all(self.is_finished(each.recipe, each.seed) for each in header.training):
+                    header = self.write(header.members, header.members, 0, 0, b"")
+                found.append(header)
             except FileNotFoundError:  # another process has finished it
                 continue
             except (ValueError, OSError) as problem:
@@ -140,18 +142,23 @@ class Stacks:
         self, members: Sequence[Variant], training: Sequence[Variant], epoch: int, steps: int, state: bytes
     ) -> None:
         """Keep a state: of which members some are still in training, after how many epochs and steps of single runs."""
-        header = Header(self.key, named(members), named(training), epoch, steps)
-        line = json.dumps(asdict(header)).encode() + b"\n"
-        sums = f"{checksum(line)} {checksum(state)}\n".encode()
         try:
-            (self.folder / "stacks").mkdir(exist_ok=True)
-            write_whole(self.path(header.members), b"".join([sums, line, state]))
+            self.write(named(members), named(training), epoch, steps, state)
         except OSError as error:
             warnings.warn(f"the state of unfinished runs cannot be kept in {self.folder}: {error}", stacklevel=2)
             return
         self.kept = steps
         if steps:
             self.note()
+
+    def write(self, members: list[Member], training: list[Member], epoch: int, steps: int, state: bytes) -> Header:
+        """Write a file; returns what it says of the state."""
+        header = Header(self.key, members, training, epoch, steps)
+        line = json.dumps(asdict(header)).encode() + b"\n"
+        sums = f"{checksum(line)} {checksum(state)}\n".encode()
+        (self.folder / "stacks").mkdir(exist_ok=True)
+        write_whole(self.path(members), b"".join([sums, line, state]))
+        return header
 
     def refuse(self, members: Sequence[Variant], problem: Exception) -> None:
         """Set a state aside that the engine cannot go on from."""
@@ -162,9 +169,8 @@ class Stacks:
         set_aside(self.folder, path, problem, "its runs are trained from the start")
 
     def drop(self, members: Sequence[Variant]) -> None:
-        """Forget the state of a stack whose runs are finished."""
-        self.path(named(members)).unlink(missing_ok=True)
-        self.kept = 0
+        """Forget the state of a stack whose runs are finished, all but its members."""
+        self.save(members, members, 0, 0, b"")
 
 
 def named(variants: Sequence[Variant]) -> list[Member]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import Any, Self
 
 from bridle import __version__
-from bridle.comparison.aside import set_aside
+from bridle.comparison.aside import ASIDE, set_aside
 from bridle.comparison.sessions import Session
 from bridle.comparison.stacks import Stacks
 from bridle.files import clear_left_overs, read_whole, write_whole
@@ -44,6 +45,11 @@ class Store:
         if Path(folder).exists() and not Path(folder).is_dir():
             raise NotADirectoryError(f"results go into a folder, and {folder} is a file; give --out another name")
         runs = Path(folder) / "runs"
+        for each in (Path(folder) / "stacks", Path(folder) / ASIDE):
+            if os.path.lexists(each) and not each.is_dir():
+                raise NotADirectoryError(
+                    f"{each} is no folder, and bridle keeps files there; give --out another folder"
+                )
         try:
             runs.mkdir(parents=True, exist_ok=True)
             for each in (Path(folder), runs):
