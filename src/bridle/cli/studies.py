@@ -51,9 +51,9 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     engine: Annotated[str, typer.Option(help="torch, which is fast, or vanilla, which is NumPy by hand.")] = "torch",
     data_dir: DataDir = None,
     task: Task = None,
-    out: Annotated[Path, typer.Option(help="Folder for results; finished runs in it are not trained again.")] = Path(
-        "bridle-study"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for results; what is trained in it already is not trained again.")
+    ] = Path("bridle-study"),
     as_json: Json = False,
 ) -> None:
     """Train every recipe under the same seeds; show which helps, by how much, and whether that is noise."""
