@@ -7,7 +7,7 @@ by hooks. So ``train()``, ``to()``, ``parameters()``, ``state_dict()``, ``deepco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 
 from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
 from bridle.attaching.frame import Frame, Path, leaf_within, transposed_groups
-from bridle.attaching.tape import ActivityTap, Tape
+from bridle.attaching.tape import ActivityTap, Tape, resting
 from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
 from bridle.places import ActivityLoss, Draw, Layer, WeightLayer
 from bridle.places.module import (
@@ -31,6 +31,7 @@ from bridle.places.module import (
     at_least_float32,
     is_scheduled,
 )
+from bridle.places.rerun import is_rerun
 from bridle.recipe import Recipe
 from bridle.regularizers import Dropout
 
@@ -276,7 +277,8 @@ def through(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
         inner = part
         for name in path:
             inner = getattr(inner, name)
-        h = inner(h)
+        with resting(inner) if is_rerun() else nullcontext():
+            h = inner(h)
     out: Tensor = h
     return out
 

@@ -20,6 +20,7 @@ from bridle import draws
 from bridle.acting import FRESH
 from bridle.places import Draw
 from bridle.places.module import at_least_float32, from_torch
+from bridle.places.rerun import as_first
 
 Ticks = dict[tuple[int, int], np.ndarray]  # what was drawn, by stream and length
 RANKS = 2**44  # streams that one process of several has: more than there are spots, second passes included
@@ -101,16 +102,17 @@ class SeedNoise:
         return drawn
 
     def all(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-        """All arrays of noise."""
-        return [self.one(each, spot + self.offset + number, subject) for number, each in enumerate(declared)]
+        """All arrays of noise; where a part of a pass is run again, those of the pass, whatever has run since."""
+        batch, offset = as_first(self, (self.ticks, self.offset))
+        return [self.one(each, spot + offset + number, subject, batch) for number, each in enumerate(declared)]
 
-    def one(self, draw: Draw, spot: int, subject: Tensor) -> Tensor:
+    def one(self, draw: Draw, spot: int, subject: Tensor, batch: Ticks) -> Tensor:
         """One array of noise."""
         shape, stream = draw.shape(tuple(subject.shape)), draw.stream(spot)
         key = stream, math.prod(shape)
-        if key not in self.ticks:
-            self.ticks[key] = self.stream.ticks(stream, *shape)
-        ticks = self.ticks[key].reshape(shape)
+        if key not in batch:
+            batch[key] = self.stream.ticks(stream, *shape)
+        ticks = batch[key].reshape(shape)
         numbers = ticks / draws.TICKS if draw.kind == "uniform" else draws.normal_quantiles()[ticks]
         return torch.from_numpy(numbers).to(subject.device, at_least_float32(subject.dtype))
 

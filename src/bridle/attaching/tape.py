@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from bridle.attaching.noise import SeedNoise, TorchNoise
+from bridle.attaching.tickets import Ticket
 from bridle.places import ActivityLoss
 from bridle.places.module import FormulaModule, at_least_float32, full_precision, subject_of
+from bridle.places.rerun import as_first, is_rerun
 
 
 class Tape:
@@ -44,7 +46,7 @@ class Tape:
 
     def before(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The hook before the model's forward."""
-        if not model.training or self.again:
+        if not model.training or self.again or is_rerun():
             return
         if not self.repeating:
             self.next_batch()
@@ -56,7 +58,7 @@ class Tape:
 
     def behind(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """The hook behind the model's forward."""
-        if model.training and not self.again and self.keeps_output:
+        if model.training and not self.again and self.keeps_output and not is_rerun():
             self.args, self.kwargs, self.output = args, kwargs, output
 
     def next_batch(self) -> None:
@@ -100,10 +102,17 @@ class ActivityTap(FormulaModule):
 
     def forward(self, h: Tensor) -> Tensor:
         """The activations themselves."""
-        if self.training and not self.tape.again:
-            flat, _ = subject_of(h, maps=False, last=self.last)
-            with full_precision(h):
-                self.tape.penalties.append(type(self.unit).torch(flat.to(at_least_float32(h.dtype)), **self.knobs))
+        if not self.training:
+            return h
+        ticket = as_first(self, Ticket(noted=not self.tape.again, has_graph=torch.is_grad_enabled()))
+        if not ticket.noted:
+            return h
+        flat, _ = subject_of(h, maps=False, last=self.last)
+        with full_precision(h):
+            cost = type(self.unit).torch(flat.to(at_least_float32(h.dtype)), **self.knobs)
+        if is_rerun():
+            return ticket.charge(h, cost)
+        self.tape.penalties.append(ticket.issue(cost))
         return h
 
 

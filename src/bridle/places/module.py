@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bridle.places.declare import Placed
 from bridle.places.draw import Draw
 from bridle.places.layer import Layer, WeightLayer
+from bridle.places.rerun import as_first, is_rerun
 from bridle.schedules import LAST, PerLayer, Schedule
 
 Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declared, its first spot, the subject
@@ -106,10 +107,15 @@ class LayerModule(FormulaModule):
             knobs = {name: 1.0 if name == "momentum" else each for name, each in knobs.items()}
         noise = self.draw(layer.noise, self.spot, h) if layer.noise else []
         out, *new = type(layer).torch(h, *noise, *parameters, *(each.clone() for each in state), **knobs)
-        with torch.no_grad():
-            for name, value in zip(layer.state, new, strict=True):
-                getattr(self, name).copy_(value.reshape(-1))
+        if not is_rerun():
+            self.move(new)
         return out
+
+    @torch.no_grad()
+    def move(self, new: Sequence[Tensor]) -> None:
+        """Let the state be this."""
+        for name, value in zip(self.layer.state, new, strict=True):
+            getattr(self, name).copy_(value.reshape(-1))
 
     def values(self, names: Any) -> list[Tensor]:
         """Parameters or state in the shape in which the formula takes them."""
@@ -157,11 +163,17 @@ class WeightModule(FormulaModule):
             evaluated: Tensor = layer.evaluate(matrix, *parameters, *state, **knobs)
             return evaluated
         noise = self.draw(layer.noise, self.spot, matrix) if layer.noise else []
-        out, *new = type(layer).torch(matrix, *noise, *parameters, *(each.clone() for each in state), **knobs)
-        with torch.no_grad():
-            for name, value in zip(layer.state, new, strict=True):
-                getattr(self, name).copy_(value)
+        begun = as_first(self, [each.clone() for each in state]) if state else []
+        out, *new = type(layer).torch(matrix, *noise, *parameters, *(each.clone() for each in begun), **knobs)
+        if not is_rerun():
+            self.move(new)
         return out
+
+    @torch.no_grad()
+    def move(self, new: Sequence[Tensor]) -> None:
+        """Let the state be this."""
+        for name, value in zip(self.layer.state, new, strict=True):
+            getattr(self, name).copy_(value)
 
 
 def is_scheduled(value: object, where: tuple[str, ...]) -> bool:
