@@ -171,3 +171,22 @@ def test_lookahead_takes_the_weights_back_and_keeps_them_so() -> None:
     torch.testing.assert_close(weights(handle.model), (start + weights(plain.model)) / 2)
     with handle.averaged() as model:
         torch.testing.assert_close(weights(model), (start + weights(plain.model)) / 2)
+
+
+@pytest.mark.parametrize("way", ["in evaluation mode", "weights frozen", "statistics not tracked"])
+def test_norms_that_are_frozen_keep_their_statistics_where_others_are_measured_anew(way: str) -> None:
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    frozen = model[0]
+    frozen.running_mean.fill_(0.7)
+    frozen.eval() if way == "in evaluation mode" else frozen.requires_grad_(way != "weights frozen")
+    frozen.track_running_stats = way != "statistics not tracked"
+    handle = attach(model, torch.optim.SGD(model.parameters(), lr=0.1), "SWA", loss=CRITERION, steps=4)
+    for _ in range(4):
+        handle.step(*data())
+    kept, moved = frozen.running_mean.clone(), model[2].running_mean.clone()
+    model.eval()
+    with handle.averaged([data()[0] + 5.0]):
+        if way != "weights frozen":  # in training mode its statistics move, and are averaged
+            assert torch.equal(frozen.running_mean, kept)
+        assert frozen.running_mean.mean() < 2.0  # not those of the batches: about 5
+        assert not torch.allclose(model[2].running_mean, moved, atol=0.05)

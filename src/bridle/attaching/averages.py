@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -183,10 +183,12 @@ def put(bucket: Bucket[Averaged], values: list[Tensor]) -> None:
 
 
 @torch.no_grad()
-def measure(model: nn.Module, batches: Iterable[Any]) -> None:
-    """Let running statistics be the mean of those of each batch, for the weights as they are."""
-    norms = [part for part in model.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
-    ours = [part for part in model.modules() if isinstance(part, LayerModule) and part.layer.state]
+def measure(model: nn.Module, batches: Iterable[Any], frozen: Collection[nn.Module] = ()) -> None:
+    """Let running statistics be the mean of those of each batch, for the weights as they are; frozen ones stay."""
+    norms = [part for part in norms_of(model) if part not in frozen]
+    ours = [
+        part for part in model.modules() if isinstance(part, LayerModule) and part.layer.state and part not in frozen
+    ]
     modes = {part: part.training for part in model.modules()}
     momenta = [norm.momentum for norm in norms]
     totals: list[Tensor] = []
@@ -213,6 +215,27 @@ def measure(model: nn.Module, batches: Iterable[Any]) -> None:
             module.training = training
     for own, total in zip(statistics_of(norms, ours), totals, strict=bool(totals)):
         own.copy_(total / count)
+
+
+def norms_of(model: nn.Module) -> list[_BatchNorm]:
+    """The model's own norms that have running statistics."""
+    return [part for part in model.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
+
+
+def frozen_norms(model: nn.Module) -> set[nn.Module]:
+    """The norms that rest in a model that trains: in evaluation mode, or with weights none of which is trained."""
+    norms: list[nn.Module] = [
+        *norms_of(model),
+        *(part for part in model.modules() if isinstance(part, LayerModule) and part.layer.state),
+    ]
+    return {each for each in norms if not each.training or is_frozen(each)}
+
+
+def is_frozen(norm: nn.Module) -> bool:
+    """Whether a norm has weights, and none of them is trained; or keeps its statistics by what it is told."""
+    weights = list(norm.parameters())
+    told = getattr(norm, "track_running_stats", True) is False
+    return told or (bool(weights) and not any(each.requires_grad for each in weights))
 
 
 def statistics_of(norms: Sequence[nn.Module], ours: Sequence[LayerModule]) -> list[Tensor]:

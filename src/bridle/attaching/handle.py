@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly, Options
-from bridle.attaching.averages import measure
+from bridle.attaching.averages import frozen_norms, measure
 from bridle.attaching.calling import call
 from bridle.attaching.compiled import forget_programs
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
@@ -156,6 +156,7 @@ class Handle:
         self._sample = Sample(options.example)
         self._scaler: Any = None  # which has scaled the gradients of the ascent
         self._scaled_alike = False  # whether the ascent's closure has scaled them by itself
+        self._frozen_norms: set[nn.Module] = set()  # which rested in the last step
         self._compared = False  # whether the lengths of both gradients were compared
         self.order = Order()
         self.parts = Assembly(model, optimizer, recipe, options)
@@ -452,6 +453,8 @@ class Handle:
             each.apply(parts.moment)
         for average in parts.averages:
             average.update(parts.moment)
+        if any(average.unit.reestimates for average in parts.averages):
+            self._frozen_norms = frozen_norms(self.model)
         for copies in parts.copies:
             copies.update(parts.moment)
         parts.moment.step += 1
@@ -503,7 +506,7 @@ class Handle:
         self._averaged = True
         try:
             if batches is not None and any(average.unit.reestimates for average in parts.averages):
-                measure(self.model, batches)
+                measure(self.model, batches, self._frozen_norms)
                 self._measured = [(each, each.tensor.clone()) for each in members if isinstance(each, Statistic)]
             with ExitStack() as together:
                 for copies in parts.copies:
