@@ -103,5 +103,5 @@ def test_attaching_and_detaching_move_nothing(name: str, seed: int | None) -> No
     assert Position.now() == before
     handle.step(torch.ones(8, 1, 8, 8), torch.tensor([0, 1] * 4))
     before = Position.now()
-    handle.detach()
+    handle.detach(discard=True)
     assert Position.now() == before

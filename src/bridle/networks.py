@@ -20,6 +20,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from bridle.forms import shortened
 from bridle.layout import Layout
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -39,6 +40,7 @@ class MLP:
 
     def __post_init__(self) -> None:
         check_whole("mlp: widths", self.hidden)
+        check_depth("mlp", len(self.hidden) + 1)
         check_activation("mlp", self.activation)
 
     def __str__(self) -> str:
@@ -106,6 +108,7 @@ class ResidualMLP(Described):
 
     def __post_init__(self) -> None:
         check_whole("residual_mlp: width and depth", (self.width, self.depth))
+        check_depth("residual_mlp", 2 * self.depth + 2)
         check_activation("residual_mlp", self.activation)
 
     def __str__(self) -> str:
@@ -145,6 +148,7 @@ class ConvNet(Described):
         if not self.channels:
             raise ValueError("convnet: say the channels of each convolution, as in convnet(16, 32)")
         check_whole("convnet: channels", self.channels)
+        check_depth("convnet", len(self.channels) + 1)
         check_activation("convnet", self.activation)
 
     def __str__(self) -> str:
@@ -174,6 +178,35 @@ class ConvNet(Described):
 
 
 Network = MLP | Described | Callable[[], nn.Module]
+MOST_LAYERS = 1000  # of a description: deeper ones do not learn, and take longer to make than to train
+
+
+def checked(network: Network | str) -> Network:
+    """A description, also as text, or a factory; ``ValueError`` for what is neither."""
+    if isinstance(network, str):
+        return parse(network)
+    if isinstance(network, nn.Module):
+        raise ValueError(
+            f"network must be a description such as mlp(128, 64) or a function that makes a module, got a "
+            f"{type(network).__name__} that is made already; every run needs its own"
+        )
+    if isinstance(network, MLP | Described):
+        return network
+    if not callable(network):
+        raise ValueError(
+            f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, got {network!r}"
+        )
+    try:
+        inspect.signature(network).bind()
+    except TypeError as error:
+        name = getattr(network, "__name__", type(network).__name__)
+        raise ValueError(
+            f"the function that makes the network is called without arguments, and {name} needs some ({error}); "
+            f"write network=lambda: {'Network' if '<' in name else name}(...)"
+        ) from error
+    except ValueError:  # one of those that do not tell
+        pass
+    return network
 
 
 def mlp(*hidden: int, activation: str = "relu") -> MLP:
@@ -207,7 +240,7 @@ BY_NAME: dict[str, Callable[..., MLP | Described]] = {
 def parse(text: str) -> MLP | Described:
     """Read ``"mlp(128, 64)"``, ``"mlp(64, activation='tanh')"``, ``"convnet(16, 32)"`` ...; nothing is evaluated."""
     problem = (
-        f"cannot read the network {text!r}; write it as 'mlp(128, 64)', \"mlp(64, activation='tanh')\", 'linear()', "
+        f"cannot read the network {shortened(text)}; write it as 'mlp(128, 64)', \"mlp(64, activation='tanh')\", 'linear()', "
         f"'residual_mlp(64, 3)' or 'convnet(16, 32)'"
     )
     try:
@@ -236,6 +269,12 @@ def check_whole(what: str, numbers: tuple[int, ...]) -> None:
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{what} must be whole numbers of at least 1, got {number!r}")
+
+
+def check_depth(network: str, layers: int) -> None:
+    """Raise ``ValueError`` for more layers than a description may have."""
+    if layers > MOST_LAYERS:
+        raise ValueError(f"{network}: at most {MOST_LAYERS:,} layers with weights, got {layers:,}; take fewer")
 
 
 def check_activation(network: str, activation: str) -> None:

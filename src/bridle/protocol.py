@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
+import reprlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 10, 200  # where the number of epochs 
 BETAS, EPS = (0.9, 0.999), 1e-8
 ADAMW_DECAY = 0.01  # torch's default, on all parameters; a recipe with WeightDecay says its own instead
 SCHEDULES = ("cosine", "constant")
+MOST_SEED = 2**63 - 1  # what torch's generators take
 PRECISIONS = ("auto", "float64", "float32", "bfloat16")
 
 Progress = Callable[[int], None]  # told how many more steps of single runs are done
@@ -62,6 +65,13 @@ class Protocol:
         if self.epochs is not None:
             whole("epochs", self.epochs, 1)
 
+    @classmethod
+    def of(cls, protocol: Protocol | None) -> Protocol:
+        """The protocol, or the default one; ``ValueError`` for anything else."""
+        if protocol is not None and not isinstance(protocol, Protocol):
+            raise ValueError(f"protocol must be a Protocol, such as Protocol(epochs=20), got {protocol!r}")
+        return protocol or cls()
+
     def on(self, rows: int) -> Protocol:
         """The protocol for a training set of so many rows: as it is, or with the number of epochs settled.
 
@@ -92,6 +102,45 @@ class Protocol:
     def to_json(self) -> dict[str, Any]:
         """The fields as a dictionary."""
         return dataclasses.asdict(self)
+
+
+def checked_seed(seed: object) -> int:
+    """The seed as a plain number; ``ValueError`` for what is none."""
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number <= MOST_SEED:
+        raise ValueError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+    return number
+
+
+def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
+    """The seeds to train under: 0 ... n - 1 for a number n, or those given; ``ValueError`` for what is neither.
+
+    As many as are asked for, and they may be a billion: what they take is to be checked before they are listed.
+
+    >>> chosen_seeds(3), chosen_seeds([7, 1])
+    (range(0, 3), [7, 1])
+    """
+    problem = (
+        f"seeds must be how many (1 or more) or a list of different whole numbers from 0, got {reprlib.repr(seeds)}"
+    )
+    if isinstance(seeds, bool | str | bytes):
+        raise ValueError(problem)
+    if isinstance(seeds, int):
+        seeds = range(seeds)
+    try:
+        if isinstance(seeds, range):
+            ends = [checked_seed(seed) for seed in (*seeds[:1], *seeds[-1:])]
+            chosen: Sequence[int] = seeds if ends else []
+        else:
+            chosen = [checked_seed(seed) for seed in seeds if len(seeds) > 0]
+    except (TypeError, ValueError) as error:
+        raise ValueError(problem) from error
+    if not chosen or (not isinstance(chosen, range) and len(set(chosen)) < len(chosen)):
+        raise ValueError(problem)
+    return chosen
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

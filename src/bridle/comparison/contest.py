@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -11,16 +10,16 @@ from typing import Any
 from torch import nn
 
 from bridle import engine as stacked
-from bridle import vanilla
+from bridle import sizes, vanilla
 from bridle.comparison.collect import Watch, collect
 from bridle.comparison.judge import contenders, notices
 from bridle.comparison.made import made
 from bridle.comparison.store import NOWHERE, Store
-from bridle.data import Data, load
+from bridle.data import Data, loaded
+from bridle.engine.outline import make
 from bridle.metrics import METRICS
-from bridle.networks import MLP, Described, Network, mlp
-from bridle.protocol import Progress, Protocol, Variant
-from bridle.randomness import seeded
+from bridle.networks import MLP, Described, Network, checked, mlp
+from bridle.protocol import Progress, Protocol, Variant, chosen_seeds
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import MAIN_METRIC, Run, Study
 
@@ -44,7 +43,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     data: Data | str | Path,
     recipes: Sequence[Recipe | Regularizer | str | None] | None = None,
     seeds: int | Sequence[int] = 5,
-    network: Network = DEFAULT_NETWORK,
+    network: Network | str = DEFAULT_NETWORK,
     protocol: Protocol | None = None,
     engine: str = "torch",
     *,
@@ -53,9 +52,10 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
 ) -> Study:
     """Train each recipe under each seed, and set it against the baseline, "none".
 
-    ``data`` is a ``Data`` or what ``load`` takes. ``recipes`` default to ``DEFAULT_RECIPES``; "none" is put in front.
-    ``seeds`` says how many (0, 1, ...) or which. ``engine`` is "torch" or "vanilla". ``progress(done, total)`` hears of
-    the steps of single runs; those of runs that were read count as done.
+    ``data`` is a ``Data`` or what ``load`` takes; ``network`` is a description, also as text, or a factory. ``recipes``
+    default to ``DEFAULT_RECIPES``; "none" is put in front. ``seeds`` says how many (0, 1, ...) or which. ``engine`` is
+    "torch" or "vanilla". ``progress(done, total)`` hears of the steps of single runs; those of runs that were read
+    count as done.
 
     With ``out`` every run is saved there as it is finished, and a later call with the same ``out`` reads the runs that
     it finds and trains only the others. A run is found again by its data, network, protocol, engine, recipe, seed and
@@ -72,10 +72,12 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.
     """
     started = perf_counter()
-    contending, chosen, protocol = contending_recipes(recipes), chosen_seeds(seeds), protocol or Protocol()
-    check(network, engine)
-    data = data if isinstance(data, Data) else load(data)
+    check(engine)
+    contending, asked, protocol = contending_recipes(recipes), chosen_seeds(seeds), Protocol.of(protocol)
+    data, network = loaded(data), checked(network)
     protocol = SETTLED[engine](protocol.on(len(data.x_train)))
+    sizes.check(network, data, protocol, len(asked) * len(contending))
+    chosen = list(asked)
 
     measured = dict.fromkeys(data.splits(), METRICS[data.task])
     store = Store.at(out, setting(data, network, protocol, engine), measured) if out else NOWHERE
@@ -106,15 +108,10 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     )
 
 
-def check(network: Network, engine: str) -> None:
-    """Raise ``ValueError`` for an unknown engine, and for a module where a function that makes one is needed."""
-    if engine not in ENGINES:
+def check(engine: str) -> None:
+    """Raise ``ValueError`` for an unknown engine."""
+    if engine not in tuple(ENGINES):  # of a tuple one may ask with anything, a list too
         raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    if isinstance(network, nn.Module):
-        raise ValueError(
-            f"compare: network must be a description such as mlp(128, 64) or a function that makes a module, got a "
-            f"{type(network).__name__} that is made already; every run needs its own"
-        )
 
 
 def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
@@ -126,20 +123,6 @@ def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | No
         if asked.count(recipe) > 1:
             raise ValueError(f"compare: the recipe {str(recipe)!r} is asked for twice; give each recipe once")
     return [Recipe(), *(recipe for recipe in asked if recipe != Recipe())]
-
-
-def chosen_seeds(seeds: int | Sequence[int]) -> list[int]:
-    """The seeds to train under: 0 ... n - 1 for a number n, or those given; ``ValueError`` for what is neither."""
-    problem = f"compare: seeds must be how many (1 or more) or a list of different whole numbers from 0, got {seeds!r}"
-    if isinstance(seeds, bool | str):
-        raise ValueError(problem)
-    try:
-        chosen = list(range(seeds)) if isinstance(seeds, int) else [operator.index(seed) for seed in seeds]
-    except TypeError as error:
-        raise ValueError(problem) from error
-    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
-        raise ValueError(problem)
-    return chosen
 
 
 def steps_of_a_run(data: Data, protocol: Protocol) -> int:
@@ -167,5 +150,4 @@ def network_name(network: Network) -> str:
 
 def layers(factory: Callable[[], nn.Module]) -> str:
     """What the factory builds, as printed, with no trace left in torch's global random numbers."""
-    with seeded(0):
-        return str(factory())
+    return str(make(factory, 0))

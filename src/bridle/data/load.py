@@ -20,6 +20,11 @@ PICKLE_ENDINGS = (".pkl", ".pkl.gz")
 LONG = 200  # characters of a name that an error shows
 
 
+def loaded(data: Data | str | os.PathLike[str]) -> Data:
+    """The data themselves, or what :func:`load` makes of a name or a path."""
+    return data if isinstance(data, Data) else load(data)
+
+
 def load(
     name_or_path: str | os.PathLike[str],
     target: str | None = None,

@@ -105,9 +105,14 @@ class Block(ABC):
         """The parameter that is the scale of the norm behind the ``site``-th weighted layer, if there is one."""
         return f"norm{site}.weight"
 
+    @property
     @abstractmethod
-    def activation_bytes(self, rows: int) -> int:
-        """About what one variant's activations take for so many rows."""
+    def rows_at_a_time(self) -> int:
+        """The rows of an evaluation's parts: bounds its memory."""
+
+    @abstractmethod
+    def activation_bytes(self, batch: int) -> int:
+        """About what one variant's activations take, in a training step on so many rows or in an evaluation."""
 
     @abstractmethod
     def products(self, rows: int) -> int:

@@ -25,6 +25,7 @@ from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
 CHECKING = Precision(torch.float64, torch.float64, torch.device("cpu"))
+ROWS_AT_A_TIME = 4096  # of an evaluation
 FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "selu": torch.selu}
 
 
@@ -76,8 +77,14 @@ class MLPBlock(Block):
         layer = parameter.rpartition(".")[0]
         return next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), "Linear")
 
-    def activation_bytes(self, rows: int) -> int:
-        """About what one variant's activations take for so many rows."""
+    @property
+    def rows_at_a_time(self) -> int:
+        """Many: a row leaves little behind."""
+        return ROWS_AT_A_TIME
+
+    def activation_bytes(self, batch: int) -> int:
+        """A step keeps about six arrays of each width, an evaluation one."""
+        rows = max(6 * batch, ROWS_AT_A_TIME)
         return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
 
     def products(self, rows: int) -> int:

@@ -131,9 +131,16 @@ class ModuleBlock(Block):
         layers = placed_layers(recipes, self.sites, self.precision)
         return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
 
-    def activation_bytes(self, rows: int) -> int:
-        """About what one variant's activations take: twice the weighted layers', as those between keep theirs too."""
-        return 2 * rows * self.precision.weights.itemsize * sum(math.prod(shape) for shape in self.outline.outputs)
+    @property
+    def rows_at_a_time(self) -> int:
+        """Few: a convolution's activations are large."""
+        return ROWS_AT_A_TIME
+
+    def activation_bytes(self, batch: int) -> int:
+        """A step keeps what every part gives out, an evaluation what passes the largest of them (as measured)."""
+        left = self.outline.left_behind
+        numbers = max(1.25 * batch * sum(left), 2.5 * ROWS_AT_A_TIME * max(left))
+        return round(numbers * self.precision.weights.itemsize)
 
     def products(self, rows: int) -> int:
         """Each weight of a unit once for each of its outputs."""
@@ -259,20 +266,14 @@ class ModuleBlock(Block):
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """(rows, ...) -> (S, R, rows, outputs)."""
-        parts = [self.run(self.evaluate_one, part, {}, None) for part in torch.split(x, ROWS_AT_A_TIME)]
-        return self.grid_view("", torch.cat(parts, 1))
+        return self.grid_view("", self.run(self.evaluate_one, x, {}, None))
 
     @torch.no_grad()
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """(rows, ...) -> for each weighted layer the least and greatest value of its units, each (S, R, units)."""
-        parts = [self.run(self.ranges_one, part, {}, None) for part in torch.split(x, ROWS_AT_A_TIME)]
-        return {
-            name: (
-                self.grid_view(name, torch.stack([part[name][0] for part in parts]).amin(0)),
-                self.grid_view(name, torch.stack([part[name][1] for part in parts]).amax(0)),
-            )
-            for name in self.layer_names
-        }
+        ranges = self.run(self.ranges_one, x, {}, None)
+        least, greatest = ({name: self.grid_view(name, found[end]) for name, found in ranges.items()} for end in (0, 1))
+        return {name: (least[name], greatest[name]) for name in self.layer_names}
 
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""

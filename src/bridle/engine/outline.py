@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from bridle import sizes
 from bridle.acting import Site
 from bridle.outline import WEIGHTED, sites_of, watch
 from bridle.randomness import seeded
@@ -25,7 +28,8 @@ def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None)
     Layers that wait for their first batch to know their shape are shown ``row`` (1, ...).
     """
     with seeded(seed):
-        module = factory()
+        with Measured():
+            module = factory()
         if not isinstance(module, nn.Module):
             raise ValueError(
                 f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
@@ -34,6 +38,16 @@ def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None)
         if row is not None and any(map(is_lazy, (*module.parameters(), *module.buffers()))):
             show(module, row.float())
     return module
+
+
+class Measured(TorchDispatchMode):
+    """Within, no tensor is made that the memory could not hold as often as training needs it: ``ValueError``."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        size = args[0] if args and isinstance(args[0], list | tuple) else ()
+        if size and all(isinstance(each, int) for each in size):
+            sizes.check_weights(math.prod(size))
+        return func(*args, **(kwargs or {}))
 
 
 def show(module: nn.Module, row: Tensor) -> Any:
@@ -112,7 +126,9 @@ class Outline:
     @classmethod
     def of(cls, factory: Callable[[], nn.Module], row: Tensor, n_outputs: int, dtype: torch.dtype) -> Outline:
         """Run ``row`` (1, ...) through the module and watch; ``ValueError`` where it does not come out (1, outputs)."""
-        module = cast(uncompiled(own_copy(make(factory, 0, row), row)).cpu(), dtype)
+        made = make(factory, 0, row)
+        sizes.check_weights(sum(each.numel() for each in made.parameters()))
+        module = cast(uncompiled(own_copy(made, row)).cpu(), dtype)
         check_parameters(module)
         watched, row = copy.deepcopy(module), row.to(dtype)
         with seeded(0):
@@ -138,6 +154,14 @@ class Outline:
     def row(self) -> torch.Size:
         """The shape of one row."""
         return self.example.shape[1:]
+
+    @property
+    def left_behind(self) -> list[int]:
+        """The numbers that one row leaves behind: at the input, twice, as it is copied, and at every innermost part."""
+        parts = dict(self.module.named_modules())
+        inner = [shape for name, shape in self.points if not list(parts[name].children())]
+        given_out = [math.prod(shape) for shape in (*self.outputs, *inner)]
+        return [2 * self.example.numel(), *given_out]
 
     @property
     def sites(self) -> list[Site]:

@@ -21,8 +21,6 @@ from bridle.engine.stopping import Best
 from bridle.protocol import Variant
 from bridle.results import MAIN_METRIC, LayerSummary, Run
 
-ROWS_AT_A_TIME = 4096  # of an evaluation: bounds its memory
-
 
 class Recorder:
     """Measures the variants of one stack and makes their runs."""
@@ -134,14 +132,14 @@ class Recorder:
 
     def scores(self, block: Block, split: str, rows: int | None = None) -> dict[str, np.ndarray]:
         """Every metric of every variant on the first rows of a split, each (seeds, recipes)."""
-        parts = [block.predictions(x) for x in torch.split(self.table.x[split][:rows], ROWS_AT_A_TIME)]
+        parts = [block.predictions(x) for x in torch.split(self.table.x[split][:rows], block.rows_at_a_time)]
         z = torch.cat(parts, dim=2).cpu().numpy()
         y = self.targets[split][:rows]
         return metrics.scores(z, y, task=self.data.task, target_scale=self.data.target_scale)
 
     def dead_units(self, block: Block) -> dict[str, np.ndarray]:
         """For each layer, which units are the same on every training row, (seeds, recipes, units)."""
-        ranges = [block.unit_ranges(x) for x in torch.split(self.table.x["train"], ROWS_AT_A_TIME)]
+        ranges = [block.unit_ranges(x) for x in torch.split(self.table.x["train"], block.rows_at_a_time)]
         return {
             name: metrics.dead_units(
                 torch.stack([each[name][0] for each in ranges]).amin(0).float().cpu().numpy(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 import torch
 
-from bridle.data import Data
+from bridle import sizes
+from bridle.data import Data, loaded
 from bridle.engine.block import Block
 from bridle.engine.feed import Table
 from bridle.engine.mlp_block import MLPBlock
@@ -19,34 +21,38 @@ from bridle.engine.outline import Outline
 from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.probing import ROWS, obstacle
-from bridle.engine.recording import ROWS_AT_A_TIME, Recorder
+from bridle.engine.recording import Recorder
 from bridle.engine.saving import Keeper, KeepsNothing, Saving
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import Stopping
 from bridle.engine.threads import threads, threads_for
-from bridle.networks import MLP, Described, Network, mlp
+from bridle.networks import MLP, Described, Network, checked, mlp
 from bridle.places import Average, Ensemble, Stop
-from bridle.protocol import Progress, Protocol, Variant
+from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
+from bridle.sizes import COPIES
 
 COUNTED_STEPS = 1000  # of a training, to see how many copies an ensemble takes
 
 
 def train(
-    data: Data,
+    data: Data | str | os.PathLike[str],
     recipe: Recipe | Regularizer | str | None = None,
-    network: Network | None = None,
+    network: Network | str | None = None,
     protocol: Protocol | None = None,
     seed: int = 0,
 ) -> Run:
     """Train one network with one recipe under one seed; the run's ``model`` is a plain ``torch.nn.Module``.
 
-    ``network`` is ``mlp(...)``, ``linear()``, ``residual_mlp(...)``, ``convnet(...)``, or a zero-argument factory of
-    any module that maps (batch, ...) to (batch, outputs); by default ``mlp(128, 64)``.
+    ``data`` is a ``Data`` or what ``load`` takes. ``network`` is ``mlp(...)``, ``linear()``, ``residual_mlp(...)``,
+    ``convnet(...)``, or one of these as text, or a zero-argument factory of any module that maps (batch, ...) to
+    (batch, outputs); by default ``mlp(128, 64)``. Raises ``ValueError`` for what cannot be trained, or would take more
+    memory than is free.
     """
-    variant = Variant(Recipe.of(recipe), seed)
-    return next(train_variants(data, [variant], network or mlp(128, 64), protocol or Protocol()))
+    variant, protocol = Variant(Recipe.of(recipe), checked_seed(seed)), Protocol.of(protocol)
+    network = mlp(128, 64) if network is None else checked(network)
+    return next(train_variants(loaded(data), [variant], network, protocol))
 
 
 def train_variants(
@@ -68,6 +74,7 @@ def train_variants(
     that were begun earlier: they go on as they are, with the same members.
     """
     precision = Precision.of(protocol, device or default_device())
+    sizes.check(network, data, protocol.on(len(data.x_train)), len(variants))
     program = Program.of(data, network, protocol, precision)
     table = Table(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(data, table)
@@ -80,7 +87,7 @@ def train_variants(
         )
     begun = keeper.begun(variants)
     rest = [variant for variant in variants if not any(variant in each.trains for each in begun)]
-    planned = program.planned(rest, protocol, memory)
+    planned = program.planned(rest, memory)
     for members in planned:
         keeper.save(members, members, 0, 0, b"")
     for members in [*(each.members for each in begun), *planned]:
@@ -108,39 +115,32 @@ class Program(NamedTuple):
     """How one network is trained: what builds its blocks, and why they cannot hold several variants, if they cannot."""
 
     start: Callable[[Grid], Block]
+    rows: int  # of a batch
     obstacle: str = ""
 
     @classmethod
     def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
         """The program for a network; ``ValueError`` where it does not fit the data."""
+        network, batch = checked(network), min(protocol.batch_size, len(data.x_train))
         if isinstance(network, MLP):
             inputs, outputs = data.n_inputs, data.n_outputs
             start = partial(MLPBlock.start, precision=precision, network=network, inputs=inputs, outputs=outputs)
-            return cls(start)
+            return cls(start, batch)
         if isinstance(network, Described):
             network = network.factory(data.x_train.shape[1:], data.n_outputs)
-        if not callable(network):
-            raise ValueError(
-                f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
-                f"got {network!r}"
-            )
-        rows = torch.from_numpy(data.x_train[: min(protocol.batch_size, ROWS)])
+        rows = torch.from_numpy(data.x_train[: min(batch, ROWS)])
         outline = Outline.of(network, rows[:1], data.n_outputs, precision.weights)
         found = obstacle(network, outline, rows.to(precision.device, precision.weights), precision)
         block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=not found)
-        return cls(block, found)
+        return cls(block, batch, found)
 
-    def planned(self, variants: Sequence[Variant], protocol: Protocol, memory: int) -> list[list[Variant]]:
+    def planned(self, variants: Sequence[Variant], memory: int) -> list[list[Variant]]:
         """The variants by the stack that they are trained in."""
         if self.obstacle:
             return [[variant] for variant in variants]
-        return split(
-            variants,
-            self.bytes_per_variant(protocol.batch_size, {variant.recipe for variant in variants}),
-            memory,
-        )
+        return split(variants, self.bytes_per_variant({variant.recipe for variant in variants}), memory)
 
-    def bytes_per_variant(self, batch: int, recipes: Iterable[Recipe] = ()) -> int:
+    def bytes_per_variant(self, recipes: Iterable[Recipe] = ()) -> int:
         """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
 
         And what the recipe that keeps most keeps of the weights: averages, copies, the best epoch.
@@ -148,7 +148,7 @@ class Program(NamedTuple):
         block = self.start(Grid((0,), (Recipe(),)))
         parameters = sum(parameter.nbytes for parameter in block.parameters.values())
         kept = max((sum(map(copies_kept, recipe)) for recipe in recipes), default=0)
-        return (5 + kept) * parameters + block.activation_bytes(max(6 * batch, ROWS_AT_A_TIME))
+        return (COPIES + kept) * parameters + block.activation_bytes(self.rows)
 
 
 def copies_kept(unit: Regularizer) -> int:
