@@ -240,7 +240,8 @@ BY_NAME: dict[str, Callable[..., MLP | Described]] = {
 def parse(text: str) -> MLP | Described:
     """Read ``"mlp(128, 64)"``, ``"mlp(64, activation='tanh')"``, ``"convnet(16, 32)"`` ...; nothing is evaluated."""
     problem = (
-        f"cannot read the network {shortened(text)}; write it as 'mlp(128, 64)', \"mlp(64, activation='tanh')\", 'linear()', "
+        f"cannot read the network {shortened(text)}; write it as 'mlp(128, 64)', "
+        f"\"mlp(64, activation='tanh')\", 'linear()', "
         f"'residual_mlp(64, 3)' or 'convnet(16, 32)'"
     )
     try:
