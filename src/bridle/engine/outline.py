@@ -28,7 +28,7 @@ def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None)
     Layers that wait for their first batch to know their shape are shown ``row`` (1, ...).
     """
     with seeded(seed):
-        with Measured():
+        with Measured():  # type: ignore[no-untyped-call]
             module = factory()
         if not isinstance(module, nn.Module):
             raise ValueError(
