@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from bridle.data import Data, load
@@ -23,6 +24,16 @@ def test_columns_of_every_split_are_matched_by_name(order: list[str]) -> None:
     assert [note.partition(" were ")[0] for note in data.notes] == ["the columns of x_valid", "the columns of x_test"]
     assert data.fingerprint == Data(TRAIN, Y, VALID, Y[:3], TEST, Y[:3]).fingerprint
     assert Data(TRAIN, Y, VALID, Y[:3]).notes == ()
+
+
+def test_tables_of_arrow_have_names_too() -> None:
+    data = Data(arrow(TRAIN), Y, arrow(VALID[["b", "c", "a"]]), Y[:3])
+    assert data.features == ("a", "b", "c")
+    np.testing.assert_array_equal(data.x_valid, VALID.to_numpy(np.float32))
+
+
+def arrow(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def test_numbered_columns_have_an_order_too_if_it_is_another() -> None:

@@ -5,7 +5,7 @@ A table whose columns are only numbered 0, 1, 2 ... has no names of anybody's ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,8 @@ LISTED = 5  # names that an error shows
 
 def column_names(given: Any, name: str) -> tuple[str, ...]:
     """The names of the columns, empty where ``given`` is no table; ``ValueError`` where two are the same."""
-    names = tuple(map(str, getattr(given, "columns", ())))
+    columns = getattr(given, "column_names", getattr(given, "columns", ()))  # of pyarrow, of pandas
+    names = tuple(map(str, columns)) if isinstance(columns, Iterable) else ()
     check_different(names, f"{name} has two columns named")
     return names
 
