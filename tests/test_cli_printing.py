@@ -168,3 +168,10 @@ def test_the_bar_is_for_terminals(capsys):
     assert capsys.readouterr() == ("", "")
     show("done")
     assert capsys.readouterr().out == "done\n"
+
+
+def test_a_name_of_any_length_gets_a_message_that_fits_on_a_screen():
+    result = run("inspect", "x" * 50_000)
+    assert result.exit_code == 2
+    assert len(result.stderr) < 3100
+    assert run("audit", "").exit_code == 2

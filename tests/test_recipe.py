@@ -534,3 +534,24 @@ def test_recipes_cannot_be_changed():
         D.rate = 0.5
     with pytest.raises(AttributeError):
         (D + W).regularizers = ()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: Recipe("Dropout"), "Recipe takes a tuple of regularizers, got \"'Dropout'\""),
+        (lambda: Recipe(Dropout()), "Recipe takes a tuple of regularizers"),
+        (lambda: Recipe((3,)), "Recipe takes a tuple of regularizers"),
+        (lambda: Recipe((Dropout,)), "Recipe takes a tuple of regularizers"),
+        (lambda: Recipe(None), "Recipe takes a tuple of regularizers"),
+        (lambda: Recipe().at("lyer"), "there is no place 'lyer'; did you mean layer"),
+        (lambda: Recipe.parse(None), "a recipe is read from text, got NoneType"),
+        (lambda: Recipe.parse(b"Dropout"), "a recipe is read from text, got bytes"),
+        (lambda: Recipe.from_toml(3), "a recipe is read from text, got int"),
+        (lambda: Recipe.load(None), "a recipe is loaded from the path of a file, got 'None'"),
+        (lambda: from_json({"name": "Dropout", 3: 4}), "the knobs of a regularizer in JSON have names, got '3'"),
+    ],
+)
+def test_what_is_no_recipe_gets_a_sentence_in_every_way_to_make_one(made, said):
+    with pytest.raises(ValueError, match=said):
+        made()

@@ -145,6 +145,9 @@ class Recipe:
     regularizers: tuple[Regularizer, ...] = ()
 
     def __post_init__(self) -> None:
+        given = self.regularizers
+        if not (isinstance(given, tuple | list) and all(isinstance(each, Regularizer) for each in given)):
+            raise ValueError(f"Recipe takes a tuple of regularizers, got {shortened(repr(given))}; see also Recipe.of")
         object.__setattr__(self, "regularizers", tuple(sorted(self.regularizers, key=lambda r: PLACES.index(r.place))))
         spots = [(type(r).__name__, tuple(r.settings(numbers=False).values())) for r in self.regularizers]
         for name, spot in spots:
@@ -179,7 +182,9 @@ class Recipe:
         return f"Recipe.parse({str(self)!r})"
 
     def at(self, place: str) -> tuple[Regularizer, ...]:
-        """The regularizers that act at one of the seven places."""
+        """The regularizers that act at one of the seven places; ``ValueError`` for another word."""
+        if place not in PLACES:
+            raise ValueError(f"there is no place {place!r}{nearest(str(place), list(PLACES))}")
         return tuple(r for r in self.regularizers if r.place == place)
 
     def notes(self) -> tuple[str, ...]:
@@ -206,6 +211,7 @@ class Recipe:
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Read :meth:`to_toml` back; ``ValueError`` for what is not TOML, an unknown name or a bad knob."""
+        check_text(text)
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -258,6 +264,8 @@ class Recipe:
             ".json": lambda text: cls.from_json(json.loads(text)),
             ".toml": cls.from_toml,
         }
+        if not isinstance(path, str | Path):
+            raise ValueError(f"a recipe is loaded from the path of a file, got {shortened(repr(path))}")
         read = by_ending(Path(path), forms)
         try:
             return read(read_whole(Path(path)).decode().replace("\r\n", "\n"))
@@ -292,6 +300,7 @@ class Recipe:
 
         Raises ``ValueError`` with the nearest known name, the knobs there are, or what could not be read.
         """
+        check_text(text)
         if text.strip().lower() == NONE:
             return cls()
         return cls(tuple(from_text(term) for term in terms(text)))
@@ -312,6 +321,14 @@ def conflicts(units: Iterable[Regularizer]) -> Iterator[tuple[str, str, Conflict
                 yield one.__name__, other.__name__, conflict
 
 
+def check_text(text: object) -> None:
+    """``ValueError`` for a recipe that is to be read and is no text."""
+    if not isinstance(text, str):
+        raise ValueError(
+            f"a recipe is read from text, got {type(text).__name__}; Recipe.of takes all that may be meant"
+        )
+
+
 Form = TypeVar("Form")
 
 
@@ -326,6 +343,9 @@ def from_json(data: Mapping[str, Any]) -> Regularizer:
     """A regularizer from ``{"name": ..., knob: value, ...}``."""
     if not isinstance(data, Mapping):
         raise ValueError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")
+    for key in data:
+        if not isinstance(key, str):
+            raise ValueError(f"the knobs of a regularizer in JSON have names, got {shortened(repr(key))}")
     leaf = find(str(data.get("name", "")))
     numbers = {k.name for k in knobs(leaf) if k.is_number}
     given = ((name, value) for name, value in data.items() if name != "name")

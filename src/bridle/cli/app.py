@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from bridle import __version__
 from bridle.cli.printing import say
 
+LONGEST = 3000  # characters of a message
 STOPPED = 130  # what shells report after Ctrl-C
 
 
@@ -36,11 +37,16 @@ class Edge(TyperGroup):
         except (ValueError, OSError) as error:
             if not is_sentence(error):
                 raise
-            say(str(error), style="red")
+            say(cut(str(error)), style="red")
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             say(str(error) or "Stopped.")
             raise typer.Exit(STOPPED) from error
+
+
+def cut(message: str) -> str:
+    """A message that fits on a screen, however long the name in it."""
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]}... ({len(message)} characters)"
 
 
 app = typer.Typer(cls=Edge, no_args_is_help=True, pretty_exceptions_enable=False)

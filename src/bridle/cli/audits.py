@@ -40,6 +40,8 @@ def audit_all(
     from bridle.report import audit_as
 
     check_options(form, fail_on)
+    if "" in targets:
+        raise ValueError("an empty name is neither a file, a folder nor a factory; . is the current folder")
     found = audit_targets(targets, allow or ())
     if out:
         write_whole(out, audit_as(form, found, Path.cwd()))
