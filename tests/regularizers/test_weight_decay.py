@@ -101,7 +101,8 @@ def decays(model, optimizer):
 @pytest.mark.parametrize("name", TIMMS)
 def test_matrices_are_the_parameters_that_timm_lets_decay(timm, name):
     model = timm.create_model(name, **TIMMS[name])
-    theirs = torch.optim.AdamW(timm.optim.param_groups_weight_decay(model, STRENGTH))
+    tokens = {"cls_token"} & {*getattr(model, "no_weight_decay", set)()}  # a vector in three axes
+    theirs = torch.optim.AdamW(timm.optim.param_groups_weight_decay(model, STRENGTH, no_weight_decay_list=tokens))
     ours = torch.optim.AdamW(model.parameters())
     attach(model, ours, f"WeightDecay(strength={STRENGTH})")
     assert decays(model, ours) == decays(model, theirs)
