@@ -506,3 +506,56 @@ def test_a_recipe_that_stops_and_was_never_asked_says_so() -> None:
     with pytest.warns(UserWarning, match="was never asked, so no epoch is the best"):
         handle.finish()
     assert torch.equal(outputs(handle.model, data()[0]), evaluated)
+
+
+def test_a_forward_that_is_run_past_what_stands_beside_its_part() -> None:
+    class Past(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.last = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(torch.relu(self.second(torch.relu(self.first(x)))) + self.first.forward(x))
+
+    for recipe in ("BatchNorm", "LayerNorm"):
+        handle = case(Past(), recipe)
+        x = data()[0]
+        handle.step(x, x)
+        evaluated = outputs(handle.model, x)
+        with pytest.raises(ValueError, match="norm1 at first cannot be left in the model"):
+            handle.finish()
+        assert torch.equal(outputs(handle.model, x), evaluated)
+        assert "forward" not in vars(handle.model.first)
+    finished(case(Past(), "BatchNorm(at='second')"), data()[0])
+
+
+@pytest.mark.parametrize("recipe", ["Dropout(rate=0.1)", "BatchNorm", "LayerNorm"])
+def test_an_encoder_with_masked_positions_is_evaluated_and_finished(recipe: str) -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = nn.Linear(6, 8), nn.Linear(8, 3)
+            self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            masked = torch.tensor([False, False, True]).expand(len(x), 3)
+            h = self.embed(x[:, None] * torch.arange(1.0, 4.0)[:, None])
+            return self.head(self.encoder(h, src_key_padding_mask=masked)[:, :2].mean(1))
+
+    model = finished(case(Masked(), recipe), data()[0])
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(data()[0]), outputs(model, data()[0]))
+
+
+def test_steps_of_a_sequence_that_is_called_and_indexed_keep_their_numbers() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+            self.last = nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(self.body(x) + self.body[2](x))
+
+    model = finished(case(Both(), "LayerNorm"), data()[0])
+    assert len(model.body) == 3

@@ -21,10 +21,11 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
 from bridle.attaching.layers import Hanging, unused
 from bridle.attaching.plain import is_written_out, plain, refill, written_out
-from bridle.attaching.sample import Sample, evaluating
+from bridle.attaching.sample import Sample, evaluating, same
 from bridle.places import Layer, WeightLayer
 
 AXES = {nn.Conv1d: (3,), nn.Conv2d: (4,), nn.Conv3d: (5,)}
+AMONG, AROUND, WITHIN = "a step of the sequence", "in a sequence with the part", "in one module with its weight"
 UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run: a batch, a batch of sequences
 
 
@@ -48,7 +49,7 @@ class Side:
     folded: list[Hanging] = field(default_factory=list)  # from the part outwards
     stays: list[Hanging] = field(default_factory=list)  # the others, in the order of the pass
     left: list[tuple[str, nn.Module]] = field(default_factory=list)  # what these become, by name
-    fused: bool = False  # whether the model reads what the part has, so that nothing may be put around it
+    way: str = ""  # how these are put into the model
 
 
 class Ending:
@@ -60,13 +61,16 @@ class Ending:
         self.owned = owners_of(self.model)
         self.held = {each for group in self.optimizer.param_groups for each in group["params"]}
         done = sample.run(self.model)
+        self.outputs = done[0] if done else None
         self.shapes = {**parts.insertion.frame.seen, **(done[1] if done else {})}
         self.sides = self.standing()
         folding = [side.part for side in self.sides if self.can_fold(side)]
         self.read = set(sample.read_past(self.model, list(dict.fromkeys(folding))))
         for side in self.sides:
             self.sort(side)
-        self.check_wraps()
+        for side in self.sides:
+            if side.left:
+                self.place(side)
 
     def standing(self) -> list[Side]:
         """The sides of parts at which layers stand that belong to the network."""
@@ -103,42 +107,43 @@ class Ending:
             return (len(shapes.into if side.in_front else shapes.out),)
         return next((axes for kind, axes in AXES.items() if isinstance(side.part, kind)), UNKNOWN)
 
-    def check_wraps(self) -> None:
-        """Raise ``ValueError`` where a layer stays and the model does more with its part than to call it."""
-        wrapped = [side for side in self.sides if side.left and not self.is_step(side.part)]
-        before = self.sample.run(self.model)
-        for side in wrapped:
-            if before is None:
-                fits = takes_one(side.part)
-            else:
-                with Replaced(self.model, side.part):
-                    fits = self.sample.run(self.model) is not None
-            side.fused = not fits and is_written_out(side.part)
-            if not (fits or side.fused):
-                layers = ", ".join(name for name, _ in side.left)
-                raise ValueError(
-                    f"{layers} at {side.name} cannot be left in the model as a layer of torch: the model does more "
-                    f"with {side.name} than to give it one tensor; put the layer into the model yourself. Meanwhile "
-                    f"the recipe stays attached"
-                )
+    def place(self, side: Side) -> None:
+        """Choose how what stays is put into the model; ``ValueError`` where it does more with the part than call it."""
+        ways = [AROUND] if self.sample.given or takes_one(side.part) else []
+        if all(type(host).forward is nn.Sequential.forward for host, _ in places_of(self.model, side.part)):
+            ways.insert(0, AMONG)
+        found = next((way for way in ways if self.fits(side, way)), "")
+        if not found and is_written_out(side.part) and not self.sample.goes_past(self.model, side.part):
+            found = WITHIN
+        if not found:
+            layers = ", ".join(name for name, _ in side.left)
+            raise ValueError(
+                f"{layers} at {side.name} cannot be left in the model as a layer of torch: the model does more with "
+                f"{side.name} than to call it with one tensor; put the layer into the model yourself. Meanwhile the "
+                f"recipe stays attached"
+            )
+        side.way = found
 
-    def is_step(self, part: nn.Module) -> bool:
-        """Whether the part is a step of sequences that the model runs step by step."""
-        places = places_of(self.model, part)
-        return all(
-            type(host).forward is nn.Sequential.forward and (not self.shapes or self.was_called(host))
-            for host, _ in places
-        )
-
-    def was_called(self, host: nn.Module) -> bool:
-        """Whether a part of the model was called as a whole, and not only its children."""
-        return host is self.model or any(self.model.get_submodule(name) is host for name in self.shapes)
+    def fits(self, side: Side, way: str) -> bool:
+        """Whether the model does the same with a layer put beside a part as with one in a hook; tried with a sine."""
+        if self.outputs is None:
+            return True
+        if side.in_front:
+            hook = side.part.register_forward_pre_hook(lambda part, args: (args[0].sin(), *args[1:]), prepend=True)
+        else:
+            hook = side.part.register_forward_hook(lambda part, args, out: out.sin())
+        try:
+            hooked = self.sample.run(self.model)
+        finally:
+            hook.remove()
+        with Replaced(self.model, side.part, way, in_front=side.in_front):
+            put = self.sample.run(self.model)
+        return hooked is not None and put is not None and same(put[0], hooked[0])
 
     @torch.no_grad()
     def take(self) -> nn.Module:
         """End the recipe, and leave the model that it has made."""
         model, optimizer = self.model, self.optimizer
-        steps = [self.is_step(side.part) for side in self.sides]
         with evaluating(model):
             baked = [(part, kind, getattr(part, kind).clone()) for part, kind in self.parts.insertion.parametrized]
         folded = [[affine(each) for each in side.folded] for side in self.sides]
@@ -146,13 +151,15 @@ class Ending:
             for (_, made), each in zip(side.left, side.stays, strict=True):
                 refill(made, each)
         self.parts.undo.close()
+        for encoder in self.parts.insertion.slowed:
+            encoder.use_nested_tensor = False  # as it was evaluated
         changed = [write(part, kind, value) for part, kind, value in baked]
         new: list[New] = []
-        for side, layers, step in zip(self.sides, folded, steps, strict=True):
+        for side, layers in zip(self.sides, folded, strict=True):
             near = [each for each in side.part.parameters() if each in self.held]
             born = [(f"{side.name}.bias", fold(side.part, each, in_front=side.in_front)) for each in layers]
             changed += [each for each in side.part.parameters(recurse=False) if layers]
-            self.leave(side, step=step)
+            self.leave(side)
             born += [
                 (f"{side.name}_{name}.{kind}", each) for name, own in side.left for kind, each in own.named_parameters()
             ]
@@ -162,16 +169,16 @@ class Ending:
         join(optimizer, new)
         return model
 
-    def leave(self, side: Side, *, step: bool) -> None:
-        """Put what stays into the model: among the steps of a sequence, else around the part."""
+    def leave(self, side: Side) -> None:
+        """Put what stays into the model."""
         if not side.left:
             return
         own = [("layer", side.part)]
         around = nn.Sequential(OrderedDict([*side.left, *own] if side.in_front else [*own, *side.left]))
-        made = written_out(side.part, side.left, in_front=side.in_front) if side.fused else around
+        made = written_out(side.part, side.left, in_front=side.in_front) if side.way == WITHIN else around
         made.training = side.part.training
         for host, name in [each for each in places_of(self.model, side.part) if each[0] is not around]:
-            if step:
+            if side.way == AMONG:
                 among(host, name, side.left, in_front=side.in_front)
                 continue
             host._modules[name] = made
@@ -232,19 +239,32 @@ def takes_one(part: nn.Module) -> bool:
     )
 
 
-class Replaced:
-    """Within, a sequence of one step is where a part of the model is."""
+class Sine(nn.Module):
+    """A layer that nothing behind it takes out again, as a norm does a scale."""
 
-    def __init__(self, model: nn.Module, part: nn.Module) -> None:
-        self.part, self.places = part, places_of(model, part)
+    def forward(self, h: Tensor) -> Tensor:
+        """Any shape."""
+        return h.sin()
+
+
+class Replaced:
+    """Within, a layer is put beside a part of the model."""
+
+    def __init__(self, model: nn.Module, part: nn.Module, way: str, *, in_front: bool) -> None:
+        self.part, self.way, self.in_front = part, way, in_front
+        self.before = [(host, name, dict(host._modules)) for host, name in places_of(model, part)]
 
     def __enter__(self) -> None:
-        for host, name in self.places:
-            host._modules[name] = nn.Sequential(self.part)
+        for host, name, _ in self.before:
+            if self.way == AMONG:
+                among(host, name, [("sine", Sine())], in_front=self.in_front)
+            else:
+                host._modules[name] = nn.Sequential(*((Sine(), self.part) if self.in_front else (self.part, Sine())))
 
     def __exit__(self, *error: object) -> None:
-        for host, name in self.places:
-            host._modules[name] = self.part
+        for host, _, before in self.before:
+            host._modules.clear()
+            host._modules.update(before)
 
 
 def write(part: nn.Module, kind: str, value: Tensor) -> nn.Parameter:

@@ -68,6 +68,7 @@ class Insertion:
         self.log: list[tuple[Any, str, str]] = []  # what acts how on which part
         self.retuned: set[str] = set()  # dropout layers of the model's own
         self.hanging: list[Hanging] = []  # layers, in the order in which they act at a part
+        self.slowed: list[Any] = []  # encoders of torch's that hand out no nested tensors
         self.parametrized: list[tuple[nn.Module, str]] = []  # parts, and what they call the weight
 
     def insert(self, weights: Mapping[Parameter, nn.Parameter]) -> None:
@@ -125,6 +126,17 @@ class Insertion:
         else:
             handle = part.register_forward_hook(partial(on_output, steps=steps))
         self.undo.callback(handle.remove)
+        self.slow_down(part)
+
+    def slow_down(self, part: nn.Module) -> None:
+        """Let an encoder of torch's around a part keep masked positions: nested tensors do not go through hooks."""
+        encoder: Any
+        for encoder in self.frame.model.modules():
+            nests = isinstance(encoder, nn.TransformerEncoder) and encoder.use_nested_tensor
+            if nests and any(each is part for each in encoder.modules()):
+                self.undo.callback(setattr, encoder, "use_nested_tensor", True)
+                encoder.use_nested_tensor = False
+                self.slowed.append(encoder)
 
     def units(self, layer: Layer, name: str, *, on_input: bool) -> int:
         """How many units pass a layer there; ``ValueError`` where it must know and nothing says it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,9 +30,14 @@ class Sample:
             self.args, self.kwargs = rows_of(args, kwargs)
             self.shown = True
 
+    @property
+    def given(self) -> bool:
+        """Whether there is a row."""
+        return bool(self.args or self.kwargs)
+
     def run(self, model: nn.Module) -> tuple[list[Tensor], dict[str, Shapes]] | None:
         """What the model gives out for the row in evaluation mode, and its parts' shapes; ``None`` if it fails."""
-        if not (self.args or self.kwargs):
+        if not self.given:
             return None
         devices = [*{each.device.index or 0 for each in model.parameters() if each.is_cuda}]
         try:
@@ -54,6 +59,12 @@ class Sample:
             if seen is None or not same(seen[0], outputs[0]):
                 found.append(part)
         return found
+
+    def goes_past(self, model: nn.Module, part: nn.Module) -> bool:
+        """Whether the model runs the forward of a part without calling it, or it cannot be said."""
+        past: list[bool] = []
+        with watching(part, past):
+            return self.run(model) is None or any(past)
 
 
 def rows_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -94,6 +105,8 @@ def unreadable(part: nn.Module) -> Iterator[None]:
     kept = [(each, dict(each._parameters)) for each in holders]
 
     def forward(*args: Any, **kwargs: Any) -> Any:
+        if past[-1:] == [True]:  # as it goes past what stands beside the part
+            return own(part, *args, **kwargs)
         for each, parameters in kept:
             each._parameters.update(parameters)
         try:
@@ -107,11 +120,37 @@ def unreadable(part: nn.Module) -> Iterator[None]:
                 if parameter is not None:
                     each._parameters[name] = nn.Parameter(torch.full_like(parameter, torch.nan), requires_grad=False)
 
-    part.forward = forward
+    past: list[bool] = []
     blind()
+    try:
+        with watching(part, past, forward):
+            yield
+    finally:
+        for each, parameters in kept:
+            each._parameters.update(parameters)
+
+
+@contextmanager
+def watching(part: nn.Module, past: list[bool], forward: Callable[..., Any] | None = None) -> Iterator[None]:
+    """Within, it is noted of each run of a part's forward, or of another in its place, whether it went past a call."""
+    own, called = forward or part.forward, [False]
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        past.append(not called[0])
+        called[0] = False
+        return own(*args, **kwargs)
+
+    def hook(part: nn.Module, args: tuple[Any, ...]) -> None:
+        called[0] = True
+
+    before = vars(part).get("forward")
+    handle = part.register_forward_pre_hook(hook)
+    part.forward = noted
     try:
         yield
     finally:
-        del part.forward
-        for each, parameters in kept:
-            each._parameters.update(parameters)
+        handle.remove()
+        if before is None:
+            del part.forward
+        else:
+            part.forward = before
