@@ -484,3 +484,25 @@ def test_a_finished_model_predicts_the_same_under_its_own_names(make: Any, tmp_p
     assert list(model.state_dict()) == list(Net().state_dict())
     torch.testing.assert_close(model(VALID_X)["logits"].detach(), expected)
     trainer.train()
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_model_of_several_labels_has_the_forms_of_sigmoids(transformers: Any, tmp_path: Path, said: bool) -> None:
+    problem = "multi_label_classification" if said else None
+    sizes = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    drops = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = transformers.BertConfig(**sizes, **drops, intermediate_size=8, num_labels=CLASSES, problem_type=problem)
+    torch.manual_seed(0)
+    model = transformers.BertForSequenceClassification(config)
+    ids, labels = torch.randint(20, (BATCH, 4)), (X[:BATCH, :CLASSES] > 0).float()
+    rows = [{"input_ids": each, "labels": label} for each, label in zip(ids, labels, strict=True)]
+    settings = {"use_cpu": True, "report_to": "none", "disable_tqdm": True, "max_steps": 1, "learning_rate": 0.0}
+    arguments = transformers.TrainingArguments(str(tmp_path), save_strategy="no", **settings)
+    trainer = transformers.Trainer(model, arguments, train_dataset=rows)
+    trainer.add_callback(hugging_face.Regularize("ConfidencePenalty(strength=0.5)", trainer))
+    found = trainer.train().training_loss
+    with torch.no_grad():
+        z = model.eval()(input_ids=ids).logits
+    p = z.sigmoid()
+    sure = -(p * p.log() + (1 - p) * (1 - p).log()).sum(1).mean()
+    assert found == pytest.approx(float(F.binary_cross_entropy_with_logits(z, labels) - 0.5 * sure), rel=1e-4)

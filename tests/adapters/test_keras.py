@@ -453,3 +453,34 @@ def test_compiled_steps_are_refused() -> None:
     regularize.set_params({})
     with pytest.raises(ValueError, match="jit_compile=False"):
         regularize.on_train_begin()
+
+
+def test_scales_of_more_axes_are_spared_and_biases_are_all_that_are_called_so() -> None:
+    model = keras.Sequential(
+        [keras.Input((4, 6)), layers.LayerNormalization(axis=[1, 2]), layers.PReLU(), layers.Dense(2, name="last")]
+    )
+    regularize = Regularize("L2 + WeightDecay(on='matrices')")
+    model.compile("sgd", "mse")
+    seen: list[str] = []
+    regularize.on_epoch_end = lambda epoch, logs=None: seen.append(str(regularize.handle))
+    model.fit(rng.normal(size=(8, 4, 6)), np.zeros((8, 4, 2)), callbacks=[regularize], verbose=0)
+    assert seen[0].splitlines()[0].endswith("on sequential/last.kernel") or seen[0].count("kernel") == 2
+    assert not any(word in line for line in seen[0].splitlines()[:2] for word in ("gamma", "beta", "alpha", "bias"))
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", keras.losses.BinaryCrossentropy(from_logits=True)])
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_yes_or_no_of_each_output_is_smoothed_by_itself(loss: Any, kind: type) -> None:
+    activation = "sigmoid" if isinstance(loss, str) else "linear"
+    labels = (rng.random((ROWS, 1)) > 0.5).astype(kind)
+
+    def trained(own_loss: Any, recipe: str, *, y: Any) -> Any:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(1, activation)])
+        model.compile("sgd", own_loss)
+        model.fit(X, y, epochs=2, batch_size=BATCH, shuffle=False, callbacks=[Regularize(recipe)], verbose=0)
+        return model.get_weights()
+
+    found = trained(loss, "LabelSmoothing(strength=0.1)", y=labels)
+    for one, other in zip(found, trained(loss, "none", y=0.9 * labels + 0.05), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)

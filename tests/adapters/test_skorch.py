@@ -447,3 +447,28 @@ def test_a_finished_net_predicts_the_same_with_a_plain_module(recipe: str) -> No
     with pytest.raises(RuntimeError, match="not in this net"):
         regularize.finish(net)
     net.partial_fit(X, Y)
+
+
+def test_a_binary_classifier_has_its_one_label_smoothed() -> None:
+    labels = (X[:, 0] > 0).astype(np.float32)
+
+    class One(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.last = nn.Linear(FEATURES, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(x).squeeze(1)
+
+    def trained(recipe: str, criterion: Any, y: Any) -> Any:
+        net = NeuralNet(
+            One, criterion, max_epochs=2, batch_size=BATCH, train_split=None, verbose=0, callbacks=[Regularize(recipe)]
+        )
+        return net.fit(X, y).module_.last.weight.detach()
+
+    loss = nn.BCEWithLogitsLoss
+    expected = trained("none", loss, (0.9 * labels + 0.05).astype(np.float32))
+    torch.testing.assert_close(trained("LabelSmoothing(strength=0.1)", loss, labels), expected)
+    with pytest.raises(ValueError, match="is for classes, and MSELoss compares numbers"):
+        trained("ConfidencePenalty", nn.MSELoss, labels)

@@ -26,10 +26,16 @@ import torch
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
 from bridle.attaching.finishing import belongs_to_network
+from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.files import write_whole
 from bridle.places import Ascent, Batch, Stop
 from bridle.recipe import Recipe, RecipeLike
 
+PROBLEMS = {  # what models call their tasks
+    "single_label_classification": CLASSIFICATION,
+    "multi_label_classification": MULTILABEL,
+    "regression": REGRESSION,
+}
 METHODS = ("create_optimizer", "compute_loss", "training_step", "evaluation_loop", "_save", "_load_best_model")
 
 
@@ -168,7 +174,7 @@ class Hooks:
             loss=compute and partial(compute, num_items_in_batch=None),
             steps=self.steps or trainer.state.max_steps,
             example=shared.on_device(self.example, trainer.args.device),
-            **self.options,
+            **{**self.options, "task": self.options["task"] or self.task()},
         )
         self.training = True
         shared.go_on(self.handle, self.waiting)
@@ -261,8 +267,17 @@ class Hooks:
         result = own(model, inputs, *args, **kwargs)
         if not shared.in_the_loss(self.recipe):
             return result
+        task = self.task()  # the model may have found out by its first labels
+        if task and not self.attached.parts.objective.task:
+            self.attached.parts.tell(task)
         penalty = self.attached.penalty() * self.share
         return (result[0] + penalty, *result[1:]) if isinstance(result, tuple) else result + penalty
+
+    def task(self) -> str | None:
+        """What the model takes its outputs for, where it computes the loss and says so."""
+        trainer = self.trainer
+        config = getattr(trainer.model, "config", None) if trainer.compute_loss_func is None else None
+        return PROBLEMS.get(getattr(config, "problem_type", None) or "")
 
     def fields_of(self, inputs: Mapping[str, Any]) -> tuple[str, str]:
         """The names of the rows and of their targets; ``ValueError`` where they are not in the batch."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, selected
 from bridle.attaching.noise import TorchNoise
+from bridle.kinds import describe
 from bridle.recipe import Recipe
 
 # The axes of Keras's weights in the order that torch has: outputs, inputs, positions.
@@ -65,9 +66,11 @@ class Mirror(nn.Module):
                 name = unused(part, variable.name)
                 self.views[id(variable)] = nn.Parameter(value.permute(order)), order
                 part.register_parameter(name, self.views[id(variable)][0])
+                own = self.views[id(variable)][0]
+                seen = describe({"": part}, name, own)
                 name = f"{layer.path.replace('.', '_')}.{name}"
-                self.described.append(Parameter(name, value.ndim, type(layer).__name__))
-                if value.ndim > 1 and not known:
+                self.described.append(seen._replace(name=name))
+                if seen.axes > 1 and not known:
                     self.strange.add(name)
         for variable in layer._non_trainable_variables:
             if variable.value.is_floating_point():

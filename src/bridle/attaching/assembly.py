@@ -112,6 +112,11 @@ class Assembly:
             for each in found
         ]
 
+    def tell(self, task: str) -> None:
+        """Take it that the outputs are for this task; ``ValueError`` where a regularizer does not fit."""
+        self.objective = objective_of(self.options.loss, task, self.recipe, self.outputs)
+        self.batches.objective = self.passes.objective = self.objective
+
     def trained(self) -> list[Found]:
         """The model's parameters that are trained: they require gradients and are in the optimizer."""
         held = {each for group in self.optimizer.param_groups for each in group["params"]}
