@@ -1,6 +1,7 @@
 """A session of a comparison in a process of its own, which may be killed."""
 
 import json
+import time
 from dataclasses import replace
 
 import torch
@@ -29,11 +30,18 @@ def few(rows=320):
     return Data(*(array[:rows] for split in ("train", "valid") for array in splits[split]), name="few")
 
 
-def session(folder, *, seconds_between_saves=0.05, seeds=7, **changes):
-    """Train what is missing, and save the study."""
+def session(folder, *, share=None, most=2.0, seeds=7, seconds_between_saves=0.0, **changes):
+    """Train what is missing, and save the study; ``share`` is told how much is done, and beyond ``most`` it waits."""
     torch.set_num_threads(1)
-    saving.SECONDS_BETWEEN_SAVES, saving.SECONDS_BEFORE_THE_FIRST = seconds_between_saves, 0.01
-    study = compare(few(), RECIPES, seeds, mlp(24, 12), replace(PROTOCOL, **changes), out=folder)
+    saving.SECONDS_BETWEEN_SAVES = saving.SECONDS_BEFORE_THE_FIRST = seconds_between_saves
+
+    def tell(done, total):
+        if share is not None:
+            share.value = done / total
+        if done / total > most:
+            time.sleep(600)
+
+    study = compare(few(), RECIPES, seeds, mlp(24, 12), replace(PROTOCOL, **changes), out=folder, progress=tell)
     study.save(folder / "study.json")
 
 
