@@ -86,6 +86,18 @@ def told_and_stepped_without(loop: Loop) -> None:
     loop.step()
 
 
+def told_and_scaled_by_the_closure_too(loop: Loop) -> None:
+    loop.backward(scaled=True)
+    loop.handle.ascend(lambda: loop.scaler.scale(loop.loss()), loop.scaler)
+    loop.step_scaled()
+
+
+def told_and_not_scaled_in_the_closure(loop: Loop) -> None:
+    loop.backward(scaled=True)
+    loop.handle.ascend(lambda: loop.loss().backward(), loop.scaler)
+    loop.step_scaled()
+
+
 def told_of_another(loop: Loop) -> None:
     other = torch.amp.GradScaler("cpu", init_scale=2.0)
     other.scale(torch.ones(()))
@@ -102,6 +114,8 @@ def told_of_another(loop: Loop) -> None:
         (not_told_and_scaled_by_the_closure, "was not told of it"),
         (told_of_one_that_scales_nothing, "has scaled no loss yet"),
         (told_and_stepped_without, "nobody has unscaled them"),
+        (told_and_scaled_by_the_closure_too, "does it once more: let it return the loss"),
+        (told_and_not_scaled_in_the_closure, "calls backward.. without the scaler"),
         (told_of_another, "another GradScaler"),
     ],
 )

@@ -253,12 +253,33 @@ def test_hooks_that_are_compiled_with_the_users_own_function_do_nothing() -> Non
     model = with_norm_and_dropout()
     optimizer = sgd(model)
     run = torch.compile(lambda x: 2 * model(x), backend="eager", fullgraph=True)
-    with watch(model, optimizer) as watcher:
+    with pytest.warns(UserWarning, match="seen 3 steps of the optimizer and no pass"), watch(model, optimizer) as watcher:
         for _ in range(3):
             F.cross_entropy(run(X), Y).backward()
             optimizer.step()
     assert (watcher.record.steps, watcher.record.passes) == (3, 0)
     assert watcher.findings.rules == []
+
+
+@pytest.mark.parametrize("compiled_before", [False, True])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_loop_that_calls_what_was_compiled_of_the_model_is_said_to_be_unseen(
+    compiled_before: bool, in_place: bool
+) -> None:
+    torch._dynamo.reset()
+    model = with_norm_and_dropout()
+    called, optimizer = model, sgd(model)
+    if in_place:
+        model.compile(backend="eager")
+    else:
+        called = torch.compile(model, backend="eager")
+    if compiled_before:
+        called(X)
+    with pytest.warns(UserWarning, match="no pass of the model") as warned, watch(model, optimizer) as watcher:
+        train(called, optimizer)
+        assert watcher.findings.rules == []
+    assert len(warned) == 1
+    assert str(warned[0].filename) == __file__
 
 
 def test_layers_in_a_compiled_part_are_taken_to_be_called_with_the_model() -> None:

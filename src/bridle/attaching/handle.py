@@ -23,7 +23,7 @@ from bridle.attaching.latecomers import Roll
 from bridle.attaching.objectives import LossFunction
 from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
-from bridle.attaching.scaling import check_taker, check_told, is_active, scale_of
+from bridle.attaching.scaling import check_alike, check_taker, check_told, is_active, scale_of
 from bridle.attaching.small_batches import SmallBatch, terms
 from bridle.attaching.targets import Averaged, Statistic, Target
 from bridle.attaching.words import described
@@ -258,9 +258,9 @@ class Handle:
             climb.callback(setattr, self.order, "resting", False)
             self.order.resting = True
             if all([climb.enter_context(each.climbed(moment, scaler, scale)) for each in self.parts.climbs]):
-                first = self._length() if scaler is None and not self._compared else None
+                first = None if self._compared else self._length()
                 loss = self._second_gradient(closure, scaler)
-                self._compare(first)
+                self._compare(first, scaler, scale)
                 self._scaled_alike = not (isinstance(loss, Tensor) or self.parts.penalties)
                 self._add_penalties(scale)
         self._scaler, self._has_penalties = scaler, True
@@ -279,11 +279,16 @@ class Handle:
         """The length of all gradients together."""
         return float(length([each.grad for each in self._held() if each.grad is not None]))
 
-    def _compare(self, first: float | None) -> None:
-        """Look, once, whether the length of the first gradient is that of a scaled loss, and the second's is not."""
-        if first is not None:
-            check_told(first, self._length())
-            self._compared = math.isfinite(first)
+    def _compare(self, first: float | None, scaler: Any, scale: float) -> None:
+        """Look, once, whether the lengths of both gradients are those of losses that were scaled alike."""
+        if first is None:
+            return
+        second = self._length()
+        if scaler is None:
+            check_told(first, second)
+        else:
+            check_alike(first, second, scale)
+        self._compared = math.isfinite(first) and math.isfinite(second)
 
     def _check_pass(self) -> None:
         """Raise ``RuntimeError`` where no pass was seen whose noise the second one could see again."""

@@ -55,6 +55,27 @@ def check_told(first: float, second: float) -> None:
                 )
 
 
+def check_alike(first: float, second: float, scale: float) -> None:
+    """Raise ``RuntimeError`` where a scale that was told of explains how different both scaled gradients' lengths are.
+
+    Then one of them was scaled twice, or not at all.
+    """
+    if not (first > 0 and second > 0 and math.isfinite(first) and math.isfinite(second)):
+        return
+    ratio = math.log(second / first)
+    near = math.log(SUSPECT)
+    if abs(ratio) <= near or abs(abs(ratio) - math.log(max(scale, 1.0))) >= near:
+        return
+    if ratio > 0:
+        problem = "scales its loss itself, and handle.ascend(closure, scaler) does it once more: let it return the loss"
+    else:
+        problem = "calls backward() without the scaler: scaler.scale(loss).backward() in it, too"
+    raise RuntimeError(
+        f"the gradients of the closure are {second / first:.3g} times as long as those behind backward(), and the "
+        f"scaler scales losses by {scale:g}: the closure {problem}"
+    )
+
+
 def check_taker(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
     """Raise ``RuntimeError`` where another scaler takes the step than that by which the second gradient was scaled.
 

@@ -36,7 +36,8 @@ def watch(
     their fast path in evaluation.
 
     Args:
-        model: as the loop calls it; what is within ``torch.compile`` or ``DistributedDataParallel`` is found.
+        model: as the loop calls it; what is within ``torch.compile`` or ``DistributedDataParallel`` is found. Where
+            the loop calls something else, so that steps are seen and no pass, a warning says so.
         optimizer: whose steps are the loop's steps.
         averaged: the averaged model, such as an ``AveragedModel``: when is it updated?
         scaler: the loop's ``GradScaler``, to know which steps it has skipped.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -56,6 +57,7 @@ class Watcher:
         self.undo = ExitStack()
         self.was_entered = False
         self.finished: Record | None = None
+        self.was_told = False  # whether it was said that no pass was seen
 
     def __enter__(self) -> Self:
         if self.was_entered:
@@ -85,6 +87,7 @@ class Watcher:
         if error is None:
             self.finished = self.so_far()
             self.frozen.forget()
+            self.tell_unseen(self.finished)
 
     @property
     def record(self) -> Record:
@@ -95,7 +98,21 @@ class Watcher:
     def findings(self) -> Findings:
         """What the rules make of it; at any time."""
         record = self.record
+        self.tell_unseen(record)
         return Findings.of(each for rule in self.rules for each in rule.find("watched", record))
+
+    def tell_unseen(self, record: Record) -> None:
+        """Warn, once, where steps were taken and no pass was seen that they could come from."""
+        if record.passes or not record.steps or self.was_told:
+            return
+        self.was_told = True
+        steps = f"{record.steps} step{'s' * (record.steps > 1)}"
+        warnings.warn(
+            f"watch has seen {steps} of the optimizer and no pass of the model with gradients, so nothing is known of "
+            f"how it was called: give it the model that the loop calls, and call that, not its forward; where "
+            f"torch.compile is used, the module that it has returned (of model.compile() no call is seen)",
+            stacklevel=3,
+        )
 
     def before_step(self, *_: Any) -> None:
         """The hook before the optimizer's step."""
