@@ -49,6 +49,29 @@ def test_batches_count_as_the_loss_takes_its_mean(loss: Any) -> None:
     torch.testing.assert_close(moved(UNEQUAL, y, "none", loss), moved(WHOLE, y, "none", loss))
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda z, y: F.cross_entropy(z, y, weight=torch.tensor([1.0, 5.0, 0.2], dtype=z.dtype)),
+        lambda z, y: F.cross_entropy(z, y, reduction="sum"),
+        lambda z, y: F.cross_entropy(z, y, ignore_index=1),
+        lambda z, y: ((1 - z.softmax(1).gather(1, y[:, None])[:, 0]) * F.cross_entropy(z, y, reduction="none")).mean(),
+    ],
+    ids=["weights", "sum", "ignored", "a mean over rows"],
+)
+def test_a_function_of_ones_own_is_tried(loss: Any) -> None:
+    y = data()[1]
+    torch.testing.assert_close(moved(UNEQUAL, y, "none", loss), moved(WHOLE, y, "none", loss), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("cuts", [[(0, 30), (30, 40), (40, 48)], [(0, 10), (10, 40), (40, 48)]])
+def test_a_small_batch_of_ignored_targets_alone_counts_nothing(cuts: list[tuple[int, int]]) -> None:
+    first, last = min(cuts[:2], key=lambda each: each[1] - each[0])
+    y = data()[1].clone()
+    y[first:last] = -100
+    torch.testing.assert_close(moved(cuts, y), moved(WHOLE, y))
+
+
 def test_soft_targets_and_numbers_count_by_their_rows() -> None:
     shares = F.one_hot(data()[1], CLASSES).double()
     for loss in (CRITERION, nn.MSELoss()):

@@ -253,7 +253,10 @@ def test_hooks_that_are_compiled_with_the_users_own_function_do_nothing() -> Non
     model = with_norm_and_dropout()
     optimizer = sgd(model)
     run = torch.compile(lambda x: 2 * model(x), backend="eager", fullgraph=True)
-    with pytest.warns(UserWarning, match="seen 3 steps of the optimizer and no pass"), watch(model, optimizer) as watcher:
+    with (
+        pytest.warns(UserWarning, match="seen 3 steps of the optimizer and no pass"),
+        watch(model, optimizer) as watcher,
+    ):
         for _ in range(3):
             F.cross_entropy(run(X), Y).backward()
             optimizer.step()

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cached_property
 from typing import Any, NoReturn
 
 import torch
@@ -24,7 +25,7 @@ from bridle.attaching.objectives import LossFunction
 from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
 from bridle.attaching.scaling import check_alike, check_taker, check_told, is_active, scale_of
-from bridle.attaching.small_batches import SmallBatch, terms
+from bridle.attaching.small_batches import Counting, SmallBatch
 from bridle.attaching.targets import Averaged, Statistic, Target
 from bridle.attaching.words import described
 from bridle.recipe import Recipe, Regularizer
@@ -147,7 +148,7 @@ class Handle:
         self.model, self.optimizer, self.loss = model, optimizer, options.loss
         self._called: set[str] = set()
         self._small_batches: list[SmallBatch] = []  # since the last update
-        self._first_terms = 1.0  # how many terms the loss of the first of them is the mean of
+        self._first_terms = 0.0  # how many terms the loss of the first that counts is the mean of; 0 where it is a sum
         self._ended = ""  # how, if it has
         self._averaged = False  # whether the averages are in the model
         self._has_penalties = False  # whether the gradients hold those of the penalties on weights already
@@ -333,15 +334,14 @@ class Handle:
 
         ``update=False`` only adds up gradients: the next step with an update takes those of all batches since the last
         together, as if they were one. Each counts by its targets, of class ids those that are not ignored, by the
-        weights of their classes, as torch's losses take their mean. Where a loss is the mean of something else, say
-        with ``weight`` of how much, for each batch. Losses of ``reduction="sum"`` are added up, penalties with them.
+        weights of their classes, as torch's losses take their mean; of a loss that is not torch's it is tried on
+        outputs of our own. Where a loss is the mean of something else, say with ``weight`` of how much, for each batch.
+        Losses that are sums are added up. The penalties of a batch count as its loss does.
         """
         if self.loss is None:
             raise ValueError("handle.step computes the loss: attach(..., loss=your loss function)")
         run = self.model if model is None else model
-        share = self._share(
-            terms(self.loss, x, y) if weight is None else checked(weight)
-        )  # shares of ids keep its mean
+        share = self._share(x, y, weight)  # shares of classes that are made of ids keep its mean
         x, y = self.batch(x, y)
         loss = self.loss(call(run, x, self.model), y)
         total = shared(loss + self.penalty(), share)
@@ -360,15 +360,25 @@ class Handle:
             self._small_batches.clear()
         return loss.detach()
 
-    def _share(self, count: float) -> float:
-        """What a batch counts beside the first since the last update; ``count``: of terms, 0 where losses are sums."""
+    def _share(self, x: Any, y: Any, weight: float | None) -> float:
+        """What a batch counts beside the first since the last update that counts."""
         if not self._small_batches:
-            self._first_terms = count
-        return count / self._first_terms if self._first_terms else 1.0
+            self._first_terms = 0.0
+        if weight is None and self._counting.adds_up:
+            return 1.0
+        count = self._counting.terms(x, y) if weight is None else checked(weight)
+        self._first_terms = self._first_terms or count
+        return count / self._first_terms if self._first_terms else 0.0
+
+    @cached_property
+    def _counting(self) -> Counting:
+        """What batches count under the loss."""
+        assert self.loss is not None
+        return Counting(self.loss, self.parts.outputs)
 
     def _all_shares(self) -> float:
         """By what gradients that were added up over the small batches are to be divided."""
-        return sum(each.share for each in self._small_batches) if self._first_terms else 1.0
+        return (sum(each.share for each in self._small_batches) or 1.0) if self._first_terms else 1.0
 
     def _mean_gradients(self) -> None:
         """Gradients that were added up over small batches become their mean."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from bridle.attaching.objectives import LossFunction
+from bridle.attaching.objectives import LossFunction, known
+from bridle.attaching.trying import adds_up, weight_of
 
 IGNORED = -100  # the target that torch's losses leave out unless they are told another
+MOST_CLASSES = 1000  # of so many it is tried what each weighs
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)
 
 
 class SmallBatch(NamedTuple):
-    """A batch as the network was shown it, where its noise began, and its share, the first one's being 1."""
+    """A batch as the network was shown it, where its noise began, and what it counts beside the first that counts."""
 
     x: Any
     y: Any
@@ -24,21 +26,49 @@ class SmallBatch(NamedTuple):
     share: float
 
 
-def terms(loss: LossFunction, x: Any, y: Any) -> float:
-    """How many terms a loss is the mean of: the numbers of its targets, of class ids those that count."""
-    settings = settings_of(loss)
-    if settings.get("reduction", "mean") == "sum":
-        return 0.0
-    targets = first_tensor(y)
-    if targets is None:
-        rows = first_tensor(x)
-        return 1.0 if rows is None or not rows.ndim else float(len(rows))
-    if targets.dtype != torch.int64:
-        return float(max(targets.numel(), 1))
-    counting = targets[targets != settings.get("ignore_index", IGNORED)]
-    weights = settings.get("weight")
-    amount = counting.numel() if weights is None else weights[counting].sum()
-    return float(amount) or 1.0  # a batch of nothing has no mean, whatever it counts
+class Counting:
+    """What small batches count under a loss: how many terms it is the mean of, by what it says, or by trying it."""
+
+    def __init__(self, loss: LossFunction, outputs: int | None) -> None:
+        self.loss, self.outputs, self.settings = loss, outputs, settings_of(loss)
+        self.is_tried = not known(loss).exactly and "reduction" not in self.settings
+        self.weights: dict[int, float] = {}  # of class ids, as they come
+
+    @cached_property
+    def adds_up(self) -> bool:
+        """Whether losses are sums, which no count divides."""
+        return adds_up(self.loss, self.outputs) if self.is_tried else self.settings.get("reduction", "mean") == "sum"
+
+    def terms(self, x: Any, y: Any) -> float:
+        """How many terms the loss of a batch is the mean of: the numbers of its targets, of class ids what they weigh.
+
+        None at all is 0: such a batch has no mean.
+        """
+        targets = first_tensor(y)
+        if targets is None:
+            rows = first_tensor(x)
+            return 1.0 if rows is None or not rows.ndim else float(len(rows))
+        if targets.dtype != torch.int64:
+            return float(max(targets.numel(), 1))
+        if self.is_tried and self.outputs is not None and self.outputs > 1:
+            return sum(self.weight(each) * count for each, count in counted(targets))
+        counting = targets[targets != self.settings.get("ignore_index", IGNORED)]
+        weights = self.settings.get("weight")
+        return float(counting.numel() if weights is None else weights[counting].sum())
+
+    def weight(self, which: int) -> float:
+        """What a target of this id counts under a loss that is not torch's."""
+        if which not in self.weights:
+            assert self.outputs is not None
+            few = self.outputs <= MOST_CLASSES or which < 0
+            self.weights[which] = weight_of(self.loss, self.outputs, which) if few else 1.0
+        return self.weights[which]
+
+
+def counted(targets: Tensor) -> list[tuple[int, int]]:
+    """The ids among targets, and how often each is there."""
+    ids, counts = targets.unique(return_counts=True)
+    return list(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
 def settings_of(loss: LossFunction) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 ROWS = 4
 FAR = 40.0  # a logit of which the sigmoid is 1 to every digit
 CLOSE = 1e-3  # relative
+MOST_TRIED = 10  # classes, for one that counts
 
 
 class Logits(dict[str, Tensor]):
@@ -51,6 +52,38 @@ def ignores(loss: Any, outputs: int, ignored: int) -> bool:
     z = noise(2, outputs)
     whole, alone = (value(function, z[:rows], torch.tensor([0, ignored])[:rows]) for rows in (2, 1))
     return alike(whole, alone)
+
+
+def adds_up(loss: Any, outputs: int | None) -> bool:
+    """Whether a loss is a sum over the rows, so that it doubles with every row there twice; else it is a mean."""
+    function = own_copy(loss)
+    for z, y in trials(outputs or 3):
+        once, twice = value(function, z, y), value(function, torch.cat((z, z)), torch.cat((y, y)))
+        if once and twice is not None and not alike(once, twice):
+            return alike(2 * once, twice)
+    return False
+
+
+def weight_of(loss: Any, outputs: int, which: int) -> float:
+    """What a row of a class counts in a mean, beside one of the first class that counts; 1 where nobody can know.
+
+    Of two rows a mean lies between their own losses, nearer to that of the greater weight.
+    """
+    function, z = own_copy(loss), noise(2, outputs)
+    for reference in range(min(outputs, MOST_TRIED)):
+        ids = torch.tensor([reference, which])
+        first, own, both = (value(function, z[rows], ids[rows]) for rows in (slice(1), slice(1, None), slice(None)))
+        if first is not None:
+            return between(first, own, both)
+    return 1.0
+
+
+def between(first: float, own: float | None, both: float | None) -> float:
+    """The weight of a row in the mean over it and another one, whose weight is 1; 1 where these are no such losses."""
+    if both is None or own is None:
+        return 0.0 if alike(both, first) else 1.0
+    found = (first - both) / (both - own) if both != own else math.inf
+    return found if 0 <= found < math.inf and abs(found - 1) > CLOSE and not alike(first, own) else 1.0
 
 
 def trials(outputs: int) -> Iterator[tuple[Tensor, Tensor]]:
