@@ -12,7 +12,8 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 from bridle.attaching import attach
 
-SPARSE = ["L2", "L1", "ClipNorm(limit=0.1)", "ClipValue", "SAM", "ASAM", "GradientNoise", "AdaptiveClip", "GroupLasso"]
+SPARSE = ["L2", "L1", "ClipNorm(limit=0.1)", "ClipValue", "SAM", "ASAM", "GradientNoise", "AdaptiveClip", "GroupLasso",
+          "WeightNorm", "SpectralNorm", "DropConnect", "WeightStandardization"]  # fmt: skip
 EVERY = ["L2", "WeightDecay", "MaxNorm", "ClipNorm", "SAM", "WeightNorm", "Dropout", "EMA", "BatchNorm", "InputNoise"]
 
 
@@ -63,7 +64,19 @@ def test_sparse_gradients_are_refused_where_they_would_have_to_be_dense(recipe: 
 
 
 @pytest.mark.parametrize(
-    "recipe", ["L2(on='last.*')", "WeightDecay", "MaxNorm", "EMA", "Dropout", "SWA", "ShrinkPerturb"]
+    "recipe",
+    [
+        "L2(on='last.*')",
+        "SAM(on='last.*')",
+        "ASAM(on='last.*')",
+        "WeightNorm(on='last.*')",
+        "WeightDecay",
+        "MaxNorm",
+        "EMA",
+        "Dropout",
+        "SWA",
+        "ShrinkPerturb",
+    ],
 )
 def test_what_leaves_gradients_alone_acts_beside_sparse_ones(recipe: str) -> None:
     sparse, dense = Words(sparse=True), Words()
@@ -74,6 +87,13 @@ def test_what_leaves_gradients_alone_acts_beside_sparse_ones(recipe: str) -> Non
             handle.step(*words())
     for one, other in zip(sparse.parameters(), dense.parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_ids_of_words_are_moved_along_no_slope() -> None:
+    model = Words()
+    handle = attach(model, torch.optim.SGD(model.parameters(), lr=0.1), "FGSM", loss=CRITERION)
+    with pytest.raises(ValueError, match=r"changes rows as amounts, and these are of type torch.int64"):
+        handle.step(*words())
 
 
 def test_gradients_that_turn_out_to_be_sparse_are_refused_by_name() -> None:

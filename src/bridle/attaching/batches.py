@@ -51,6 +51,8 @@ class Batches:
         for unit, drawn in zip(self.units, noise, strict=True):
             if not targets.problem:
                 check_data(unit, targets.task, layout)
+            if "slope" in unit.asks:
+                self.check_rows(unit, x)
             shown = self.as_given(new_x, rows, x), targets.as_given(new_y)
             asked = [getattr(self, each)(*shown, targets.task) for each in unit.asks]
             told = {"layout": layout} if "layout" in unit.told else {}

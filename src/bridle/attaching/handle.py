@@ -278,7 +278,8 @@ class Handle:
 
     def _length(self) -> float:
         """The length of all gradients together."""
-        return float(length([each.grad for each in self._held() if each.grad is not None]))
+        gradients = (each.grad for each in self._held() if each.grad is not None)
+        return float(length([each.coalesce().values() if each.is_sparse else each for each in gradients]))
 
     def _compare(self, first: float | None, scaler: Any, scale: float) -> None:
         """Look, once, whether the lengths of both gradients are those of losses that were scaled alike."""

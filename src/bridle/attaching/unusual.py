@@ -15,7 +15,7 @@ from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
 
 ON_PARAMETERS = (Loss, Gradient, Ascent, Weight, WeightLayer, Average, Ensemble)
-BY_GRADIENT = (Loss, Gradient, Ascent)  # they read it, or add to it
+BY_GRADIENT = (Loss, Gradient, Ascent, WeightLayer)  # they read it, add to it, or have it pass a formula
 ELSEWHERE = "choose other parameters by on="
 
 
