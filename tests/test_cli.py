@@ -369,8 +369,15 @@ def test_describe_shows_what_is_made_of_each_column(tmp_path):
     shown = [line.split() for line in result.stdout.splitlines()]
     kinds = {line[0]: line[1] for line in shown if len(line) > 1}
     assert kinds | {"id": "dropped", "size": "number", "colour": "category", "flat": "dropped"} == kinds
+    assert "of 4 columns (2 dropped, 1 number, 1 category)" in result.stdout
     assert "note: column flat is left out: constant in the training rows" in result.stdout
     assert "note: column size: 'n/a' in 1 row, no number, taken for missing" in result.stdout
+
+
+def test_a_wide_table_without_a_target_names_the_ends_of_its_header(tmp_path):
+    (tmp_path / "t.csv").write_text(",".join(f"c{k}" for k in range(280)) + "\n" + ",".join("1" * 280) + "\n")
+    said = run("describe", tmp_path / "t.csv").stderr
+    assert "it has 280 columns: c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279" in said
 
 
 def test_describe_in_json_has_columns_and_notes(tmp_path):
@@ -393,7 +400,9 @@ def test_compare_says_on_stderr_what_is_left_out_and_the_page_shows_the_columns(
     out = tmp_path / "study"
     result = run(*TINY[:1], tmp_path / "t.csv", *TINY[1:], "--target", "answer", "--categorical", "size", "--out", out)
     assert result.exit_code == 0
-    assert "column flat is left out: constant in the training rows" in result.stderr
+    note = "note: column flat is left out: constant in the training rows"
+    assert result.stderr.count(note) == 1 and "column flat" not in result.stdout  # a reader sees it once
+    assert note.removeprefix("note: ") in Study.load(out).notices
     columns = {column["name"]: column["kind"] for column in Study.load(out).data["columns"]}
     assert columns == {"id": "dropped", "size": "category", "colour": "category", "flat": "dropped"}
     page = (out / "report.html").read_text()

@@ -122,6 +122,11 @@ def test_the_task_that_was_told_by_numbers_is_said(read: Read, target: Any, note
     assert not any("task:" in each for each in read(y=target, task="classification").notes)
 
 
+def test_a_yes_and_a_no_in_numbers_are_labels_without_a_word(read: Read) -> None:
+    data = read(y=[k % 2 for k in range(ROWS)])
+    assert data.task == "classification" and not any("task:" in each for each in data.notes)
+
+
 def test_a_word_among_the_numbers_of_a_target_is_refused(read: Read) -> None:
     target: list[Any] = (X * 100).tolist()
     target[4] = "n/a"
@@ -162,6 +167,11 @@ def test_other_columns_that_count_or_are_called_ids_are_said(read: Read) -> None
     assert "column step: it counts the rows in their order" in notes
     assert "column customer_id: an id by its name, read as amounts" in notes
     assert "column zip: a code by its name, read as amounts" in notes
+
+
+def test_a_name_that_ends_like_a_row_of_an_image_is_no_id(read: Read) -> None:
+    data = read(**{"region-centroid-row": [k // 2 for k in range(ROWS)]})
+    assert data.notes == ()
 
 
 @pytest.mark.parametrize(

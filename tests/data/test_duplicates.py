@@ -14,8 +14,7 @@ def test_rows_of_train_that_stand_in_valid_and_test_are_counted() -> None:
     valid, test = np.r_[30:40, 3, 4], np.r_[5, 20:30, 30]
     data = Data(X[:20], Y[:20], X[valid], Y[valid], X[test], Y[test])
     assert [note.partition(" (")[0] for note in data.notes] == [
-        "2 of 12 valid rows stand in train as well",
-        "1 of 12 test rows stands in train as well",
+        "2 of 12 valid rows and 1 of 12 test rows stand in train as well",
         "1 of 12 test rows stands in valid as well",
     ]
     assert "duplicates: the same row, features and target" in data.notes[0]
@@ -28,6 +27,17 @@ def test_features_met_again_with_another_target_are_counted_apart() -> None:
     assert [note.partition(" (")[0] for note in data.notes] == [
         "2 of 5 valid rows stand in train as well",
         "3 of 5 valid rows have the features of a train row, but another target",
+    ]
+
+
+def test_what_is_said_of_valid_and_of_test_is_one_sentence() -> None:
+    some, flipped = np.r_[0, 1, 30, 31], Y.copy()
+    flipped[1] = 1 - flipped[1]
+    data = Data(X[:20], Y[:20], X[some], flipped[some], X[some], flipped[some])
+    assert [note.partition(" (")[0] for note in data.notes] == [
+        "1 of 4 valid rows and 1 of 4 test rows stand in train as well",
+        "1 of 4 valid rows and 1 of 4 test rows have the features of a train row, but another target",
+        "4 of 4 test rows stand in valid as well",
     ]
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +42,11 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
         int | None, typer.Option(help="Passes over the training rows; left open: about 1000 steps, 10 to 200 epochs.")
     ] = None,
     network: Annotated[
-        str, typer.Option(help='"mlp(128, 64)", "mlp(64, activation=\'tanh\')" or "linear()".')
+        str,
+        typer.Option(
+            help='"mlp(128, 64)", "mlp(64, activation=\'tanh\')", "residual_mlp(64, 3)", "linear()" or, for images, '
+            '"convnet(16, 32)".'
+        ),
     ] = "mlp(128, 64)",
     optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(LEARNING_RATES)}.")] = Protocol.optimizer,
     lr: Annotated[float | None, typer.Option(help="Learning rate; each optimizer has its own default.")] = None,
@@ -76,7 +81,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     write_html(study, out / "report.html")
     if as_json:
         typer.echo((out / "study.json").read_bytes(), nl=False)
-    show_study(study, out, Console(stderr=True) if as_json else output())
+    show_study(study, out, Console(stderr=True) if as_json else output(), said=loaded.notes)
     raise typer.Exit(0 if study.finished else STOPPED)
 
 
@@ -136,12 +141,13 @@ def check_files(folder: Path) -> None:
             raise ValueError(f"{folder / name} is a folder, and a file goes there; give --out another folder")
 
 
-def show_study(study: Study, folder: Path, console: Console) -> None:
-    """Print the table, the verdicts, what must be known beside them, and where the files are."""
+def show_study(study: Study, folder: Path, console: Console, said: Sequence[str]) -> None:
+    """Print the table, the verdicts, what must be known and was not ``said`` before, and where the files are."""
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))
-    print_lines(console, ["", *verdicts(study), *study.notices, ""])
+    notices = [f"note: {notice}" for notice in study.notices if notice not in said]
+    print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
         say(f"Stopped. What is trained is kept in {folder}: the same command goes on from there.")

@@ -7,13 +7,14 @@ from itertools import combinations
 import numpy as np
 
 Pair = tuple[np.ndarray, np.ndarray]  # x and y of one split
+Count = tuple[int, str]  # of rows, and the same in words
 
 BLOCK = 4096  # rows that are looked at together, which bounds the memory
 ODD = np.int64(6364136223846793005)  # Knuth's multiplier, so that the hashes of features and target mix
 
 
 def duplicate_notes(splits: dict[str, Pair]) -> tuple[str, ...]:
-    """A sentence for each two splits that have rows in common, and one where only the targets differ.
+    """A sentence for each split whose rows stand in later ones too, and one where only the targets differ.
 
     >>> x, y = np.array([[1.0], [2.0], [3.0]], np.float32), np.array([0, 1, 1])
     >>> for note in duplicate_notes({"train": (x, y), "valid": (x[1:], np.array([1, 0]))}):
@@ -23,12 +24,20 @@ def duplicate_notes(splits: dict[str, Pair]) -> tuple[str, ...]:
     """
     features = {split: hashes(x) for split, (x, _) in splits.items()}
     rows = {split: features[split] * ODD + targets(y) for split, (_, y) in splits.items()}
-    notes = []
+    same: dict[str, list[Count]] = {split: [] for split in splits}
+    other_target: dict[str, list[Count]] = {split: [] for split in splits}
     for first, second in combinations(splits, 2):
-        same = np.isin(rows[second], rows[first])
-        other_target = np.isin(features[second], features[first]) & ~same
-        notes += sentences(int(same.sum()), int(other_target.sum()), len(same), first, second)
-    return tuple(notes)
+        met = np.isin(rows[second], rows[first])
+        half_met = np.isin(features[second], features[first]) & ~met
+        same[first] += counted(met, second)
+        other_target[first] += counted(half_met, second)
+    return tuple(note for first in splits for note in sentences(same[first], other_target[first], first))
+
+
+def counted(found: np.ndarray, split: str) -> list[Count]:
+    """How many rows of the split were found, and that in words; nothing where there are none."""
+    count = int(found.sum())
+    return [(count, f"{count} of {len(found)} {split} rows")] if count else []
 
 
 def hashes(x: np.ndarray) -> np.ndarray:
@@ -47,17 +56,24 @@ def targets(y: np.ndarray) -> np.ndarray:
     return np.array(list(map(hash, y.tolist())), dtype=np.int64)
 
 
-def sentences(same: int, other_target: int, count: int, first: str, second: str) -> list[str]:
-    """What there is to say of the rows of ``second`` that ``first`` has too."""
+def sentences(same: list[Count], other_target: list[Count], first: str) -> list[str]:
+    """What there is to say of the rows of later splits that ``first`` has too."""
     said = []
     if same:
-        verb, each = ("stands", "a duplicate") if same == 1 else ("stand", "duplicates")
+        verb, each = ("stands", "a duplicate") if is_one(same) else ("stand", "duplicates")
         learnt = "; there a score may measure memory instead of generalization" if first == "train" else ""
-        said.append(
-            f"{same} of {count} {second} rows {verb} in {first} as well ({each}: the same row, features and target)"
-            f"{learnt}"
-        )
+        said.append(f"{named(same)} {verb} in {first} as well ({each}: the same row, features and target){learnt}")
     if other_target:
-        verb = "has" if other_target == 1 else "have"
-        said.append(f"{other_target} of {count} {second} rows {verb} the features of a {first} row, but another target")
+        verb = "has" if is_one(other_target) else "have"
+        said.append(f"{named(other_target)} {verb} the features of a {first} row, but another target")
     return said
+
+
+def named(counts: list[Count]) -> str:
+    """The counts in words."""
+    return " and ".join(words for _, words in counts)
+
+
+def is_one(counts: list[Count]) -> bool:
+    """Whether they are of a single row, and the sentence in the singular."""
+    return sum(count for count, _ in counts) == 1

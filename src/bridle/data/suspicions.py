@@ -10,7 +10,7 @@ import pandas as pd
 
 from bridle.data.delimited import NAMELESS
 
-IDS = {"id", "ids", "idx", "index", "uuid", "guid", "rowid", "rowname", "rownames", "row"}
+IDS = {"id", "ids", "idx", "index", "uuid", "guid", "rowid", "rowname", "rownames"}
 CODES = {
     "zip",
     "zipcode",
@@ -52,10 +52,11 @@ def is_whole(values: pd.Series[Any]) -> bool:
 def is_id(name: str) -> bool:
     """Whether the name is that of an id.
 
-    >>> is_id("PassengerId"), is_id("row_id"), is_id("humidity"), is_id("index")
-    (True, True, False, True)
+    >>> is_id("PassengerId"), is_id("row_id"), is_id("Row"), is_id("humidity"), is_id("centroid-row")
+    (True, True, True, False, False)
     """
-    return tokens(name)[-1] in IDS
+    words = tokens(name)
+    return words[-1] in IDS or words == ["row"]
 
 
 def tokens(name: str) -> list[str]:

@@ -23,6 +23,8 @@ from bridle.data.targets import check_present, check_task, infer_task, task_note
 from bridle.forms import nearest
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+OFFERED = 30  # columns that are all named to choose a target from
+ENDS = 5  # columns that are named from each end of more
 
 
 class Table(NamedTuple):
@@ -110,12 +112,23 @@ def read_frame(path: Path) -> Table:
     return Table(frame, text, notes)
 
 
+def offered(names: list[str]) -> str:
+    """The columns that a target can be chosen from; of very many the ends, where targets mostly are.
+
+    >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
+    ('a, b', '280 columns: c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279')
+    """
+    if len(names) <= OFFERED:
+        return ", ".join(names)
+    return f"{len(names)} columns: {', '.join(names[:ENDS])} ... {', '.join(names[-ENDS:])}"
+
+
 def read_target(table: Table, target: str | None, path: Path, task: str | None) -> Target:
     """The target column, read as a whole; ``ValueError`` where it cannot be learnt."""
     names = list(map(str, table.frame.columns))
     if target is None:
         raise ValueError(
-            f"{path} is a table: say which column to predict with target= (--target); it has {', '.join(names)}"
+            f"{path} is a table: say which column to predict with target= (--target); it has {offered(names)}"
         )
     if target not in names:
         spaces = "; its one column has spaces in its name: write commas between the fields, not spaces"

@@ -18,6 +18,7 @@ TASKS = ("classification", "regression")
 # or house prices). They are taken for labels where there are few of them, each met twice on average; an array of
 # integer type is taken for labels always, since libraries hand out labels so. `task=` overrides.
 FEW = 20
+YES_AND_NO = 2
 
 
 def column(given: Any, name: str) -> np.ndarray:
@@ -59,13 +60,18 @@ def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
 def task_note(y: np.ndarray, task: str, option: str = "--task {}") -> tuple[str, ...]:
     """The sentence for a task that was told by whole numbers, which can be labels as well as amounts.
 
+    Two of them are a yes and a no, which nobody takes for amounts.
+
     >>> task_note(np.arange(44.0) % 22, "regression")
     ('task: regression (22 whole numbers; --task classification if they are labels)',)
     """
     if y.dtype.kind not in "iuf" or not (y == np.rint(y)).all():
         return ()
     other, these = ("classification", "labels") if task == "regression" else ("regression", "amounts")
-    return (f"task: {task} ({len(np.unique(y))} whole numbers; {option.format(other)} if they are {these})",)
+    count = len(np.unique(y))
+    if task == "classification" and count <= YES_AND_NO:
+        return ()
+    return (f"task: {task} ({count} whole numbers; {option.format(other)} if they are {these})",)
 
 
 def surprise(y: np.ndarray, task: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from rich import box
@@ -9,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bridle.report.charts import Table
+from bridle.report.words import counted
 
 CLASSES_SHOWN = 20
 STYLES = {"dropped": "yellow"}
@@ -17,7 +19,19 @@ STYLES = {"dropped": "yellow"}
 def data_lines(data: dict[str, Any]) -> list[str]:
     """What the data are, in a few lines; ``data`` is what ``Data.describe()`` gives."""
     rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items() if count)
-    return [f"{data['name']}: {data['task']}{of_target(data)}", f"rows: {rows}", f"inputs: {data['features']}", ""]
+    of_columns = f" of {kinds_of(data)}" if column_rows(data) else ""
+    inputs = f"inputs: {data['features']}{of_columns}"
+    return [f"{data['name']}: {data['task']}{of_target(data)}", f"rows: {rows}", inputs, ""]
+
+
+def kinds_of(data: dict[str, Any]) -> str:
+    """How many columns there are, and of which kinds.
+
+    >>> kinds_of({"columns": [{"kind": "number"}, {"kind": "number"}, {"kind": "dropped"}]})
+    '3 columns (2 number, 1 dropped)'
+    """
+    kinds = Counter(kind for _, kind, *_ in column_rows(data))
+    return f"{counted('column', kinds.total())} ({', '.join(f'{count} {kind}' for kind, count in kinds.most_common())})"
 
 
 def of_target(data: dict[str, Any]) -> str:

@@ -176,4 +176,4 @@ def library_notice() -> str:
     """The name, the version, the copyright and the licence, from the head of plotly.js."""
     head = get_plotlyjs()[:600]
     lines = re.findall(r"^\* (.+)$", head.split("*/")[0], flags=re.MULTILINE)
-    return ". ".join(lines)
+    return ". ".join(line.rstrip(".") for line in lines)
