@@ -45,6 +45,12 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "%m-%d-%y": lambda d: f"{d:%m-%d-%y}",
     "%d %B %Y": lambda d: f"{d:%d} {MONTHS[d.month - 1]} {d:%Y}",
     "%b %d, %Y": lambda d: f"{MONTHS[d.month - 1][:3]} {d.day}, {d:%Y}",
+    "%Y%m%d%H%M%S": lambda d: f"{d:%Y%m%d}000000",
+    "%Y%m%d%H%M": lambda d: f"{d:%Y%m%d}0000",
+    "%d/%b/%Y:%H:%M:%S %z": lambda d: f"{d:%d}/{MONTHS[d.month - 1][:3]}/{d:%Y}:00:00:00 +0000",
+    "Chinese and Japanese": lambda d: f"{d.year}年{d.month}月{d.day}日",
+    "Korean": lambda d: f"{d.year}년 {d.month}월 {d.day}일",
+    "%G-W%V-%u": lambda d: f"{d:%G-W%V-%u}",
     "%d-%b-%y": lambda d: f"{d:%d}-{MONTHS[d.month - 1][:3]}-{d:%y}",
 }
 
@@ -162,3 +168,31 @@ def test_a_target_of_dates_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"a": range(ROWS), "when": DATES}).to_csv(path, index=False)
     with pytest.raises(ValueError, match="target 'when' holds dates; it must hold numbers or words"):
         load(path, target="when")
+
+
+FIRST_DAYS: dict[str, tuple[Callable[[Any], str], Callable[[Any], Any]]] = {
+    "Dec 2023": (lambda d: f"{MONTHS[d.month - 1][:3]} {d.year}", lambda d: d.replace(day=1)),
+    "December-2023": (lambda d: f"{MONTHS[d.month - 1]}-{d.year}", lambda d: d.replace(day=1)),
+    "2023年12月": (lambda d: f"{d.year}年{d.month}月", lambda d: d.replace(day=1)),
+    "2023Q4": (
+        lambda d: f"{d.year}Q{(d.month + 2) // 3}",
+        lambda d: d.replace(month=(d.month - 1) // 3 * 3 + 1, day=1),
+    ),
+    "Q4 2023": (
+        lambda d: f"Q{(d.month + 2) // 3} {d.year}",
+        lambda d: d.replace(month=(d.month - 1) // 3 * 3 + 1, day=1),
+    ),
+    "2023-W52": (lambda d: f"{d:%G-W%V}", lambda d: d - datetime.timedelta(days=d.weekday())),
+}
+
+
+@pytest.mark.parametrize("form", FIRST_DAYS)
+def test_a_month_a_quarter_or_a_week_is_its_first_day(tmp_path: Path, form: str) -> None:
+    written, first = FIRST_DAYS[form]
+    data, days = loaded(tmp_path, list(map(written, DATES))), loaded(tmp_path, list(map(first, DATES)))
+    assert data.columns[0].kind == "date"
+    np.testing.assert_allclose(all_of(data), all_of(days), atol=1e-6)
+
+
+def test_digits_that_are_no_date_stay_a_number(tmp_path: Path) -> None:
+    assert loaded(tmp_path, [20190105250000 + k for k in range(ROWS)]).columns[0].kind == "number"

@@ -238,3 +238,27 @@ def test_signs_and_spaces_of_other_scripts() -> None:
     assert plain_text("\N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}234") == "-1 234"
     assert plain_text("\N{ARABIC-INDIC DIGIT ONE}\N{ARABIC DECIMAL SEPARATOR}\N{ARABIC-INDIC DIGIT FIVE}") == "1.5"
     assert plain_text("10\N{SUPERSCRIPT TWO}") == "10\N{SUPERSCRIPT TWO}"
+
+
+def test_a_comma_before_a_power_of_ten_is_a_decimal_comma(saved: Save) -> None:
+    """Three digits behind it, as %.3e writes them, would else be thousands."""
+    words = [f"{value:.3e}".replace(".", ",") for value in AMOUNTS]
+    read = read_numbers(words, np.ones(ROWS, dtype=int))
+    assert read is not None
+    assert read.values.tolist() == [float(f"{value:.3e}") for value in AMOUNTS]
+    assert read.notable == ("comma read as decimal point",)
+
+
+def test_numbers_that_are_not_read_for_other_words_among_them_are_said(saved: Save) -> None:
+    words = [f"see {k}" if k % 6 == 0 else f"{value:.2f}" for k, value in enumerate(AMOUNTS)]
+    told = told_of(load(saved(words), target="y"), "x")
+    assert "other words in 34 rows ('see 0', 'see 6', 'see 12') stand among its numbers" in told
+    assert "correct these rows or leave them empty" in told
+
+
+def test_why_the_only_column_was_not_read_is_in_the_error(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    prices = [f"{'€$'[k % 2]}{value:.2f}" for k, value in enumerate(AMOUNTS)]
+    pd.DataFrame({"price": prices, "y": LABELS}).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"no feature is left: .*; price: its numbers are in several units"):
+        load(path, target="y")

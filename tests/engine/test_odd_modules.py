@@ -434,3 +434,35 @@ class AgainReentrant(Again):
 def test_what_cannot_be_trained_gets_a_sentence(blobs: Data, factory: type[nn.Module], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         engine.train(blobs, None, factory, EXACT)
+
+
+class BareParameters(nn.Module):
+    """No layer with a weight: the input is known as a site of the network as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.act = nn.Parameter(torch.randn(6, 2) / 3), nn.Tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x @ self.w)
+
+
+@pytest.mark.parametrize("recipe", ["none", "L2(strength=0.1)", "BatchNorm(at='input')", "Dropout(rate=0.3, at='all')"])
+def test_a_network_that_is_one_layer_is_trained_as_that_layer_in_a_sequence(blobs: Data, recipe: str) -> None:
+    alone = engine.train(blobs, recipe, lambda: nn.Linear(6, 2), EXACT)
+    within = engine.train(blobs, recipe, lambda: nn.Sequential(nn.Linear(6, 2)), EXACT)
+    assert alone.scores == within.scores
+    assert [each.name for each in alone.layers] == ["network"]
+    assert alone.model is not None
+    predicted = alone.model(torch.from_numpy(blobs.x_test).double())
+    assert F.cross_entropy(predicted, torch.from_numpy(blobs.y_test)).item() == pytest.approx(
+        alone.scores["test"]["loss"]
+    )
+
+
+def test_a_network_of_bare_parameters_has_a_recipe_at_its_input_and_its_parts(blobs: Data) -> None:
+    plain, at_input, at_part = (
+        engine.train(blobs, recipe, BareParameters, EXACT).scores["test"]["loss"]
+        for recipe in ("none", "Dropout(rate=0.5, at='input')", "Dropout(rate=0.5, at='act')")
+    )
+    assert len({plain, at_input, at_part}) == 3

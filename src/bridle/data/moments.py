@@ -24,14 +24,21 @@ CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?(?: ?(?P<half>[aApP])\.?[mM]\.?)?"
     r" ?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?"
 )
-BEHIND = rf"(?:(?:T|,? +){CLOCK})?"
+BEHIND = rf"(?:(?:T|,? +|:){CLOCK})?"
 BIG_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})(?:(?P=mark)(?P<day>\d{{1,2}}))?{BEHIND}")
 SMALL_FIRST = re.compile(rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d\d){BEHIND}")
 NAMED = re.compile(
-    r"(?:[A-Za-z]{3,9},? )?(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[- .]{1,2}(?P<name>[A-Za-z]{3,9})|"
-    rf"(?P<name2>[A-Za-z]{{3,9}})\.? (?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)[- .,]{{1,2}}(?P<year>\d{{4}}|\d\d){BEHIND}"
+    r"(?:[A-Za-z]{3,9},? )?(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[-/ .]{1,2}(?P<name>[A-Za-z]{3,9})|"
+    rf"(?P<name2>[A-Za-z]{{3,9}})\.? (?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)[-/ .,]{{1,2}}(?P<year>\d{{4}}|\d\d){BEHIND}"
 )
-EIGHT = re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)")
+MONTH_NAMED = re.compile(r"(?P<name>[A-Za-z]{3,9})\.?[-/ ,]{1,2}(?P<year>\d{4})")
+EAST_ASIAN = re.compile(
+    rf"(?P<year>\d{{4}})[年년] ?(?P<month>\d{{1,2}})[月월](?: ?(?P<day>\d{{1,2}})[日일号])?{BEHIND}"
+)
+QUARTER = re.compile(r"(?P<year>\d{4})[- ]?Q(?P<quarter>[1-4])|Q(?P<quarter2>[1-4])[-/ ](?P<year2>\d{4})")
+WEEK = re.compile(r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<day>[1-7]))?")
+DIGITS = re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?:(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?")
+LENGTHS = (8, 12, 14)  # of a date written in digits alone, without a time, with minutes, with seconds
 TIME = re.compile(
     r"(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d(?:[.,]\d+)?)|[.,](?P<tenths>\d+))?"
     r"(?: ?(?P<half>[aApP])\.?[mM]\.?)?"
@@ -83,11 +90,11 @@ def read_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
     return Moments(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts, "date"))
 
 
-def eight_digits(words: Sequence[str]) -> np.ndarray | None:
-    """Numbers such as 20230131 as days, where every one of them is a date of these centuries; else None."""
-    if not all(len(word) == 8 and word.isdecimal() for word in words) or len(words) < 2:
+def digits_alone(words: Sequence[str]) -> np.ndarray | None:
+    """Numbers such as 20230131, or 20230131235959, as days, where each of them is a date of these centuries."""
+    if len(words) < 2 or not all(len(word) in LENGTHS and word.isdecimal() for word in words):
         return None
-    values = numbers_of(words, eight_digit_date)
+    values = numbers_of(words, date_of_digits)
     return None if np.isnan(values).any() else values
 
 
@@ -119,12 +126,39 @@ def iso_date(word: str) -> float | None:
     return days(int(found["year"]), int(found["month"]), int(found["day"] or 1), found)
 
 
-def eight_digit_date(word: str) -> float | None:
-    """20231231."""
-    found = EIGHT.fullmatch(word)
+def date_of_digits(word: str) -> float | None:
+    """20231231, 202312312359, 20231231235959."""
+    found = DIGITS.fullmatch(word)
     if not found or not FIRST_YEAR <= int(found["year"]) <= LAST_YEAR:
         return None
-    return day_number(int(found["year"]), int(found["month"]), int(found["day"]))
+    whole = day_number(int(found["year"]), int(found["month"]), int(found["day"]))
+    time = clock(int(found["hour"] or 0), int(found["minute"] or 0), found["second"], None)
+    return None if whole is None or time is None else whole + time / DAY
+
+
+def east_asian_date(word: str) -> float | None:
+    """2023年12月31日, and the same in Korean; without a day the first of the month."""
+    found = EAST_ASIAN.fullmatch(word)
+    return days(int(found["year"]), int(found["month"]), int(found["day"] or 1), found) if found else None
+
+
+def first_day(word: str) -> float | None:
+    """The first day of a month, a quarter or a week: Dec 2023, 2023Q4, Q4 2023, 2023-W52."""
+    named, quarter, week = (each.fullmatch(word) for each in (MONTH_NAMED, QUARTER, WEEK))
+    if named and (month := MONTHS.get(named["name"][:3].lower())):
+        return day_number(int(named["year"]), month, 1)
+    if quarter:
+        number = int(quarter["quarter"] or quarter["quarter2"])
+        return day_number(int(quarter["year"] or quarter["year2"]), 3 * number - 2, 1)
+    return week_day(int(week["year"]), int(week["week"]), int(week["day"] or 1)) if week else None
+
+
+def week_day(year: int, week: int, day: int) -> float | None:
+    """A day of a week of ISO 8601; None where there is no such week."""
+    try:
+        return float(date.fromisocalendar(year, week, day).toordinal() - EPOCH)
+    except ValueError:
+        return None
 
 
 def named_date(word: str) -> float | None:
@@ -140,9 +174,10 @@ def date_reader(order: str) -> Callable[[str], float | None]:
     """Reads a date in any form; where day and month are numbers and the year stands last, in this order."""
 
     def read(word: str) -> float | None:
-        known = iso_date(word)
-        known = named_date(word) if known is None else known
-        return small_first(word, order) if known is None else known
+        for known in (iso_date, named_date, first_day, east_asian_date):
+            if (value := known(word)) is not None:
+                return value
+        return small_first(word, order)
 
     return read
 

@@ -71,6 +71,7 @@ class Written(NamedTuple):
     body: str
     power: int
     unit: str
+    scientific: bool = False  # whether a power of ten is written behind it
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,8 @@ def dissected(word: str) -> Written | None:
         return None  # "+49 170 123 456" is a telephone number
     negative = bool(found["open"]) or "".join(signs).strip() == "-"
     unit = " ".join(each.strip() for each in (found["before"], found["prefix"], found["suffix"]) if each)
-    return Written(-1.0 if negative else 1.0, found["body"], int((found["power"] or "e0")[1:]), unit)
+    power = found["power"]
+    return Written(-1.0 if negative else 1.0, found["body"], int((power or "e0")[1:]), unit, power is not None)
 
 
 def with_one_unit(written: list[Written | None], counts: np.ndarray) -> tuple[list[Written | None], tuple[str, ...]]:
@@ -205,7 +207,7 @@ def notation_of(written: list[Written | None], counts: np.ndarray) -> tuple[Nota
     best = [notation for notation in fits if fits[notation] == most]
     if best[0] == PLAIN_NOTATION and POINT_GROUPS in best and points_group(bodies):
         return POINT_GROUPS, (POINT_GROUPS.name(),)
-    if best[0] == COMMA and COMMA_GROUPS in best:
+    if best[0] == COMMA and COMMA_GROUPS in best and not any(each and each.scientific for each in written):
         # Every comma has three digits behind it and at most three in front: decimals, or one group of thousands.
         doubt = "or decimals: every comma has three digits behind it, and nothing decides"
         return COMMA_GROUPS, (

@@ -16,7 +16,7 @@ import pandas as pd
 from pandas.api import types
 
 from bridle.data.arrays import listed
-from bridle.data.moments import DATES, DAY, eight_digits, read_moments
+from bridle.data.moments import DATES, DAY, digits_alone, read_moments
 from bridle.data.notations import dissected, plain_text, read_numbers, rows_of
 
 MISSING = "missing"
@@ -24,6 +24,7 @@ GAPS = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")  # read as m
 PADDED = re.compile(r"[+-]?0\d+")  # a code, such as a ZIP code: an amount has no zeros in front
 MANY = 100  # categories of numbers from which they are amounts after all
 EXAMPLES = 3
+WRITTEN = {8: "20231231", 12: "202312312359", 14: "20231231235959"}  # dates of digits alone, by their length
 EXACT = 2**53  # whole numbers beyond are rounded in float64
 
 
@@ -184,7 +185,7 @@ def read_words(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
     if not words:
         return Reading(pd.Series(np.nan, column.index), "number")
     if any(map(PADDED.fullmatch, words)) and all(word.lstrip("+-").isdecimal() for word in words):
-        days = eight_digits(words)
+        days = digits_alone(words)
         if days is None:
             return categories(column.index, found, gaps, ("read as a code: it has numbers with zeros in front",))
     return as_numbers(label, column.index, present, words) or as_moments(column.index, found, words, gaps)
@@ -192,9 +193,9 @@ def read_words(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
 
 def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[str]) -> Reading | None:
     """The words as numbers, or None where they are none."""
-    days = eight_digits(words)
+    days = digits_alone(words)
     if days is not None:
-        return Reading(present.spread(days, index, np.nan), "date", (f"{DATES}, written 20231231",))
+        return Reading(present.spread(days, index, np.nan), "date", (f"{DATES}, written {WRITTEN[len(words[0])]}",))
     read = read_numbers(words, present.counts)
     if read is None:
         return None
@@ -233,14 +234,21 @@ def as_moments(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bo
 
 
 def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
-    """That most words look like numbers, many different ones, which were not read."""
+    """That most words look like numbers, many different ones, which were not read, and why."""
     parts = [dissected(word) for word in words]
     like = np.array([part is not None for part in parts])
     units = {part.unit: word for part, word in zip(parts, words, strict=True) if part}
-    if len(units) < 2 or like.sum() <= MANY // 5 or counts[like].sum() <= counts.sum() / 2:
+    if like.sum() <= MANY // 5 or counts[like].sum() <= counts.sum() / 2:
         return ()
-    examples = ", ".join(map(repr, list(units.values())[:EXAMPLES]))
-    return (f"its numbers are in several units or notations ({examples}): read as words, not as amounts",)
+    if len(units) > 1:
+        examples = ", ".join(map(repr, list(units.values())[:EXAMPLES]))
+        return (f"its numbers are in several units or notations ({examples}): read as words, not as amounts",)
+    examples = ", ".join(repr(words[k]) for k in np.flatnonzero(~like)[:EXAMPLES].tolist())
+    rows = rows_of(int(counts[~like].sum()))
+    others = (
+        f"other words in {rows} ({examples}) stand among its numbers" if examples else "its numbers fit no notation"
+    )
+    return (f"{others}: read as words, not as amounts; correct these rows or leave them empty",)
 
 
 def as_category(column: pd.Series[Any], gaps: bool) -> Reading:

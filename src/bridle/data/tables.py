@@ -72,7 +72,11 @@ def read_table(path: Path, target: str | None, task: str | None = None, categori
     typed = pd.DataFrame({name: each.values for name, each in read.items() if name not in dropped})
     if not len(typed.columns):
         raise ValueError(f"{path} has no features: {'; '.join(f'{name} is {why}' for name, why in dropped.items())}")
-    prepared = prepare(typed.iloc[split.train], [typed.iloc[split.valid], typed.iloc[split.test]])
+    try:
+        prepared = prepare(typed.iloc[split.train], [typed.iloc[split.valid], typed.iloc[split.test]])
+    except ValueError as error:  # no column is left, and how they were read may say why
+        said = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
+        raise ValueError("; ".join([str(error), *said])) from error
     made = prepared.made | {name: Made(0, dropped=why) for name, why in dropped.items()}
     columns = [described(name, each, made[name], y, found.task) for name, each in read.items()]
     arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]

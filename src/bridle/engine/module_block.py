@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values, as_matrix
 from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
-from bridle.engine.outline import Outline, make, show, tensors
+from bridle.engine.outline import WHOLE, Outline, make, show, tensors
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
@@ -114,7 +114,7 @@ class ModuleBlock(Block):
     @property
     def layer_names(self) -> Sequence[str]:
         """As the module calls them, in running order."""
-        return self.outline.layers
+        return self.outline.weighted
 
     def layer_weights(self, values: Values) -> list[Tensor]:
         """A parameter, or what the module makes of parameters: torch's parametrizations."""
@@ -145,9 +145,9 @@ class ModuleBlock(Block):
     def products(self, rows: int) -> int:
         """Each weight of a unit once for each of its outputs."""
         modules = dict(self.hooked.module.named_modules())
-        weights: list[Tensor] = [modules[name].weight for name in self.layer_names]
-        shapes = map(math.prod, self.outline.outputs)
-        return rows * sum(outputs * weight[0].numel() for outputs, weight in zip(shapes, weights, strict=True))
+        outputs = dict(zip(self.outline.layers, map(math.prod, self.outline.outputs), strict=True))
+        weights: dict[str, Tensor] = {name: modules[name].weight for name in self.layer_names}
+        return rows * sum(outputs[name] * weight[0].numel() for name, weight in weights.items())
 
     def fill(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
@@ -286,24 +286,26 @@ class ModuleBlock(Block):
 
     def with_layers(self, values: Values, variant: Variant, around_layer: type[nn.Sequential]) -> nn.Module:
         """The module with these values and the recipe's layers."""
-        module = self.filled(values)
+        module = whole = self.filled(values)
         layers = self.placed_for([variant.recipe])
-        for position, name in enumerate(self.layer_names):
+        for position, name in enumerate(self.outline.layers):
             before = [each for each in layers if each.site.number == position and not follows(each)]
             behind = [each for each in layers if each.site.number == position + 1 and follows(each)]
             around = OrderedDict((each.name, self.filled_layer(each, values)) for each in before)
             around["layer"] = module.get_submodule(name)
             around.update((each.name, self.filled_layer(each, values)) for each in behind)
-            if before or behind:
+            if (before or behind) and name == WHOLE:
+                whole = around_layer(around)
+            elif before or behind:
                 module.set_submodule(name, around_layer(around))
         for each in layers:
-            if each.site.number >= len(self.layer_names):
-                name = self.outline.points[each.site.number - len(self.layer_names)][0]
+            if each.site.number >= len(self.outline.layers):
+                name = self.outline.points[each.site.number - len(self.outline.layers)][0]
                 point, layer = module.get_submodule(name), self.filled_layer(each, values)
                 instead = isinstance(point, nn.Dropout) and retuned([each], each.site)
                 both = around_layer(OrderedDict({"point": point, each.name: layer}))
                 module.set_submodule(name, layer if instead else both)
-        return module.eval()
+        return whole.eval()
 
     def filled(self, values: Values) -> nn.Module:
         """The module with these values, in evaluation mode."""

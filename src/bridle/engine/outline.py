@@ -16,9 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bridle import sizes
 from bridle.acting import Site
-from bridle.outline import WEIGHTED, sites_of, watch
+from bridle.outline import WEIGHTED, Shapes, sites_of, watch
 from bridle.randomness import seeded
 
+WHOLE = ""  # what torch calls a module among its own parts
 COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters
 
 
@@ -136,7 +137,9 @@ class Outline:
         check_output(z, 1, n_outputs)
         parts = dict(module.named_modules())
         resting = tuple(name for name, part in parts.items() if module.training and not part.training)
-        layers = tuple(name for name in seen if isinstance(parts[name], WEIGHTED))
+        # A network that is one weighted layer, or has none but parameters of its own, is a layer as a whole.
+        seen[WHOLE] = Shapes(row.shape, z.shape)
+        layers = tuple(name for name in seen if name and isinstance(parts[name], WEIGHTED)) or (WHOLE,)
         dropouts = tuple((name, seen[name].into[1:]) for name in seen if isinstance(parts[name], nn.Dropout))
         return cls(
             module,
@@ -146,9 +149,14 @@ class Outline:
             inputs=tuple(seen[name].into[1:] for name in layers),
             outputs=tuple(seen[name].out[1:] for name in layers),
             own_dropouts=tuple((name, shape) for name, shape in dropouts if name not in resting),
-            points=tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name not in layers),
+            points=tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name and name not in layers),
             resting=resting,
         )
+
+    @property
+    def weighted(self) -> list[str]:
+        """The layers that have a weight; a network of bare parameters has none."""
+        return [name for name in self.layers if isinstance(self.module.get_submodule(name), WEIGHTED)]
 
     @property
     def row(self) -> torch.Size:

@@ -124,7 +124,7 @@ class Recorder:
         index = next(index for index, each in block.indices() if each == variant)
         values = block.baked(block.variant_values(block.everything(), index), variant)
         layers = [
-            summary(name, weight, values.get(block.gamma_name(site)), dead.get(name))
+            summary(name or "network", weight, values.get(block.gamma_name(site)), dead.get(name))
             for site, (name, weight) in enumerate(zip(block.layer_names, block.layer_weights(values), strict=True), 1)
         ]
         curves = {name: list(values) for name, values in self.curves[variant].items()}
