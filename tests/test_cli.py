@@ -231,7 +231,7 @@ def wait_for(condition, seconds=60):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
-    command = ("compare", "--engine", "vanilla", "--epochs", "3", "--seeds", "8", "--network", "mlp(16)")
+    command = ("compare", "--engine", "vanilla", "--epochs", "9", "--seeds", "8", "--network", "mlp(16)")
     arguments = (*command, "--recipe", "Dropout(rate=0.5)", "--out", tmp_path)
     process = start(*arguments)
     wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
