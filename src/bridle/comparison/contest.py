@@ -102,7 +102,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         contenders=judged,
         metric=MAIN_METRIC[data.task],
         engine=engine,
-        made={**made(), "seconds": session.seconds},
+        made={**made(), "seconds": session.end()},
         finished=not missing,
         notices=[*notices(judged, contending, chosen, missing), *data.notes],
     )

@@ -43,6 +43,12 @@ class Session:
         """Of all sessions together."""
         return self.earlier + perf_counter() - self.started
 
+    def end(self) -> float:
+        """The time of all sessions together, noted as well: what a later session finds is no less than what is said."""
+        seconds = self.seconds
+        self.note(now=True)
+        return seconds
+
     def lines(self) -> Iterator[tuple[str, float]]:
         """The sessions under this setting and how long they have taken; lines that are something else say nothing."""
         try:
