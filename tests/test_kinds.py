@@ -22,6 +22,16 @@ class Doubled(nn.Module):
         return 2 * w
 
 
+class Scaled(nn.Module):
+    """Scales and shifts what each member of an ensemble sees, and mixes the members."""
+
+    def __init__(self, members: int, units: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(members, units))
+        self.shift = nn.Parameter(torch.zeros(members, units))
+        self.mixing = nn.Parameter(torch.eye(members))
+
+
 def doubled(layer: nn.Module) -> nn.Module:
     return parametrize.register_parametrization(layer, "weight", Doubled())
 
@@ -45,6 +55,7 @@ def axes(model: nn.Module) -> dict[str, int]:
         (LayerNormRMS((3, 4)), {"scale": Kind.SCALE, "beta": Kind.SHIFT}),
         (NormedLinear(3, 4), {"weight": Kind.MATRIX}),
         (Members(2, 3, 4), {"weight": Kind.MATRIX, "bias": Kind.BIAS, "gate": Kind.VECTOR, "r": Kind.MATRIX}),
+        (Scaled(2, 3), {"scale": Kind.VECTOR, "shift": Kind.VECTOR, "mixing": Kind.MATRIX}),
         (nn.Linear(3, 1), {"weight": Kind.MATRIX, "bias": Kind.BIAS}),
         (nn.Conv1d(1, 1, 1), {"weight": Kind.MATRIX, "bias": Kind.BIAS}),
         (nn.Embedding(5, 2), {"weight": Kind.EMBEDDING}),

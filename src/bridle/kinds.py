@@ -23,6 +23,7 @@ RECURRENT = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)  # several mappi
 NORM = re.compile(r"norm(?!al(?!iz))", re.IGNORECASE)  # in the name of somebody's class; not Normal, but Normalization
 NO_NORM = re.compile(r"linear|conv|dense|embed|atten|mlp|block|encod|decod|head|flow|net|model", re.IGNORECASE)
 SHIFTS = ("beta", "shift", "b", "b_2")  # as norms call theirs besides bias
+VECTORS = ("scale", "gain", "gamma", "beta", "shift")  # of somebody's layer, for each member of an ensemble perhaps
 WEIGHTS = ("weight", "kernel", "w", "W")
 HOOKS = {"WeightNorm": ("weight_norm", ("_g", "_v")), "SpectralNorm": ("spectral_norm", ("_orig",))}
 TORCHS = {"_WeightNorm": "weight_norm", "_SpectralNorm": "spectral_norm", "_Orthogonal": "orthogonal"}
@@ -87,10 +88,10 @@ def is_norm(layer: nn.Module) -> bool:
 
 
 def is_vector(layer: nn.Module, leaf: str, parameter: Tensor) -> bool:
-    """Whether a parameter has one number for each unit by its shape: a gate, a slope, a token, in any shape."""
+    """Whether a parameter has one number for each unit by its shape or name: a gate, a slope, a token, a scale."""
     if parameter.ndim < 2 or type(layer).__name__ == "PReLU":
         return True
-    flat = sum(size > 1 for size in parameter.shape) < 2
+    flat = sum(size > 1 for size in parameter.shape) < 2 or leaf in VECTORS
     maps = isinstance(layer, MAPPINGS + RECURRENT) or (parameter.ndim == 2 and leaf in WEIGHTS)
     return flat and not maps
 

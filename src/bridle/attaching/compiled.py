@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 
 import torch
 from torch import nn
@@ -19,15 +20,41 @@ def check_scripted(model: nn.Module) -> None:
             )
 
 
-def forget_programs() -> None:
-    """Let compiled models be compiled anew at their next call, and whenever the hooks of a model are others.
+class Guards:
+    """As long as recipes are attached, programs look at the hooks of modules, which torch lets them skip."""
 
-    torch keeps programs by the code of a forward, and does not look at hooks unless it is told: not only the model
-    itself, another one of its class may have run before.
-    """
-    dynamo = sys.modules.get("torch._dynamo")
-    if dynamo is None:
-        return
-    dynamo.config.skip_nnmodule_hook_guards = False
-    if dynamo.convert_frame.input_codes.seen:
-        torch.compiler.reset()
+    def __init__(self) -> None:
+        self.attached = 0  # recipes
+        self.before: bool | None = None  # what torch's setting was without any
+
+    def keep(self, undo: ExitStack) -> None:
+        """Let compiled models be compiled anew at their next call, now and at the end, and where hooks are others.
+
+        torch keeps programs by the code of a forward: not only the model itself, another one of its class may have run
+        before.
+        """
+        self.attached += 1
+        undo.callback(self.leave)
+        self.forget_programs()
+
+    def leave(self) -> None:
+        """A recipe is off; behind the last one the setting is what it was."""
+        self.attached -= 1
+        self.forget_programs()
+        if not self.attached and self.before is not None:
+            sys.modules["torch._dynamo"].config.skip_nnmodule_hook_guards = self.before
+            self.before = None
+
+    def forget_programs(self) -> None:
+        """Let programs be made anew, which look at hooks; nothing, where none can have been made."""
+        dynamo = sys.modules.get("torch._dynamo")
+        if dynamo is None:
+            return
+        if self.before is None:
+            self.before = dynamo.config.skip_nnmodule_hook_guards
+        dynamo.config.skip_nnmodule_hook_guards = False
+        if dynamo.convert_frame.input_codes.seen:
+            torch.compiler.reset()
+
+
+GUARDS = Guards()  # torch's setting is one for the whole process

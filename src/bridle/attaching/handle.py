@@ -17,7 +17,7 @@ from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.averages import frozen_norms, measure
 from bridle.attaching.calling import call
-from bridle.attaching.compiled import forget_programs
+from bridle.attaching.compiled import GUARDS
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
 from bridle.attaching.holding import check_free, handles_of, hold
 from bridle.attaching.latecomers import Roll
@@ -72,6 +72,9 @@ def attach(
 
     or ``loss = handle.step(x, y)`` for all lines of a step. A line that is missing raises ``RuntimeError``; one that
     the recipe does not need does nothing.
+
+    Whatever ``torch.compile`` has compiled in this process, other models too, is compiled anew at its next call, now
+    and when the recipe ends: programs that were made before know nothing of hooks that are set later.
 
     Args:
         model: any ``nn.Module``, in place on its device; attach before wrapping it in ``DistributedDataParallel``.
@@ -163,8 +166,7 @@ class Handle:
         self.parts = Assembly(model, optimizer, recipe, options)
         with self.parts.undo as undo:
             self._roll = Roll(self.parts)
-            forget_programs()
-            undo.callback(forget_programs)
+            GUARDS.keep(undo)
             needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
             self._needed = {name for name, units in needs.items() if units}
             undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
