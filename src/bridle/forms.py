@@ -18,6 +18,8 @@ from typing import Any
 from bridle.schedules import SCHEDULES, PerLayer, Schedule
 
 LONGEST_SHOWN = 120  # characters of a text that an error repeats
+OFFERED = 80  # names that are all shown to choose from
+ENDS = 5  # names that are shown from each end of more
 INFINITE = {"inf": math.inf, "-inf": -math.inf}  # as JSON and a text write them
 SCHEDULE, PER_LAYER = "schedule", "per layer"  # what marks them in JSON and TOML
 
@@ -181,10 +183,21 @@ def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
     folded = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.5)
     if not close:
-        return f"; known are {', '.join(sorted(known))}"
+        return f"; known are {offered(sorted(known))}"
     likeness = [difflib.SequenceMatcher(None, each, name.lower()).ratio() for each in close]
     meant = [folded[each] for each, like in zip(close, likeness, strict=True) if like > likeness[0] - 0.1]
     return f"; did you mean {' or '.join(meant)}?"
+
+
+def offered(names: list[str]) -> str:
+    """What there is to choose from; of very many, such as the columns of a wide table, the ends.
+
+    >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
+    ('a, b', 'c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279 (280 in all)')
+    """
+    if len(names) <= OFFERED:
+        return ", ".join(names)
+    return f"{', '.join(names[:ENDS])} ... {', '.join(names[-ENDS:])} ({len(names)} in all)"
 
 
 def twice(names: list[Any]) -> list[Any]:

@@ -81,6 +81,12 @@ def test_words_of_which_most_are_rare_are_said(read: Read) -> None:
     assert column(data, "text").kind == "category"
 
 
+def test_a_single_rare_word_is_not_put_together_with_others(read: Read) -> None:
+    train = stratified_split(np.array(LABELS)).train
+    data = read(text=["once" if k == train[0] else ("often", "as often")[k % 2] for k in range(ROWS)])
+    assert column(data, "text").done == (f"1 of 3 words is rare, 1 of {len(train)} training rows",)
+
+
 def test_words_that_differ_in_capitals_are_said_and_in_spaces_merged(read: Read) -> None:
     data = read(word=[("Yes", "yes ", " no", "yes")[k % 4] for k in range(ROWS)])
     assert {name for name in data.features if name.startswith("word=")} == {"word=Yes", "word=no", "word=yes"}

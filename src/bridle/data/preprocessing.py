@@ -167,7 +167,8 @@ def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str
         why = "another word in every row, as an id has" if own else f"no word is in {enough} or more training rows"
         return Made(0, dropped=f"{why}" if own else f"text: {why}")
     in_rare = int(train.isin(rare).sum())
-    together = f"{len(rare)} of {known} words put together as rare, {in_rare} of {len(train)} training rows"
+    put = "is rare" if len(rare) == 1 else "put together as rare"
+    together = f"{len(rare)} of {known} words {put}, {in_rare} of {len(train)} training rows"
     taken_for = "rare" if rare else "none of these"
     strange = f"{counted(len(outside), 'word')} met outside the training rows only: counted as {taken_for}"
     often = 2 * in_rare > len(train)

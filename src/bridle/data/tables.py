@@ -20,11 +20,9 @@ from bridle.data.reading import GAPS, Reading, read_column
 from bridle.data.splits import plain_split, stratified_split
 from bridle.data.suspicions import row_numbers, suspicion
 from bridle.data.targets import check_present, check_task, infer_task, task_note
-from bridle.forms import nearest
+from bridle.forms import nearest, offered
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
-OFFERED = 30  # columns that are all named to choose a target from
-ENDS = 5  # columns that are named from each end of more
 
 
 class Table(NamedTuple):
@@ -114,17 +112,6 @@ def read_frame(path: Path) -> Table:
     if not len(frame):
         raise ValueError(f"{path} has no rows, only the columns {', '.join(frame.columns)}")
     return Table(frame, text, notes)
-
-
-def offered(names: list[str]) -> str:
-    """The columns that a target can be chosen from; of very many the ends, where targets mostly are.
-
-    >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
-    ('a, b', '280 columns: c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279')
-    """
-    if len(names) <= OFFERED:
-        return ", ".join(names)
-    return f"{len(names)} columns: {', '.join(names[:ENDS])} ... {', '.join(names[-ENDS:])}"
 
 
 def read_target(table: Table, target: str | None, path: Path, task: str | None) -> Target:
