@@ -135,6 +135,9 @@ def test_branches_of_lora(of_layers: bool) -> None:
     for recipe in ("Dropout(rate=0.1)", "LayerNorm"):
         (note,) = notes(put(model(), recipe), "and not on their sum")
         assert "2.base" in note and ("2.up" in note) is of_layers
+    if of_layers:
+        (note,) = notes(put(model(), "WeightStandardization"), "and not on their sum")
+        assert "2.down.default, 2.up; say where it is to act: on=" in note
     for recipe in ("WeightDecay(strength=0.1)", "L2(strength=0.1)"):
         (note,) = notes(put(model(), recipe), "branches of LoRA")
         assert f"branches of LoRA, {small}: it pulls to the frozen network, not to zero" in note

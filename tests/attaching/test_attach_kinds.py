@@ -138,3 +138,32 @@ def test_the_optimizers_own_decay_on_signs_is_noted_and_rests_where_the_recipe_s
     handle = attach(model, torch.optim.AdamW(model.parameters()), "WeightDecay", loss=CRITERION)
     handle.step(*data())
     torch.testing.assert_close(model[0].weight @ model[0].weight.T, torch.eye(4), atol=1e-5, rtol=0)
+
+
+def zeros(layer: nn.Module, units: int, axis: int = 0) -> nn.Module:
+    with torch.no_grad():
+        layer.weight.narrow(axis, 0, units).zero_()
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layer", "count"),
+    [
+        (zeros(nn.Linear(6, 4), 4), "4 of 4"),
+        (zeros(nn.Linear(6, 4), 1), "1 of 4"),
+        (zeros(nn.ConvTranspose1d(6, 4, 1), 3, axis=1), "3 of 4"),
+    ],
+)
+def test_units_at_zero_that_a_formula_would_leave_there_are_refused(layer: nn.Module, count: str) -> None:
+    model = nn.Sequential(nn.Conv1d(6, 6, 1) if layer.weight.ndim > 2 else nn.Linear(6, 6), nn.ReLU(), layer)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"WeightNorm\(\) cannot act on 2\.weight, where {count} units begin at zero"):
+        attach(model, adam(model), "WeightNorm")
+    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+    attach(model, adam(model), "WeightNorm(on='0.*')").detach(discard=True)
+    attach(model, adam(model), "SpectralNorm + DropConnect")
+
+
+def test_a_row_for_padding_may_be_zero() -> None:
+    model = nn.Sequential(nn.Embedding(5, 6, padding_idx=0), nn.Linear(6, 3))
+    assert "on 0.weight, 1.weight" in str(attach(model, adam(model), "WeightNorm"))

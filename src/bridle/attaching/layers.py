@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
@@ -27,6 +28,7 @@ from bridle.places.module import (
     FormulaModule,
     LayerModule,
     WeightModule,
+    as_matrix,
     as_units,
     at_least_float32,
     is_scheduled,
@@ -236,6 +238,7 @@ class Insertion:
         spot = first_spot(unit, described.name)
         made = WeightModule(unit, weight, described.names, self.tape.noise.draw, spot, transposed=transposed)
         self.modules.append(made.to(weight.device))
+        check_learns(made, described.name, weight, padding=getattr(owners[0][0], "padding_idx", None))
         for part, kind in owners:
             if not parametrize.is_parametrized(part, kind):
                 self.undo.callback(unparametrize, part, kind, list(part._parameters))
@@ -245,6 +248,29 @@ class Insertion:
             name = f"{described.name}@{type(unit).__name__}.{kind}"
             self.new.append(New(Parameter(name, 1, described.layer), parameter, weight))
         self.log.append((unit, "on", described.name))
+
+
+def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding: int | None) -> None:
+    """Raise ``ValueError`` where a formula passes no gradient to units whose weights are all zero: they would stay.
+
+    The row ``padding`` is to stay.
+    """
+    unit, matrix = made.layer, as_matrix(weight.detach(), transposed=made.transposed)
+    resting = ~matrix.flatten(1).any(1)
+    if padding is not None:
+        resting[padding] = False
+    if not unit.parameters or not bool(resting.any()):
+        return
+    with torch.enable_grad():
+        subject = matrix.to(at_least_float32(matrix.dtype), copy=True).requires_grad_()
+        held = [getattr(made, each) for each in (*unit.parameters, *unit.state)]
+        acting = unit.evaluate(subject, *held, **made.knobs)
+        slopes = torch.autograd.grad(acting[resting].sum(), [subject, *made.parameters()], allow_unused=True)
+    if not any(slope is not None and bool(slope.any()) for slope in slopes):
+        raise ValueError(
+            f"{unit!r} cannot act on {name}, where {int(resting.sum())} of {len(matrix)} units begin at zero: its "
+            f"formula gives them no gradient, so they would stay there; choose other parameters by on="
+        )
 
 
 def check_real(unit: Any, name: str, like: Tensor) -> None:

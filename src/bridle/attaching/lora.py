@@ -10,6 +10,7 @@ from torch import nn
 
 from bridle.attaching.folding import weight_of
 from bridle.outline import WEIGHTED
+from bridle.places import WeightLayer
 from bridle.recipe import Regularizer
 
 SHOWN = 3  # names in a note; of more, their number
@@ -24,11 +25,12 @@ class Branch(NamedTuple):
 
 def of_branches(unit: Regularizer, names: Sequence[str], model: nn.Module) -> Iterator[str]:
     """On the branches of LoRA: what stands there acts on frozen layer and branch apart, not on their sum."""
-    found = {each for branch in branches(model) for each in (branch.base, *branch.small)} & {*names}
+    places = {name.removesuffix(".weight") for name in names}
+    found = {each for branch in branches(model) for each in (branch.base, *branch.small)} & places
     if found:
         yield (
             f"{unit!r} acts on a frozen layer and the branches of LoRA beside it each by itself, and not on their sum: "
-            f"{listed(sorted(found))}; say where it is to act: at="
+            f"{listed(sorted(found))}; say where it is to act: {'on' if isinstance(unit, WeightLayer) else 'at'}="
         )
 
 
