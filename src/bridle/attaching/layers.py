@@ -259,7 +259,7 @@ def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding
     resting = ~matrix.flatten(1).any(1)
     if padding is not None:
         resting[padding] = False
-    if not unit.parameters or not bool(resting.any()):
+    if not unit.parameters or not matrix.numel() or not bool(resting.any()):
         return
     with torch.enable_grad():
         subject = matrix.to(at_least_float32(matrix.dtype), copy=True).requires_grad_()
