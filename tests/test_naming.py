@@ -29,6 +29,8 @@ SAME = [
     ("StochasticDepth", "drop_prob", 0.1, "StochasticDepth calls drop_prob rate: StochasticDepth(rate=0.1)"),
     ("SpatialDropout", "p", 0.1, "SpatialDropout calls p rate: SpatialDropout(rate=0.1)"),
     ("GroupNorm", "num_groups", 8, "GroupNorm calls num_groups groups: GroupNorm(groups='8')"),
+    ("L2", "lambda_", 0.1, "L2 calls lambda_ strength: L2(strength=0.1)"),
+    ("L1", "lam", 0.1, "L1 calls lam strength: L1(strength=0.1)"),
     ("Lookahead", "k", 5, "Lookahead calls k period: Lookahead(period=5)"),
 ]
 OTHER_NUMBERS = [
@@ -143,3 +145,8 @@ def test_the_pages_and_the_terminal_show_the_words():
 def test_regularizers_are_copied_and_pickled_as_before():
     unit = Dropout(rate=0.3, at="input")
     assert deepcopy(unit) == unit == pickle.loads(pickle.dumps(unit))
+
+
+def test_a_text_may_say_lambda_which_python_keeps_for_itself():
+    with pytest.raises(ValueError, match=r"L2 calls lambda_ strength: L2\(strength=0\.1\)"):
+        Recipe.parse("Dropout(rate=0.2) + L2(lambda=0.1)")

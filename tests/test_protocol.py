@@ -3,9 +3,10 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
-from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
+from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol, chosen_seeds
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,9 @@ def test_open_epochs_are_settled_by_the_rows_and_given_ones_stay():
 def test_open_epochs_cannot_be_counted():
     with pytest.raises(ValueError, match="open until the data are known"):
         _ = Protocol().passes
+
+
+def test_numbers_of_numpy_are_numbers():
+    numpy = Protocol(lr=np.float32(0.5), batch_size=np.int64(8), epochs=np.uint8(2))
+    assert json.dumps(numpy.to_json()) == json.dumps(Protocol(lr=0.5, batch_size=8, epochs=2).to_json())
+    assert list(chosen_seeds(np.int64(3))) == [0, 1, 2]

@@ -20,6 +20,7 @@ from bridle.schedules import SCHEDULES, PerLayer, Schedule
 LONGEST_SHOWN = 120  # characters of a text that an error repeats
 OFFERED = 80  # names that are all shown to choose from
 ENDS = 5  # names that are shown from each end of more
+PYTHONS_OWN = re.compile(r"\blambda(?=\s*=)")  # the field's word for a strength, which Python's syntax has no name for
 INFINITE = {"inf": math.inf, "-inf": -math.inf}  # as JSON and a text write them
 SCHEDULE, PER_LAYER = "schedule", "per layer"  # what marks them in JSON and TOML
 
@@ -41,7 +42,7 @@ class Term:
 def terms(text: str) -> Iterator[Term]:
     """The regularizers of a sum, left to right; ``ValueError`` for what is no such sum."""
     try:
-        nodes = [ast.parse(text.strip(), mode="eval").body]
+        nodes = [ast.parse(PYTHONS_OWN.sub("lambda_", text.strip()), mode="eval").body]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(unreadable(text)) from error
     while nodes:

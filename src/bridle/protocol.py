@@ -9,6 +9,7 @@ import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from bridle.recipe import Recipe
@@ -58,12 +59,13 @@ class Protocol:
         one_of("precision", self.precision, PRECISIONS)
         if self.lr is None:
             object.__setattr__(self, "lr", LEARNING_RATES[self.optimizer])
-        lr = self.lr
+        lr = self.lr if isinstance(self.lr, int) or not isinstance(self.lr, Real) else float(self.lr)  # NumPy's too
         if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr <= sys.float_info.max:
             raise ValueError(f"Protocol: lr must be a positive number, got {lr!r}")
-        whole("batch_size", self.batch_size, 2)
+        object.__setattr__(self, "lr", lr)
+        object.__setattr__(self, "batch_size", whole("batch_size", self.batch_size, 2))
         if self.epochs is not None:
-            whole("epochs", self.epochs, 1)
+            object.__setattr__(self, "epochs", whole("epochs", self.epochs, 1))
 
     @classmethod
     def of(cls, protocol: Protocol | None) -> Protocol:
@@ -128,9 +130,9 @@ def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     )
     if isinstance(seeds, bool | str | bytes):
         raise ValueError(problem)
-    if isinstance(seeds, int):
-        seeds = range(seeds)
     try:
+        if isinstance(seeds, int | Integral):  # NumPy's are among these
+            seeds = range(int(seeds))
         if isinstance(seeds, range):
             ends = [checked_seed(seed) for seed in (*seeds[:1], *seeds[-1:])]
             chosen: Sequence[int] = seeds if ends else []
@@ -149,7 +151,12 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"Protocol: {name} must be one of {', '.join(choices)}, got {value!r}")
 
 
-def whole(name: str, value: object, least: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number, NumPy's too, as a plain one; ``ValueError`` unless it is at least ``least``."""
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least:
         raise ValueError(f"Protocol: {name} must be a whole number of at least {least}, got {value!r}")
+    return number

@@ -250,6 +250,10 @@ def test_a_factory_without_a_name_goes_by_its_type(tmp_path):
     [
         ({"recipes": ["Dropout", "Dropout(rate=0.5)"]}, "'Dropout(rate=0.5)' is asked for twice"),
         ({"recipes": [None, "none"]}, "'none' is asked for twice"),
+        ({"recipes": 3}, "recipes must be a list of recipes, got int"),
+        ({"recipes": {"L2()": 1}}, "recipes must be a list of recipes, got dict"),
+        ({"out": 3}, "out must be the path of a folder for the results, or None, got 3"),
+        ({"progress": "bar"}, "progress must be a function of (steps done, steps in all), got 'bar'"),
         ({"recipes": "Dropout"}, "recipes must be a list of recipes, got 'Dropout'; write ['Dropout']"),
         ({"recipes": ["Dropuot"]}, "unknown regularizer 'Dropuot'; did you mean Dropout?"),
         ({"seeds": 0}, "seeds must be how many (1 or more)"),
@@ -275,6 +279,10 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path, m
     monkeypatch.setitem(compare.__globals__["ENGINES"], "torch", None)
     with pytest.raises(OSError, match="is a file; give --out another name"):
         small(out=tmp_path / "file")
+    with pytest.raises(
+        OSError, match=r"nothing can be written into .*\(File name too long\); give --out another folder"
+    ):
+        small(out=tmp_path / ("x" * 300))
 
 
 def test_the_public_name_is_the_function_whatever_was_imported_before():

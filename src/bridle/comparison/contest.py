@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -72,7 +73,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.
     """
     started = perf_counter()
-    check(engine)
+    check(engine, out, progress)
     contending, asked, protocol = contending_recipes(recipes), chosen_seeds(seeds), Protocol.of(protocol)
     data, network = loaded(data), checked(network)
     protocol = SETTLED[engine](protocol.on(len(data.x_train)))
@@ -108,16 +109,22 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     )
 
 
-def check(engine: str) -> None:
-    """Raise ``ValueError`` for an unknown engine."""
+def check(engine: str, out: object, progress: object) -> None:
+    """Raise ``ValueError`` for an unknown engine, and for a folder or a function that is none."""
     if engine not in tuple(ENGINES):  # of a tuple one may ask with anything, a list too
         raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    if not isinstance(out, str | os.PathLike | None):
+        raise ValueError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
+    if progress is not None and not callable(progress):
+        raise ValueError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
 
 
 def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
     """The recipes to compare, "none" first; ``ValueError`` where one is asked for twice."""
     if isinstance(recipes, str | Recipe | Regularizer):
         raise ValueError(f"compare: recipes must be a list of recipes, got {recipes!r}; write [{recipes!r}]")
+    if recipes is not None and (isinstance(recipes, Mapping) or not isinstance(recipes, Iterable)):
+        raise ValueError(f"compare: recipes must be a list of recipes, got {type(recipes).__name__}")
     asked = [Recipe.of(recipe) for recipe in (DEFAULT_RECIPES if recipes is None else recipes)]
     for recipe in asked:
         if asked.count(recipe) > 1:

@@ -16,6 +16,7 @@ from bridle.comparison.aside import ASIDE, set_aside
 from bridle.comparison.sessions import Session
 from bridle.comparison.stacks import Stacks
 from bridle.files import clear_left_overs, read_whole, write_whole
+from bridle.forms import LONGEST_SHOWN, shortened
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, check_run, names
 from bridle.typed import DEEPEST, bounded, parse
@@ -42,22 +43,19 @@ class Store:
         cls, folder: Path | str, setting: dict[str, Any], measured: Mapping[str, Sequence[str]] | None = None
     ) -> Self:
         """The store in a folder, which is made now: that nothing can be written should not turn out after training."""
-        if Path(folder).exists() and not Path(folder).is_dir():
-            raise NotADirectoryError(f"results go into a folder, and {folder} is a file; give --out another name")
         runs = Path(folder) / "runs"
-        for each in (Path(folder) / "stacks", Path(folder) / ASIDE):
-            if os.path.lexists(each) and not each.is_dir():
-                raise NotADirectoryError(
-                    f"{each} is no folder, and bridle keeps files there; give --out another folder"
-                )
         try:
+            check_folder(Path(folder))
             runs.mkdir(parents=True, exist_ok=True)
             for each in (Path(folder), runs):
                 clear_left_overs(each)
                 with TemporaryFile(dir=each) as file:
                     file.write(b"can be written")
         except OSError as error:
-            problem = f"nothing can be written into {folder} ({error.strerror}); give --out another folder"
+            if error.strerror is None:  # our own sentence
+                raise
+            name = str(folder) if len(str(folder)) < LONGEST_SHOWN else shortened(str(folder))
+            problem = f"nothing can be written into {name} ({error.strerror}); give --out another folder"
             raise OSError(problem) from error
         return cls(Path(folder), setting, measured)
 
@@ -132,6 +130,15 @@ class Store:
             text = json.dumps({"checksum": checksum(key, plain), "key": key, "run": plain}, allow_nan=False)
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             write_whole(self.path(self.folder, str(variant.recipe), variant.seed), text + "\n")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ``NotADirectoryError`` where a file stands in the place of the folder, or of one that it holds."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"results go into a folder, and {folder} is a file; give --out another name")
+    for each in (folder / "stacks", folder / ASIDE):
+        if os.path.lexists(each) and not each.is_dir():
+            raise NotADirectoryError(f"{each} is no folder, and bridle keeps files there; give --out another folder")
 
 
 def checksum(key: object, run: object) -> str:

@@ -69,7 +69,7 @@ class L1(Loss):
         off=0.0,
         open_high=True,
         log=True,
-        known_as=("l1", "l"),
+        known_as=("l1", "l", "lambda", "lam"),
         differs=("alpha",),
     )
 

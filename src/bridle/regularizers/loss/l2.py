@@ -71,7 +71,7 @@ class L2(Loss):
         off=0.0,
         open_high=True,
         log=True,
-        known_as=("l2", "l"),
+        known_as=("l2", "l", "lambda", "lam"),
         differs=("weight_decay", "alpha"),
     )
 
