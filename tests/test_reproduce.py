@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +312,17 @@ def test_the_tables_show_the_notebooks_numbers_beside_ours(reproduction):
     assert all(f"{program.printed.accuracy:.2f}" in text for program in PROGRAMS)
     assert all(f"{loss:.4f}" in text for program in PROGRAMS for loss in program.printed.losses[:2])
     assert "WeightDecay(strength=" in text
+
+
+def test_the_tables_are_whole_in_a_narrow_terminal(reproduction):
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(width=80, record=True, file=nowhere)
+        console.print(table(reproduction), crop=False)
+        lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    assert {"Validation,", "Accuracy", "Seconds"} <= {*" ".join(lines).split()}
+    assert all(re.search(r"\d ± \d", line) for line in lines if "±" in line)
 
 
 def mnist():

@@ -181,3 +181,8 @@ def test_an_attach_that_fails_anywhere_leaves_nothing_changed() -> None:
         assert found == expected, at
         assert [*map(id, optimizer.param_groups[0]["params"])] == [*map(id, model.parameters())], at
         assert bridle.attached(model) is None, at
+
+
+def test_what_is_no_model_has_no_handle_to_ask_for() -> None:
+    with pytest.raises(ValueError, match=r"attached takes the model, an nn\.Module, got Adam"):
+        bridle.attached(torch.optim.Adam(nn.Linear(2, 1).parameters()))  # type: ignore[arg-type]

@@ -118,7 +118,8 @@ def attached(model: nn.Module) -> Handle | None:
     """The handle of the recipe that is attached to a model, to a part of it, or to what it is a part of.
 
     For a handle that was lost, as when a cell of a notebook ran twice; ``None`` where no recipe is attached. A model
-    that is wrapped (``torch.compile``, ``DistributedDataParallel``) has the handle of the model within.
+    that is wrapped (``torch.compile``, ``DistributedDataParallel``) has the handle of the model within. Raises
+    ``ValueError`` for what is no ``nn.Module``.
 
     >>> import torch
     >>> from torch import nn
@@ -127,6 +128,8 @@ def attached(model: nn.Module) -> Handle | None:
     >>> attached(model) is handle
     True
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"attached takes the model, an nn.Module, got {type(model).__name__}")
     found = handles_of(model)
     return found[0] if found else None
 

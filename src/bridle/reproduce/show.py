@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rich import box
 from rich.console import Group
 from rich.table import Table
 
@@ -13,6 +14,7 @@ from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
 from bridle.reproduce.words import mean, paragraphs
 from bridle.results import Versus
 
+SHORT = 14  # characters of a cell that stays in one line; longer ones fold where the terminal is narrow
 COMMAND = "bridle reproduce notebook"
 
 
@@ -118,9 +120,18 @@ def interval(versus: Versus | None) -> str:
 
 def rich_table(grid: Grid) -> Table:
     """For the terminal."""
-    drawn = Table(title=grid.title, title_justify="left", title_style="bold")
+    drawn = Table(
+        title=f"\n{grid.title}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
     for number, column in enumerate(grid.columns):
-        drawn.add_column(column, justify="right" if number else "left")
+        short = number > 0 and all(len(row[number]) <= SHORT for row in grid.rows)
+        head = column.replace(" ", "\n") if short else column
+        drawn.add_column(head, justify="right" if number else "left", overflow="fold", no_wrap=short)
     for row in grid.rows:
         drawn.add_row(*row)
     return drawn
