@@ -356,3 +356,13 @@ def test_options_that_make_no_sense_are_refused() -> None:
         Data(*good, task="regression")
     with pytest.raises(ValueError, match=r"a regression has no classes"):
         Data(X, X[:, 0], X2, X2[:, 0], task="regression", classes=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"), [((6, 5, 3), True), ((6, 6, 1), True), ((3, 6, 5), False), ((1, 6, 4), False)]
+)
+def test_images_whose_channels_seem_to_stand_last_are_told(row: tuple[int, ...], said: bool) -> None:
+    x = np.random.default_rng(0).random((20, *row))
+    notes = Data(x[:12], [0, 1] * 6, x[12:], [0, 1] * 4).notes
+    sentence = f"rows of shape {row} are taken as {row[0]} channels of {row[1]} x {row[2]} pixels"
+    assert any(note.startswith(sentence) for note in notes) == said

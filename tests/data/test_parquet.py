@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,3 +47,15 @@ def test_nested_values_count_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("bridle.data.files.SUSPICIOUS", 1 << 20)
     with pytest.raises(ValueError, match=r"its 4 rows of 2 columns, .* take 0\.00149 GiB or more"):
         load(tmp_path / "t.parquet", "y")
+
+
+def test_many_numbers_in_words_are_numbers_though_declared_as_categories(tmp_path: Path) -> None:
+    """As pandas keeps words in few bytes: each would be a category that is met once."""
+    amounts = np.arange(150) * 1.5
+    labels = ["high" if value > 100 else "low" for value in amounts]
+    words = pd.Categorical([f"{value:.1f}".replace(".", ",") for value in amounts])
+    pd.DataFrame({"x": words, "y": labels}).to_parquet(tmp_path / "words.parquet")
+    pd.DataFrame({"x": amounts, "y": labels}).to_parquet(tmp_path / "numbers.parquet")
+    read, plain = (load(tmp_path / f"{name}.parquet", target="y") for name in ("words", "numbers"))
+    assert read.columns[0].kind == "number"
+    np.testing.assert_array_equal(read.x_train, plain.x_train)

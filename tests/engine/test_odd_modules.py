@@ -466,3 +466,8 @@ def test_a_network_of_bare_parameters_has_a_recipe_at_its_input_and_its_parts(bl
         for recipe in ("none", "Dropout(rate=0.5, at='input')", "Dropout(rate=0.5, at='act')")
     )
     assert len({plain, at_input, at_part}) == 3
+
+
+def test_a_network_without_values_is_refused_in_a_sentence(blobs: Data) -> None:
+    with pytest.raises(ValueError, match=r"parameters on the meta device, which have no values; make it on the CPU"):
+        engine.train(blobs, None, lambda: nn.Sequential(nn.Linear(6, 2, device="meta")), EXACT)

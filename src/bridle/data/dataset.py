@@ -107,6 +107,7 @@ class Data:
         told = () if task or classes else surprise(ys["train"], decided)
         near = () if columns else tuple(f"classes: {phrase}" for phrase in alike(class_names))
         absent = absence_notes(encoded, class_names) if class_names else ()
+        shaped = channels_last(xs["train"].shape[1:])
         repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
         fields: dict[str, Any] = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
@@ -118,7 +119,16 @@ class Data:
             "features": named,
             "columns": tuple(columns),
             "source": {},
-            "notes": (*notes, *told, *near, *map(reordered, filter(orders.get, orders)), *moved, *absent, *repeated),
+            "notes": (
+                *notes,
+                *told,
+                *near,
+                *map(reordered, filter(orders.get, orders)),
+                *shaped,
+                *moved,
+                *absent,
+                *repeated,
+            ),
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -184,6 +194,9 @@ class Data:
         }
 
 
+CHANNELS = (1, 3, 4)  # of images: grey, colours, colours with transparency
+
+
 def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:
     """Raise ``ValueError`` unless every split has a target per row, and rows of the same shape."""
     for split, x in xs.items():
@@ -221,6 +234,20 @@ def check_lists(given: dict[str, Any]) -> None:
     for option, values in given.items():
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise ValueError(f"{option} must be a list of texts, got {values!r}")
+
+
+def channels_last(row: tuple[int, ...]) -> tuple[str, ...]:
+    """The sentence for images whose channels seem to stand last, where bridle has them first.
+
+    >>> channels_last((3, 28, 28)), channels_last((28, 28))
+    ((), ())
+    """
+    if len(row) != 3 or row[2] not in CHANNELS or row[0] in CHANNELS:
+        return ()
+    return (
+        f"rows of shape {row} are taken as {row[0]} channels of {row[1]} x {row[2]} pixels; if the channels stand "
+        "last, give x.transpose(0, 3, 1, 2)",
+    )
 
 
 def reordered(split: str) -> str:

@@ -93,7 +93,7 @@ def lasting(column: pd.Series[Any]) -> Reading:
 
 
 def declared_category(label: str, column: pd.Series[Any], gaps: bool) -> Reading:
-    """A column that its file declares to be of categories; many numbers are amounts all the same."""
+    """A column that its file declares to be of categories; many numbers, also in words, are amounts all the same."""
     categories = column.cat.categories
     if (
         types.is_numeric_dtype(categories.dtype)
@@ -102,7 +102,8 @@ def declared_category(label: str, column: pd.Series[Any], gaps: bool) -> Reading
     ):
         plain = amounts(label, column.astype(categories.dtype if column.notna().all() else "float64"))
         return plain._replace(notable=(f"declared as categories, but {len(categories)} different numbers: amounts",))
-    return as_category(column.astype(object), gaps)
+    words = column.astype(object)
+    return read_objects(label, words, gaps=gaps) if len(categories) > MANY else as_category(words, gaps)
 
 
 def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:

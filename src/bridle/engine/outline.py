@@ -36,6 +36,8 @@ def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None)
                 f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
                 f"and this function returned {module!r}"
             )
+        if any(each.is_meta for each in (*module.parameters(), *module.buffers())):
+            raise ValueError("the network has parameters on the meta device, which have no values; make it on the CPU")
         if row is not None and any(map(is_lazy, (*module.parameters(), *module.buffers()))):
             show(module, row.float())
     return module
