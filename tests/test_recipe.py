@@ -555,3 +555,12 @@ def test_recipes_cannot_be_changed():
 def test_what_is_no_recipe_gets_a_sentence_in_every_way_to_make_one(made, said):
     with pytest.raises(ValueError, match=said):
         made()
+
+
+def test_lists_nested_too_deep_are_refused_in_a_sentence():
+    nested = [Dropout()]
+    for _ in range(10_000):
+        nested = [nested]
+    with pytest.raises(ValueError, match="a recipe is a list of regularizers, got lists within lists, nested too deep"):
+        Recipe.of(nested)
+    assert Recipe.of([[Dropout()], [[]]]) == Recipe((Dropout(),))

@@ -286,7 +286,12 @@ class Recipe:
         if isinstance(recipe, Mapping):
             return cls((from_json(recipe),))
         if isinstance(recipe, list | tuple):
-            return cls(tuple(unit for each in recipe for unit in cls.of(each)))
+            try:
+                return cls(tuple(unit for each in recipe for unit in cls.of(each)))
+            except RecursionError:
+                raise ValueError(
+                    "a recipe is a list of regularizers, got lists within lists, nested too deep"
+                ) from None
         if isinstance(recipe, type) and issubclass(recipe, Regularizer):
             raise ValueError(f"{recipe.__name__} is the class; a recipe takes a regularizer: {recipe.__name__}()")
         raise ValueError(
