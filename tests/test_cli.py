@@ -222,6 +222,10 @@ def test_the_notebook_without_its_data_is_an_error_in_one_sentence(tmp_path):
     assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "nowhere" in result.stderr
 
 
+# A shell says 130 of both: `python -m` ends by the signal itself where it came within exec(), which torch calls.
+STOPPED = (130, -signal.SIGINT)
+
+
 def wait_for(condition, seconds=60):
     """Until it holds; fails where it never does."""
     deadline = time.monotonic() + seconds
@@ -237,7 +241,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
     wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
     process.send_signal(signal.SIGINT)
     shown, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode in STOPPED, said
     assert b"Stopped." in said and b"Traceback" not in said and b"none" in shown
     study = Study.load(tmp_path)
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").glob("*.json")}
@@ -261,7 +265,7 @@ def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes
     wait_for(is_there)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"Traceback" not in said
+    assert process.returncode in STOPPED and b"Traceback" not in said
     far = re.search(r"Stopped after (\d+) of (\d+) steps of single runs, before any run was finished\.", said.decode())
     assert far and int(far[2]) == 3000 * 16 * 4
     if moment == "early":
