@@ -58,7 +58,7 @@ def program(data: Data, network: Network, batch: int) -> Program:
         (convnet(64, 64), 256, 182.0),
         (own, 16, 30.6),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),  # str of a function names its address
 )
 def test_the_estimate_is_near_what_was_measured(
     images: Data, network: Network | Callable[[], nn.Module], batch: int, mebibytes: float
