@@ -457,14 +457,15 @@ def test_compiled_steps_are_refused() -> None:
 
 def test_scales_of_more_axes_are_spared_and_biases_are_all_that_are_called_so() -> None:
     model = keras.Sequential(
-        [keras.Input((4, 6)), layers.LayerNormalization(axis=[1, 2]), layers.PReLU(), layers.Dense(2, name="last")]
+        [keras.Input((4, 6)), layers.LayerNormalization(axis=[1, 2]), layers.PReLU(), layers.Dense(2, name="last")],
+        name="model",
     )
     regularize = Regularize("L2 + WeightDecay(on='matrices')")
     model.compile("sgd", "mse")
     seen: list[str] = []
     regularize.on_epoch_end = lambda epoch, logs=None: seen.append(str(regularize.handle))
     model.fit(rng.normal(size=(8, 4, 6)), np.zeros((8, 4, 2)), callbacks=[regularize], verbose=0)
-    assert seen[0].splitlines()[0].endswith("on sequential/last.kernel") or seen[0].count("kernel") == 2
+    assert seen[0].splitlines()[0] == "L2(strength=0.0001): on model/last.kernel"
     assert not any(word in line for line in seen[0].splitlines()[:2] for word in ("gamma", "beta", "alpha", "bias"))
 
 
