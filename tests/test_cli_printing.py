@@ -175,3 +175,22 @@ def test_a_name_of_any_length_gets_a_message_that_fits_on_a_screen():
     assert result.exit_code == 2
     assert len(result.stderr) < 3100
     assert run("audit", "").exit_code == 2
+
+
+def test_control_characters_of_names_and_words_are_shown_and_not_obeyed(tmp_path):
+    words = ("yes", "n\x1b[2Jo", "yes")
+    rows = [f"\x1b]0;title\x07{row % 2},{words[row % 3]},{row * row}" for row in range(40)]
+    table = tmp_path / "a\x1b[31mb.csv"
+    table.write_text("\n".join(["wo\x1b[1mrd,y,x\x9b5m\x7f", *rows]), encoding="utf-8")
+    shortest = ("--recipe", "L2", "--seeds", "2", "--epochs", "1", "--out", tmp_path / "out")
+    commands = (
+        ("describe", table, "--target", "y"),
+        ("describe", table, "--target", "z"),
+        ("compare", table, "--target", "y", *shortest),
+        ("audit", tmp_path),
+        ("inspect", table),
+    )
+    for command in commands:
+        done = run(*map(str, command))
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
+    assert "a␛[31mb: classification of y, 2 classes (n␛[2Jo, yes)" in run(*map(str, commands[0])).stdout

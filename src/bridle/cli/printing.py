@@ -9,14 +9,27 @@ from contextlib import contextmanager
 from time import monotonic
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
 
 Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
 PIPE_WIDTH = 140  # columns where the output is no terminal, unless the variable COLUMNS says how many there are
 LEAST_WIDTH = 20
 EVERY = 10.0  # seconds from one line of progress to the next
+# Terminals obey these, wherever they come from: the name of a column could move the cursor or rename the window.
+CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
+CONTROLS |= dict.fromkeys(range(128, 160), 0xFFFD)
+
+
+class PlainConsole(Console):
+    """A console on which the control characters of what is printed are shown as pictures (``␛``), and not obeyed."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of what is printed; those by which rich itself moves the cursor stay."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else text.translate(CONTROLS), style, control)
 
 
 def columns() -> int | None:
@@ -27,7 +40,7 @@ def columns() -> int | None:
 
 def output() -> Console:
     """Where results are printed: as wide as the terminal, or as COLUMNS says; else wide enough for source code."""
-    return Console(width=columns() or (None if sys.stdout.isatty() else PIPE_WIDTH))
+    return PlainConsole(width=columns() or (None if sys.stdout.isatty() else PIPE_WIDTH))
 
 
 def show(*parts: RenderableType, whole: bool = False) -> None:
@@ -46,7 +59,7 @@ def show(*parts: RenderableType, whole: bool = False) -> None:
 
 def say(message: str, style: str = "") -> None:
     """One line on stderr, however long."""
-    Console(stderr=True).print(Text(message, style=style), soft_wrap=True)
+    PlainConsole(stderr=True).print(Text(message, style=style), soft_wrap=True)
 
 
 def print_lines(console: Console, lines: Iterable[str]) -> None:
@@ -92,7 +105,7 @@ def duration(seconds: float) -> str:
 @contextmanager
 def progress_bar() -> Iterator[Watch]:
     """A bar with the time left, on stderr; where that is no terminal, a line now and then."""
-    messages = Console(stderr=True)
+    messages = PlainConsole(stderr=True)
     if not messages.is_terminal:
         yield Lines().watch
         return

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bridle.cli.app import STOPPED, Json, app
 from bridle.cli.describing import Categorical, DataDir, Target, Task
-from bridle.cli.printing import output, print_lines, progress_bar, say, show
+from bridle.cli.printing import PlainConsole, output, print_lines, progress_bar, say, show
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
 
@@ -82,7 +82,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     write_html(study, out / "report.html")
     if as_json:
         typer.echo((out / "study.json").read_bytes(), nl=False)
-    show_study(study, out, Console(stderr=True) if as_json else output(), said=loaded.notes)
+    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), said=loaded.notes)
     raise typer.Exit(0 if study.finished else STOPPED)
 
 
