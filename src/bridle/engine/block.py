@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ Values = dict[str, Tensor]  # by parameter name, as in the module that a run end
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
 # the statistics of one batch for the weights as they are, or as it is once training is over.
 TRAIN, AGAIN, MEASURE, EVALUATE = "train", "again", "measure", "evaluate"
+TRAINING = (TRAIN, AGAIN)
 
 
 class Pass(NamedTuple):
@@ -68,10 +69,7 @@ class Block(ABC):
     passed: float = field(init=False, default=0.0)  # share of the training that is over
     tapped: Tensor | None = field(init=False, default=None)  # the last forward pass's penalties on activations
     seconds: float = field(init=False, default=0.0)
-
-    def product(self, mode: str) -> torch.dtype:
-        """What matrix products are done in: what a run hands over is measured in the precision of its weights."""
-        return self.precision.matmul if mode in (TRAIN, AGAIN) else self.precision.weights
+    rows_at_a_time: ClassVar[int]  # of an evaluation: bounds its memory
 
     @property
     @abstractmethod
@@ -104,11 +102,6 @@ class Block(ABC):
     def gamma_name(self, site: int) -> str:
         """The parameter that is the scale of the norm behind the ``site``-th weighted layer, if there is one."""
         return f"norm{site}.weight"
-
-    @property
-    @abstractmethod
-    def rows_at_a_time(self) -> int:
-        """The rows of an evaluation's parts: bounds its memory."""
 
     @abstractmethod
     def activation_bytes(self, batch: int) -> int:

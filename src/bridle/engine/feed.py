@@ -62,7 +62,7 @@ class Batches:
         self.gathered = self.x.new_empty((len(seeds) * self.size, *self.x.shape[1:]))
 
     def skip(self, epochs: int) -> None:
-        """Pass over whole epochs, before the first step."""
+        """Pass over whole epochs, before the first step: to shuffle again is far less work than those epochs were."""
         for _ in range(epochs):
             for order in self.orders:
                 next(order)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bridle.acting import Site
-from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN
+from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING
 from bridle.engine.outline import Outline, cast, check_output
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight
@@ -50,7 +50,7 @@ class Passing:
     @property
     def training(self) -> bool:
         """Whether noise is drawn."""
-        return self.mode in (TRAIN, AGAIN)
+        return self.mode in TRAINING
 
 
 class HookedModule:
@@ -94,10 +94,9 @@ class HookedModule:
         self.passing = passing
         for placed in self.hung.weights:
             own[placed.parameter] = self.acting_weight(placed, own[placed.parameter], passing)
-        low = self.precision.matmul
+        product = self.precision.product(training=passing.training)
         try:
-            # What a run hands over is measured in the precision of its weights.
-            with torch.autocast(x.device.type, low, enabled=low == torch.bfloat16 and passing.training):
+            with torch.autocast(x.device.type, product, enabled=product == torch.bfloat16):
                 together = {**own, **buffers}  # into this dictionary a buffer is written that the module replaces
                 z: Tensor = functional_call(self.module, together, (x.clone(),))  # a module may write to its input
         finally:
@@ -110,8 +109,7 @@ class HookedModule:
 
     def set_mode(self, mode: str) -> None:
         """Training mode for all parts but those that rest, or evaluation mode."""
-        training = mode in (TRAIN, AGAIN)
-        self.module.train(training)
+        self.module.train(mode in TRAINING)
         for name in self.outline.resting:
             self.module.get_submodule(name).eval()
         for name, _ in self.outline.own_dropouts:

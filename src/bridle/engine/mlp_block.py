@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bridle import draws
 from bridle.acting import Site, hidden_site, input_site
-from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values
+from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, placed_activities, placed_layers
@@ -25,7 +25,6 @@ from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
 CHECKING = Precision(torch.float64, torch.float64, torch.device("cpu"))
-ROWS_AT_A_TIME = 4096  # of an evaluation
 FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "selu": torch.selu}
 
 
@@ -44,6 +43,7 @@ class MLPBlock(Block):
     placed: list[PlacedLayer] = field(init=False)
     activities: list[PlacedActivity] = field(init=False)
     shared_input: bool = field(init=False)
+    rows_at_a_time = 4096
 
     def __post_init__(self) -> None:
         recipes = self.grid.recipes
@@ -77,14 +77,9 @@ class MLPBlock(Block):
         layer = parameter.rpartition(".")[0]
         return next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), "Linear")
 
-    @property
-    def rows_at_a_time(self) -> int:
-        """Many: a row leaves little behind."""
-        return ROWS_AT_A_TIME
-
     def activation_bytes(self, batch: int) -> int:
         """A step keeps about six arrays of each width, an evaluation one."""
-        rows = max(6 * batch, ROWS_AT_A_TIME)
+        rows = max(6 * batch, self.rows_at_a_time)
         return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
 
     def products(self, rows: int) -> int:
@@ -200,7 +195,7 @@ class MLPBlock(Block):
     def tap(self, h: Tensor, site: Site, way: Pass) -> None:
         """Note the penalties on the activations of a site."""
         for each in self.activities:
-            if each.site == site and way.mode in (TRAIN, AGAIN):
+            if each.site == site and way.mode in TRAINING:
                 penalty = each.unit.torch(self.wide(h), **each.columns.at(self.passed))
                 self.tapped = penalty if self.tapped is None else self.tapped + penalty
 
@@ -208,7 +203,7 @@ class MLPBlock(Block):
         """The ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         name = self.layer_names[number - 1]
-        product = self.product(way.mode)
+        product = self.precision.product(training=way.mode in TRAINING)
         w = self.weight(f"{name}.weight", values, way).to(product)
         b = self.parameters[f"{name}.bias"].to(product)
         h = h.to(product)

@@ -18,7 +18,7 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from bridle.acting import Parameter, Site, first_spot
-from bridle.engine.block import AGAIN, EVALUATE, MEASURE, TRAIN, Block, Pass, Values, as_matrix
+from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values, as_matrix
 from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
 from bridle.engine.outline import WHOLE, Outline, make, show, tensors
 from bridle.engine.plan import Grid
@@ -31,9 +31,6 @@ from bridle.places.module import map_size
 from bridle.protocol import Variant
 from bridle.randomness import Stream
 from bridle.recipe import Recipe
-
-ROWS_AT_A_TIME = 256  # of an evaluation: a convolution's activations are large
-
 
 Words = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
 
@@ -58,6 +55,7 @@ class ModuleBlock(Block):
     hooked: HookedModule = field(init=False)
     buffers: list[str] = field(init=False)
     own_numbers: Stream | None = field(init=False)  # the random numbers that a module draws by itself
+    rows_at_a_time = 256  # a convolution's activations are large
 
     def __post_init__(self) -> None:
         self.placed = self.placed_for(self.grid.recipes)
@@ -131,15 +129,10 @@ class ModuleBlock(Block):
         layers = placed_layers(recipes, self.sites, self.precision)
         return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
 
-    @property
-    def rows_at_a_time(self) -> int:
-        """Few: a convolution's activations are large."""
-        return ROWS_AT_A_TIME
-
     def activation_bytes(self, batch: int) -> int:
         """A step keeps what every part gives out, an evaluation what passes the largest of them (as measured)."""
         left = self.outline.left_behind
-        numbers = max(1.25 * batch * sum(left), 2.5 * ROWS_AT_A_TIME * max(left))
+        numbers = max(1.25 * batch * sum(left), 2.5 * self.rows_at_a_time * max(left))
         return round(numbers * self.precision.weights.itemsize)
 
     def products(self, rows: int) -> int:
@@ -197,14 +190,14 @@ class ModuleBlock(Block):
         }
         one = partial(self.pass_one, mode=way.mode)
         z, state, penalty = self.run(one, x.view(*x.shape[:2], *self.outline.row), noise)
-        self.tapped = penalty.view(s, r) if self.activities and way.mode in (TRAIN, AGAIN) else None
+        self.tapped = penalty.view(s, r) if self.activities and way.mode in TRAINING else None
         if way.mode in (TRAIN, MEASURE):
             self.state = {**self.state, **{name: value.detach() for name, value in state.items()}}
         return self.grid_view("", z)
 
     def drawn(self, way: Pass, batch: int) -> dict[str, list[Tensor]]:
         """The noise of a pass by the name of what it is for, each (S, 1, *shape)."""
-        if way.mode not in (TRAIN, AGAIN):
+        if way.mode not in TRAINING:
             return {}
         found: dict[str, list[Tensor]] = {}
         for placed in self.placed:

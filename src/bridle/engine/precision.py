@@ -24,6 +24,10 @@ class Precision:
         weights = torch.float64 if name == "float64" else torch.float32
         return cls(weights, torch.bfloat16 if name == "bfloat16" else weights, device)
 
+    def product(self, *, training: bool) -> torch.dtype:
+        """What products are done in: what a run hands over is measured in the precision of its weights."""
+        return self.matmul if training else self.weights
+
 
 def settled(protocol: Protocol, device: torch.device | None = None) -> Protocol:
     """The protocol with what "auto" stands for: bfloat16 products where the device has units for them."""

@@ -57,40 +57,16 @@ class Keeper(Protocol):
         """Forget a stack that is finished."""
 
 
-class KeepsNothing:
-    """A keeper for trainings that are not to be gone on with."""
-
-    def begun(self, missing: Collection[Variant]) -> list[Begun]:
-        """None."""
-        return []
-
-    def load(self, members: Sequence[Variant]) -> bytes:
-        """Nothing."""
-        return b""
-
-    def save(
-        self, members: Sequence[Variant], training: Sequence[Variant], epoch: int, steps: int, state: bytes
-    ) -> None:
-        """Nothing is kept."""
-
-    def refuse(self, members: Sequence[Variant], problem: Exception) -> None:
-        """There is nothing to refuse."""
-
-    def drop(self, members: Sequence[Variant]) -> None:
-        """There is nothing to forget."""
-
-
 class Saving:
-    """When one stack is saved."""
+    """When one stack is saved; never without a keeper."""
 
-    def __init__(self, keeper: Keeper, members: Sequence[Variant]) -> None:
+    def __init__(self, keeper: Keeper | None, members: Sequence[Variant]) -> None:
         self.keeper, self.members = keeper, members
         self.began = self.last = time.perf_counter()
 
     def restore(self, stack: Stack, recorder: Recorder, stopping: Stopping) -> bool:
         """Have the stack as it was saved, or leave it as it is; False where what was saved does not fit."""
-        content = self.keeper.load(self.members)
-        if not content:
+        if self.keeper is None or not (content := self.keeper.load(self.members)):
             return True
         try:
             go_on(content, stack, recorder, stopping)
@@ -103,7 +79,7 @@ class Saving:
         """Save the stack if it is time."""
         clock = time.perf_counter()
         wait = min(SECONDS_BETWEEN_SAVES, max(SECONDS_BEFORE_THE_FIRST, self.last - self.began))
-        if isinstance(self.keeper, KeepsNothing) or clock - self.last < wait:
+        if self.keeper is None or clock - self.last < wait:
             return
         training = stack.variants
         state = state_of(stack, recorder, stopping)

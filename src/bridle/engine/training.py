@@ -22,7 +22,7 @@ from bridle.engine.plan import MEMORY, Grid, split
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.probing import ROWS, obstacle
 from bridle.engine.recording import Recorder
-from bridle.engine.saving import Keeper, KeepsNothing, Saving
+from bridle.engine.saving import Keeper, Saving
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import Stopping
 from bridle.engine.threads import threads, threads_for
@@ -78,22 +78,24 @@ def train_variants(
     program = Program.of(data, network, protocol, precision)
     table = Table(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(data, table)
-    keeper, told = keeper or KeepsNothing(), progress or (lambda steps: None)
+    told = progress or (lambda steps: None)
     if program.obstacle:
         warnings.warn(
             f"torch.func cannot stack this network ({program.obstacle}): its variants are trained one by one, which "
             "is slower",
             stacklevel=2,
         )
-    begun = keeper.begun(variants)
+    begun = keeper.begun(variants) if keeper else []
     rest = [variant for variant in variants if not any(variant in each.trains for each in begun)]
     planned = program.planned(rest, memory)
-    for members in planned:
-        keeper.save(members, members, 0, 0, b"")
+    if keeper:
+        for members in planned:
+            keeper.save(members, members, 0, 0, b"")
     for members in [*(each.members for each in begun), *planned]:
         start = partial(Stack, members, program.start, table, protocol, precision)
         yield from train_stack(start, Training(recorder, Saving(keeper, members), frozenset(variants), told))
-        keeper.drop(members)
+        if keeper:
+            keeper.drop(members)
 
 
 def stack(
