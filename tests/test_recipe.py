@@ -11,11 +11,11 @@ import pytest
 
 from bridle import CATALOG, EMA, L2, SWA, BatchNorm, Dropout, EarlyStopping, GeneralizationLoss, Recipe, WeightDecay
 from bridle.card import card_of
-from bridle.forms import LONGEST_SHOWN
 from bridle.knobs import knob, knobs
 from bridle.places import Weight
 from bridle.recipe import PLACES, Regularizer, from_json
 from bridle.schedules import after, cosine, flat_cosine, linear, until
+from bridle.wording import LONGEST_SHOWN
 
 D, W, P, B = Dropout(rate=0.2), WeightDecay(strength=0.01), L2(strength=0.001), BatchNorm()
 

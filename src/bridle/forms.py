@@ -6,7 +6,6 @@ What a name means is not known here: a term of a recipe is a name with values, a
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import math
 import re
@@ -16,10 +15,8 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from bridle.schedules import SCHEDULES, PerLayer, Schedule
+from bridle.wording import nearest, shortened
 
-LONGEST_SHOWN = 120  # characters of a text that an error repeats
-OFFERED = 80  # names that are all shown to choose from
-ENDS = 5  # names that are shown from each end of more
 PYTHONS_OWN = re.compile(r"\blambda(?=\s*=)")  # the field's word for a strength, which Python's syntax has no name for
 INFINITE = {"inf": math.inf, "-inf": -math.inf}  # as JSON and a text write them
 SCHEDULE, PER_LAYER = "schedule", "per layer"  # what marks them in JSON and TOML
@@ -179,28 +176,6 @@ def toml_key(name: str) -> str:
     return name if re.fullmatch("[A-Za-z0-9_-]+", name) else toml(name)
 
 
-def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
-    """``"; did you mean ...?"``, or the list of what is known where nothing is near."""
-    folded = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.5)
-    if not close:
-        return f"; known are {offered(sorted(known))}"
-    likeness = [difflib.SequenceMatcher(None, each, name.lower()).ratio() for each in close]
-    meant = [folded[each] for each, like in zip(close, likeness, strict=True) if like > likeness[0] - 0.1]
-    return f"; did you mean {' or '.join(meant)}?"
-
-
-def offered(names: list[str]) -> str:
-    """What there is to choose from; of very many, such as the columns of a wide table, the ends.
-
-    >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
-    ('a, b', 'c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279 (280 in all)')
-    """
-    if len(names) <= OFFERED:
-        return ", ".join(names)
-    return f"{', '.join(names[:ENDS])} ... {', '.join(names[-ENDS:])} ({len(names)} in all)"
-
-
 def twice(names: list[Any]) -> list[Any]:
     """The names that stand there more than once."""
     return [name for name, count in Counter(names).items() if count > 1]
@@ -210,8 +185,3 @@ def unreadable(text: str) -> str:
     """The sentence for a recipe that is not one."""
     form = "'Dropout(rate=0.2) + WeightDecay(strength=0.01)' or 'none'"
     return f"cannot read the recipe {shortened(text)}; write it as {form}"
-
-
-def shortened(text: str) -> str:
-    """The text in quotes, cut where it would fill the screen."""
-    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}... ({len(text)} characters)"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bridle.card import card_of
-from bridle.forms import nearest, shortened
 from bridle.knobs import Knob, knobs
+from bridle.wording import nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a word is taken for a misspelt one of the field
 GREEK = {"alpha": "α", "beta": "β", "epsilon": "ε", "eps": "ε", "eta": "η", "gamma": "γ", "lambda": "λ", "sigma": "σ"}

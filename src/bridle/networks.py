@@ -20,8 +20,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from bridle.forms import shortened
 from bridle.layout import Layout
+from bridle.wording import shortened
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

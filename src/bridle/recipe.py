@@ -30,10 +30,11 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
 from bridle.files import read_whole, write_whole
-from bridle.forms import Term, json_number, names_in, nearest, plain, shortened, strength, terms, toml_table
+from bridle.forms import Term, json_number, names_in, plain, strength, terms, toml_table
 from bridle.knobs import DeclaresKnobs, check, knobs, parts
 from bridle.naming import check_names, meant
 from bridle.schedules import LAST, SCHEDULES, Schedule
+from bridle.wording import nearest, shortened
 
 NONE = "none"
 CATALOG_HOME = "bridle.regularizers."

@@ -14,9 +14,9 @@ from bridle.auditing.probing.setup import Setup
 from bridle.auditing.rule import Rule
 from bridle.auditing.rules import RULES
 from bridle.findings import Findings
-from bridle.forms import nearest
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Study
+from bridle.wording import nearest
 
 
 def audit(

@@ -18,9 +18,9 @@ from torch import nn
 
 from bridle.auditing.audit import audit
 from bridle.findings import Findings, Place
-from bridle.forms import nearest
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Study
+from bridle.wording import nearest
 
 PARTS = ("model", "optimizer", "loss", "batch", "scheduler", "steps", "averaged", "penalty")
 ALONE = (nn.Module, Recipe, Regularizer, Study)  # what is audited without anything beside it

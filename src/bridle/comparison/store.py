@@ -16,10 +16,10 @@ from bridle.comparison.aside import ASIDE, set_aside
 from bridle.comparison.sessions import Session
 from bridle.comparison.stacks import Stacks
 from bridle.files import clear_left_overs, read_whole, write_whole
-from bridle.forms import LONGEST_SHOWN, shortened
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, check_run, names
 from bridle.typed import DEEPEST, bounded, parse
+from bridle.wording import LONGEST_SHOWN, shortened
 
 LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
 

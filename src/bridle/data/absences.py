@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-LISTED = 5  # classes that a note names
+from bridle.wording import counted, first_few
 
 
 def absence_notes(ids: Mapping[str, np.ndarray], classes: Sequence[str]) -> tuple[str, ...]:
@@ -27,15 +27,9 @@ def absence_notes(ids: Mapping[str, np.ndarray], classes: Sequence[str]) -> tupl
 
 def sentence(absent: tuple[int, ...], splits: list[str], classes: Sequence[str], counts: np.ndarray) -> str:
     """Which classes are not in which splits."""
-    shown = ", ".join(f"{classes[each]!r} ({rows(int(counts[each]))} of train)" for each in absent[:LISTED])
-    more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
+    shown = first_few(absent, form=lambda each: f"{classes[each]!r} ({counted('row', counts[each])} of train)")
     noun, verb, them = ("class", "is", "it") if len(absent) == 1 else ("classes", "are", "them")
     where = " and ".join(splits)
     if "train" in splits:
-        return f"{noun} {shown}{more} cannot be learned: no row of {where} has {them}"
-    return f"{noun} {shown}{more} {verb} not in {where}, whose scores say nothing of {them}"
-
-
-def rows(count: int) -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{count} row{'' if count == 1 else 's'}"
+        return f"{noun} {shown} cannot be learned: no row of {where} has {them}"
+    return f"{noun} {shown} {verb} not in {where}, whose scores say nothing of {them}"

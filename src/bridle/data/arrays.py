@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-LISTED = 5  # how many rows an error names
+from bridle.wording import counted, first_few
 
 
 def as_array(given: Any, name: str, expected: str = "numbers") -> np.ndarray:
@@ -122,7 +122,5 @@ def listed(bad: np.ndarray, first: int = 0) -> str:
     >>> listed(np.array([True, False, True])), listed(np.ones(9, bool), first=1)
     ('2 rows (0, 2)', '9 rows (1, 2, 3, 4, 5 and 4 more)')
     """
-    rows = np.flatnonzero(bad) + first
-    shown = ", ".join(map(str, rows[:LISTED].tolist()))
-    more = f" and {len(rows) - LISTED} more" if len(rows) > LISTED else ""
-    return f"{len(rows)} row{'s' if len(rows) > 1 else ''} ({shown}{more})"
+    rows = (np.flatnonzero(bad) + first).tolist()
+    return f"{counted('row', len(rows))} ({first_few(rows)})"

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bridle.wording import first_few
+
 KINDS = ("number", "category", "date", "dropped")
-NAMED = 5  # columns that a sentence names; `bridle describe` names all
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ def sentence(names: list[str], phrase: str, count: int, dropped: bool) -> str:
     >>> sentence(list("abcdefg"), "comma as decimal point", 9, dropped=False)
     '7 of 9 columns (a, b, c, d, e and 2 more): comma as decimal point'
     """
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    shown = ", ".join(" ".join(name.split()) for name in names[:NAMED]) + more
+    shown = first_few(names, form=lambda name: " ".join(name.split()))
     if len(names) == 1:
         return f"column {shown}{' is left out' if dropped else ''}: {phrase}"
     return f"{len(names)} of {count} columns ({shown}){' are left out' if dropped else ''}: {phrase}"

@@ -27,6 +27,9 @@ from bridle.data.precision import mean_and_spread, within_reach
 from bridle.data.reading import alike
 from bridle.data.targets import check_task, column, encode, infer_task, surprise
 from bridle.results import SPLITS
+from bridle.wording import counted
+
+CHANNELS = (1, 3, 4)  # of images: grey, colours, colours with transparency
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -123,7 +126,7 @@ class Data:
                 *notes,
                 *told,
                 *near,
-                *map(reordered, filter(orders.get, orders)),
+                *(reordered(split) for split, order in orders.items() if order),
                 *shaped,
                 *moved,
                 *absent,
@@ -135,9 +138,8 @@ class Data:
 
     def __repr__(self) -> str:
         rows = "/".join(map(str, self.rows.values()))
-        features = f"{self.n_inputs} feature{'s' if self.n_inputs > 1 else ''}"
-        outputs = f"{self.n_outputs} output{'s' if self.n_outputs > 1 else ''}"
-        return f"Data({self.name}: {self.task}, rows {rows}, {features}, {outputs})"
+        size = f"{counted('feature', self.n_inputs)}, {counted('output', self.n_outputs)}"
+        return f"Data({self.name}: {self.task}, rows {rows}, {size})"
 
     @property
     def rows(self) -> dict[str, int]:
@@ -192,9 +194,6 @@ class Data:
             "columns": [column.to_json() for column in self.columns],
             **({"source": self.source} if self.source else {}),
         }
-
-
-CHANNELS = (1, 3, 4)  # of images: grey, colours, colours with transparency
 
 
 def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:

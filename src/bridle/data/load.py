@@ -14,7 +14,7 @@ from bridle.data.pickles import read_pickle
 from bridle.data.registry import DIGITS, IMAGE_SETS, NAMES, digits, image_set
 from bridle.data.tables import ENDINGS, read_table
 from bridle.data.targets import check_task
-from bridle.forms import nearest
+from bridle.wording import nearest
 
 PICKLE_ENDINGS = (".pkl", ".pkl.gz")
 LONG = 200  # characters of a name that an error shows

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-LISTED = 5  # names that an error shows
+from bridle.wording import first_few
 
 
 def column_names(given: Any, name: str) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list
         return [places[each] for each in wanted]
     if is_numbered(names) or is_numbered(wanted):
         return []
-    parts = [f"lacks {listed_names(lacking)}"] * bool(lacking) + [f"has {listed_names(strange)}"] * bool(strange)
+    parts = [f"{verb} {first_few(found, form=repr)}" for verb, found in (("lacks", lacking), ("has", strange)) if found]
     raise ValueError(
         f"the columns of {name} are not those of x_train: it {' and '.join(parts)}; give all splits the same"
     )
@@ -71,16 +71,6 @@ def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list
 def is_numbered(names: tuple[str, ...]) -> bool:
     """Whether the columns are only counted."""
     return names == tuple(map(str, range(len(names))))
-
-
-def listed_names(names: list[str]) -> str:
-    """The first of them.
-
-    >>> listed_names(list("abcdefg"))
-    "'a', 'b', 'c', 'd', 'e' and 2 more"
-    """
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(map(repr, names[:LISTED])) + more
 
 
 def feature_names(given: Sequence[str], columns: tuple[str, ...], count: int) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bridle.wording import counted
+
 GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
 # Letters that only look like those of ASCII, and the many widths of a space.
 LIKE_ASCII = str.maketrans(
@@ -265,11 +267,6 @@ def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray, wh
     stray = sorted(np.flatnonzero(np.isnan(values)).tolist(), key=lambda k: -int(counts[k]))
     if not stray:
         return ()
-    shown = ", ".join(f"{words[k]!r} in {rows_of(int(counts[k]))}" for k in stray[:5])
+    shown = ", ".join(f"{words[k]!r} in {counted('row', counts[k])}" for k in stray[:5])
     more = f" and {len(stray) - 5} other words" if len(stray) > 5 else ""
     return (f"{shown}{more}{TAKEN.format(what)}",)
-
-
-def rows_of(count: int) -> str:
-    """A count of rows in words."""
-    return f"{count} row{'s' if count > 1 else ''}"

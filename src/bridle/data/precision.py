@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from bridle.wording import first_few, plural
+
 LOST = 1e-3  # of a feature's usual distance from its median: by more than that no value may be rounded
 SMALLEST, LARGEST = 1e-30, 1e30  # of that distance: squares of float32 vanish or overflow beyond
 SAMPLE = 10_000  # rows from which that distance is told
 BLOCK = 256  # features that are looked at together, which bounds the memory
 TINY, HUGE = 1e-100, 1e100  # spreads whose squares are safe in float64
 EXACT = 2**53  # whole numbers beyond are rounded in float64
-NAMED = 5  # features that a note names
 
 
 def within_reach(xs: dict[str, np.ndarray], names: Sequence[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -111,10 +112,9 @@ def mean_and_spread(y: np.ndarray) -> tuple[float, float]:
 
 def note(places: np.ndarray, names: Sequence[str]) -> str:
     """Which features were standardized, and why."""
-    shown = [names[k] if names else str(k) for k in places[:NAMED].tolist()]
-    more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
-    many = len(places) > 1
+    shown = first_few(places.tolist(), form=lambda k: names[k] if names else str(k))
+    are = "is" if len(places) == 1 else "are"
     return (
-        f"feature{'s' * many} {', '.join(shown)}{more} {'are' if many else 'is'} standardized by the training rows: "
-        "so far from zero, or so large or small, float32 would round away what tells the values apart"
+        f"{plural('feature', len(places))} {shown} {are} standardized by the training rows: so far from zero, "
+        "or so large or small, float32 would round away what tells the values apart"
     )

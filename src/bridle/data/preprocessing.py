@@ -22,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from bridle.data.names import distinct
 from bridle.data.precision import HUGE, TINY, moved, origin
+from bridle.wording import counted
 
 RARE = "(rare)"
 ENOUGH = 10  # training rows for a column of its own; see least_rows ...
@@ -154,11 +155,6 @@ def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> M
     return Made(1 + gap_kept, (filled,))
 
 
-def counted(count: int, what: str) -> str:
-    """A count with its noun."""
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
 def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> Made:
     """What became of a column of words."""
     enough = least_rows(len(train))
@@ -170,7 +166,7 @@ def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str
     put = "is rare" if len(rare) == 1 else "put together as rare"
     together = f"{len(rare)} of {known} words {put}, {in_rare} of {len(train)} training rows"
     taken_for = "rare" if rare else "none of these"
-    strange = f"{counted(len(outside), 'word')} met outside the training rows only: counted as {taken_for}"
+    strange = f"{counted('word', len(outside))} met outside the training rows only: counted as {taken_for}"
     often = 2 * in_rare > len(train)
     done = (*((together,) if rare and not often else ()), *((strange,) if outside else ()))
     return Made(features, done, (together,) if often else ())

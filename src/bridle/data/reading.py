@@ -17,7 +17,8 @@ from pandas.api import types
 
 from bridle.data.arrays import listed
 from bridle.data.moments import DATES, DAY, digits_alone, read_moments
-from bridle.data.notations import dissected, plain_text, read_numbers, rows_of
+from bridle.data.notations import dissected, plain_text, read_numbers
+from bridle.wording import counted
 
 MISSING = "missing"
 GAPS = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")  # read as missing; "None" stays a word
@@ -245,7 +246,7 @@ def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
         examples = ", ".join(map(repr, list(units.values())[:EXAMPLES]))
         return (f"its numbers are in several units or notations ({examples}): read as words, not as amounts",)
     examples = ", ".join(repr(words[k]) for k in np.flatnonzero(~like)[:EXAMPLES].tolist())
-    rows = rows_of(int(counts[~like].sum()))
+    rows = counted("row", counts[~like].sum())
     others = (
         f"other words in {rows} ({examples}) stand among its numbers" if examples else "its numbers fit no notation"
     )
@@ -275,7 +276,7 @@ def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple
 
 def gap_notes(found: Distinct) -> tuple[str, ...]:
     """Which words were taken for missing ones."""
-    gone = [f"{w!r} in {rows_of(int(n))}" for w, n in zip(found.words, found.counts, strict=True) if w and w in GAPS]
+    gone = [f"{w!r} in {counted('row', n)}" for w, n in zip(found.words, found.counts, strict=True) if w and w in GAPS]
     return (f"{', '.join(gone)} read as missing",) if gone else ()
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bridle.wording import counted
+
 HELD_OUT = 0.2  # of the rows for valid, and as many for test
 LEAST = 3  # rows that can be split: one for each
 SEED = 0  # of every split, so that the same table is always split the same way
@@ -22,9 +24,7 @@ class Split(NamedTuple):
 def plain_split(rows: int, seed: int = SEED) -> Split:
     """Split the rows at random."""
     if rows < LEAST:
-        raise ValueError(
-            f"{rows} row{'s' if rows > 1 else ''} cannot be split into train, valid and test; give at least {LEAST}"
-        )
+        raise ValueError(f"{counted('row', rows)} cannot be split into train, valid and test; give at least {LEAST}")
     held_out = int(quotas(np.array([rows]))[0])
     return joined([dealt(np.arange(rows), held_out, np.random.default_rng(seed))])
 
@@ -39,8 +39,9 @@ def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
     classes, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.max() < LEAST:
         raise ValueError(
-            f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ({len(classes)} "
-            f"classes, {len(labels)} rows): merge classes, or say task='regression' if the target is an amount"
+            f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ("
+            f"{counted('class', len(classes))}, {counted('row', len(labels))}): merge classes, or say "
+            "task='regression' if the target is an amount"
         )
     held_out = np.zeros_like(counts)
     held_out[counts >= LEAST] = quotas(counts[counts >= LEAST])

@@ -20,7 +20,7 @@ from bridle.data.reading import GAPS, Reading, read_column
 from bridle.data.splits import plain_split, stratified_split
 from bridle.data.suspicions import row_numbers, suspicion
 from bridle.data.targets import check_present, check_task, infer_task, task_note
-from bridle.forms import nearest, offered
+from bridle.wording import nearest, offered
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 

@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import Any
 
 from bridle.card import DOUBTFUL, Card, Conflict, card_of
-from bridle.forms import json_number, nearest, shortened
+from bridle.forms import json_number
 from bridle.knobs import Knob, knobs
 from bridle.recipe import PLACES, Regularizer
 from bridle.regularizers import CATALOG
+from bridle.wording import nearest, shortened
 
 Leaf = type[Regularizer]
 ByPlace = Mapping[str, list[Leaf]]

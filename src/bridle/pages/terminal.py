@@ -15,7 +15,6 @@ from rich.text import Text
 
 from bridle.auditing.rule import Rule
 from bridle.auditing.rules import RULES
-from bridle.forms import shortened
 from bridle.knobs import knobs
 from bridle.naming import meant
 from bridle.pages.catalog import (
@@ -35,6 +34,7 @@ from bridle.pages.narrow import narrow
 from bridle.pages.rules import MEANING, gist, how_to_allow, rules_by_severity, subjects, ways_of
 from bridle.pages.source import source_of
 from bridle.recipe import Regularizer, find
+from bridle.wording import shortened
 
 INDENT = 4
 TABLE_WIDTH = 72  # columns that a table of knobs needs

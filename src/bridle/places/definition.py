@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from bridle.forms import nearest, shortened
 from bridle.knobs import Knob, check_declared, named
 from bridle.places.draw import Draw
 from bridle.places.signatures import Declared, check_form
+from bridle.wording import nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
 DECLARED = ("noise", "asks", "parameters", "state")  # what a class adds to the arrays of its place

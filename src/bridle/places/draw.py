@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bridle.forms import nearest
+from bridle.wording import nearest
 
 Kind = Literal["uniform", "normal"]
 Each = Literal["value", "channel", "row", "batch"]

@@ -10,7 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bridle.report.charts import Table
-from bridle.report.words import counted
+from bridle.wording import counted, first_few
 
 CLASSES_SHOWN = 20
 STYLES = {"dropped": "yellow"}
@@ -40,8 +40,7 @@ def of_target(data: dict[str, Any]) -> str:
     classes = data["classes"]
     if not classes:
         return target
-    more = f" and {len(classes) - CLASSES_SHOWN} more" if len(classes) > CLASSES_SHOWN else ""
-    return f"{target}, {len(classes)} classes ({', '.join(classes[:CLASSES_SHOWN])}{more})"
+    return f"{target}, {counted('class', len(classes))} ({first_few(classes, CLASSES_SHOWN)})"
 
 
 def columns_table(data: dict[str, Any]) -> Grid:

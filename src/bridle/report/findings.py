@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bridle import __version__
 from bridle.findings import SEVERITIES, FileAudit, Finding
-from bridle.report.words import counted
+from bridle.wording import counted
 
 VERSION = 1  # of the form of the JSON
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}

@@ -23,13 +23,11 @@ from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.looks import looks
 from bridle.report.strips import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted_split, score_table
-from bridle.report.words import cautions, counted, headline, lead, seeds_of
+from bridle.report.words import cautions, headline, lead, seeds_of
 from bridle.results import Study, plain
+from bridle.wording import counted
 
-SHOWN_ELSEWHERE = (
-    "source",
-    "columns",
-)
+SHOWN_ELSEWHERE = ("source", "columns")  # of what is known of the data
 NAMES = {"seconds": "took", "lr": "learning rate"}
 
 

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from bridle.report.formats import MINUS, NOTHING, PERCENT, bare, fixed, label, signed, spread
 from bridle.report.tables import dead, metrics_of, quoted_split, runs_of, splits_of
-from bridle.report.words import HELPS, HURTS, counted
+from bridle.report.words import HELPS, HURTS
 from bridle.results import Contender, Study
+from bridle.wording import counted
 
 NAME_WIDTH = 26  # WeightDecay(strength=0.01) in one line; longer recipes fold between their parts
 WIDE = 10_000  # columns: as wide as a table may want to be

@@ -12,6 +12,7 @@ from bridle.report.averages import finite
 from bridle.report.formats import NOTHING, bare, headed, joined, label, points, shown, signed
 from bridle.report.looks import looks
 from bridle.results import Contender, Study, Versus
+from bridle.wording import counted
 
 HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"
 SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
@@ -83,11 +84,6 @@ def score(study: Study, contender: Contender, split: str | None = None) -> float
 def seeds_of(study: Study) -> str:
     """The seeds, counted: 1 seed, 5 seeds."""
     return counted("seed", len(study.seeds))
-
-
-def counted(noun: str, number: int) -> str:
-    """A number with its noun, in the plural where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def lead(study: Study) -> list[str]:

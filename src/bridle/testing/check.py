@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import warnings
 
-from bridle.forms import shortened
 from bridle.places.declare import Placed
 from bridle.recipe import Regularizer
 from bridle.testing.at_places import numerical_checks
 from bridle.testing.cards import CARD_CHECKS
 from bridle.testing.numerical import Check
+from bridle.wording import shortened
 
 
 def check_regularizer(leaf: type[Regularizer]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridle.auditing.shrinkage.trials import COUPLED, DECOUPLED
-from bridle.forms import nearest
+from bridle.wording import nearest
 
 
 class Given(NamedTuple):

@@ -1,0 +1,63 @@
+"""Parts of sentences: a number with its noun, the first of many names, the nearest name, a text cut short."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+LONGEST_SHOWN = 120  # characters of a text that an error repeats
+NAMED = 5  # names that a sentence shows, before it counts the others
+OFFERED = 80  # names that are all shown to choose from
+ENDS = 5  # names that are shown from each end of more
+
+
+def counted(noun: str, number: int) -> str:
+    """A number with its noun, in the plural where it is not one.
+
+    >>> counted("row", 1), counted("row", 0), counted("class", 2)
+    ('1 row', '0 rows', '2 classes')
+    """
+    return f"{number} {plural(noun, number)}"
+
+
+def plural(noun: str, number: int) -> str:
+    """The noun, in the plural where the number is not one."""
+    return noun if number == 1 else f"{noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def first_few(found: Sequence[Any], most: int = NAMED, form: Callable[[Any], str] = str) -> str:
+    """The first ones, and how many more there are.
+
+    >>> first_few(["a", "b"], form=repr), first_few(range(9))
+    ("'a', 'b'", '0, 1, 2, 3, 4 and 4 more')
+    """
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(map(form, found[:most])) + more
+
+
+def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    """``"; did you mean ...?"``, or the list of what is known where nothing is near."""
+    folded = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.5)
+    if not close:
+        return f"; known are {offered(sorted(known))}"
+    likeness = [difflib.SequenceMatcher(None, each, name.lower()).ratio() for each in close]
+    meant = [folded[each] for each, like in zip(close, likeness, strict=True) if like > likeness[0] - 0.1]
+    return f"; did you mean {' or '.join(meant)}?"
+
+
+def offered(names: list[str]) -> str:
+    """What there is to choose from; of very many, such as the columns of a wide table, the ends.
+
+    >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
+    ('a, b', 'c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279 (280 in all)')
+    """
+    if len(names) <= OFFERED:
+        return ", ".join(names)
+    return f"{', '.join(names[:ENDS])} ... {', '.join(names[-ENDS:])} ({len(names)} in all)"
+
+
+def shortened(text: str) -> str:
+    """The text in quotes, cut where it would fill the screen."""
+    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}... ({len(text)} characters)"
