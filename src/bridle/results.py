@@ -195,16 +195,16 @@ def check_study(study: Study) -> None:
         raise ValueError("contenders: there are none")
     if study.metric not in HIGHER_IS_BETTER:
         raise ValueError(f"metric must be one of {', '.join(HIGHER_IS_BETTER)}, got {study.metric!r}")
-    measured = names(study.baseline.scores)
+    measured = metrics_of(study.baseline.scores)
     for split in ("train", "valid"):
         if study.metric not in measured.get(split, ()):
             raise ValueError(f"contenders[0].scores.{split} has no {study.metric}")
     for number, each in enumerate(study.contenders):
         where = f"contenders[{number}]"
-        if names(each.scores) != measured:
+        if metrics_of(each.scores) != measured:
             raise ValueError(f"{where}.scores are of other splits or metrics than the baseline's")
         for index, run in enumerate(each.runs):
-            if names(run.scores) != measured:
+            if metrics_of(run.scores) != measured:
                 raise ValueError(f"{where}.runs[{index}].scores are of other splits or metrics than the baseline's")
             check_run(run, f"{where}.runs[{index}].")
 
@@ -221,7 +221,7 @@ def check_run(run: Run, where: str = "") -> None:
             raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs one edge more than counts")
 
 
-def names(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
+def metrics_of(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
     """Which metrics are measured on which splits."""
     return {split: set(metrics) for split, metrics in scores.items()}
 

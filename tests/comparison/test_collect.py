@@ -1,5 +1,7 @@
 """Reading what is finished, training the rest, and stopping in between."""
 
+from time import perf_counter
+
 import pytest
 from made_up import SETTING, run_of
 
@@ -28,7 +30,9 @@ class Engine:
 
 
 def collected(folder, engine, watch=None):
-    return collect(VARIANTS, engine, Store(folder, SETTING), steps_of_a_run=STEPS, watch=watch)
+    store = Store(folder, SETTING)
+    session = store.session(perf_counter())
+    return collect(VARIANTS, engine, store, steps_of_a_run=STEPS, watch=watch, session=session, stacks=None)
 
 
 def test_every_variant_gets_its_run_in_whatever_order_they_finish():

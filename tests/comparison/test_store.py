@@ -9,7 +9,8 @@ import pytest
 from made_up import SETTING, VARIANT, run_of
 
 from bridle import Dropout, Recipe
-from bridle.comparison.store import Store, checksum
+from bridle.comparison.hashes import hashed
+from bridle.comparison.store import Store
 from bridle.protocol import Variant
 
 
@@ -86,7 +87,7 @@ def with_checksum(change):
 
     def also(saved):
         change(saved)
-        saved["checksum"] = checksum(saved["key"], saved["run"])
+        saved["checksum"] = hashed([saved["key"], saved["run"]])
 
     return rewritten(also)
 

@@ -38,8 +38,8 @@ def collect(
     *,
     steps_of_a_run: int,
     watch: Watch | None,
-    session: Session | None = None,
-    stacks: Stacks | None = None,
+    session: Session,
+    stacks: Stacks | None,
 ) -> dict[Variant, Run]:
     """The run of each variant; fewer where the user interrupts, if any is finished (else ``KeyboardInterrupt``).
 
@@ -49,7 +49,6 @@ def collect(
     missing = {(str(variant.recipe), variant.seed): variant for variant in variants if variant not in runs}
     if not missing:
         return runs
-    note = session.note if session else lambda now=False: None
     count = Counter(watch, len(variants) * steps_of_a_run)
     count(len(runs) * steps_of_a_run)
     try:
@@ -57,14 +56,14 @@ def collect(
             variant = missing[run.recipe, run.seed]
             runs[variant] = run
             store.write(run, variant)
-            note()
+            session.note()
         # Another process that works on the same study may have finished runs of a stack that was gone on with here.
         runs |= found(store, [variant for variant in missing.values() if variant not in runs])
     except KeyboardInterrupt as interrupt:
         if not runs:
             raise KeyboardInterrupt(nothing_finished(count, store.folder, stacks.kept if stacks else 0)) from interrupt
     finally:
-        note(now=True)
+        session.note(now=True)
     return runs
 
 

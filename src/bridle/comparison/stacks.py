@@ -9,7 +9,6 @@ only the engine reads.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Callable, Collection, Sequence
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 
 from bridle import __version__
 from bridle.comparison.aside import set_aside
+from bridle.comparison.hashes import checksum, hashed
 from bridle.engine.saving import Begun
 from bridle.files import clear_left_overs, opened, write_whole
 from bridle.protocol import Variant
@@ -44,7 +44,7 @@ class Header:
     key: dict[str, Any]  # what determines it beside its members
     members: list[Member]  # those that the stack began with
     training: list[Member]  # those that are still in training
-    epoch: int  # after which it was saved; 0: the stack is only planned
+    epoch: int  # after which it was saved; 0: there is no state, as the stack is only planned, or is finished
     steps: int  # of single runs that those in training have made
 
 
@@ -88,7 +88,7 @@ class Stacks:
             return []
         clear_left_overs(place)
         found = []
-        for path in sorted(place.glob(f"{hashed(self.key)}-*.state")):
+        for path in sorted(place.glob(f"{short(self.key)}-*.state")):
             try:
                 with opened(path, largest=LARGEST, follow=False) as file:
                     header, _ = self.header(file, path)
@@ -119,10 +119,10 @@ class Stacks:
 
     def path(self, members: Sequence[Member]) -> Path:
         """Where the state of the stack with these members is."""
-        return self.folder / "stacks" / f"{hashed(self.key)}-{hashed([asdict(each) for each in members])}.state"
+        return self.folder / "stacks" / f"{short(self.key)}-{short([asdict(each) for each in members])}.state"
 
     def load(self, members: Sequence[Variant]) -> bytes:
-        """The state of a stack; nothing where it has only been planned."""
+        """The state of a stack; nothing where only its members are kept."""
         path = self.path(named(members))
         try:
             with opened(path, largest=LARGEST, follow=False) as file:
@@ -178,11 +178,6 @@ def named(variants: Sequence[Variant]) -> list[Member]:
     return [Member(str(variant.recipe), variant.seed) for variant in variants]
 
 
-def hashed(content: object) -> str:
+def short(content: object) -> str:
     """A short name for plain data."""
-    return checksum(json.dumps(content, sort_keys=True).encode())[:16]
-
-
-def checksum(content: bytes) -> str:
-    """Its SHA-256, in letters and digits."""
-    return hashlib.sha256(content).hexdigest()
+    return hashed(content)[:16]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,12 @@ from typing import Any, Self
 
 from bridle import __version__
 from bridle.comparison.aside import ASIDE, set_aside
+from bridle.comparison.hashes import hashed
 from bridle.comparison.sessions import Session
 from bridle.comparison.stacks import Stacks
 from bridle.files import clear_left_overs, read_whole, write_whole
 from bridle.protocol import Variant
-from bridle.results import VERSION, Run, check_run, names
+from bridle.results import VERSION, Run, metrics_of
 from bridle.typed import DEEPEST, bounded, parse
 from bridle.wording import LONGEST_SHOWN, shortened
 
@@ -65,8 +65,7 @@ class Store:
 
     def path(self, folder: Path, recipe: str, seed: int) -> Path:
         """Where a run's file is, or will be."""
-        text = json.dumps(self.key(recipe, seed), sort_keys=True)
-        return folder / "runs" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+        return folder / "runs" / f"{hashed(self.key(recipe, seed))[:32]}.json"
 
     def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> Stacks | None:
         """What the unfinished stacks of this setting have come to; ``note`` hears of what is kept of them."""
@@ -77,9 +76,8 @@ class Store:
 
     def session(self, started: float) -> Session:
         """The time that this setting has been worked on, from a clock's ``started`` on and in earlier sessions."""
-        text = json.dumps({"bridle": __version__, **self.setting}, sort_keys=True)
         log = self.folder / "sessions.jsonl" if self.folder else None
-        return Session(log, hashlib.sha256(text.encode()).hexdigest()[:16], started)
+        return Session(log, hashed({"bridle": __version__, **self.setting})[:16], started)
 
     def read(self, variant: Variant) -> Run | None:
         """The finished run, without its model; ``None`` where there is none, or one that had to be set aside."""
@@ -102,7 +100,7 @@ class Store:
         asked = json.loads(json.dumps(self.key(str(variant.recipe), variant.seed)))
         if saved["key"] != asked:
             raise ValueError(f"it is a run of another {', '.join(differing(saved['key'], asked))}")
-        if saved["checksum"] != checksum(saved["key"], saved["run"]):
+        if saved["checksum"] != hashed([saved["key"], saved["run"]]):
             raise ValueError("its content is not what was written, by its checksum")
         run = Run.from_json(saved["run"])
         self.check(run, variant)
@@ -112,8 +110,7 @@ class Store:
         """``ValueError`` for a run that is not one of this variant, trained to its end."""
         if (run.recipe, run.seed) != (str(variant.recipe), variant.seed):
             raise ValueError("its run is of another recipe or seed than its key")
-        check_run(run)
-        if self.measured is not None and names(run.scores) != {s: set(each) for s, each in self.measured.items()}:
+        if self.measured is not None and metrics_of(run.scores) != {s: set(each) for s, each in self.measured.items()}:
             raise ValueError("its scores are of other splits or metrics")
         epochs = self.setting["protocol"].get("epochs")
         if run.diverged_at is not None:
@@ -127,7 +124,7 @@ class Store:
         """Save a finished run, with its key in plain words beside it."""
         if self.folder is not None:
             key, plain = self.key(str(variant.recipe), variant.seed), run.to_json()
-            text = json.dumps({"checksum": checksum(key, plain), "key": key, "run": plain}, allow_nan=False)
+            text = json.dumps({"checksum": hashed([key, plain]), "key": key, "run": plain}, allow_nan=False)
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             write_whole(self.path(self.folder, str(variant.recipe), variant.seed), text + "\n")
 
@@ -139,11 +136,6 @@ def check_folder(folder: Path) -> None:
     for each in (folder / "stacks", folder / ASIDE):
         if os.path.lexists(each) and not each.is_dir():
             raise NotADirectoryError(f"{each} is no folder, and bridle keeps files there; give --out another folder")
-
-
-def checksum(key: object, run: object) -> str:
-    """Of what a file says, however it is laid out."""
-    return hashlib.sha256(json.dumps([key, run], sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def differing(key: object, asked: dict[str, Any]) -> list[str]:
