@@ -7,7 +7,7 @@ import math
 import operator
 import reprlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -108,11 +108,8 @@ class Protocol:
 
 def checked_seed(seed: object) -> int:
     """The seed as a plain number; ``ValueError`` for what is none."""
-    try:
-        number = -1 if isinstance(seed, bool) else operator.index(seed)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if not 0 <= number <= MOST_SEED:
+    number = whole_number(seed)
+    if number is None or not 0 <= number <= MOST_SEED:
         raise ValueError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
     return number
 
@@ -128,21 +125,17 @@ def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     problem = (
         f"seeds must be how many (1 or more) or a list of different whole numbers from 0, got {reprlib.repr(seeds)}"
     )
-    if isinstance(seeds, bool | str | bytes):
+    if isinstance(seeds, bool | str | bytes) or not isinstance(seeds, Integral | Sized):  # NumPy's are Integral too
         raise ValueError(problem)
+    asked = range(int(seeds)) if isinstance(seeds, int | Integral) else seeds
+    counted = isinstance(asked, range)
     try:
-        if isinstance(seeds, int | Integral):  # NumPy's are among these
-            seeds = range(int(seeds))
-        if isinstance(seeds, range):
-            ends = [checked_seed(seed) for seed in (*seeds[:1], *seeds[-1:])]
-            chosen: Sequence[int] = seeds if ends else []
-        else:
-            chosen = [checked_seed(seed) for seed in seeds if len(seeds) > 0]
+        chosen = [checked_seed(seed) for seed in ((*asked[:1], *asked[-1:]) if counted else asked)]
     except (TypeError, ValueError) as error:
         raise ValueError(problem) from error
-    if not chosen or (not isinstance(chosen, range) and len(set(chosen)) < len(chosen)):
+    if not chosen or (not counted and len(set(chosen)) < len(chosen)):
         raise ValueError(problem)
-    return chosen
+    return asked if counted else chosen
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -152,11 +145,16 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def whole(name: str, value: object, least: int) -> int:
-    """A whole number, NumPy's too, as a plain one; ``ValueError`` unless it is at least ``least``."""
-    try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if number < least:
+    """A whole number as a plain one; ``ValueError`` unless it is at least ``least``."""
+    number = whole_number(value)
+    if number is None or number < least:
         raise ValueError(f"Protocol: {name} must be a whole number of at least {least}, got {value!r}")
     return number
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number, NumPy's too, as a plain one; None for anything else, truth values among it."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
