@@ -130,8 +130,8 @@ def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     asked = range(int(seeds)) if isinstance(seeds, int | Integral) else seeds
     counted = isinstance(asked, range)
     try:
-        chosen = [checked_seed(seed) for seed in ((*asked[:1], *asked[-1:]) if counted else asked)]
-    except (TypeError, ValueError) as error:
+        chosen = [checked_seed(seed) for seed in ((asked[0], asked[-1]) if counted and len(asked) else asked)]
+    except (TypeError, ValueError, OverflowError) as error:  # more than a length can be
         raise ValueError(problem) from error
     if not chosen or (not counted and len(set(chosen)) < len(chosen)):
         raise ValueError(problem)

@@ -258,6 +258,8 @@ def test_a_factory_without_a_name_goes_by_its_type(tmp_path):
         ({"recipes": ["Dropuot"]}, "unknown regularizer 'Dropuot'; did you mean Dropout?"),
         ({"seeds": 0}, "seeds must be how many (1 or more)"),
         ({"seeds": []}, "seeds must be how many"),
+        ({"seeds": 2**63}, "seeds must be how many"),
+        ({"seeds": range(2**63)}, "seeds must be how many"),
         ({"seeds": [1, 1]}, "different whole numbers from 0, got [1, 1]"),
         ({"seeds": [-1]}, "seeds must be how many"),
         ({"seeds": [0.5]}, "seeds must be how many"),
