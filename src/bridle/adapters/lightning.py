@@ -172,7 +172,9 @@ class Hooks:
         shared.lend(self.lent, pl_module, "training_step", self.training_step)
         shared.lend(self.lent, pl_module, "on_save_checkpoint", self.on_save)
         if shared.of_kind(self.recipe, Ascent):
-            self.handle.order.others_change = True  # on_after_backward runs behind the second gradient, too
+            self.handle.second_gradient.history.others_change = (
+                True  # on_after_backward runs behind the second gradient, too
+            )
             shared.lend(self.lent, pl_module, "optimizer_step", self.optimizer_step)
 
     def rewind(self, mark: list[Tensor]) -> None:

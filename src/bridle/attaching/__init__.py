@@ -3,8 +3,11 @@
 Read in this order: ``handle`` (what the user holds), ``assembly`` (a recipe taken apart), then the places of a step:
 ``batches``, ``layers``, ``passes`` (penalties on what comes out), ``acts`` (on parameters and gradients), ``averages``,
 ``stopping``; and the end: ``finishing``, with ``folding`` and ``plain`` (norms that are taken in, or stay) and
-``sample`` (a row to try it on). ``holding`` says whose handle a model has; ``advice``, ``company`` and ``lora`` what
-one might overlook. ``tape`` and ``noise`` serve second passes, ``targets``, ``groups`` and ``sums`` the parameters.
+``sample`` (a row to try it on). The handle knows which ``lines`` of the loop are called, adds up ``small_batches``,
+takes the ``second_gradient`` (by ``history`` and ``scaling``), lets the model be ``evaluated``, calls ``latecomers`` in
+before each step, and is saved by ``saving``. ``holding`` says whose handle a model has; ``advice``, ``company`` and
+``lora`` what one might overlook. ``tape`` and ``noise`` serve second passes, ``targets``, ``groups`` and ``sums`` the
+parameters.
 """
 
 from bridle.attaching.handle import Handle as Handle

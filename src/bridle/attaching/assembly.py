@@ -228,6 +228,17 @@ class Assembly:
             if chosen := matching(unit, by_hooks):
                 self.before.insert(0, Change(unit, chosen, self.noise))
 
+    def add_penalties(self, scale: float = 1.0) -> None:
+        """Add the gradients of the penalties on weights to gradients that are too large by ``scale``."""
+        targets = self.targets if scale != 1 and self.penalties else []
+        gradients = [each.parameter.grad for each in targets if each.parameter.grad is not None]
+        if gradients:
+            torch._foreach_div_(gradients, scale)
+        for each in self.penalties:
+            each.add_gradients(self.moment)
+        if gradients:
+            torch._foreach_mul_(gradients, scale)
+
     def decays(self) -> list[tuple[WeightDecay, Target]]:
         """The parameters that a weight decay of the recipe acts on, by itself or by the optimizer."""
         by_hooks = [

@@ -91,6 +91,11 @@ class Groups:
             self.optimizer.state.pop(each, None)
 
 
+def held_by(optimizer: Optimizer) -> list[nn.Parameter]:
+    """The parameters that an optimizer trains."""
+    return [each for group in optimizer.param_groups for each in group["params"]]
+
+
 def is_decoupled(optimizer: Optimizer) -> bool:
     """Whether the optimizer's own decay is the decoupled one: that of AdamW, not a part of the gradient."""
     return isinstance(optimizer, AdamW) or any(

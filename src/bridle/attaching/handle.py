@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from functools import cached_property
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly, Options
-from bridle.attaching.averages import frozen_norms, measure
 from bridle.attaching.calling import call
 from bridle.attaching.compiled import GUARDS
+from bridle.attaching.evaluated import Evaluated
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
 from bridle.attaching.holding import check_free, handles_of, hold
 from bridle.attaching.latecomers import Roll
+from bridle.attaching.lines import ASCEND, BATCH, PENALTY, Lines
 from bridle.attaching.objectives import LossFunction
-from bridle.attaching.order import Order
 from bridle.attaching.sample import Sample
-from bridle.attaching.scaling import check_alike, check_taker, check_told, is_active, scale_of
-from bridle.attaching.small_batches import Counting, SmallBatch
-from bridle.attaching.targets import Averaged, Statistic, Target
+from bridle.attaching.saving import load_state, state_of
+from bridle.attaching.scaling import unscale
+from bridle.attaching.second_gradient import SecondGradient
+from bridle.attaching.small_batches import SmallBatches
 from bridle.attaching.words import described
 from bridle.recipe import Recipe, Regularizer
-
-LINES = {
-    "batch": "x, y = handle.batch(x, y)  # before the model sees them",
-    "penalty": "loss = criterion(model(x), y) + handle.penalty()",
-    "ascend": "handle.ascend(lambda: criterion(model(x), y))  # behind loss.backward()",
-}
 
 
 def attach(
@@ -141,42 +134,26 @@ class Handle:
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
-        for hook in getattr(optimizer, "_optimizer_step_pre_hooks", {}).values():
-            other: Any = getattr(hook, "__self__", None)
-            if isinstance(other, Handle):
-                raise ValueError(
-                    f"this optimizer has a recipe attached already, {str(other.recipe)!r}: end that first, "
-                    f"bridle.attached(its model).finish() or .detach(), or attach the sum of both"
-                )
+        check_optimizer(optimizer)
         if isinstance(model, nn.Module):
             check_free(model, optimizer, recipe)
         self.recipe: Recipe = recipe
         self.model, self.optimizer, self.loss = model, optimizer, options.loss
-        self._called: set[str] = set()
-        self._small_batches: list[SmallBatch] = []  # since the last update
-        self._first_terms = 0.0  # how many terms the loss of the first that counts is the mean of; 0 where it is a sum
-        self._ended = ""  # how, if it has
-        self._averaged = False  # whether the averages are in the model
-        self._has_penalties = False  # whether the gradients hold those of the penalties on weights already
-        self._skipped = False  # whether a GradScaler lets the optimizer skip this step
-        self._measured: list[tuple[Averaged, Tensor]] = []  # statistics that the averages were last evaluated with
-        self._sample = Sample(options.example)
-        self._scaler: Any = None  # which has scaled the gradients of the ascent
-        self._scaled_alike = False  # whether the ascent's closure has scaled them by itself
-        self._frozen_norms: set[nn.Module] = set()  # which rested in the last step
-        self._compared = False  # whether the lengths of both gradients were compared
-        self.order = Order()
         self.parts = Assembly(model, optimizer, recipe, options)
+        self._ended = ""  # how, if it has
+        self._skipped = False  # whether a GradScaler lets the optimizer skip this step
+        self._sample = Sample(options.example)
+        self._lines = Lines(self.parts)
+        self._small_batches = SmallBatches(self.parts)
+        self._evaluated = Evaluated(self.parts)
         with self.parts.undo as undo:
             self._roll = Roll(self.parts)
             GUARDS.keep(undo)
-            needs = {"batch": self.parts.batches.units, "penalty": self.parts.passes, "ascend": self.parts.climbs}
-            self._needed = {name for name, units in needs.items() if units}
             undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
             undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
             if any(belongs_to_network(unit) for unit in recipe):
                 undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
-            self._follow(self.parts.targets)
+            self.second_gradient = SecondGradient(self.parts, self._lines)
             hold(model, self, undo)
             self.parts.undo = undo.pop_all()
 
@@ -213,8 +190,7 @@ class Handle:
         tape.begun = False
         tape.next_batch()
         tape.begun = tape.hooked
-        self._called.add("batch")
-        return self.parts.batches.shown(x, y, self.parts.moment) if "batch" in self._needed else (x, y)
+        return self.parts.batches.shown(x, y, self.parts.moment) if self._lines.call(BATCH) else (x, y)
 
     def penalty(self) -> Tensor:
         """The penalties on activations and outputs of the model's last pass in training mode, to be added to the loss.
@@ -223,10 +199,9 @@ class Handle:
         ``optimizer.step()``, see :meth:`penalty_value`.
         """
         self._check_attached()
-        self._called.add("penalty")
-        if "penalty" not in self._needed:
-            return torch.zeros((), device=next(self.model.parameters()).device)
-        return self.parts.passes.penalty(self.parts.moment)
+        if self._lines.call(PENALTY):
+            return self.parts.passes.penalty(self.parts.moment)
+        return torch.zeros((), device=next(self.model.parameters()).device)
 
     @torch.no_grad()
     def penalty_value(self) -> Tensor:
@@ -250,78 +225,9 @@ class Handle:
         scaled by a scaler that is not given.
         """
         self._check_attached()
-        self._called.add("ascend")
-        if "ascend" not in self._needed:
-            return
-        scaler = scaler if is_active(scaler) else None
-        scale = scale_of(scaler, self.optimizer)
-        self._follow(self._roll.call())
-        self._check_pass()
-        self.order.check_ascent(self._held())
-        self._add_penalties(scale)
-        with ExitStack() as climb:
-            moment = self.parts.moment
-            climb.callback(setattr, self.order, "resting", False)
-            self.order.resting = True
-            if all([climb.enter_context(each.climbed(moment, scaler, scale)) for each in self.parts.climbs]):
-                first = None if self._compared else self._length()
-                loss = self._second_gradient(closure, scaler)
-                self._compare(first, scaler, scale)
-                self._scaled_alike = not (isinstance(loss, Tensor) or self.parts.penalties)
-                self._add_penalties(scale)
-        self._scaler, self._has_penalties = scaler, True
-        self.order.ascended(self._held())
-
-    def _follow(self, targets: Iterable[Target]) -> None:
-        """Hear of the gradients of parameters, if the recipe ascends by them."""
-        for each in targets if self.parts.climbs else ():
-            self.parts.undo.callback(self.order.follow(each.parameter).remove)
-
-    def _held(self) -> Iterator[Tensor]:
-        """The optimizer's parameters."""
-        return (each for group in self.optimizer.param_groups for each in group["params"])
-
-    def _length(self) -> float:
-        """The length of all gradients together."""
-        gradients = (each.grad for each in self._held() if each.grad is not None)
-        return float(length([each.coalesce().values() if each.is_sparse else each for each in gradients]))
-
-    def _compare(self, first: float | None, scaler: Any, scale: float) -> None:
-        """Look, once, whether the lengths of both gradients are those of losses that were scaled alike."""
-        if first is None:
-            return
-        second = self._length()
-        if scaler is None:
-            check_told(first, second)
-        else:
-            check_alike(first, second, scale)
-        self._compared = math.isfinite(first) and math.isfinite(second)
-
-    def _check_pass(self) -> None:
-        """Raise ``RuntimeError`` where no pass was seen whose noise the second one could see again."""
-        tape = self.parts.tape
-        if tape.mark is None and tape.marks and self.model.training:
-            raise RuntimeError(
-                "handle.ascend repeats the last training pass, and none was seen: call model(x), not model.forward(x), "
-                "of the model that the recipe is attached to"
-            )
-
-    def _second_gradient(self, closure: Callable[[], Any], scaler: Any) -> Any:
-        """The gradients where the weights stand now, in place of those that are there; returns the closure's result."""
-        self.model.zero_grad()
-        self.optimizer.zero_grad()
-        torch.clear_autocast_cache()  # of the weights as they were
-        self._called.discard("penalty")
-        with self.parts.tape.repeat(self.model), torch.enable_grad():
-            loss = closure()
-            if isinstance(loss, Tensor):
-                (loss if scaler is None else scaler.scale(loss)).backward()
-        if "penalty" in self._needed - self._called:
-            raise RuntimeError(
-                "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
-                "handle.ascend(lambda: criterion(model(x), y) + handle.penalty())"
-            )
-        return loss
+        if self._lines.call(ASCEND):
+            self._call_roll()
+            self.second_gradient.take(closure, scaler)
 
     def step(
         self,
@@ -347,72 +253,36 @@ class Handle:
         if self.loss is None:
             raise ValueError("handle.step computes the loss: attach(..., loss=your loss function)")
         run = self.model if model is None else model
-        share = self._share(x, y, weight)  # shares of classes that are made of ids keep its mean
+        small_batches = self._small_batches
+        share = small_batches.share(x, y, weight)  # shares of classes that are made of ids keep its mean
         x, y = self.batch(x, y)
-        loss = self.loss(call(run, x, self.model), y)
-        total = shared(loss + self.penalty(), share)
-        (total if scaler is None else scaler.scale(total)).backward()
-        again = SmallBatch(x, y, self.parts.tape.mark, share)
-        self._small_batches.append(again if "ascend" in self._needed else SmallBatch(None, None, None, share))
+        loss = self._backward(run, x, y, share, scaler)
+        small_batches.add(x, y, share)
         if update:
-            self._mean_gradients()
-            self.ascend(lambda: self._again(run, scaler), scaler)
+            if small_batches.average_gradients():
+                self.second_gradient.settle()
+            self.ascend(lambda: small_batches.repeat(partial(self._backward, run, scaler=scaler)), scaler)
             if scaler is None:
                 self.optimizer.step()
             else:
                 scaler.step(self.optimizer)
                 scaler.update()
             self.optimizer.zero_grad()
-            self._small_batches.clear()
+            small_batches.clear()
         return loss.detach()
 
-    def _share(self, x: Any, y: Any, weight: float | None) -> float:
-        """What a batch counts beside the first since the last update that counts."""
-        if not self._small_batches:
-            self._first_terms = 0.0
-        if weight is None and self._counting.adds_up:
-            return 1.0
-        count = self._counting.terms(x, y) if weight is None else checked(weight)
-        self._first_terms = self._first_terms or count
-        return count / self._first_terms if self._first_terms else 0.0
-
-    @cached_property
-    def _counting(self) -> Counting:
-        """What batches count under the loss."""
+    def _backward(self, run: nn.Module, x: Any, y: Any, share: float, scaler: Any) -> Tensor:
+        """Add the gradients of a batch by its share, penalties included; returns the data loss."""
         assert self.loss is not None
-        return Counting(self.loss, self.parts.outputs)
+        loss = self.loss(call(run, x, self.model), y)
+        total = loss + self.penalty()
+        total = total if share == 1 else total * share
+        (total if scaler is None else scaler.scale(total)).backward()
+        return loss
 
-    def _all_shares(self) -> float:
-        """By what gradients that were added up over the small batches are to be divided."""
-        return (sum(each.share for each in self._small_batches) or 1.0) if self._first_terms else 1.0
-
-    def _mean_gradients(self) -> None:
-        """Gradients that were added up over small batches become their mean."""
-        whole = self._all_shares()
-        if whole != 1:
-            torch._foreach_div_([each.grad for each in self._held() if each.grad is not None], whole)
-            self.order.settled(self._held())
-
-    def _again(self, run: nn.Module, scaler: Any) -> None:
-        """The second backward pass over all small batches, each under its own noise."""
-        assert self.loss is not None
-        for each in self._small_batches:
-            with self.parts.tape.noise.replay(each.mark):
-                total = shared(
-                    self.loss(call(run, each.x, self.model), each.y) + self.penalty(), each.share / self._all_shares()
-                )
-                (total if scaler is None else scaler.scale(total)).backward()
-
-    def _add_penalties(self, scale: float = 1.0) -> None:
-        """Add the gradients of the penalties on weights to gradients that are too large by ``scale``."""
-        targets = self.parts.targets if scale != 1 and self.parts.penalties else []
-        gradients = [each.parameter.grad for each in targets if each.parameter.grad is not None]
-        if gradients:
-            torch._foreach_div_(gradients, scale)
-        for each in self.parts.penalties:
-            each.add_gradients(self.parts.moment)
-        if gradients:
-            torch._foreach_mul_(gradients, scale)
+    def _call_roll(self) -> None:
+        """Act on what is trained now."""
+        self.second_gradient.follow(self._roll.call())
 
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The hook before the optimizer's step; a closure computes the gradients within it, and is waited for."""
@@ -432,40 +302,24 @@ class Handle:
     def _change_gradients(self) -> None:
         """All that happens between the gradients and the optimizer's update."""
         self._check_loop()
-        if "ascend" in self._needed:
-            self.order.check_step()
-            check_taker(self._scaler, self.optimizer, scaled_alike=self._scaled_alike)
-        self._skipped = self._unscale()
+        self.second_gradient.check_step()
+        self._skipped = unscale(self.optimizer)
         if self._skipped:
             return
         parts = self.parts
-        self._follow(self._roll.call())
+        self._call_roll()
         parts.groups.follow()
-        if not self._has_penalties:
-            self._add_penalties()
+        if not self.second_gradient.has_penalties:
+            parts.add_penalties()
         for each in (*parts.gradients, *parts.before):
             each.apply(parts.moment)
-
-    def _unscale(self) -> bool:
-        """Unscale gradients that a GradScaler has left to a fused optimizer; tells whether it will skip the step."""
-        scale, infinite = getattr(self.optimizer, "grad_scale", None), getattr(self.optimizer, "found_inf", None)
-        if infinite is not None and bool(infinite):
-            return True
-        if scale is not None:
-            held = [each for group in self.optimizer.param_groups for each in group["params"]]
-            torch._foreach_div_([each.grad for each in held if each.grad is not None], float(scale))
-            self.optimizer.grad_scale = None  # type: ignore[attr-defined]  # it is the scaler's, who removes it
-        return False
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The hook behind the optimizer's step."""
         parts = self.parts
-        self._called.clear()
-        self._has_penalties = False
-        if "ascend" in self._needed:
-            self.order.stepped(self._held())
-            parts.tape.mark = None
+        self._lines.called.clear()
+        self.second_gradient.stepped()
         parts.tape.noise.next_batch()
         parts.noise.next_batch()
         if self._skipped:
@@ -474,22 +328,18 @@ class Handle:
             each.apply(parts.moment)
         for average in parts.averages:
             average.update(parts.moment)
-        if any(average.unit.reestimates for average in parts.averages):
-            self._frozen_norms = frozen_norms(self.model)
         for copies in parts.copies:
             copies.update(parts.moment)
         parts.moment.step += 1
         parts.set_moment()
-        self._measured = []
+        self._evaluated.stepped()
 
     def _check_loop(self) -> None:
         """Raise ``RuntimeError`` where a line of the loop is missing, or averages are in the model."""
         self._check_attached()
-        if self._averaged:
+        if self._evaluated.is_in:
             raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before training goes on")
-        for name, line in LINES.items() if not self._needed <= self._called else ():
-            if name in self._needed - self._called:
-                raise RuntimeError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")
+        self._lines.check()
 
     def _check_attached(self) -> None:
         """Raise ``RuntimeError`` where the recipe is off."""
@@ -506,38 +356,8 @@ class Handle:
         no averages. The model is not to be trained within.
         """
         self._check_attached()
-        if self._averaged or not (self.parts.averages or self.parts.copies):
+        with self._evaluated.averaged(batches):
             yield self.model
-            return
-        self._measured = []
-        with self._shown(batches):
-            yield self.model
-
-    @contextmanager
-    def _shown(self, batches: Iterable[Any] | None = None) -> Iterator[None]:
-        """Within, the averages are in the model; without batches, with the statistics that were measured for them."""
-        parts = self.parts
-        members = [each for average in parts.averages for bucket in average.buckets for each in bucket.targets]
-        with torch.no_grad():
-            kept = [each.tensor.clone() for each in members]
-            for average in parts.averages:
-                average.put_in()
-            for each, value in self._measured:
-                each.tensor.copy_(value)
-        self._averaged = True
-        try:
-            if batches is not None and any(average.unit.reestimates for average in parts.averages):
-                measure(self.model, batches, self._frozen_norms)
-                self._measured = [(each, each.tensor.clone()) for each in members if isinstance(each, Statistic)]
-            with ExitStack() as together:
-                for copies in parts.copies:
-                    together.enter_context(copies.together())
-                yield
-        finally:
-            self._averaged = False
-            with torch.no_grad():
-                for each, value in zip(members, kept, strict=True):
-                    each.tensor.copy_(value)
 
     def stop(self, loss: float, metric: float | None = None) -> bool:
         """Whether training is over, for the validation scores of an epoch: call it once an epoch.
@@ -552,8 +372,7 @@ class Handle:
             return False
         improved, over = stopping.judge(loss, metric, self.parts.moment)
         if improved or not stopping.best:
-            with nullcontext() if self._averaged else self._shown():
-                stopping.best = {name: each.detach().clone() for name, each in self.model.state_dict().items()}
+            stopping.best = self._evaluated.weights()
         return over
 
     @torch.no_grad()
@@ -579,42 +398,15 @@ class Handle:
         where ``seed`` is not given, torch's generators, goes on bit for bit as if nothing had happened.
         """
         self._check_attached()
-        parts = self.parts
-        return {
-            "recipe": str(self.recipe),
-            "step": parts.moment.step,
-            "peaks": dict(parts.moment.peaks),
-            "penalties": [{"initial": each.initial, "state": each.state} for each in parts.penalties],
-            "averages": [each.state_dict() for each in parts.averages],
-            "copies": [each.copies for each in parts.copies],
-            "stopping": parts.stopping.state_dict(),
-            "noise": [parts.tape.noise.state_dict(), parts.noise.state_dict()],
-        }
+        return state_of(self.parts)
 
-    @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that :meth:`state_dict` gave: attach the same recipe in the same way first.
 
         Raises ``ValueError`` for the state of another recipe.
         """
         self._check_attached()
-        if state["recipe"] != str(self.recipe):
-            raise ValueError(f"the state is that of {state['recipe']}, and attached is {self.recipe}")
-        parts = self.parts
-        parts.moment.step, parts.moment.peaks = state["step"], dict(state["peaks"])
-        for penalty, kept in zip(parts.penalties, state["penalties"], strict=True):
-            penalty.initial.update({name: each.clone() for name, each in kept["initial"].items()})
-            penalty.state.update(
-                {name: {kind: each.clone() for kind, each in own.items()} for name, own in kept["state"].items()}
-            )
-        for average, averages in zip(parts.averages, state["averages"], strict=True):
-            average.load_state_dict(averages)
-        for copies, kept in zip(parts.copies, state["copies"], strict=True):
-            copies.copies = list(kept)
-        parts.stopping.load_state_dict(state["stopping"])
-        for noise, kept in zip((parts.tape.noise, parts.noise), state["noise"], strict=True):
-            noise.load_state_dict(kept)
-        parts.set_moment()
+        load_state(self.parts, state)
 
     def finish(self, batches: Iterable[Any] | None = None) -> nn.Module:
         """End the training: the model becomes the one that was evaluated, without bridle; gives it back.
@@ -639,7 +431,7 @@ class Handle:
         then, and the recipe stays attached.
         """
         self._check_attached()
-        if self._averaged:
+        if self._evaluated.is_in:
             raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
         ending = Ending(self.parts, self._sample)
         if self.parts.stopping.units and not self.parts.stopping.best:
@@ -658,9 +450,7 @@ class Handle:
         if self.parts.stopping.best:
             self.restore_best()
         elif self.parts.averages:
-            with self._shown(batches):
-                final = {name: each.detach().clone() for name, each in self.model.state_dict().items()}
-            self.model.load_state_dict(final)
+            self.model.load_state_dict(self._evaluated.weights(batches))
 
     def detach(self, *, discard: bool = False) -> None:
         """Take the recipe off: its layers, hooks and parameter groups go, the weights stay as training left them.
@@ -678,15 +468,12 @@ class Handle:
         self.parts.undo.close()
 
 
-def shared(loss: Tensor, share: float) -> Tensor:
-    """A loss by its share: itself, if that is 1."""
-    return loss if share == 1 else loss * share
-
-
-def checked(weight: float) -> float:
-    """What the user says a batch counts; ``ValueError`` where it is no number above 0."""
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
-        raise ValueError(
-            f"weight is how many terms the loss of this batch is the mean of, a number above 0: {weight!r}"
-        )
-    return float(weight)
+def check_optimizer(optimizer: Any) -> None:
+    """Raise ``ValueError`` where an optimizer has a recipe attached already."""
+    for hook in getattr(optimizer, "_optimizer_step_pre_hooks", {}).values():
+        other: Any = getattr(hook, "__self__", None)
+        if isinstance(other, Handle):
+            raise ValueError(
+                f"this optimizer has a recipe attached already, {str(other.recipe)!r}: end that first, "
+                f"bridle.attached(its model).finish() or .detach(), or attach the sum of both"
+            )

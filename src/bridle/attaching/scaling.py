@@ -7,8 +7,11 @@ import math
 import sys
 from typing import Any
 
+import torch
 from torch.amp.grad_scaler import GradScaler, OptState
 from torch.optim import Optimizer
+
+from bridle.attaching.groups import held_by
 
 SUSPECT = 8.0  # how many times longer than the second a first gradient may be without a look for a scaler
 
@@ -38,6 +41,17 @@ def stage_of(scaler: Any, optimizer: Optimizer) -> OptState:
     """What a scaler has done for an optimizer since its last update: nothing, unscaled the gradients, or stepped."""
     state = getattr(scaler, "_per_optimizer_states", {}).get(id(optimizer))
     return OptState.READY if state is None else state["stage"]
+
+
+def unscale(optimizer: Optimizer) -> bool:
+    """Unscale gradients that a GradScaler has left to a fused optimizer; tells whether it will skip the step."""
+    scale, infinite = getattr(optimizer, "grad_scale", None), getattr(optimizer, "found_inf", None)
+    if infinite is not None and bool(infinite):
+        return True
+    if scale is not None:
+        torch._foreach_div_([each.grad for each in held_by(optimizer) if each.grad is not None], float(scale))
+        optimizer.grad_scale = None  # type: ignore[attr-defined]  # it is the scaler's, who removes it
+    return False
 
 
 def check_told(first: float, second: float) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from bridle.attaching.assembly import Assembly
+from bridle.attaching.groups import held_by
 from bridle.attaching.objectives import LossFunction, known
 from bridle.attaching.trying import adds_up, weight_of
 
@@ -24,6 +27,59 @@ class SmallBatch(NamedTuple):
     y: Any
     mark: Any
     share: float
+
+
+class SmallBatches:
+    """The batches since the last update, whose gradients are added up and become those of one."""
+
+    def __init__(self, parts: Assembly) -> None:
+        self.parts = parts
+        self.batches: list[SmallBatch] = []
+        self.first_terms = 0.0  # how many terms the loss of the first that counts is the mean of; 0 where it is a sum
+
+    @cached_property
+    def counting(self) -> Counting:
+        """What batches count under the loss."""
+        assert self.parts.options.loss is not None
+        return Counting(self.parts.options.loss, self.parts.outputs)
+
+    def share(self, x: Any, y: Any, weight: float | None) -> float:
+        """What a batch that comes counts beside the first that counts."""
+        if not self.batches:
+            self.first_terms = 0.0
+        if weight is None and self.counting.adds_up:
+            return 1.0
+        count = self.counting.terms(x, y) if weight is None else checked(weight)
+        self.first_terms = self.first_terms or count
+        return count / self.first_terms if self.first_terms else 0.0
+
+    def add(self, x: Any, y: Any, share: float) -> None:
+        """Note a batch, as the network was shown it; what runs again later is kept."""
+        again = SmallBatch(x, y, self.parts.tape.mark, share)
+        self.batches.append(again if self.parts.climbs else SmallBatch(None, None, None, share))
+
+    def clear(self) -> None:
+        """An update was made."""
+        self.batches.clear()
+
+    @property
+    def whole(self) -> float:
+        """By what gradients that were added up are to be divided."""
+        return (sum(each.share for each in self.batches) or 1.0) if self.first_terms else 1.0
+
+    def average_gradients(self) -> bool:
+        """Gradients that were added up become their mean; tells whether that is another one."""
+        whole = self.whole
+        if whole != 1:
+            held = held_by(self.parts.optimizer)
+            torch._foreach_div_([each.grad for each in held if each.grad is not None], whole)
+        return whole != 1
+
+    def repeat(self, backward: Callable[[Any, Any, float], Any]) -> None:
+        """The backward pass of each batch once more, by its share of the whole, under its own noise."""
+        for each in self.batches:
+            with self.parts.tape.noise.replay(each.mark):
+                backward(each.x, each.y, each.share / self.whole)
 
 
 class Counting:
@@ -90,3 +146,12 @@ def first_tensor(values: Any) -> Tensor | None:
 def is_listed(values: Any) -> bool:
     """Whether a batch's part is a list or a tuple."""
     return isinstance(values, list | tuple)
+
+
+def checked(weight: float) -> float:
+    """What the user says a batch counts; ``ValueError`` where it is no number above 0."""
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+        raise ValueError(
+            f"weight is how many terms the loss of this batch is the mean of, a number above 0: {weight!r}"
+        )
+    return float(weight)

@@ -1,4 +1,4 @@
-"""The order of a step's lines, where one of them needs gradients as ``backward()`` has left them."""
+"""What has become of gradients: a step may need them as ``backward()`` has left them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BACKWARD, ASCENT, STEP = "backward", "ascent", "step"
 CALL = "handle.ascend(closure) once for each step, right behind backward()"
 
 
-class Order:
+class History:
     """What has become of the gradients since the last step; ``RuntimeError`` where an ascent would take wrong ones.
 
     ``others_change`` lets somebody change gradients between the two, as a trainer's own hooks do behind each pass.

@@ -1,0 +1,32 @@
+"""The lines of the user's loop that a recipe needs, and whether they were called."""
+
+from __future__ import annotations
+
+from bridle.attaching.assembly import Assembly
+
+BATCH, PENALTY, ASCEND = "batch", "penalty", "ascend"
+LINES = {
+    BATCH: "x, y = handle.batch(x, y)  # before the model sees them",
+    PENALTY: "loss = criterion(model(x), y) + handle.penalty()",
+    ASCEND: "handle.ascend(lambda: criterion(model(x), y))  # behind loss.backward()",
+}
+
+
+class Lines:
+    """The lines that a recipe needs, and those that were called since the last step."""
+
+    def __init__(self, parts: Assembly) -> None:
+        needs = {BATCH: parts.batches.units, PENALTY: parts.passes, ASCEND: parts.climbs}
+        self.recipe, self.needed = parts.recipe, {name for name, units in needs.items() if units}
+        self.called: set[str] = set()
+
+    def call(self, name: str) -> bool:
+        """Note that a line was called; tells whether the recipe needs it."""
+        self.called.add(name)
+        return name in self.needed
+
+    def check(self) -> None:
+        """Raise ``RuntimeError`` where one is missing."""
+        for name, line in LINES.items() if not self.needed <= self.called else ():
+            if name in self.needed - self.called:
+                raise RuntimeError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")
