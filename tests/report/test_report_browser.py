@@ -57,6 +57,7 @@ def browser(tmp_path_factory):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    opened.get("about:blank")  # the browser's own first page may still load, which would stand in the log
     yield opened
     opened.quit()
 
