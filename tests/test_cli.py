@@ -127,6 +127,18 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_one_sentence(tmp_path):
     assert result.exit_code == 2 and str(tmp_path / "file") in result.stderr and result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [(*TINY, "--out"), ("describe", "digits", "--data-dir"), ("inspect",), ("audit", "right.py", "--output")],
+)
+def test_an_empty_path_is_not_the_current_folder(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "right.py").write_text("")
+    result = run(*arguments, "")
+    assert result.exit_code == 2 and result.stdout == "" and "it is empty; name a file" in result.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["right.py"]
+
+
 @pytest.mark.parametrize("fault", [RuntimeError("broken"), ValueError("broken inside a library")])
 def test_an_unexpected_error_keeps_its_traceback(fault, monkeypatch, tmp_path):
     def broken(*_):
@@ -220,6 +232,13 @@ def test_the_version_is_printed():
 def test_the_notebook_without_its_data_is_an_error_in_one_sentence(tmp_path):
     result = run("reproduce", "notebook", "--data-dir", tmp_path / "nowhere")
     assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "nowhere" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--seeds"])
+def test_the_notebook_looks_at_the_numbers_before_it_looks_for_the_data(option, tmp_path):
+    result = run("reproduce", "notebook", "--data-dir", tmp_path / "nowhere", option, "-1")
+    assert result.exit_code == 2
+    assert result.stderr == f"reproduce: {option[2:]} must be a whole number of at least 1, got -1\n"
 
 
 # A shell says 130 of both: `python -m` ends by the signal itself where it came within exec(), which torch calls.

@@ -7,11 +7,5 @@ for what cannot be done, said in one sentence; 130 after Ctrl-C.
 from bridle.cli import audits, catalog, describing, studies
 from bridle.cli.app import app, main
 
-__all__ = [
-    "app",
-    "audits",
-    "catalog",
-    "describing",
-    "main",
-    "studies",
-]  # the modules, because importing them adds their commands
+# The modules too: importing them adds their commands.
+__all__ = ["app", "audits", "catalog", "describing", "main", "studies"]

@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +51,14 @@ def cut(message: str) -> str:
 
 
 app = typer.Typer(cls=Edge, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def named_path(given: str | Path) -> Path:
+    """The path that was given; an empty one, which Python takes for the current folder, is none."""
+    if not str(given):
+        raise typer.BadParameter("it is empty; name a file or a folder (the current one is called .)")
+    return Path(given)
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on stdout.")]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bridle.cli.app import app
+from bridle.cli.app import app, named_path
 from bridle.cli.printing import say, show
 from bridle.files import write_whole
 from bridle.findings import SEVERITIES, FileAudit
@@ -32,7 +32,13 @@ def audit_all(
         str, typer.Option(help=f"Exit with 1 from this severity on: {', '.join(SEVERITIES)}; or {NEVER}.")
     ] = "warning",
     out: Annotated[
-        Path | None, typer.Option("--output", help="A file to write that format to; the text is shown as well.")
+        Path | None,
+        typer.Option(
+            "--output",
+            parser=named_path,
+            metavar="PATH",
+            help="A file to write that format to; the text is shown as well.",
+        ),
     ] = None,
 ) -> None:
     """Find the regularization mistakes in files, which are read and not run, and in the models that factories make."""

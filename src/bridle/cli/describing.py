@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from bridle.cli.app import Json, app
-from bridle.cli.printing import output, print_lines
+from bridle.cli.app import Json, app, named_path
+from bridle.cli.printing import note_lines, output, print_lines
 
 Target = Annotated[str | None, typer.Option(help="The column to predict, for a table.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the target leaves it open.")]
@@ -22,7 +22,10 @@ Categorical = Annotated[
         help="Columns of numbers that are categories, as codes are; with commas, or repeat for more.",
     ),
 ]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with data files; also the variable BRIDLE_DATA.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(parser=named_path, metavar="PATH", help="Folder with data files; also the variable BRIDLE_DATA."),
+]
 
 
 @app.command("describe")
@@ -47,4 +50,4 @@ def describe_data(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     print_lines(console, data_lines(described))
     if loaded.columns:
         console.print(columns_table(described))
-    print_lines(console, (f"note: {note}" for note in loaded.notes))
+    print_lines(console, note_lines(loaded.notes))

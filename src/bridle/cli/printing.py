@@ -62,6 +62,17 @@ def say(message: str, style: str = "") -> None:
     PlainConsole(stderr=True).print(Text(message, style=style), soft_wrap=True)
 
 
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """What one should know of data or of a study, as lines."""
+    return [f"note: {note}" for note in notes]
+
+
+def say_notes(notes: Iterable[str]) -> None:
+    """The same as messages."""
+    for line in note_lines(notes):
+        say(line)
+
+
 def print_lines(console: Console, lines: Iterable[str]) -> None:
     """Sentences as they are: no markup, no colours of their own."""
     for line in lines:

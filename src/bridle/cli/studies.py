@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bridle.cli.app import STOPPED, Json, app
+from bridle.cli.app import STOPPED, Json, app, named_path
 from bridle.cli.describing import Categorical, DataDir, Target, Task
-from bridle.cli.printing import PlainConsole, output, print_lines, progress_bar, say, show
+from bridle.cli.printing import PlainConsole, note_lines, output, print_lines, progress_bar, say, say_notes, show
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
 
@@ -58,7 +58,12 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     data_dir: DataDir = None,
     task: Task = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for results; what is trained in it already is not trained again.")
+        Path,
+        typer.Option(
+            parser=named_path,
+            metavar="PATH",
+            help="Folder for results; what is trained in it already is not trained again.",
+        ),
     ] = Path("bridle-study"),
     as_json: Json = False,
 ) -> None:
@@ -72,8 +77,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     trained = parse(network)
     settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
     loaded = load(data, target, data_dir, task, categorical or ())
-    for note in loaded.notes:
-        say(f"note: {note}")
+    say_notes(loaded.notes)
     with progress_bar() as watch:
         study = compare(
             loaded, recipe or None, seeds, trained, settings, engine, out=out, progress=partial(watch, "training")
@@ -101,7 +105,9 @@ def print_code(
 
 
 @app.command()
-def inspect(study: Annotated[Path, typer.Argument(help="study.json, or the folder that holds it.")]) -> None:
+def inspect(
+    study: Annotated[Path, typer.Argument(parser=named_path, help="study.json, or the folder that holds it.")],
+) -> None:
     """Show what became of each layer: weight norms, batch-norm gammas, dead units."""
     from bridle.report import inspection
 
@@ -118,11 +124,11 @@ def reproduce_notebook(
 ) -> None:
     """Run the notebook's four networks as they stand, then the same comparison done right."""
     from bridle.data import load
-    from bridle.reproduce import markdown, notebook, paragraphs, table
+    from bridle.reproduce import check_counts, markdown, notebook, paragraphs, table
 
+    check_counts(seeds=seeds, epochs=epochs)
     data = load("mnist", data_dir=data_dir)
-    for note in data.notes:
-        say(f"note: {note}")
+    say_notes(data.notes)
     with progress_bar() as watch:
         found = notebook(data, seeds=seeds, epochs=epochs, progress=watch)
     if as_json:
@@ -147,7 +153,7 @@ def show_study(study: Study, folder: Path, console: Console, said: Sequence[str]
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))
-    notices = [f"note: {notice}" for notice in study.notices if notice not in said]
+    notices = note_lines(notice for notice in study.notices if notice not in said)
     print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:

@@ -98,12 +98,7 @@ def by_whom(leaf: Leaf, conflict: Conflict) -> str:
 def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
     """The catalog as plain data, strict JSON: an infinite number is the word ``inf``."""
     return [
-        {
-            "name": leaf.__name__,
-            "place": place,
-            "summary": summary(leaf),
-            "knobs": [*map(knob_as_json, knobs(leaf))],
-        }
+        {"name": leaf.__name__, "place": place, "summary": summary(leaf), "knobs": [*map(knob_as_json, knobs(leaf))]}
         for place, leaves in catalog.items()
         for leaf in leaves
     ]

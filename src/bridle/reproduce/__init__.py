@@ -1,5 +1,6 @@
 """The notebook that bridle grew from: run again as it stands, and then the same comparison done right."""
 
+from bridle.reproduce.notebook import check_counts as check_counts
 from bridle.reproduce.notebook import notebook as notebook
 from bridle.reproduce.reproduction import Reproduction as Reproduction
 from bridle.reproduce.show import markdown as markdown

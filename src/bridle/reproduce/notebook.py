@@ -65,8 +65,7 @@ def notebook(
     An interrupt (Ctrl-C) returns what is finished, with ``finished=False``; where no run is, it goes on as
     ``KeyboardInterrupt``. Raises ``ValueError`` for data that the notebook's networks cannot take.
     """
-    for name, value in (("seeds", seeds), ("epochs", epochs), ("right_seeds", right_seeds)):
-        at_least_one(name, value)
+    check_counts(seeds=seeds, epochs=epochs, right_seeds=right_seeds)
     split = split_of(data)
     protocol = replace(protocol, epochs=min(protocol.passes, epochs))
     told = progress or silent
@@ -97,10 +96,11 @@ def done_right(data: Data, seeds: int, protocol: Protocol = PROTOCOL, watch: Cou
     return compare(data, list(RECIPES.values()), seeds, NETWORK, protocol, progress=watch)
 
 
-def at_least_one(name: str, value: object) -> None:
-    """Raise ``ValueError`` unless ``value`` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"reproduce: {name} must be a whole number of at least 1, got {value!r}")
+def check_counts(**counts: object) -> None:
+    """Raise ``ValueError`` for the first that is no whole number of at least 1."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"reproduce: {name} must be a whole number of at least 1, got {value!r}")
 
 
 def split_of(data: Data) -> Split:
