@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bridle.attaching.sums import Sum, add_up, as_sum
 from bridle.attaching.tape import resting
 from bridle.attaching.targets import Averaged, Bucket, Moment, Statistic, Target, buckets
+from bridle.modes import evaluating
 from bridle.places import Average, Ensemble
 from bridle.places.module import LayerModule, at_least_float32
 
@@ -189,32 +190,34 @@ def measure(model: nn.Module, batches: Iterable[Any], frozen: Collection[nn.Modu
     ours = [
         part for part in model.modules() if isinstance(part, LayerModule) and part.layer.state and part not in frozen
     ]
-    modes = {part: part.training for part in model.modules()}
-    momenta = [norm.momentum for norm in norms]
     totals: list[Tensor] = []
     count = 0
-    model.eval()
+    with evaluating(model), of_one_batch(norms, ours), resting(model):
+        for batch in batches:
+            if pass_through(model, batch):
+                found = [each.clone() for each in statistics_of(norms, ours)]
+                totals = [total + each for total, each in zip(totals, found, strict=True)] if totals else found
+                count += 1
+    for own, total in zip(statistics_of(norms, ours), totals, strict=bool(totals)):
+        own.copy_(total / count)
+
+
+@contextmanager
+def of_one_batch(norms: Sequence[_BatchNorm], ours: Sequence[LayerModule]) -> Iterator[None]:
+    """Within, running statistics become those of each batch alone."""
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    for part in ours:
+        part.measuring = True
     try:
-        for norm in norms:
-            norm.train()
-            norm.momentum = 1.0  # what is remembered is then this batch alone
-        for part in ours:
-            part.measuring = True
-        with resting(model):
-            for batch in batches:
-                if pass_through(model, batch):
-                    found = [each.clone() for each in statistics_of(norms, ours)]
-                    totals = [total + each for total, each in zip(totals, found, strict=True)] if totals else found
-                    count += 1
+        yield
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         for part in ours:
             part.measuring = False
-        for module, training in modes.items():
-            module.training = training
-    for own, total in zip(statistics_of(norms, ours), totals, strict=bool(totals)):
-        own.copy_(total / count)
 
 
 def norms_of(model: nn.Module) -> list[_BatchNorm]:

@@ -13,9 +13,10 @@ from torch.utils._pytree import tree_leaves
 from bridle.attaching.frame import Frame, call_of
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import listed, of_branches
-from bridle.attaching.sample import FAILS, evaluating
+from bridle.attaching.sample import FAILS
 from bridle.attaching.tape import resting
 from bridle.kinds import NORMS
+from bridle.modes import evaluating
 from bridle.networks import Residual
 from bridle.outline import PREFIX, owner
 from bridle.places import Layer, WeightLayer

@@ -21,7 +21,8 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
 from bridle.attaching.layers import Hanging, unused
 from bridle.attaching.plain import is_written_out, plain, refill, written_out
-from bridle.attaching.sample import Sample, evaluating, same
+from bridle.attaching.sample import Sample, same
+from bridle.modes import evaluating
 from bridle.places import Layer, WeightLayer
 
 AXES = {nn.Conv1d: (3,), nn.Conv2d: (4,), nn.Conv3d: (5,)}

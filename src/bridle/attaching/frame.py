@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
+from bridle.modes import evaluating
 from bridle.outline import PREFIX, WEIGHTED, Shapes, sites_of, watch
 
 Path = tuple[str, ...]
@@ -64,17 +65,12 @@ def passes_by(part: nn.Module) -> bool:
 
 def shapes_of(model: nn.Module, example: Any) -> dict[str, Shapes]:
     """The shapes in the model for one row of the example, in evaluation mode; ``ValueError`` if it does not run."""
-    modes = {part: part.training for part in model.modules()}
     args, kwargs = call_of(example)
     try:
-        with torch.no_grad():
-            model.eval()
+        with torch.no_grad(), evaluating(model):
             return watch(model, lambda: model(*map(one_row, args), **{k: one_row(v) for k, v in kwargs.items()}))[1]
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(f"the model cannot take one row of the example: {error}") from error
-    finally:
-        for part, training in modes.items():
-            part.training = training
 
 
 def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from bridle.attaching.folding import affine, is_affine, keywords
 from bridle.attaching.layers import Hanging
+from bridle.modes import evaluating
 from bridle.places.module import LayerModule
 from bridle.regularizers import BatchNorm
 
@@ -130,11 +131,8 @@ def agree(module: LayerModule, made: nn.Module, axes: int) -> bool:
     like: Any = next(module.parameters(), next(module.buffers(), torch.zeros(0)))
     random = torch.Generator().manual_seed(0)
     h = torch.randn(shape, generator=random).to(like.device, like.dtype)
-    modes = [(each, each.training) for part in (module, made) for each in part.modules()]
     try:
-        return torch.allclose(module.eval()(h), made.eval()(h), rtol=CLOSE, atol=CLOSE)
+        with evaluating(module, made):
+            return torch.allclose(module(h), made(h), rtol=CLOSE, atol=CLOSE)
     except (RuntimeError, ValueError):
         return False
-    finally:
-        for each, training in modes:
-            each.training = training

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from bridle.attaching.frame import call_of, one_row
 from bridle.attaching.tape import resting
+from bridle.modes import evaluating
 from bridle.outline import Shapes, watch
 
 FAILS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, NotImplementedError)
@@ -83,18 +84,6 @@ def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
         a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
         for a, b in zip(one, other, strict=True)
     )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Within, the model is in evaluation mode."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 @contextmanager

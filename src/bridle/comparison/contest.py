@@ -17,7 +17,7 @@ from bridle.comparison.judge import contenders, notices
 from bridle.comparison.made import made
 from bridle.comparison.store import NOWHERE, Store
 from bridle.data import Data, loaded
-from bridle.engine.outline import make
+from bridle.engine.making import make
 from bridle.metrics import METRICS
 from bridle.networks import MLP, Described, Network, checked, mlp
 from bridle.protocol import Progress, Protocol, Variant, chosen_seeds

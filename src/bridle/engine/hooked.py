@@ -13,7 +13,8 @@ from torch.func import functional_call
 
 from bridle.acting import Site
 from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING
-from bridle.engine.outline import Outline, cast, check_output
+from bridle.engine.making import cast
+from bridle.engine.outline import Outline, check_output
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.places.module import as_maps, as_units

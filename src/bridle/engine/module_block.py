@@ -20,7 +20,8 @@ from torch.utils import _pytree as pytree
 from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values, as_matrix
 from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
-from bridle.engine.outline import WHOLE, Outline, make, show, tensors
+from bridle.engine.making import make, show, tensors
+from bridle.engine.outline import WHOLE, Outline
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
