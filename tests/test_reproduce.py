@@ -325,17 +325,9 @@ def test_the_tables_are_whole_in_a_narrow_terminal(reproduction):
     assert all(re.search(r"\d ± \d", line) for line in lines if "±" in line)
 
 
-def mnist():
-    folders = (os.environ.get("BRIDLE_TEST_DATA"), Path(__file__).parents[2] / "shared" / "data")
-    found = [Path(folder) / "mnist" for folder in folders if folder and (Path(folder) / "mnist").is_dir()]
-    if not found:
-        pytest.skip("needs MNIST in BRIDLE_TEST_DATA")
-    return load("mnist", data_dir=found[0])
-
-
 @pytest.mark.slow
-def test_done_right_every_recipe_beats_the_number_in_the_notebook():
-    study = done_right(mnist(), seeds=1)
+def test_done_right_every_recipe_beats_the_number_in_the_notebook(shared_data):
+    study = done_right(load("mnist", data_dir=shared_data), seeds=1)
     printed = {str(RECIPES[program.name]): program.printed.accuracy for program in PROGRAMS}
     scores = {each.name: 100 * each.scores["valid"]["accuracy"].mean for each in study.contenders}
     assert scores.keys() == printed.keys()

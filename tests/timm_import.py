@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from needed import library
 
 PARTS = ("data", "layers", "loss", "optim", "utils")
 
@@ -55,11 +56,11 @@ def timm() -> Any:
     torchvision = Torchvision()
     sys.meta_path.insert(0, torchvision)
     try:
-        library = pytest.importorskip("timm", reason="timm is not installed; make does it, without its dependencies")
+        found = library("timm")
         for part in PARTS:
             import_module(f"timm.{part}")
     finally:
         sys.meta_path.remove(torchvision)
         for name in torchvision.made:
             del sys.modules[name]
-    return library
+    return found

@@ -16,12 +16,6 @@ from bridle.adapters import hugging_face, lightning
 ROWS, CLASSES, BATCH, RATE, STRENGTH = 16, 3, 8, 0.1, 0.1
 
 
-@pytest.fixture
-def transformers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return pytest.importorskip("transformers")
-
-
 def bert(transformers: Any, recipe: str, *, reentrant: bool | None, to: Path) -> dict[str, Tensor]:
     """The weights of a small transformer behind two steps."""
     sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8}
@@ -92,9 +86,7 @@ def by_hand(recipe: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     "recipe", [f"L2(strength={STRENGTH})", f"WeightDecay(strength={STRENGTH})", "EMA(decay=0.5, warmup=0)"]
 )
-def test_a_backbone_that_lightning_unfreezes_is_acted_on(recipe: str, first: bool, tmp_path: Path) -> None:
-    pl = pytest.importorskip("pytorch_lightning")
-
+def test_a_backbone_that_lightning_unfreezes_is_acted_on(pl: Any, recipe: str, first: bool, tmp_path: Path) -> None:
     class Net(pl.LightningModule):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()

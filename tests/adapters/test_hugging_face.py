@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,6 @@ EVERYTHING_AT_ONCE = (
     "RDrop(strength=0.5) + SAM(radius=0.1) + ClipNorm(limit=0.5) + GradientNoise(spread=0.001) + "
     "WeightDecay(strength=0.1) + EMA(decay=0.8, warmup=0) + EarlyStopping(patience=2)"
 )
-
-
-@pytest.fixture(scope="module")
-def transformers() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as environment:  # it is read when the library is imported
-        environment.setenv("HF_HUB_OFFLINE", "1")
-        environment.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-        yield pytest.importorskip("transformers")
 
 
 class Net(nn.Module):

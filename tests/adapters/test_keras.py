@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from needed import keras_on_torch
 from torch import Tensor, nn
 
 import bridle
 from bridle.attaching import attach
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
-keras = pytest.importorskip("keras")
+keras = keras_on_torch()
 
 from keras import layers  # noqa: E402
 

@@ -36,11 +36,6 @@ EVERYTHING_AT_ONCE = (
 )
 
 
-@pytest.fixture(scope="module")
-def pl() -> Any:
-    return pytest.importorskip("pytorch_lightning")
-
-
 @pytest.fixture
 def net(pl: Any) -> Any:
     """A module's class; its pieces can be overwritten."""

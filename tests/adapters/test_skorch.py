@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from needed import library
 from torch import Tensor, nn
 
 import bridle
 from bridle.attaching import attach
 
-skorch = pytest.importorskip("skorch")
+skorch = library("skorch")
 
 from sklearn.base import clone  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402

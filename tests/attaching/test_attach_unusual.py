@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -228,8 +229,7 @@ def test_transposed_convolutions_have_their_units_in_groups(groups: int) -> None
     torch.testing.assert_close(acting.var(1, correction=0), torch.ones(6), atol=1e-3, rtol=0)
 
 
-def test_a_linear_layer_that_keeps_its_inputs_first_has_its_units_on_the_second_axis() -> None:
-    transformers = pytest.importorskip("transformers")
+def test_a_linear_layer_that_keeps_its_inputs_first_has_its_units_on_the_second_axis(transformers: Any) -> None:
     layer = transformers.pytorch_utils.Conv1D(4, 6)
     model = nn.Sequential(layer, nn.Linear(4, 2))
     handle = attach(model, torch.optim.SGD(model.parameters(), lr=0.0), "MaxNorm(limit=0.01)", loss=CRITERION)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,6 @@ from real_models import TIMM, TRANSFORMERS, Training, by_the_book, of_timm, of_t
 from bridle.auditing.audit import audit
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-
-
-@pytest.fixture(scope="module")
-def transformers() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as environment:  # it is read when the library is imported
-        environment.setenv("HF_HUB_OFFLINE", "1")
-        environment.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-        yield pytest.importorskip("transformers")
 
 
 def check(training: Training) -> None:

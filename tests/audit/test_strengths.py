@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import inspect
 import math
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from needed import keras_on_torch
 from sklearn.datasets import make_classification, make_regression
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
@@ -23,8 +23,7 @@ from bridle.attaching import attach
 from bridle.auditing.shrinkage.strengths import conversion_table, conversions, convert_strength, exactness
 from bridle.auditing.shrinkage.units import UNITS, named
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
-keras = pytest.importorskip("keras")
+keras = keras_on_torch()
 
 # NumPy 2 warns of an argument that Keras's variables do not know.
 pytestmark = pytest.mark.filterwarnings(

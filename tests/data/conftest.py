@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import http.server
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,16 +97,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.closing.set()
         running.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real data, if this machine has one."""
-    named = os.environ.get("BRIDLE_TEST_DATA")
-    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("no folder of real data: neither BRIDLE_TEST_DATA nor ../shared/data")
-    return folder
 
 
 @pytest.fixture(autouse=True)

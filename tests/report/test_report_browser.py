@@ -1,10 +1,10 @@
 import base64
 import json
-import os
 import shutil
 import time
 
 import pytest
+from needed import absent
 from studies import BASELINE, DROPOUT, study
 
 from bridle.report import write_html
@@ -32,14 +32,6 @@ PAGES = {
 }
 
 
-def absent(what):
-    """Fails where checks count, and skips elsewhere."""
-    reason = f"this test opens the report in Chromium, and {what}; apt-get install chromium chromium-driver"
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def found(*names):
     return next(filter(None, map(shutil.which, names)), None)
 
@@ -48,7 +40,8 @@ def found(*names):
 def browser(tmp_path_factory):
     chromium, driver = found("chromium", "chromium-browser", "google-chrome"), found("chromedriver")
     if not chromium or not driver:
-        absent(f"there is no {'chromedriver' if chromium else 'chromium'} on the path")
+        what = "chromedriver" if chromium else "chromium"
+        absent(f"the report is opened in Chromium, and there is no {what}; apt-get install chromium chromium-driver")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
