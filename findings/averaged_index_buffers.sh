@@ -20,7 +20,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -qq --disable-pip-version-check torch==2.13.0 numpy==2.4.6 pytorch-lightning==2.6.6
-"$folder/venv/bin/python" -W ignore - 2>"$folder/messages" <<'PROGRAM'
+"$folder/venv/bin/python" -W ignore - 2>"$folder/messages" <<'PROGRAM' || { cat "$folder/messages" >&2; exit 1; }
 import logging
 import sys
 

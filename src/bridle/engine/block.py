@@ -220,13 +220,9 @@ class Block(ABC):
         """Parameters and state."""
         return {**self.parameters, **self.state}
 
+    @unmoved()  # an ordinary module draws initial weights, which are not those that count
     def result(self, values: Values, variant: Variant) -> nn.Module:
         """What a run ends with: an ordinary module, or all copies of an ensemble as one."""
-        with unmoved():  # an ordinary module draws initial weights, which are not those that count
-            return self.built(values, variant)
-
-    def built(self, values: Values, variant: Variant) -> nn.Module:
-        """An ordinary module, or all copies of an ensemble as one."""
         members = []
         for number in range(len(self.copies)):
             prefix = f"{COPY}{number}:"

@@ -266,8 +266,8 @@ class ModuleBlock(Block):
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """(rows, ...) -> for each weighted layer the least and greatest value of its units, each (S, R, units)."""
         ranges = self.run(self.ranges_one, x, {}, None)
-        least, greatest = ({name: self.grid_view(name, found[end]) for name, found in ranges.items()} for end in (0, 1))
-        return {name: (least[name], greatest[name]) for name in self.layer_names}
+        found = ((name, *ranges[name]) for name in self.layer_names)
+        return {name: (self.grid_view(name, least), self.grid_view(name, greatest)) for name, least, greatest in found}
 
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
@@ -331,7 +331,9 @@ class Around(nn.Sequential):
 
     def __init__(self, parts: OrderedDict[str, nn.Module]) -> None:
         super().__init__(parts)
-        self.register_forward_hook(seen)  # torch's transformer layers skip the modules in them where none has a hook
+        self.register_forward_hook(
+            do_nothing
+        )  # torch's transformer layers skip the modules in them where none has a hook
 
     def __getattr__(self, name: str) -> Any:
         parts = self.__dict__.get("_modules", {})
@@ -339,8 +341,8 @@ class Around(nn.Sequential):
         return super().__getattr__(name) if name in parts or layer is None else getattr(layer, name)
 
 
-def seen(module: nn.Module, inputs: Any, output: Any) -> None:
-    """Nothing."""
+def do_nothing(module: nn.Module, inputs: Any, output: Any) -> None:
+    """A hook for its presence."""
 
 
 @contextmanager

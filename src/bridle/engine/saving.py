@@ -65,7 +65,7 @@ class Saving:
         self.began = self.last = time.perf_counter()
 
     def restore(self, stack: Stack, recorder: Recorder, stopping: Stopping) -> bool:
-        """Have the stack as it was saved, or leave it as it is; False where what was saved does not fit."""
+        """Have the stack as it was saved, if it was; False, and nothing to go on with, where that does not fit."""
         if self.keeper is None or not (content := self.keeper.load(self.members)):
             return True
         try:
