@@ -13,7 +13,7 @@ from bridle import CATALOG, EMA, L2, SWA, BatchNorm, Dropout, EarlyStopping, Gen
 from bridle.card import card_of
 from bridle.knobs import knob, knobs
 from bridle.places import Weight
-from bridle.recipe import PLACES, Regularizer, from_json
+from bridle.recipe import PLACES, Regularizer, find, from_json
 from bridle.schedules import after, cosine, flat_cosine, linear, until
 from bridle.wording import LONGEST_SHOWN
 
@@ -165,6 +165,20 @@ def test_a_class_in_place_of_a_regularizer_gets_what_to_write():
 def test_an_unknown_name_gets_the_nearest(text, near):
     with pytest.raises(ValueError, match=f"unknown regularizer .*; did you mean .*{near}.*\\?"):
         Recipe.parse(text)
+
+
+def test_the_beginning_of_a_name_is_that_name_before_any_that_is_spelled_alike():
+    with pytest.raises(ValueError, match=r"unknown regularizer 'Drop'; did you mean Dropout or \w+ or \w+\?") as told:
+        Recipe.parse("Drop")
+    assert "RDrop" not in str(told.value)
+    with pytest.raises(ValueError, match=r"did you mean WeightDecay\?"):
+        Recipe.parse("weightd")
+
+
+@pytest.mark.parametrize("read", [Recipe.parse, lambda text: Recipe.of(["none", text]), lambda _: find("None")])
+def test_none_stands_alone(read):
+    with pytest.raises(ValueError, match="'none' is the recipe without regularizers and stands alone"):
+        read("none + Dropout(rate=0.2)")
 
 
 def test_a_name_like_no_other_gets_the_list():

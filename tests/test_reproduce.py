@@ -166,7 +166,11 @@ def test_one_seed_gives_one_result_and_starts_decay_and_none_alike(reproduction)
 
 
 def test_fewer_epochs_shorten_the_right_comparison_too():
-    assert notebook(little_mnist(), epochs=1, right_seeds=1, protocol=SHORT).protocol["epochs"] == 1
+    short = notebook(little_mnist(), epochs=1, right_seeds=1, protocol=SHORT)
+    assert short.protocol["epochs"] == 1
+    said = markdown(short, "bridle reproduce notebook --epochs 1")
+    assert "1 epoch and 1 seed for every recipe" in said and "Literal runs: 1 seed, 1 epoch, shortened" in said
+    assert not re.search(r"\b1 (epochs|seeds|steps)\b", said)
 
 
 def test_progress_hears_of_every_run_and_its_end():

@@ -13,7 +13,7 @@ from typing import Any
 
 from bridle.card import card_of
 from bridle.knobs import Knob, knobs
-from bridle.wording import nearest, shortened
+from bridle.wording import begun, nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a word is taken for a misspelt one of the field
 GREEK = {"alpha": "α", "beta": "β", "epsilon": "ε", "eps": "ε", "eta": "η", "gamma": "γ", "lambda": "λ", "sigma": "σ"}
@@ -78,8 +78,9 @@ def meant(name: str, leaves: Mapping[str, type], others: Iterable[str] = ()) -> 
     if folded(name) in words:
         return f"; here it is called {' or '.join(words[folded(name)])}"
     known = [*leaves, *others]
+    ours = list(map(folded, known))
     near = difflib.get_close_matches(folded(name), list(words), n=1, cutoff=ALIKE)
-    if near and not difflib.get_close_matches(folded(name), list(map(folded, known)), n=1, cutoff=ALIKE):
+    if near and not (begun(folded(name), ours) or difflib.get_close_matches(folded(name), ours, n=1, cutoff=ALIKE)):
         return f"; did you mean {' or '.join(words[near[0]])}?"
     return nearest(name, known)
 

@@ -368,6 +368,8 @@ def find(name: str) -> type[Regularizer]:
     """The regularizer of that name; ``ValueError`` with the nearest names if there is none."""
     if name in Regularizer.leaves:
         return Regularizer.leaves[name]
+    if name.lower() == NONE:
+        raise ValueError(f"{NONE!r} is the recipe without regularizers and stands alone; leave it out beside others")
     raise ValueError(f"unknown regularizer {shortened(name)}{meant(name, Regularizer.leaves)}")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 LONGEST_SHOWN = 120  # characters of a text that an error repeats
 NAMED = 5  # names that a sentence shows, before it counts the others
 OFFERED = 80  # names that are all shown to choose from
+SHORTEST_BEGUN = 3  # letters that are the beginning of a name rather than a misspelt one
 ENDS = 5  # names that are shown from each end of more
 
 
@@ -37,14 +38,24 @@ def first_few(found: Sequence[Any], most: int = NAMED, form: Callable[[Any], str
 
 
 def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
-    """``"; did you mean ...?"``, or the list of what is known where nothing is near."""
-    folded = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.5)
+    """``"; did you mean ...?"``, or the list of what is known where nothing is near.
+
+    >>> nearest("Drop", ["Dropout", "RDrop"]), nearest("dropuot", ["Dropout", "RDrop"]), nearest("x", ["Dropout"])
+    ('; did you mean Dropout?', '; did you mean Dropout?', '; known are Dropout')
+    """
+    folded, word = {each.lower(): each for each in known}, name.lower()
+    longer = begun(word, folded)
+    close = difflib.get_close_matches(word, longer or list(folded), n=3, cutoff=0.0 if longer else 0.5)
     if not close:
         return f"; known are {offered(sorted(known))}"
-    likeness = [difflib.SequenceMatcher(None, each, name.lower()).ratio() for each in close]
-    meant = [folded[each] for each, like in zip(close, likeness, strict=True) if like > likeness[0] - 0.1]
+    likeness = [difflib.SequenceMatcher(None, each, word).ratio() for each in close]
+    meant = [folded[each] for each, like in zip(close, likeness, strict=True) if longer or like > likeness[0] - 0.1]
     return f"; did you mean {' or '.join(meant)}?"
+
+
+def begun(word: str, known: Iterable[str]) -> list[str]:
+    """The names of which the word is the beginning."""
+    return [each for each in known if len(word) >= SHORTEST_BEGUN and each.startswith(word)]
 
 
 def offered(names: list[str]) -> str:

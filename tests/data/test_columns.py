@@ -108,7 +108,9 @@ def test_the_target_is_read_like_any_column(read: Read) -> None:
     )
     spaced = read(y=[f"{label}{' ' * (k % 3)}" for k, label in enumerate(LABELS)])
     assert spaced.classes == ("no", "yes")
-    assert any("spaces around words taken off" in note for note in spaced.notes)
+    assert any("spaces around words taken off (4 spellings)" in note for note in spaced.notes)
+    once = read(y=[f"{label}{' ' * (k == 0)}" for k, label in enumerate(LABELS)])
+    assert any("spaces around words taken off (1 spelling)" in note for note in once.notes)
     capitals = read(y=[("Yes", "yes", "no")[k % 3] for k in range(ROWS)])
     assert "target y: 'Yes' and 'yes' are taken as different" in capitals.notes
 

@@ -191,7 +191,7 @@ LEGS = "legs,animal\n" + "4,cat\n2,bird\n" * 6
         (LEGS, "zzz", "has no column 'zzz'; known are animal, legs"),
         (LEGS, None, r"say which column to predict with target= \(--target\); it has legs, animal"),
         ("animal\n" + "cat\ndog\n" * 6, "animal", "has no features: its only column is the target"),
-        ("a,y\n" + "1,cat\n1,dog\n" * 6, "y", "no feature is left: all 1 columns"),
+        ("a,y\n" + "1,cat\n1,dog\n" * 6, "y", "no feature is left: the one column beside the target is left out"),
         (LEGS.replace("bird", "cat"), "animal", "the target 'animal' is constant: every row has cat"),
         (LEGS + "4,\n4,NA\n", "animal", r"rows counted from 1\) is missing in 2 rows \(13, 14\)"),
         ("a,y\n" + "1,2.5\n3,inf\n" * 6, "y", r"is infinite in 6 rows \(2, 4, 6, 8, 10 and 1 more\)"),

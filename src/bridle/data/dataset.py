@@ -201,7 +201,7 @@ def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:
     for split, x in xs.items():
         if len(x) != len(ys[split]):
             raise ValueError(
-                f"x_{split} has {len(x)} rows, but y_{split} has {len(ys[split])}; give one target per row"
+                f"x_{split} has {counted('row', len(x))}, but y_{split} has {len(ys[split])}; give one target per row"
             )
         if x.shape[1:] != xs["train"].shape[1:]:
             raise ValueError(

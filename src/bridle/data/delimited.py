@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from bridle.wording import counted
+
 SEPARATORS = "\t;|,"  # of two that fit equally well the first one: commas are the likeliest to stand inside of fields
 SAMPLE = 200  # records from which the separator is told
 LONGEST = 1 << 23  # bytes of a line
@@ -192,8 +194,8 @@ def header_of(stream: Iterator[Record], width: int) -> tuple[list[Record], Recor
             if above and any(map(is_number, record.fields)):
                 first = above[0]
                 raise ValueError(
-                    f"line {first.line} has {len(first.fields)} field, line {record.line} has {len(record.fields)}; "
-                    "neither looks like a header; the first line must name the columns"
+                    f"line {first.line} has {counted('field', len(first.fields))}, line {record.line} has "
+                    f"{len(record.fields)}; neither looks like a header; the first line must name the columns"
                 )
             return above, record
         above.append(record)
@@ -238,8 +240,8 @@ def fields_of(record: Record, width: int) -> list[str]:
         return fields[:-1]
     if len(fields) != width:
         raise ValueError(
-            f"Expected {width} fields in line {record.line}, saw {len(fields)}: the header names {width} columns; mend "
-            "that row, or quote a field that has the separator in it"
+            f"Expected {counted('field', width)} in line {record.line}, saw {len(fields)}: the header names "
+            f"{counted('column', width)}; mend that row, or quote a field that has the separator in it"
         )
     return fields
 

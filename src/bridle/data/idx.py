@@ -12,6 +12,7 @@ import numpy as np
 
 from bridle.data.dataset import Data
 from bridle.data.files import content
+from bridle.wording import counted
 
 ROLES = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 AXES = {"images": 3, "labels": 1}
@@ -135,7 +136,10 @@ def pair(contents: dict[str, bytes], part: str, folder: Path) -> tuple[np.ndarra
     if labels.ndim > 1:
         labels = class_column(labels, f"{part}-labels in {folder}")
     if len(images) != len(labels):
-        raise ValueError(f"{part}-images in {folder} has {len(images)} images, but {part}-labels {len(labels)} labels")
+        raise ValueError(
+            f"{part}-images in {folder} has {counted('image', len(images))}, but {part}-labels "
+            f"{counted('label', len(labels))}"
+        )
     x = images.reshape(len(images), math.prod(images.shape[1:]))
     return x * np.float32(1 / 256) if x.dtype == np.uint8 else x, labels
 
@@ -166,7 +170,8 @@ def idx_data(  # noqa: PLR0917  (the parts of a data set)
     x_test, y_test = pair(contents, "t10k", folder)
     if len(x) < VALID_SHARE:
         raise ValueError(
-            f"train-images in {folder} has {len(x)} images; {VALID_SHARE} are the least, of which one is for valid"
+            f"train-images in {folder} has {counted('image', len(x))}; {VALID_SHARE} are the least, of which one "
+            "is for valid"
         )
     cut = len(x) - len(x) // VALID_SHARE
     named = () if task == "regression" else classes

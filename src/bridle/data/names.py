@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bridle.wording import first_few
+from bridle.wording import counted, first_few
 
 
 def column_names(given: Any, name: str) -> tuple[str, ...]:
@@ -81,7 +81,9 @@ def feature_names(given: Sequence[str], columns: tuple[str, ...], count: int) ->
     """
     names = tuple(map(str, given)) or columns
     if names and len(names) != count:
-        raise ValueError(f"got {len(names)} feature names for {count} features; give one per feature or none")
+        raise ValueError(
+            f"got {counted('feature name', len(names))} for {counted('feature', count)}; give one per feature or none"
+        )
     check_different(names, "features has twice the name")
     if columns and names != columns and set(names) == set(columns):
         raise ValueError("features has the names of x_train's columns in another order; leave features= out")

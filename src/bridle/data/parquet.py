@@ -9,6 +9,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from bridle.data.files import GIB, MOST, most_unpacked
+from bridle.wording import counted
 
 CELL = 8  # bytes of a number, at least as many of a word
 
@@ -40,6 +41,7 @@ def check_cells(metadata: parquet.FileMetaData, packed: int) -> None:
     size = CELL * max(values, metadata.num_rows * metadata.num_columns)
     if size > most_unpacked(packed):
         raise ValueError(
-            f"its {metadata.num_rows} rows of {metadata.num_columns} columns, {packed} bytes in the file, take "
-            f"{size / GIB:.3g} GiB or more of memory; if that is meant, allow more with the environment variable {MOST}"
+            f"its {counted('row', metadata.num_rows)} of {counted('column', metadata.num_columns)}, {packed} bytes in "
+            f"the file, take {size / GIB:.3g} GiB or more of memory; if that is meant, allow more with the environment "
+            f"variable {MOST}"
         )

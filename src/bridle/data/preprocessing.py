@@ -83,7 +83,12 @@ def no_feature(dropped: dict[str, str]) -> str:
     """The sentence for a table whose columns are all left out."""
     reasons = "; ".join(f"{name}: {reason}" for name, reason in list(dropped.items())[:SHOWN])
     more = f"; and {len(dropped) - SHOWN} more" if len(dropped) > SHOWN else ""
-    return f"no feature is left: all {len(dropped)} columns beside the target are left out ({reasons}{more})"
+    which = (
+        "the one column beside the target is"
+        if len(dropped) == 1
+        else f"all {len(dropped)} columns beside the target are"
+    )
+    return f"no feature is left: {which} left out ({reasons}{more})"
 
 
 def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Made:

@@ -268,7 +268,7 @@ def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple
     """The words as categories, with what was done to them."""
     present = found.without(GAPS) if gaps else found
     values = present.spread(np.array(present.words, dtype=object), index, MISSING)
-    spaces = (f"spaces around words taken off ({found.spaces} spellings)",) if found.spaces else ()
+    spaces = (f"spaces around words taken off ({counted('spelling', found.spaces)})",) if found.spaces else ()
     return Reading(
         values, "category", (*spaces, *(gap_notes(found) if gaps else ())), (*notable, *alike(present.words))
     )

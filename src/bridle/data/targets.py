@@ -10,6 +10,7 @@ import pandas as pd
 
 from bridle.data.arrays import as_array, listed, owned
 from bridle.data.precision import is_lost, is_wide
+from bridle.wording import counted, first_few, plural
 
 TASKS = ("classification", "regression")
 
@@ -124,10 +125,11 @@ def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     names = [text(label) for label in labels.tolist()]
     strangers = [each for each in names if each not in known]
     if strangers:
-        shown = ", ".join(map(repr, strangers[:5])) + (f" and {len(strangers) - 5} more" if len(strangers) > 5 else "")
+        which = f"{plural('label', len(strangers))} {first_few(strangers, form=repr)}"
+        occur = "occurs" if len(strangers) == 1 else "occur"
         raise ValueError(
-            f"{name} has the label{'s' if len(strangers) > 1 else ''} {shown}, which never occur in y_train; "
-            "every class needs training rows (amounts rather than labels need task='regression')"
+            f"{name} has the {which}, which never {occur} in y_train; every class needs training rows (amounts "
+            "rather than labels need task='regression')"
         )
     return np.array([known[each] for each in names], dtype=np.int64)[places.reshape(-1)]
 
@@ -138,9 +140,8 @@ def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
         return class_ids(y, name, classes)
     outside = (y < 0) | (y >= len(classes)) | (y != np.rint(y))
     if outside.any():
-        raise ValueError(
-            f"{name} must hold ids 0 ... {len(classes) - 1} of the {len(classes)} classes, got {y[outside][0]}"
-        )
+        count = counted("class", len(classes))
+        raise ValueError(f"{name} must hold ids 0 ... {len(classes) - 1} of the {count}, got {y[outside][0]}")
     return owned(y, np.int64)
 
 

@@ -13,6 +13,7 @@ from bridle.reproduce.literal import EPOCHS, OUTPUTS, PROGRAMS, LiteralRun, Prog
 from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
 from bridle.reproduce.words import mean, paragraphs
 from bridle.results import Versus
+from bridle.wording import counted
 
 SHORT = 14  # characters of a cell that stays in one line; longer ones fold where the terminal is narrow
 COMMAND = "bridle reproduce notebook"
@@ -152,6 +153,6 @@ def made_by(reproduction: Reproduction, command: str) -> str:
     short = "" if reproduction.epochs == EPOCHS else f", shortened from {EPOCHS}"
     return (
         f"`{command}` on {made['date']}: {made['machine']}; bridle {made['bridle']}, Python {made['python']}, "
-        f"{versions}. Literal runs: {seeds} seed{'s' * (seeds != 1)}, {reproduction.epochs} epochs{short}. Done right: "
-        f"network {reproduction.network}, {protocol}."
+        f"{versions}. Literal runs: {counted('seed', seeds)}, {counted('epoch', reproduction.epochs)}{short}. "
+        f"Done right: network {reproduction.network}, {protocol}."
     )

@@ -19,6 +19,7 @@ from bridle.reproduce.literal import (
     LiteralRun,
 )
 from bridle.reproduce.reproduction import Reproduction, spread
+from bridle.wording import counted
 
 PROGRAM = {program.name: program for program in PROGRAMS}
 
@@ -77,7 +78,8 @@ def decay_below_resolution(reproduction: Reproduction) -> str:
         f"changes {share(total['changed_gradients'], total['gradients'])}; the others, of pixels that are always "
         f"blank and of dead units, become {DECAY:g} times the weight, far below Adam's epsilon of 1e-08. "
         f"Made with the decay and without it, the same step differs in {total['weights_changed_in_a_step']:.0f} of "
-        f"{total['weights']:.0f} weights ({steps} steps looked at), by at most {largest:.0f} in the last place."
+        f"{total['weights']:.0f} weights ({counted('step', steps)} looked at), by at most {largest:.0f} in the last "
+        "place."
     )
     pairs = list(zip(reproduction.runs_of(NO_REGULARIZATION), decayed, strict=False))
     return f"{text} {what_became_of_it(pairs, reproduction.epochs)}"
@@ -90,11 +92,11 @@ def what_became_of_it(pairs: list[tuple[LiteralRun, LiteralRun]], epochs: int) -
     scores = "; ".join(f"{without.accuracy:.2f} and {with_it.accuracy:.2f} %" for without, with_it in pairs)
     ends = "; ".join(f"{without:.2f} and {with_it:.2f}" for without, with_it in norms)
     if not any(different):
-        return f"After {epochs} epochs from the same initial weights not one weight differs: {scores}."
+        return f"After {counted('epoch', epochs)} from the same initial weights not one weight differs: {scores}."
     return (
         f"From the same initial weights, without and with it, {among(different, digits=0)} weights differ after "
-        f"{epochs} epochs, the norm of all weights is {ends}, and the accuracy {scores}. Where that is a large "
-        "difference, it is what this training makes of a rounding error, not regularization."
+        f"{counted('epoch', epochs)}, the norm of all weights is {ends}, and the accuracy {scores}. Where that is a "
+        "large difference, it is what this training makes of a rounding error, not regularization."
     )
 
 
@@ -161,9 +163,10 @@ def done_right(reproduction: Reproduction) -> str:
     verdicts = "; ".join(f"{each.name} {verb_phrase(each.versus.words)}" for each in right if each.versus)
     text = (
         f"No ReLU behind the output, batches of {protocol['batch_size']}, learning rate {protocol['lr']:g} "
-        f"({protocol['schedule']}), {protocol['epochs']} epochs and {len(right[0].accuracy)} seeds for every recipe: "
-        f"mean validation accuracy is {among(means)} %, above the notebook's number for {len(above)} of {len(right)} "
-        f"recipes, and {dead} outputs are dead. Against no regularization: {verdicts or 'one seed gives no verdict'}. "
+        f"({protocol['schedule']}), {counted('epoch', protocol['epochs'])} and "
+        f"{counted('seed', len(right[0].accuracy))} for every recipe: mean validation accuracy is {among(means)} %, "
+        f"above the notebook's number for {len(above)} of {len(right)} recipes, and {dead} outputs are dead. "
+        f"Against no regularization: {verdicts or 'one seed gives no verdict'}. "
         f"All of it took {reproduction.right_seconds:.1f} s, {reproduction.ratio:.3f} of the "
         f"{reproduction.pass_seconds:.1f} s that one pass over the notebook's four networks took."
     )
