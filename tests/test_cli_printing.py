@@ -193,4 +193,5 @@ def test_control_characters_of_names_and_words_are_shown_and_not_obeyed(tmp_path
     for command in commands:
         done = run(*map(str, command))
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
-    assert "a␛[31mb: classification of y, 2 classes (n␛[2Jo, yes)" in run(*map(str, commands[0])).stdout
+    shown = run(*map(str, commands[0])).stdout
+    assert r"a\x1b[31mb: classification of y, 2 classes (n\x1b[2Jo, yes)" in shown and r"wo\x1b[1mrd" in shown

@@ -72,3 +72,12 @@ def offered(names: list[str]) -> str:
 def shortened(text: str) -> str:
     """The text in quotes, cut where it would fill the screen."""
     return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}... ({len(text)} characters)"
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey, or an encoding refuse: names and code come from any file.
+
+    >>> printable("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)

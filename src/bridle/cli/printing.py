@@ -14,22 +14,24 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.segment import Segment
 from rich.text import Text
 
+from bridle.wording import printable
+
 Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
 PIPE_WIDTH = 140  # columns where the output is no terminal, unless the variable COLUMNS says how many there are
 LEAST_WIDTH = 20
 EVERY = 10.0  # seconds from one line of progress to the next
-# Terminals obey these, wherever they come from: the name of a column could move the cursor or rename the window.
-CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
-CONTROLS |= dict.fromkeys(range(128, 160), 0xFFFD)
 
 
 class PlainConsole(Console):
-    """A console on which the control characters of what is printed are shown as pictures (``␛``), and not obeyed."""
+    """A console that obeys no control character of what is printed, wherever it comes from, but shows it: ``\\x1b``.
+
+    The name of a column could otherwise move the cursor, or rename the window.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of what is printed; those by which rich itself moves the cursor stay."""
         for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else text.translate(CONTROLS), style, control)
+            yield Segment(text if control else printable(text), style, control)
 
 
 def columns() -> int | None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bridle.findings import FileAudit, Place
-from bridle.report.findings import printable, sentence
+from bridle.report.findings import sentence
 from bridle.report.sarif import within
+from bridle.wording import printable
 
 COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 IN_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}

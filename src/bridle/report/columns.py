@@ -10,7 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bridle.report.charts import Table
-from bridle.wording import counted, first_few
+from bridle.wording import counted, first_few, printable
 
 CLASSES_SHOWN = 20
 STYLES = {"dropped": "yellow"}
@@ -51,7 +51,7 @@ def columns_table(data: dict[str, Any]) -> Grid:
     table.add_column("inputs", justify="right", no_wrap=True)
     table.add_column("what was done", overflow="fold")
     for name, kind, features, done in column_rows(data):
-        table.add_row(Text(name), Text(kind, style=STYLES.get(kind, "")), features, Text(done))
+        table.add_row(Text(printable(name)), Text(kind, style=STYLES.get(kind, "")), features, Text(printable(done)))
     return table
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bridle import __version__
 from bridle.findings import SEVERITIES, FileAudit, Finding
-from bridle.wording import counted
+from bridle.wording import counted, printable
 
 VERSION = 1  # of the form of the JSON
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
@@ -150,12 +150,3 @@ def where_to_read(rules: list[str]) -> str:
 def one_line(text: str) -> str:
     """The same words in one line."""
     return " ".join(text.split())
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey, or an encoding refuse: names and code come from any file.
-
-    >>> printable("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
-    """
-    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
