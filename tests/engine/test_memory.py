@@ -12,7 +12,7 @@ from torch import nn
 from bridle.data import Data
 from bridle.engine.plan import MEMORY
 from bridle.engine.precision import Precision
-from bridle.engine.training import Program
+from bridle.engine.program import Program
 from bridle.networks import Network, convnet, mlp, residual_mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe

@@ -66,8 +66,8 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
 
     Unfinished runs of the torch engine are saved there too, at the end of an epoch, every twenty seconds or so. After
     an interrupt or a crash a later call goes on from there, and the study is bit for bit that of an undisturbed one
-    (but for what a module of your own keeps in plain attributes, or draws from elsewhere than torch). ``made`` says how
-    long it took, all sessions together.
+    (but for what a module of your own keeps in plain attributes, or draws from generators of its own). ``made`` says
+    how long it took, all sessions together.
 
     An interrupt (Ctrl-C) returns the study of the finished runs, with ``finished=False``; where there is none it goes
     on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.

@@ -13,27 +13,19 @@ import torch
 
 from bridle import sizes
 from bridle.data import Data, loaded
-from bridle.engine.block import Block
 from bridle.engine.feed import Table
-from bridle.engine.mlp_block import MLPBlock
-from bridle.engine.module_block import ModuleBlock
-from bridle.engine.outline import Outline
-from bridle.engine.plan import MEMORY, Grid, split
+from bridle.engine.plan import MEMORY
 from bridle.engine.precision import Precision, default_device
-from bridle.engine.probing import ROWS, obstacle
+from bridle.engine.program import Program
 from bridle.engine.recording import Recorder
 from bridle.engine.saving import Keeper, Saving
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import Stopping
 from bridle.engine.threads import threads, threads_for
-from bridle.networks import MLP, Described, Network, checked, mlp
-from bridle.places import Average, Ensemble, Stop
+from bridle.networks import MLP, Network, checked, mlp
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
-from bridle.sizes import COPIES
-
-COUNTED_STEPS = 1000  # of a training, to see how many copies an ensemble takes
 
 
 def train(
@@ -111,53 +103,6 @@ def stack(
         )
     table = Table(data, precision, flat=isinstance(network, MLP))
     return Stack(variants, program.start, table, protocol, precision)
-
-
-class Program(NamedTuple):
-    """How one network is trained: what builds its blocks, and why they cannot hold several variants, if they cannot."""
-
-    start: Callable[[Grid], Block]
-    rows: int  # of a batch
-    obstacle: str = ""
-
-    @classmethod
-    def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
-        """The program for a network; ``ValueError`` where it does not fit the data."""
-        network, batch = checked(network), min(protocol.batch_size, len(data.x_train))
-        if isinstance(network, MLP):
-            inputs, outputs = data.n_inputs, data.n_outputs
-            start = partial(MLPBlock.start, precision=precision, network=network, inputs=inputs, outputs=outputs)
-            return cls(start, batch)
-        if isinstance(network, Described):
-            network = network.factory(data.x_train.shape[1:], data.n_outputs)
-        rows = torch.from_numpy(data.x_train[: min(batch, ROWS)])
-        outline = Outline.of(network, rows[:1], data.n_outputs, precision.weights)
-        found = obstacle(network, outline, rows.to(precision.device, precision.weights), precision)
-        block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=not found)
-        return cls(block, batch, found)
-
-    def planned(self, variants: Sequence[Variant], memory: int) -> list[list[Variant]]:
-        """The variants by the stack that they are trained in."""
-        if self.obstacle:
-            return [[variant] for variant in variants]
-        return split(variants, self.bytes_per_variant({variant.recipe for variant in variants}), memory)
-
-    def bytes_per_variant(self, recipes: Iterable[Recipe] = ()) -> int:
-        """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
-
-        And what the recipe that keeps most keeps of the weights: averages, copies, the best epoch.
-        """
-        block = self.start(Grid((0,), (Recipe(),)))
-        parameters = sum(parameter.nbytes for parameter in block.parameters.values())
-        kept = max((sum(map(copies_kept, recipe)) for recipe in recipes), default=0)
-        return (COPIES + kept) * parameters + block.activation_bytes(self.rows)
-
-
-def copies_kept(unit: Regularizer) -> int:
-    """How often a regularizer keeps all weights of a network."""
-    if isinstance(unit, Ensemble):
-        return sum(unit.takes(step, COUNTED_STEPS) for step in range(COUNTED_STEPS))
-    return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "asks", ()))
 
 
 class Training(NamedTuple):
