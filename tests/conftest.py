@@ -37,9 +37,14 @@ collect_ignore_glob = ["audit/corpus/*"]  # programs that the audit reads; impor
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
-    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
+def own_leaves(monkeypatch):
+    """A regularizer that the test defines is known in this test only."""
     monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+
+@pytest.fixture
+def load(own_leaves, tmp_path, monkeypatch):
+    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
 
     def from_source(name, right="", fault=""):
         place, source = PLACES[name]

@@ -10,7 +10,6 @@ from card_checks import check_card
 from bridle import CATALOG, EMA, Dropout
 from bridle.card import SECTIONS, Card, Conflict, card_of
 from bridle.places import Layer
-from bridle.recipe import Regularizer
 
 TEXT = """Halves everything, and
     says so.
@@ -81,9 +80,8 @@ def test_the_class_with_a_conflict_that_cannot_be_read_is_named():
         card_of(Odd)
 
 
-def test_a_class_without_a_card_has_an_empty_one(monkeypatch):
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
+@pytest.mark.usefixtures("own_leaves")
+def test_a_class_without_a_card_has_an_empty_one():
     class Bare(Dropout):
         pass
 

@@ -32,7 +32,6 @@ from bridle.knobs import knob
 from bridle.networks import MLP, ConvNet, convnet, linear, mlp, residual_mlp
 from bridle.places import Ascent, Draw, Loss
 from bridle.protocol import Protocol, Variant
-from bridle.recipe import Regularizer
 from bridle.regularizers import AlphaDropout, Dropout, SpatialDropout
 
 SEED = 3
@@ -471,11 +470,10 @@ def add_loss_gradient(g: Tensor, w: Tensor, *, strength: float, out: Tensor | No
     return torch.add(g, 3 * strength * w * w.abs(), out=out)
 
 
+@pytest.mark.usefixtures("own_leaves")
 def test_names_that_two_formulas_or_the_loop_share_are_told_apart(
     monkeypatch: pytest.MonkeyPatch, digits: Data
 ) -> None:
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
     @dataclass(frozen=True, repr=False)
     class Cubes(Loss):
         """Adds the sum of cubes to the loss."""

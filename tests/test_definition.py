@@ -140,9 +140,8 @@ def test_a_class_that_its_place_cannot_take_is_refused_when_it_is_defined(load, 
     assert name not in Regularizer.leaves
 
 
-def test_knobs_that_are_only_declared_are_told_of_when_the_class_is_used(monkeypatch):
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
+@pytest.mark.usefixtures("own_leaves")
+def test_knobs_that_are_only_declared_are_told_of_when_the_class_is_used():
     class Forgot(Weight):
         strength: float = knob(0.1, "how much", off=0.0)
         vanilla = staticmethod(lambda w, *, strength: w * (1 - strength))
@@ -170,9 +169,8 @@ def test_a_place_that_there_is_not_is_refused():
         type("Odd", (Regularizer,), {"place": "lyer"})
 
 
-def test_a_base_of_ones_own_may_leave_the_formulas_open(monkeypatch):
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
+@pytest.mark.usefixtures("own_leaves")
+def test_a_base_of_ones_own_may_leave_the_formulas_open():
     class Scaled(Weight, ABC):
         def scale(self):
             return 2.0

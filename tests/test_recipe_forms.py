@@ -10,7 +10,7 @@ import pytest
 from bridle import L2, BatchNorm, Dropout, Recipe, WeightDecay
 from bridle.knobs import knob
 from bridle.places import Weight
-from bridle.recipe import Regularizer, from_json
+from bridle.recipe import from_json
 from bridle.schedules import after, cosine, flat_cosine, linear, until
 
 D, W, P, B = Dropout(rate=0.2), WeightDecay(strength=0.01), L2(strength=0.001), BatchNorm()
@@ -102,9 +102,8 @@ def test_json_is_strict_and_says_what_changes_and_where():
     assert from_json({"name": "Dropout", "rate": {"0": schedule, "*": 0.1}}) == unit  # as people write it
 
 
-def test_a_limit_may_be_infinite_in_every_form(monkeypatch):
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
+@pytest.mark.usefixtures("own_leaves")
+def test_a_limit_may_be_infinite_in_every_form():
     @dataclass(frozen=True, repr=False)
     class Fence(Weight):
         strength: float = knob(0.01, "how much", off=0.0)
@@ -175,9 +174,8 @@ def test_a_recipe_in_python_reads_as_a_person_would_write_it():
     )
 
 
-def test_a_users_own_regularizer_is_imported_from_where_it_is(monkeypatch):
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
+@pytest.mark.usefixtures("own_leaves")
+def test_a_users_own_regularizer_is_imported_from_where_it_is():
     class Brake(WeightDecay):
         pass
 

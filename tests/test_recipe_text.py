@@ -225,9 +225,8 @@ def test_huge_text_gets_a_short_sentence(text):
     assert len(str(caught.value)) < 5 * LONGEST_SHOWN + len(known)
 
 
-def test_a_users_own_regularizer_is_found_by_its_name(monkeypatch):
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
-
+@pytest.mark.usefixtures("own_leaves")
+def test_a_users_own_regularizer_is_found_by_its_name():
     class Brake(WeightDecay):
         pass
 

@@ -41,6 +41,15 @@ def weights(model: nn.Module) -> Tensor:
     return torch.cat([each.detach().flatten() for each in model.parameters()]).clone()
 
 
+def outputs(model: nn.Module, x: Tensor) -> Tensor:
+    """In evaluation mode."""
+    training = model.training
+    with torch.no_grad():
+        out: Tensor = model.eval()(x)
+    model.train(training)
+    return out
+
+
 def train(handle: Handle, steps: int, first: int = 0) -> list[float]:
     """Steps on a third of the rows each; returns the losses."""
     x, y = data(next(handle.model.parameters()).dtype)

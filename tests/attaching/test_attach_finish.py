@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import itertools
-import pickle
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from loops import CRITERION, adam, attached, data, perceptron, train, weights
+from loops import CRITERION, adam, attached, data, outputs, perceptron, train
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
@@ -21,6 +19,7 @@ from bridle.networks import Residual
 from bridle.regularizers import CATALOG
 
 WITHIN = {torch.float32: 1e-5, torch.float64: 1e-10}
+
 SIZE, CLASSES = 6, 3
 
 
@@ -76,15 +75,6 @@ def rows(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(0)
     x = torch.randn(48, 1, SIZE, SIZE, generator=random, dtype=torch.float64).to(dtype)
     return x, torch.randint(0, CLASSES, (48,), generator=random)
-
-
-def outputs(model: nn.Module, x: Tensor) -> Tensor:
-    """In evaluation mode."""
-    training = model.training
-    with torch.no_grad():
-        out: Tensor = model.eval()(x)
-    model.train(training)
-    return out
 
 
 def trained(make: Any, recipe: Any, dtype: torch.dtype, steps: int = 6) -> Handle:
@@ -165,178 +155,15 @@ def test_norms_that_stay_are_steps_of_the_sequence_and_all_else_keeps_its_name()
     assert {*perceptron().state_dict()} < {*model.state_dict()}
 
 
-def case(model: nn.Module, recipe: str, *, frozen: str = "", example: Any = None, **optimizer: Any) -> Handle:
-    """Attached, with some of the numbers moved, so that nothing is the same by chance."""
-    for name, each in model.named_parameters():
-        each.requires_grad_(not frozen or not name.startswith(frozen))
-    own = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], lr=0.01)
-    handle = attach(model, own, recipe, loss=lambda z, y: z.square().mean(), example=example)
-    random = torch.Generator().manual_seed(3)
-    for name, each in (*model.named_parameters(), *model.named_buffers()):
-        if "recipe_" in name and each.is_floating_point():
-            each.data.add_(torch.rand(each.shape, generator=random, dtype=each.dtype))
-    return handle
-
-
-def finished(handle: Handle, x: Tensor) -> nn.Module:
-    """The same outputs before and after."""
-    handle.step(x, x)
-    evaluated = outputs(handle.model, x)
-    model = handle.finish()
-    torch.testing.assert_close(outputs(model, x), evaluated)
-    return model
-
-
-class Tied(nn.Module):
-    """An autoencoder whose decoder has the weight of its encoder: as a parameter of its own, or as it reads it."""
-
-    def __init__(self, *, reads: bool) -> None:
-        super().__init__()
-        self.encoder, self.decoder = nn.Linear(6, 6), nn.Linear(6, 6)
-        self.reads, self.last = reads, nn.Linear(6, 3)
-        if not reads:
-            self.decoder.weight = self.encoder.weight
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = torch.relu(self.encoder(x))
-        return self.last(nn.functional.linear(h, self.encoder.weight.T) if self.reads else self.decoder(h))
-
-
-@pytest.mark.parametrize("reads", [True, False])
-def test_a_weight_that_is_used_elsewhere_too_is_left_as_it_is(reads: bool) -> None:
-    handle = case(Tied(reads=reads), "BatchNorm(at='encoder')")
-    x = torch.randn(8, 6)
-    handle.step(x, x)
-    stored = handle.model.get_parameter("encoder.weight").clone()
-    evaluated = outputs(handle.model, x)
-    model = pickle.loads(pickle.dumps(handle.finish()))
-    assert isinstance(model.encoder.norm1, nn.BatchNorm1d)
-    assert torch.equal((model.encoder if reads else model.encoder.layer).weight, stored)
-    assert reads or model.decoder.weight is model.encoder.layer.weight
-    torch.testing.assert_close(outputs(model, x), evaluated)
-    model(x).sum().backward()
-
-
-def test_what_is_frozen_stays_as_it_is() -> None:
-    handle = case(perceptron(), "BatchNorm", frozen="0.")
-    before = handle.model[0].weight.clone()
-    model = finished(handle, data()[0])
-    assert torch.equal(model[0].weight, before) and not model[0].weight.requires_grad
-    assert isinstance(model.get_submodule("0_norm1"), nn.BatchNorm1d)
-    assert not hasattr(model, "2_norm2")
-
-
-def test_a_norm_in_front_is_folded_but_where_zeros_are_put_around_its_input() -> None:
-    x = torch.randn(8, 4, 6, 6)
-    for convolution, folds in [
-        (nn.Conv2d(4, 6, 3, padding=1), False),
-        (nn.Conv2d(4, 6, 3, padding="same"), False),
-        (nn.Conv2d(4, 6, 3, groups=2), True),
-        (nn.Conv2d(4, 6, 3, padding=1, padding_mode="circular", bias=False), True),
-    ]:
-        model = nn.Sequential(convolution, nn.Flatten(), nn.LazyLinear(3))
-        model(x)
-        finished(case(model, "BatchNorm(at='input')"), x)
-        assert any(isinstance(part, nn.BatchNorm2d) for part in model) is not folds
-    finished(case(perceptron(), "BatchNorm(at='input')"), data()[0])
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-def test_a_norm_behind_a_transposed_convolution_is_folded(groups: int) -> None:
-    model = nn.Sequential(
-        nn.Conv2d(2, 4, 1), nn.ConvTranspose2d(4, 6, 3, groups=groups), nn.Flatten(), nn.Linear(54, 3)
-    )
-    x = torch.randn(8, 2, 1, 1)
-    finished(case(model, "BatchNorm(at='ConvTranspose2d')", example=x), x)
-    assert not any(isinstance(part, nn.BatchNorm2d) for part in model.modules())
-
-
-def test_a_part_with_a_hook_or_a_forward_of_the_users_own_takes_nothing_in() -> None:
-    class Doubled(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            return 2 * super().forward(x)
-
-    model = nn.Sequential(Doubled(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
-    model[2].register_forward_hook(lambda part, inputs, out: out.square())
-    finished(case(model, "BatchNorm"), data()[0])
-    assert [name for name, _ in model.named_children() if "norm" in name] == ["0_norm1", "2_norm2"]
-
-
-def test_a_layer_that_is_used_twice_and_one_that_a_list_holds() -> None:
-    class Looped(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.steps = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 6)])
-            self.again, self.last = self.steps[0], nn.Linear(6, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            for step in self.steps:
-                x = torch.relu(step(x))
-            return self.last(torch.relu(self.again(x)))
-
-    for recipe in ("BatchNorm", "LayerNorm"):
-        model = finished(case(Looped(), recipe), data()[0])
-        assert model.again is model.steps[0]
-
-
-def test_steps_that_the_model_calls_one_by_one_are_not_moved() -> None:
-    class Indexed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.body[2](self.body[1](self.body[0](x)))
-
-    model = finished(case(Indexed(), "LayerNorm"), data()[0])
-    assert len(model.body) == 3 and isinstance(model.body[0].norm1, nn.LayerNorm)
-
-
-def test_a_model_that_asks_more_of_a_part_than_to_be_called_keeps_its_recipe_and_gets_a_sentence() -> None:
-    class Asking(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.up, self.down = Scaled(nn.Linear(6, 8)), nn.Linear(8, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.down(self.up(torch.relu(self.up[0](x)), 2.0))
-
-    class Scaled(nn.Sequential):
-        def forward(self, x: Tensor, factor: float) -> Tensor:
-            return factor * x
-
-    handle = case(Asking(), "LayerNorm(at='up')", example=torch.ones(1, 6))
-    x = data()[0]
-    handle.step(x, x)
-    before = {name: each.clone() for name, each in handle.model.state_dict().items()}
-    with pytest.raises(ValueError, match=r"norm2 at up cannot be left in the model.*stays attached"):
-        handle.finish()
-    assert handle.model.state_dict().keys() == before.keys()
-    assert all(torch.equal(each, before[name]) for name, each in handle.model.state_dict().items())
-    handle.step(x, x)
-
-
-def test_norms_stay_beside_weights_of_few_digits() -> None:
-    handle = case(perceptron().bfloat16(), "BatchNorm")
-    x = data(torch.bfloat16)[0]
-    handle.step(x, x)
-    evaluated = outputs(handle.model, x)
-    model = handle.finish()
-    assert isinstance(model.get_submodule("0_norm1"), nn.BatchNorm1d)
-    torch.testing.assert_close(outputs(model, x), evaluated)
+def with_norm() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
 
 
 def test_statistics_that_were_measured_are_those_of_the_finished_model() -> None:
     x, _ = data()
     for batches in ([x[:20], x[20:]], None):
-        handle = attached("LayerNorm + SWA(start=0.5, every=0)")
-        handle = attach(
-            model := nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)),
-            adam(model),
-            "SWA(start=0.5, every=0)",
-            loss=CRITERION,
-            steps=8,
-        )
+        model = with_norm()
+        handle = attach(model, adam(model), "SWA(start=0.5, every=0)", loss=CRITERION, steps=8)
         train(handle, 8)
         with handle.averaged([x[:20], x[20:]]):
             evaluated = outputs(model, x)
@@ -346,7 +173,7 @@ def test_statistics_that_were_measured_are_those_of_the_finished_model() -> None
 
 def test_the_best_epoch_has_the_statistics_with_which_it_was_evaluated() -> None:
     x, _ = data()
-    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    model = with_norm()
     handle = attach(model, adam(model), "SWA(start=0.0, every=0) + EarlyStopping", loss=CRITERION, steps=8)
     train(handle, 4)
     with handle.averaged([x[:20], x[20:]]):
@@ -430,58 +257,6 @@ def test_a_finished_model_is_loaded_where_there_is_no_bridle(tmp_path: Path) -> 
     assert torch.equal(outputs(copied, x.view(-1, 1, 2, 3)), outs[2])
 
 
-@pytest.mark.parametrize("recipe", ["BatchNorm", "LayerNorm + EMA", "WeightNorm", "SpectralNorm + Dropout"])
-def test_detaching_refuses_to_leave_another_network_than_was_trained(recipe: str) -> None:
-    handle = attached(recipe)
-    train(handle, 3)
-    evaluated = outputs(handle.model, data()[0])
-    with pytest.raises(RuntimeError, match=r"another one without .*handle\.finish\(\).*discard=True"):
-        handle.detach()
-    assert torch.equal(outputs(handle.model, data()[0]), evaluated)
-    train(handle, 1)
-    handle.detach(discard=True)
-    assert repr(handle.model) == repr(perceptron())
-
-
-@pytest.mark.parametrize(
-    ("recipe", "words"),
-    [
-        ("EMA", "averaged weights are not in the model"),
-        ("Lookahead(period=5)", "averaged weights are not in the model"),
-        ("SnapshotEnsemble(cycles=40)", "copies of the ensemble"),
-        ("EMA + EarlyStopping", "best epoch are not in the model"),
-    ],
-)
-def test_detaching_warns_of_what_was_evaluated_and_is_not_in_the_model(recipe: str, words: str) -> None:
-    handle = attached(recipe)
-    train(handle, 3)
-    handle.stop(1.0)
-    last = weights(handle.model)
-    with pytest.warns(UserWarning, match=words):
-        handle.detach()
-    assert torch.equal(weights(handle.model), last)
-
-
-def test_detaching_is_silent_where_nothing_is_lost() -> None:
-    untrained, plain, best, taken = (
-        attached("BatchNorm + WeightNorm + EMA"),
-        attached("Dropout + L2 + DropConnect + Mixup + ClipNorm + EarlyStopping"),
-        attached("EMA + EarlyStopping"),
-        attached("EMA"),
-    )
-    for handle in (plain, best, taken):
-        train(handle, 3)
-    best.stop(1.0)
-    best.restore_best()
-    with taken.averaged() as model:
-        state = copy.deepcopy(model.state_dict())
-    taken.model.load_state_dict(state)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for handle in (untrained, plain, best, taken):
-            handle.detach()
-
-
 @pytest.mark.filterwarnings("ignore")  # the compiler warns of what it does itself
 @pytest.mark.parametrize("recipe", ["BatchNorm", "LayerNorm", "WeightNorm + EMA"])
 def test_a_compiled_model_is_the_finished_one_too(recipe: str) -> None:
@@ -506,56 +281,3 @@ def test_a_recipe_that_stops_and_was_never_asked_says_so() -> None:
     with pytest.warns(UserWarning, match="was never asked, so no epoch is the best"):
         handle.finish()
     assert torch.equal(outputs(handle.model, data()[0]), evaluated)
-
-
-def test_a_forward_that_is_run_past_what_stands_beside_its_part() -> None:
-    class Past(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second, self.last = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.last(torch.relu(self.second(torch.relu(self.first(x)))) + self.first.forward(x))
-
-    for recipe in ("BatchNorm", "LayerNorm"):
-        handle = case(Past(), recipe)
-        x = data()[0]
-        handle.step(x, x)
-        evaluated = outputs(handle.model, x)
-        with pytest.raises(ValueError, match="norm1 at first cannot be left in the model"):
-            handle.finish()
-        assert torch.equal(outputs(handle.model, x), evaluated)
-        assert "forward" not in vars(handle.model.first)
-    finished(case(Past(), "BatchNorm(at='second')"), data()[0])
-
-
-@pytest.mark.parametrize("recipe", ["Dropout(rate=0.1)", "BatchNorm", "LayerNorm"])
-def test_an_encoder_with_masked_positions_is_evaluated_and_finished(recipe: str) -> None:
-    class Masked(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embed, self.head = nn.Linear(6, 8), nn.Linear(8, 3)
-            self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
-
-        def forward(self, x: Tensor) -> Tensor:
-            masked = torch.tensor([False, False, True]).expand(len(x), 3)
-            h = self.embed(x[:, None] * torch.arange(1.0, 4.0)[:, None])
-            return self.head(self.encoder(h, src_key_padding_mask=masked)[:, :2].mean(1))
-
-    model = finished(case(Masked(), recipe), data()[0])
-    with torch.no_grad():
-        torch.testing.assert_close(model.eval()(data()[0]), outputs(model, data()[0]))
-
-
-def test_steps_of_a_sequence_that_is_called_and_indexed_keep_their_numbers() -> None:
-    class Both(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
-            self.last = nn.Linear(6, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.last(self.body(x) + self.body[2](x))
-
-    model = finished(case(Both(), "LayerNorm"), data()[0])
-    assert len(model.body) == 3

@@ -50,8 +50,7 @@ def test_a_gradient_whose_length_no_float16_holds_is_shortened_not_lost(recipe: 
         model.weight.fill_(1.0)
     model.weight.grad = torch.full((100, 100), 1000.0).half()  # of the length 100,000
     handle.optimizer.step()
-    expected = {"ClipNorm(limit=1.0)": 1e-2, "AdaptiveClip(limit=0.01)": 1e-2}[recipe]
-    torch.testing.assert_close(model.weight.grad.float(), torch.full((100, 100), expected), rtol=1e-3, atol=0)
+    torch.testing.assert_close(model.weight.grad.float(), torch.full((100, 100), 1e-2), rtol=1e-3, atol=0)
 
 
 def test_a_bfloat16_gradient_is_shortened_whose_square_is_out_of_range() -> None:

@@ -185,10 +185,5 @@ def test_categories_of_numbers_are_categories_unless_they_are_many(tmp_path: Pat
     frame["many"] = pd.Series(VALUES).astype("category")
     frame.to_parquet(tmp_path / "t.parquet")
     data = load(tmp_path / "t.parquet", target="y", task="classification")
-    assert data.features == ("few=0", "few=1", "few=2", "many") or set(data.features) == {
-        "few=0",
-        "few=1",
-        "few=2",
-        "many",
-    }
+    assert set(data.features) == {"few=0", "few=1", "few=2", "many"}
     assert any("column many: declared as categories, but" in note for note in data.notes)
