@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bridle.randomness import unmoved
+
 Copied = TypeVar("Copied")
 SEED = 0  # of the noise under which everything is probed
 
@@ -36,19 +38,13 @@ def copied(subject: Copied) -> Copied:
 @contextmanager
 def same_randomness() -> Iterator[None]:
     """Within, random numbers are those of one seed; behind it, those of the program go on as if nothing had been."""
-    kept = random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
-        try:
-            seeded()
-            yield
-        finally:
-            random.setstate(kept[0])
-            np.random.set_state(kept[1])
+    with unmoved():
+        seeded()
+        yield
 
 
 def seeded(seed: int = SEED) -> None:
-    """Begin the noise anew."""
+    """Begin the noise anew, on whatever device."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
