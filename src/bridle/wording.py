@@ -1,4 +1,4 @@
-"""Parts of sentences: a number with its noun, the first of many names, the nearest name, a text cut short."""
+"""Parts of sentences: a number with its noun, the first of many names, the nearest name, a text cut short, an error."""
 
 from __future__ import annotations
 
@@ -81,3 +81,8 @@ def printable(text: str) -> str:
     'a\\\\x1b[31mb'
     """
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
+
+
+def said(error: Exception) -> str:
+    """What an error says, and of which type it is where that tells something."""
+    return f"{error}" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: {error}"

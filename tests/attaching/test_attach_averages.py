@@ -99,6 +99,31 @@ def test_statistics_of_norms_that_the_recipe_brought_along_are_measured_anew_too
     assert handle.model.training
 
 
+class OfDictionaries(nn.Module):
+    """Takes a batch as one dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = with_norm()
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        out: Tensor = self.steps(batch["x"])
+        return out
+
+
+def test_statistics_are_measured_on_batches_in_the_forms_that_steps_take_but_single_rows() -> None:
+    model, (x, y) = OfDictionaries(), data()
+    handle = attach(model, adam(model), "SWA(start=0.5, every=0.0)", loss=CRITERION, steps=4)
+    for _ in range(4):
+        handle.step({"x": x}, y)
+    seen = []
+    for batches in ([{"x": x}, {"x": x[:1]}], [({"x": x}, y)]):
+        with handle.averaged(batches):
+            seen.append(model.steps[1].running_mean.clone())
+            torch.testing.assert_close(seen[-1], model.steps[0](x).mean(0).detach())
+    assert torch.equal(*seen)
+
+
 def test_an_ensemble_predicts_with_all_copies() -> None:
     handle = attached("SnapshotEnsemble(cycles=4)")
     outputs: list[Tensor] = []

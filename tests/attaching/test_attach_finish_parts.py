@@ -65,6 +65,19 @@ def test_a_weight_that_is_used_elsewhere_too_is_left_as_it_is(reads: bool) -> No
     model(x).sum().backward()
 
 
+class Asserting(Tied):
+    """The one that reads, which looks at what it gives out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = super().forward(x)
+        assert torch.isfinite(outputs).all()
+        return outputs
+
+
+def test_a_model_that_asserts_what_it_computes_is_finished() -> None:
+    finished(case(Asserting(reads=True), "BatchNorm(at='encoder')"), torch.randn(8, 6))
+
+
 def test_what_is_frozen_stays_as_it_is() -> None:
     handle = case(perceptron(), "BatchNorm", frozen="0.")
     before = handle.model[0].weight.clone()

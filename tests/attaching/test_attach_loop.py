@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from loops import CRITERION, adam, attached, data, perceptron, train, weights
-from torch import nn
+from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
 from bridle.regularizers import CATALOG
@@ -153,6 +153,26 @@ def test_what_cannot_be_attached_gets_a_sentence_and_changes_nothing(given: dict
     assert repr(model) == repr(perceptron())
     assert not optimizer._optimizer_step_pre_hooks
     assert len(optimizer.param_groups) == 1
+
+
+class OfFourRows(nn.Module):
+    """Refuses all other batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = perceptron()
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert len(x) == 4, "not four rows"
+        out: Tensor = self.steps(x)
+        return out
+
+
+def test_an_example_that_a_model_refuses_in_whatever_way_gets_a_sentence() -> None:
+    model = OfFourRows()
+    with pytest.raises(ValueError, match="cannot take one row of the example: AssertionError: not four rows"):
+        attach(model, adam(model), "L2", example=torch.ones(4, 6))
+    assert model.training
 
 
 def test_a_recipe_that_fails_halfway_leaves_nothing_behind() -> None:

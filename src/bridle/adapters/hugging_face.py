@@ -25,6 +25,7 @@ import torch
 
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
+from bridle.attaching.calling import on_device
 from bridle.attaching.finishing import belongs_to_network
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.files import write_whole
@@ -173,7 +174,7 @@ class Hooks:
             self.recipe,
             loss=compute and partial(compute, num_items_in_batch=None),
             steps=self.steps or trainer.state.max_steps,
-            example=shared.on_device(self.example, trainer.args.device),
+            example=on_device(self.example, trainer.args.device),
             **{**self.options, "task": self.options["task"] or self.task()},
         )
         self.training = True

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
 from bridle.attaching.assembly import needs_steps
+from bridle.attaching.calling import on_device
 from bridle.attaching.noise import TorchNoise
 from bridle.attaching.objectives import LossFunction
 from bridle.places import Ascent
@@ -164,7 +165,7 @@ class Hooks:
             trainer.optimizers[0],
             self.recipe,
             steps=steps,
-            example=shared.on_device(example, pl_module.device),
+            example=on_device(example, pl_module.device),
             **self.options,
         )
         shared.go_on(self.handle, waiting)
@@ -172,9 +173,8 @@ class Hooks:
         shared.lend(self.lent, pl_module, "training_step", self.training_step)
         shared.lend(self.lent, pl_module, "on_save_checkpoint", self.on_save)
         if shared.of_kind(self.recipe, Ascent):
-            self.handle.second_gradient.history.others_change = (
-                True  # on_after_backward runs behind the second gradient, too
-            )
+            # on_after_backward runs behind the second gradient, too
+            self.handle.second_gradient.history.others_change = True
             shared.lend(self.lent, pl_module, "optimizer_step", self.optimizer_step)
 
     def rewind(self, mark: list[Tensor]) -> None:

@@ -13,6 +13,7 @@ from keras import layers
 from torch import Tensor, nn
 
 from bridle.acting import Parameter, selected
+from bridle.attaching.layers import unused
 from bridle.attaching.noise import TorchNoise
 from bridle.kinds import describe
 from bridle.recipe import Recipe
@@ -63,7 +64,7 @@ class Mirror(nn.Module):
             known = len(axes) == value.ndim
             order = axes if known else tuple(range(value.ndim))
             if variable.trainable:
-                name = unused(part, variable.name)
+                name = unused(part, variable.name.replace(".", "_"))
                 self.views[id(variable)] = nn.Parameter(value.permute(order)), order
                 part.register_parameter(name, self.views[id(variable)][0])
                 own = self.views[id(variable)][0]
@@ -75,7 +76,7 @@ class Mirror(nn.Module):
         for variable in layer._non_trainable_variables:
             if variable.value.is_floating_point():
                 self.statistics.append(variable.value.detach())
-                part.register_buffer(unused(part, variable.name), self.statistics[-1])
+                part.register_buffer(unused(part, variable.name.replace(".", "_")), self.statistics[-1])
 
     def check(self, recipe: Recipe) -> None:
         """Raise ``ValueError`` for what must know outputs from inputs in a weight whose axes could be anything."""
@@ -161,13 +162,3 @@ def as_torch(x: Any) -> Any:
 def as_keras(x: Any) -> Any:
     """A batch as Keras does, from torch's."""
     return x.movedim(1, -1) if has_maps(x) else x
-
-
-def unused(part: nn.Module, name: str) -> str:
-    """The name, numbered where a part has it already."""
-    name = name.replace(".", "_")
-    number, found = 1, name
-    while hasattr(part, found):
-        number += 1
-        found = f"{name}_{number}"
-    return found

@@ -129,15 +129,6 @@ def saved(weights: Mapping[str, Tensor], names: Collection[str], recipe: Recipe)
     return dict(weights) if any(belongs_to_network(unit) for unit in recipe) else plain(weights, names)
 
 
-def on_device(example: Any, device: torch.device) -> Any:
-    """An example, a tensor or a tuple or a dictionary of such, on the device."""
-    if isinstance(example, Mapping):
-        return {name: on_device(each, device) for name, each in example.items()}
-    if isinstance(example, tuple | list):
-        return tuple(on_device(each, device) for each in example)
-    return example.to(device) if isinstance(example, Tensor) else example
-
-
 def first_rows(loader: Callable[[], Iterable[Any]], rows_of: Callable[[Any], int]) -> Iterator[Any]:
     """The first training batches, as many as running statistics are measured on; no random numbers are used up."""
     rows = 0

@@ -5,7 +5,7 @@ Read in this order: ``handle`` (what the user holds), ``assembly`` (a recipe tak
 ``stopping``; and the end: ``finishing``, with ``folding`` and ``plain`` (norms that are taken in, or stay) and
 ``sample`` (a row to try it on). The handle knows which ``lines`` of the loop are called, adds up ``small_batches``,
 takes the ``second_gradient`` (by ``history`` and ``scaling``), lets the model be ``evaluated``, calls ``latecomers`` in
-before each step, and is saved by ``saving``. ``holding`` says whose handle a model has; ``advice``, ``company`` and
+before each step, and is saved by ``saving``. ``holding`` says whose handle a model has; ``advice``, ``neighbours`` and
 ``lora`` what one might overlook. ``tape`` and ``noise`` serve second passes, ``targets``, ``groups`` and ``sums`` the
 parameters.
 """

@@ -19,12 +19,12 @@ from bridle.attaching.acts import Act, Change, Climb, Penalty
 from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
 from bridle.attaching.averages import Averages, Copies
 from bridle.attaching.batches import Batches
-from bridle.attaching.company import of_company
 from bridle.attaching.compiled import check_scripted
 from bridle.attaching.frame import Frame, transposed_groups
-from bridle.attaching.groups import Decay, Groups, is_decoupled, own_decays
+from bridle.attaching.groups import Decay, Groups, held_by, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_decays
+from bridle.attaching.neighbours import of_neighbours
 from bridle.attaching.noise import SeedNoise, SharedNoise, TorchNoise
 from bridle.attaching.objectives import LossFunction, objective_of
 from bridle.attaching.passes import Passes
@@ -91,7 +91,7 @@ class Assembly:
         insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
         insertion.insert({each.described: each.parameter for each in own})
         self.insertion, self.modules, self.log = insertion, insertion.modules, insertion.log
-        self.notes += [*of_layers(self.recipe, insertion), *of_company(insertion, options.example)]
+        self.notes += [*of_layers(self.recipe, insertion), *of_neighbours(insertion, options.example)]
         self.notes += of_loss(self.recipe, self.objective)
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
             undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)
@@ -119,7 +119,7 @@ class Assembly:
 
     def trained(self) -> list[Found]:
         """The model's parameters that are trained: they require gradients and are in the optimizer."""
-        held = {each for group in self.optimizer.param_groups for each in group["params"]}
+        held = {*held_by(self.optimizer)}
         frozen, free = [], []
         found: list[Found] = []
         self.passed_by: list[Found] = []  # which may be trained later

@@ -1,11 +1,12 @@
-"""How a model is called with a batch: as it is, or as several arguments."""
+"""How a model is called with a batch, which may be a tensor, several or named ones."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,3 +33,37 @@ def takes_one(takes: inspect.Signature, x: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example as a call's arguments: a tuple holds all positional ones, a dictionary those by name."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return tuple(example) if isinstance(example, tuple | list) else (example,), {}
+
+
+def one_row(value: Any) -> Any:
+    """The first row of a batch."""
+    return value[:1] if isinstance(value, Tensor) and value.ndim else value
+
+
+def on_device(example: Any, device: torch.device) -> Any:
+    """An example, a tensor or a tuple or a dictionary of such, on the device."""
+    if isinstance(example, Mapping):
+        return {name: on_device(each, device) for name, each in example.items()}
+    if isinstance(example, tuple | list):
+        return tuple(on_device(each, device) for each in example)
+    return example.to(device) if isinstance(example, Tensor) else example
+
+
+def first_tensor(values: Any) -> Tensor | None:
+    """The first tensor of a batch's part, be it one, several or named ones."""
+    if isinstance(values, Tensor):
+        return values
+    several: Iterable[Any] = values.values() if isinstance(values, Mapping) else values if is_listed(values) else ()
+    return next((found for each in several if (found := first_tensor(each)) is not None), None)
+
+
+def is_listed(values: Any) -> bool:
+    """Whether a batch's part is a list or a tuple."""
+    return isinstance(values, list | tuple)

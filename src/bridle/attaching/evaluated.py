@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bridle.attaching.assembly import Assembly
-from bridle.attaching.averages import frozen_norms, measure
+from bridle.attaching.statistics import frozen_norms, measure
 from bridle.attaching.targets import Averaged, Statistic
 
 

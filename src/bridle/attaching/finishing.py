@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
+from bridle.attaching.groups import held_by
 from bridle.attaching.layers import Hanging, unused
 from bridle.attaching.plain import is_written_out, plain, refill, written_out
 from bridle.attaching.sample import Sample, same
@@ -60,7 +61,7 @@ class Ending:
         self.parts, self.model, self.optimizer, self.sample = parts, parts.model, parts.optimizer, sample
         check_one(parts)
         self.owned = owners_of(self.model)
-        self.held = {each for group in self.optimizer.param_groups for each in group["params"]}
+        self.held = {*held_by(self.optimizer)}
         done = sample.run(self.model)
         self.outputs = done[0] if done else None
         self.shapes = {**parts.insertion.frame.seen, **(done[1] if done else {})}

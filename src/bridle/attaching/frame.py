@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
+from bridle.attaching.calling import call_of, one_row
 from bridle.modes import evaluating
 from bridle.outline import PREFIX, WEIGHTED, Shapes, sites_of, watch
+from bridle.wording import said
 
 Path = tuple[str, ...]
 
@@ -69,20 +70,8 @@ def shapes_of(model: nn.Module, example: Any) -> dict[str, Shapes]:
     try:
         with torch.no_grad(), evaluating(model):
             return watch(model, lambda: model(*map(one_row, args), **{k: one_row(v) for k, v in kwargs.items()}))[1]
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"the model cannot take one row of the example: {error}") from error
-
-
-def call_of(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """An example as a call's arguments: a tuple holds all positional ones, a dictionary those by name."""
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return tuple(example) if isinstance(example, tuple | list) else (example,), {}
-
-
-def one_row(value: Any) -> Any:
-    """The first row of a batch."""
-    return value[:1] if isinstance(value, Tensor) and value.ndim else value
+    except Exception as error:  # whatever the user's code may raise
+        raise ValueError(f"the model cannot take one row of the example: {said(error)}") from error
 
 
 def leaf_within(part: nn.Module) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING
 
 from torch import nn
 
 from bridle.attaching.frame import transposed_groups
+from bridle.attaching.groups import held_by
 from bridle.attaching.targets import Target, matching
 from bridle.attaching.unusual import check_kinds, padding_rows
 from bridle.kinds import describe, owner_of
@@ -16,6 +18,8 @@ from bridle.regularizers import WeightDecay
 
 if TYPE_CHECKING:
     from bridle.attaching.assembly import Assembly
+
+PARAMETERS, LEARNS = attrgetter("_parameters"), attrgetter("requires_grad")
 
 
 class Roll:
@@ -34,16 +38,17 @@ class Roll:
             for kind, each in part._parameters.items()
             if each is not None
         }
-        self.owners = [(*owners[each.parameter], each.parameter) for each in self.parts.targets]
+        self.held = [each.parameter for each in self.parts.targets]
+        self.owners, self.kinds = [owners[each][0] for each in self.held], [owners[each][1] for each in self.held]
 
     def trained_now(self) -> list[int]:
         """The parameters that the optimizer holds and that require a gradient, by their ids."""
-        return [id(each) for group in self.optimizer.param_groups for each in group["params"] if each.requires_grad]
+        return [*map(id, filter(LEARNS, held_by(self.optimizer)))]
 
     def call(self) -> list[Target]:
         """Those that have come since the last step; ``RuntimeError`` where the recipe cannot act on them."""
-        present = all(part._parameters.get(kind) is each for part, kind, each in self.owners)
-        if present and self.trained == self.trained_now():
+        now = map(dict.get, map(PARAMETERS, self.owners), self.kinds)  # each step does this: no loop of Python's own
+        if all(map(is_, now, self.held)) and self.trained == self.trained_now():
             return []
         come = self.take_in()
         self.note()
@@ -88,7 +93,7 @@ class Roll:
 
     def check_replaced(self, gone: Sequence[Target], named: dict[str, nn.Parameter]) -> None:
         """Raise ``RuntimeError`` where the model has another parameter in place of one that the optimizer holds."""
-        held = {each for group in self.optimizer.param_groups for each in group["params"]}
+        held = {*held_by(self.optimizer)}
         for each in gone:
             other = named.get(each.name)
             if other is not None and other.requires_grad and other not in held:

@@ -12,8 +12,7 @@ from bridle.attaching.folding import weight_of
 from bridle.outline import WEIGHTED
 from bridle.places import WeightLayer
 from bridle.recipe import Regularizer
-
-SHOWN = 3  # names in a note; of more, their number
+from bridle.wording import first_few
 
 
 class Branch(NamedTuple):
@@ -30,7 +29,7 @@ def of_branches(unit: Regularizer, names: Sequence[str], model: nn.Module) -> It
     if found:
         yield (
             f"{unit!r} acts on a frozen layer and the branches of LoRA beside it each by itself, and not on their sum: "
-            f"{listed(sorted(found))}; say where it is to act: {'on' if isinstance(unit, WeightLayer) else 'at'}="
+            f"{first_few(sorted(found))}; say where it is to act: {'on' if isinstance(unit, WeightLayer) else 'at'}="
         )
 
 
@@ -42,7 +41,7 @@ def of_decays(decays: Sequence[tuple[Regularizer, str]], model: nn.Module) -> It
         if name in small or name.rpartition(".")[0] in small:
             acting.setdefault(unit, []).append(name)
     for unit, names in acting.items():
-        yield f"{unit!r} acts on the branches of LoRA, {listed(names)}: it pulls to the frozen network, not to zero"
+        yield f"{unit!r} acts on the branches of LoRA, {first_few(names)}: it pulls to the frozen network, not to zero"
 
 
 def branches(model: nn.Module) -> Iterator[Branch]:
@@ -67,9 +66,3 @@ def is_product(one: torch.Size, other: torch.Size, whole: torch.Size) -> bool:
     shapes = {one, other, one[::-1], other[::-1]}
     rank = next((size for size in one if size in other and size < min(whole)), 0)
     return bool(rank) and {(rank, whole[1]), (whole[0], rank)} <= {tuple(each) for each in shapes}
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names, the first of many."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from bridle.attaching.assembly import Assembly
+from bridle.attaching.calling import first_tensor
 from bridle.attaching.groups import held_by
-from bridle.attaching.objectives import LossFunction, known
+from bridle.attaching.objectives import IGNORED, LossFunction, known
 from bridle.attaching.trying import adds_up, weight_of
 
-IGNORED = -100  # the target that torch's losses leave out unless they are told another
 MOST_CLASSES = 1000  # of so many it is tried what each weighs
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)
 
@@ -133,19 +133,6 @@ def settings_of(loss: LossFunction) -> Mapping[str, Any]:
         return {**settings_of(loss.func), **loss.keywords}
     names = ("reduction", "ignore_index", "weight") if isinstance(loss, BY_CLASS) else ("reduction",)
     return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
-
-
-def first_tensor(values: Any) -> Tensor | None:
-    """The first tensor of a batch's part, be it one, several or named ones."""
-    if isinstance(values, Tensor):
-        return values
-    several: Iterable[Any] = values.values() if isinstance(values, Mapping) else values if is_listed(values) else ()
-    return next((found for each in several if (found := first_tensor(each)) is not None), None)
-
-
-def is_listed(values: Any) -> bool:
-    """Whether a batch's part is a list or a tuple."""
-    return isinstance(values, list | tuple)
 
 
 def checked(weight: float) -> float:

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bridle import sizes
 from bridle.modes import evaluating
 from bridle.randomness import seeded
+from bridle.wording import said
 
 COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters
 
@@ -56,11 +57,6 @@ def show(module: nn.Module, row: Tensor) -> Any:
             return module(row.clone())
     except Exception as error:  # whatever the user's code may raise
         raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error
-
-
-def said(error: Exception) -> str:
-    """What an error says, and of which type it is where that tells something."""
-    return f"{error}" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: {error}"
 
 
 def own_copy(module: nn.Module, row: Tensor) -> nn.Module:

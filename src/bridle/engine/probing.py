@@ -12,13 +12,13 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from bridle.engine.block import AGAIN, MEASURE, TRAIN, Pass
 from bridle.engine.feed import Noise
 from bridle.engine.hooked import RUN_AGAIN
-from bridle.engine.making import said
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.outline import Outline
 from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
 from bridle.randomness import unmoved
 from bridle.recipe import Recipe
+from bridle.wording import said
 
 ROWS = 8  # of a trial
 

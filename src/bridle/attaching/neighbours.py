@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves
 
-from bridle.attaching.frame import Frame, call_of
+from bridle.attaching.calling import call_of
+from bridle.attaching.frame import Frame
 from bridle.attaching.layers import Insertion
-from bridle.attaching.lora import listed, of_branches
-from bridle.attaching.sample import FAILS
+from bridle.attaching.lora import of_branches
 from bridle.attaching.tape import resting
 from bridle.kinds import NORMS
 from bridle.modes import evaluating
@@ -22,13 +22,14 @@ from bridle.outline import PREFIX, owner
 from bridle.places import Layer, WeightLayer
 from bridle.recipe import Regularizer, conflicts
 from bridle.regularizers import BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from bridle.wording import first_few
 
 OWN = {_BatchNorm: BatchNorm, nn.LayerNorm: LayerNorm, nn.GroupNorm: GroupNorm, nn.RMSNorm: RMSNorm}
 
 
-def of_company(insertion: Insertion, example: Any) -> Iterator[str]:
+def of_neighbours(insertion: Insertion, example: Any) -> Iterator[str]:
     """On layers beside what the model has of its own."""
-    order = Order(insertion.frame)
+    order = RunningOrder(insertion.frame)
     acting: dict[Regularizer, list[tuple[bool, str]]] = {}
     for unit, where, name in insertion.log:
         acting.setdefault(unit, []).append((where.startswith("on the input"), name))
@@ -39,7 +40,7 @@ def of_company(insertion: Insertion, example: Any) -> Iterator[str]:
         yield from of_branches(unit, [name for _, name in places], insertion.frame.model)
 
 
-class Order:
+class RunningOrder:
     """The model's own parts without children, in the order in which they run as far as one knows."""
 
     def __init__(self, frame: Frame) -> None:
@@ -59,7 +60,7 @@ class Order:
         return self.names[within[-1] + 1 :] if within else []
 
 
-def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Order) -> Iterator[str]:
+def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: RunningOrder) -> Iterator[str]:
     """On norms of the model's own: the next behind noise, and those right behind what normalizes."""
     batch: list[str] = []
     right: list[str] = []
@@ -75,16 +76,16 @@ def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Order
             right.append(norms[0])
     batch, right = [*dict.fromkeys(batch)], [*dict.fromkeys(right)]
     for sentence in doubts(unit, BatchNorm()) if isinstance(unit, Layer) and unit.noise and batch else ():
-        yield f"{unit!r} stands in front of batch norms of the model's own, {listed(batch)}: {sentence}"
+        yield f"{unit!r} stands in front of batch norms of the model's own, {first_few(batch)}: {sentence}"
     if right and isinstance(unit, Layer) and unit.parameters:
         yield (
-            f"{unit!r} stands beside norms of the model's own, {listed(right)}: what one has normalized, the other "
+            f"{unit!r} stands beside norms of the model's own, {first_few(right)}: what one has normalized, the other "
             f"normalizes again; leave it out, or say where the model has none: at="
         )
     if right and isinstance(unit, WeightLayer):
         kinds = dict.fromkeys(OWN[kind]() for each in right for kind in OWN if isinstance(order.parts[each], kind))
         for sentence in dict.fromkeys(each for kind in kinds for each in doubts(unit, kind)):
-            yield f"{unit!r} acts in front of norms of the model's own, {listed(right)}: {sentence}"
+            yield f"{unit!r} acts in front of norms of the model's own, {first_few(right)}: {sentence}"
 
 
 def of_rows(unit: Layer, names: Sequence[str], frame: Frame, example: Any) -> Iterator[str]:
@@ -100,7 +101,7 @@ def of_rows(unit: Layer, names: Sequence[str], frame: Frame, example: Any) -> It
     unknown = [name for name, verdict in lost.items() if verdict is None]
     if unknown:
         yield (
-            f"{unit!r} sets the output of {listed(unknown)} to zero for whole examples: right for a branch that is "
+            f"{unit!r} sets the output of {first_few(unknown)} to zero for whole examples: right for a branch that is "
             f"added to what goes around it, wrong for a block that adds within itself; example=two rows or more tells"
         )
 
@@ -123,7 +124,7 @@ def is_lost(frame: Frame, name: str, example: Any) -> bool | None:
                 return all(alike(each) for each in outputs())
             finally:
                 hook.remove()
-    except FAILS:
+    except Exception:  # whatever the user's code may raise
         return None
 
 
