@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridle.data.notations import MOST_STRAY, absent, stray_notes
+from bridle.data.strays import MOST_STRAY, absent, stray_notes
 
 EPOCH = date(1970, 1, 1).toordinal()
 DAY = 86400.0  # seconds

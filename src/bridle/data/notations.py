@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bridle.wording import counted
+from bridle.data.strays import MOST_STRAY, absent, stray_notes
 
 GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
 # Letters that only look like those of ASCII, and the many widths of a space.
@@ -39,29 +39,7 @@ FORM = re.compile(
 QUOTED = re.compile(r"""=?(["'])([^"']+)\1|'([+-]?[\d.,]+)""")  # as spreadsheets keep numbers from being changed
 VERSION = re.compile(r"v?\d+(\.\d+){2,}\w*")
 MAGNITUDES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
-MOST_STRAY = 0.1  # share of the rows whose words may be no numbers, in a column of numbers; or ...
-MOST_STRAY_WORDS = 10  # ... up to half the rows, where they are so few different words and the numbers are many
-TAKEN = ", no {}, taken for missing"
-ABSENT = {
-    "n/a",
-    "na",
-    "n.a.",
-    "nan",
-    "none",
-    "null",
-    "nil",
-    "-",
-    "--",
-    "---",
-    ".",
-    "..",
-    "...",
-    "?",
-    "*",
-    "unknown",
-    "unk",
-}
-ABSENT |= {"missing", "not available", "not applicable", "tbd", "\N{EM DASH}", "#n/a", "#null!", "#div/0!", "#value!"}
+MOST_STRAY_WORDS = 10  # up to half the rows may be strays where they are so few different words, the numbers many
 FEW = 20  # numbers that may as well be categories, beside which a word is one too ...
 MOST_STRAY_OF_FEW = 0.01  # ... unless it has no more than this share of the rows
 
@@ -154,7 +132,7 @@ def read_numbers(words: Sequence[str], counts: np.ndarray) -> Numbers | None:
     values[infinite] = plain[infinite]
     if not enough(words, values, counts):
         return None
-    return Numbers(values, (*unit_notes, *notes, *stray_notes(words, values, counts)))
+    return Numbers(values, (*unit_notes, *notes, *stray_notes(words, values, counts, "number")))
 
 
 def dissected(word: str) -> Written | None:
@@ -255,18 +233,3 @@ def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool
         rows, all_rows = rows - counts[gone].sum(), all_rows - counts[gone].sum()
         return bool(rows <= MOST_STRAY * all_rows or (rows <= all_rows / 2 and stray.sum() <= MOST_STRAY_WORDS))
     return bool(rows <= MOST_STRAY * all_rows and rows <= max(1, MOST_STRAY_OF_FEW * all_rows))
-
-
-def absent(words: Sequence[str]) -> np.ndarray:
-    """Which words stand for missing values wherever numbers or dates are expected, (words,)."""
-    return np.array([word.lower() in ABSENT for word in words], dtype=bool)
-
-
-def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray, what: str = "number") -> tuple[str, ...]:
-    """Which words were no numbers, or what else was read, and in how many rows."""
-    stray = sorted(np.flatnonzero(np.isnan(values)).tolist(), key=lambda k: -int(counts[k]))
-    if not stray:
-        return ()
-    shown = ", ".join(f"{words[k]!r} in {counted('row', counts[k])}" for k in stray[:5])
-    more = f" and {len(stray) - 5} other words" if len(stray) > 5 else ""
-    return (f"{shown}{more}{TAKEN.format(what)}",)

@@ -20,6 +20,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from bridle.data.arrays import owned
 from bridle.data.names import distinct
 from bridle.data.precision import HUGE, TINY, moved, origin
 from bridle.wording import counted
@@ -64,19 +65,13 @@ def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
     transformer = columns_to_numbers(steady[0])
     x_train = transformer.fit_transform(steady[0]).astype(np.float32)
     kept = x_train.max(axis=0) > x_train.min(axis=0)
-    others_x = [narrowed(transformer.transform(part)[:, kept]) for part in steady[1:]]
+    others_x = [owned(transformer.transform(part)[:, kept], np.float32) for part in steady[1:]]
     labels = transformer.get_feature_names_out()
     names = [readable(name) for name, keep in zip(labels, kept, strict=True) if keep]
     made |= describe(transformer, train[varied], others, kept)
     if not names:
         raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
     return Prepared([x_train[:, kept], *others_x], distinct(names), {name: made[name] for name in train.columns})
-
-
-def narrowed(x: np.ndarray) -> np.ndarray:
-    """Standardized numbers in float32; one beyond its range, far outside the training rows, is infinite: told later."""
-    with np.errstate(over="ignore"):
-        return x.astype(np.float32)
 
 
 def no_feature(dropped: dict[str, str]) -> str:

@@ -6,18 +6,18 @@ import datetime
 import decimal
 import numbers
 import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from bridle.data.arrays import listed
+from bridle.data.arrays import listed, short
 from bridle.data.moments import DATES, DAY, digits_alone, read_moments
 from bridle.data.notations import dissected, plain_text, read_numbers
+from bridle.data.precision import EXACT
+from bridle.data.targets import text
+from bridle.data.vocabulary import Distinct, alike
 from bridle.wording import counted
 
 MISSING = "missing"
@@ -26,7 +26,6 @@ PADDED = re.compile(r"[+-]?0\d+")  # a code, such as a ZIP code: an amount has n
 MANY = 100  # categories of numbers from which they are amounts after all
 EXAMPLES = 3
 WRITTEN = {8: "20231231", 12: "202312312359", 14: "20231231235959"}  # dates of digits alone, by their length
-EXACT = 2**53  # whole numbers beyond are rounded in float64
 
 
 class Reading(NamedTuple):
@@ -39,7 +38,7 @@ class Reading(NamedTuple):
     kind: str  # "number", "category" or "date"
     done: tuple[str, ...] = ()
     notable: tuple[str, ...] = ()
-    strays: np.ndarray = np.zeros(0, bool)  # the rows whose words were no numbers; or of length 0
+    strays: np.ndarray = np.zeros(0, bool)  # marks the rows whose words were no numbers; empty where none can be
 
 
 def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: bool = False) -> Reading:
@@ -122,7 +121,7 @@ def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
     strange = next((v for v in present if not isinstance(v, str | numbers.Real | np.bool_ | decimal.Decimal)), None)
     if strange is not None:
         raise ValueError(
-            f"{label} holds {type(strange).__name__} such as {strange!r}; bridle reads numbers, words and "
+            f"{label} holds {type(strange).__name__} such as {short(strange)}; bridle reads numbers, words and "
             "dates: write it as one of these or leave it out"
         )
     if any(issubclass(kind, str) for kind in kinds):
@@ -145,40 +144,6 @@ def clock_seconds(time: datetime.time) -> float:
     return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
 
 
-class Distinct(NamedTuple):
-    """The different words of a column, without spaces around them, which of them each row has (-1: none), how often."""
-
-    words: list[str]
-    codes: np.ndarray
-    counts: np.ndarray
-    spaces: int  # words as written that only spaces tell from another one
-
-    @classmethod
-    def of(cls, column: pd.Series[Any]) -> Distinct:
-        """Count the words; values that are none are taken as Python prints them."""
-        codes, written = pd.factorize(column.map(str, na_action="ignore") if column.dtype == object else column)
-        stripped = [str(each).strip() for each in written]
-        merged, words = pd.factorize(np.array(stripped, dtype=object))
-        places = np.append(merged, -1)[codes]
-        counts = np.bincount(places[places >= 0], minlength=len(words))
-        return cls(list(words), places, counts, len(written) - len(words))
-
-    def without(self, dropped: Sequence[str]) -> Distinct:
-        """The same with some words as missing ones."""
-        kept = np.array([word not in dropped for word in self.words], dtype=bool)
-        places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-        return Distinct(
-            [word for word, keep in zip(self.words, kept, strict=True) if keep],
-            places[self.codes],
-            self.counts[kept],
-            self.spaces,
-        )
-
-    def spread(self, values: np.ndarray, index: pd.Index[Any], missing: Any) -> pd.Series[Any]:
-        """A value for each word as one for each row."""
-        return pd.Series(np.append(values, np.array([missing], dtype=values.dtype))[self.codes], index)
-
-
 def read_words(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
     """Words: as numbers or dates where the column as a whole is written as such, else as categories."""
     found = Distinct.of(column)
@@ -186,18 +151,17 @@ def read_words(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
     words = [plain_text(word) for word in present.words]
     if not words:
         return Reading(pd.Series(np.nan, column.index), "number")
+    days = digits_alone(words)
+    if days is not None:
+        done = f"{DATES}, written {WRITTEN[len(words[0])]}"
+        return Reading(present.spread(days, column.index, np.nan), "date", (done,))
     if any(map(PADDED.fullmatch, words)) and all(word.lstrip("+-").isdecimal() for word in words):
-        days = digits_alone(words)
-        if days is None:
-            return categories(column.index, found, gaps, ("read as a code: it has numbers with zeros in front",))
+        return categories(column.index, found, gaps, ("read as a code: it has numbers with zeros in front",))
     return as_numbers(label, column.index, present, words) or as_moments(column.index, found, words, gaps)
 
 
 def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[str]) -> Reading | None:
     """The words as numbers, or None where they are none."""
-    days = digits_alone(words)
-    if days is not None:
-        return Reading(present.spread(days, index, np.nan), "date", (f"{DATES}, written {WRITTEN[len(words[0])]}",))
     read = read_numbers(words, present.counts)
     if read is None:
         return None
@@ -208,7 +172,7 @@ def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[
     whole = exact(words, values)
     if whole is not None and (present.codes >= 0).all():
         return amounts(label, present.spread(whole, index, 0))._replace(notable=read.notable)
-    return Reading(rows, "number", (), read.notable, strays if strays.any() else np.zeros(0, bool))
+    return Reading(rows, "number", (), read.notable, strays)
 
 
 def exact(words: list[str], values: np.ndarray) -> np.ndarray | None:
@@ -232,7 +196,7 @@ def as_moments(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bo
         return categories(index, found, gaps, moments.notable)
     strays = present.spread(np.isnan(moments.values), index, False).to_numpy()
     rows = present.spread(moments.values, index, np.nan)
-    return Reading(rows, moments.kind, moments.done, moments.notable, strays if strays.any() else np.zeros(0, bool))
+    return Reading(rows, moments.kind, moments.done, moments.notable, strays)
 
 
 def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
@@ -255,13 +219,8 @@ def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
 
 def as_category(column: pd.Series[Any], gaps: bool) -> Reading:
     """Every value as a category, whole numbers without a point."""
-    words = column.astype(object).map(category, na_action="ignore")
+    words = column.astype(object).map(text, na_action="ignore")
     return categories(column.index, Distinct.of(words), gaps, ())
-
-
-def category(value: Any) -> str:
-    """A value as the name of a category: 3.0 is "3"."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple[str, ...]) -> Reading:
@@ -278,19 +237,3 @@ def gap_notes(found: Distinct) -> tuple[str, ...]:
     """Which words were taken for missing ones."""
     gone = [f"{w!r} in {counted('row', n)}" for w, n in zip(found.words, found.counts, strict=True) if w and w in GAPS]
     return (f"{', '.join(gone)} read as missing",) if gone else ()
-
-
-def alike(words: Sequence[str]) -> tuple[str, ...]:
-    """Words that differ only in capitals, spaces, or how their letters are coded, and are taken as different ones.
-
-    >>> alike(["Yes", "no", "yes"])
-    ("'Yes' and 'yes' are taken as different",)
-    """
-    same: dict[str, list[str]] = defaultdict(list)
-    for word in words:
-        same[" ".join(plain_text(unicodedata.normalize("NFKC", word)).casefold().split())].append(word)
-    pairs = [each for each in same.values() if len(each) > 1]
-    if not pairs:
-        return ()
-    more = f", as are {len(pairs) - 1} other such groups" if len(pairs) > 1 else ""
-    return (f"{' and '.join(map(repr, sorted(pairs[0])))} are taken as different{more}",)

@@ -12,21 +12,9 @@ from bridle.data.delimited import NAMELESS
 
 IDS = {"id", "ids", "idx", "index", "uuid", "guid", "rowid", "rowname", "rownames"}
 CODES = {
-    "zip",
-    "zipcode",
-    "postal",
-    "postcode",
-    "plz",
-    "phone",
-    "tel",
-    "telephone",
-    "mobile",
-    "fax",
-    "ssn",
-    "isbn",
-    "ean",
-}
-CODES |= {"iban", "version"}
+    "zip", "zipcode", "postal", "postcode", "plz", "phone", "tel", "telephone", "mobile", "fax",
+    "ssn", "isbn", "ean", "iban", "version",
+}  # fmt: skip
 NO_NAME = re.compile(rf"{NAMELESS.format('')}\d+(\.\d+)?|__index_level_\d+__|level_\d+|", re.IGNORECASE)
 LEAST = 3  # rows from which numbers that all differ are an id
 SAME = 1e-9  # of the spread: so near are two standardized numbers that are the same

@@ -13,13 +13,14 @@ from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
 from bridle.data.delimited import read_delimited
 from bridle.data.files import content
-from bridle.data.notations import TAKEN
 from bridle.data.parquet import read_parquet
 from bridle.data.preprocessing import Made, prepare
 from bridle.data.reading import GAPS, Reading, read_column
 from bridle.data.splits import plain_split, stratified_split
+from bridle.data.strays import with_rows
 from bridle.data.suspicions import row_numbers, suspicion
-from bridle.data.targets import check_present, check_task, infer_task, task_note
+from bridle.data.targets import check_present, check_varied, infer_task, task_note
+from bridle.data.vocabulary import Distinct
 from bridle.wording import nearest, offered
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
@@ -41,8 +42,8 @@ class Target(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, target: str | None, task: str | None = None, categorical: Sequence[str] = ()) -> Data:
-    """The data set of a table: ``target`` is the column to predict, all others are features.
+def read_table(path: Path, target: str | None, task: str | None, categorical: Sequence[str]) -> Data:
+    """The data set of a table: ``target`` names the column to predict, all others are features.
 
     Words, booleans, and few distinct whole numbers make a classification (split 60/20/20 within each class), other
     numbers a regression (split at random); both splits are seeded. Every column is read as a whole, as numbers,
@@ -51,13 +52,13 @@ def read_table(path: Path, target: str | None, task: str | None = None, categori
     Raises ``ValueError`` for an unreadable table, an unknown, constant, missing or infinite target, a class too small
     to split, and a table without usable features.
     """
-    check_task(task)
     table = read_frame(path)
+    target = known_target(table, target, path)
     found = read_target(table, target, path, task)
     features = table.frame.drop(columns=[target])
     if not len(features.columns):
         raise ValueError(f"{path} has no features: its only column is the target {target!r}")
-    chosen = named_columns(categorical, list(features.columns), str(target))
+    chosen = named_columns(categorical, list(features.columns), target)
     read = {
         name: read_column(f"column {name!r}", features[name], gaps=table.text, categorical=name in chosen)
         for name in features.columns
@@ -82,7 +83,7 @@ def read_table(path: Path, target: str | None, task: str | None = None, categori
         *arrays,
         task=found.task,
         name=table_name(path),
-        target=str(target),
+        target=target,
         features=prepared.names,
         columns=columns,
         notes=(*table.notes, *found.notes, *column_notes(columns)),
@@ -114,8 +115,8 @@ def read_frame(path: Path) -> Table:
     return Table(frame, text, notes)
 
 
-def read_target(table: Table, target: str | None, path: Path, task: str | None) -> Target:
-    """The target column, read as a whole; ``ValueError`` where it cannot be learnt."""
+def known_target(table: Table, target: str | None, path: Path) -> str:
+    """The name of the target column; ``ValueError`` where none is given or there is no such column."""
     names = list(map(str, table.frame.columns))
     if target is None:
         raise ValueError(
@@ -125,6 +126,11 @@ def read_target(table: Table, target: str | None, path: Path, task: str | None) 
         spaces = "; its one column has spaces in its name: write commas between the fields, not spaces"
         hint = spaces if len(names) == 1 and len(names[0].split()) > 1 else nearest(target, names)
         raise ValueError(f"{path} has no column {target!r}{hint}")
+    return target
+
+
+def read_target(table: Table, target: str, path: Path, task: str | None) -> Target:
+    """The target column, read as a whole; ``ValueError`` where it cannot be learnt."""
     column = table.frame[target]
     check_target_present(column, target, text=table.text)
     read = (
@@ -137,12 +143,12 @@ def read_target(table: Table, target: str | None, path: Path, task: str | None) 
             f"{path}: the target {target!r} holds dates; it must hold numbers or words: write it as days, say"
         )
     if read.strays.any():
-        words = read.notable[-1].removesuffix(TAKEN.format("number"))
+        found = Distinct.of(column[read.strays])
+        words = with_rows(found.words, found.counts)
         raise ValueError(f"the target {target!r} holds numbers and words ({words}); correct these rows")
     y: np.ndarray[Any, Any] = read.values.to_numpy()
     y = y.astype(str) if read.kind == "category" else y
-    if (y == y[0]).all():
-        raise ValueError(f"the target {target!r} is constant: every row has {y[0]}; a target needs at least two values")
+    check_varied(y, f"the target {target!r}")
     said = tuple(f"target {target}: {phrase}" for phrase in (*read.done, *read.notable))
     inferred = task or infer_task(y, integers_are_labels=False)
     decided = () if task else task_note(y, inferred)

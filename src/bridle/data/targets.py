@@ -152,10 +152,11 @@ def text(label: Any) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
-def check_varied(y_train: np.ndarray, name: str, classes: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` where every training row has the same target: there is nothing to learn."""
-    if (y_train == y_train[0]).all():
-        value = repr(classes[int(y_train[0])]) if classes else f"{y_train[0]:g}"
+def check_varied(y: np.ndarray, name: str, classes: tuple[str, ...] = ()) -> None:
+    """Raise ``ValueError`` where every row has the same target: there is nothing to learn."""
+    if (y == y[0]).all():
+        first = repr(classes[int(y[0])]) if classes else y[0]
+        value = first if isinstance(first, str) else f"{first:g}"
         raise ValueError(f"{name} is constant: every row has {value}; a target needs at least two values")
 
 
