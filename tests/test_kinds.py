@@ -7,19 +7,12 @@ from functools import partial
 
 import pytest
 import torch
-from small_norms import LayerNormRMS, Members, NormedLinear
-from torch import Tensor, nn
+from own_layers import Doubled, LayerNormRMS, Members, NormedLinear
+from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from bridle import ledger
 from bridle.kinds import Kind, describe, kind_of, origin_of
-
-
-class Doubled(nn.Module):
-    """A parametrization of the user's own."""
-
-    def forward(self, w: Tensor) -> Tensor:
-        return 2 * w
 
 
 class Scaled(nn.Module):

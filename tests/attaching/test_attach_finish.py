@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from loops import CRITERION, adam, attached, data, outputs, perceptron, train
+from own_layers import Block
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
@@ -23,22 +24,10 @@ WITHIN = {torch.float32: 1e-5, torch.float64: 1e-10}
 SIZE, CLASSES = 6, 3
 
 
-class Block(nn.Module):
-    """Two convolutions, each with a norm of the model's own, and what goes around them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
-        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, groups=2), nn.BatchNorm2d(8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
-
-
 class Convolutional(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.block = nn.Conv2d(1, 8, 3, padding=1), Block()
+        self.stem, self.block = nn.Conv2d(1, 8, 3, padding=1), Block(8)
         self.up = nn.ConvTranspose2d(8, 8, 2, groups=4)
         self.branch = Residual(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8)))
         self.head = nn.Linear(8, CLASSES)

@@ -1,4 +1,4 @@
-"""Layers of a user's own, with scales and biases of more than one axis."""
+"""Layers of a user's own: with scales and biases of more than one axis, with a way around, and a parametrization."""
 
 from __future__ import annotations
 
@@ -42,3 +42,25 @@ class Members(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (torch.einsum("bki,kio->bko", x * self.r, self.weight) + self.bias) * self.gate
+
+
+class Block(nn.Module):
+    """Two convolutions, each with a norm, and what goes around them, as in a ResNet."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, padding=1, groups=2), nn.BatchNorm2d(channels)
+
+    def branch(self, x: Tensor) -> Tensor:
+        return self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.branch(x))
+
+
+class Doubled(nn.Module):
+    """A parametrization."""
+
+    def forward(self, w: Tensor) -> Tensor:
+        return 2 * w
