@@ -20,7 +20,6 @@ from bridle.networks import Residual
 from bridle.regularizers import CATALOG
 
 WITHIN = {torch.float32: 1e-5, torch.float64: 1e-10}
-
 SIZE, CLASSES = 6, 3
 
 
