@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
 from bridle.attaching.objectives import known
-from bridle.attaching.trying import tried
+from bridle.attaching.unknown_losses import tried
 from bridle.regularizers import ConfidencePenalty, RDrop
 
 WEIGHT = torch.tensor([1.0, 5.0, 0.2])

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
-from bridle.attaching.assembly import needs_steps
 from bridle.attaching.calling import on_device
 from bridle.attaching.noise import TorchNoise
 from bridle.attaching.objectives import LossFunction
+from bridle.attaching.requirements import needs_steps
 from bridle.places import Ascent
 from bridle.recipe import Recipe, RecipeLike
 

@@ -34,7 +34,7 @@ from torch import nn
 
 from bridle.adapters.shared import first_rows, lines
 from bridle.attaching import Handle, attach
-from bridle.attaching.assembly import needs_steps
+from bridle.attaching.requirements import needs_steps
 from bridle.attaching.stopping import Stopping
 from bridle.places import Batch, OutputLoss, PassLoss
 from bridle.places.module import FormulaModule

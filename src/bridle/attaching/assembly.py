@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-import torch.distributed as dist
 from torch import nn
-from torch.nn.parallel import DataParallel, DistributedDataParallel
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 
 from bridle.acting import Parameter, reads_signs, selected
 from bridle.attaching.acts import Act, Change, Climb, Penalty
 from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
-from bridle.attaching.averages import Averages, Copies
+from bridle.attaching.averages import Averages
 from bridle.attaching.batches import Batches
-from bridle.attaching.compiled import check_scripted
+from bridle.attaching.copies import Copies
 from bridle.attaching.frame import Frame, transposed_groups
 from bridle.attaching.groups import Decay, Groups, held_by, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_decays
 from bridle.attaching.neighbours import of_neighbours
-from bridle.attaching.noise import SeedNoise, SharedNoise, TorchNoise
+from bridle.attaching.noise import layer_noise, parameter_noise
 from bridle.attaching.objectives import LossFunction, objective_of
 from bridle.attaching.passes import Passes
+from bridle.attaching.requirements import check, check_steps
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
-from bridle.attaching.targets import Averaged, Moment, Statistic, Target, matching, values_at
+from bridle.attaching.targets import Averaged, Moment, Target, matching, statistics_of, values_at
 from bridle.attaching.unusual import check_kinds, check_values, padding_rows
 from bridle.kinds import describe, owner_of
 from bridle.places import (
@@ -45,7 +43,6 @@ from bridle.places import (
     PassLoss,
     Weight,
 )
-from bridle.randomness import unmoved
 from bridle.recipe import Recipe
 from bridle.regularizers import L2, WeightDecay
 
@@ -267,87 +264,8 @@ class Found(NamedTuple):
     padding: int | None = None
 
 
-def check(model: nn.Module, optimizer: Optimizer) -> None:
-    """Raise ``ValueError`` for what nothing can be attached to."""
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"attach takes an nn.Module, got {type(model).__name__}")
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(
-            f"attach takes an optimizer of torch.optim, or derived from one, got {type(optimizer).__name__}"
-        )
-    check_scripted(model)
-    if isinstance(model, DistributedDataParallel | DataParallel):
-        raise ValueError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
-    if isinstance(optimizer, LBFGS):
-        raise ValueError(
-            "LBFGS takes many gradients in a step and compares their losses; attach needs one that takes one"
-        )
-    if any(group.get("maximize") for group in optimizer.param_groups):
-        raise ValueError("the optimizer maximizes, and penalties must be minimized; negate the loss instead")
-
-
-def check_steps(recipe: Recipe, steps: int | None) -> None:
-    """Raise ``ValueError`` where the length of the training is needed and not said, or is no whole number above 0."""
-    if steps is None:
-        lacking = [unit for unit in recipe if needs_steps(unit)]
-        if lacking:
-            raise ValueError(f"{lacking[0]!r} must know how long the training is: attach(..., steps=all its steps)")
-    elif isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a whole number above 0, got {steps!r}")
-
-
-def needs_steps(unit: Any) -> bool:
-    """Whether a regularizer depends on the length of the training: on a schedule, or by its formula."""
-    if unit.is_scheduled or isinstance(unit, Ensemble):
-        return True
-    if "steps" not in getattr(unit, "told", ()):
-        return False
-    if not isinstance(unit, Average):
-        return True
-    one = torch.ones(())  # most averages are told the steps and do not ask for them
-    results = type(unit).torch(one, one, **unit.keywords(), step=1, steps=math.nan)
-    return any(bool(each.isnan()) for each in results)
-
-
 def notes_passes(unit: Any) -> bool:
     """Whether a regularizer needs to know of the model's passes."""
     return isinstance(unit, ActivityLoss | OutputLoss | PassLoss | Ascent) or (
         isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.asks})
     )
-
-
-def layer_noise(model: nn.Module, seed: int | None) -> TorchNoise | SeedNoise:
-    """The noise of batches and layers: of several processes, each has its own."""
-    by_itself = TorchNoise(list({each.device: None for each in model.parameters()}))
-    if seed is None:
-        return by_itself
-    return SeedNoise(seed, by_itself, dist.get_rank() if is_distributed() else 0)
-
-
-def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedNoise | SharedNoise:
-    """The noise on parameters: the same in all processes."""
-    if seed is not None:
-        return SeedNoise(seed, TorchNoise([]))
-    if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
-        return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
-    with unmoved():  # a number that the user's generator has yet to give out
-        agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
-    if is_distributed():
-        dist.broadcast(agreed, 0)
-    return SharedNoise(int(agreed))
-
-
-def is_distributed() -> bool:
-    """Whether several processes train one network."""
-    return dist.is_available() and dist.is_initialized()
-
-
-def statistics_of(model: nn.Module) -> list[Statistic]:
-    """The model's buffers that are numbers and are saved, the recipe's running statistics among them."""
-    found: dict[int, Statistic] = {}
-    for whose, part in model.named_modules():
-        for kind, buffer in part._buffers.items():
-            if buffer is not None and buffer.is_floating_point() and kind not in part._non_persistent_buffers_set:
-                name = f"{whose}.{kind}" if whose else kind
-                found.setdefault(id(buffer), Statistic(Parameter(name, buffer.ndim), part, kind))
-    return list(found.values())

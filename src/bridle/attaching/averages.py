@@ -1,18 +1,16 @@
-"""A second set of weights beside the trained ones: averages, and the copies of an ensemble."""
+"""A second set of weights beside the trained ones: averages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from bridle.attaching.sums import Sum, add_up, as_sum
 from bridle.attaching.targets import Averaged, Bucket, Moment, Statistic, Target, buckets
-from bridle.places import Average, Ensemble
+from bridle.places import Average
 from bridle.places.module import at_least_float32
 
 
@@ -111,63 +109,6 @@ class Averages:
         for several, values in self.pairs():
             for each, value in zip(several, values, strict=True):
                 value.copy_(self.waiting.pop(each.name, each.tensor))
-
-
-class Copies:
-    """The copies of the network that an ensemble keeps."""
-
-    def __init__(self, unit: Ensemble, model: nn.Module, members: Sequence[Averaged]) -> None:
-        self.unit, self.model, self.members = unit, model, members
-        self.copies: list[dict[str, Tensor]] = []
-        self.busy = False
-
-    def take_in(self, targets: Sequence[Target]) -> None:
-        """Copy these from now on; what has come was in the copies before as it is now."""
-        self.members = [*targets, *(each for each in self.members if isinstance(each, Statistic))]
-        for copy in self.copies:
-            for each in targets:
-                copy.setdefault(each.name, each.tensor.clone())
-
-    def update(self, moment: Moment) -> None:
-        """Take a copy, if this is the step for it."""
-        assert moment.steps is not None
-        if self.unit.takes(moment.step, moment.steps):
-            self.copies.append({each.name: each.tensor.clone() for each in self.members})
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Within, the model gives out what all copies say together, if there are any."""
-        if not self.copies:
-            yield
-            return
-        handle = self.model.register_forward_hook(self.hook, with_kwargs=True)
-        try:
-            yield
-        finally:
-            handle.remove()
-
-    def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        """The hook behind the model's forward."""
-        if self.busy:
-            return output
-        names = {id(tensor): name for name, tensor in (*model.named_parameters(), *model.named_buffers())}
-        self.busy = True
-        try:
-            outputs = []
-            for copy in self.copies:
-                values = {
-                    names[id(each.stored)]: copy[each.name].to(each.tensor.device)
-                    for each in self.members
-                    if each.name in copy
-                }
-                outputs.append(functional_call(model, values, args, kwargs))
-        finally:
-            self.busy = False
-        if not isinstance(output, Tensor):
-            raise ValueError(
-                f"{self.unit!r} joins outputs that are tensors, and the model gives {type(output).__name__}"
-            )
-        return type(self.unit).torch(torch.stack(outputs))
 
 
 def wide(bucket: Bucket[Averaged]) -> list[Tensor]:

@@ -21,8 +21,8 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
 from bridle.attaching.groups import held_by
 from bridle.attaching.layers import Hanging, unused
-from bridle.attaching.plain import is_written_out, plain, refill, written_out
 from bridle.attaching.sample import Sample, same
+from bridle.attaching.torch_layers import is_written_out, plain, refill, written_out
 from bridle.modes import evaluating
 from bridle.places import Layer, WeightLayer
 
@@ -111,7 +111,7 @@ class Ending:
 
     def place(self, side: Side) -> None:
         """Choose how what stays is put into the model; ``ValueError`` where it does more with the part than call it."""
-        ways = [AROUND] if self.sample.given or takes_one(side.part) else []
+        ways = [AROUND] if self.sample.given or takes_one_tensor(side.part) else []
         if all(type(host).forward is nn.Sequential.forward for host, _ in places_of(self.model, side.part)):
             ways.insert(0, AMONG)
         found = next((way for way in ways if self.fits(side, way)), "")
@@ -233,7 +233,7 @@ def go_slowly(model: nn.Module, layer: nn.TransformerEncoderLayer) -> None:
             encoder.use_nested_tensor = False
 
 
-def takes_one(part: nn.Module) -> bool:
+def takes_one_tensor(part: nn.Module) -> bool:
     """Whether a part's forward takes one tensor and nothing else."""
     takes = signature(type(part).forward).parameters.values()
     return type(part).forward in FORWARDS[: 1 + len(CONVOLUTIONS)] or (

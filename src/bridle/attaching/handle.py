@@ -15,18 +15,18 @@ from torch.optim import Optimizer
 from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.calling import call
 from bridle.attaching.compiled import GUARDS
+from bridle.attaching.description import described
 from bridle.attaching.evaluated import Evaluated
 from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
-from bridle.attaching.holding import check_free, handles_of, hold
+from bridle.attaching.grad_scaler import unscale
+from bridle.attaching.handles import check_free, handles_of, hold
 from bridle.attaching.latecomers import Roll
 from bridle.attaching.lines import ASCEND, BATCH, PENALTY, Lines
 from bridle.attaching.objectives import LossFunction
 from bridle.attaching.sample import Sample
 from bridle.attaching.saving import load_state, state_of
-from bridle.attaching.scaling import unscale
 from bridle.attaching.second_gradient import SecondGradient
 from bridle.attaching.small_batches import SmallBatches
-from bridle.attaching.words import described
 from bridle.recipe import Recipe, Regularizer
 
 

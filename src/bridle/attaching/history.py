@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import torch.distributed as dist
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
+
+from bridle.attaching.noise import is_distributed
 
 # What is known of a gradient is written on it, so that it is forgotten with it: what happened last, and its version
 # then, which every change in place raises.
@@ -51,7 +52,7 @@ class History:
             raise RuntimeError(f"these gradients were ascended by, or stepped with, already: call {CALL}")
         touched = [each for each, then in zip(gradients, last, strict=True) if then and then[1] != each._version]
         # Where several processes share their gradients, they are written to behind backward().
-        if touched and not self.others_change and not (dist.is_available() and dist.is_initialized()):
+        if touched and not self.others_change and not is_distributed():
             raise RuntimeError(
                 f"the second gradient takes the place of the first, which somebody has changed since backward() "
                 f"(clipped, scaled, zeroed), and that would be lost: call {CALL}, and change gradients behind it"

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bridle.attaching.objectives import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, Objective
-from bridle.attaching.trying import alike, ignores, noise, value
+from bridle.attaching.unknown_losses import alike, ignores, noise, value
 
 # Note [ids made shares]
 # torch's cross-entropy divides by the weights of the rows that count if they have class ids, and by the number of rows

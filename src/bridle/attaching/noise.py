@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.distributed as dist
+from torch import Tensor, nn
 
 from bridle import draws
 from bridle.acting import FRESH
-from bridle.places import Draw
+from bridle.places import Draw, Gradient, Weight
 from bridle.places.module import at_least_float32, from_torch
 from bridle.places.rerun import as_first
+from bridle.randomness import unmoved
+from bridle.recipe import Recipe
 
 Ticks = dict[tuple[int, int], np.ndarray]  # what was drawn, by stream and length
 RANKS = 2**44  # streams that one process of several has: more than there are spots, second passes included
@@ -196,3 +199,29 @@ class SharedNoise:
         for device, each in state.items():
             if device != "seed":
                 self.generator(torch.device(device)).set_state(each.cpu())
+
+
+def layer_noise(model: nn.Module, seed: int | None) -> TorchNoise | SeedNoise:
+    """The noise of batches and layers: of several processes, each has its own."""
+    by_itself = TorchNoise(list({each.device: None for each in model.parameters()}))
+    if seed is None:
+        return by_itself
+    return SeedNoise(seed, by_itself, dist.get_rank() if is_distributed() else 0)
+
+
+def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedNoise | SharedNoise:
+    """The noise on parameters: the same in all processes."""
+    if seed is not None:
+        return SeedNoise(seed, TorchNoise([]))
+    if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
+        return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
+    with unmoved():  # a number that the user's generator has yet to give out
+        agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
+    if is_distributed():
+        dist.broadcast(agreed, 0)
+    return SharedNoise(int(agreed))
+
+
+def is_distributed() -> bool:
+    """Whether several processes train one network."""
+    return dist.is_available() and dist.is_initialized()

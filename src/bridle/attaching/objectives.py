@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bridle.attaching.trying import tried
+from bridle.attaching.unknown_losses import tried
 from bridle.places import OutputLoss, PassLoss
 from bridle.recipe import Recipe
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly
+from bridle.attaching.grad_scaler import check_alike, check_taker, check_told, is_active, scale_of
 from bridle.attaching.groups import held_by
 from bridle.attaching.history import History
 from bridle.attaching.lines import PENALTY, Lines
-from bridle.attaching.scaling import check_alike, check_taker, check_told, is_active, scale_of
 from bridle.attaching.targets import Target
 
 

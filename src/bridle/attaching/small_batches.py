@@ -14,7 +14,7 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.calling import first_tensor
 from bridle.attaching.groups import held_by
 from bridle.attaching.objectives import IGNORED, LossFunction, known
-from bridle.attaching.trying import adds_up, weight_of
+from bridle.attaching.unknown_losses import adds_up, weight_of
 
 MOST_CLASSES = 1000  # of so many it is tried what each weighs
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)

@@ -10,8 +10,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from bridle.attaching.checkpointed import Ticket
 from bridle.attaching.noise import SeedNoise, TorchNoise
-from bridle.attaching.tickets import Ticket
 from bridle.places import ActivityLoss
 from bridle.places.module import FormulaModule, at_least_float32, full_precision, subject_of
 from bridle.places.rerun import as_first, is_rerun

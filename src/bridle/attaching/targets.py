@@ -100,6 +100,17 @@ Averaged = Target | Statistic
 Some = TypeVar("Some", bound=Averaged)
 
 
+def statistics_of(model: nn.Module) -> list[Statistic]:
+    """The model's buffers that are numbers and are saved, the recipe's running statistics among them."""
+    found: dict[int, Statistic] = {}
+    for whose, part in model.named_modules():
+        for kind, buffer in part._buffers.items():
+            if buffer is not None and buffer.is_floating_point() and kind not in part._non_persistent_buffers_set:
+                name = f"{whose}.{kind}" if whose else kind
+                found.setdefault(id(buffer), Statistic(Parameter(name, buffer.ndim), part, kind))
+    return list(found.values())
+
+
 class Moment:
     """Where in the training the step to come is, and the learning rates of the optimizer's groups."""
 

@@ -1,0 +1,57 @@
+"""What a recipe needs of a model, an optimizer and a training before it can be attached to them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim import LBFGS, Optimizer
+
+from bridle.attaching.compiled import check_scripted
+from bridle.places import Average, Ensemble
+from bridle.recipe import Recipe
+
+
+def check(model: nn.Module, optimizer: Optimizer) -> None:
+    """Raise ``ValueError`` for what nothing can be attached to."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"attach takes an nn.Module, got {type(model).__name__}")
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"attach takes an optimizer of torch.optim, or derived from one, got {type(optimizer).__name__}"
+        )
+    check_scripted(model)
+    if isinstance(model, DistributedDataParallel | DataParallel):
+        raise ValueError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
+    if isinstance(optimizer, LBFGS):
+        raise ValueError(
+            "LBFGS takes many gradients in a step and compares their losses; attach needs one that takes one"
+        )
+    if any(group.get("maximize") for group in optimizer.param_groups):
+        raise ValueError("the optimizer maximizes, and penalties must be minimized; negate the loss instead")
+
+
+def check_steps(recipe: Recipe, steps: int | None) -> None:
+    """Raise ``ValueError`` where the length of the training is needed and not said, or is no whole number above 0."""
+    if steps is None:
+        lacking = [unit for unit in recipe if needs_steps(unit)]
+        if lacking:
+            raise ValueError(f"{lacking[0]!r} must know how long the training is: attach(..., steps=all its steps)")
+    elif isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a whole number above 0, got {steps!r}")
+
+
+def needs_steps(unit: Any) -> bool:
+    """Whether a regularizer depends on the length of the training: on a schedule, or by its formula."""
+    if unit.is_scheduled or isinstance(unit, Ensemble):
+        return True
+    if "steps" not in getattr(unit, "told", ()):
+        return False
+    if not isinstance(unit, Average):
+        return True
+    one = torch.ones(())  # most averages are told the steps and do not ask for them
+    results = type(unit).torch(one, one, **unit.keywords(), step=1, steps=math.nan)
+    return any(bool(each.isnan()) for each in results)
