@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bridle.wording import counted
+from bridle.wording import counted, shortened
 
 SEPARATORS = "\t;|,"  # of two that fit equally well the first one: commas are the likeliest to stand inside of fields
 SAMPLE = 200  # records from which the separator is told
@@ -90,7 +90,7 @@ def read_delimited(data: bytes) -> Text:
     above, header = header_of(stream, width_of(source, separator))
     names = [name.strip() for name in header.fields]
     frame = body(stream, len(names))
-    if names and not names[-1] and len(frame) and (frame.iloc[:, -1].str.strip() == "").all():
+    if not names[-1] and len(frame) and (frame.iloc[:, -1].str.strip() == "").all():
         names.pop()  # every line ends with a separator
         frame = frame.iloc[:, :-1]
     frame.columns = pd.Index([name or NAMELESS.format(k) for k, name in enumerate(names)])
@@ -223,8 +223,7 @@ def body(stream: Iterator[Record], width: int) -> pd.DataFrame:
         for part, fields in zip(parts, zip(*rows, strict=True), strict=True):
             part.append(pd.Series(list(fields), dtype=TEXT))
     empty: pd.Series[Any] = pd.Series([], dtype=TEXT)
-    columns = [pd.concat(part, ignore_index=True) if part else empty for part in parts]
-    return pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    return pd.concat([pd.concat(part, ignore_index=True) if part else empty for part in parts], axis=1)
 
 
 def chunks(stream: Iterator[Record], width: int) -> Iterator[list[list[str]]]:
@@ -251,12 +250,7 @@ def preamble_note(above: list[Record]) -> list[str]:
     if not above:
         return []
     count = f"{len(above)} lines" if len(above) > 1 else "a line"
-    return [f"{count} above the header passed over, the first is {shortened(above[0].fields[0])!r}"]
-
-
-def shortened(text: str, most: int = 60) -> str:
-    """The beginning of a text."""
-    return text if len(text) <= most else f"{text[:most]}..."
+    return [f"{count} above the header passed over, the first is {shortened(above[0].fields[0])}"]
 
 
 def numeric_header_note(names: list[str]) -> list[str]:
