@@ -13,6 +13,7 @@ from bridle.data import Data
 from bridle.networks import MLP, Described, Network
 from bridle.outline import watch
 from bridle.protocol import Protocol
+from bridle.wording import plural
 
 COPIES = 5  # of the weights in training: themselves, their gradient, the optimizer's two moments, cast copies
 CURVES, POINT = 6, 32  # of a run: how many there are, and the bytes of a number in one
@@ -73,7 +74,7 @@ def check(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
     )
     each = size.parameters * number + protocol.passes * CURVES * POINT + RUN
     memory.check(
-        f"what is kept of {runs:,} {'runs' if runs > 1 else 'run'} of {protocol.passes:,} epochs",
+        f"what is kept of {runs:,} {plural('run', runs)} of {protocol.passes:,} {plural('epoch', protocol.passes)}",
         runs * each,
         "take fewer seeds, recipes or epochs",
     )

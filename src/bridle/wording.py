@@ -22,7 +22,7 @@ def counted(noun: str, number: int) -> str:
     return f"{number} {plural(noun, number)}"
 
 
-def plural(noun: str, number: int) -> str:
+def plural(noun: str, number: float) -> str:
     """The noun, in the plural where the number is not one."""
     return noun if number == 1 else f"{noun}{'es' if noun.endswith('s') else 's'}"
 

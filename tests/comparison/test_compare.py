@@ -12,6 +12,7 @@ from torch import nn
 import bridle
 from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
 from bridle.comparison import DEFAULT_RECIPES, compare
+from bridle.comparison.judge import notices
 from bridle.engine import precision
 from bridle.report import write_html
 
@@ -195,6 +196,10 @@ def test_an_interrupt_gives_a_study_of_what_is_finished_and_the_next_call_the_re
     assert study.contenders[1].versus_baseline.words.count("2 seeds")
     assert study.notices == ["Interrupted: 4 runs are missing; the numbers are those of the finished runs."]
     assert values(small(seeds=4, out=tmp_path)) == values(small(seeds=4))
+
+
+def test_one_run_that_is_missing_is_said_in_the_singular():
+    assert notices([], [], (0, 1), 1) == ["Interrupted: 1 run is missing; the numbers are those of the finished runs."]
 
 
 def test_an_interrupt_before_the_baseline_has_a_run_leaves_it_empty_and_the_study_can_be_saved(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bridle.comparison.statistics import versus
 from bridle.recipe import Recipe
 from bridle.results import Contender, Run, Summary
+from bridle.wording import counted
 
 ABSENT = Summary(math.nan, math.nan, [])  # of a baseline that an interrupt left without runs
 
@@ -52,7 +53,10 @@ def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Seque
     """What a reader must know beside the numbers, as sentences; what the cards doubt, once for all contenders."""
     said = []
     if missing:
-        said.append(f"Interrupted: {missing} runs are missing; the numbers are those of the finished runs.")
+        are = "is" if missing == 1 else "are"
+        said.append(
+            f"Interrupted: {counted('run', missing)} {are} missing; the numbers are those of the finished runs."
+        )
     if len(seeds) == 1:
         said.append("One seed cannot tell a difference from noise: there are no verdicts; give two seeds or more.")
     doubts = dict.fromkeys(note for recipe in recipes for note in recipe.notes())

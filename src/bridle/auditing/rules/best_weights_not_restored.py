@@ -77,6 +77,7 @@ from bridle.auditing.meaning.tracing import held_by
 from bridle.auditing.meaning.wording import words
 from bridle.auditing.reading import Call, Program
 from bridle.findings import Finding
+from bridle.wording import plural
 
 SEVERITY = "warning"
 PATIENCE = {
@@ -152,7 +153,7 @@ def lightning(program: Program) -> Iterator[Finding]:
 
 def waits(patience: float | None) -> str:
     """The message, with the patience if it is known."""
-    behind = f"{patience:g} epochs behind the best ones" if patience else "not the best ones"
+    behind = f"{patience:g} {plural('epoch', patience)} behind the best ones" if patience else "not the best ones"
     return f"the weights that are left when it stops are those of the last epoch, {behind}"
 
 

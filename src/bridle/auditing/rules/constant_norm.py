@@ -43,6 +43,7 @@ from torch import Tensor, nn
 
 from bridle.auditing.probing.setup import Setup
 from bridle.findings import Finding
+from bridle.wording import counted
 
 SEVERITY = "error"
 
@@ -56,7 +57,7 @@ def probe(setup: Setup) -> Iterator[Finding]:
         yield Finding(
             call.name,
             f"each number is normalized by itself: over {len(call.input)} rows no unit has more than "
-            f"{values} different output{'s' if values > 1 else ''}, whatever comes in",
+            f"{counted('different output', values)}, whatever comes in",
             "nn.GroupNorm(1, channels)  # several numbers in a group; or no norm here",
             {"numbers normalized together": 1.0, "values": float(values)},
         )

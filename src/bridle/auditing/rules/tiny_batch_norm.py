@@ -65,6 +65,7 @@ from bridle.auditing.probing.setup import Setup, described
 from bridle.auditing.reading import Program
 from bridle.auditing.record import LayerSeen, Record
 from bridle.findings import Finding
+from bridle.wording import counted
 
 SEVERITY = "warning"
 DROP = "DataLoader(data, batch_size=32, shuffle=True, drop_last=True)  # no small batch at the end"
@@ -88,7 +89,7 @@ def probe(setup: Setup) -> Iterator[Finding]:
     if "more than 1 value per channel" in str(setup.training_or_error):
         yield Finding(
             described(list(setup.batch_norms)),
-            f"training mode fails on this batch ({rows} row{'s' if rows != 1 else ''}): one value has no variance",
+            f"training mode fails on this batch ({counted('row', rows)}): one value has no variance",
             GROUPS,
             {"rows": rows, "values": 1},
             severity="error",
@@ -99,8 +100,7 @@ def probe(setup: Setup) -> Iterator[Finding]:
         names = [name for name, each in values.items() if each * rows <= 2]
         yield Finding(
             described(names),
-            f"2 values per channel in this batch ({rows} row{'s' if rows != 1 else ''}): each output is +1 or -1, "
-            "whatever came in",
+            f"2 values per channel in this batch ({counted('row', rows)}): each output is +1 or -1, whatever came in",
             GROUPS,
             {"rows": rows, "values": 2},
         )
@@ -115,7 +115,7 @@ def at_the_end(names: Sequence[str], last: int, rows: int) -> Iterator[Finding]:
     effect = "training stops there with an error" if last == 1 else "each output is +1 or -1, whatever came in"
     yield Finding(
         described(names),
-        f"the last batch of an epoch has {last} row{'s' if last != 1 else ''}, where the others have {rows}: {effect}",
+        f"the last batch of an epoch has {counted('row', last)}, where the others have {rows}: {effect}",
         DROP,
         {"rows": last},
         severity="error" if last == 1 else "",

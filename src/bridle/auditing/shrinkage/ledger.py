@@ -15,6 +15,7 @@ from bridle.auditing.shrinkage.columns import table
 from bridle.auditing.shrinkage.decay import innermost
 from bridle.auditing.shrinkage.entries import Row, rows_of
 from bridle.auditing.shrinkage.rates import Rates, rates_array
+from bridle.wording import plural
 
 COLUMNS = {  # and whether they hold words, which stand to the left
     "parameter": True,
@@ -44,7 +45,7 @@ class Ledger:
     rows: tuple[Row, ...]
 
     def __str__(self) -> str:
-        after = f"; left: after {self.steps:,} steps" if self.steps else ""
+        after = f"; left: after {self.steps:,} {plural('step', self.steps)}" if self.steps else ""
         first = f"{self.optimizer}; lost per step: the share of a weight, without a data gradient{after}"
         return "\n".join([first, *table(COLUMNS, [*map(cells, self.rows)]), *self.notes])
 

@@ -25,6 +25,7 @@ from bridle.auditing.watching.layers import DropoutHook, NormHook, layers_of
 from bridle.auditing.watching.passes import BEFORE, BEHIND, ENOUGH_EVENTS, PASS, Passes
 from bridle.auditing.watching.weights import Frozen, Weights, names_in
 from bridle.findings import Findings
+from bridle.wording import counted
 
 FIRST, EVERY = 4, 8  # the first steps are looked at, and then one of so many, or of as many as there are parameters
 
@@ -106,7 +107,7 @@ class Watcher:
         if record.passes or not record.steps or self.was_told:
             return
         self.was_told = True
-        steps = f"{record.steps} step{'s' * (record.steps > 1)}"
+        steps = counted("step", record.steps)
         warnings.warn(
             f"watch has seen {steps} of the optimizer and no pass of the model with gradients, so nothing is known of "
             f"how it was called: give it the model that the loop calls, and call that, not its forward; where "
