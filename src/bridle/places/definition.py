@@ -30,7 +30,8 @@ def check_definition(leaf: type[Any], root: type[Any]) -> None:
         declared = read(leaf)
         check_admitted(leaf, declared)
         for form in leaf.forms:
-            check_form(declared, form, formula_of(leaf, form.name))
+            if form.serves in ("", *declared.asks) or hasattr(leaf, form.name):
+                check_form(declared, form, formula_of(leaf, form.name))
         check_complete(leaf)
     except ValueError as error:
         raise ValueError(f"{leaf.__name__}: {error}") from None

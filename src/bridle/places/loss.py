@@ -99,26 +99,17 @@ class PassLoss(Placed, ABC):
         Form("vanilla", "z other", results=3),
         Form("torch", "z other", results=1),
         Form("move", "x *moved", results=1),
-        Form("probe", "x *noise", results=1),
+        Form("probe", "x *noise", results=1, serves="slope"),
     )
     asks: ClassVar[tuple[Literal["slope"], ...]] = ()
     answers: ClassVar[tuple[str, ...]] = ("slope",)
     classes_only: ClassVar[bool] = False
     fresh_noise: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]
-
-    def __init_subclass__(cls) -> None:
-        if "slope" in cls.asks and cls.probe is PassLoss.probe:
-            raise ValueError(f"{cls.__name__}: probe is missing; it says where the slope is taken that is asked for")
-        super().__init_subclass__()
+    probe: ClassVar[Callable[..., Any]]
 
     @staticmethod
     def move(x: Any, *arrays: Any, **numbers: Any) -> Any:
         """The batch of the second pass: the same, unless a subclass says otherwise."""
         del arrays, numbers
         return x
-
-    @staticmethod
-    def probe(x: Any, *noise: Any, **numbers: Any) -> Any:
-        """The batch at which the slope is taken."""
-        raise NotImplementedError

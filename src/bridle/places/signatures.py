@@ -26,6 +26,7 @@ class Form:
     keeps: bool = False  # whether the new state is returned besides
     out: bool = False  # whether it can write its result into an array that it is given
     told: bool = True  # whether it takes the knobs, and what the class is told
+    serves: str = ""  # what a class must ask for to need it; nothing where all need it
 
 
 @dataclass(frozen=True)
@@ -59,61 +60,62 @@ class Declared:
 
 def check_form(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
     """``ValueError`` where a formula cannot take what it will be given, or returns another number of results."""
-    what = form.name
     try:
         parameters = inspect.signature(formula).parameters.values()
     except (TypeError, ValueError):  # a function written in C does not always tell
         return
-    check_arrays(what, declared, form, list(parameters))
-    check_keywords(what, declared, form, list(parameters))
-    check_results(what, declared, form, formula)
+    check_arrays(declared, form, list(parameters))
+    check_keywords(declared, form, list(parameters))
+    check_results(declared, form, formula)
 
 
-def check_arrays(what: str, declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
+def check_arrays(declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
     """What is given by position, in number and order."""
     given, keywords = declared.arrays(form), declared.keywords(form)
     taken = [each.name for each in parameters if each.kind in IN_ORDER]
     for name in taken:
         if name in keywords:
-            raise ValueError(f"{what}: {name} is given by its name; write it behind a star: (..., *, {name}, ...)")
+            raise ValueError(f"{form.name}: {name} is given by its name; write it behind a star: (..., *, {name}, ...)")
     enough = len([each for each in parameters if each.kind in IN_ORDER and each.default is each.empty]) <= len(given)
     takes_any = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
     if not enough or (len(taken) < len(given) and not takes_any):
         raise ValueError(
-            f"{what} takes ({', '.join(taken)}) by position, but at the place {declared.place!r}, by what the class "
-            f"declares, it is given ({', '.join(given)})"
+            f"{form.name} takes ({', '.join(taken)}) by position, but at the place {declared.place!r}, by what the "
+            f"class declares, it is given ({', '.join(given)})"
         )
     for place, (name, expected) in enumerate(zip(taken, given, strict=False)):
         if name != expected and name in given:
             raise ValueError(
-                f"{what}: {name} stands at position {1 + place}, where {expected} is given; the order is "
+                f"{form.name}: {name} stands at position {1 + place}, where {expected} is given; the order is "
                 f"({', '.join(given)})"
             )
 
 
-def check_keywords(what: str, declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
+def check_keywords(declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
     """What is given by name: the knobs that are numbers, what the class is told, and ``out``."""
     given = [*declared.keywords(form), *["out"] * form.out]
     taken = {each.name: each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
     for name, each in taken.items():
         if name not in given and each.default is each.empty:
             said = nearest(name, given) if given else "; this formula is given no knobs"
-            raise ValueError(f"{what} takes {name}=, which is neither a knob nor among what the class is told{said}")
+            raise ValueError(
+                f"{form.name} takes {name}=, which is neither a knob nor among what the class is told{said}"
+            )
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
         return
     for name in given:
         if name not in taken:
             why = "where to write the result, or None" if name == "out" else "a knob, or what the class is told"
-            raise ValueError(f"{what} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
+            raise ValueError(f"{form.name} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
 
 
-def check_results(what: str, declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
+def check_results(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
     """How many results are returned, as far as a formula returns them one by one."""
     expected = form.results + len(declared.state) * form.keeps
     for found in returned(formula):
         if found != expected:
             besides = f", the new {' and '.join(declared.state)} among them" if form.keeps and declared.state else ""
-            raise ValueError(f"{what} returns {found} results, but {expected} are expected{besides}")
+            raise ValueError(f"{form.name} returns {found} results, but {expected} are expected{besides}")
 
 
 def returned(formula: Callable[..., Any]) -> Iterator[int]:
