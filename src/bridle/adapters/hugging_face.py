@@ -26,7 +26,7 @@ import torch
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
 from bridle.attaching.calling import on_device
-from bridle.attaching.finishing import belongs_to_network
+from bridle.attaching.lasting import belongs_to_network
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.files import write_whole
 from bridle.places import Ascent, Batch, Stop

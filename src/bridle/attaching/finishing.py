@@ -6,12 +6,11 @@ become torch's own layers elsewhere. All is decided and made before anything is 
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,25 +19,15 @@ from torch.optim import Optimizer
 from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
 from bridle.attaching.groups import held_by
-from bridle.attaching.layers import Hanging, unused
+from bridle.attaching.lasting import belongs_to_network
+from bridle.attaching.layers import Hanging
+from bridle.attaching.replacing import AMONG, AROUND, WITHIN, Replaced, among, go_slowly, places_of
 from bridle.attaching.sample import Sample, same
 from bridle.attaching.torch_layers import is_written_out, plain, refill, written_out
 from bridle.modes import evaluating
-from bridle.places import Layer, WeightLayer
 
 AXES = {nn.Conv1d: (3,), nn.Conv2d: (4,), nn.Conv3d: (5,)}
-AMONG, AROUND, WITHIN = "a step of the sequence", "in a sequence with the part", "in one module with its weight"
 UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run: a batch, a batch of sequences
-
-
-def belongs_to_network(unit: Any) -> bool:
-    """Whether a layer acts once training is over, too: the network is then not the same without it."""
-    if not isinstance(unit, Layer | WeightLayer):
-        return False
-    if unit.parameters or unit.state:
-        return True
-    probe = torch.ones(1, 2, 2)
-    return type(unit).evaluate(probe, **type(unit)().keywords()) is not probe
 
 
 @dataclass
@@ -207,66 +196,12 @@ def owners_of(model: nn.Module) -> dict[Tensor, int]:
     return counts
 
 
-def places_of(model: nn.Module, part: nn.Module) -> list[tuple[nn.Module, str]]:
-    """Where in the model a part is: within whom, and under which name."""
-    return [(host, name) for host in model.modules() for name, child in host._modules.items() if child is part]
-
-
-def among(host: nn.Module, name: str, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> None:
-    """Put layers before or behind a step of a sequence; the steps that there were keep their names."""
-    new = {unused(host, f"{name}_{kind}"): layer for kind, layer in left}
-    steps = dict(host._modules)
-    host._modules.clear()
-    for each, module in steps.items():
-        if each == name and in_front:
-            host._modules.update(new)
-        host._modules[each] = module
-        if each == name and not in_front:
-            host._modules.update(new)
-
-
-def go_slowly(model: nn.Module, layer: nn.TransformerEncoderLayer) -> None:
-    """Let a layer of torch's encoder call its parts: its fast path reads their weights, past norms beside them."""
-    layer.activation_relu_or_gelu = 0
-    for encoder in model.modules():
-        if isinstance(encoder, nn.TransformerEncoder) and layer in encoder.layers:
-            encoder.use_nested_tensor = False
-
-
 def takes_one_tensor(part: nn.Module) -> bool:
     """Whether a part's forward takes one tensor and nothing else."""
     takes = signature(type(part).forward).parameters.values()
     return type(part).forward in FORWARDS[: 1 + len(CONVOLUTIONS)] or (
         len(takes) == 2 and all(each.kind is Parameter.POSITIONAL_OR_KEYWORD for each in takes)
     )
-
-
-class Sine(nn.Module):
-    """A layer that nothing behind it takes out again, as a norm does a scale."""
-
-    def forward(self, h: Tensor) -> Tensor:
-        """Any shape."""
-        return h.sin()
-
-
-class Replaced:
-    """Within, a layer is put beside a part of the model."""
-
-    def __init__(self, model: nn.Module, part: nn.Module, way: str, *, in_front: bool) -> None:
-        self.part, self.way, self.in_front = part, way, in_front
-        self.before = [(host, name, dict(host._modules)) for host, name in places_of(model, part)]
-
-    def __enter__(self) -> None:
-        for host, name, _ in self.before:
-            if self.way == AMONG:
-                among(host, name, [("sine", Sine())], in_front=self.in_front)
-            else:
-                host._modules[name] = nn.Sequential(*((Sine(), self.part) if self.in_front else (self.part, Sine())))
-
-    def __exit__(self, *error: object) -> None:
-        for host, _, before in self.before:
-            host._modules.clear()
-            host._modules.update(before)
 
 
 def write(part: nn.Module, kind: str, value: Tensor) -> nn.Parameter:
@@ -296,33 +231,3 @@ def join(optimizer: Optimizer, new: Sequence[New]) -> None:
         group["params"].append(each.parameter)
         if "param_names" in group:
             group["param_names"].append(each.name)
-
-
-def check_detach(parts: Assembly) -> None:
-    """Raise ``RuntimeError`` where detaching would leave another network than was trained; warn of lesser losses."""
-    if not parts.moment.step:
-        return
-    layers = [
-        unit for unit in parts.recipe if belongs_to_network(unit) and any(unit is whose for whose, *_ in parts.log)
-    ]
-    if layers:
-        raise RuntimeError(
-            f"the trained network is another one without {', '.join(map(repr, layers))}, which detach would take out; "
-            f"handle.finish() hands over the model that was evaluated, handle.detach(discard=True) takes them out"
-        )
-    if parts.stopping.best and not holds(parts.model.state_dict(), parts.stopping.best):
-        lost = "the weights of the best epoch are not in the model"
-    elif any(not average.is_in() for average in parts.averages):
-        lost = "the averaged weights are not in the model, but those of the last step"
-    elif any(copies.copies for copies in parts.copies):
-        lost = "the copies of the ensemble are gone, and the model has the weights of the last step"
-    else:
-        return
-    warnings.warn(
-        f"detached, and {lost}: handle.finish() leaves in the model what was evaluated", UserWarning, stacklevel=3
-    )
-
-
-def holds(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
-    """Whether a model has these weights."""
-    return all(torch.equal(state[name], each.to(state[name].device)) for name, each in wanted.items())

@@ -17,9 +17,10 @@ from bridle.attaching.calling import call
 from bridle.attaching.compiled import GUARDS
 from bridle.attaching.description import described
 from bridle.attaching.evaluated import Evaluated
-from bridle.attaching.finishing import Ending, belongs_to_network, check_detach
+from bridle.attaching.finishing import Ending
 from bridle.attaching.grad_scaler import unscale
 from bridle.attaching.handles import check_free, handles_of, hold
+from bridle.attaching.lasting import belongs_to_network, check_detach
 from bridle.attaching.latecomers import Roll
 from bridle.attaching.lines import ASCEND, BATCH, PENALTY, Lines
 from bridle.attaching.objectives import LossFunction
