@@ -8,7 +8,7 @@ from small_regularizers import PLACES
 
 from bridle.recipe import Regularizer
 
-pytest.register_assert_rewrite("card_checks")
+pytest.register_assert_rewrite("card_checks", "steps")
 pytest_plugins = ["needed", "timm_import"]
 
 import torch  # noqa: E402  (after the line above, which must come before the helpers are imported)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from needed import library
+from steps import assert_same, weights
 from torch import Tensor, nn
 
 import bridle
@@ -69,16 +70,6 @@ def classifier(regularize: Callback | None, *, more: tuple[Any, ...] = (), **set
         "callbacks": callbacks,
     }
     return NeuralNetClassifier(**{**usual, **settings})
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: each.detach().clone() for name, each in model.state_dict().items()}
-
-
-def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    assert list(one) == list(other)
-    for name, each in one.items():
-        assert torch.equal(each, other[name]), name
 
 
 class Weights(Callback):
