@@ -14,17 +14,12 @@ from small_regularizers import PLACES
 from bridle.testing import checks_of
 from bridle.testing.at_places import (
     AT_PLACE,
-    check_add_gradient,
     check_batch_stays_a_batch,
     check_copies_are_taken,
-    check_evaluation_agrees,
-    check_hand_gradient,
     check_measure_agrees,
-    check_module_agrees,
     check_out_is_written,
     check_second_pass,
     check_shared_subjects,
-    check_starts_agree,
     check_verdicts,
     check_weights_move_as_declared,
 )
@@ -36,19 +31,20 @@ from bridle.testing.cards import (
     check_knobs_are_described,
     check_text_reads_back,
 )
+from bridle.testing.gradients import check_add_gradient, check_hand_gradient
+from bridle.testing.layers import check_evaluation_agrees, check_module_agrees, check_starts_agree
 from bridle.testing.numerical import (
     EVERYWHERE,
     check_device_is_kept,
     check_edges_stay_finite,
     check_inputs_are_left_alone,
-    check_never_off,
-    check_off_is_identity,
     check_precision_is_kept,
     check_stacked_by_vmap,
     check_stacked_natively,
     check_twins_agree,
     check_vanilla_runs_without_torch,
 )
+from bridle.testing.off import check_never_off, check_off_is_identity
 
 SILENT = """torch = staticmethod(cost)
 

@@ -1,4 +1,4 @@
-"""The numerical checks that belong to some places, gradients above all."""
+"""The checks that belong to some places, and which apply to a regularizer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bridle.knobs import knobs
 from bridle.places import (
@@ -26,118 +26,17 @@ from bridle.places import (
     Weight,
     WeightLayer,
 )
-from bridle.places.module import LayerModule
-from bridle.places.module import drawn as torch_noise
-from bridle.testing.cases import (
-    EDGES,
-    ROWS,
-    SEEDS,
-    STEPS,
-    Case,
-    Inputs,
-    Leaf,
-    add_gradient,
-    arrays,
-    as_stored,
-    call_torch,
-    call_vanilla,
-    call_with,
-    grid_knobs,
-    run_noise,
-    second_pass,
-    stacked,
-    tensors,
-    words,
-)
-from bridle.testing.numerical import (
-    EVERYWHERE,
-    Check,
-    check_never_off,
-    check_off_is_identity,
-    gradients_of,
-    holds,
-    identical,
-    in_every_case,
-    learned,
-    result_gradient,
-    same,
-)
+from bridle.testing.assertions import Check, holds, identical, in_every_case, same
+from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs
+from bridle.testing.cases import ROWS, SEEDS, STEPS, Case, Leaf
+from bridle.testing.gradients import check_add_gradient, check_hand_gradient
+from bridle.testing.inputs import EDGES, Inputs, arrays, as_stored, run_noise, second_pass, stacked, tensors
+from bridle.testing.layers import check_evaluation_agrees, check_module_agrees, check_starts_agree
+from bridle.testing.numerical import EVERYWHERE
+from bridle.testing.off import check_never_off, check_off_is_identity
 
-WAYS, STEP = 3, 1e-6  # the directions in which small steps are taken, for each argument, and their size
 SCORES = (0.9, 0.7, 0.5, 0.3, 0.1, 0.1, math.nan, math.inf, *[0.5] * 30)  # better, alike, gone astray, worse
 NAN_AT = 6
-RESTS = 300  # steps after which a state that follows a resting weight has reached it
-
-
-def autograd(case: Case, unit: Any, inputs: Inputs, g: np.ndarray) -> list[np.ndarray | None]:
-    """Gradients of the PyTorch form's first result, weighted by ``g``; None where it holds an argument still."""
-    given = tensors(inputs)
-    wanted = learned(case, given)
-    found = gradients_of(call_torch(case, unit, given)[0], wanted, torch.tensor(g))
-    return [None if each is None else each.numpy() for each in found]
-
-
-@in_every_case
-def check_hand_gradient(case: Case) -> None:
-    """The gradient written by hand is that of autograd, and that of small steps.
-
-    A penalty on a second pass may hold one of the two still, as a target: its gradient is then 0 and autograd is cut.
-    """
-    for seed, unit in enumerate(case.units):
-        inputs, what = arrays(case, unit, seed), case.named(unit)
-        g = result_gradient(case, unit, inputs)
-        by_hand, by_torch = call_vanilla(case, unit, inputs).gradients(g), autograd(case, unit, inputs, g)
-        places = [*inputs.subjects, *inputs.parameters]
-        holds(len(by_hand) == len(places), f"{what}: a gradient for each subject and each parameter")
-        for number, (hand, auto) in enumerate(zip(by_hand, by_torch, strict=True)):
-            holds(np.shape(hand) == places[number].shape, f"{what}: argument {number} has a gradient {np.shape(hand)}")
-            same(hand, 0.0 if auto is None else auto, atol=1e-12, what=f"{what}: argument {number}, by autograd")
-        moving = [number for number, auto in enumerate(by_torch) if auto is not None]
-        holds(len(moving) >= len(places) - (case.kind is PassLoss), f"{what}: autograd is cut off")
-        gradient_is_that_of_small_steps(case, unit, at_rest(case, unit, inputs), g, moving)
-
-
-def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
-    """The same, a state that follows the weight having come to rest: there a gradient may hold it constant."""
-    for _ in range(RESTS if any(map(callable, case.leaf.state.values())) else 0):
-        results = call_vanilla(case, unit, inputs).results
-        inputs = inputs._replace(state=list(results[len(results) - len(inputs.state) :]))
-    return inputs
-
-
-def gradient_is_that_of_small_steps(case: Case, unit: Any, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
-    """What the gradient by hand says of some directions is what happens there."""
-    random = np.random.default_rng(4)
-    by_hand = call_vanilla(case, unit, inputs).gradients(g)
-    for number in moving:
-        for way in random.normal(size=(WAYS, *by_hand[number].shape)):
-            ends = []
-            for step in (STEP, -STEP):
-                moved = inputs.each(np.copy)
-                [*moved.subjects, *moved.parameters][number][...] += step * way
-                ends.append(float((call_vanilla(case, unit, moved).results[0] * g).sum()))
-            said = by_hand[number] * way
-            what, near = f"{case.named(unit)}: argument {number}, by small steps", 1e-7 + 1e-6 * float(abs(said).sum())
-            same(said.sum(), (ends[0] - ends[1]) / (2 * STEP), rtol=0, atol=near, what=what)
-
-
-def evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
-    """What becomes of the subject once training is over."""
-    return unit.evaluate(*given, **(numbers or case.numbers(unit)), **words(case))
-
-
-@in_every_case
-def check_evaluation_agrees(case: Case) -> None:
-    """``evaluate`` gives the same for NumPy arrays, tensors, and a stack of variants."""
-    units = case.units
-    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
-    together = tensors(stacked(case, alone)).each(as_stored)
-    everywhere = evaluation(case, units[0], together.evaluated, grid_knobs(case, units))
-    for seed in range(SEEDS):
-        for variant, unit in enumerate(units):
-            expected = evaluation(case, unit, alone[seed][variant].evaluated)
-            same(evaluation(case, unit, tensors(alone[seed][variant]).evaluated), expected, what=case.named(unit))
-            same(everywhere[seed, variant], expected, what=f"{case.named(unit)}, stacked")
 
 
 @in_every_case
@@ -152,96 +51,6 @@ def check_shared_subjects(case: Case) -> None:
             for ours, one in zip(together, call_torch(case, unit, tensors(alone[seed][variant])), strict=True):
                 every = ours.expand(SEEDS, len(units), *ours.shape[2:])[seed, variant]
                 same(every.reshape(one.shape), one, what=f"{case.named(unit)}, of subjects (seeds, 1, ...)")
-
-
-def positions(case: Case) -> list[tuple[int, ...]]:
-    """Behind (batch, units): none, a sequence's, an image's, and a volume's where positions are rows."""
-    return [(), (4,), (2, 3)] if case.leaf.maps else [(), (4,), (2, 3), (2, 1, 2)]
-
-
-def seen_by(leaf: Leaf, h: Tensor) -> Tensor:
-    """Activations of an ordinary module as the formula sees them."""
-    if leaf.maps:
-        return h.reshape(*h.shape[:2], *(1, 1, *h.shape[2:])[-2:])
-    return h.movedim(1, -1).reshape(-1, h.shape[1])
-
-
-def as_before(leaf: Leaf, out: Tensor, h: Tensor) -> Tensor:
-    """The reverse."""
-    if leaf.maps:
-        return out.reshape(h.shape)
-    return out.reshape(h.movedim(1, -1).shape).movedim(-1, 1)
-
-
-@in_every_case
-def check_module_agrees(case: Case) -> None:
-    """The ordinary module has the same names and evaluates the same, for images and sequences too.
-
-    Without noise it also trains the same, and with noise where it is the formula itself.
-    """
-    for unit in case.units:
-        inputs = tensors(arrays(case, unit))
-        rows, units = case.shapes[0][:2]
-        for behind in positions(case):
-            h = torch.from_numpy(np.random.default_rng(5).normal(size=(rows, units, *behind)))
-            module = unit.module(units, h.ndim).double()
-            take_values(module, case, inputs)
-            what = f"{case.named(unit)}: its module with {h.ndim} axes"
-            evaluated = evaluation(case, unit, [seen_by(case.leaf, h), *inputs.parameters, *inputs.state])
-            same(
-                module.eval()(h).detach(), as_before(case.leaf, evaluated, h), atol=1e-12, what=f"{what} in evaluation"
-            )
-            if isinstance(module, LayerModule) or not case.leaf.noise:
-                seen = seen_by(case.leaf, h)
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(6)
-                    noise = [torch_noise(draw, seen) for draw in case.leaf.noise]
-                    torch.manual_seed(6)
-                    trained = module.train()(h).detach()
-                out, *state = call_torch(case, unit, inputs._replace(subjects=[seen], noise=noise))
-                same(trained, as_before(case.leaf, out, h), atol=1e-12, what=f"{what} in training")
-                kept = dict(module.named_buffers())
-                for name, value in zip(case.leaf.state, state, strict=True):
-                    same(kept[name], value.flatten(), what=f"{what}: {name}")
-
-
-def take_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
-    """Put parameters and state into a module."""
-    parameters, buffers = dict(module.named_parameters()), dict(module.named_buffers())
-    holds(set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters")
-    holds(set(case.leaf.state) <= set(buffers), f"{case.leaf.__name__}: names of the module's state")
-    names = (*case.leaf.parameters, *case.leaf.state)
-    values = zip(names, (*inputs.parameters, *inputs.state), strict=True)
-    module.load_state_dict({name: value.flatten() for name, value in values}, strict=False)
-
-
-@in_every_case
-def check_starts_agree(case: Case) -> None:
-    """What begins at a function of the weight begins alike in NumPy and torch, alone and under ``vmap``."""
-    weights = np.random.default_rng(7).normal(size=(3, *case.matrix))
-    weights[0] = 0
-    for name, start in {**case.leaf.parameters, **case.leaf.state}.items():
-        if callable(start):
-            together = torch.func.vmap(start)(torch.from_numpy(weights))
-            for number, w in enumerate(weights):
-                what, begun = f"{case.leaf.__name__}.{name} of {case.matrix}", start(w)
-                holds(np.isfinite(begun).all(), f"{what} is not finite")
-                same(start(torch.from_numpy(w)), begun, what=what)
-                same(together[number], begun, what=f"{what} under vmap")
-
-
-@in_every_case
-def check_add_gradient(case: Case) -> None:
-    """``add_gradient`` is ``g`` plus autograd's gradient of the penalty, and hands on the same state."""
-    for unit in case.units:
-        inputs = arrays(case, unit)
-        g = np.random.default_rng(8).normal(size=case.shapes[0])
-        slope = autograd(case, unit, inputs, np.ones(()))[0]
-        expected = g if slope is None else slope + g
-        added, *state = add_gradient(case, case.numbers(unit), torch.from_numpy(g), tensors(inputs))
-        same(added, expected, what=case.named(unit))
-        for ours, one in zip(state, call_torch(case, unit, tensors(inputs))[1:], strict=True):
-            same(ours, one, what=f"{case.named(unit)}: state")
 
 
 @in_every_case

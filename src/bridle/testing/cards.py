@@ -13,8 +13,8 @@ from bridle.knobs import Knob, knobs
 from bridle.naming import conversion
 from bridle.recipe import Recipe, Regularizer, from_json
 from bridle.schedules import SCHEDULES, Schedule, after, cosine, flat_cosine, linear, until
+from bridle.testing.assertions import holds
 from bridle.testing.cases import settings
-from bridle.testing.numerical import holds
 
 Leaf = type[Regularizer]
 NOT_NUMBERS: tuple[object, ...] = (True, None, "0.5", [], 1j)

@@ -1,4 +1,4 @@
-"""Inputs for the common checks, made from what a regularizer declares, and one way to call the formulas of all places.
+"""The cases in which a regularizer is checked, made from what it declares: words, shapes, moments of the training.
 
 Nothing here knows a regularizer by name: a new one is checked without a line being added.
 """
@@ -6,17 +6,12 @@ Nothing here knows a regularizer by name: a new one is checked without a line be
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from bridle.draws import TICKS, Noise, normal_quantiles
 from bridle.knobs import Knob, knobs
 from bridle.layout import Layout
 from bridle.places import (
@@ -24,7 +19,6 @@ from bridle.places import (
     Ascent,
     Average,
     Batch,
-    Draw,
     Ensemble,
     Gradient,
     Layer,
@@ -51,7 +45,6 @@ PARAMETERS = ((5, 4), (3, 2, 1, 2), (4,))  # of a linear layer, a convolution, a
 MATRICES = ((3, 2, 4), (6, 2, 1), (4, 1, 1))  # wide, tall, a bias
 IMAGES = (Layout((1, 4, 3)), Layout((3, 2, 3)))
 TABLE = Layout(None, (0, 1, 1, 0, 2, 3, 3, 3))  # a number, and groups of two and three columns
-LEVELS = {"uniform": np.arange(TICKS) / TICKS, "normal": normal_quantiles()}  # of noise
 MOMENTS, STEPS, PEAK = (0, 4, 19), 20, 0.1  # steps of the training, their number, the highest learning rate
 
 
@@ -162,261 +155,3 @@ def subjects(leaf: Leaf, layout: Layout | None, parts: int) -> Iterator[tuple[Sh
         yield from ((shape, shape) for shape in PARAMETERS)
     else:
         yield from ((shape,) for shape in (MATRICES if getattr(leaf, "matrix", True) else PARAMETERS))
-
-
-class Inputs(NamedTuple):
-    """The positional arguments of a formula, in order: arrays or tensors."""
-
-    subjects: list[Any]
-    noise: list[Any]
-    asked: list[Any]
-    parameters: list[Any]
-    state: list[Any]
-
-    @property
-    def all(self) -> list[Any]:
-        """One after the other."""
-        return [each for part in self for each in part]
-
-    @property
-    def evaluated(self) -> list[Any]:
-        """Those that the evaluation form takes."""
-        return [*self.subjects, *self.parameters, *self.state]
-
-    def each(self, change: Callable[[Any], Any]) -> Inputs:
-        """All of them changed."""
-        return Inputs(*([change(each) for each in part] for part in self))
-
-    def cast(self, dtype: Any) -> Inputs:
-        """As arrays of another type, which they hold rounded."""
-        return self.each(lambda each: np.asarray(each).astype(dtype))
-
-
-def arrays(case: Case, unit: Any, seed: int = 0, variant: int = 0, *, given: Sequence[np.ndarray] = ()) -> Inputs:
-    """The arguments of both forms for one variant, in float64: the noise is its seed's, all else its own.
-
-    ``given`` are subjects in place of the usual ones.
-    """
-    random = np.random.default_rng([seed, variant])
-    first = list(given) or usual(case, random, seed)
-    noise = [] if case.kind is PassLoss else run_noise(case.leaf.noise, case.shapes[0], seed)
-    wanted = asked(case, unit, first, random)
-    parameters = [begun(case, start, random) for start in case.leaf.parameters.values()]
-    if case.kind is Stop:
-        state = in_mind(case, unit, epochs=seed + variant)
-    else:
-        state = [begun(case, start, random) for start in case.leaf.state.values()]
-    return Inputs(first, noise, wanted, parameters, state)
-
-
-def usual(case: Case, random: np.random.Generator, seed: int) -> list[np.ndarray]:
-    """Subjects as they come."""
-    found = [np.asarray(random.normal(size=shape)) for shape in case.shapes]
-    if case.kind is Stop:
-        return [score(case, random)]
-    if case.kind is Batch and case.shapes[1][1] > 1:  # labels, or what another regularizer has made of them
-        found[1] = np.eye(CLASSES)[found[1].argmax(1)] if seed % 2 else probabilities(found[1])
-    return found
-
-
-def score(case: Case, random: np.random.Generator) -> np.ndarray:
-    """What is watched to stop by: a loss, or the negative of a metric."""
-    return np.asarray(random.uniform() - (case.words.get("watch") == "metric"))
-
-
-def probabilities(z: np.ndarray) -> np.ndarray:
-    """Logits (rows, classes) as probabilities."""
-    exponentials = np.exp(z)
-    return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
-
-
-def run_noise(draws: Sequence[Draw], subject: Shape, seed: int) -> list[np.ndarray]:
-    """Noise as a run with this seed draws it."""
-    stream = Noise(seed)
-    ticks = [stream.ticks(spot, *draw.shape(subject)) for spot, draw in enumerate(draws)]
-    return [LEVELS[draw.kind][each] for draw, each in zip(draws, ticks, strict=True)]
-
-
-def asked(case: Case, unit: Any, first: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
-    """The arrays that the formula asks for."""
-    if case.kind is Ascent:
-        return [norm_of_all(unit.measure(*first, **case.numbers(unit)))]
-    found = []
-    for name in () if case.kind is PassLoss else case.leaf.asks:
-        if name == "norm":
-            found.append(norm_of_all(first[0]))
-        elif name == "prediction":
-            z = random.normal(size=case.shapes[1])
-            found.append(probabilities(z) if z.shape[1] > 1 else z)
-        elif name != "fan_in":  # which is no array, see call_with
-            found.append(random.normal(size=case.shapes[0]))
-    return found
-
-
-def norm_of_all(one: np.ndarray) -> np.ndarray:
-    """The length of several parameters' gradients together, of which this is one."""
-    return np.asarray(1.5 * np.linalg.norm(one))
-
-
-def begun(case: Case, start: Any, random: np.random.Generator) -> np.ndarray:
-    """A parameter or state somewhere along the way from its start: what starts positive stays positive."""
-    if callable(start):  # of the weight: then as it starts for another weight
-        return np.asarray(start(random.normal(size=case.matrix)))
-    one = case.shapes[0][1] if case.kind is Layer else case.matrix[0]
-    shape = (one,) if case.kind is Layer and not case.leaf.maps else (one, 1, 1)
-    return start * random.uniform(0.5, 1.5, shape) if start else random.normal(size=shape)
-
-
-def in_mind(case: Case, unit: Any, epochs: int) -> list[np.ndarray]:
-    """What a regularizer that stops remembers after so many epochs."""
-    random = np.random.default_rng(9)
-    state = [np.asarray(float(start)) for start in case.leaf.state.values()]
-    for _ in range(epochs):
-        state = unit.vanilla(score(case, random), *state, **case.numbers(unit), **case.told)[2:]
-    return [np.asarray(each) for each in state]
-
-
-def second_pass(case: Case, seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]]:
-    """A batch (rows, features), and what a penalty is given to move it: the slope, or noise."""
-    random = np.random.default_rng([seed, 3])
-    x, slope = random.normal(size=(2, ROWS, UNITS))
-    return x, [slope] if "slope" in case.leaf.asks else run_noise(case.leaf.noise, x.shape, seed)
-
-
-def stacked(case: Case, alone: list[list[Inputs]], *, shared: bool = False) -> Inputs:
-    """The arguments of all variants (seeds, variants, ...), each with the subject's axes; noise has one variant.
-
-    ``shared``: so have the subjects.
-    """
-
-    def together(part: str, number: int) -> np.ndarray:
-        one = part == "noise" or (shared and part == "subjects")
-        grid = [[getattr(each, part)[number] for each in (row[:1] if one else row)] for row in alone]
-        aligned = [[each[(None,) * (case.axes + case.lead - each.ndim)] for each in row] for row in grid]
-        return np.stack([np.stack(row, case.lead) for row in aligned], case.lead)
-
-    return Inputs(*([together(part, n) for n in range(len(getattr(alone[0][0], part)))] for part in Inputs._fields))
-
-
-def tensors(inputs: Inputs, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Inputs:
-    """The same as tensors, copied; noise in float32 at least, since bfloat16 would round a rate to 1/256."""
-    exact = torch.promote_types(dtype, torch.float32)
-    made = inputs.each(lambda each: torch.tensor(each, dtype=dtype, device=device))
-    return made._replace(noise=[torch.tensor(each, dtype=exact, device=device) for each in inputs.noise])
-
-
-def as_stored(tensor: Tensor) -> Tensor:
-    """(seeds, variants, ...), the same values, but in memory as the engine keeps them: variants inmost."""
-    if tensor.ndim < 3:
-        return tensor
-    return tensor.movedim(1, 2).contiguous().movedim(2, 1)
-
-
-@dataclass(frozen=True)
-class Vanilla:
-    """What the NumPy form returned: its results, and the function from a result's gradient to the inputs' gradients."""
-
-    results: tuple[Any, ...]
-    backward: Callable[[Any], tuple[np.ndarray, ...]] | None  # None at the places that nothing flows back through
-
-    def gradients(self, g: Any) -> tuple[np.ndarray, ...]:
-        """Those of the inputs, for the gradient of the first result."""
-        if self.backward is None:
-            raise AssertionError("nothing flows back through this place")
-        return self.backward(g)
-
-
-def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> Vanilla:
-    """The NumPy form at any place."""
-    returned = unit.vanilla(*inputs.all, *fan_in(case), **case.numbers(unit), **case.told)
-    if case.kind in (Layer, WeightLayer):
-        *results, backward = returned
-        return Vanilla(tuple(results), backward)
-    if case.kind in PENALTIES:
-        count = 1 + len(case.shapes)
-        gradients = returned[1:count]
-        return Vanilla((returned[0], *returned[count:]), lambda g: tuple(g * each for each in gradients))
-    return Vanilla(as_results(case, returned), None)
-
-
-def call_torch(case: Case, unit: Any, inputs: Inputs) -> tuple[Tensor, ...]:
-    """The PyTorch form at any place, with its knobs as Python numbers."""
-    return call_with(case, case.numbers(unit), inputs)
-
-
-def call_with(case: Case, numbers: dict[str, Any], inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
-    """The PyTorch form at any place, with knobs given as numbers or tensors."""
-    return as_results(case, case.leaf.torch(*inputs.all, *fan_in(case), **numbers, **case.told, **out))
-
-
-def add_gradient(case: Case, numbers: dict[str, Any], g: Tensor, inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
-    """The gradient form of a penalty on parameters."""
-    return as_results(case, case.leaf.add_gradient(g, *inputs.all, **numbers, **case.told, **out))
-
-
-def as_results(case: Case, returned: Any) -> tuple[Any, ...]:
-    """What a form returned as a tuple: it is one where the place has several results, or where there is state."""
-    return returned if case.kind in WITH_SEVERAL_RESULTS or case.leaf.state else (returned,)
-
-
-def fan_in(case: Case) -> list[float]:
-    """The number of inputs of a unit, for those that ask for it."""
-    return [float(math.prod(case.matrix[1:]))] if "fan_in" in case.leaf.asks else []
-
-
-def words(case: Case) -> dict[str, Any]:
-    """The words that an evaluation form is told."""
-    return {name: value for name, value in case.told.items() if isinstance(value, str)}
-
-
-def knob_tensors(case: Case, units: list[Any], *shape: int, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    """The knobs of all variants as tensors of this shape."""
-    return {
-        name: torch.tensor([case.numbers(unit)[name] for unit in units], dtype=dtype).view(shape)
-        for name in case.numbers(units[0])
-    }
-
-
-def grid_knobs(case: Case, units: list[Any], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    """The knobs of all variants (1, variants, 1, ...), to be broadcast against stacked subjects."""
-    return knob_tensors(case, units, 1, -1, *[1] * case.axes, dtype=dtype)
-
-
-def edges(case: Case, unit: Any) -> Iterator[tuple[str, Inputs]]:
-    """Inputs at which formulas break: those of a dead network, of a dying and a diverging one, and extreme noise."""
-    plain = arrays(case, unit)
-    for name, make in EDGES.items():
-        first = make(case.shapes[0])
-        beside = [first, -first] if case.kind is not Batch else plain.subjects[1:]  # targets cannot be any numbers
-        for given in [[first, second] for second in beside] if len(case.shapes) > 1 else [[first]]:
-            yield name, arrays(case, unit, given=given)
-        for number, each in enumerate(plain.asked):
-            if each.shape == case.shapes[0]:
-                changed = [*plain.asked[:number], make(each.shape), *plain.asked[number + 1 :]]
-                yield f"{name} asked for", plain._replace(asked=changed)
-    for name, end in (("lowest noise", 0), ("highest noise", -1)):
-        kinds = [draw.kind for draw in case.leaf.noise][: len(plain.noise)]
-        noise = [np.full(each.shape, LEVELS[kind][end]) for kind, each in zip(kinds, plain.noise, strict=True)]
-        yield name, plain._replace(noise=noise)
-
-
-def signs(shape: Shape) -> np.ndarray:
-    """Some 1, some -1."""
-    return np.where(np.random.default_rng(1).uniform(size=shape) < 0.5, -1.0, 1.0)
-
-
-def columns(shape: Shape) -> np.ndarray:
-    """Alike in all rows, different in each column."""
-    if len(shape) < 2:
-        return np.full(shape, -2.0)
-    return np.zeros(shape) + np.linspace(-2.0, 2.0, shape[1]).reshape(-1, *[1] * (len(shape) - 2))
-
-
-EDGES: dict[str, Callable[[Shape], np.ndarray]] = {
-    "zeros": np.zeros,
-    "1e-30": lambda shape: signs(shape) * 1e-30,
-    "1e30": lambda shape: signs(shape) * 1e30,
-    "constant columns": columns,
-    "a constant": lambda shape: np.full(shape, 0.3),
-    "a huge constant": lambda shape: np.full(shape, 2.0**100),  # a power of two: its mean is exact in any order
-}

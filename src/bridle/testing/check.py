@@ -7,9 +7,9 @@ import warnings
 
 from bridle.places.declare import Placed
 from bridle.recipe import Regularizer
+from bridle.testing.assertions import Check
 from bridle.testing.at_places import numerical_checks
 from bridle.testing.cards import CARD_CHECKS
-from bridle.testing.numerical import Check
 from bridle.wording import shortened
 
 

@@ -2,83 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.testing import assert_allclose
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from bridle.knobs import knobs
-from bridle.places import Ascent, Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
-from bridle.testing.cases import (
-    PENALTIES,
-    SEEDS,
-    VARIANTS,
-    WITH_GRADIENT,
-    Case,
-    Inputs,
-    Leaf,
-    add_gradient,
-    arrays,
-    as_stored,
-    call_torch,
-    call_vanilla,
-    call_with,
-    cases,
-    edges,
-    grid_knobs,
-    knob_tensors,
-    second_pass,
-    stacked,
-    tensors,
-    words,
-)
-
-Check = Callable[[Leaf], None]
-
-
-def holds(condition: object, sentence: str) -> None:
-    """Raise ``AssertionError`` with a sentence where a condition does not hold, under ``python -O`` as well."""
-    if not condition:
-        raise AssertionError(sentence)
-
-
-def in_every_case(check: Callable[[Case], None]) -> Check:
-    """A check of a class out of a check of one case."""
-
-    @functools.wraps(check)
-    def of_class(leaf: Leaf) -> None:
-        for case in cases(leaf):
-            check(case)
-
-    return of_class
-
-
-def same(actual: object, expected: object, *, rtol: float = 1e-12, atol: float = 1e-14, what: str = "") -> None:
-    """Equal but for rounding in float64."""
-    assert_allclose(np.asarray(actual), np.asarray(expected), rtol=rtol, atol=atol, err_msg=what)
-
-
-def nearly(actual: object, expected: object, near: float, what: str) -> None:
-    """Equal but for a share ``near`` of the value itself, or of the largest there is."""
-    largest = np.abs(np.nan_to_num(np.asarray(expected), posinf=0.0)).max(initial=1.0)
-    same(actual, expected, rtol=near, atol=near * float(largest), what=what)
-
-
-def identical(actual: object, expected: object, what: str) -> None:
-    """Equal in every bit."""
-    holds(np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what)
-
-
-def result_gradient(case: Case, unit: Any, inputs: Inputs) -> np.ndarray:
-    """Some gradient of the first result, in its shape."""
-    shape = np.shape(call_vanilla(case, unit, inputs).results[0])
-    return np.asarray(np.random.default_rng(2).normal(size=shape))
+from bridle.places import Ascent, Layer, Loss, Stop, WeightLayer
+from bridle.testing.assertions import Check, holds, in_every_case, nearly, same
+from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs, knob_tensors, words
+from bridle.testing.cases import SEEDS, VARIANTS, Case
+from bridle.testing.gradients import gradients_of, learned, result_gradient, with_gradients
+from bridle.testing.inputs import Inputs, arrays, as_stored, copied, edges, stacked, tensors
 
 
 @in_every_case
@@ -114,101 +50,6 @@ def check_vanilla_runs_without_torch(case: Case) -> None:
                 vanilla.backward(g)
 
 
-def check_off_is_identity(leaf: Leaf) -> None:
-    """With any one knob at its off value, not a bit changes: alone, beside neighbours that are on, and on the way back.
-
-    A penalty is then 0 with a gradient of 0, an average is the weights, and nothing stops.
-    """
-    off = [k for k in knobs(leaf) if k.off is not None]
-    holds(off, f"{leaf.__name__} has no knob with an off value; it belongs to check_never_off")
-    for case in cases(leaf):
-        for declared in off:
-            unit = leaf(**{**case.words, declared.name: declared.off})
-            holds(unit.is_off, f"{unit}: is_off")
-            for dtype in (np.float64, np.float32):
-                for seed in (0, 7):
-                    identity_at_off(case, unit, seed, dtype)
-
-
-def identity_at_off(case: Case, unit: Any, seed: int, dtype: Any) -> None:
-    """One unit that is off, in one precision."""
-    what = f"{case.named(unit)} in {np.dtype(dtype)}"
-    inputs = at_off(case, unit, seed).cast(dtype)
-    vanilla = call_vanilla(case, unit, inputs)
-    unchanged(case, inputs, vanilla.results, f"{what}: the NumPy form")
-    unchanged(case, inputs, call_torch(case, unit, copied(inputs)), f"{what}: the PyTorch form")
-    if case.kind in PENALTIES:
-        holds(not any(gradient.any() for gradient in vanilla.gradients(1.0)), f"{what}: its gradient")
-    if case.kind is Loss:
-        g = torch.from_numpy(inputs.subjects[0].copy())
-        identical(add_gradient(case, case.numbers(unit), g, copied(inputs))[0], g, f"{what}: add_gradient")
-    if case.kind in (Layer, WeightLayer):
-        first = inputs.subjects[0]
-        identical(vanilla.gradients(first)[0], first, f"{what}: backward")
-        identical(unit.evaluate(*inputs.evaluated, **case.numbers(unit), **words(case)), first, f"{what}: evaluate")
-    off_beside_others(case, unit, dtype, what)
-
-
-def at_off(case: Case, unit: Any, seed: int, variant: int = 0) -> Inputs:
-    """Inputs for a unit that is off: where its second pass is the first once more, it says the same."""
-    inputs = arrays(case, unit, seed, variant)
-    if case.kind is PassLoss and not case.leaf.fresh_noise:
-        x, beside = second_pass(case, seed)
-        if unit.move(x, *beside, **case.numbers(unit)).tobytes() == x.tobytes():
-            return inputs._replace(subjects=inputs.subjects[:1] * 2)
-    return inputs
-
-
-def off_beside_others(case: Case, unit: Any, dtype: Any, what: str) -> None:
-    """One unit that is off, stacked with others that are not; for penalties on parameters, in their gradient form."""
-    units = [unit, *case.units[1:]]
-    alone = [[at_off(case, each, seed, variant) for variant, each in enumerate(units)] for seed in range(SEEDS)]
-    given = copied(stacked(case, alone).cast(dtype)).each(as_stored)
-    numbers = grid_knobs(case, units, dtype=given.subjects[0].dtype)
-    if case.kind is Loss:
-        g = given.subjects[0]
-        identical(add_gradient(case, numbers, g, given)[0][:, 0], g[:, 0], f"{what}: add_gradient, stacked")
-        return
-    results = call_with(case, numbers, given)
-    unchanged(case, given.each(lambda each: each[:, 0]), tuple(each[:, 0] for each in results), f"{what}, stacked")
-
-
-def unchanged(case: Case, inputs: Inputs, results: tuple[Any, ...], what: str) -> None:
-    """What nothing has acted upon."""
-    subjects = inputs.subjects
-    if case.kind in PENALTIES:
-        holds(not np.asarray(results[0]).any(), f"{what}: {results[0]}")
-    elif case.kind is Stop:
-        holds(not np.asarray(results[1]).any(), f"{what} stops")
-    else:
-        expected = {Batch: subjects, Average: [subjects[-1]] * 2}.get(case.kind, subjects[:1])
-        for result, untouched in zip(results, expected, strict=False):
-            identical(result, untouched, what)
-
-
-def copied(inputs: Inputs) -> Inputs:
-    """The same as tensors of the same precision."""
-    return inputs.each(lambda each: torch.from_numpy(np.array(each)))
-
-
-def check_never_off(leaf: Leaf) -> None:
-    """A regularizer that no knob switches off says so: it is absent, or it acts."""
-    holds(all(k.off is None for k in knobs(leaf)), f"{leaf.__name__} has an off value; see check_off_is_identity")
-    holds(not any(unit.is_off for case in cases(leaf) for unit in case.units), f"{leaf.__name__} claims to be off")
-    tried = ((case, unit, seed) for case in cases(leaf) for unit in case.units for seed in range(VARIANTS))
-    holds(any(acts(*each) for each in tried), f"{leaf.__name__} does nothing")
-
-
-def acts(case: Case, unit: Any, seed: int) -> bool:
-    """Whether the results are other than those of a unit that is off."""
-    inputs = arrays(case, unit, seed)
-    try:
-        unchanged(case, inputs, call_vanilla(case, unit, inputs).results, "")
-    except AssertionError:
-        return True
-    return False
-
-
 @in_every_case
 def check_stacked_by_vmap(case: Case) -> None:
     """``torch.func.vmap`` over variants, each with its own knobs, gives what each gives alone, gradients too."""
@@ -228,24 +69,6 @@ def check_stacked_by_vmap(case: Case) -> None:
         expected = with_gradients(case, call_torch(case, unit, given), wanted)
         for ours, own in zip(stack, expected, strict=True):
             same(ours[variant], own, atol=1e-13, what=f"{case.named(unit)} as variant {variant}")
-
-
-def learned(case: Case, given: Inputs) -> list[Tensor]:
-    """What has a gradient, from now on followed by autograd."""
-    if case.kind not in WITH_GRADIENT:
-        return []
-    return [each.requires_grad_() for each in (*given.subjects, *given.parameters)]
-
-
-def with_gradients(case: Case, results: tuple[Tensor, ...], wanted: list[Tensor]) -> list[np.ndarray]:
-    """Results, and the gradients of the first, each variant's weighed alike; zeros where an argument is held still."""
-    found = list(results)
-    if wanted:
-        own = results[0].shape[results[0].ndim - case.axes :] if case.kind in (Layer, WeightLayer) else ()
-        weights = torch.linspace(-1, 2, math.prod(own), dtype=results[0].dtype).view(own)
-        total = (results[0] * weights).sum()
-        found += torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
-    return [each.detach().numpy() for each in found]
 
 
 @in_every_case
@@ -313,13 +136,6 @@ def stays_finite(case: Case, unit: Any, inputs: Inputs, what: str) -> None:
     for hand, auto in zip(by_hand, gradients_of(fast[0].sum(), wanted), strict=True):
         finite(case, hand, f"{what}: the gradient by hand")
         finite(case, 0.0 if auto is None else auto, f"{what}: the gradient by autograd")
-
-
-def gradients_of(result: Tensor, wanted: list[Tensor], g: Tensor | None = None) -> tuple[Tensor | None, ...]:
-    """Autograd's gradients; None for what the result does not hang on."""
-    if not result.requires_grad:
-        return (None,) * len(wanted)
-    return torch.autograd.grad(result, wanted, g, allow_unused=True)
 
 
 def finite(case: Case, value: Any, what: str) -> None:

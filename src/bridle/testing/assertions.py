@@ -1,0 +1,46 @@
+"""What a check asserts, with a sentence where it does not hold; and a check of a class out of one of a case."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from bridle.testing.cases import Case, Leaf, cases
+
+Check = Callable[[Leaf], None]
+
+
+def holds(condition: object, sentence: str) -> None:
+    """Raise ``AssertionError`` with a sentence where a condition does not hold, under ``python -O`` as well."""
+    if not condition:
+        raise AssertionError(sentence)
+
+
+def in_every_case(check: Callable[[Case], None]) -> Check:
+    """A check of a class out of a check of one case."""
+
+    @functools.wraps(check)
+    def of_class(leaf: Leaf) -> None:
+        for case in cases(leaf):
+            check(case)
+
+    return of_class
+
+
+def same(actual: object, expected: object, *, rtol: float = 1e-12, atol: float = 1e-14, what: str = "") -> None:
+    """Equal but for rounding in float64."""
+    assert_allclose(np.asarray(actual), np.asarray(expected), rtol=rtol, atol=atol, err_msg=what)
+
+
+def nearly(actual: object, expected: object, near: float, what: str) -> None:
+    """Equal but for a share ``near`` of the value itself, or of the largest there is."""
+    largest = np.abs(np.nan_to_num(np.asarray(expected), posinf=0.0)).max(initial=1.0)
+    same(actual, expected, rtol=near, atol=near * float(largest), what=what)
+
+
+def identical(actual: object, expected: object, what: str) -> None:
+    """Equal in every bit."""
+    holds(np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what)

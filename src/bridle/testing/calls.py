@@ -1,0 +1,86 @@
+"""One way to call the formulas of all places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridle.places import Layer, WeightLayer
+from bridle.testing.cases import PENALTIES, WITH_SEVERAL_RESULTS, Case
+from bridle.testing.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Vanilla:
+    """What the NumPy form returned: its results, and the function from a result's gradient to the inputs' gradients."""
+
+    results: tuple[Any, ...]
+    backward: Callable[[Any], tuple[np.ndarray, ...]] | None  # None at the places that nothing flows back through
+
+    def gradients(self, g: Any) -> tuple[np.ndarray, ...]:
+        """Those of the inputs, for the gradient of the first result."""
+        if self.backward is None:
+            raise AssertionError("nothing flows back through this place")
+        return self.backward(g)
+
+
+def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> Vanilla:
+    """The NumPy form at any place."""
+    returned = unit.vanilla(*inputs.all, *fan_in(case), **case.numbers(unit), **case.told)
+    if case.kind in (Layer, WeightLayer):
+        *results, backward = returned
+        return Vanilla(tuple(results), backward)
+    if case.kind in PENALTIES:
+        count = 1 + len(case.shapes)
+        gradients = returned[1:count]
+        return Vanilla((returned[0], *returned[count:]), lambda g: tuple(g * each for each in gradients))
+    return Vanilla(as_results(case, returned), None)
+
+
+def call_torch(case: Case, unit: Any, inputs: Inputs) -> tuple[Tensor, ...]:
+    """The PyTorch form at any place, with its knobs as Python numbers."""
+    return call_with(case, case.numbers(unit), inputs)
+
+
+def call_with(case: Case, numbers: dict[str, Any], inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
+    """The PyTorch form at any place, with knobs given as numbers or tensors."""
+    return as_results(case, case.leaf.torch(*inputs.all, *fan_in(case), **numbers, **case.told, **out))
+
+
+def add_gradient(case: Case, numbers: dict[str, Any], g: Tensor, inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
+    """The gradient form of a penalty on parameters."""
+    return as_results(case, case.leaf.add_gradient(g, *inputs.all, **numbers, **case.told, **out))
+
+
+def as_results(case: Case, returned: Any) -> tuple[Any, ...]:
+    """What a form returned as a tuple: it is one where the place has several results, or where there is state."""
+    return returned if case.kind in WITH_SEVERAL_RESULTS or case.leaf.state else (returned,)
+
+
+def fan_in(case: Case) -> list[float]:
+    """The number of inputs of a unit, for those that ask for it."""
+    return [float(math.prod(case.matrix[1:]))] if "fan_in" in case.leaf.asks else []
+
+
+def words(case: Case) -> dict[str, Any]:
+    """The words that an evaluation form is told."""
+    return {name: value for name, value in case.told.items() if isinstance(value, str)}
+
+
+def knob_tensors(case: Case, units: list[Any], *shape: int, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """The knobs of all variants as tensors of this shape."""
+    return {
+        name: torch.tensor([case.numbers(unit)[name] for unit in units], dtype=dtype).view(shape)
+        for name in case.numbers(units[0])
+    }
+
+
+def grid_knobs(case: Case, units: list[Any], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """The knobs of all variants (1, variants, 1, ...), to be broadcast against stacked subjects."""
+    return knob_tensors(case, units, 1, -1, *[1] * case.axes, dtype=dtype)

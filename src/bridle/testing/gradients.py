@@ -1,0 +1,117 @@
+"""Gradients: those written by hand are held against autograd and small steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridle.places import Layer, PassLoss, WeightLayer
+from bridle.testing.assertions import holds, in_every_case, same
+from bridle.testing.calls import add_gradient, call_torch, call_vanilla
+from bridle.testing.cases import WITH_GRADIENT, Case
+from bridle.testing.inputs import Inputs, arrays, tensors
+
+
+def result_gradient(case: Case, unit: Any, inputs: Inputs) -> np.ndarray:
+    """Some gradient of the first result, in its shape."""
+    shape = np.shape(call_vanilla(case, unit, inputs).results[0])
+    return np.asarray(np.random.default_rng(2).normal(size=shape))
+
+
+def learned(case: Case, given: Inputs) -> list[Tensor]:
+    """What has a gradient, from now on followed by autograd."""
+    if case.kind not in WITH_GRADIENT:
+        return []
+    return [each.requires_grad_() for each in (*given.subjects, *given.parameters)]
+
+
+def with_gradients(case: Case, results: tuple[Tensor, ...], wanted: list[Tensor]) -> list[np.ndarray]:
+    """Results, and the gradients of the first, each variant's weighed alike; zeros where an argument is held still."""
+    found = list(results)
+    if wanted:
+        own = results[0].shape[results[0].ndim - case.axes :] if case.kind in (Layer, WeightLayer) else ()
+        weights = torch.linspace(-1, 2, math.prod(own), dtype=results[0].dtype).view(own)
+        total = (results[0] * weights).sum()
+        found += torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
+    return [each.detach().numpy() for each in found]
+
+
+def gradients_of(result: Tensor, wanted: list[Tensor], g: Tensor | None = None) -> tuple[Tensor | None, ...]:
+    """Autograd's gradients; None for what the result does not hang on."""
+    if not result.requires_grad:
+        return (None,) * len(wanted)
+    return torch.autograd.grad(result, wanted, g, allow_unused=True)
+
+
+WAYS, STEP = 3, 1e-6  # the directions in which small steps are taken, for each argument, and their size
+RESTS = 300  # steps after which a state that follows a resting weight has reached it
+
+
+def autograd(case: Case, unit: Any, inputs: Inputs, g: np.ndarray) -> list[np.ndarray | None]:
+    """Gradients of the PyTorch form's first result, weighted by ``g``; None where it holds an argument still."""
+    given = tensors(inputs)
+    wanted = learned(case, given)
+    found = gradients_of(call_torch(case, unit, given)[0], wanted, torch.tensor(g))
+    return [None if each is None else each.numpy() for each in found]
+
+
+@in_every_case
+def check_hand_gradient(case: Case) -> None:
+    """The gradient written by hand is that of autograd, and that of small steps.
+
+    A penalty on a second pass may hold one of the two still, as a target: its gradient is then 0 and autograd is cut.
+    """
+    for seed, unit in enumerate(case.units):
+        inputs, what = arrays(case, unit, seed), case.named(unit)
+        g = result_gradient(case, unit, inputs)
+        by_hand, by_torch = call_vanilla(case, unit, inputs).gradients(g), autograd(case, unit, inputs, g)
+        places = [*inputs.subjects, *inputs.parameters]
+        holds(len(by_hand) == len(places), f"{what}: a gradient for each subject and each parameter")
+        for number, (hand, auto) in enumerate(zip(by_hand, by_torch, strict=True)):
+            holds(np.shape(hand) == places[number].shape, f"{what}: argument {number} has a gradient {np.shape(hand)}")
+            same(hand, 0.0 if auto is None else auto, atol=1e-12, what=f"{what}: argument {number}, by autograd")
+        moving = [number for number, auto in enumerate(by_torch) if auto is not None]
+        holds(len(moving) >= len(places) - (case.kind is PassLoss), f"{what}: autograd is cut off")
+        gradient_is_that_of_small_steps(case, unit, at_rest(case, unit, inputs), g, moving)
+
+
+def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
+    """The same, a state that follows the weight having come to rest: there a gradient may hold it constant."""
+    for _ in range(RESTS if any(map(callable, case.leaf.state.values())) else 0):
+        results = call_vanilla(case, unit, inputs).results
+        inputs = inputs._replace(state=list(results[len(results) - len(inputs.state) :]))
+    return inputs
+
+
+def gradient_is_that_of_small_steps(case: Case, unit: Any, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
+    """What the gradient by hand says of some directions is what happens there."""
+    random = np.random.default_rng(4)
+    by_hand = call_vanilla(case, unit, inputs).gradients(g)
+    for number in moving:
+        for way in random.normal(size=(WAYS, *by_hand[number].shape)):
+            ends = []
+            for step in (STEP, -STEP):
+                moved = inputs.each(np.copy)
+                [*moved.subjects, *moved.parameters][number][...] += step * way
+                ends.append(float((call_vanilla(case, unit, moved).results[0] * g).sum()))
+            said = by_hand[number] * way
+            what, near = f"{case.named(unit)}: argument {number}, by small steps", 1e-7 + 1e-6 * float(abs(said).sum())
+            same(said.sum(), (ends[0] - ends[1]) / (2 * STEP), rtol=0, atol=near, what=what)
+
+
+@in_every_case
+def check_add_gradient(case: Case) -> None:
+    """``add_gradient`` is ``g`` plus autograd's gradient of the penalty, and hands on the same state."""
+    for unit in case.units:
+        inputs = arrays(case, unit)
+        g = np.random.default_rng(8).normal(size=case.shapes[0])
+        slope = autograd(case, unit, inputs, np.ones(()))[0]
+        expected = g if slope is None else slope + g
+        added, *state = add_gradient(case, case.numbers(unit), torch.from_numpy(g), tensors(inputs))
+        same(added, expected, what=case.named(unit))
+        for ours, one in zip(state, call_torch(case, unit, tensors(inputs))[1:], strict=True):
+            same(ours, one, what=f"{case.named(unit)}: state")
