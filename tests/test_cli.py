@@ -37,6 +37,7 @@ def start(*arguments, **options):
     """The command in a process of its own, as its users start it."""
     command = [sys.executable, "-m", "bridle.cli", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", **WIDE}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored, as of a job in the background, stays so
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
 
 
@@ -254,7 +255,7 @@ def wait_for(condition, seconds=60):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
-    command = ("compare", "--engine", "vanilla", "--epochs", "9", "--seeds", "8", "--network", "mlp(16)")
+    command = ("compare", "--engine", "vanilla", "--epochs", "40", "--seeds", "8", "--network", "mlp(16)")
     arguments = (*command, "--recipe", "Dropout(rate=0.5)", "--out", tmp_path)
     process = start(*arguments)
     wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
