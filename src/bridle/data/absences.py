@@ -16,6 +16,8 @@ def absence_notes(ids: Mapping[str, np.ndarray], classes: Sequence[str]) -> tupl
     >>> absence_notes(ids, ["ape", "bee", "cow"])
     ("class 'ape' (1 row of train) is not in valid and test, whose scores say nothing of it",)
     """
+    if not classes:  # a regression
+        return ()
     counts = np.bincount(ids["train"], minlength=len(classes))
     lacking: dict[tuple[int, ...], list[str]] = {}
     for split, its in ids.items():

@@ -100,18 +100,22 @@ class Data:
         for split, (x, y) in pairs.items():
             check_index(x, y, split)
         named = feature_names(features, columns_of["train"], math.prod(xs["train"].shape[1:]))
-        orders = {s: order_of(columns_of[s], columns_of["train"] or named, f"x_{s}") for s in pairs}
-        xs = {split: x[:, orders[split]] if orders[split] else x for split, x in xs.items()}
+        xs, reordered = in_order(xs, columns_of, named)
         check_shapes(xs, ys)
         xs, moved = within_reach(xs, named)
         xs = {split: narrowed(x, f"x_{split}") for split, x in xs.items()}
         decided = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
-        told = () if task or classes else surprise(ys["train"], decided)
-        near = () if columns else tuple(f"classes: {phrase}" for phrase in alike(class_names))
-        absent = absence_notes(encoded, class_names) if class_names else ()
-        shaped = channels_last(xs["train"].shape[1:])
-        repeated = duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()})
+        told = (
+            *notes,
+            *(() if task or classes else surprise(ys["train"], decided)),
+            *(() if columns else (f"classes: {phrase}" for phrase in alike(class_names))),
+            *reordered,
+            *channels_last(xs["train"].shape[1:]),
+            *moved,
+            *absence_notes(encoded, class_names),
+            *duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()}),
+        )
         fields: dict[str, Any] = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
             **{f"y_{split}": encoded.get(split) for split in SPLITS},
@@ -122,16 +126,7 @@ class Data:
             "features": named,
             "columns": tuple(columns),
             "source": {},
-            "notes": (
-                *notes,
-                *told,
-                *near,
-                *(reordered(split) for split, order in orders.items() if order),
-                *shaped,
-                *moved,
-                *absent,
-                *repeated,
-            ),
+            "notes": told,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -249,6 +244,13 @@ def channels_last(row: tuple[int, ...]) -> tuple[str, ...]:
     )
 
 
-def reordered(split: str) -> str:
-    """What was done with the columns of a split."""
-    return f"the columns of x_{split} were in another order than those of x_train and were put in order by name"
+def in_order(
+    xs: dict[str, np.ndarray], columns: dict[str, tuple[str, ...]], features: tuple[str, ...]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The splits with their columns in the order of x_train's, and a sentence for each that had another."""
+    orders = {split: order_of(columns[split], columns["train"] or features, f"x_{split}") for split in xs}
+    said = "the columns of x_{} were in another order than those of x_train and were put in order by name"
+    return (
+        {split: x[:, orders[split]] if orders[split] else x for split, x in xs.items()},
+        [said.format(split) for split, order in orders.items() if order],
+    )
