@@ -24,10 +24,9 @@ class Act:
     """A regularizer on parameters, and those that it acts on."""
 
     def __init__(self, unit: Any, targets: Sequence[Target]) -> None:
-        self.unit, self.buckets = unit, buckets(unit, targets)
+        self.unit, self.formula = unit, as_sum(unit)
         self.matrix: bool = getattr(unit, "matrix", False)
-        self.formula = as_sum(unit)
-        self.sums = [Sum(*self.formula) if self.formula else None for _ in self.buckets]
+        self.take_in(targets)
 
     def take_in(self, targets: Sequence[Target]) -> None:
         """Act on these from now on."""
@@ -44,7 +43,7 @@ class Act:
         for bucket, found in zip(self.buckets, self.sums, strict=True):
             present = moving(bucket)
             if isinstance(self.unit, BY_GRADIENT):
-                check_dense([each.name for each in present.targets], present.gradients, self.unit)
+                check_dense(present, self.unit)
             if present.targets:
                 yield present, bucket.keywords(moment), found
 
@@ -53,18 +52,13 @@ class Penalty(Act):
     """A penalty on parameters."""
 
     def __init__(self, unit: Loss, targets: Sequence[Target]) -> None:
-        super().__init__(unit, targets)
         self.initial: dict[str, Tensor] = {}
         self.state: dict[str, dict[str, Tensor]] = {}
-        self.begin()
+        super().__init__(unit, targets)
 
     def take_in(self, targets: Sequence[Target]) -> None:
         """Act on these from now on; what has come begins with the weights that it has."""
         super().take_in(targets)
-        self.begin()
-
-    def begin(self) -> None:
-        """Remember what must be remembered of each parameter, if it is not."""
         for each in self.targets:
             if "initial" in self.unit.asks and each.name not in self.initial:
                 self.initial[each.name] = each.tensor.clone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bridle.acting import Parameter, selected
+from bridle.attaching.targets import Moving
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
 from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
@@ -92,11 +93,11 @@ def is_in_pieces(parameter: Tensor) -> bool:
     return own is not Tensor.__torch_dispatch__ or bool(getattr(parameter, "_is_flat_param", False))
 
 
-def check_dense(names: Sequence[str], gradients: Sequence[Tensor], unit: Any) -> None:
+def check_dense(present: Moving, unit: Any) -> None:
     """Raise ``ValueError`` for a gradient that has turned out to be sparse."""
-    for name, gradient in zip(names, gradients, strict=True):
+    for each, gradient in zip(present.targets, present.gradients, strict=True):
         if gradient.layout != torch.strided:
             raise ValueError(
-                f"{unit!r} cannot act on {name}, whose gradients are sparse: look it up without sparse=True, or "
+                f"{unit!r} cannot act on {each.name}, whose gradients are sparse: look it up without sparse=True, or "
                 f"{ELSEWHERE}"
             )
