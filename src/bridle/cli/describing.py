@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from bridle.cli.app import Json, app, named_path
-from bridle.cli.printing import note_lines, output, print_lines
+from bridle.cli.printing import note_lines, output, print_lines, show
 
 Target = Annotated[str | None, typer.Option(help="The column to predict, for a table.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the target leaves it open.")]
@@ -49,5 +49,5 @@ def describe_data(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     console = output()
     print_lines(console, data_lines(described))
     if loaded.columns:
-        console.print(columns_table(described))
+        show(columns_table(described))
     print_lines(console, note_lines(loaded.notes))
