@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from bridle.cli import app
 from bridle.cli.studies import compare_recipes
-from bridle.report.command import DATA, ENGINE, NETWORK, SEEDS, command, quoted
+from bridle.data.registry import NAMES
+from bridle.networks import BY_NAME
+from bridle.report.command import DATA, DESCRIBED, ENGINE, NAMED, NETWORK, SEEDS, command, quoted
 from bridle.results import Study
 
 OPTIONS = {
@@ -58,6 +60,11 @@ def test_the_defaults_are_those_of_the_command():
     given = inspect.signature(compare_recipes).parameters
     expected = {"data": DATA, "network": NETWORK, "seeds": SEEDS, "engine": ENGINE}
     assert {name: given[name].default for name in expected} == expected
+
+
+def test_the_names_of_data_and_networks_are_those_that_there_are():
+    assert sorted(NAMED) == sorted(NAMES)
+    assert [name for name in BY_NAME if not DESCRIBED.fullmatch(f"{name}()")] == []
 
 
 @pytest.mark.parametrize(
