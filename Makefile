@@ -21,7 +21,7 @@ compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="m
 
 test: check ## Run the checks, then all tests and doctests in a random order; SEED=... repeats an order.
 	$(PYTEST) --bfloat16=off
-	$(PYTEST) --bfloat16=on tests/engine tests/comparison # emulated where the processor has no units for it
+	$(PYTEST) --bfloat16=on -m 'not slow' tests/engine tests/comparison # emulated; the slow ones name their precision
 
 check: $(VENV)/developed ## Check format, lint, types and the direction of imports.
 	$(BIN)/ruff format --check .

@@ -1,19 +1,18 @@
-"""Common to all tests: timm is at hand, torch keeps to one thread, and small regularizers can be had with a fault."""
+"""Common to all tests: libraries are at hand, torch keeps to one thread, small regularizers can be had with a fault."""
 
 import importlib.util
 import sys
 
 import pytest
+import torch
 from small_regularizers import PLACES
 
+from bridle.engine import precision
 from bridle.recipe import Regularizer
 
 pytest.register_assert_rewrite("card_checks", "steps")
 pytest_plugins = ["needed", "timm_import"]
-
-import torch  # noqa: E402  (after the line above, which must come before the helpers are imported)
-
-from bridle.engine import precision  # noqa: E402
+collect_ignore_glob = ["audit/corpus/*"]  # programs that the audit reads; imported, they would train
 
 torch.set_num_threads(1)  # the arrays are small; threads would only wait for each other
 
@@ -31,9 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.getoption("--bfloat16")
     if wanted != "auto":
         precision.has_bfloat16_units = lambda device: wanted == "on"
-
-
-collect_ignore_glob = ["audit/corpus/*"]  # programs that the audit reads; imported, they would train
 
 
 @pytest.fixture

@@ -270,3 +270,5 @@ def test_an_order_is_of_one_handle_alone() -> None:
     loop.optimizer.zero_grad()
     CRITERION(loop.model(data()[0]), data()[1]).backward()
     handle.ascend(lambda: CRITERION(loop.model(data()[0]), data()[1]))
+    handle.optimizer.step()
+    assert handle.steps_done == 1

@@ -191,12 +191,15 @@ def test_a_file_of_the_right_length_must_have_the_right_content(server: Any, tmp
         image_set(small, tmp_path)
 
 
-@pytest.fixture
-def registered(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ImageSet, dict[str, bytes]]:
-    """Two registered sets of the same lengths, "small" with sums of the contents; returns it and what it holds.
+Registered = tuple[ImageSet, dict[str, dict[str, bytes]]]
 
-    Of "fashion" the sums are of the packed files, and that of the content is known of the training labels alone, as it
-    is of Fashion-MNIST's.
+
+@pytest.fixture
+def registered(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """Two registered sets of the same lengths, "small" with sums of the contents and "fashion"; what both hold.
+
+    Of "fashion", which is returned, the sums are of the packed files, and that of the content is known of the training
+    labels alone, as it is of Fashion-MNIST's.
     """
     random = np.random.default_rng(0)
     sets = {}
@@ -209,7 +212,7 @@ def registered(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     small = small_set(server, sets["small"])
     fashion = ImageSet("fashion", tuple(map(packed_file, sets["fashion"].items())), (), ("fashion", ""), (), ("T", "U"))
     monkeypatch.setattr("bridle.data.registry.IMAGE_SETS", {"small": small, "fashion": fashion})
-    return fashion, sets["small"] | {f"fashion {name}": data for name, data in sets["fashion"].items()}
+    return fashion, sets
 
 
 def packed_file(item: tuple[str, bytes]) -> RemoteFile:
@@ -225,23 +228,13 @@ def put(folder: Path, contents: dict[str, bytes], packed: bool = False) -> None:
         (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(data, mtime=0) if packed else data)
 
 
-def parts(contents: dict[str, bytes], name: str = "") -> dict[str, bytes]:
-    """The four files of one of the two sets."""
-    start = name + " " * bool(name)
-    return {
-        file.removeprefix(start): data
-        for file, data in contents.items()
-        if file.startswith(start) and " " not in file.removeprefix(start)
-    }
-
-
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("inner", ["fashion", ""])
 def test_the_files_may_lie_in_the_data_folder_itself(
-    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path, packed: bool, inner: str
+    registered: Registered, tmp_path: Path, packed: bool, inner: str
 ) -> None:
-    fashion, contents = registered
-    put(tmp_path / "mine" / inner, parts(contents, "fashion"), packed)
+    fashion, sets = registered
+    put(tmp_path / "mine" / inner, sets["fashion"], packed)
     data = image_set(fashion, tmp_path / "mine")
     assert data.classes == ("T", "U")
     unverified = [note for note in data.notes if note.startswith("not verified as fashion: train-images (no sum is")]
@@ -249,42 +242,38 @@ def test_the_files_may_lie_in_the_data_folder_itself(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_files_of_another_data_set_are_named(
-    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path, packed: bool
-) -> None:
-    fashion, contents = registered
-    put(tmp_path / "mine" / "fashion", parts(contents), packed)
+def test_files_of_another_data_set_are_named(registered: Registered, tmp_path: Path, packed: bool) -> None:
+    fashion, sets = registered
+    put(tmp_path / "mine" / "fashion", sets["small"], packed)
     with pytest.raises(ValueError, match=r"train-images in .* is not fashion's: it is small's; .* its name or folder"):
         image_set(fashion, tmp_path / "mine")
-    put(tmp_path / "mine" / "fashion", parts(contents, "fashion"), packed)
-    wrong = {name: data for name, data in parts(contents).items() if name.startswith("t10k-labels")}
+    put(tmp_path / "mine" / "fashion", sets["fashion"], packed)
+    wrong = {name: data for name, data in sets["small"].items() if name.startswith("t10k-labels")}
     put(tmp_path / "mine" / "fashion", wrong, packed)
     with pytest.raises(ValueError, match=r"t10k-labels in .* is not fashion's: it is small's"):
         image_set(fashion, tmp_path / "mine")
 
 
-def test_labels_of_the_right_length_need_the_sum_that_is_known(
-    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path
-) -> None:
-    fashion, contents = registered
-    mixed = parts(contents, "fashion") | {"train-labels-idx1-ubyte": idx_bytes(np.arange(12) // 6)}
+def test_labels_of_the_right_length_need_the_sum_that_is_known(registered: Registered, tmp_path: Path) -> None:
+    fashion, sets = registered
+    mixed = sets["fashion"] | {"train-labels-idx1-ubyte": idx_bytes(np.arange(12) // 6)}
     put(tmp_path / "fashion", mixed)
     with pytest.raises(ValueError, match=r"train-labels in .* is not fashion's: wrong checksum"):
         image_set(fashion, tmp_path)
 
 
 def test_a_data_folder_that_is_another_sets_is_passed_over_and_told_if_nothing_else_is_there(
-    registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path
+    registered: Registered, tmp_path: Path
 ) -> None:
-    fashion, contents = registered
-    put(tmp_path / "mine", parts(contents))
+    fashion, sets = registered
+    put(tmp_path / "mine", sets["small"])
     with pytest.raises(ValueError, match=r"(?s)could not download .*The files in .*mine are small's, not fashion's\."):
         image_set(fashion, tmp_path / "mine")
-    put(tmp_path / "mine" / "fashion", parts(contents, "fashion"))
+    put(tmp_path / "mine" / "fashion", sets["fashion"])
     assert image_set(fashion, tmp_path / "mine").classes == ("T", "U")
 
 
-def test_a_smaller_set_is_taken_with_a_note(registered: tuple[ImageSet, dict[str, bytes]], tmp_path: Path) -> None:
+def test_a_smaller_set_is_taken_with_a_note(registered: Registered, tmp_path: Path) -> None:
     fashion, _ = registered
     images = {name: idx_bytes(np.arange(rows * 4).reshape(rows, 2, 2)) for name, rows in (("train", 8), ("t10k", 4))}
     labels = {name: idx_bytes(np.arange(rows) % 2) for name, rows in (("train", 8), ("t10k", 4))}
