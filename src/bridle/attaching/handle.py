@@ -24,6 +24,7 @@ from bridle.attaching.lasting import belongs_to_network, check_detach
 from bridle.attaching.latecomers import Roll
 from bridle.attaching.lines import ASCEND, BATCH, PENALTY, Lines
 from bridle.attaching.objectives import LossFunction
+from bridle.attaching.requirements import check_types
 from bridle.attaching.sample import Sample
 from bridle.attaching.saving import load_state, state_of
 from bridle.attaching.second_gradient import SecondGradient
@@ -135,26 +136,26 @@ class Handle:
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
+        check_types(model, optimizer)
         check_optimizer(optimizer)
-        if isinstance(model, nn.Module):
-            check_free(model, optimizer, recipe)
+        check_free(model, optimizer, recipe)
         self.recipe: Recipe = recipe
         self.model, self.optimizer, self.loss = model, optimizer, options.loss
-        self.parts = Assembly(model, optimizer, recipe, options)
         self._ended = ""  # how, if it has
         self._skipped = False  # whether a GradScaler lets the optimizer skip this step
         self._sample = Sample(options.example)
-        self._lines = Lines(self.parts)
-        self._small_batches = SmallBatches(self.parts)
-        self._evaluated = Evaluated(self.parts)
-        with self.parts.undo as undo:
+        self.parts = Assembly(model, optimizer, recipe, options)
+        with self.parts.undo as undo:  # all that follows: whatever fails, nothing stays attached
+            self._lines = Lines(self.parts)
+            self._small_batches = SmallBatches(self.parts)
+            self._evaluated = Evaluated(self.parts)
             self._roll = Roll(self.parts)
+            self.second_gradient = SecondGradient(self.parts, self._lines)
             GUARDS.keep(undo)
             undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
             undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
             if any(belongs_to_network(unit) for unit in recipe):
                 undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
-            self.second_gradient = SecondGradient(self.parts, self._lines)
             hold(model, self, undo)
             self.parts.undo = undo.pop_all()
 
@@ -469,9 +470,9 @@ class Handle:
         self.parts.undo.close()
 
 
-def check_optimizer(optimizer: Any) -> None:
+def check_optimizer(optimizer: Optimizer) -> None:
     """Raise ``ValueError`` where an optimizer has a recipe attached already."""
-    for hook in getattr(optimizer, "_optimizer_step_pre_hooks", {}).values():
+    for hook in optimizer._optimizer_step_pre_hooks.values():
         other: Any = getattr(hook, "__self__", None)
         if isinstance(other, Handle):
             raise ValueError(

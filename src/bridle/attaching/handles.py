@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
 from bridle.attaching.folding import is_ours
+from bridle.attaching.groups import held_by
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.module import WeightModule
 from bridle.recipe import Recipe
@@ -43,9 +45,9 @@ def handles_of(model: nn.Module) -> list[Any]:
     return [*dict.fromkeys(mark.handle for mark in marks if isinstance(mark, Holder))]
 
 
-def check_free(model: nn.Module, optimizer: Any, recipe: Recipe) -> None:
+def check_free(model: nn.Module, optimizer: Optimizer, recipe: Recipe) -> None:
     """Raise ``ValueError`` where a recipe is attached already, which this one would act besides."""
-    held = {each for group in getattr(optimizer, "param_groups", ()) for each in group["params"]}
+    held = {*held_by(optimizer)}
     for handle in handles_of(model):
         shared = held & {each.parameter for each in handle.parts.targets}
         if shared or (stands(handle.recipe) and stands(recipe)):

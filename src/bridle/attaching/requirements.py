@@ -15,14 +15,18 @@ from bridle.places import Average, Ensemble
 from bridle.recipe import Recipe
 
 
-def check(model: nn.Module, optimizer: Optimizer) -> None:
-    """Raise ``ValueError`` for what nothing can be attached to."""
+def check_types(model: Any, optimizer: Any) -> None:
+    """Raise ``ValueError`` for what is no model or no optimizer."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"attach takes an nn.Module, got {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
         raise ValueError(
             f"attach takes an optimizer of torch.optim, or derived from one, got {type(optimizer).__name__}"
         )
+
+
+def check(model: nn.Module, optimizer: Optimizer) -> None:
+    """Raise ``ValueError`` for a model and an optimizer in which nothing can act."""
     check_scripted(model)
     if isinstance(model, DistributedDataParallel | DataParallel):
         raise ValueError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
