@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from bridle.attaching.advice import of_averages, of_layers, of_loss, of_paramete
 from bridle.attaching.averages import Averages
 from bridle.attaching.batches import Batches
 from bridle.attaching.copies import Copies
-from bridle.attaching.frame import Frame, transposed_groups
+from bridle.attaching.frame import Frame
 from bridle.attaching.groups import Decay, Groups, held_by, is_decoupled, own_decays
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_decays
@@ -28,9 +28,8 @@ from bridle.attaching.passes import Passes
 from bridle.attaching.requirements import check, check_steps
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
-from bridle.attaching.targets import Averaged, Moment, Target, matching, statistics_of, values_at
+from bridle.attaching.targets import Averaged, Found, Moment, Target, found_at, matching, statistics_of, values_at
 from bridle.attaching.unusual import check_kinds, check_values, padding_rows
-from bridle.kinds import describe, owner_of
 from bridle.places import (
     ActivityLoss,
     Ascent,
@@ -104,10 +103,7 @@ class Assembly:
         found = [*own, *(Found(each.described, each.parameter) for each in insertion.new)]
         self.groups.arrange(self.wanted(found), new)
         places = self.groups.indices()
-        self.targets = [
-            Target(each.described, each.parameter, places[each.parameter], each.transposed, each.padding)
-            for each in found
-        ]
+        self.targets = [each.in_group(places[each.parameter]) for each in found]
 
     def tell(self, task: str) -> None:
         """Take it that the outputs are for this task; ``ValueError`` where a regularizer does not fit."""
@@ -123,10 +119,7 @@ class Assembly:
         modules = dict(self.model.named_modules())
         padding = padding_rows(modules)
         for name, parameter in self.model.named_parameters():
-            part = modules[owner_of(modules, name)]
-            described = describe(modules, name, parameter)
-            groups = transposed_groups(part) if parameter.ndim > 1 else 0
-            each = Found(described, parameter, groups, padding.get(id(parameter)))
+            each = found_at(modules, name, parameter, padding)
             if not parameter.requires_grad:
                 frozen.append(name)
             elif parameter not in held:
@@ -253,15 +246,6 @@ class Assembly:
         for unit, each in self.scheduled:
             strength = unit.numbers(*each.described.names, passed=self.moment.passed)["strength"]
             self.optimizer.param_groups[each.group]["weight_decay"] = strength
-
-
-class Found(NamedTuple):
-    """A parameter before it is known which group of the optimizer it ends in."""
-
-    described: Parameter
-    parameter: nn.Parameter
-    transposed: int = 0
-    padding: int | None = None
 
 
 def notes_passes(unit: Any) -> bool:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridle.attaching.acts import Act
+from bridle.attaching.assembly import Assembly
 from bridle.attaching.averages import Averages
 from bridle.attaching.targets import Averaged, Bucket
 from bridle.places import Batch, Ensemble, OutputLoss, PassLoss, Stop
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
-
-if TYPE_CHECKING:
-    from bridle.attaching.assembly import Assembly
 
 BY_NATURE: dict[type[Any], str] = {
     Batch: "on each batch, by handle.batch(x, y)",

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter, is_
-from typing import TYPE_CHECKING
 
 from torch import nn
 
-from bridle.attaching.frame import transposed_groups
+from bridle.attaching.assembly import Assembly
 from bridle.attaching.groups import held_by
-from bridle.attaching.targets import Target, matching
+from bridle.attaching.targets import Target, found_at, matching
 from bridle.attaching.unusual import check_kinds, padding_rows
-from bridle.kinds import describe, owner_of
 from bridle.places import WeightLayer
 from bridle.regularizers import WeightDecay
-
-if TYPE_CHECKING:
-    from bridle.attaching.assembly import Assembly
 
 PARAMETERS, LEARNS = attrgetter("_parameters"), attrgetter("requires_grad")
 
@@ -86,10 +81,8 @@ class Roll:
         """A parameter that has come, under the name that it had before anything was attached, if it was there."""
         for each in self.parts.passed_by:
             if each.parameter is parameter:
-                return Target(each.described, parameter, group, each.transposed, each.padding)
-        transposed = transposed_groups(modules[owner_of(modules, name)]) if parameter.ndim > 1 else 0
-        padding = padding_rows(modules).get(id(parameter))
-        return Target(describe(modules, name, parameter), parameter, group, transposed, padding)
+                return each.in_group(group)
+        return found_at(modules, name, parameter, padding_rows(modules)).in_group(group)
 
     def check_replaced(self, gone: Sequence[Target], named: dict[str, nn.Parameter]) -> None:
         """Raise ``RuntimeError`` where the model has another parameter in place of one that the optimizer holds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from bridle.acting import Parameter, selected
+from bridle.attaching.frame import transposed_groups
+from bridle.kinds import describe, owner_of
 from bridle.places.declare import Placed
 from bridle.places.module import as_matrix, as_stored, at_least_float32
 from bridle.schedules import LAST, PerLayer
@@ -67,6 +69,25 @@ class Target:
     def fan_in(self) -> float:
         """How many inputs one unit has."""
         return float(self.subject(self.tensor, matrix=True)[0].numel())
+
+
+class Found(NamedTuple):
+    """A parameter before it is known which group of the optimizer it is in."""
+
+    described: Parameter
+    parameter: nn.Parameter
+    transposed: int = 0
+    padding: int | None = None
+
+    def in_group(self, group: int) -> Target:
+        """The same once it is."""
+        return Target(self.described, self.parameter, group, self.transposed, self.padding)
+
+
+def found_at(modules: Mapping[str, nn.Module], name: str, parameter: nn.Parameter, padding: Mapping[int, int]) -> Found:
+    """A parameter of a model whose modules have these names; ``padding`` are rows of embeddings that are no words."""
+    transposed = transposed_groups(modules[owner_of(modules, name)]) if parameter.ndim > 1 else 0
+    return Found(describe(modules, name, parameter), parameter, transposed, padding.get(id(parameter)))
 
 
 @dataclass(frozen=True, eq=False)
