@@ -129,6 +129,21 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--recipe", "Dropuot", "unknown regularizer 'Dropuot'; did you mean Dropout?"),
+        ("--seeds", "0", "seeds must be how many (1 or more)"),
+        ("--engine", "jax", "engine must be one of torch, vanilla, got 'jax'"),
+        ("--network", "cnn(3)", "cannot read the network 'cnn(3)'"),
+        ("--epochs", "0", "epochs must be"),
+    ],
+)
+def test_what_is_wrong_beside_the_data_is_said_before_they_are_looked_for(option, value, sentence, tmp_path):
+    result = run("compare", tmp_path / "nowhere.csv", "--target", "y", "--out", tmp_path, option, value)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and sentence in result.stderr
+
+
+@pytest.mark.parametrize(
     "arguments",
     [(*TINY, "--out"), ("describe", "digits", "--data-dir"), ("inspect",), ("audit", "right.py", "--output")],
 )

@@ -7,5 +7,6 @@ Read in this order: ``contest`` (what is trained), ``collect`` and ``store`` (ru
 from bridle.comparison.collect import Watch as Watch
 from bridle.comparison.contest import DEFAULT_NETWORK as DEFAULT_NETWORK
 from bridle.comparison.contest import DEFAULT_RECIPES as DEFAULT_RECIPES
+from bridle.comparison.contest import asked_for as asked_for
 from bridle.comparison.contest import compare as compare
 from bridle.comparison.statistics import versus as versus

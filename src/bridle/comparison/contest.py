@@ -73,9 +73,10 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.
     """
     started = perf_counter()
-    check(engine, out, progress)
-    contending, asked, protocol = contending_recipes(recipes), chosen_seeds(seeds), Protocol.of(protocol)
-    data, network = loaded(data), checked(network)
+    contending, asked = asked_for(recipes, seeds, engine)
+    check(out, progress)
+    protocol, network = Protocol.of(protocol), checked(network)
+    data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
     protocol = SETTLED[engine](protocol.on(len(data.x_train)))
     sizes.check(network, data, protocol, len(asked) * len(contending))
     chosen = list(asked)
@@ -109,10 +110,17 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     )
 
 
-def check(engine: str, out: object, progress: object) -> None:
-    """Raise ``ValueError`` for an unknown engine, and for a folder or a function that is none."""
+def asked_for(
+    recipes: Sequence[Recipe | Regularizer | str | None] | None, seeds: int | Sequence[int], engine: str
+) -> tuple[list[Recipe], Sequence[int]]:
+    """The recipes to compare, "none" first, and the seeds; ``ValueError`` for what is none, or an unknown engine."""
     if engine not in tuple(ENGINES):  # of a tuple one may ask with anything, a list too
         raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    return contending_recipes(recipes), chosen_seeds(seeds)
+
+
+def check(out: object, progress: object) -> None:
+    """Raise ``ValueError`` for a folder or a function that is none."""
     if not isinstance(out, str | os.PathLike | None):
         raise ValueError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
     if progress is not None and not callable(progress):
