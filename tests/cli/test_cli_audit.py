@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import run
 
 from bridle.auditing import conversions, exactness
 from bridle.auditing.rules import RULES
-from bridle.cli import app
 
 RULE = "relu-on-logits"
 CLAMPED = """\
@@ -22,12 +21,6 @@ loss = nn.CrossEntropyLoss()
 def step(x, y):
     return loss(model(x), y)
 """
-WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
-
-
-def run(*arguments):
-    """The command in this process."""
-    return CliRunner().invoke(app, [str(each) for each in arguments], env=WIDE)
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +109,7 @@ def test_what_cannot_be_done_is_one_sentence_and_another_exit_code(arguments, se
 
 
 def test_the_page_on_the_audit_shows_what_is_printed(folder):
-    page = (Path(__file__).parents[1] / "docs" / "audit" / "index.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "audit" / "index.md").read_text(encoding="utf-8")
     program, printed = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", page, flags=re.DOTALL).groups()
     (folder / "train.py").write_text(program)
     assert run("audit", "train.py").stdout == printed
@@ -124,14 +117,14 @@ def test_the_page_on_the_audit_shows_what_is_printed(folder):
 
 @pytest.mark.parametrize("words", ["audit src --format github", "audit src --format sarif --output bridle.sarif"])
 def test_the_commands_of_the_page_are_taken(words, folder):
-    page = (Path(__file__).parents[1] / "docs" / "audit" / "index.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "audit" / "index.md").read_text(encoding="utf-8")
     assert f"- run: bridle {words}\n" in page
     (folder / "src").mkdir()
     assert run(*words.split()).exit_code == 0
 
 
 def test_the_hook_for_pre_commit_runs_the_command_on_scripts_and_notebooks():
-    lines = (Path(__file__).parents[1] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8").splitlines()
     hook = dict(line.strip("- ").split(": ", 1) for line in lines if not line.startswith("#"))
     assert (hook["id"], hook["entry"], hook["language"]) == ("bridle-audit", "bridle audit", "python")
     assert hook["types_or"] == "[python, jupyter]"
