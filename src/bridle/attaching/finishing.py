@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
+from bridle.attaching.frame import axes_of
 from bridle.attaching.groups import held_by
 from bridle.attaching.lasting import belongs_to_network
 from bridle.attaching.layers import Hanging
@@ -26,7 +27,6 @@ from bridle.attaching.sample import Sample, same
 from bridle.attaching.torch_layers import is_written_out, plain, refill, written_out
 from bridle.modes import evaluating
 
-AXES = {nn.Conv1d: (3,), nn.Conv2d: (4,), nn.Conv3d: (5,)}
 UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run: a batch, a batch of sequences
 
 
@@ -93,10 +93,8 @@ class Ending:
 
     def axes_at(self, side: Side) -> tuple[int, ...]:
         """How many axes what passes there may have."""
-        if side.name in self.shapes:
-            shapes = self.shapes[side.name]
-            return (len(shapes.into if side.in_front else shapes.out),)
-        return next((axes for kind, axes in AXES.items() if isinstance(side.part, kind)), UNKNOWN)
+        axes = axes_of(side.part, self.shapes.get(side.name), on_input=side.in_front)
+        return UNKNOWN if axes is None else (axes,)
 
     def place(self, side: Side) -> None:
         """Choose how what stays is put into the model; ``ValueError`` where it does more with the part than call it."""

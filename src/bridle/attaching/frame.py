@@ -14,6 +14,7 @@ from bridle.outline import PREFIX, WEIGHTED, Shapes, sites_of, watch
 from bridle.wording import said
 
 Path = tuple[str, ...]
+AXES = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 
 
 class Frame:
@@ -41,10 +42,7 @@ class Frame:
 
     def axes_at(self, name: str, *, on_input: bool) -> int | None:
         """How many axes the input or the output of a part has; ``None`` where nobody has looked."""
-        if name in self.seen:
-            return len(self.seen[name].into if on_input else self.seen[name].out)
-        convolutions = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
-        return next((axes for kind, axes in convolutions.items() if isinstance(self.parts[name], kind)), None)
+        return axes_of(self.parts[name], self.seen.get(name), on_input=on_input)
 
     @property
     def outputs(self) -> int | None:
@@ -52,6 +50,13 @@ class Frame:
         if isinstance(self.model, WEIGHTED):
             return units_of(self.model)
         return self.units_behind(self.layers[-1]) if self.layers else None
+
+
+def axes_of(part: nn.Module, seen: Shapes | None, *, on_input: bool) -> int | None:
+    """How many axes the input or the output of a part has; ``None`` where nobody has looked, and it may be any."""
+    if seen is not None:
+        return len(seen.into if on_input else seen.out)
+    return next((axes for kind, axes in AXES.items() if isinstance(part, kind)), None)
 
 
 def units_of(part: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) -> int:

@@ -7,7 +7,7 @@ by hooks. So ``train()``, ``to()``, ``parameters()``, ``state_dict()``, ``deepco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -20,22 +20,19 @@ from torch.nn.utils import parametrize
 
 from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
 from bridle.attaching.frame import Frame, Path, leaf_within, transposed_groups
-from bridle.attaching.tape import ActivityTap, Tape, resting
+from bridle.attaching.hooks import on_inputs, on_output, seeded_dropout
+from bridle.attaching.tape import ActivityTap, Tape
 from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
-from bridle.places import ActivityLoss, Draw, Layer, WeightLayer
+from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.module import (
-    Drawer,
     FormulaModule,
     LayerModule,
     WeightModule,
     as_matrix,
-    as_units,
     at_least_float32,
     is_scheduled,
 )
-from bridle.places.rerun import is_rerun
 from bridle.recipe import Recipe
-from bridle.regularizers import Dropout
 
 # Note [where submodules hang]
 # The forward of a container may run through its children, as that of nn.Sequential does, and would run what is added
@@ -305,40 +302,3 @@ def unparametrize(part: nn.Module, kind: str, order: Sequence[str]) -> None:
 def is_torchs_own(layer: Layer, part: nn.Module) -> bool:
     """Whether a part of the model is the module that torch has for this layer."""
     return any(type(type(layer)().module(1, axes)) is type(part) for axes in ((3, 4, 5) if layer.maps else (2,)))
-
-
-def through(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
-    """Activations through what hangs on a part."""
-    if not isinstance(h, Tensor):
-        raise TypeError(f"a recipe's layer acts on tensors, and {type(part).__name__} deals in {type(h).__name__}")
-    for path in steps:
-        inner = part
-        for name in path:
-            inner = getattr(inner, name)
-        with resting(inner) if is_rerun() else nullcontext():
-            h = inner(h)
-    out: Tensor = h
-    return out
-
-
-def on_inputs(
-    part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, steps: tuple[Path, ...]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The hook before a part."""
-    if args:
-        return (through(part, steps, args[0]), *args[1:]), kwargs
-    name, h = next(iter(kwargs.items()))
-    return args, {**kwargs, name: through(part, steps, h)}
-
-
-def on_output(part: nn.Module, inputs: tuple[Any, ...], output: Any, *, steps: tuple[Path, ...]) -> Tensor:
-    """The hook behind a part."""
-    return through(part, steps, output)
-
-
-def seeded_dropout(part: nn.Dropout, inputs: tuple[Tensor, ...], output: Tensor, *, draw: Drawer, spot: int) -> Tensor:
-    """The hook behind a dropout layer of the model's own: the same with the seed's noise."""
-    if not part.training or part.inplace or not part.p:
-        return output
-    flat, restore = as_units(inputs[0])
-    return restore(Dropout.torch(flat, *draw((Draw(),), spot, flat), rate=float(part.p))[0])
