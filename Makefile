@@ -6,6 +6,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+PACKAGES := -e packages/bridle-audit -e packages/bridle
+DECLARED := packages/bridle-audit/pyproject.toml packages/bridle/pyproject.toml
 # Several test processes share the cores, so each computes with one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST = $(ONE_THREAD) $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope --randomly-seed=$(SEED)
@@ -21,7 +23,7 @@ compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="m
 
 test: check ## Run the checks, then all tests and doctests in a random order; SEED=... repeats an order.
 	$(PYTEST) --bfloat16=off
-	$(PYTEST) --bfloat16=on -m 'not slow' tests/engine tests/comparison # emulated; the slow ones name their precision
+	$(PYTEST) --bfloat16=on -m 'not slow' packages/bridle/tests/engine packages/bridle/tests/comparison # emulated; the slow ones name their precision
 
 check: $(VENV)/developed ## Check format, lint, types and the direction of imports.
 	$(BIN)/ruff format --check .
@@ -50,13 +52,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # The stamps are newer than what they depend on exactly while the environment is up to date.
-$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/installed: $(DECLARED) constraints.txt | $(BIN)/python
 	@echo "Installing bridle into $(VENV) ..."
-	$(PIP) -e .
+	$(PIP) $(PACKAGES)
 	@touch $@
 
-$(VENV)/developed: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/developed: $(DECLARED) constraints.txt | $(BIN)/python
 	@echo "Installing bridle and its development tools into $(VENV) ..."
-	$(PIP) -e '.[dev]'
+	$(PIP) $(PACKAGES)'[dev]'
 	$(PIP) --no-deps timm # its torchvision has no build for a torch without CUDA; transformers brings its other needs
 	@touch $(VENV)/installed $@

@@ -20,8 +20,8 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from bridle.auditing.audit import audit
-from bridle.auditing.files import audit_files
+from bridle_audit.run.files import audit_files
+from bridle_audit.run.models import audit
 from record import measure_and_save
 
 BATCH = 8

@@ -3,7 +3,8 @@
     python benchmarks/audit_corpus.py                   the table, and every disagreement
     python benchmarks/audit_corpus.py --markdown        writes the table of docs/audit/trust.md
 
-The programs of tests/audit/corpus were written from the rules' descriptions, not from their code. A mistake is marked
+The programs of packages/bridle-audit/tests/corpus were written from the rules' descriptions, not from their code. A
+mistake is marked
 at the end of its line, ``# finds: rule-name``; ``# or finds: rule-name`` marks another line of the same mistake. A
 finding is right if its lines include a marked one.
 """
@@ -20,13 +21,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bridle.auditing.files import audit_files
-from bridle.auditing.rules import RULES
-from bridle.findings import SEVERITIES, Finding
+from bridle_audit.findings import SEVERITIES, Finding
+from bridle_audit.rules import RULES
+from bridle_audit.run.files import audit_files
 from record import new_console
 
 ROOT = Path(__file__).parents[1]
-CORPUS = ROOT / "tests" / "audit" / "corpus"
+CORPUS = ROOT / "packages/bridle-audit/tests/corpus"
 PAGE = ROOT / "docs" / "audit" / "trust.md"
 MARK = re.compile(r"# (or )?finds: ([a-z0-9-]+(?:, [a-z0-9-]+)*)")
 BLOCK = re.compile(r"(<!-- made by `python benchmarks/audit_corpus.py --markdown` -->\n).*?(\n<!-- end -->)", re.DOTALL)

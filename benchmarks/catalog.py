@@ -30,12 +30,12 @@ from bridle.acting import RESIDUAL
 from bridle.comparison.made import made
 from bridle.data import Data
 from bridle.engine.precision import Precision, default_device
-from bridle.files import write_whole
 from bridle.knobs import Knob, knobs
 from bridle.networks import MLP, ResidualMLP, mlp
 from bridle.places import Ascent, PassLoss
 from bridle.protocol import Variant
 from bridle.recipe import Regularizer
+from bridle_audit.files import write_whole
 from measure import Contender, Spread, interleave
 from record import load_before, new_console, path_for
 

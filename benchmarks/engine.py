@@ -30,7 +30,7 @@ import rivals
 import workloads
 from bridle.comparison.made import made
 from bridle.engine.precision import Precision, default_device
-from bridle.files import write_whole
+from bridle_audit.files import write_whole
 from measure import Contender, Spread, copying, gemm, interleave
 from record import load_before, new_console, path_for
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from bridle.comparison.made import made
-from bridle.files import write_whole
+from bridle_audit.files import write_whole
 
 Outcome = TypeVar("Outcome")  # a dataclass with a verdict
 

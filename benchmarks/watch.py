@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 import rivals
 import workloads
-from bridle.auditing.watch import watch
 from bridle.engine.precision import default_device
+from bridle_audit.run.loops import watch
 from measure import Contender, Spread, interleave
 from record import measure_and_save
 

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from repository import ROOT
+
 
 def absent(reason: str) -> NoReturn:
     """Fails where checks count, and skips elsewhere."""
@@ -50,7 +52,7 @@ def pl() -> Any:
 def shared_data() -> Path:
     """The folder of real data, if this machine has one; nothing installs it, so its tests may be skipped in CI too."""
     named = os.environ.get("BRIDLE_TEST_DATA")
-    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("no folder of real data: neither BRIDLE_TEST_DATA nor ../shared/data")
     return folder

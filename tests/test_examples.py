@@ -4,7 +4,6 @@ import importlib.util
 import os
 import re
 import time
-from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -13,8 +12,9 @@ import torch
 from nbclient import NotebookClient
 
 from bridle import L2, WeightDecay
+from repository import ROOT
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 NOTEBOOK = EXAMPLES / "regularization.ipynb"
 TIME_LIMIT = 180  # seconds
 

@@ -6,14 +6,11 @@ import html
 import inspect
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt  # which rich brings
 
 from bridle import CATALOG
-from bridle.auditing.rules import RULES
-from bridle.findings import PAGES, SEVERITIES
 from bridle.pages.catalog import by_whom, card, conflicts_of, plain
 from bridle.pages.documents import FOLDER, FOLDERS, TABLES, WITH_TABLES, documents, page, path_of, write
 from bridle.pages.markdown import prose, table
@@ -21,8 +18,10 @@ from bridle.pages.narrow import WIDTH, narrow
 from bridle.pages.rule_documents import rule_index, rule_page
 from bridle.pages.rules import ways_of
 from bridle.pages.source import source_of
+from bridle_audit.findings import PAGES, SEVERITIES
+from bridle_audit.rules import RULES
+from repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table")
 LEAVES = pytest.mark.parametrize("leaf", CATALOG.values(), ids=CATALOG)
 

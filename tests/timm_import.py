@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from needed import library
 
 PARTS = ("data", "layers", "loss", "optim", "utils")

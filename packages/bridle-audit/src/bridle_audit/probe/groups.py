@@ -1,0 +1,59 @@
+"""The groups of an optimizer as plain data: which parameters of the model they hold, and what decays them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from bridle_audit.decay.decay import Decay, Decays, stated_by_default
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of parameters under the same options."""
+
+    index: int
+    names: tuple[str, ...]  # of the model's parameters, as often as the group holds them
+    strangers: tuple[tuple[int, ...], ...]  # the shapes of parameters that are not the model's
+    options: Mapping[str, Any]  # as the optimizer keeps them, without the parameters
+    decay: Decay  # what it does to a weight, measured
+    by_default: bool  # whether its decay is the nonzero one of the optimizer's class
+
+    @property
+    def lr(self) -> float:
+        """The learning rate as it is now; 0 where the optimizer has none."""
+        return number(self.options.get("lr", 0.0))
+
+    @property
+    def weight_decay(self) -> float:
+        """The decay as the optimizer states it; 0 where it has none."""
+        return number(self.options.get("weight_decay", 0.0) or 0.0)
+
+    def __str__(self) -> str:
+        return f"parameter group {self.index}"
+
+
+def groups_of(optimizer: Optimizer, model: nn.Module) -> tuple[Group, ...]:
+    """The groups of an optimizer; a parameter goes by its first name in the model."""
+    known = {id(each): name for name, each in model.named_parameters()}
+    decays = Decays(optimizer)
+    return tuple(
+        Group(
+            index,
+            tuple(known[id(each)] for each in group["params"] if id(each) in known),
+            tuple(tuple(each.shape) for each in group["params"] if id(each) not in known),
+            {name: value for name, value in group.items() if name != "params"},
+            decays.of(group),
+            stated_by_default(optimizer, group),
+        )
+        for index, group in enumerate(optimizer.param_groups)
+    )
+
+
+def number(value: float | Tensor) -> float:
+    """A setting as a number; torch's capturable optimizers hold tensors."""
+    return float(value)

@@ -1,0 +1,160 @@
+"""One pass of a batch through a copy of a model, and all that is seen on the way."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from bridle_audit.probe.batch import Batch, logits_of, scalar_of
+from bridle_audit.probe.copying import SEED, seeded, undisturbed
+
+LossFunction = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One module at work; a module that is used twice has two calls."""
+
+    name: str
+    module: nn.Module
+    input: Tensor | None  # the first tensor among its arguments
+    output: Tensor | None  # the first tensor that it gives back
+    training: bool
+    is_leaf: bool  # has no modules within
+    is_learned: bool  # whether the input depends on something that is trained, where gradients are asked for
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What came of a batch."""
+
+    calls: tuple[Call, ...]  # in the order in which they ended: inner ones before those around them
+    output: Any  # as the model gave it
+    logits: Tensor | None  # what of it a loss is made of, without a graph
+    loss: float | None
+    gradients: dict[str, Tensor] = field(default_factory=dict)  # of the loss, by parameter; none where there is no path
+    buffers: dict[str, Tensor] = field(default_factory=dict)  # as the pass left them
+
+    @property
+    def leaves(self) -> tuple[Call, ...]:
+        """The calls of modules that have no modules within."""
+        return tuple(each for each in self.calls if each.is_leaf)
+
+    def of(self, name: str) -> Call | None:
+        """The first call of a module."""
+        return next((each for each in self.calls if each.name == name), None)
+
+
+def run(
+    model: nn.Module,
+    batch: Batch,
+    loss: LossFunction | None,
+    *,
+    training: bool,
+    gradients: bool = False,
+    seed: int = SEED,
+) -> Pass:
+    """A pass in one mode; the model's buffers, modes and gradients are what they were afterwards.
+
+    The noise is that of the seed, so that two passes differ only in what is changed between them. Raises whatever the
+    model or the loss raises; their warnings, which the user's loop shows anyway, are not repeated.
+    """
+    with undisturbed(model), recorded(model) as calls, torch.set_grad_enabled(gradients), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        in_mode(model, training)
+        seeded(seed)
+        output = batch.copied().run(model)
+        logits = logits_of(output)
+        value = scalar_of(loss(output, batch.y)) if loss else scalar_of(getattr(output, "loss", None))
+        found = slopes(model, value) if gradients else {}
+        buffers = {name: each.detach().clone() for name, each in model.named_buffers()}
+    return Pass(
+        tuple(calls),
+        output,
+        None if logits is None else logits.detach().clone(),
+        None if value is None else float(value.detach()),
+        found,
+        buffers,
+    )
+
+
+def in_mode(model: nn.Module, training: bool) -> None:
+    """Evaluation mode; or training mode, in which parts that the user keeps in evaluation mode stay there."""
+    if not training:
+        model.eval()
+    elif not model.training:
+        model.train()
+
+
+def slopes(model: nn.Module, loss: Tensor | None) -> dict[str, Tensor]:
+    """The gradient of the loss for each parameter to which a path leads."""
+    if loss is None or not loss.requires_grad:
+        return {}
+    held = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    found = torch.autograd.grad(loss, list(held.values()), allow_unused=True)
+    return {
+        name: (each.to_dense() if each.is_sparse else each).detach()
+        for name, each in zip(held, found, strict=True)
+        if each is not None
+    }
+
+
+@contextmanager
+def recorded(model: nn.Module) -> Iterator[list[Call]]:
+    """Within, every call of every module is noted.
+
+    Tensors are copied for modules without modules within, as the next module may work in place; for those around them
+    they are not: their parts are there already.
+    """
+    calls: list[Call] = []
+    inputs: dict[int, list[tuple[Tensor | None, bool]]] = {}
+
+    def note(name: str, is_leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+        def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+            entered = first_tensor((args, kwargs))
+            is_learned = entered is not None and entered.requires_grad
+            inputs.setdefault(id(module), []).append((kept(entered, is_leaf), is_learned))
+
+        def behind(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            waiting = inputs.get(id(module))
+            entered, is_learned = waiting.pop() if waiting else (None, False)
+            result = kept(first_tensor(output), is_leaf)
+            calls.append(Call(name, module, entered, result, module.training, is_leaf, is_learned))
+
+        return before, behind
+
+    hooks = []
+    for name, module in hookable(model):
+        before, behind = note(name, next(module.children(), None) is None)
+        hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        hooks.append(module.register_forward_hook(behind, with_kwargs=True))
+    try:
+        yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def hookable(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules by name, but those that TorchScript has compiled: they take no hooks."""
+    return ((name, each) for name, each in model.named_modules() if not isinstance(each, torch.jit.ScriptModule))
+
+
+def first_tensor(held: Any) -> Tensor | None:
+    """The first tensor within arguments or results, of floating point if there is one."""
+    tensors = [each for each in tree_leaves(held) if isinstance(each, Tensor)]
+    return next((each for each in tensors if each.is_floating_point()), tensors[0] if tensors else None)
+
+
+def kept(tensor: Tensor | None, own: bool) -> Tensor | None:
+    """Without a graph; in memory of its own where that is asked for."""
+    if tensor is None:
+        return None
+    return tensor.detach().clone() if own else tensor.detach()

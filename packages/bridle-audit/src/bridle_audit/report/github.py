@@ -1,0 +1,58 @@
+"""What an audit has found as GitHub's workflow commands, which mark the lines of a pull request.
+
+Reference: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bridle_audit.findings import FileAudit, Place
+from bridle_audit.report.sarif import within
+from bridle_audit.report.text import sentence
+from bridle_audit.wording import printable
+
+COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+IN_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+IN_PROPERTY = IN_MESSAGE | {":": "%3A", ",": "%2C"}
+
+
+def findings_annotations(audit: FileAudit, root: Path) -> str:
+    """A line for each finding and each remark; files below ``root``, the repository's, are named from there."""
+    return "".join(f"{each}\n" for each in commands(audit, root))
+
+
+def commands(audit: FileAudit, root: Path) -> Iterator[str]:
+    """The lines."""
+    for each in audit.findings:
+        place = each.place
+        spot = {"file": within(place.file, root) or place.file, **lines(place)} if place else {}
+        yield command(COMMANDS[each.severity], {**spot, "title": each.rule}, f"{sentence(each)}\nInstead: {each.cure}")
+    for remark in audit.remarks:
+        file = within(remark.file, root) or remark.file
+        yield command("notice", {"file": file, "title": "not read by bridle-audit"}, remark.text)
+
+
+def lines(place: Place) -> dict[str, int]:
+    """The lines; GitHub refuses columns unless both ends are in one line, and knows no cells of notebooks."""
+    if place.cell is not None:
+        return {}
+    if place.line != place.end_line:
+        return {"line": place.line, "endLine": place.end_line}
+    return {"line": place.line, "endLine": place.end_line, "col": place.column, "endColumn": place.end_column}
+
+
+def command(name: str, properties: Mapping[str, object], text: str) -> str:
+    """A workflow command.
+
+    >>> command("error", {"file": "a,b.py", "line": 3}, "100 %\\nof it: gone")
+    '::error file=a%2Cb.py,line=3::100 %25%0Aof it: gone'
+    """
+    given = ",".join(f"{key}={escaped(str(value), IN_PROPERTY)}" for key, value in properties.items())
+    return f"::{name} {given}::{escaped(text, IN_MESSAGE)}"
+
+
+def escaped(text: str, codes: Mapping[str, str]) -> str:
+    """Every character that ends a message or a property written as a code."""
+    return "".join(codes.get(each, each) for each in printable(text))

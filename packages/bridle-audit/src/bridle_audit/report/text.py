@@ -1,0 +1,135 @@
+"""What an audit has found: for people on the terminal, and in a line each for `grep`, editors and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from bridle_audit.findings import SEVERITIES, FileAudit, Finding
+from bridle_audit.wording import counted, printable
+
+STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+INDENT = 4
+NAMED = 3  # how many rules the last line names; of more, it says how
+
+
+@dataclass(frozen=True)
+class Found:
+    """An audit: grouped by file on a terminal; elsewhere one line each, for `grep`, editors and the logs of CI."""
+
+    audit: FileAudit
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not options.is_terminal:
+            yield Text(findings_lines(self.audit).removesuffix("\n"))
+            return
+        findings = in_order(self.audit.findings)
+        yield from (part for name, group in groupby(findings, heading) for part in grouped(name, group))
+        yield Text(count(self.audit), style="bold" if findings else "")
+        if findings:
+            yield Text(where_to_read(self.audit.findings.rules), style="dim")
+
+
+def findings_text(audit: FileAudit) -> Found:
+    """What ``rich`` prints."""
+    return Found(audit)
+
+
+def findings_lines(audit: FileAudit) -> str:
+    """A line for each finding, and one that counts them."""
+    return "".join(f"{each}\n" for each in [*map(line, in_order(audit.findings)), count(audit)])
+
+
+def remark_lines(audit: FileAudit) -> list[str]:
+    """What was not looked at, a line each."""
+    return [printable(one_line(str(each))) for each in audit.remarks]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """By file and line, as one reads; first those that stand in no file."""
+
+    def spot(each: Finding) -> tuple[Any, ...]:
+        place = each.place
+        return (place.file, place.cell or 0, place.line, place.column) if place else ("", 0, 0, 0)
+
+    return sorted(findings, key=spot)
+
+
+def heading(finding: Finding) -> str:
+    """What a finding is listed under: its file, or that it is of a model."""
+    return finding.place.file if finding.place else "the model"
+
+
+def grouped(name: str, findings: Iterable[Finding]) -> Iterator[RenderableType]:
+    """The findings of one file, a paragraph each."""
+    yield Text(printable(name), style="bold underline")
+    for each in findings:
+        yield Padding(title(each), (0, 0, 0, INDENT // 2), expand=False)
+        yield Padding(Text(printable(one_line(each.message))), (0, 0, 0, INDENT), expand=False)
+        yield Padding(cure(each.cure), (0, 0, 1, INDENT), expand=False)
+
+
+def cure(text: str) -> Table:
+    """What to write instead, as code."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(
+        Text("instead:", style="dim"),
+        Syntax(printable(text), "python", theme="ansi_dark", background_color="default", word_wrap=True),
+    )
+    return grid
+
+
+def title(finding: Finding) -> Text:
+    """The line above a message: where, how bad, and which rule says so."""
+    place = finding.place
+    cell = f"cell {place.cell}, " if place and place.cell is not None else ""
+    spot = f"{cell}{place.line}:{place.column}  " if place else ""
+    named = Text.assemble(spot, (finding.severity, STYLES[finding.severity]), "  ", (finding.rule, "bold"))
+    return named.append(f"  {printable(one_line(finding.where))}" if finding.where else "")
+
+
+def line(finding: Finding) -> str:
+    """``file:line:column: severity rule: where: message``, then what to write instead."""
+    cure = finding.cure.strip()
+    instead = f"; instead: {cure}" if "\n" not in cure else ""
+    where = f"{one_line(finding.where)}: " if finding.where else ""
+    said = f"{finding.severity} {finding.rule}: {where}{one_line(finding.message).rstrip('.')}{instead}"
+    whole = printable(f"{finding.place}: {said}" if finding.place else said)
+    return whole.replace("\n", "\\n")  # which the name of a file may hold
+
+
+def sentence(finding: Finding) -> str:
+    """The message with the layer that it is about, and the cell of a notebook, for readers that know none."""
+    place = finding.place
+    cell = f"cell {place.cell}, line {place.line}: " if place and place.cell is not None else ""
+    where = f"{one_line(finding.where)}: " if finding.where else ""
+    return f"{cell}{where}{one_line(finding.message)}"
+
+
+def count(audit: FileAudit) -> str:
+    """How much was found, in how much."""
+    severities = [each.severity for each in audit.findings]
+    found = [counted(each, severities.count(each)) for each in reversed(SEVERITIES) if each in severities]
+    looked_at = {"file": len(audit.files), "model": len(audit.factories)}
+    places = [counted(noun, number) for noun, number in looked_at.items() if number] or ["no file"]
+    unread = f"; {counted('remark', len(audit.remarks))} on what was not read" if audit.remarks else ""
+    return f"{', '.join(found) or 'nothing found'} in {' and '.join(places)}{unread}"
+
+
+def where_to_read(rules: list[str]) -> str:
+    """The command that shows the pages of the rules."""
+    names = " ".join(rules) if len(rules) <= NAMED else "RULE"
+    return f"why: bridle explain {names}"
+
+
+def one_line(text: str) -> str:
+    """The same words in one line."""
+    return " ".join(text.split())

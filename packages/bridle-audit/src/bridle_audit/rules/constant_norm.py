@@ -1,0 +1,78 @@
+"""A norm normalizes over a single value: what comes in makes no difference, or only its sign does.
+
+What it finds:
+    A group norm with one channel in each group on maps of one pixel, or a layer norm or RMS norm over an axis of
+    length one. Measured: how many numbers are normalized together, and how many different values the outputs take
+    over all rows.
+
+Why it hurts:
+    A number minus its own mean is zero. The output is the layer's bias, in every row, for every input: all that
+    stands in front of the norm is cut off and gets no gradient. An RMS norm over one number leaves its sign.
+
+Example:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.GroupNorm(8, 8), nn.ReLU(), nn.Flatten(), nn.Linear(8, 4))
+    loss = nn.CrossEntropyLoss()
+    x, y = torch.randn(16, 3, 5, 5), torch.arange(16) % 4
+    value = loss(model(x), y)
+
+Use instead:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.GroupNorm(1, 8), nn.ReLU(), nn.Flatten(), nn.Linear(8, 4))
+    loss = nn.CrossEntropyLoss()
+    x, y = torch.randn(16, 3, 5, 5), torch.arange(16) % 4
+    value = loss(model(x), y)
+
+References:
+    Wu and He, Group Normalization, 2018, equation 7: the mean and the variance are those of a group,
+        https://arxiv.org/abs/1803.08494
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import counted
+
+SEVERITY = "error"
+
+
+def probe(setup: Setup) -> Iterator[Finding]:
+    """Norms with one number to normalize over."""
+    for call in setup.evaluation.leaves if setup.evaluation else ():
+        if call.input is None or call.output is None or numbers_together(call.module, call.input) != 1:
+            continue
+        values = most_values(call.output, 1 if isinstance(call.module, nn.GroupNorm) else -1)
+        yield Finding(
+            call.name,
+            f"each number is normalized by itself: over {len(call.input)} rows no unit has more than "
+            f"{counted('different output', values)}, whatever comes in",
+            "nn.GroupNorm(1, channels)  # several numbers in a group; or no norm here",
+            {"numbers normalized together": 1.0, "values": float(values)},
+        )
+
+
+def numbers_together(norm: nn.Module, entered: Tensor) -> int:
+    """How many numbers a norm normalizes together; 0 for batch norms, and for what is no norm of torch's."""
+    if isinstance(norm, nn.LayerNorm | nn.RMSNorm):
+        return math.prod(norm.normalized_shape)
+    if isinstance(norm, nn.GroupNorm):
+        return norm.num_channels // norm.num_groups * math.prod(entered.shape[2:])
+    return 0
+
+
+def most_values(output: Tensor, axis: int) -> int:
+    """How many different values the unit with the most takes, to three digits."""
+    units = output.float().movedim(axis, 0).flatten(1)
+    return max(len(unit.mul(1e3).round().unique()) for unit in units)

@@ -1,0 +1,123 @@
+"""For some parameters the penalty is the only gradient, and under Adam its strength then does not count.
+
+What it finds:
+    Parameters without any gradient from the data, to which the penalty has one, in a group of an optimizer that
+    rescales gradients. Measured on one batch, again with small numbers for parameters that are all zero; what twice the
+    penalty does is measured on a weight of the optimizer's own.
+
+Why it hurts:
+    Adam divides a gradient by its own size. Where the penalty is all of it, the coefficient cancels: with 1e-5 such a
+    weight falls from 0.5 to 0.40 in 100 steps at lr 1e-3, and with 1 as well. Whoever tunes the strength tunes nothing
+    there.
+
+Example:
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head, self.spare = nn.Linear(20, 32), nn.Linear(32, 5), nn.Linear(32, 5)
+
+        def forward(self, x):
+            return self.head(torch.relu(self.body(x)))
+
+    torch.manual_seed(0)
+    model = Net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loss = nn.CrossEntropyLoss()
+    x, y = torch.randn(16, 20), torch.arange(16) % 5
+
+    def penalty(model):
+        return 1e-4 * sum(p.square().sum() for p in model.parameters() if p.ndim > 1)
+
+Use instead:
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head, self.spare = nn.Linear(20, 32), nn.Linear(32, 5), nn.Linear(32, 5)
+
+        def forward(self, x):
+            return self.head(torch.relu(self.body(x)))
+
+    torch.manual_seed(0)
+    model = Net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loss = nn.CrossEntropyLoss()
+    x, y = torch.randn(16, 20), torch.arange(16) % 5
+
+    def penalty(model):
+        return 1e-4 * (model.body.weight.square().sum() + model.head.weight.square().sum())
+
+References:
+    SAELens, issue 719: a penalty that is the only gradient, https://github.com/decoderesearch/SAELens/issues/719
+    Kingma and Ba, Adam, 2015, section 2.1: steps do not depend on the gradient's scale, https://arxiv.org/abs/1412.6980
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.decay.decay import RESCALED, Decays
+from bridle_audit.decay.penalties import filled, pulls_of
+from bridle_audit.findings import Finding
+from bridle_audit.probe.copying import copied
+from bridle_audit.probe.groups import Group
+from bridle_audit.probe.passes import run
+from bridle_audit.probe.setup import Setup, described
+
+SEVERITY = "error"
+
+
+def probe(setup: Setup) -> Iterator[Finding]:
+    """Parameters that only the penalty reaches, group by group."""
+    if setup.optimizer is None or setup.training is None or setup.training.loss is None:
+        return
+    lonely = [name for name, each in setup.penalty_gradients.items() if bool(each.any()) and is_idle(setup, name)]
+    reached = reached_when_filled(setup) if lonely else set()
+    for group in setup.groups:
+        names = [name for name in lonely if name in group.names and name not in reached]
+        if names:
+            yield from of_group(setup, group, names)
+
+
+def is_idle(setup: Setup, name: str) -> bool:
+    """Whether the data have no gradient for a parameter."""
+    gradients = setup.training.gradients if setup.training else {}
+    return name not in gradients or not bool(gradients[name].any())
+
+
+def reached_when_filled(setup: Setup) -> set[str]:
+    """What the data reach once no parameter is all zero: a branch may begin with a scale of zero."""
+    assert setup.batch is not None
+    model = copied(setup.model)
+    with filled(dict(model.named_parameters())):
+        again = run(model, setup.batch, setup.loss_function, training=True, gradients=True)
+    return {name for name, each in again.gradients.items() if bool(each.any())}
+
+
+def of_group(setup: Setup, group: Group, names: list[str]) -> Iterator[Finding]:
+    """What is said of them, where the optimizer rescales the penalty's gradient."""
+    assert setup.optimizer is not None and setup.penalty is not None
+    pull = pulls_of(setup.penalty, copied(setup.model)).get(names[0])
+    if pull is None or pull.coefficient <= 0:
+        return
+    settings = setup.optimizer.param_groups[group.index]
+    decay = Decays(setup.optimizer).of_penalty(settings, pull.coefficient, ndim=setup.parameters[names[0]].ndim)
+    if decay.kind != RESCALED:
+        return
+    yield Finding(
+        described(names),
+        f"the data have no gradient for {len(names)} parameters, the penalty has: {setup.optimizer_name} takes "
+        f"{decay.share_per_step:.2g} of a weight of 1 per step, and {decay.twice:.3f} times that with twice the "
+        "penalty",
+        f"model.{names[0].rpartition('.')[0]}.requires_grad_(False)  # or leave it out of the penalty",
+        {
+            "parameters": len(names),
+            "share lost per step": decay.share_per_step,
+            "effect of twice the penalty": decay.twice,
+        },
+    )

@@ -1,0 +1,50 @@
+"""What besides models can be audited: kinds of evidence that other packages bring along with their rules.
+
+A package registers a function under the entry point group ``bridle_audit.subjects``. The name is the kind of evidence,
+and of the files that hold a rule's checks of it; the function takes any object and returns the evidence, or ``None``
+where the object is something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+GROUP = "bridle_audit.subjects"
+Recognize = Callable[[Any], Any | None]
+
+
+@cache
+def recognizers() -> Mapping[str, Recognize]:
+    """The registered functions by kind; ``ValueError`` for one that cannot be imported."""
+    return {each.name: loaded(each) for each in sorted(entry_points(group=GROUP), key=lambda each: each.name)}
+
+
+def loaded(entry: Any) -> Recognize:
+    """The function that an entry point names."""
+    try:
+        found: Recognize = entry.load()
+    except Exception as error:  # whatever somebody else's package raises when it is imported
+        owner = entry.dist.name if entry.dist else entry.value
+        raise ValueError(
+            f"{owner} registers {entry.name!r} to be audited, and {entry.value} cannot be imported "
+            f"({type(error).__name__}: {error}); mend or uninstall that package"
+        ) from error
+    return found
+
+
+def recognized(subject: Any) -> tuple[str, Any] | None:
+    """The kind of evidence that an object is, and the evidence; ``None`` where no package knows it."""
+    for kind, recognize in recognizers().items():
+        evidence = recognize(subject)
+        if evidence is not None:
+            return kind, evidence
+    return None
+
+
+def known() -> str:
+    """What else can be audited, to go on with a sentence: ``", a recipe or a study"``."""
+    kinds = [f"a {each}" for each in recognizers()]
+    return f"{''.join(f', {each}' for each in kinds[:-1])} or {kinds[-1]}" if kinds else ""

@@ -1,0 +1,41 @@
+"""What the command line names: paths to read, and factories to call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from bridle_audit.findings import FileAudit, Finding, Findings
+from bridle_audit.rules import RULES
+from bridle_audit.run.files import audit_files, pages_of
+from bridle_audit.run.selection import allowed
+
+FACTORY = re.compile(r"[\w.]+:[\w.]+")
+
+
+def audit_targets(targets: Sequence[str], allow: Sequence[str] = ()) -> FileAudit:
+    """Files and folders, read; and what is written ``module:factory``, imported and called; all in one."""
+    factories = [each for each in dict.fromkeys(targets) if FACTORY.fullmatch(each) and not Path(each).exists()]
+    read = audit_files([each for each in targets if each not in factories], allow)
+    probed = probed_factories(factories, allow) if factories else []
+    return replace(
+        read,
+        findings=Findings.of([*read.findings, *probed]),
+        factories=tuple(factories),
+        rules=pages_of(allowed(RULES.values(), allow)),
+    )
+
+
+def probed_factories(names: Sequence[str], allow: Sequence[str]) -> list[Finding]:
+    """The findings in what factories make; ``ValueError`` where there is no torch to probe with."""
+    if find_spec("torch") is None:
+        raise ValueError(
+            f"{names[0]} makes a model, and models are probed with torch, which is not installed; "
+            "pip install 'bridle-audit[probe]', or name files and folders only"
+        )
+    from bridle_audit.run.factories import audit_factory  # noqa: PLC0415  (files are read without torch)
+
+    return [finding for each in names for finding in audit_factory(each, allow)]

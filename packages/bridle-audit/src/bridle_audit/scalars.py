@@ -1,0 +1,16 @@
+"""What counts as one real number, wherever a number is given."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is one real number: NumPy's numbers are, a tensor, a truth value and a 10**400 are not."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True

@@ -1,0 +1,199 @@
+"""Averaged models (SWA, EMA) as programs write them: how they average, what, and for how many steps."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bridle_audit.static import Call, Program
+from bridle_audit.static.dataflow.counting import times
+from bridle_audit.static.dataflow.tracing import calls_of, factors, given, held_by, made_by
+from bridle_audit.static.dataflow.wording import words
+
+AVERAGED = "torch.optim.swa_utils.AveragedModel"
+EMA_FUNCTIONS = ("torch.optim.swa_utils.get_ema_multi_avg_fn", "torch.optim.swa_utils.get_ema_avg_fn")
+# Classes that average exponentially, without a warmup: where they take their decay, and what it is by default.
+EMAS: dict[str, tuple[int, str, float]] = {
+    "timm.utils.ModelEma": (1, "decay", 0.9999),
+    "timm.utils.ModelEmaV2": (1, "decay", 0.9999),
+    "timm.utils.ModelEmaV3": (1, "decay", 0.9999),
+}
+UPDATES = ("update_parameters", "update")
+NORMS = {"bn", "batchnorm"}
+VERBS = {
+    "update",
+    "reset",
+    "recompute",
+    "recalibrate",
+    "calibrate",
+    "estimate",
+    "reestimate",
+    "refresh",
+    "fix",
+    "adjust",
+}
+
+
+def is_exponential(call: Call) -> bool | None:
+    """Whether an ``AveragedModel`` is given a function of its own; None where that cannot be told."""
+    if call.open:
+        return None
+    return call.states(2, "avg_fn") or call.states(3, "multi_avg_fn")
+
+
+def averages_buffers(call: Call) -> bool:
+    """Whether an ``AveragedModel`` averages buffers, or may."""
+    return call.value(4, "use_buffers", False) is not False
+
+
+def estimates_statistics(program: Program) -> bool:
+    """Whether the file mentions anything that estimates the statistics of batch norms anew, under whatever name."""
+    called = [set(words(each.node.func)) for each in program.all_calls]
+    return "update_bn" in program.text or any(NORMS & each and VERBS & each for each in called)
+
+
+def is_used(program: Program, call: Call) -> bool:
+    """Whether what a call makes is called, given to a function, or put in evaluation mode, all in this file."""
+    statement = call.statement
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    held = {program.source(each) for each in targets if isinstance(each, ast.Name | ast.Attribute)}
+    return any(uses(program, each, held) for each in program.all_calls)
+
+
+def uses(program: Program, call: Call, held: set[str]) -> bool:
+    """Whether a call is of one of these variables, evaluates it, or is given it."""
+    function = call.node.func
+    if program.source(function) in held or (call.name == "method:eval" and text(program, call.receiver) in held):
+        return True
+    return call.name != "torch.save" and any(text(program, each) in held for each in call.node.args)
+
+
+def text(program: Program, node: ast.expr | None) -> str:
+    """A node's text; empty for None."""
+    return program.source(node) if node is not None else ""
+
+
+def decays(program: Program) -> Iterator[tuple[ast.AST, float, int]]:
+    """Where the file says how an exponential average forgets: with the decay, and the number of updates, if known."""
+    updates = updates_in(program)
+    for call, decay in stated_decays(program) if updates else ():
+        yield call.node, decay, updates or 0
+    for average in hand_written(program):
+        share, count = number_of(program, average.decay), rounds_of(program, average.loop)
+        if share is not None and count and 0 < share < 1:
+            yield decay_site(program, average), share, count
+
+
+def decay_site(program: Program, average: HandWritten) -> ast.AST:
+    """Where the decay of an average is given: the one call of its function, or the average itself."""
+    decay = average.decay
+    held = held_by(program, decay)
+    name = held[0] if len(held) == 1 else decay
+    function = program.function_of(name)
+    calls = calls_of(program, function) if function is not None else []
+    is_argument = isinstance(name, ast.Name) and program.bindings(name) == [None]
+    return calls[0].node if calls and is_argument else average.node
+
+
+def stated_decays(program: Program) -> Iterator[tuple[Call, float]]:
+    """The calls that say how an exponential average forgets, with its decay."""
+    for call in program.calls(*EMA_FUNCTIONS):
+        decay = call.number(0, "decay", 0.999)
+        if decay is not None:
+            yield call, decay
+    for call in program.calls(*EMAS):
+        decay = call.number(*EMAS[call.name])
+        if decay is not None and call.value(None, "use_warmup", False) is False:
+            yield call, decay
+
+
+@dataclass(frozen=True)
+class HandWritten:
+    """An average of parameters that a file takes in a loop of its own."""
+
+    loop: ast.For
+    node: ast.AST  # the statement or call that mixes old and new
+    decay: ast.expr  # d, where the new one gets 1 - d
+    models: tuple[ast.expr, ...]  # of whose parameters the loop speaks
+
+
+def hand_written(program: Program) -> Iterator[HandWritten]:
+    """``shadow[name] = d * shadow[name] + (1 - d) * p``, or the same in place, in loops over parameters."""
+    for loop in program.nodes(ast.For):
+        models = tuple(parameters_in(loop.iter))
+        found = [mixing_in(each) for each in loop.body] if models else []
+        yield from (HandWritten(loop, *each, models) for each in found if each is not None)
+
+
+def parameters_in(expr: ast.expr) -> list[ast.expr]:
+    """The networks of whose parameters an expression speaks: of ``zip(a.parameters(), b.parameters())``, both."""
+    calls = [
+        each.func for each in ast.walk(expr) if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute)
+    ]
+    return [each.value for each in calls if each.attr in ("parameters", "named_parameters")]
+
+
+def mixing_in(statement: ast.stmt) -> tuple[ast.AST, ast.expr] | None:
+    """The node within a statement that mixes old and new by d and 1 - d, and d."""
+    for each in ast.walk(statement):
+        decay = None
+        if isinstance(each, ast.Call):
+            decay = mixes_in_place(each)
+        elif isinstance(each, ast.Assign) and isinstance(each.value, ast.BinOp):
+            decay = mixes(each)
+        if decay is not None:
+            return each, decay
+    return None
+
+
+def mixes_in_place(call: ast.Call) -> ast.expr | None:
+    """d in ``ema.mul_(d).add_(p, alpha=1 - d)``, or ``ema.lerp_(p, 1 - d)``."""
+    function = call.func
+    if not isinstance(function, ast.Attribute) or function.attr not in ("add_", "lerp_"):
+        return None
+    inner = function.value
+    scaled = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr == "mul_"
+    rests = [each for each in ast.walk(call) if isinstance(each, ast.BinOp) and is_rest(each)]
+    return rests[0].right if rests and (scaled or function.attr == "lerp_") else None
+
+
+def mixes(assign: ast.Assign) -> ast.expr | None:
+    """d in ``a = d * a + (1 - d) * p``: one variable on both sides, and both shares."""
+    value, target = assign.value, ast.unparse(assign.targets[0]).removesuffix(".data")
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add):
+        return None
+    above = {ast.unparse(each) for side in (value.left, value.right) for each in factors(side)[0]}
+    rests = [each.right for each in ast.walk(value) if isinstance(each, ast.BinOp) and is_rest(each)]
+    known = [each for each in rests if ast.unparse(each) in above]
+    return known[0] if known and any(target in each for each in above) else None
+
+
+def is_rest(node: ast.BinOp) -> bool:
+    """``1 - d``."""
+    return isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant) and node.left.value == 1
+
+
+def number_of(program: Program, expr: ast.expr) -> float | None:
+    """A number, also that of an argument for which the one call in the file gives it."""
+    value = program.number(expr)
+    if value is not None:
+        return value
+    held = given(program, expr) if isinstance(expr, ast.Name) else held_by(program, expr)
+    return number_of(program, held[0]) if len(held) == 1 and held[0] is not expr else None
+
+
+def rounds_of(program: Program, loop: ast.For) -> int | None:
+    """How often a loop that takes an average is gone through in all."""
+    function = program.function_of(loop)
+    calls = calls_of(program, function) if function is not None else []
+    return times(program, calls[0]) if len(calls) == 1 else None
+
+
+def updates_in(program: Program) -> int | None:
+    """How many times the one averaged model of a file is updated in all, by the loops around; None if not known."""
+    calls = [each for each in program.all_calls if each.name in [f"method:{name}" for name in UPDATES]]
+    found = [
+        each for each in calls if (made_by(program, each.receiver) if each.receiver else None) in (AVERAGED, *EMAS)
+    ]
+    return times(program, found[0]) if len(found) == 1 else None

@@ -1,0 +1,110 @@
+"""How often something is done in a program: by the loops around it, where their lengths can be told."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from bridle_audit.static import Call, Program
+from bridle_audit.static.dataflow.tracing import call_at, calls_of, definition_of, held_by, maker
+
+# Rows for training and for testing.
+ROWS = {"MNIST": (60_000, 10_000), "FashionMNIST": (60_000, 10_000), "KMNIST": (60_000, 10_000)}
+ROWS |= {"CIFAR10": (50_000, 10_000), "CIFAR100": (50_000, 10_000)}
+MAKERS = re.compile(r"torch\.(?:randn|rand|zeros|ones|empty|randint)")
+
+
+def times(program: Program, call: Call, depth: int = 3) -> int | None:
+    """How often a call is made: by the loops around it, and around the one call of its function."""
+    counted = by_counter(program, call)
+    if counted is not None and call.function is None:
+        return counted
+    counts: list[int | None] = [rounds(program, each) for each in call.loops] if counted is None else [counted]
+    if call.function is not None:
+        callers = calls_of(program, call.function)
+        once = 1 if not callers and is_made_there(program, call) else None
+        counts.append(times(program, callers[0], depth - 1) if len(callers) == 1 and depth else once)
+    known = [each for each in counts if each is not None]
+    return math.prod(known) if len(known) == len(counts) else None
+
+
+def is_made_there(program: Program, call: Call) -> bool:
+    """Whether what a call is of, or is given, is made in the same function: each call of that begins anew."""
+    parts = [each for each in [call.receiver, *call.node.args] if isinstance(each, ast.Name)]
+    made = [value for each in parts for value in held_by(program, each)]
+    return any(program.function_of(each) is call.function for each in made)
+
+
+def by_counter(program: Program, call: Call) -> int | None:
+    """How often a call is made, where its innermost loop counts up and something is left at a limit that is known."""
+    loops = call.loops
+    counts = [each for each in ast.walk(loops[0]) if isinstance(each, ast.AugAssign)] if loops else []
+    counters = {
+        ast.unparse(each.target) for each in counts if isinstance(each.op, ast.Add) and program.number(each.value) == 1
+    }
+    limits = set()
+    for test in limits_in(loops):
+        if isinstance(test, ast.Compare) and ast.unparse(test.left) in counters:
+            limits.add(program.number(test.comparators[0]))
+    limit = limits.pop() if len(limits) == 1 else None
+    return int(limit) if limit is not None else None
+
+
+def limits_in(loops: Sequence[ast.AST]) -> Iterator[ast.expr]:
+    """What keeps loops going, or ends them."""
+    for node in (each for loop in loops for each in ast.walk(loop)):
+        if isinstance(node, ast.While) or (isinstance(node, ast.If) and leaves(node)):
+            yield node.test
+
+
+def leaves(node: ast.If) -> bool:
+    """Whether a loop is left under an ``if``."""
+    return any(isinstance(each, ast.Break | ast.Return) for each in node.body)
+
+
+def rounds(program: Program, loop: ast.AST) -> int | None:
+    """How often the body of a loop is run."""
+    if not isinstance(loop, ast.For):
+        return None
+    return length(program, loop.iter)
+
+
+def length(program: Program, expr: ast.expr) -> int | None:
+    """How many items there are to go through: of ``range``, ``enumerate`` and ``tqdm``, of a loader of known data."""
+    made = maker(program, expr)
+    if made is None:
+        return None
+    name = program.resolve(made.func) or ""
+    if name == "range":
+        numbers = [program.number(each) for each in made.args]
+        whole = [int(each) for each in numbers if each is not None]
+        return len(range(*whole)) if len(whole) == len(numbers) and whole else None
+    if name in ("enumerate", "tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.trange") and made.args:
+        return length(program, made.args[0])
+    if name == "torch.utils.data.DataLoader":
+        call = call_at(program, made)
+        data, size = call.argument(0, "dataset"), call.number(1, "batch_size", 1)
+        count = rows(program, data) if data is not None else None
+        return math.ceil(count / size) if count and size else None
+    return None
+
+
+def rows(program: Program, data: ast.expr) -> int | None:
+    """How many rows a data set has: of tensors that are made here, or of a well-known one."""
+    made = maker(program, data)
+    name = (program.resolve(made.func) or "") if made is not None else ""
+    if made is None or definition_of(program, made) is not None:
+        return None
+    call, last = call_at(program, made), name.rpartition(".")[2]
+    if name == "torch.utils.data.TensorDataset" and made.args:
+        return rows(program, made.args[0])
+    if MAKERS.fullmatch(name) and made.args:
+        first = program.value(made.args[-1] if last == "randint" else made.args[0])
+        first = first[0] if isinstance(first, tuple | list) and first else first
+        return first if isinstance(first, int) and last != "randint" else None
+    if name.startswith("torchvision.datasets.") and last in ROWS:
+        train = call.value(1, "train", True)
+        return ROWS[last][0 if train else 1] if isinstance(train, bool) else None
+    return None

@@ -1,0 +1,117 @@
+"""The models of a program: which they are, and whether they have batch norm, or act by their mode at all."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from bridle_audit.static import Call, Network, Op, Program
+from bridle_audit.static.dataflow.tracing import call_at, given, made_by, maker
+
+# Models of Hugging Face whose usual configurations drop, by 0.1.
+DROPPING = re.compile(
+    r"transformers\.(?:AutoModelFor(?:SequenceClassification|TokenClassification|QuestionAnswering|MultipleChoice|MaskedLM)"
+    r"|(?:Bert|DistilBert|Roberta|Electra|Deberta|DebertaV2|GPT2|Bart|T5)\w*)\.from_pretrained"
+)
+# Models of libraries that have batch norm.
+WITH_BATCH_NORM = re.compile(
+    r"(?:wide_)?resne[xs]?t|resnext|densenet|mobilenet|efficientnet|shufflenet|googlenet|inception|mnasnet|regnet|vgg\d+_bn"
+)
+ALWAYS = ("batch_norm", "noise")
+# Layers that drop by the rate that they are given: where that stands, its name, and what it is by default.
+RATES: dict[str, tuple[int | None, str, float]] = {
+    "torch.nn.functional.dropout": (1, "p", 0.5),
+    "torch.nn.MultiheadAttention": (2, "dropout", 0.0),
+    "torch.nn.TransformerEncoderLayer": (3, "dropout", 0.1),
+    "torch.nn.TransformerDecoderLayer": (3, "dropout", 0.1),
+    "torch.nn.Transformer": (5, "dropout", 0.1),
+    "torch.nn.LSTM": (None, "dropout", 0.0),
+    "torch.nn.GRU": (None, "dropout", 0.0),
+    "torch.nn.RNN": (None, "dropout", 0.0),
+}
+
+
+def acts_by_mode(op: Op) -> bool:
+    """Whether an op does one thing in training and another in evaluation."""
+    if op.kind in ALWAYS:
+        return op.value(None, "track_running_stats", True) is not False
+    if op.name in RATES:
+        return bool(op.number(*RATES[op.name]))
+    if op.kind in ("dropout", "drop_path"):
+        return bool(op.number(0, "p", 0.5)) and op.value(None, "training", True) is not False
+    return False
+
+
+def mode_matters(program: Program, model: ast.expr) -> bool:
+    """Whether a model surely has layers that act by its mode; where it is not known, whether all in the file have."""
+    network = network_of(program, model)
+    if network is not None:
+        return any(acts_by_mode(each) or is_library_op(each) for each in every_op(network.flow))
+    made = maker(program, model)
+    if made is not None:
+        drops = DROPPING.match(program.resolve(made.func) or "") is not None
+        return drops or is_library_batch_norm(call_at(program, made))
+    whole = [each for each in program.networks if not each.is_part]
+    return bool(whole) and all(any(map(acts_by_mode, every_op(each.flow))) for each in whole)
+
+
+def starts_in_evaluation(program: Program, model: ast.expr) -> bool:
+    """Whether a model comes in evaluation mode, as ``from_pretrained`` gives it, or from where that is not known."""
+    made = maker(program, model)
+    name = (program.resolve(made.func) or "") if made is not None else ""
+    return name.endswith((".from_pretrained", "torch.load", "torch.jit.load"))
+
+
+def meant(program: Program, model: ast.expr) -> str:
+    """A model's name where it is used: for the argument of a function, what its one caller gives."""
+    named = given(program, model) if isinstance(model, ast.Name) else []
+    return program.source(named[0]) if len(named) == 1 else program.source(model)
+
+
+def has_batch_norm(program: Program, model: ast.expr | None) -> bool:
+    """Whether a model has batch norm: by its network in this file, or by the name of a library's."""
+    made = maker(program, model) if model is not None else None
+    network = network_of(program, model) if model is not None else None
+    if network is not None:
+        return any(each.kind == "batch_norm" or is_library_op(each) for each in every_op(network.flow))
+    name = program.resolve(made.func) if made is not None else None
+    if made is not None and name is not None and not is_local(program, name):
+        return is_library_batch_norm(call_at(program, made))
+    return bool(program.calls("torch.nn.BatchNorm*", "torch.nn.SyncBatchNorm", "torch.nn.LazyBatchNorm*"))
+
+
+def is_local(program: Program, name: str) -> bool:
+    """Whether a name is that of a class or function of the file."""
+    return any(each.name == name for each in [*program.classes, *program.functions])
+
+
+def is_library_op(op: Op) -> bool:
+    """Whether an op is a library's model that has batch norm."""
+    return op.call is not None and is_library_batch_norm(op.call)
+
+
+def is_library_batch_norm(call: Call) -> bool:
+    """Whether a call makes a library's model that has batch norm."""
+    if call.name.startswith("torchvision.models."):
+        return WITH_BATCH_NORM.match(call.name.rpartition(".")[2]) is not None
+    name = call.value(0, "model_name") if call.name == "timm.create_model" else None
+    return isinstance(name, str) and WITH_BATCH_NORM.match(name) is not None
+
+
+def network_of(program: Program, model: ast.expr) -> Network | None:
+    """The network of the file that a model is."""
+    if isinstance(model, ast.Name):
+        same = [each for each in program.networks if each.name == model.id and isinstance(each.node, ast.Assign)]
+        if same:
+            return same[0]
+    name = made_by(program, model)
+    return next((each for each in program.networks if each.name == name), None)
+
+
+def every_op(flow: tuple[Op, ...]) -> Iterator[Op]:
+    """All ops of a flow, with those of its branches."""
+    for each in flow:
+        yield each
+        for branch in each.branches:
+            yield from every_op(branch)

@@ -1,0 +1,264 @@
+"""Penalties that a program computes by hand: of which weights, and whether they reach the loss with a gradient.
+
+Every norm, sum of squares and sum of absolute values of weights is among them, also one that is only printed: a check
+that wants real penalties asks :attr:`Penalty.in_loss`.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+from bridle_audit.findings import Place
+from bridle_audit.static.calls import Call, call_of, is_no_grad
+from bridle_audit.static.dataflow.measures import measures
+from bridle_audit.static.dataflow.reaching import Path, Reach, Step
+from bridle_audit.static.dataflow.ways import ways_of
+from bridle_audit.static.dataflow.weights import weights
+from bridle_audit.static.index import Function
+from bridle_audit.static.syntax import Syntax
+
+ORDER = ("loss", "unknown", "reported", "unused")  # of several ends, the first counts
+WHOLE = (
+    "sum",
+    "torch.sum",
+    "torch.stack",
+    "torch.sqrt",
+    "method:sum",
+    "method:sqrt",
+    "method:item",
+    "tensorflow.add_n",
+)
+REGULARIZERS = {
+    "keras.regularizers.l1": "l1",
+    "keras.regularizers.L1": "l1",
+    "keras.regularizers.l2": "l2",
+    "keras.regularizers.L2": "l2",
+}
+CONSTANTS = ("torch.tensor", "torch.zeros", "torch.ones", "torch.autograd.Variable", "tensorflow.constant", "float")
+
+
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """The size of some weights, and what becomes of it."""
+
+    syntax: Syntax
+    kind: str  # "l1", "l2", or "other": norms of groups, distances to other weights
+    squared: bool
+    node: ast.expr  # the whole expression, or in a loop what is added in one round
+    over: str  # "all" parameters of a network, "matrices", "some", or "one" weight
+    of: str  # whose, as it is written; empty for a layer's own regularizer
+    paths: tuple[Path, ...]
+    cut: ast.AST | None = None  # what cuts the weights themselves off from their gradients
+    framework: str = "torch"
+    given: float | None = None  # a strength that is part of it
+
+    @property
+    def place(self) -> Place:
+        """Where it is computed."""
+        return self.syntax.place(self.node)
+
+    @property
+    def source(self) -> str:
+        """Its text, as it is written, in one line."""
+        written = ast.get_source_segment(self.syntax.text, self.node) or self.syntax.source(self.node)
+        return " ".join(written.split())
+
+    @property
+    def function(self) -> Function | None:
+        """The ``def`` in which it is computed."""
+        return self.syntax.function_of(self.node)
+
+    @property
+    def fate(self) -> str:
+        """What becomes of it: "loss" where a gradient is taken of it, "reported", "unused", or "unknown"."""
+        ends = {each.end for each in self.paths}
+        return next((each for each in ORDER if each in ends), "unknown")
+
+    @property
+    def in_loss(self) -> bool:
+        """Whether it is part of what is trained on."""
+        return self.fate == "loss"
+
+    @cached_property
+    def ways(self) -> tuple[Path, ...]:
+        """The paths that lead into the loss."""
+        return tuple(each for each in self.paths if each.end == "loss")
+
+    @property
+    def detached(self) -> ast.AST | None:
+        """What cuts it off from its gradient, on all ways into the loss; None where there is one with a gradient."""
+        if not self.ways:
+            return None
+        cuts = [self.cut or each.detached for each in self.ways]
+        return None if None in cuts else cuts[0]
+
+    @cached_property
+    def strength(self) -> float | None:
+        """What it is multiplied with until it meets the loss; None where that is not known or differs."""
+        found = {self.strength_on(each) for each in self.ways}
+        return found.pop() if len(found) == 1 else None
+
+    def strength_on(self, path: Path) -> float | None:
+        """The product of the numbers on one way."""
+        factors = [1.0 if self.given is None else self.given]
+        for step in path.steps:
+            if self.is_join(step):
+                break
+            number = self.syntax.number(step.other)
+            if isinstance(step.node.op, ast.Mult | ast.Div):
+                factors.append(
+                    math.nan
+                    if number is None
+                    else number
+                    if isinstance(step.node.op, ast.Mult)
+                    else 1 / (number or math.nan)
+                )
+        product = math.prod(factors)
+        return None if math.isnan(product) else product
+
+    def is_join(self, step: Step) -> bool:
+        """Whether a step adds it to something that is no penalty: the loss of the data."""
+        return step.is_sum and not is_neutral(self.syntax, step.other)
+
+    def join(self, path: Path) -> Step | None:
+        """Where it meets the loss of the data on a way; None where it does not."""
+        return next((step for step in path.steps if self.is_join(step)), None)
+
+
+FOUND: WeakKeyDictionary[Syntax, tuple[Penalty, ...]] = WeakKeyDictionary()
+
+
+def penalties_of(program: Syntax) -> tuple[Penalty, ...]:
+    """The penalties of a program, in the order of the file; they are looked for once.
+
+    >>> from bridle_audit.static import read_source
+    >>> text = "loss = f(x) + 0.1 * sum(p.pow(2).sum() for p in model.parameters())\\nloss.backward()"
+    >>> [(each.kind, each.over, each.of, each.fate, each.strength) for each in penalties_of(read_source(text))]
+    [('l2', 'all', 'model', 'loss', 0.1)]
+    """
+    if program not in FOUND:
+        found = [*by_hand(program), *by_layers(program)]
+        FOUND[program] = tuple(sorted(found, key=lambda each: (each.node.lineno, each.node.col_offset)))
+    return FOUND[program]
+
+
+def by_hand(syntax: Syntax) -> Iterator[Penalty]:
+    """Those that are written out as arithmetic."""
+    found = list(measures(syntax))
+    reach = Reach(syntax) if found else None
+    for each in found:
+        assert reach is not None
+        held = each.weights
+        framework = "torch" if "torch" in syntax.text else "keras"
+        cut = held.detached or off(syntax, each.node)
+        half = 0.5 if call_of(syntax, each.node).name == "tensorflow.nn.l2_loss" else None  # type: ignore[arg-type]
+        whole = entire(syntax, each.node)
+        yield Penalty(
+            syntax, each.kind, each.squared, whole, held.over, held.of, ways_of(reach, each.node), cut, framework, half
+        )
+
+
+def entire(syntax: Syntax, node: ast.expr) -> ast.expr:
+    """The expression around a measure that is nothing but the sum, square or root of such."""
+    while True:
+        above = syntax.parent(node)
+        if isinstance(above, ast.Attribute):
+            above = syntax.parent(above)
+        is_power = isinstance(above, ast.BinOp) and isinstance(above.op, ast.Pow) and above.left is node
+        is_comprehension = isinstance(above, ast.GeneratorExp | ast.ListComp) and above.elt is node
+        is_sum = isinstance(above, ast.Call) and call_of(syntax, above).name in (*WHOLE, "method:pow", "method:square")
+        if not isinstance(above, ast.expr) or not (is_power or is_comprehension or is_sum):
+            return node
+        node = above
+
+
+def off(syntax: Syntax, node: ast.AST) -> ast.AST | None:
+    """The ``with`` or the decorated function by which gradients are off where a node stands."""
+    for each in syntax.above(node):
+        if isinstance(each, ast.With | ast.AsyncWith) and any(
+            is_no_grad(syntax, item.context_expr) for item in each.items
+        ):
+            return each
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            return each if any(is_no_grad(syntax, one) for one in each.decorator_list) else None
+    return None
+
+
+def is_neutral(syntax: Syntax, node: ast.expr) -> bool:
+    """Whether an expression is where a sum begins, or itself the size of weights: no loss of the data."""
+    return content(syntax, node) != "other"
+
+
+def content(syntax: Syntax, node: ast.expr, depth: int = 5) -> str:
+    """What an expression is: a "number", a "penalty", or "other"."""
+    if syntax.number(node) is not None or (isinstance(node, ast.Constant) and node.value is None):
+        return "number"
+    if depth == 0:
+        return "other"
+    if isinstance(node, ast.Name):
+        assigned = [each for each in syntax.bindings(node) if each is not None]
+        parts = [content(syntax, each, depth - 1) for each in assigned if not mentions(each, node.id)]
+        return joined(parts) if parts else "other"
+    if isinstance(node, ast.BinOp):
+        parts = [content(syntax, each, depth - 1) for each in (node.left, node.right)]
+        is_product = not isinstance(node.op, ast.Add | ast.Sub)
+        return "penalty" if is_product and "penalty" in parts else joined(parts)
+    if is_measure(syntax, node):
+        return "penalty"
+    return "number" if isinstance(node, ast.Call) and call_of(syntax, node).name in CONSTANTS else "other"
+
+
+def joined(parts: list[str]) -> str:
+    """What a sum of parts is."""
+    return next((each for each in ("other", "penalty") if each in parts), "number")
+
+
+def is_measure(syntax: Syntax, node: ast.expr) -> bool:
+    """Whether an expression is made of weights, and calls nothing but what measures them."""
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    names = [call_of(syntax, each).name for each in calls]
+    own = any(
+        weights(syntax, each) is not None for each in ast.walk(node) if isinstance(each, ast.Name | ast.Attribute)
+    )
+    return own and all(name.startswith(("method:", "torch.", "sum", "tensorflow.", "keras.ops")) for name in names)
+
+
+def mentions(node: ast.AST, name: str) -> bool:
+    """Whether a variable is part of an expression."""
+    return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
+
+
+def by_layers(syntax: Syntax) -> Iterator[Penalty]:
+    """``kernel_regularizer`` of layers of Keras."""
+    if "_regularizer" not in syntax.text:
+        return
+    fits = [call for name in ("fit", "compile") for call in syntax.values.calls_by_name.get(name, [])]
+    for node in syntax.nodes(ast.keyword):
+        if node.arg not in ("kernel_regularizer", "bias_regularizer", "embeddings_regularizer"):
+            continue
+        made = regularizer(syntax, node.value)
+        if made is None:
+            continue
+        kind, strength = made
+        end = Path("loss" if fits else "unknown", node.value, None)
+        over = "one" if node.arg == "bias_regularizer" else "matrices"
+        yield Penalty(syntax, kind, kind == "l2", node.value, over, "", (end,), None, "keras", strength)
+
+
+def regularizer(syntax: Syntax, node: ast.expr) -> tuple[str, float | None] | None:
+    """The kind and strength of a regularizer of Keras; None for what is none of l1 and l2."""
+    if isinstance(node, ast.Name):
+        assigned = syntax.bindings(node)
+        node = assigned[0] if len(assigned) == 1 and assigned[0] is not None else node
+    if isinstance(node, ast.Constant) and node.value in ("l1", "l2"):
+        return str(node.value), 0.01
+    if not isinstance(node, ast.Call):
+        return None
+    call: Call = call_of(syntax, node)
+    kind = REGULARIZERS.get(call.name)
+    return (kind, call.number(0, kind, call.number(0, "l", 0.01))) if kind else None

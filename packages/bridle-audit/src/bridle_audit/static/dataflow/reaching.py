@@ -1,0 +1,151 @@
+"""Where a value goes: through arithmetic, variables, containers and the functions of a file, to where it ends."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from bridle_audit.static.dataflow.weights import calls_of
+from bridle_audit.static.index import Function, defaults
+from bridle_audit.static.names import found
+from bridle_audit.static.syntax import Syntax
+
+RETURNED = ("training_step", "compute_loss", "train_loss_fn", "closure")
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way that a value goes, up to where it ends."""
+
+    end: str  # "loss": a gradient is taken of it; "reported", "unused", or "unknown"
+    node: ast.AST  # where it ended
+    detached: ast.AST | None  # what cut it off on the way
+    steps: tuple[Step, ...] = ()  # the arithmetic that it went through
+
+
+class Step(NamedTuple):
+    """One operation on the way: ``0.1 * value`` for the value."""
+
+    node: ast.BinOp | ast.AugAssign
+    operand: ast.expr  # the side on which the value came in
+
+    @property
+    def other(self) -> ast.expr:
+        """The other side."""
+        if isinstance(self.node, ast.AugAssign):
+            return self.node.target
+        return self.node.right if self.node.left is self.operand else self.node.left
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether something is added to it, or it to something."""
+        return isinstance(self.node.op, ast.Add | ast.Sub)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A value where it is now."""
+
+    node: ast.expr
+    detached: ast.AST | None = None
+    steps: tuple[Step, ...] = ()
+
+
+def end(what: str, stop: Stop, node: ast.AST | None) -> Path:
+    """The end of a way."""
+    return Path(what, node if node is not None else stop.node, stop.detached, stop.steps)
+
+
+class Reach:
+    """Follows values through one program."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        self.syntax = syntax
+        self.loads: dict[str, list[ast.Name]] = {}
+        self.attributes: dict[str, list[ast.Attribute]] = {}
+        for name in syntax.nodes(ast.Name):
+            if isinstance(name.ctx, ast.Load):
+                self.loads.setdefault(name.id, []).append(name)
+        for attribute in syntax.nodes(ast.Attribute):
+            if isinstance(attribute.ctx, ast.Load):
+                self.attributes.setdefault(attribute.attr, []).append(attribute)
+
+    def named(self, stop: Stop, target: ast.AST) -> list[Any]:
+        """What is assigned goes on wherever it is read."""
+        if isinstance(target, ast.Name):
+            read = [each for each in self.uses(target) if not self.is_before(each, target)]
+            return [replace(stop, node=each) for each in read] or [end("unused", stop, target)]
+        if isinstance(target, ast.Attribute):
+            read_there = self.attributes.get(target.attr, [])
+            return [replace(stop, node=each) for each in read_there] or [end("unknown", stop, target)]
+        return [end("unknown", stop, target)]
+
+    def uses(self, target: ast.Name) -> list[ast.Name]:
+        """Where a variable is read."""
+        home = found(self.syntax.index, target)
+        return [each for each in self.loads.get(target.id, []) if found(self.syntax.index, each) is home]
+
+    def is_before(self, use: ast.Name, target: ast.Name) -> bool:
+        """Whether a variable is read earlier, with no loop that leads back, or later and is assigned anew between."""
+        if (use.lineno, use.col_offset) > (target.lineno, target.col_offset):
+            return self.is_replaced(use, target)
+        loops = [each for each in self.syntax.above(target) if isinstance(each, ast.For | ast.AsyncFor | ast.While)]
+        above = set(self.syntax.above(use))
+        if self.syntax.function_of(use) is not self.syntax.function_of(target):
+            return False
+        shared = next((each for each in loops if each in above), None)
+        return shared is None or self.is_assigned(shared.body, target.id, 0, use.lineno)
+
+    def is_replaced(self, use: ast.Name, target: ast.Name) -> bool:
+        """Whether the variable is certainly assigned something else between an assignment and a use, in one block."""
+        block = self.block_of(target)
+        return self.is_assigned(block, target.id, target.lineno, use.lineno) and self.is_within(use, block)
+
+    def is_assigned(self, block: list[ast.stmt], name: str, after: int, before: int) -> bool:
+        """Whether a variable is assigned something new by one of some statements, between two lines."""
+        return any(
+            isinstance(each, ast.Assign)
+            and after < each.lineno < before
+            and any(isinstance(one, ast.Name) and one.id == name for one in each.targets)
+            and not any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(each.value))
+            for each in block
+        )
+
+    def block_of(self, node: ast.AST) -> list[ast.stmt]:
+        """The statements among which a node's own statement stands."""
+        statement = self.syntax.statement_of(node)
+        above = self.syntax.parent(statement) if statement is not None else None
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(above, name, [])
+            if isinstance(block, list) and statement in block:
+                return block
+        return []
+
+    def is_within(self, node: ast.AST, block: list[ast.stmt]) -> bool:
+        """Whether a node stands in one of some statements."""
+        inside = set(map(id, block))
+        return any(id(each) in inside for each in self.syntax.above(node))
+
+    def called(self, stop: Stop, function: Function) -> list[Any]:
+        """What a function returns goes on where it is called."""
+        if function.name in RETURNED:
+            return [end("loss", stop, function)]
+        owner = self.syntax.parent(function)
+        if function.name in ("forward", "__call__", "call") and isinstance(owner, ast.ClassDef):
+            is_loss = re.search(r"(?i)loss|criterion", owner.name) is not None
+            return [end("loss" if is_loss else "unknown", stop, function)]
+        calls = calls_of(self.syntax, function)
+        return [replace(stop, node=each) for each in calls] or [end("unknown", stop, function)]
+
+    def given(self, stop: Stop, call: ast.Call, function: Function) -> list[Any]:
+        """What a function of the file is given goes on wherever it reads that argument."""
+        names = [each for each, _ in defaults(function.args)]
+        offset = bool(names) and names[0] in ("self", "cls") and isinstance(call.func, ast.Attribute)
+        keyword = next((each.arg for each in call.keywords if each.value is stop.node), None)
+        position = next((at for at, each in enumerate(call.args) if each is stop.node), -1) + offset
+        name = keyword or (names[position] if offset <= position < len(names) else None)
+        scope = self.syntax.index.inner.get(function)
+        read = [each for each in self.loads.get(name or "", []) if found(self.syntax.index, each) is scope]
+        return [replace(stop, node=each) for each in read] or [end("unknown", stop, call)]

@@ -1,0 +1,232 @@
+"""Where things in a program come from, and what their names speak of: for rules that read whole loops."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.static import Call, Program
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Loop = ast.For | ast.AsyncFor | ast.While
+
+MOVES = (
+    "to",
+    "cuda",
+    "cpu",
+    "float",
+    "double",
+    "half",
+    "bfloat16",
+    "eval",
+    "train",
+    "requires_grad_",
+    "clone",
+    "detach",
+)
+WRAPPERS = ("torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel", "copy.deepcopy")
+
+
+def held_by(program: Program, expr: ast.AST) -> list[ast.expr]:
+    """What a variable, or an attribute of ``self``, is assigned: of what is taken apart, the whole; in order.
+
+    Empty where some of it cannot be told: arguments, loops, ``+=`` and the like.
+    """
+    if isinstance(expr, ast.Name):
+        plain = program.bindings(expr)
+        return [each for each in plain if each] if all(plain) else taken_apart(program, expr, len(plain))
+    if isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name) and expr.value.id == "self":
+        owner = program.class_of(expr)
+        return attribute_values(owner, expr.attr) if owner is not None else []
+    return []
+
+
+def taken_apart(program: Program, name: ast.Name, count: int) -> list[ast.expr]:
+    """The values of the assignments with this name among their targets, if these are all the bindings that it has."""
+    home = program.function_of(name)
+    found = [
+        each.value
+        for each in program.nodes(ast.Assign)
+        if program.function_of(each) is home and any(name.id in targets(target) for target in each.targets)
+    ]
+    return found if len(found) == count else []
+
+
+def targets(target: ast.AST) -> set[str]:
+    """The variables that an assignment's target binds."""
+    return {each.id for each in ast.walk(target) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+
+
+def attribute_values(owner: ast.ClassDef, name: str) -> list[ast.expr]:
+    """What the methods of a class assign to ``self.name``."""
+    return [
+        each.value
+        for each in ast.walk(owner)
+        if isinstance(each, ast.Assign)
+        for target in each.targets
+        if isinstance(target, ast.Attribute)
+        and target.attr == name
+        and isinstance(target.value, ast.Name)
+        and target.value.id == "self"
+    ]
+
+
+def maker(program: Program, expr: ast.AST, depth: int = 6) -> ast.Call | None:
+    """The call that made what an expression stands for, if there is only one.
+
+    What is moved, compiled or copied stays what it was; an argument is what the one call of its function gives.
+    """
+    if depth == 0:
+        return None
+    if isinstance(expr, ast.Call):
+        inner = wrapped(program, expr)
+        return maker(program, inner, depth - 1) if inner is not None else expr
+    held = [each for each in held_by(program, expr) if not is_itself(program, each, expr)]
+    if not held and isinstance(expr, ast.Name):
+        held = given(program, expr)
+    return maker(program, held[0], depth - 1) if len(held) == 1 else None
+
+
+def calls_of(program: Program, function: Function) -> list[Call]:
+    """The calls of a function in the file: of its class, where it is ``__init__``."""
+    owner = program.class_of(function)
+    if function.name == "__init__" and owner is not None:
+        return program.calls(owner.name)
+    return program.calls(function.name, f"method:{function.name}")
+
+
+def is_itself(program: Program, value: ast.expr, variable: ast.AST) -> bool:
+    """Whether what a variable is assigned is that variable, moved or wrapped: ``model = model.to(device)``."""
+    inner = wrapped(program, value) if isinstance(value, ast.Call) else None
+    if isinstance(inner, ast.Call):
+        return is_itself(program, inner, variable)
+    return inner is not None and ast.unparse(inner) == ast.unparse(variable)
+
+
+def wrapped(program: Program, call: ast.Call) -> ast.expr | None:
+    """What a call only moves, compiles, wraps or copies."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr in MOVES and program.resolve(call.func) is None:
+        return call.func.value
+    return call.args[0] if call.args and program.resolve(call.func) in WRAPPERS else None
+
+
+def given(program: Program, name: ast.Name) -> list[ast.expr]:
+    """What the calls in the file give for an argument of a function; empty for any other variable."""
+    function = program.function_of(name)
+    if function is None or program.bindings(name) != [None]:
+        return []
+    plain = [each.arg for each in [*function.args.posonlyargs, *function.args.args]]
+    if name.id not in plain or name.id in ("self", "cls"):
+        return []
+    position = plain.index(name.id) - (plain[0] in ("self", "cls"))
+    calls = calls_of(program, function)
+    found = [each.argument(position, name.id) for each in calls]
+    return [each for each in found if each is not None] if all(each is not None for each in found) else []
+
+
+def made_by(program: Program, expr: ast.AST) -> str | None:
+    """The name of the class or function that made what an expression stands for; None where that is not known."""
+    call = maker(program, expr)
+    return program.resolve(call.func) if call is not None else None
+
+
+def definition_of(program: Program, call: ast.Call) -> Function | None:
+    """The function or method of the file that a call calls."""
+    callee = call.func
+    if isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Name) and callee.value.id == "self":
+        owner = program.class_of(call)
+        return next((each for each in methods(owner) if each.name == callee.attr), None)
+    name = program.resolve(callee)
+    found = [each for each in program.functions if each.name == name and program.class_of(each) is None]
+    return found[0] if len(found) == 1 else None
+
+
+def methods(owner: ast.ClassDef | None) -> list[Function]:
+    """The methods that a class defines itself."""
+    return [each for each in owner.body if isinstance(each, Function)] if owner is not None else []
+
+
+def reached(program: Program, node: ast.AST, depth: int = 3) -> Iterator[ast.AST]:
+    """All nodes within a node, and within the functions of the file that are called there."""
+    for each in ast.walk(node):
+        yield each
+        if isinstance(each, ast.Call) and depth:
+            function = definition_of(program, each)
+            if function is not None:
+                yield from reached(program, function, depth - 1)
+
+
+def calls_within(program: Program, node: ast.AST, *methods: str) -> list[ast.Call]:
+    """The calls of methods with these names that are reached from a node."""
+    found = (each for each in reached(program, node) if isinstance(each, ast.Call))
+    return [each for each in found if isinstance(each.func, ast.Attribute) and each.func.attr in methods]
+
+
+def assigned(program: Program, name: ast.Name) -> list[ast.expr]:
+    """What a variable is assigned above a place in the same function, or at the module's level, come what may.
+
+    Unlike in :func:`held_by`, the variable may be bound by a loop or as an argument before: ``y = smooth(y)``. An
+    assignment under a condition counts only where the place is under the same one.
+    """
+    found = [
+        each
+        for each in program.nodes(ast.Assign)
+        if program.function_of(each) is program.function_of(name)
+        and each.lineno <= name.lineno
+        and any(name.id in targets(target) for target in each.targets)
+        and all(under in conditions(program, name) for under in conditions(program, each))
+    ]
+    return [each.value for each in found] or held_by(program, name)
+
+
+def conditions(program: Program, node: ast.AST) -> list[ast.AST]:
+    """The ``if`` and ``try`` statements around a node within its function."""
+    found: list[ast.AST] = []
+    around = program.parent(node)
+    while around is not None and not isinstance(around, Function):
+        found += [around] if isinstance(around, ast.If | ast.Try) else []
+        around = program.parent(around)
+    return found
+
+
+def returned(program: Program, function: Function) -> list[ast.expr]:
+    """What a function returns, in order."""
+    statements = program.statements_in_order(function)
+    return [each.value for each in statements if isinstance(each, ast.Return) and each.value is not None]
+
+
+def leads_to(program: Program, expr: ast.AST) -> list[ast.expr]:
+    """What an expression stands for, one step further back: a variable's values, a function's returns."""
+    if isinstance(expr, ast.Name):
+        return assigned(program, expr)
+    function = definition_of(program, expr) if isinstance(expr, ast.Call) else None
+    return returned(program, function) if function is not None else []
+
+
+def call_at(program: Program, node: ast.Call) -> Call:
+    """A node as a call with its arguments."""
+    return next(each for each in program.all_calls if each.node is node)
+
+
+def factors(expr: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
+    """What is multiplied in an expression, and what it is divided by.
+
+    >>> above, below = factors(ast.parse("a * b / c", mode="eval").body)
+    >>> [each.id for each in above], [each.id for each in below]
+    (['a', 'b'], ['c'])
+    """
+    if not isinstance(expr, ast.BinOp) or not isinstance(expr.op, ast.Mult | ast.Div):
+        return [expr], []
+    above, below = factors(expr.left)
+    more, less = factors(expr.right)
+    return (above + more, below + less) if isinstance(expr.op, ast.Mult) else (above + less, below + more)
+
+
+def loops_around(program: Program, node: ast.AST) -> list[Loop]:
+    """The loops of its function around a node, the innermost first."""
+    found: list[Loop] = []
+    around = program.parent(node)
+    while around is not None and not isinstance(around, Function | ast.Lambda | ast.ClassDef):
+        found += [around] if isinstance(around, Loop) else []
+        around = program.parent(around)
+    return found

@@ -1,0 +1,270 @@
+"""Which weights of a network an expression stands for: one of them, or all that a loop goes through."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bridle_audit.static.index import Function
+from bridle_audit.static.names import found
+from bridle_audit.static.syntax import Syntax
+
+DEPTH = 8  # of names that stand for names
+WEIGHT = re.compile(r"^(?:weight|kernel|bias)(?:_\w+)?$")
+COLLECTIONS = ("parameters", "named_parameters")
+KERAS = ("trainable_weights", "trainable_variables")
+WRAPPERS = ("list", "tuple", "iter", "sorted", "reversed", "tqdm.tqdm", "tqdm.auto.tqdm")
+SHAPES = "view reshape flatten ravel float double half to cuda cpu t clone contiguous type squeeze"
+JOINED = ("torch.cat", "torch.hstack", "torch.concat", "torch.nn.utils.parameters_to_vector")
+OF_MATRICES = re.compile(r"weight|kernel|ndim|dim\(\)|\.shape\)|Linear|Conv|Dense|Embedding")
+OF_VECTORS = re.compile(r"bias|bn|norm|beta|gamma")
+NO_TEST = re.compile(r"\b(?:and )?[\w.]+\.requires_grad\b(?: and)?|^[\w.]+ is (?:not )?None$|^not \(\)$")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Some weights."""
+
+    over: str  # "all" parameters of a network, "matrices", "some", or "one"
+    of: str  # whose, as it is written
+    detached: ast.AST | None = None  # what cuts them off from their gradients
+    shifted: bool = False  # whether something is subtracted: the weights they began with
+
+    def narrowed(self, tests: list[str]) -> Weights:
+        """Those that pass some tests, as they are written; whether one is trained at all is no test."""
+        others = [each for each in (NO_TEST.sub("", test) for test in tests) if re.search(r"\w{2}", each)]
+        if not others or self.over == "one":
+            return self
+        return replace(self, over="matrices" if all(map(is_of_matrices, others)) else "some")
+
+
+@dataclass(frozen=True)
+class Each:
+    """What a loop goes through."""
+
+    weights: Weights
+    position: tuple[int, ...] = ()  # where the weight is in what the loop gives: (1,) in (name, weight)
+
+
+def is_of_matrices(test: str) -> bool:
+    """Whether only weights pass a test, as it is written: ``"bias" not in name``, ``p.ndim > 1``."""
+    return OF_MATRICES.search(test) is not None or ("not" in test and OF_VECTORS.search(test) is not None)
+
+
+def weights(syntax: Syntax, node: ast.AST, depth: int = DEPTH) -> Weights | None:
+    """The weights that an expression is worth, in whatever shape; None where it is something else."""
+    if depth == 0:
+        return None
+    if isinstance(node, ast.Name):
+        return of_name(syntax, node, depth)
+    if isinstance(node, ast.Attribute):
+        return of_attribute(syntax, node, depth)
+    if isinstance(node, ast.Call):
+        return of_call(syntax, node, depth)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+        found = weights(syntax, node.left, depth - 1) or weights(syntax, node.right, depth - 1)
+        return replace(found, shifted=True) if found else None
+    return None
+
+
+def of_name(syntax: Syntax, node: ast.Name, depth: int) -> Weights | None:
+    """What a variable holds: what a loop around gives, what it is assigned, or what a function is called with."""
+    looped = of_loop(syntax, node, depth)
+    if looped is not None:
+        return looped
+    meant = meaning_of(syntax, node)
+    return next((each for each in (weights(syntax, one, depth - 1) for one in meant) if each), None)
+
+
+def meaning_of(syntax: Syntax, node: ast.Name) -> list[ast.expr]:
+    """The one expression that a variable is assigned, or those that calls in the file give for an argument."""
+    scope = found(syntax.index, node)
+    bindings = scope.bindings[node.id] if scope is not None else []
+    if len(bindings) != 1:
+        return []
+    only = bindings[0]
+    if only.kind == "argument":
+        return given_for(syntax, only.node, node.id)
+    return [only.value] if only.kind == "assigned" and only.value is not None else []
+
+
+def given_for(syntax: Syntax, arguments: ast.AST, name: str) -> list[ast.expr]:
+    """What the calls of a function in the file give for one of its arguments."""
+    function = syntax.parent(arguments)
+    if not isinstance(function, Function):
+        return []
+    names = [each.arg for each in [*function.args.posonlyargs, *function.args.args]]
+    position = names.index(name) - (names[0] in ("self", "cls")) if name in names else -1
+    given = []
+    for call in calls_of(syntax, function):
+        by_name = [each.value for each in call.keywords if each.arg == name]
+        fits = 0 <= position < len(call.args) and not any(isinstance(each, ast.Starred) for each in call.args)
+        given += by_name or ([call.args[position]] if fits else [])
+    return given
+
+
+def calls_of(syntax: Syntax, function: Function) -> list[ast.Call]:
+    """The calls of a function in the file: by its name alone, of a method by an attribute."""
+    is_method = isinstance(syntax.parent(function), ast.ClassDef)
+    calls = syntax.values.calls_by_name.get(function.name, [])
+    return [each for each in calls if isinstance(each.func, ast.Attribute) == is_method]
+
+
+def of_loop(syntax: Syntax, node: ast.Name, depth: int) -> Weights | None:
+    """What a loop or comprehension around a variable gives it."""
+    for target, source, tests in loops_around(syntax, node):
+        position = position_of(target, node.id)
+        if position is None:
+            continue
+        each = collection(syntax, source, depth - 1)
+        return each.weights.narrowed(tests) if each and each.position == position else None
+    return None
+
+
+def loops_around(syntax: Syntax, node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr, list[str]]]:
+    """The loops and comprehensions around a node: target, what it goes through, and the tests on the way."""
+    below: ast.AST = node
+    name = ast.unparse(node).partition(".")[0]
+    tests: list[str] = []
+    for above in syntax.above(node):
+        if isinstance(above, ast.If) and below is not above.test:
+            tests.append(ast.unparse(above.test))
+        if isinstance(above, ast.IfExp) and below is above.body:
+            tests.append(ast.unparse(above.test))
+        if isinstance(above, ast.For | ast.AsyncFor) and below is not above.iter:
+            yield above.target, above.iter, [*tests, *skipped(above)]
+        if isinstance(above, ast.GeneratorExp | ast.ListComp | ast.SetComp):
+            for each in above.generators:
+                yield each.target, each.iter, [*tests, *map(ast.unparse, each.ifs)]
+        if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and name in argument_names(
+            above.args
+        ):
+            return
+        below = above
+
+
+def argument_names(arguments: ast.arguments) -> list[str]:
+    """The names of a function's plain arguments."""
+    return [each.arg for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
+
+
+def skipped(loop: ast.For | ast.AsyncFor) -> list[str]:
+    """The tests by which a loop skips some of its rounds."""
+    ifs = [each for each in loop.body if isinstance(each, ast.If)]
+    return [
+        f"not ({ast.unparse(each.test)})" for each in ifs if any(isinstance(one, ast.Continue) for one in each.body)
+    ]
+
+
+def position_of(target: ast.AST, name: str) -> tuple[int, ...] | None:
+    """Where a name stands in the target of a loop.
+
+    >>> position_of(ast.parse("i, (name, w)").body[0].value, "w")
+    (1, 1)
+    """
+    if isinstance(target, ast.Name):
+        return () if target.id == name else None
+    for index, each in enumerate(target.elts if isinstance(target, ast.Tuple | ast.List) else []):
+        inner = position_of(each, name)
+        if inner is not None:
+            return (index, *inner)
+    return None
+
+
+def of_attribute(syntax: Syntax, node: ast.Attribute, depth: int) -> Weights | None:
+    """``layer.weight``, ``weight.data``, and a parameter that a class makes for itself."""
+    if node.attr in ("data", "T", "mT"):
+        inner = weights(syntax, node.value, depth - 1)
+        return replace(inner, detached=node) if inner and node.attr == "data" else inner
+    if not WEIGHT.search(node.attr) and not is_own_parameter(syntax, node):
+        return None
+    sources = [
+        source
+        for target, source, _ in loops_around(syntax, node)
+        if isinstance(node.value, ast.Name) and position_of(target, node.value.id) is not None
+    ]
+    if not sources or "bias" in node.attr:
+        return Weights("one", ast.unparse(node))
+    return Weights("matrices", layers_of(sources[0]) or ast.unparse(node))
+
+
+def layers_of(source: ast.expr) -> str:
+    """The network whose layers a loop goes through, as it is written; empty where that cannot be told."""
+    called = source.func if isinstance(source, ast.Call) else None
+    if isinstance(called, ast.Attribute) and called.attr in ("modules", "named_modules", "children", "named_children"):
+        return ast.unparse(called.value)
+    return ast.unparse(source.value) if isinstance(source, ast.Attribute) and source.attr == "layers" else ""
+
+
+def is_own_parameter(syntax: Syntax, node: ast.Attribute) -> bool:
+    """Whether an attribute of ``self`` is assigned an ``nn.Parameter``."""
+    owner = syntax.class_of(node)
+    if owner is None or not isinstance(node.value, ast.Name) or node.value.id != "self":
+        return False
+    stored = syntax.values.stores.get(owner, {}).get(node.attr, [])
+    return any(isinstance(each, ast.Call) and syntax.resolve(each.func) == "torch.nn.Parameter" for each in stored)
+
+
+def of_call(syntax: Syntax, node: ast.Call, depth: int) -> Weights | None:
+    """Weights in another shape, or many as one vector."""
+    name = syntax.resolve(node.func)
+    if name in JOINED and node.args:
+        each = collection(syntax, node.args[0], depth - 1)
+        return each.weights if each and not each.position else None
+    if name == "torch.flatten" and node.args:
+        return weights(syntax, node.args[0], depth - 1)
+    if name is not None or not isinstance(node.func, ast.Attribute):
+        return None
+    inner = weights(syntax, node.func.value, depth - 1) if node.func.attr in (*SHAPES.split(), "detach") else None
+    return replace(inner, detached=node) if inner and node.func.attr == "detach" else inner
+
+
+def collection(syntax: Syntax, node: ast.AST, depth: int = DEPTH) -> Each | None:
+    """What a loop over an expression goes through, if these are weights."""
+    if depth == 0:
+        return None
+    if isinstance(node, ast.Name):
+        meant = meaning_of(syntax, node)
+        return next((each for each in (collection(syntax, one, depth - 1) for one in meant) if each), None)
+    if isinstance(node, ast.Attribute) and node.attr in KERAS:
+        return Each(Weights("all", ast.unparse(node.value)))
+    if isinstance(node, ast.ListComp | ast.GeneratorExp):
+        inner = weights(syntax, node.elt, depth - 1)
+        return Each(inner) if inner else None
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        parts = [weights(syntax, each, depth - 1) for each in node.elts]
+        known = [each for each in parts if each]
+        return Each(replace(known[0], of=ast.unparse(node))) if known and len(known) == len(parts) else None
+    return of_iterator(syntax, node, depth) if isinstance(node, ast.Call) else None
+
+
+def of_iterator(syntax: Syntax, node: ast.Call, depth: int) -> Each | None:
+    """``model.parameters()`` and its like, and what is wrapped around them."""
+    if isinstance(node.func, ast.Attribute):
+        owner, name = node.func.value, node.func.attr
+        if name in COLLECTIONS and not (node.args or node.keywords) and syntax.resolve(node.func) is None:
+            return Each(Weights("all", ast.unparse(owner)), (1,) if name == "named_parameters" else ())
+        if name in ("values", "items") and isinstance(owner, ast.Call) and isinstance(owner.func, ast.Attribute):
+            return of_state(owner.func, owner, name)
+    name_of = syntax.resolve(node.func)
+    if name_of == "filter" and len(node.args) == 2:
+        inner = collection(syntax, node.args[1], depth - 1)
+        return replace(inner, weights=inner.weights.narrowed([body_of(node.args[0])])) if inner else None
+    if name_of == "enumerate" and node.args:
+        inner = collection(syntax, node.args[0], depth - 1)
+        return replace(inner, position=(1, *inner.position)) if inner else None
+    return collection(syntax, node.args[0], depth - 1) if name_of in WRAPPERS and node.args else None
+
+
+def body_of(test: ast.expr) -> str:
+    """What a test computes, as it is written: of a lambda, without its head."""
+    return ast.unparse(test.body if isinstance(test, ast.Lambda) else test)
+
+
+def of_state(function: ast.Attribute, call: ast.Call, name: str) -> Each | None:
+    """``model.state_dict().items()``: copies without gradients."""
+    if function.attr != "state_dict":
+        return None
+    return Each(Weights("all", ast.unparse(function.value), detached=call), (1,) if name == "items" else ())

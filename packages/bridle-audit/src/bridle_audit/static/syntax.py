@@ -1,0 +1,231 @@
+"""A file as syntax: where its nodes stand, what its names mean, what its expressions are worth."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, TypeVar
+
+from bridle_audit.findings import Place
+from bridle_audit.static.allows import Allows, allows_of
+from bridle_audit.static.constants import is_number
+from bridle_audit.static.index import Function, Index
+from bridle_audit.static.names import found, resolve
+from bridle_audit.static.source import Source
+from bridle_audit.static.values import Values
+
+Node = TypeVar("Node", bound=ast.AST)
+BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+
+
+class Syntax:
+    """What can be asked of any file. Everything is worked out when it is first asked for, once."""
+
+    def __init__(self, source: Source) -> None:
+        self.read = source
+        self.names: dict[ast.AST, str | None] = {}  # that have been resolved
+        self.worth: dict[ast.AST, Any] = {}  # values that have been worked out
+
+    @property
+    def file(self) -> str:
+        """The file's name, as it was given."""
+        return self.read.file
+
+    @property
+    def text(self) -> str:
+        """The text that was read: of a notebook, the code of all cells."""
+        return self.read.text
+
+    @property
+    def tree(self) -> ast.Module:
+        """The whole as a tree."""
+        return self.read.tree
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether it has cells."""
+        return bool(self.read.cells)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was left out, or could not be made sense of: sentences."""
+        return [*self.read.remarks, *self.allowed.remarks]
+
+    @cached_property
+    def index(self) -> Index:
+        """The one walk over the tree."""
+        return Index(self.tree)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text."""
+        return self.read.lines
+
+    @cached_property
+    def allowed(self) -> Allows:
+        """What the comments allow."""
+        return allows_of(self.text, self.tree)
+
+    @cached_property
+    def values(self) -> Values:
+        """What expressions are worth."""
+        return Values(self.index)
+
+    def place(self, node: ast.AST) -> Place:
+        """Where a node stands: in a notebook, the cell and the line within it."""
+        return self.read.place(node, self.lines)
+
+    def allows(self, name: str, place: Place) -> bool:
+        """Whether a comment allows what a rule finds at a place."""
+        return self.allowed(name, self.read.line_of(place))
+
+    def text_of(self, node: ast.stmt) -> str:
+        """The lines of a statement as they stand in the file."""
+        return "\n".join(self.lines[node.lineno - 1 : node.end_lineno])
+
+    def source(self, node: ast.AST) -> str:
+        """A node's text, as Python writes it: ``program.source(call.node)`` is ``"nn.ReLU()"``."""
+        try:
+            return ast.unparse(node)
+        except RecursionError:
+            return "..."
+
+    def resolve(self, node: ast.AST) -> str | None:
+        """What an expression refers to: ``nn.ReLU`` is ``"torch.nn.ReLU"``, a class of the file its own name.
+
+        None for variables, and for whatever is computed.
+        """
+        if node not in self.names:
+            self.names[node] = resolve(self.index, node)
+        return self.names[node]
+
+    def value(self, node: ast.AST) -> Any:
+        """What an expression is worth as a Python object, or UNKNOWN: ``lr`` after a single ``lr = 1e-3`` is 0.001."""
+        if node not in self.worth:
+            self.worth[node] = self.values.value(node)
+        return self.worth[node]
+
+    def number(self, node: ast.AST) -> float | None:
+        """The same if it is a number, else None."""
+        value = self.value(node)
+        return float(value) if is_number(value) else None
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """The node above; None for the module."""
+        return self.index.parents.get(node)
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """All nodes above, the nearest first."""
+        parent = self.parent(node)
+        while parent is not None:
+            yield parent
+            parent = self.parent(parent)
+
+    def enclosing(self, node: ast.AST, *types: type[Node]) -> Node | None:
+        """The nearest node above that is of one of these types: ``program.enclosing(call, ast.With)``."""
+        return next((each for each in self.above(node) if isinstance(each, types)), None)
+
+    def function_of(self, node: ast.AST) -> Function | None:
+        """The ``def`` in whose body a node stands; None outside of all."""
+        return next((each for each in self.above(node) if isinstance(each, Function)), None)
+
+    def class_of(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class in whose body a node stands."""
+        return self.enclosing(node, ast.ClassDef)
+
+    def statement_of(self, node: ast.AST) -> ast.stmt | None:
+        """The statement that a node is part of, or is."""
+        return node if isinstance(node, ast.stmt) else self.enclosing(node, ast.stmt)
+
+    def nodes(self, *types: type[Node]) -> list[Node]:
+        """All nodes of these types: ``program.nodes(ast.With)``, in the order of the file."""
+        nodes = [each for kind in types for each in self.index.by_type.get(kind, []) if isinstance(each, kind)]
+        return sorted(nodes, key=lambda each: (getattr(each, "lineno", 0), getattr(each, "col_offset", 0)))
+
+    @cached_property
+    def lineages(self) -> dict[ast.ClassDef, list[ast.ClassDef]]:
+        """Each class with the classes of the file above it, the nearest first."""
+        known = {each.name: each for each in self.classes}
+        bases = {each: [known.get(self.resolve(base) or "") for base in each.bases] for each in self.classes}
+        return {each: lineage(each, bases) for each in self.classes}
+
+    @cached_property
+    def members(self) -> dict[ast.ClassDef, dict[str, ast.stmt]]:
+        """What each class's body defines or assigns, by name; the last counts."""
+        return {node: dict(members(node)) for node in self.classes}
+
+    @cached_property
+    def bases(self) -> dict[ast.ClassDef, list[str]]:
+        """The names of what each class derives from that is not in the file."""
+        return {node: list(self.library_bases(node)) for node in self.classes}
+
+    def library_bases(self, node: ast.ClassDef) -> Iterator[str]:
+        """Those of one class and of the classes above it."""
+        for each in self.lineages[node]:
+            for base in each.bases:
+                name = self.resolve(base.value if isinstance(base, ast.Subscript) else base)
+                if name is not None and "." in name:
+                    yield name
+
+    @cached_property
+    def functions(self) -> list[Function]:
+        """Every ``def``, methods and inner ones included."""
+        return self.nodes(ast.FunctionDef, ast.AsyncFunctionDef)
+
+    @cached_property
+    def classes(self) -> list[ast.ClassDef]:
+        """Every class."""
+        return self.nodes(ast.ClassDef)
+
+    def statements_in_order(self, function: Function | None = None) -> list[ast.stmt]:
+        """The statements of a function, or of the module's level, with those in its blocks, as they are written."""
+        body = self.tree.body if function is None else function.body
+        return list(statements(body))
+
+    def uses(self, name: ast.Name) -> list[ast.Name]:
+        """Where the variable that a name stands for is read, in the order of the file."""
+        home = found(self.index, name)
+        same = [each for each in self.nodes(ast.Name) if each.id == name.id and isinstance(each.ctx, ast.Load)]
+        return [each for each in same if home is not None and found(self.index, each) is home]
+
+    def bindings(self, name: ast.Name) -> list[ast.expr | None]:
+        """What the variable is assigned, in order; None for what is no plain assignment (a loop, an argument, ...)."""
+        home = found(self.index, name)
+        bindings = home.bindings[name.id] if home is not None else []
+        return [each.value if each.kind == "assigned" else None for each in bindings]
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements with those in their blocks; functions and classes are not entered."""
+    waiting: list[ast.AST] = list(reversed(body))
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, ast.stmt):
+            yield each
+        if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [part for block in BLOCKS for part in getattr(each, block, [])]
+            waiting += reversed(inner)
+
+
+def lineage(node: ast.ClassDef, bases: dict[ast.ClassDef, list[ast.ClassDef | None]]) -> list[ast.ClassDef]:
+    """A class and those above it."""
+    found: list[ast.ClassDef] = []
+    waiting: list[ast.ClassDef | None] = [node]
+    while waiting:
+        each = waiting.pop(0)
+        if each is not None and each not in found:
+            found.append(each)
+            waiting += bases[each]
+    return found
+
+
+def members(node: ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
+    """The names in a class's body."""
+    for each in node.body:
+        if isinstance(each, Function):
+            yield each.name, each
+        targets = (
+            each.targets if isinstance(each, ast.Assign) else [each.target] if isinstance(each, ast.AnnAssign) else []
+        )
+        yield from ((target.id, each) for target in targets if isinstance(target, ast.Name))

@@ -1,0 +1,19 @@
+"""The code of a rule's page, run as a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from bridle_audit.probe.copying import same_randomness
+from bridle_audit.rules import RULES
+
+
+def run_page(rule: str, section: str) -> dict[str, Any]:
+    """The names that the code of a section leaves behind; its random numbers are its own."""
+    names: dict[str, Any] = {"__name__": "page"}
+    with same_randomness():
+        torch.manual_seed(0)
+        exec(compile(RULES[rule].page[section], f"<{rule}: {section}>", "exec"), names)
+    return names

@@ -1,0 +1,23 @@
+"""One rule, probed on a model or read in a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.copying import same_randomness
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules import RULES
+from bridle_audit.static import read_source
+
+
+def probed(rule: str, model: Any, loss: Any = None, batch: Any = None, **more: Any) -> list[Finding]:
+    """What the rule finds in a model and what it is trained with."""
+    with same_randomness():
+        setup = Setup.of(model, more.pop("optimizer", None), loss, batch, **more)
+        return list(RULES[rule].find("probe", setup))
+
+
+def read(rule: str, text: str) -> list[Finding]:
+    """What the rule finds in a program."""
+    return list(RULES[rule].find("read", read_source(text, "program.py")))

@@ -1,0 +1,84 @@
+"""What one might not expect of a recipe in this model, under this loss, or might have overlooked: sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import nn
+
+from bridle.acting import Parameter, spared_by
+from bridle.attaching.layers import Insertion
+from bridle.attaching.objectives import Objective
+from bridle.attaching.targets import Bucket, Moment, Target
+from bridle.places import ActivityLoss, Average, Ensemble, Layer
+from bridle.recipe import Recipe
+from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
+from bridle_audit.kinds import origin_of
+
+
+def of_layers(recipe: Recipe, insertion: Insertion) -> Iterator[str]:
+    """On layers: those that act nowhere, besides the model's own, or in an order that is a guess."""
+    frame, acting = insertion.frame, [unit for unit, _, _ in insertion.log]
+    placed = [unit for unit in recipe if isinstance(unit, Layer | ActivityLoss)]
+    for unit in placed:
+        if unit not in acting:
+            yield f"{unit!r} acts nowhere: the model has no hidden layers"
+    own = [name for name in frame.points if isinstance(frame.parts[name], nn.Dropout) and name not in insertion.retuned]
+    if own and any(isinstance(unit, Dropout) for unit in placed):
+        yield f"the model has dropout layers of its own, {', '.join(own)}; Dropout(at='Dropout') would set their rates"
+    if placed and not frame.seen and len(frame.layers) > 1 and not isinstance(frame.model, nn.Sequential):
+        order = ", ".join(frame.layers)
+        yield f"taken to run in the order in which the model lists them: {order}; example=a batch tells the real one"
+
+
+def of_loss(recipe: Recipe, objective: Objective) -> Iterator[str]:
+    """On the loss: what it does already, and what is taken for granted where it is not given."""
+    if objective.smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
+        yield f"the loss smooths labels by {objective.smoothing:g}, and LabelSmoothing does it once more"
+    if objective.weight is not None and recipe.at("batch"):
+        yield (
+            "the loss has class weights: shares of classes that are made of ids are scaled so that it stays the mean "
+            "over these weights"
+        )
+    asking = [type(unit).__name__ for unit in recipe if getattr(unit, "classes_only", False)]
+    if asking and not objective.task:
+        yield (
+            f"loss= is not given, so several outputs are taken for a softmax over classes, and one for a number, by "
+            f"{' and '.join(dict.fromkeys(asking))}; task= says what they are"
+        )
+
+
+def of_parameters(recipe: Recipe, parameters: Sequence[Parameter], modules: Mapping[str, nn.Module]) -> Iterator[str]:
+    """On parameters: those that a parametrization makes weights of, so that they are left alone."""
+    sparing: dict[str, list[str]] = {}
+    for unit in recipe:
+        for each in spared_by(unit, parameters):
+            sparing.setdefault(each.name, []).append(type(unit).__name__)
+    for name, units in sparing.items():
+        origin = origin_of(modules, name)
+        if origin:
+            whose = " and ".join(dict.fromkeys(units))
+            yield f"{name} is left alone by {whose}: {origin.by} makes {origin.weight} of it"
+
+
+def of_averages(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator[str]:
+    """On averages and copies: what they need of the loop."""
+    for unit in recipe:
+        if isinstance(unit, Ensemble) and steps:
+            length = unit.warped(0, steps)[1]
+            yield f"{unit!r} takes a copy every {length} steps: the learning-rate schedule is to begin anew each time"
+        if isinstance(unit, Average) and unit.reestimates and statistics:
+            yield f"{unit!r} has running statistics measured anew by handle.averaged(batches), with batches of training"
+
+
+def of_resolution(decays: Iterable[tuple[WeightDecay, Target]], moment: Moment) -> Iterator[str]:
+    """On decay: weights of so few digits that what they lose in a step is lost in rounding."""
+    lost: dict[torch.dtype, list[str]] = {}
+    for unit, each in decays:
+        one = torch.ones((), dtype=each.tensor.dtype)
+        keywords = Bucket(unit, [each]).keywords(moment)
+        if keywords["strength"] and type(unit).torch(one, **keywords) == one:
+            lost.setdefault(one.dtype, []).append(each.name)
+    for dtype, names in lost.items():
+        yield f"WeightDecay is too weak for weights of type {dtype}: it is rounded away, in {', '.join(names)}"

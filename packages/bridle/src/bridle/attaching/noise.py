@@ -1,0 +1,227 @@
+"""Where the noise of an attached recipe comes from: torch's generators, or the streams of a seed.
+
+Both offer the same: ``draw`` (what a formula takes), ``next_batch`` (what follows is another batch), ``mark`` and
+``replay`` (a second pass through the network under the noise of the first), ``fresh`` (one under other noise), and a
+state to save.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from bridle import draws
+from bridle.acting import FRESH
+from bridle.places import Draw, Gradient, Weight
+from bridle.places.module import at_least_float32, from_torch
+from bridle.places.rerun import as_first
+from bridle.recipe import Recipe
+from bridle_audit.probe.randomness import unmoved
+
+Ticks = dict[tuple[int, int], np.ndarray]  # what was drawn, by stream and length
+RANKS = 2**44  # streams that one process of several has: more than there are spots, second passes included
+
+
+class TorchNoise:
+    """torch's own generators, with the rules that ``torch.manual_seed`` has; they are the user's to save."""
+
+    def __init__(self, devices: Sequence[torch.device]) -> None:
+        self.devices = [device for device in devices if device.type != "cpu"]
+
+    def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+        """What a regularizer declares for a subject."""
+        return from_torch(declared, spot, subject)
+
+    def next_batch(self) -> None:
+        """Nothing is kept from batch to batch."""
+
+    def mark(self) -> list[Tensor]:
+        """Where the generators stand."""
+        others = [torch.get_device_module(device).get_rng_state(device) for device in self.devices]
+        return [torch.get_rng_state(), *others]
+
+    @contextmanager
+    def replay(self, mark: Any) -> Iterator[None]:
+        """Within, the noise is that which came after the mark; behind it, the generators stand where they stood."""
+        before = self.mark()
+        self.go_to(mark)
+        try:
+            yield
+        finally:
+            self.go_to(before)
+
+    def go_to(self, mark: list[Tensor]) -> None:
+        """Set the generators."""
+        torch.set_rng_state(mark[0])
+        for device, state in zip(self.devices, mark[1:], strict=True):
+            torch.get_device_module(device).set_rng_state(state, device)
+
+    @contextmanager
+    def fresh(self) -> Iterator[None]:
+        """Within, the noise is new, as it always is."""
+        yield
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing of its own."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing of its own."""
+
+
+class SeedNoise:
+    """The streams of one seed (:mod:`bridle.draws`), one for each spot, as the engine draws them.
+
+    What was drawn for a batch is kept until the next, so that all passes of one batch see the same noise. ``rank`` is
+    that of a process among several: each has its own streams, the first those of the engine. ``other`` is the noise
+    that the model draws by itself, which a second pass is to see again, too.
+    """
+
+    def __init__(self, seed: int, other: TorchNoise, rank: int = 0) -> None:
+        self.stream = draws.Noise(seed)
+        self.other = other
+        self.offset = rank * RANKS
+        self.ticks: Ticks = {}
+        # Where the model is compiled, NumPy draws outside of its graphs.
+        self.outside = torch.compiler.disable(SeedNoise.all)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "outside"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.outside = torch.compiler.disable(SeedNoise.all)
+
+    def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+        """What a regularizer declares for a subject; ``spot`` is the first of its streams."""
+        drawn: list[Tensor] = self.outside(self, declared, spot, subject)
+        return drawn
+
+    def all(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+        """All arrays of noise; where a part of a pass is run again, those of the pass, whatever has run since."""
+        batch, offset = as_first(self, (self.ticks, self.offset))
+        return [self.one(each, spot + offset + number, subject, batch) for number, each in enumerate(declared)]
+
+    def one(self, draw: Draw, spot: int, subject: Tensor, batch: Ticks) -> Tensor:
+        """One array of noise."""
+        shape, stream = draw.shape(tuple(subject.shape)), draw.stream(spot)
+        key = stream, math.prod(shape)
+        if key not in batch:
+            batch[key] = self.stream.ticks(stream, *shape)
+        ticks = batch[key].reshape(shape)
+        numbers = ticks / draws.TICKS if draw.kind == "uniform" else draws.normal_quantiles()[ticks]
+        return torch.from_numpy(numbers).to(subject.device, at_least_float32(subject.dtype))
+
+    def next_batch(self) -> None:
+        """Forget the noise of the batch before."""
+        self.ticks = {}
+
+    def mark(self) -> tuple[Ticks, list[Tensor]]:
+        """The noise of this batch."""
+        return self.ticks, self.other.mark()
+
+    @contextmanager
+    def replay(self, mark: Any) -> Iterator[None]:
+        """Within, the noise is that of the marked batch."""
+        before = self.ticks
+        self.ticks, other = mark
+        try:
+            with self.other.replay(other):
+                yield
+        finally:
+            self.ticks = before
+
+    @contextmanager
+    def fresh(self) -> Iterator[None]:
+        """Within, the noise is that of a second pass."""
+        self.offset += FRESH
+        try:
+            yield
+        finally:
+            self.offset -= FRESH
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far each stream is."""
+        return {str(stream): bits.state["state"]["state"].tolist() for stream, bits in self.stream.bits.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another left off."""
+        self.next_batch()
+        self.stream.bits = {}
+        for stream, words in state.items():
+            bits = np.random.SFC64()
+            bits.state = {**bits.state, "state": {"state": np.array(words, dtype=np.uint64)}}
+            self.stream.bits[int(stream)] = bits
+
+
+class SharedNoise:
+    """A generator of its own, for noise on parameters: it must be the same in all processes that train one network."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.generators: dict[str, torch.Generator] = {}
+
+    def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+        """What a regularizer declares for a subject."""
+        del spot  # one stream for all
+        return [self.one(each, subject) for each in declared]
+
+    def one(self, draw: Draw, subject: Tensor) -> Tensor:
+        """One array of noise."""
+        make = torch.rand if draw.kind == "uniform" else torch.randn
+        shape, device = draw.shape(tuple(subject.shape)), subject.device
+        return make(shape, generator=self.generator(device), device=device, dtype=at_least_float32(subject.dtype))
+
+    def next_batch(self) -> None:
+        """Nothing is kept from batch to batch."""
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        """The one of a device."""
+        if str(device) not in self.generators:
+            self.generators[str(device)] = torch.Generator(device).manual_seed(self.seed)
+        return self.generators[str(device)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the generators stand."""
+        return {"seed": self.seed, **{device: each.get_state() for device, each in self.generators.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another left off."""
+        self.seed = state["seed"]
+        self.generators = {}
+        for device, each in state.items():
+            if device != "seed":
+                self.generator(torch.device(device)).set_state(each.cpu())
+
+
+def layer_noise(model: nn.Module, seed: int | None) -> TorchNoise | SeedNoise:
+    """The noise of batches and layers: of several processes, each has its own."""
+    by_itself = TorchNoise(list({each.device: None for each in model.parameters()}))
+    if seed is None:
+        return by_itself
+    return SeedNoise(seed, by_itself, dist.get_rank() if is_distributed() else 0)
+
+
+def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedNoise | SharedNoise:
+    """The noise on parameters: the same in all processes."""
+    if seed is not None:
+        return SeedNoise(seed, TorchNoise([]))
+    if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
+        return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
+    with unmoved():  # a number that the user's generator has yet to give out
+        agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
+    if is_distributed():
+        dist.broadcast(agreed, 0)
+    return SharedNoise(int(agreed))
+
+
+def is_distributed() -> bool:
+    """Whether several processes train one network."""
+    return dist.is_available() and dist.is_initialized()

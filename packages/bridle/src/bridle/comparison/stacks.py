@@ -1,0 +1,183 @@
+"""What the unfinished stacks of a comparison have come to, on disk: one file for each.
+
+When its runs are finished only the names of its members are left of a stack, so that a run that is lost later can be
+trained again with the same neighbours.
+
+A file has the checksums of the two parts that follow; a line of JSON that says whose state it is; and the state, which
+only the engine reads.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bridle import __version__
+from bridle.comparison.aside import set_aside
+from bridle.comparison.hashes import checksum, hashed
+from bridle.engine.saving import Begun
+from bridle.protocol import Variant
+from bridle.typed import parse, read_as
+from bridle_audit.files import clear_left_overs, opened, write_whole
+
+FORMAT = 1
+LARGEST = 2 * 2**30  # bytes; a stack is made so that it needs no more, activations and gradients included
+LONGEST_LINE = 2**24
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a stack."""
+
+    recipe: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its state."""
+
+    key: dict[str, Any]  # what determines it beside its members
+    members: list[Member]  # those that the stack began with
+    training: list[Member]  # those that are still in training
+    epoch: int  # after which it was saved; 0: there is no state, as the stack is only planned, or is finished
+    steps: int  # of single runs that those in training have made
+
+
+@dataclass
+class Stacks:
+    """The states under ``folder``/stacks that belong to one setting, for a comparison of the variants ``asked``.
+
+    A stack is found again by its members, so that a comparison that goes on has the stacks that it began with: what a
+    run is stacked with can change its last digits. They are looked for at once, before the finished runs are read: if
+    another process finishes a stack in between, its runs are there, and if it has finished some of them, so is it.
+    """
+
+    folder: Path
+    setting: dict[str, Any]
+    asked: Sequence[Variant]
+    is_finished: Callable[[str, int], bool]  # whether there is a run of this recipe and seed
+    note: Callable[[], None]  # called whenever training has been kept
+    kept: int = 0  # steps of single runs in the states that were written or read last
+    found: list[Header] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = self.headers()
+
+    def begun(self, missing: Collection[Variant]) -> list[Begun]:
+        """Those that train some of the missing, the most advanced first; none of these twice."""
+        known = {Member(str(variant.recipe), variant.seed): variant for variant in self.asked}
+        begun: list[Begun] = []
+        covered: set[Variant] = set()
+        for header in self.found:
+            if all(each in known for each in header.members):
+                trains = {known[each] for each in header.training}
+                if trains & set(missing) and not trains & covered:
+                    covered |= trains
+                    begun.append(Begun([known[each] for each in header.members], trains))
+        return begun
+
+    def headers(self) -> list[Header]:
+        """What the files of this setting say of themselves, the most advanced first; what is over is made small."""
+        place = self.folder / "stacks"
+        if not place.is_dir():
+            return []
+        clear_left_overs(place)
+        found = []
+        for path in sorted(place.glob(f"{short(self.key)}-*.state")):
+            try:
+                with opened(path, largest=LARGEST, follow=False) as file:
+                    header, _ = self.header(file, path)
+                if header.epoch and all(self.is_finished(each.recipe, each.seed) for each in header.training):
+                    header = self.write(header.members, header.members, 0, 0, b"")
+                found.append(header)
+            except FileNotFoundError:  # another process has finished it
+                continue
+            except (ValueError, OSError) as problem:
+                self.refuse_file(path, problem)
+        return sorted(found, key=lambda each: -each.epoch)
+
+    def header(self, file: BinaryIO, path: Path) -> tuple[Header, str]:
+        """What a file says of its state, and the state's checksum; ``ValueError`` for what is no such file."""
+        sums = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
+        line = file.readline(LONGEST_LINE)
+        if len(sums) != 2 or sums[0] != checksum(line):
+            raise ValueError("it does not begin as it was written, by its checksum")
+        header = read_as(Header, parse(line))
+        if header.key != json.loads(json.dumps(self.key)) or self.path(header.members) != path:
+            raise ValueError("it is the state of another comparison, or of other runs")
+        return header, sums[1]
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What determines a state beside its members."""
+        return {"format": FORMAT, "bridle": __version__, **self.setting}
+
+    def path(self, members: Sequence[Member]) -> Path:
+        """Where the state of the stack with these members is."""
+        return self.folder / "stacks" / f"{short(self.key)}-{short([asdict(each) for each in members])}.state"
+
+    def load(self, members: Sequence[Variant]) -> bytes:
+        """The state of a stack; nothing where only its members are kept."""
+        path = self.path(named(members))
+        try:
+            with opened(path, largest=LARGEST, follow=False) as file:
+                header, sum_of_state = self.header(file, path)
+                state = file.read()
+            if checksum(state) != sum_of_state:
+                raise ValueError("its content is not what was written, by its checksum")
+        except FileNotFoundError:
+            return b""
+        except (ValueError, OSError) as problem:
+            self.refuse_file(path, problem)
+            return b""
+        self.kept = header.steps
+        return state
+
+    def save(
+        self, members: Sequence[Variant], training: Sequence[Variant], epoch: int, steps: int, state: bytes
+    ) -> None:
+        """Keep a state: of which members some are still in training, after how many epochs and steps of single runs."""
+        try:
+            self.write(named(members), named(training), epoch, steps, state)
+        except OSError as error:
+            warnings.warn(f"the state of unfinished runs cannot be kept in {self.folder}: {error}", stacklevel=2)
+            return
+        self.kept = steps
+        if steps:
+            self.note()
+
+    def write(self, members: list[Member], training: list[Member], epoch: int, steps: int, state: bytes) -> Header:
+        """Write a file; returns what it says of the state."""
+        header = Header(self.key, members, training, epoch, steps)
+        line = json.dumps(asdict(header)).encode() + b"\n"
+        sums = f"{checksum(line)} {checksum(state)}\n".encode()
+        (self.folder / "stacks").mkdir(exist_ok=True)
+        write_whole(self.path(members), b"".join([sums, line, state]))
+        return header
+
+    def refuse(self, members: Sequence[Variant], problem: Exception) -> None:
+        """Set a state aside that the engine cannot go on from."""
+        self.refuse_file(self.path(named(members)), problem)
+
+    def refuse_file(self, path: Path, problem: Exception) -> None:
+        """Set a file aside that is not what its name says."""
+        set_aside(self.folder, path, problem, "its runs are trained from the start")
+
+    def drop(self, members: Sequence[Variant]) -> None:
+        """Forget the state of a stack whose runs are finished, all but its members."""
+        self.save(members, members, 0, 0, b"")
+
+
+def named(variants: Sequence[Variant]) -> list[Member]:
+    """Variants in words and numbers."""
+    return [Member(str(variant.recipe), variant.seed) for variant in variants]
+
+
+def short(content: object) -> str:
+    """A short name for plain data."""
+    return hashed(content)[:16]

@@ -1,0 +1,37 @@
+"""Classes that a split lacks: its scores say nothing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bridle_audit.wording import counted, first_few
+
+
+def absence_notes(ids: Mapping[str, np.ndarray], classes: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each set of classes that some splits lack; ``ids`` are the splits' class ids, by name.
+
+    >>> ids = {"train": np.array([0, 1, 1, 2]), "valid": np.array([1, 2]), "test": np.array([1, 2])}
+    >>> absence_notes(ids, ["ape", "bee", "cow"])
+    ("class 'ape' (1 row of train) is not in valid and test, whose scores say nothing of it",)
+    """
+    if not classes:  # a regression
+        return ()
+    counts = np.bincount(ids["train"], minlength=len(classes))
+    lacking: dict[tuple[int, ...], list[str]] = {}
+    for split, its in ids.items():
+        absent = np.flatnonzero(np.bincount(its, minlength=len(classes)) == 0)
+        if len(absent):
+            lacking.setdefault(tuple(absent.tolist()), []).append(split)
+    return tuple(sentence(absent, splits, classes, counts) for absent, splits in lacking.items())
+
+
+def sentence(absent: tuple[int, ...], splits: list[str], classes: Sequence[str], counts: np.ndarray) -> str:
+    """Which classes are not in which splits."""
+    shown = first_few(absent, form=lambda each: f"{classes[each]!r} ({counted('row', counts[each])} of train)")
+    noun, verb, them = ("class", "is", "it") if len(absent) == 1 else ("classes", "are", "them")
+    where = " and ".join(splits)
+    if "train" in splits:
+        return f"{noun} {shown} cannot be learned: no row of {where} has {them}"
+    return f"{noun} {shown} {verb} not in {where}, whose scores say nothing of {them}"

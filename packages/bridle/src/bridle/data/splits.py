@@ -1,0 +1,75 @@
+"""Seeded splits into 60 % train, 20 % valid and 20 % test."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bridle_audit.wording import counted
+
+HELD_OUT = 0.2  # of the rows for valid, and as many for test
+LEAST = 3  # rows that can be split: one for each
+SEED = 0  # of every split, so that the same table is always split the same way
+
+
+class Split(NamedTuple):
+    """Row numbers of the three splits, int64, ascending."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+
+def plain_split(rows: int, seed: int = SEED) -> Split:
+    """Split the rows at random."""
+    if rows < LEAST:
+        raise ValueError(f"{counted('row', rows)} cannot be split into train, valid and test; give at least {LEAST}")
+    held_out = int(quotas(np.array([rows]))[0])
+    return joined([dealt(np.arange(rows), held_out, np.random.default_rng(seed))])
+
+
+def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
+    """Split every class at random in the same proportions, so that each split has rows of each class.
+
+    A class with less rows than there are splits stays in train as a whole. Raises ``ValueError`` where that is so of
+    all classes.
+    """
+    random = np.random.default_rng(seed)
+    classes, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if counts.max() < LEAST:
+        raise ValueError(
+            f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ("
+            f"{counted('class', len(classes))}, {counted('row', len(labels))}): merge classes, or say "
+            "task='regression' if the target is an amount"
+        )
+    held_out = np.zeros_like(counts)
+    held_out[counts >= LEAST] = quotas(counts[counts >= LEAST])
+    rows = [np.flatnonzero(places == number) for number in range(len(classes))]
+    return joined([dealt(its, count, random) for its, count in zip(rows, held_out.tolist(), strict=True)])
+
+
+def quotas(counts: np.ndarray) -> np.ndarray:
+    """How many rows of each class are held out for valid, and as many for test: at least one, a fifth in total.
+
+    What whole numbers leave over goes to the classes that they cut short the most.
+
+    >>> quotas(np.array([67, 67, 66])), quotas(np.array([3, 197]))
+    (array([14, 13, 13]), array([ 1, 39]))
+    """
+    wanted = HELD_OUT * counts
+    held_out = np.maximum(1, np.floor(wanted)).astype(np.int64)
+    left_over = max(0, round(HELD_OUT * counts.sum()) - held_out.sum())
+    held_out[np.argsort(held_out - wanted, kind="stable")[:left_over]] += 1
+    return held_out
+
+
+def dealt(rows: np.ndarray, held_out: int, random: np.random.Generator) -> Split:
+    """Deal out the rows of one class, in random order."""
+    order = random.permutation(rows)
+    return Split(order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out])
+
+
+def joined(parts: list[Split]) -> Split:
+    """The classes' splits put together, in the order of the table."""
+    return Split(*(np.sort(np.concatenate(rows)) for rows in zip(*parts, strict=True)))

@@ -1,0 +1,296 @@
+"""A block: all variants that share a structure, as one program over arrays with a leading grid (seeds, recipes)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bridle.acting import Parameter, Site, first_spot
+from bridle.engine.feed import Noise, Pick
+from bridle.engine.plan import Grid
+from bridle.engine.precision import Precision
+from bridle.engine.sites import PlacedLayer, PlacedWeight, placed_weights
+from bridle.places import Draw, Ensemble
+from bridle.protocol import Variant
+from bridle_audit.probe.randomness import unmoved
+
+COPY = "copy"  # of a network, in the names of an ensemble's state
+Values = dict[str, Tensor]  # by parameter name, as in the module that a run ends with
+
+# How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
+# the statistics of one batch for the weights as they are, or as it is once training is over.
+TRAIN, AGAIN, MEASURE, EVALUATE = "train", "again", "measure", "evaluate"
+TRAINING = (TRAIN, AGAIN)
+
+
+class Pass(NamedTuple):
+    """One pass through the network: its mode, and its noise, of which ``pick`` are the block's seeds."""
+
+    mode: str
+    noise: Noise | None = None
+    pick: Pick = slice(None)
+    offset: int = 0  # added to every spot of noise
+
+    def draw(self, draws: Sequence[Draw], spot: int, subject: Sequence[int]) -> list[Tensor]:
+        """The noise of a regularizer whose first spot this is, (seeds, 1, *shape)."""
+        if self.noise is None:
+            return []
+        return [
+            self.noise.draw(each, spot + self.offset + number, tuple(subject))[self.pick][:, None]
+            for number, each in enumerate(draws)
+        ]
+
+
+# Note [names of values]
+# A block's parameters and state are named as in an ordinary module: `linear1.weight`, `norm1.running_mean`. What else
+# is kept belongs to one of these and is named after it: a copy of it, in the same layout, `EMA:linear1.weight`;
+# something of another shape, in the plain layout (seeds, recipes, *shape), `linear1.weight@WeightNorm.gain`.
+
+
+@dataclass
+class Block(ABC):
+    """Parameters, state and forward pass of a grid of variants.
+
+    ``parameters`` are what the optimizer steps on, in whatever layout is fastest; :meth:`grid_view` shows each as
+    (seeds, recipes, *shape in a single network). ``state`` moves along: running statistics, averages, copies.
+    """
+
+    grid: Grid
+    precision: Precision
+    parameters: Values = field(init=False)
+    state: Values = field(init=False)
+    weights: list[PlacedWeight] = field(init=False, default_factory=list)
+    passed: float = field(init=False, default=0.0)  # share of the training that is over
+    tapped: Tensor | None = field(init=False, default=None)  # the last forward pass's penalties on activations
+    seconds: float = field(init=False, default=0.0)
+    rows_at_a_time: ClassVar[int]  # of an evaluation: bounds its memory
+
+    @property
+    @abstractmethod
+    def layer_names(self) -> Sequence[str]:
+        """The weighted layers in the order in which they act."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[PlacedLayer]:
+        """The recipes' layers."""
+
+    @property
+    @abstractmethod
+    def sites(self) -> Sequence[Site]:
+        """Where layers may stand."""
+
+    @property
+    @abstractmethod
+    def statistics(self) -> list[str]:
+        """The state that averages take in: running statistics."""
+
+    @abstractmethod
+    def layer_type(self, parameter: str) -> str:
+        """The type of the layer that a parameter belongs to, such as Linear."""
+
+    def layer_weights(self, values: Values) -> list[Tensor]:
+        """The weight of each weighted layer as it acts in a single network that has these values."""
+        return [values[f"{layer}.weight"] for layer in self.layer_names]
+
+    def gamma_name(self, site: int) -> str:
+        """The parameter that is the scale of the norm behind the ``site``-th weighted layer, if there is one."""
+        return f"norm{site}.weight"
+
+    @abstractmethod
+    def activation_bytes(self, batch: int) -> int:
+        """About what one variant's activations take, in a training step on so many rows or in an evaluation."""
+
+    @abstractmethod
+    def products(self, rows: int) -> int:
+        """About how many products of two numbers one variant's weighted layers take for so many rows."""
+
+    @abstractmethod
+    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+        """Rows (seeds, 1 or recipes, batch, features) -> outputs (seeds, recipes, batch, outputs), with their graph."""
+
+    @abstractmethod
+    def predict(self, x: Tensor) -> Tensor:
+        """(rows, ...) -> (seeds, recipes, rows, outputs), in evaluation mode."""
+
+    @abstractmethod
+    def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """For each weighted layer the least and greatest value of its units, each (seeds, recipes, units)."""
+
+    @abstractmethod
+    def grid_view(self, name: str, tensor: Tensor) -> Tensor:
+        """A view of a value (or of its gradient) as (seeds, recipes, *shape in a single network)."""
+
+    @abstractmethod
+    def stored(self, name: str, value: Tensor) -> Tensor:
+        """The reverse of :meth:`grid_view`, as a copy in the block's own layout, device and precision."""
+
+    @abstractmethod
+    def fill(self, values: Values) -> None:
+        """Take parameters and state from tensors (seeds, recipes, *shape in a single network); others start afresh."""
+
+    @abstractmethod
+    def module(self, values: Values, variant: Variant) -> nn.Module:
+        """An ordinary module of one variant with these parameters and state, in evaluation mode."""
+
+    def fill_weights(self, values: Values) -> None:
+        """Find the weight layers and start what they learn and remember; called by :meth:`fill`."""
+        acting_on = [each for each in self.described() if "@" not in each.name]
+        self.weights = placed_weights(self.grid.recipes, acting_on, self.precision)
+        for placed in self.weights:
+            w = as_matrix(self.grid_view(placed.parameter, self.parameters[placed.parameter].detach()))
+            for store, starts in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
+                for kind, start in starts.items():
+                    name = placed.named(kind)
+                    value = values.get(name)
+                    store[name] = self.stored(name, begin(start, w) if value is None else value)
+
+    def described(self) -> list[Parameter]:
+        """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
+        return [
+            Parameter(
+                name,
+                1 if "@" in name else self.grid_view(name, tensor).ndim - 2,
+                self.layer_type(name.partition("@")[0]),
+            )
+            for name, tensor in self.parameters.items()
+        ]
+
+    def acting_weight(self, placed: PlacedWeight, w: Tensor, values: Values, way: Pass) -> Tensor:
+        """A weight (seeds, recipes, *shape) through one weight layer; new state is put into ``values``."""
+        matrix, layer = as_matrix(w), placed.layer
+        inputs = [values[placed.named(kind)] for kind in (*layer.parameters, *layer.state)]
+        knobs = placed.columns.at(self.passed)
+        if way.mode in (EVALUATE, MEASURE):
+            out = layer.evaluate(matrix, *inputs, **knobs)
+        else:
+            spot = first_spot(layer, placed.parameter)
+            drawn = [laid_out_as(matrix, each) for each in way.draw(layer.noise, spot, matrix.shape[2:])]
+            out, *state = type(layer).torch(matrix, *drawn, *inputs, **knobs)
+            values.update({placed.named(kind): new for kind, new in zip(layer.state, state, strict=True)})
+        acting: Tensor = out.reshape(w.shape)
+        return acting
+
+    def baked(self, values: Values, variant: Variant) -> Values:
+        """One variant's values with each weight as its layer uses it, the weight layers' part in it done."""
+        baked = dict(values)
+        index = self.grid.recipes.index(variant.recipe)
+        for placed in self.weights:
+            w = baked[placed.parameter]
+            knobs = placed.columns.at(self.passed)
+            numbers = {k: v[0, index] if isinstance(v, Tensor) else v for k, v in knobs.items()}
+            inputs = [values[placed.named(kind)] for kind in (*placed.layer.parameters, *placed.layer.state)]
+            matrix = as_matrix(w[None, None])[0, 0]
+            baked[placed.parameter] = placed.layer.evaluate(matrix, *inputs, **numbers).reshape(w.shape)
+        return baked
+
+    def indices(self) -> list[tuple[tuple[int, int], Variant]]:
+        """Every variant with its place (seed, recipe) in the grid."""
+        recipes = len(self.grid.recipes)
+        return [(divmod(index, recipes), variant) for index, variant in enumerate(self.grid.variants)]
+
+    def variant_values(self, tensors: Values, index: tuple[int, int]) -> Values:
+        """One variant's parameters (or the optimizer's moments of them), shaped as in a single network."""
+        return {name: self.grid_view(name, tensor)[index].detach().clone() for name, tensor in tensors.items()}
+
+    def take_copy(self) -> None:
+        """Keep the parameters and the state as they are now, for an ensemble."""
+        names = [*self.parameters, *self.statistics]
+        number = len(self.copies)
+        values = self.parameters | self.state
+        self.state.update({f"{COPY}{number}:{name}": values[name].detach().clone() for name in names})
+
+    @property
+    def copies(self) -> list[Values]:
+        """An ensemble's copies so far."""
+        found: dict[str, Values] = {}
+        for name, value in self.state.items():
+            whose, _, own = name.partition(":")
+            if whose.startswith(COPY):
+                found.setdefault(whose, {})[own] = value
+        return list(found.values())
+
+    def everything(self) -> Values:
+        """Parameters and state."""
+        return {**self.parameters, **self.state}
+
+    @unmoved()  # an ordinary module draws initial weights, which are not those that count
+    def result(self, values: Values, variant: Variant) -> nn.Module:
+        """What a run ends with: an ordinary module, or all copies of an ensemble as one."""
+        members = []
+        for number in range(len(self.copies)):
+            prefix = f"{COPY}{number}:"
+            copy = {name.removeprefix(prefix): each for name, each in values.items() if name.startswith(prefix)}
+            members.append(self.module(self.baked({**values, **copy}, variant), variant))
+        if not members:
+            return self.module(values, variant)
+        return EnsembleModule(members, self.ensemble()).eval()
+
+    def ensemble(self) -> Ensemble:
+        """The regularizer that keeps the copies."""
+        return next(each for each in self.grid.recipes[0] if isinstance(each, Ensemble))
+
+    @contextmanager
+    def instead(self, values: Values) -> Iterator[None]:
+        """Within, these parameters and state stand in for those of the same name."""
+        kept = self.parameters, self.state
+        self.parameters = {name: values.get(name, own) for name, own in self.parameters.items()}
+        self.state = {name: values.get(name, own) for name, own in self.state.items()}
+        try:
+            yield
+        finally:
+            self.parameters, self.state = kept
+
+    def predictions(self, x: Tensor) -> Tensor:
+        """(rows, ...) -> (seeds, recipes, rows, outputs): of the network, or of all copies of an ensemble together."""
+        copies = self.copies
+        if not copies:
+            return self.predict(x)
+        outputs = []
+        for values in copies:
+            with self.instead(values):
+                outputs.append(self.predict(x))
+        together: Tensor = type(self.ensemble()).torch(torch.stack(outputs))
+        return together
+
+
+class EnsembleModule(nn.Module):
+    """Several networks whose outputs together are the prediction."""
+
+    def __init__(self, members: Sequence[nn.Module], ensemble: Ensemble) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.ensemble = ensemble
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, ...) -> (batch, outputs)."""
+        together: Tensor = type(self.ensemble).torch(torch.stack([member(x) for member in self.members]))
+        return together
+
+
+def begin(start: object, w: Tensor) -> Tensor:
+    """Where a parameter or state of weights ``w`` (seeds, recipes, outputs, inputs, positions) begins."""
+    if callable(start):
+        begun: Tensor = torch.func.vmap(torch.func.vmap(start))(w)
+        return begun
+    return torch.full((*w.shape[:3], 1, 1), float(str(start)), dtype=w.dtype, device=w.device)
+
+
+def laid_out_as(matrix: Tensor, noise: Tensor) -> Tensor:
+    """Noise for a weight in the weight's own layout: formulas on two layouts are several times slower."""
+    if matrix.stride(-3) < matrix.stride(-2):
+        return noise.transpose(-3, -2).contiguous().transpose(-3, -2)
+    return noise
+
+
+def as_matrix(w: Tensor) -> Tensor:
+    """(seeds, recipes, *shape) -> a view (seeds, recipes, outputs, inputs, positions)."""
+    if w.ndim < 5:
+        return w[(..., *[None] * (5 - w.ndim))]
+    return w if w.ndim == 5 else w.flatten(4)

@@ -1,0 +1,365 @@
+"""Any other ``nn.Module``, stacked by torch.func: one program over its functional form."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._C import _functorch as functorch
+from torch.func import vmap
+from torch.utils import _pytree as pytree
+
+from bridle.acting import Parameter, Site, describe, first_spot
+from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values, as_matrix
+from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
+from bridle.engine.making import make, show, tensors
+from bridle.engine.outline import WHOLE, Outline
+from bridle.engine.plan import Grid
+from bridle.engine.precision import Precision
+from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
+from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX
+from bridle.places import Draw
+from bridle.places.module import map_size
+from bridle.protocol import Variant
+from bridle.randomness import Stream
+from bridle.recipe import Recipe
+
+Words = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
+
+
+class Given(NamedTuple):
+    """All that differs from variant to variant."""
+
+    parameters: Values
+    state: Values
+    numbers: dict[str, Values]
+    noise: dict[str, list[Tensor]]
+
+
+@dataclass
+class ModuleBlock(Block):
+    """A grid of copies of one module; parameters and buffers are (seeds·recipes, *shape in a single network)."""
+
+    outline: Outline
+    stacked: bool  # False: the grid is a single variant whose module torch.func cannot take
+    placed: list[PlacedLayer] = field(init=False)
+    activities: list[PlacedActivity] = field(init=False)
+    hooked: HookedModule = field(init=False)
+    buffers: list[str] = field(init=False)
+    own_numbers: Stream | None = field(init=False)  # the random numbers that a module draws by itself
+    rows_at_a_time = 256  # a convolution's activations are large
+
+    def __post_init__(self) -> None:
+        self.placed = self.placed_for(self.grid.recipes)
+        self.activities = placed_activities(self.grid.recipes, self.sites, self.precision)
+        self.hooked = HookedModule(self.outline, Hung(self.placed, [], self.activities), self.precision)
+        self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
+        self.own_numbers = None if self.stacked else Stream(self.grid.seeds[0])
+
+    @property
+    def layers(self) -> list[PlacedLayer]:
+        """The recipes' layers."""
+        return self.placed
+
+    @property
+    def sites(self) -> list[Site]:
+        """As the outline found them."""
+        return self.outline.sites
+
+    @property
+    def statistics(self) -> list[str]:
+        """The layers' running statistics, and the module's own buffers that are numbers."""
+        own = [name for name in self.buffers if self.state[name].is_floating_point()]
+        return [*own, *(f"{placed.name}.{kind}" for placed in self.placed for kind in placed.layer.state)]
+
+    def layer_type(self, parameter: str) -> str:
+        """The type of the module that owns the parameter, or the regularizer's own."""
+        layer = parameter.rpartition(".")[0]
+        ours = next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), None)
+        return ours or type(self.outline.module.get_submodule(layer)).__name__
+
+    def described(self) -> list[Parameter]:
+        """The parameters as ``on`` sees them; the module's own by what they are there."""
+        own, modules = dict(self.outline.module.named_parameters()), dict(self.outline.module.named_modules())
+        return [
+            describe(modules, each.name, own[each.name]) if each.name in own else each for each in super().described()
+        ]
+
+    @classmethod
+    def start(
+        cls,
+        grid: Grid,
+        precision: Precision,
+        outline: Outline,
+        *,
+        factory: Callable[[], nn.Module],
+        stacked: bool,
+    ) -> ModuleBlock:
+        """A block with each seed's initial weights."""
+        block = cls(grid, precision, outline, stacked)
+        per_seed = [tensors(make(factory, seed, outline.example)) for seed in grid.seeds]
+        block.fill({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
+        return block
+
+    @property
+    def layer_names(self) -> Sequence[str]:
+        """As the module calls them, in running order."""
+        return self.outline.weighted
+
+    def layer_weights(self, values: Values) -> list[Tensor]:
+        """A parameter, or what the module makes of parameters: torch's parametrizations."""
+        module = self.filled(values)
+        weights: list[Any] = [module.get_submodule(layer).weight for layer in self.layer_names]
+        return [weight.detach() for weight in weights]
+
+    def gamma_name(self, site: int) -> str:
+        """As the block calls it: see :meth:`placed_for`."""
+        return f"{PREFIX}{super().gamma_name(site)}"
+
+    def placed_for(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
+        """The recipes' layers, under names that the module's own parts do not have."""
+        layers = placed_layers(recipes, self.sites, self.precision)
+        return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
+
+    def activation_bytes(self, batch: int) -> int:
+        """A step keeps what every part gives out, an evaluation what passes the largest of them (as measured)."""
+        left = self.outline.left_behind
+        numbers = max(1.25 * batch * sum(left), 2.5 * self.rows_at_a_time * max(left))
+        return round(numbers * self.precision.weights.itemsize)
+
+    def products(self, rows: int) -> int:
+        """Each weight of a unit once for each of its outputs."""
+        modules = dict(self.hooked.module.named_modules())
+        outputs = dict(zip(self.outline.layers, map(math.prod, self.outline.outputs), strict=True))
+        weights: dict[str, Tensor] = {name: modules[name].weight for name in self.layer_names}
+        return rows * sum(outputs[name] * weight[0].numel() for name, weight in weights.items())
+
+    def fill(self, values: Values) -> None:
+        """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
+        own = dict(self.hooked.module.named_parameters())
+        self.parameters = {name: self.stored(name, values[name]) for name, each in own.items() if each.requires_grad}
+        frozen = [name for name in own if name not in self.parameters]
+        self.state = {name: self.stored(name, values[name]) for name in (*frozen, *self.buffers)}
+        for placed in self.placed:
+            units = self.units(placed)
+            for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
+                for kind, start in initial.items():
+                    name = f"{placed.name}.{kind}"
+                    store[name] = self.stored(name, values.get(name, torch.full((1, 1, units), float(start))))
+        self.fill_weights(values)
+        self.hooked.hung = Hung(self.placed, self.weights, self.activities)
+        for parameter in self.parameters.values():
+            parameter.requires_grad_()
+
+    def units(self, placed: PlacedLayer) -> int:
+        """How many units pass a layer: channels where there are positions too."""
+        return self.shape_at(placed)[0]
+
+    def shape_at(self, placed: PlacedLayer) -> torch.Size:
+        """The shape of one row where a layer stands."""
+        number, hidden = placed.site.number, len(self.outline.layers)
+        if number >= hidden:
+            return self.outline.points[number - hidden][1]
+        return self.outline.outputs[number - 1] if follows(placed) else self.outline.inputs[number]
+
+    def stored(self, name: str, value: Tensor) -> Tensor:
+        """(S, R, *shape) -> (S·R, *shape), as a copy."""
+        s, r = len(self.grid.seeds), len(self.grid.recipes)
+        dtype = self.precision.weights if value.is_floating_point() else value.dtype
+        return value.to(self.precision.device, dtype).expand(s, r, *value.shape[2:]).flatten(0, 1).clone()
+
+    def grid_view(self, name: str, tensor: Tensor) -> Tensor:
+        """(S·R, *shape) -> (S, R, *shape)."""
+        return tensor.view(len(self.grid.seeds), len(self.grid.recipes), *tensor.shape[1:])
+
+    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+        """(S, 1 or R, B, features) -> (S, R, B, outputs)."""
+        s, r = len(self.grid.seeds), len(self.grid.recipes)
+        x = rows.expand(s, r, *rows.shape[2:]).flatten(0, 1)
+        noise = {
+            name: [each.expand(s, r, *each.shape[2:]).flatten(0, 1) for each in drawn]
+            for name, drawn in self.drawn(way, rows.shape[2]).items()
+        }
+        one = partial(self.pass_one, mode=way.mode)
+        z, state, penalty = self.run(one, x.view(*x.shape[:2], *self.outline.row), noise)
+        self.tapped = penalty.view(s, r) if self.activities and way.mode in TRAINING else None
+        if way.mode in (TRAIN, MEASURE):
+            self.state = {**self.state, **{name: value.detach() for name, value in state.items()}}
+        return self.grid_view("", z)
+
+    def drawn(self, way: Pass, batch: int) -> dict[str, list[Tensor]]:
+        """The noise of a pass by the name of what it is for, each (S, 1, *shape)."""
+        if way.mode not in TRAINING:
+            return {}
+        found: dict[str, list[Tensor]] = {}
+        for placed in self.placed:
+            row = self.shape_at(placed)
+            maps = placed.layer.maps
+            subject: tuple[int, ...] = (batch, row[0], *map_size(row[1:])) if maps else flat_shape(batch, row)
+            found[placed.name] = way.draw(placed.layer.noise, placed.spot, subject)
+        for each in self.weights:
+            matrix = as_matrix(self.grid_view(each.parameter, self.parameters[each.parameter]))
+            found[key(each)] = way.draw(each.layer.noise, first_spot(each.layer, each.parameter), matrix.shape[2:])
+        for number, (name, shape) in enumerate(self.outline.own_dropouts):
+            found[name] = way.draw((Draw(),), OWN_DROPOUT_SPOTS + number, flat_shape(batch, shape))
+        return found
+
+    def run(self, one: Callable[..., Any], x: Tensor, noise: dict[str, list[Tensor]], x_dim: int | None = 0) -> Any:
+        """``one`` variant's function, over all of them."""
+        numbers: dict[str, Values] = {}
+        words: Words = {}
+        hung: list[PlacedLayer | PlacedWeight | PlacedActivity] = [*self.placed, *self.weights, *self.activities]
+        for each in hung:
+            knobs = each.columns.at(self.passed)
+            columns = {name: value for name, value in knobs.items() if isinstance(value, Tensor)}
+            words[key(each)] = {name: value for name, value in knobs.items() if name not in columns}
+            numbers[key(each)] = {k: v.flatten().repeat(len(self.grid.seeds)) for k, v in columns.items()}
+        state = {name: value for name, value in self.state.items() if ":" not in name}
+        given = Given(self.parameters, state, numbers, noise)
+        with_words = partial(one, words)
+        if self.own_numbers is None:
+            with quiet():
+                return vmap(with_words, in_dims=(0, x_dim))(given, x)
+        alone = pytree.tree_map(lambda tensor: tensor[0], given)
+        with self.own_numbers.resumed():
+            return pytree.tree_map(lambda tensor: tensor[None], with_words(alone, x[0] if x_dim == 0 else x))
+
+    def passing(self, mode: str, words: Words, given: Given, **more: Any) -> tuple[Passing, Values]:
+        """What the hooks need of one variant, and its module's buffers."""
+        buffers = {name: given.state[name].clone() for name in self.buffers}
+        own = {name: value for name, value in given.state.items() if name not in buffers}
+        knobs = {name: {**each, **words[name]} for name, each in given.numbers.items()}
+        return Passing(mode, {**given.parameters, **own}, knobs, given.noise, **more), buffers
+
+    def pass_one(self, words: Words, given: Given, x: Tensor, *, mode: str) -> tuple[Tensor, Values, Tensor]:
+        """One variant's outputs (batch, outputs), its new state, and its penalties on activations."""
+        passing, buffers = self.passing(mode, words, given)
+        z = self.hooked(passing, buffers, x)
+        return z, {**passing.state, **buffers}, z.new_zeros(()) + passing.penalty
+
+    def evaluate_one(self, words: Words, given: Given, x: Tensor) -> Tensor:
+        """One variant's outputs (rows, outputs) in evaluation mode."""
+        passing, buffers = self.passing(EVALUATE, words, given)
+        return self.hooked(passing, buffers, x)
+
+    def ranges_one(self, words: Words, given: Given, x: Tensor) -> Any:
+        """One variant's least and greatest value of each unit."""
+        passing, buffers = self.passing(EVALUATE, words, given, ranges={})
+        self.hooked(passing, buffers, x)
+        return passing.ranges
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """(rows, ...) -> (S, R, rows, outputs)."""
+        return self.grid_view("", self.run(self.evaluate_one, x, {}, None))
+
+    @torch.no_grad()
+    def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """(rows, ...) -> for each weighted layer the least and greatest value of its units, each (S, R, units)."""
+        ranges = self.run(self.ranges_one, x, {}, None)
+        found = ((name, *ranges[name]) for name in self.layer_names)
+        return {name: (self.grid_view(name, least), self.grid_view(name, greatest)) for name, least, greatest in found}
+
+    def module(self, values: Values, variant: Variant) -> nn.Module:
+        """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
+        plain = self.with_layers(values, variant, nn.Sequential)
+        try:
+            show(copy.deepcopy(plain), self.outline.example)
+        except ValueError:
+            return self.with_layers(values, variant, Around)
+        return plain
+
+    def with_layers(self, values: Values, variant: Variant, around_layer: type[nn.Sequential]) -> nn.Module:
+        """The module with these values and the recipe's layers."""
+        module = whole = self.filled(values)
+        layers = self.placed_for([variant.recipe])
+        for position, name in enumerate(self.outline.layers):
+            before = [each for each in layers if each.site.number == position and not follows(each)]
+            behind = [each for each in layers if each.site.number == position + 1 and follows(each)]
+            around = OrderedDict((each.name, self.filled_layer(each, values)) for each in before)
+            around["layer"] = module.get_submodule(name)
+            around.update((each.name, self.filled_layer(each, values)) for each in behind)
+            if (before or behind) and name == WHOLE:
+                whole = around_layer(around)
+            elif before or behind:
+                module.set_submodule(name, around_layer(around))
+        for each in layers:
+            if each.site.number >= len(self.outline.layers):
+                name = self.outline.points[each.site.number - len(self.outline.layers)][0]
+                point, layer = module.get_submodule(name), self.filled_layer(each, values)
+                instead = isinstance(point, nn.Dropout) and retuned([each], each.site)
+                both = around_layer(OrderedDict({"point": point, each.name: layer}))
+                module.set_submodule(name, layer if instead else both)
+        return whole.eval()
+
+    def filled(self, values: Values) -> nn.Module:
+        """The module with these values, in evaluation mode."""
+        module = copy.deepcopy(self.outline.module).eval()
+        with torch.no_grad():
+            for name, tensor in tensors(module).items():
+                tensor.copy_(values[name])
+            for part in module.modules():
+                for hook in part._forward_pre_hooks.values():
+                    if hasattr(hook, "compute_weight"):  # torch's older weight_norm and spectral_norm
+                        hook(part, ())
+        return module
+
+    def filled_layer(self, placed: PlacedLayer, values: Values) -> nn.Module:
+        """An ordinary module for one of the recipe's layers, with its values."""
+        layer = (
+            placed.layer.settled(*placed.site.names)
+            .module(self.units(placed), len(self.shape_at(placed)) + 1)
+            .to(self.precision.weights)
+        )
+        prefix = f"{placed.name}."
+        own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+        layer.load_state_dict(own, strict=False)  # not in values: torch's count of batches, which serves nothing
+        return layer
+
+
+class Around(nn.Sequential):
+    """A weighted layer between those of a recipe, for a module that also reads the layer's weight itself."""
+
+    def __init__(self, parts: OrderedDict[str, nn.Module]) -> None:
+        super().__init__(parts)
+        self.register_forward_hook(
+            do_nothing
+        )  # torch's transformer layers skip the modules in them where none has a hook
+
+    def __getattr__(self, name: str) -> Any:
+        parts = self.__dict__.get("_modules", {})
+        layer = parts.get("layer", parts.get("point"))
+        return super().__getattr__(name) if name in parts or layer is None else getattr(layer, name)
+
+
+def do_nothing(module: nn.Module, inputs: Any, output: Any) -> None:
+    """A hook for its presence."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within, torch.func does not warn of operations that it does one copy after the other: it would say so of most."""
+    show_warnings: Callable[[bool], None] = functorch.__dict__["_set_vmap_fallback_warning_enabled"]
+    show_warnings(False)
+    try:
+        yield
+    finally:
+        show_warnings(True)
+
+
+def follows(placed: PlacedLayer) -> bool:
+    """Whether a layer acts on what a weighted layer puts out, not on what the next one takes in."""
+    return placed.layer.before_activation and placed.site.number > 0
+
+
+def flat_shape(batch: int, shape: torch.Size) -> tuple[int, int]:
+    """(rows and positions, units) of activations whose rows have ``shape``."""
+    return batch * math.prod(shape[1:]), shape[0]

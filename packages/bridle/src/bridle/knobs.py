@@ -1,0 +1,194 @@
+"""A knob, declared once: its default, meaning, range, scale, and the value at which it does nothing.
+
+Validation, the command line, ``bridle explain``, the tuner and the tests all read the same declaration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABCMeta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from bridle.schedules import LAST, PerLayer, Schedule
+from bridle_audit.scalars import is_number
+
+Value = float | str | Schedule | PerLayer  # what a knob holds
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What is known of one hyper-parameter of a regularizer."""
+
+    name: str
+    default: float | str
+    meaning: str
+    off: float | None  # the value at which the regularizer does nothing; None where no value does
+    low: float
+    high: float
+    open_low: bool
+    open_high: bool
+    log: bool  # searched on a logarithmic scale
+    choices: tuple[str, ...]  # for a knob that is a word; empty: any word
+    known_as: tuple[str, ...]  # what other libraries and papers call it, where they give it the same value
+    differs: tuple[str, ...]  # what they call it where they give it another, as the card's Conversion says
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the knob is a number (else it is a word)."""
+        return not isinstance(self.default, str)
+
+    @property
+    def range(self) -> str:
+        """The admitted values in words: ``[0, 1)``, or the choices, or "a word"."""
+        if not self.is_number:
+            return " | ".join(self.choices) or "a word"
+        return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
+
+    def admits(self, value: object) -> bool:
+        """Whether ``value`` may be given to this knob: one number, or one word."""
+        if not self.is_number:
+            return isinstance(value, str) and bool(value) and (not self.choices or value in self.choices)
+        if not is_number(value):
+            return False
+        number = float(value)  # type: ignore[arg-type]  # it is one
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
+        return above and below
+
+    def read(self, value: object) -> Value:
+        """The value in the one form in which it is kept; ``ValueError`` for one that the knob does not admit.
+
+        Numbers become floats, dictionaries per-layer values, and what a schedule leaves open is filled in.
+        """
+        if not (self.is_number and isinstance(value, Mapping | PerLayer)):
+            return self.read_one(value)
+        try:
+            layers = value if isinstance(value, PerLayer) else PerLayer.of(value)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        return PerLayer(tuple((pattern, self.read_one(each)) for pattern, each in layers.entries))
+
+    def read_one(self, value: object) -> float | str | Schedule:
+        """The same for what holds in one spot."""
+        if self.is_number and isinstance(value, Schedule):
+            schedule = self.filled(value)
+            if all(map(self.admits, schedule.ends)):
+                return schedule
+        elif self.admits(value):
+            return float(value) if self.is_number else value  # type: ignore[arg-type, return-value]  # it is admitted
+        among = "in " if self.is_number else "one of " if self.choices else ""
+        raise ValueError(f"{self.name} must be {among}{self.range}, got {value!r}")
+
+    def filled(self, schedule: Schedule) -> Schedule:
+        """The schedule with this knob's values where it leaves some open."""
+        try:
+            return schedule.filled(float(self.default), self.off)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    def at(self, value: Value, where: tuple[str, ...], passed: float) -> float:
+        """What a number is in a spot that has these names, when this share of the training has passed."""
+        if isinstance(value, PerLayer):
+            found = value.matching(where)
+            otherwise = self.default if self.off is None else self.off
+            value = otherwise if found is None else found
+        return value.at(passed) if isinstance(value, Schedule) else float(value)
+
+    def is_off(self, value: Value) -> bool:
+        """Whether the value switches the regularizer off, everywhere and all the time."""
+        if self.off is None:
+            return False
+        moments = (0.0, LAST)  # a schedule moves in one direction, so these are its extremes
+        return all(self.at(each, (), passed) == self.off for each in parts(value) for passed in moments)
+
+
+def parts(value: Value) -> tuple[Any, ...]:
+    """What holds somewhere: the value itself, or each of the per-layer values."""
+    return tuple(each for _, each in value.entries) if isinstance(value, PerLayer) else (value,)
+
+
+def knob(
+    default: float | str,
+    meaning: str,
+    *,
+    off: float | None = None,
+    low: float = 0.0,
+    high: float = float("inf"),
+    open_low: bool = False,
+    open_high: bool = False,
+    log: bool = False,
+    choices: tuple[str, ...] = (),
+    known_as: tuple[str, ...] = (),
+    differs: tuple[str, ...] = (),
+) -> Any:
+    """Declare a dataclass field as a knob; :func:`knobs` reads it back.
+
+    The return type is ``Any`` so that the field can be annotated with the type of its value.
+    """
+    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, choices, known_as, differs)
+    return dataclasses.field(default=default, metadata={"knob": declared})
+
+
+def knobs(owner: Any) -> tuple[Knob, ...]:
+    """The knobs of a regularizer (class or object): numbers first, then words, each in the order of declaration."""
+    return declared(owner if isinstance(owner, type) else type(owner))
+
+
+@cache
+def declared(leaf: type) -> tuple[Knob, ...]:
+    """The knobs of a class."""
+    fields = [field for field in dataclasses.fields(leaf) if "knob" in field.metadata]
+    found = [named(field, field.name) for field in fields]
+    return tuple(sorted(found, key=lambda each: not each.is_number))
+
+
+def named(field: dataclasses.Field[Any], name: str) -> Knob:
+    """The knob that a field declares; a field learns its name only when its class is finished."""
+    declared: Knob = field.metadata["knob"]
+    return dataclasses.replace(declared, name=name)
+
+
+def check_declared(declared: Knob) -> None:
+    """``ValueError`` for a knob that contradicts itself."""
+    what = f"the knob {declared.name}"
+    for name in ("choices", "known_as", "differs"):
+        words = getattr(declared, name)
+        if not (isinstance(words, tuple) and all(isinstance(each, str) for each in words)):
+            raise ValueError(f"{what}: {name} is a tuple of words, got {words!r}")
+    if not (isinstance(declared.meaning, str) and declared.meaning):
+        raise ValueError(f"{what} has no meaning; say in a few words what the knob is")
+    if not declared.admits(declared.default):
+        raise ValueError(f"{what}: its default is not among its values {declared.range}, got {declared.default!r}")
+    if declared.off is not None and not declared.admits(declared.off):
+        raise ValueError(f"{what}: what switches it off is not among its values {declared.range}, got {declared.off!r}")
+
+
+class Body(dict[str, Any]):
+    """The body of a class, in which no knob may be declared twice: Python would keep the second and say nothing."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        held = self.get(name)
+        if isinstance(held, dataclasses.Field) and "knob" in held.metadata:
+            raise ValueError(f"{self.get('__qualname__')}: the knob {name} is declared twice")
+        super().__setitem__(name, value)
+
+
+class DeclaresKnobs(ABCMeta):
+    """What a regularizer's class is made by."""
+
+    @classmethod
+    def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: Any) -> Body:
+        del name, bases, options
+        return Body()
+
+
+def check(owner: Any) -> None:
+    """Bring every knob of ``owner`` into the form in which it is kept; ``ValueError`` for the first that is refused."""
+    for each in knobs(owner):
+        try:
+            object.__setattr__(owner, each.name, each.read(getattr(owner, each.name)))
+        except ValueError as error:
+            raise ValueError(f"{type(owner).__name__}: {error}") from None

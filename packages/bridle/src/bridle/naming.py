@@ -1,0 +1,90 @@
+"""What other libraries and papers call a knob or a regularizer, for errors that say what it is called here.
+
+The field's word remains an error: the same word stands for different numbers in different places. Each word is declared
+once, beside the knob or in the class that it means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bridle.card import card_of
+from bridle.knobs import Knob, knobs
+from bridle_audit.wording import begun, nearest, shortened
+
+ALIKE = 0.8  # from this likeness on, a word is taken for a misspelt one of the field
+GREEK = {"alpha": "α", "beta": "β", "epsilon": "ε", "eps": "ε", "eta": "η", "gamma": "γ", "lambda": "λ", "sigma": "σ"}
+CLAUSE_END = re.compile(r"(?<!\bal\.)(?<=[.;])\s+")
+
+
+class UnknownKnob(TypeError, ValueError):
+    """A knob that a regularizer does not have: a TypeError as of any function, a ValueError as of any bad recipe."""
+
+
+def check_names(leaf: type, given: Mapping[str, Any]) -> None:
+    """Raise :class:`UnknownKnob` for the first of the knobs given by name that the regularizer does not have."""
+    names = [each.name for each in knobs(leaf)]
+    for name in given:
+        if name not in names:
+            raise UnknownKnob(sentence(leaf, name, given))
+
+
+def sentence(leaf: type, name: str, given: Mapping[str, Any]) -> str:
+    """What to say of a knob that the regularizer does not have."""
+    word = name.strip("_")  # `lambda` is Python's own, so people write `lambda_`
+    said = conversion(leaf, word)
+    for each in knobs(leaf):
+        if word in each.known_as:
+            written = f"{leaf.__name__} calls {name} {each.name}: {call(leaf, given)}"
+            return f"{written} ({said})" if said else written
+        if word in each.differs:
+            return f"{leaf.__name__} calls {name} {each.name}, and gives it another value: {said}"
+    names = [each.name for each in knobs(leaf)]
+    if said:
+        return f"{leaf.__name__} has no knob {shortened(name)}; its knobs are {', '.join(names)} ({said})"
+    return f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}"
+
+
+def call(leaf: type, given: Mapping[str, Any]) -> str:
+    """The regularizer as it is written here, from what was given by the field's words."""
+    known = {name: each for each in knobs(leaf) for name in (*each.known_as, each.name)}
+    meant = {known[name.strip("_")]: value for name, value in given.items() if name.strip("_") in known}
+    return f"{leaf.__name__}({', '.join(f'{each.name}={shown(each, value)}' for each, value in meant.items())})"
+
+
+def shown(knob: Knob, value: Any) -> str:
+    """A value as the knob takes it; a number, where the knob takes words, as a word."""
+    text = repr(str(value) if str(value) in knob.choices else value)
+    return text if len(text) < 60 else "..."
+
+
+def conversion(leaf: type, word: str) -> str:
+    """What the card's Conversion says of a word, or of its Greek letter; empty where it says nothing."""
+    forms = "|".join(re.escape(each) for each in (word, GREEK.get(word, word)))
+    text = " ".join(card_of(leaf)["Conversion"].split())
+    clauses = [each for each in CLAUSE_END.split(text) if re.search(rf"(?<!\w)({forms})(?!\w)", each)]
+    return " ".join(clauses).rstrip(".;").replace("``", "`")
+
+
+def meant(name: str, leaves: Mapping[str, type], others: Iterable[str] = ()) -> str:
+    """``"; did you mean ...?"`` for a name that no regularizer has, or what the method is called here."""
+    words: dict[str, list[str]] = {}
+    for each, leaf in leaves.items():
+        for word in getattr(leaf, "known_as", ()):
+            words.setdefault(folded(word), []).append(each)
+    if folded(name) in words:
+        return f"; here it is called {' or '.join(words[folded(name)])}"
+    known = [*leaves, *others]
+    ours = list(map(folded, known))
+    near = difflib.get_close_matches(folded(name), list(words), n=1, cutoff=ALIKE)
+    if near and not (begun(folded(name), ours) or difflib.get_close_matches(folded(name), ours, n=1, cutoff=ALIKE)):
+        return f"; did you mean {' or '.join(words[near[0]])}?"
+    return nearest(name, known)
+
+
+def folded(name: str) -> str:
+    """The name without case and punctuation: ``clip_grad_norm_`` and ``ClipGradNorm`` are one."""
+    return re.sub(r"[\W_]", "", name).lower()

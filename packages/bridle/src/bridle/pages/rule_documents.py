@@ -1,0 +1,58 @@
+"""The pages of docs/audit/rules: one for each rule, and an index."""
+
+from __future__ import annotations
+
+from bridle.pages.markdown import MADE, code, prose, table
+from bridle.pages.rules import MEANING, how_to_allow, rules_by_severity, subjects, ways_of
+from bridle_audit.findings import PAGES
+from bridle_audit.rule import Rule
+from bridle_audit.rules import RULES
+
+
+def rule_documents() -> dict[str, str]:
+    """Every page by its path in the repository, with the text that it should have."""
+    pages = {f"{PAGES}/{rule.name}.md": rule_page(rule) for rule in RULES.values()}
+    return {f"{PAGES}/index.md": rule_index(), **pages}
+
+
+def source(rule: Rule) -> str:
+    """The file of a rule in the repository."""
+    return f"packages/bridle-audit/src/bridle_audit/rules/{rule.name.replace('-', '_')}.py"
+
+
+def rule_page(rule: Rule) -> str:
+    """All that ``bridle explain`` says, as a page of Markdown."""
+    said = rule.page
+    sections = {
+        "What it finds": prose(said["What it finds"]),
+        "How it is found": "\n".join(f"- {way.words}: `{way.command}`" for way in ways_of(rule)),
+        "Why it hurts": prose(said["Why it hurts"]),
+        "Example": code(said["Example"], "python"),
+        "Use instead": code(said["Use instead"], "python"),
+        "How to allow it": f"{how_to_allow(rule)}.",
+        "References": "\n".join(f"- {prose(each)}" for each in said["References"].splitlines()),
+    }
+    parts = [
+        MADE.format(source(rule)),
+        f"# {rule.name}",
+        f"[All rules](index.md) · {rule.severity}: {MEANING[rule.severity]} · [source](../../../{source(rule)})",
+        prose(said.opening),
+        *(f"## {heading}\n\n{text}" for heading, text in sections.items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def rule_index() -> str:
+    """The page that lists all pages."""
+    parts = [
+        MADE.format("the rules in packages/bridle-audit/src/bridle_audit/rules"),
+        "# Rules of the audit",
+        "By severity. `bridle explain RULE` shows the same in a terminal. [How to run the audit](../index.md)",
+    ]
+    for severity, rules in rules_by_severity().items():
+        rows = [
+            (f"[{rule.name}]({rule.name}.md)", prose(rule.page.summary), ", ".join(subjects(rule))) for rule in rules
+        ]
+        listed = table(("rule", "what it finds", "in"), rows) if rows else "None."
+        parts.append(f"## {severity}\n\n{MEANING[severity].capitalize()}.\n\n{listed}")
+    return "\n\n".join(parts) + "\n"

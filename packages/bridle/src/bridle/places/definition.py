@@ -1,0 +1,181 @@
+"""The check of a regularizer's class when it is defined: what would be passed over in silence gets a sentence."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from bridle.knobs import Knob, check_declared, named
+from bridle.places.draw import Draw
+from bridle.places.signatures import Declared, check_form
+from bridle_audit.wording import nearest, shortened
+
+ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
+DECLARED = ("noise", "asks", "parameters", "state")  # what a class adds to the arrays of its place
+WRITTEN = {"name", "out"}  # words of written recipes and of the engine's calls
+
+
+def check_definition(leaf: type[Any], root: type[Any]) -> None:
+    """``ValueError`` for the first thing that a class says of itself and its place cannot take.
+
+    ``root`` is the class from which the bases of all places come.
+    """
+    try:
+        check_attributes(leaf, root)
+        declared = read(leaf)
+        check_admitted(leaf, declared)
+        for form in leaf.forms:
+            if form.serves in ("", *declared.asks) or hasattr(leaf, form.name):
+                check_form(declared, form, formula_of(leaf, form.name))
+        check_complete(leaf)
+    except ValueError as error:
+        raise ValueError(f"{leaf.__name__}: {error}") from None
+
+
+def check_attributes(leaf: type[Any], root: type[Any]) -> None:
+    """Names that look like one of the place's own, or are of another kind; switches that are neither on nor off."""
+    if "place" in vars(leaf):
+        base: type[Any] = leaf.__mro__[1]
+        raise ValueError(f"its base says that its place is {base.place!r}; leave `place` out")
+    known = attributes(leaf.__mro__[1:])
+    elsewhere = attributes(each for each in root.__subclasses__() if ABC in each.__bases__)
+    for name, value in vars(leaf).items():
+        if name.startswith("_") or isinstance(value, Field):
+            continue
+        if name in known:
+            if isinstance(known[name], bool) and not isinstance(value, bool):
+                raise ValueError(f"{name} must be True or False, got {shortened(repr(value))}")
+        elif name in elsewhere:
+            raise ValueError(f"{name} means nothing for this kind of regularizer; leave it out")
+        elif near := get_close_matches(name.lower(), list(known), n=1, cutoff=ALIKE):
+            raise ValueError(f"nothing reads {name}; did you mean {near[0]}?")
+
+
+def attributes(classes: Iterable[type]) -> dict[str, Any]:
+    """The public names that classes of bridle declare, with their values, None where there is none."""
+    found: dict[str, Any] = {}
+    for each in classes:
+        found = own_attributes(each) | found
+    return found
+
+
+@cache
+def own_attributes(one: type) -> dict[str, Any]:
+    """Those of one class."""
+    if not one.__module__.startswith("bridle."):
+        return {}
+    names = {**dict.fromkeys(inspect.get_annotations(one)), **vars(one)}
+    return {name: value for name, value in names.items() if not name.startswith("_")}
+
+
+def read(leaf: type[Any]) -> Declared:
+    """What the class says of itself, each part of a form that can be read."""
+    if not (isinstance(leaf.noise, tuple) and all(isinstance(each, Draw) for each in leaf.noise)):
+        raise ValueError(f'noise is a tuple of draws such as (Draw("normal"),), got {shortened(repr(leaf.noise))}')
+    words_of(leaf, "known_as", None)
+    knobs = knobs_of(leaf)
+    return Declared(
+        leaf.place,
+        len(leaf.noise),
+        words_of(leaf, "asks", leaf.answers),
+        names_of(leaf, "parameters"),
+        names_of(leaf, "state"),
+        tuple(k.name for k in knobs if k.is_number),
+        words_of(leaf, "told", (*leaf.tells, *(k.name for k in knobs if not k.is_number))),
+    )
+
+
+def words_of(leaf: type[Any], name: str, known: tuple[str, ...] | None) -> tuple[str, ...]:
+    """A tuple of words, all of them known where it is said which are."""
+    words = getattr(leaf, name)
+    if not (isinstance(words, tuple) and all(isinstance(each, str) for each in words)):
+        raise ValueError(f'{name} is a tuple of words such as ("step",), got {shortened(repr(words))}')
+    for each in words:
+        if known is not None and each not in known:
+            said = nearest(each, list(known)) if known else ""
+            raise ValueError(f"{name} has {shortened(each)}, which this kind of regularizer is not given{said}")
+    return words
+
+
+def names_of(leaf: type[Any], name: str) -> tuple[str, ...]:
+    """The names of the parameters, or of the state, each with a number or a function with which it begins."""
+    held = getattr(leaf, name)
+    if not isinstance(held, Mapping):
+        raise ValueError(f'{name} is a dictionary such as {{"mean": 0.0}}, got {shortened(repr(held))}')
+    for each, start in held.items():
+        if not (isinstance(each, str) and each.isidentifier()):
+            raise ValueError(f"{name} has the key {shortened(repr(each))}, which is no name")
+        if isinstance(start, bool) or not (isinstance(start, int | float) or callable(start)):
+            what = "a number or a function of the weight"
+            raise ValueError(f"{name}: {each} begins at {what}, got {shortened(repr(start))}")
+    return tuple(held)
+
+
+def knobs_of(leaf: type[Any]) -> tuple[Knob, ...]:
+    """All knobs, those of the bases first; ``ValueError`` for a field that is none."""
+    found, annotated = inherited(leaf), inspect.get_annotations(leaf)
+    taken = {name for base in leaf.__mro__[1:] for name in (*vars(base), *inspect.get_annotations(base))}
+    reserved = (taken | WRITTEN) - set(found)
+    for name, value in vars(leaf).items():
+        if isinstance(value, Field) and name not in annotated:
+            raise ValueError(f"the knob {name} has no type; write `{name}: Strength = knob(...)`")
+    for name, kind in annotated.items():
+        if is_field(kind):
+            value = vars(leaf).get(name)
+            if not (isinstance(value, Field) and "knob" in value.metadata):
+                raise ValueError(
+                    f"{name} is a field and no knob; declare it as `{name}: Strength = knob(...)`, or write ClassVar "
+                    f"in front of its type"
+                )
+            if name in reserved:
+                raise ValueError(f"no knob can be called {name}, which has a meaning for every regularizer")
+            found[name] = value
+    knobs = tuple(named(each, name) for name, each in found.items() if "knob" in each.metadata)
+    for each in knobs:
+        check_declared(each)
+    return knobs
+
+
+def inherited(leaf: type[Any]) -> dict[str, Field[Any]]:
+    """The fields of the bases."""
+    return {each.name: each for base in reversed(leaf.__mro__[1:]) if is_dataclass(base) for each in fields(base)}
+
+
+def is_field(kind: object) -> bool:
+    """Whether an annotation, evaluated or not, makes a field: not a class variable, nor the mark before keywords."""
+    text = kind if isinstance(kind, str) else getattr(kind, "__qualname__", str(kind))
+    return "ClassVar" not in text and text.rpartition(".")[2] != "KW_ONLY"
+
+
+def check_admitted(leaf: type[Any], declared: Declared) -> None:
+    """That this kind of regularizer is given all that is declared, and that no two things have one name."""
+    arrays = " ".join(form.arrays for form in leaf.forms)
+    for name in DECLARED:
+        if getattr(leaf, name) and f"*{name}" not in arrays and not (name == "asks" and leaf.answers):
+            raise ValueError(f"this kind of regularizer has no {name}; see bridle.places.{leaf.place}")
+    names = [*declared.asks, *declared.parameters, *declared.state, *declared.numbers, *declared.told]
+    for each in names:
+        if names.count(each) > 1:
+            raise ValueError(f"{each} is declared twice, among {', '.join(names)}")
+
+
+def formula_of(leaf: type[Any], name: str) -> Any:
+    """A formula as it is called; ``ValueError`` where it is missing, or would be given the regularizer itself."""
+    held = next((vars(each)[name] for each in leaf.__mro__ if name in vars(each)), None)
+    if held is None or getattr(held, "__isabstractmethod__", False):
+        raise ValueError(f"{name} is missing; write `{name} = staticmethod(...)`, see bridle.places.{leaf.place}")
+    if not isinstance(held, staticmethod):
+        raise ValueError(f"{name} must be a staticmethod, a function of arrays and knobs alone")
+    return held.__func__
+
+
+def check_complete(leaf: type[Any]) -> None:
+    """``ValueError`` where something is missing that a base leaves open."""
+    for name in sorted({name for base in leaf.__mro__[1:] for name in getattr(base, "__abstractmethods__", ())}):
+        if getattr(getattr(leaf, name), "__isabstractmethod__", False):
+            raise ValueError(f"{name} is missing; see bridle.places.{leaf.place}")

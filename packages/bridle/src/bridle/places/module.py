@@ -1,0 +1,268 @@
+"""What a recipe has inside a network as ordinary modules, for networks outside of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bridle.places.declare import Placed
+from bridle.places.draw import Draw
+from bridle.places.layer import Layer, WeightLayer
+from bridle.places.rerun import as_first, is_rerun
+from bridle.schedules import LAST, PerLayer, Schedule
+
+Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declared, its first spot, the subject
+
+
+def drawn(draw: Draw, subject: Tensor) -> Tensor:
+    """Noise for a subject from torch's own generator."""
+    shape = draw.shape(tuple(subject.shape))
+    make = torch.rand if draw.kind == "uniform" else torch.randn
+    return make(shape, device=subject.device, dtype=at_least_float32(subject.dtype))
+
+
+def from_torch(draws: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+    """All noise for a subject from torch's own generator."""
+    del spot  # torch's generator has one stream for all
+    return [drawn(draw, subject) for draw in draws]
+
+
+class FormulaModule(nn.Module):
+    """The knobs of a regularizer at one spot of a network, at one moment of the training.
+
+    Those on a schedule are tensors: a compiled network takes in their new values without being compiled again.
+    """
+
+    stores_the_weight = True  # for the audit: where it makes a weight, what it makes it of is what penalties are for
+
+    def __init__(self, unit: Placed, where: tuple[str, ...] = (), draw: Drawer = from_torch, spot: int = 0) -> None:
+        super().__init__()
+        self.unit, self.where, self.draw, self.spot = unit, where, draw, spot
+        self.constants = unit.keywords(*where, passed=LAST)  # as they are once training is over
+        self.moving = tuple(name for name in self.constants if is_scheduled(getattr(unit, name), where))
+        for name in self.moving:
+            self.register_buffer(f"knob_{name}", torch.tensor(self.constants.pop(name)), persistent=False)
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """As the formula takes them."""
+        return {**self.constants, **{name: getattr(self, f"knob_{name}") for name in self.moving}}
+
+    @torch.no_grad()
+    def at(self, passed: float) -> None:
+        """Set the knobs to what they are when this share of the training has passed."""
+        if self.moving:
+            numbers = self.unit.numbers(*self.where, passed=passed)
+            for name in self.moving:
+                getattr(self, f"knob_{name}").fill_(numbers[name])
+
+    def extra_repr(self) -> str:
+        """The regularizer as it is written in a recipe."""
+        return repr(self.unit)
+
+
+class LayerModule(FormulaModule):
+    """The formula of a layer with its parameters and state, drawing its noise from torch's generator or as it is told.
+
+    Takes (batch, units) and (batch, channels, ...); with ``last`` the units are on the last axis, wherever the
+    positions are. Parameters and buffers have one value per unit. Computes in float32 or better and returns the type
+    that it was given. ``measuring`` is for running statistics: evaluation, but the state becomes that of the batch.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        units: int,
+        where: tuple[str, ...] = (),
+        draw: Drawer = from_torch,
+        spot: int = 0,
+        *,
+        last: bool = False,
+    ) -> None:
+        super().__init__(layer, where, draw, spot)
+        self.layer, self.last, self.measuring = layer, last, False
+        for name, start in layer.parameters.items():
+            self.register_parameter(name, nn.Parameter(torch.full((units,), float(start))))
+        for name, start in layer.state.items():
+            self.register_buffer(name, torch.full((units,), float(start)))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The formula while training (state moves on), its evaluation form otherwise."""
+        seen, restore = subject_of(h, maps=self.layer.maps, last=self.last)
+        with full_precision(h):
+            out = self.through(seen.to(at_least_float32(h.dtype)))
+        return restore(out.to(h.dtype))
+
+    def through(self, h: Tensor) -> Tensor:
+        """(batch, units) or (batch, channels, height, width) -> the same."""
+        layer, knobs = self.layer, self.knobs
+        parameters, state = self.values(layer.parameters), self.values(layer.state)
+        measuring = self.measuring and bool(state)
+        if not (self.training or measuring):
+            evaluated: Tensor = layer.evaluate(h, *parameters, *state, **knobs)
+            return evaluated
+        if measuring:
+            knobs = {name: 1.0 if name == "momentum" else each for name, each in knobs.items()}
+        noise = self.draw(layer.noise, self.spot, h) if layer.noise else []
+        out, *new = type(layer).torch(h, *noise, *parameters, *(each.clone() for each in state), **knobs)
+        if not is_rerun():
+            self.move(new)
+        return out
+
+    @torch.no_grad()
+    def move(self, new: Sequence[Tensor]) -> None:
+        """Let the state be this."""
+        for name, value in zip(self.layer.state, new, strict=True):
+            getattr(self, name).copy_(value.reshape(-1))
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it draws noise in training mode; the audit asks."""
+        return bool(self.layer.noise)
+
+    @property
+    def tracks_statistics(self) -> bool:
+        """Whether it remembers the mean of what it sees; the audit asks."""
+        return "running_mean" in self.layer.state
+
+    def values(self, names: Any) -> list[Tensor]:
+        """Parameters or state in the shape in which the formula takes them."""
+        shape = (-1, 1, 1) if self.layer.maps else (-1,)
+        return [getattr(self, name).view(shape) for name in names]
+
+
+class WeightModule(FormulaModule):
+    """The formula of a weight layer, for ``torch.nn.utils.parametrize``: it makes the weight that acts of a stored one.
+
+    ``w`` is the weight as it begins, of any shape with the outputs first; ``transposed``: see :func:`as_matrix`.
+    """
+
+    def __init__(
+        self,
+        layer: WeightLayer,
+        w: Tensor,
+        where: tuple[str, ...] = (),
+        draw: Drawer = from_torch,
+        spot: int = 0,
+        *,
+        transposed: int = 0,
+    ) -> None:
+        super().__init__(layer, where, draw, spot)
+        self.layer, self.transposed = layer, transposed
+        matrix = as_matrix(w.detach(), transposed=transposed).to(at_least_float32(w.dtype))
+        for name, start in layer.parameters.items():
+            self.register_parameter(name, nn.Parameter(begin(start, matrix)))
+        for name, start in layer.state.items():
+            self.register_buffer(name, begin(start, matrix))
+
+    def forward(self, w: Tensor) -> Tensor:
+        """The weight as it acts while training (state moves on), or in evaluation."""
+        matrix = as_matrix(w, transposed=self.transposed)
+        with full_precision(w):
+            acting = self.through(matrix.to(at_least_float32(w.dtype))).to(w.dtype)
+        whole: Tensor = as_stored(acting, w, transposed=self.transposed)
+        return whole
+
+    def through(self, matrix: Tensor) -> Tensor:
+        """(outputs, inputs, positions) -> the same."""
+        layer, knobs = self.layer, self.knobs
+        parameters, state = ([getattr(self, name) for name in names] for names in (layer.parameters, layer.state))
+        if not self.training:
+            evaluated: Tensor = layer.evaluate(matrix, *parameters, *state, **knobs)
+            return evaluated
+        noise = self.draw(layer.noise, self.spot, matrix) if layer.noise else []
+        begun = as_first(self, [each.clone() for each in state]) if state else []
+        out, *new = type(layer).torch(matrix, *noise, *parameters, *(each.clone() for each in begun), **knobs)
+        if not is_rerun():
+            self.move(new)
+        return out
+
+    @torch.no_grad()
+    def move(self, new: Sequence[Tensor]) -> None:
+        """Let the state be this."""
+        for name, value in zip(self.layer.state, new, strict=True):
+            getattr(self, name).copy_(value)
+
+
+def is_scheduled(value: object, where: tuple[str, ...]) -> bool:
+    """Whether what a knob holds changes over the training in the spot that has these names."""
+    return isinstance(value.matching(where) if isinstance(value, PerLayer) else value, Schedule)
+
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """The type in which formulas are computed: float32 for the shorter ones."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def full_precision(subject: Tensor) -> AbstractContextManager[None]:
+    """Within, automatic mixed precision leaves the formula's own products alone."""
+    kind = subject.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def begin(start: Any, matrix: Tensor) -> Tensor:
+    """Where a parameter or state of a weight (outputs, inputs, positions) begins."""
+    if callable(start):
+        begun: Tensor = start(matrix)
+        return begun
+    return torch.full((len(matrix), 1, 1), float(start), dtype=matrix.dtype, device=matrix.device)
+
+
+def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:
+    """Any shape with the outputs first -> (outputs, inputs, positions).
+
+    With ``transposed``, the number of groups, the outputs of each group are second.
+    """
+    w = swapped(w, transposed) if transposed else w
+    if w.ndim < 3:
+        return w.reshape(len(w) if w.ndim else 1, *w.shape[1:], *[1] * (3 - max(w.ndim, 1)))
+    return w if w.ndim == 3 else w.flatten(2)
+
+
+def as_stored(matrix: Tensor, like: Tensor, *, transposed: int = 0) -> Tensor:
+    """(outputs, inputs, positions) -> the shape from which :func:`as_matrix` made it, that of ``like``."""
+    if not transposed:
+        return matrix.reshape(like.shape)
+    return swapped(matrix.reshape(swapped(like, transposed).shape), transposed)
+
+
+def swapped(w: Tensor, groups: int) -> Tensor:
+    """The inputs of all groups first, the outputs of one second -> the outputs of all first; and the way back."""
+    if groups == 1:
+        return w.transpose(0, 1)
+    parted: Tensor = w.unflatten(0, (groups, -1))
+    return parted.transpose(1, 2).flatten(0, 1)
+
+
+def subject_of(h: Tensor, *, maps: bool, last: bool = False) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Activations as a formula takes them, (batch, units) or (batch, channels, height, width), and the way back."""
+    if not last or h.ndim == 2:
+        return as_maps(h) if maps else as_units(h)
+    seen, restore = subject_of(h.movedim(-1, 1), maps=maps)
+    return seen, lambda out: restore(out).movedim(1, -1)
+
+
+def as_units(h: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """(batch, channels, ...) -> (batch and positions, channels), and the way back; (batch, units) stays."""
+    if h.ndim == 2:
+        return h, lambda flat: flat
+    last = h.movedim(1, -1)
+    return last.reshape(-1, last.shape[-1]), lambda flat: flat.view(last.shape).movedim(-1, 1)
+
+
+def as_maps(h: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """(batch, channels, ...) -> (batch, channels, height, width), and the way back."""
+    height, width = map_size(h.shape[2:])
+    return h.reshape(*h.shape[:2], height, width), lambda maps: maps.reshape(h.shape)
+
+
+def map_size(positions: Sequence[int]) -> tuple[int, int]:
+    """Height and width of the positions of one row: none, a sequence, an image."""
+    if len(positions) > 2:
+        raise ValueError(f"activations must be plain, sequences or images, got {len(positions)} axes of positions")
+    height, width = (1, 1, *positions)[-2:]
+    return height, width

@@ -1,0 +1,127 @@
+"""The forms in which a place calls its formulas, and the check of a regularizer's own formulas against them."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bridle_audit.wording import nearest
+
+IN_ORDER = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One formula of a place: its arrays in order, and how many results come back.
+
+    In ``arrays`` a star stands before what the class itself declares: ``"h *noise *parameters *state"``.
+    """
+
+    name: str
+    arrays: str
+    results: int
+    keeps: bool = False  # whether the new state is returned besides
+    out: bool = False  # whether it can write its result into an array that it is given
+    told: bool = True  # whether it takes the knobs, and what the class is told
+    serves: str = ""  # what a class must ask for to need it; nothing where all need it
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a class says of itself, as its formulas have to take it."""
+
+    place: str
+    noise: int
+    asks: tuple[str, ...]
+    parameters: tuple[str, ...]
+    state: tuple[str, ...]
+    numbers: tuple[str, ...]  # the knobs that are
+    told: tuple[str, ...]
+
+    def arrays(self, form: Form) -> list[str]:
+        """The names of what a form is given by position; noise has names like ``noise 1``."""
+        found: list[str] = []
+        for each in form.arrays.split():
+            if each == "*noise":
+                found += ["noise"] if self.noise == 1 else [f"noise {1 + number}" for number in range(self.noise)]
+            elif each == "*moved":  # by the slope, or by noise where no slope is asked for
+                found += self.asks or self.arrays(Form("", "*noise", 0))
+            else:
+                found += getattr(self, each[1:]) if each.startswith("*") else [each]
+        return found
+
+    def keywords(self, form: Form) -> list[str]:
+        """The names of what a form is given by keyword."""
+        return [*self.numbers, *self.told] if form.told else []
+
+
+def check_form(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
+    """``ValueError`` where a formula cannot take what it will be given, or returns another number of results."""
+    try:
+        parameters = inspect.signature(formula).parameters.values()
+    except (TypeError, ValueError):  # a function written in C does not always tell
+        return
+    check_arrays(declared, form, list(parameters))
+    check_keywords(declared, form, list(parameters))
+    check_results(declared, form, formula)
+
+
+def check_arrays(declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
+    """What is given by position, in number and order."""
+    given, keywords = declared.arrays(form), declared.keywords(form)
+    taken = [each.name for each in parameters if each.kind in IN_ORDER]
+    for name in taken:
+        if name in keywords:
+            raise ValueError(f"{form.name}: {name} is given by its name; write it behind a star: (..., *, {name}, ...)")
+    enough = len([each for each in parameters if each.kind in IN_ORDER and each.default is each.empty]) <= len(given)
+    takes_any = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
+    if not enough or (len(taken) < len(given) and not takes_any):
+        raise ValueError(
+            f"{form.name} takes ({', '.join(taken)}) by position, but at the place {declared.place!r}, by what the "
+            f"class declares, it is given ({', '.join(given)})"
+        )
+    for place, (name, expected) in enumerate(zip(taken, given, strict=False)):
+        if name != expected and name in given:
+            raise ValueError(
+                f"{form.name}: {name} stands at position {1 + place}, where {expected} is given; the order is "
+                f"({', '.join(given)})"
+            )
+
+
+def check_keywords(declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
+    """What is given by name: the knobs that are numbers, what the class is told, and ``out``."""
+    given = [*declared.keywords(form), *["out"] * form.out]
+    taken = {each.name: each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+    for name, each in taken.items():
+        if name not in given and each.default is each.empty:
+            said = nearest(name, given) if given else "; this formula is given no knobs"
+            raise ValueError(
+                f"{form.name} takes {name}=, which is neither a knob nor among what the class is told{said}"
+            )
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return
+    for name in given:
+        if name not in taken:
+            why = "where to write the result, or None" if name == "out" else "a knob, or what the class is told"
+            raise ValueError(f"{form.name} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
+
+
+def check_results(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
+    """How many results are returned, as far as a formula returns them one by one."""
+    expected = form.results + len(declared.state) * form.keeps
+    for found in returned(formula):
+        if found != expected:
+            besides = f", the new {' and '.join(declared.state)} among them" if form.keeps and declared.state else ""
+            raise ValueError(f"{form.name} returns {found} results, but {expected} are expected{besides}")
+
+
+def returned(formula: Callable[..., Any]) -> Iterator[int]:
+    """The lengths of the tuples that a function of Python's returns, read from its compiled code."""
+    code = getattr(formula, "__code__", None)
+    steps = code.co_code if code else b""  # an operation and its argument, a byte each, in turn
+    for before, argument, operation in zip(steps[::2], steps[1::2], steps[2::2], strict=False):
+        if operation == dis.opmap["RETURN_VALUE"] and before == dis.opmap["BUILD_TUPLE"]:
+            yield argument

@@ -1,0 +1,43 @@
+"""The random numbers that a whole program shares, torch's, NumPy's and Python's, from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from bridle_audit.probe.randomness import Position, generators, unmoved
+
+
+def begin(seed: int) -> None:
+    """Start all of them from a seed."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    for generator in generators():
+        generator.manual_seed(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within, the shared generators start from a seed; then they stand where they stood."""
+    with unmoved():
+        begin(seed)
+        yield
+
+
+class Stream:
+    """Shared random numbers of somebody's own: from a seed on, each time from where they stopped."""
+
+    def __init__(self, seed: int) -> None:
+        with seeded(seed):
+            self.position = Position.now()
+
+    @contextmanager
+    def resumed(self) -> Iterator[None]:
+        """Within, the shared generators go on from where this stream stopped."""
+        with unmoved():
+            self.position.take()
+            yield
+            self.position = Position.now()

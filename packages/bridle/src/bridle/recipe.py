@@ -1,0 +1,379 @@
+"""A regularizer, and a recipe: an ordered set of regularizers.
+
+>>> from bridle import Dropout, Recipe, WeightDecay
+>>> recipe = Dropout(rate=0.2) + WeightDecay(strength=0.01)
+>>> print(recipe)
+Dropout(rate=0.2) + WeightDecay(strength=0.01)
+>>> Recipe.parse(str(recipe)) == recipe
+True
+
+Strengths may differ from layer to layer and change as the training passes (:mod:`bridle.schedules`), in text as well:
+
+>>> print(Recipe.parse("Dropout(rate={'0': 0.1, '*': linear(0, 0.3)})").to_toml())
+[[regularizer]]
+name = "Dropout"
+rate = { "per layer" = { 0 = 0.1, "*" = { schedule = "linear", start = 0.0, end = 0.3 } } }
+at = "hidden"
+<BLANKLINE>
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
+from bridle.forms import Term, json_number, names_in, plain, strength, terms, toml_table
+from bridle.knobs import DeclaresKnobs, check, knobs, parts
+from bridle.naming import check_names, meant
+from bridle.schedules import LAST, SCHEDULES, Schedule
+from bridle_audit.files import read_whole, write_whole
+from bridle_audit.wording import nearest, shortened
+
+NONE = "none"
+CATALOG_HOME = "bridle.regularizers."
+LONGEST_LINE = 100  # of Python that is printed
+
+# Note [the order of a recipe]
+# Regularizers act in the order of the seven places of a training step (see places.py), whatever order they were
+# written in; within one place, in the order written. So `a + b == b + a` where the places differ.
+PLACES = ("batch", "layer", "loss", "gradient", "weight", "average", "stop")
+
+
+@dataclass(frozen=True, repr=False)
+class Regularizer(metaclass=DeclaresKnobs):
+    """What every regularizer has: checked knobs, ``+``, a repr that reads back, and a JSON form.
+
+    The leaves are found by name when a recipe is parsed, a user's own among them.
+    """
+
+    place: ClassVar[str]
+    known_as: ClassVar[tuple[str, ...]] = ()  # what other libraries and papers call the method
+    leaves: ClassVar[dict[str, type[Regularizer]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "place" in vars(cls) and cls.place not in ("", *PLACES):
+            raise ValueError(f"{cls.__name__}: there is no place {cls.place!r}{nearest(str(cls.place), list(PLACES))}")
+        if "place" not in vars(cls) and ABC not in cls.__bases__:  # the others are bases
+            check_is_only(cls)
+            Regularizer.leaves[cls.__name__] = cls
+
+    def __new__(cls, *values: Any, **settings: Any) -> Self:
+        """Refuse a knob that there is not, with what it is called here, before Python does without."""
+        del values
+        check_decorated(cls)
+        check_names(cls, settings)
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def __add__(self, other: Regularizer | Recipe) -> Recipe:
+        return Recipe((self,)) + other
+
+    def __repr__(self) -> str:
+        # What can be off is the strength of a method and is always said; the rest where it is not the default.
+        shown = [k for k in knobs(self) if k.off is not None or getattr(self, k.name) != k.default]
+        return f"{type(self).__name__}({', '.join(f'{k.name}={getattr(self, k.name)!r}' for k in shown)})"
+
+    @property
+    def is_off(self) -> bool:
+        """Whether some knob stands, everywhere and always, at the value at which this regularizer does nothing."""
+        return any(k.is_off(getattr(self, k.name)) for k in knobs(self))
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether some knob changes as the training passes."""
+        return any(isinstance(part, Schedule) for k in knobs(self) for part in parts(getattr(self, k.name)))
+
+    def settings(self, *, numbers: bool) -> dict[str, Any]:
+        """The knobs that are numbers, as they were given, or those that are words (which say where)."""
+        return {k.name: getattr(self, k.name) for k in knobs(self) if k.is_number == numbers}
+
+    def numbers(self, *where: str, passed: float = 0.0) -> dict[str, float]:
+        """The numbers that the formulas take in one spot, when the share ``passed`` of the training is done.
+
+        ``where`` are the spot's names, which per-layer values are looked up by: its number, layer, parameter and type.
+        """
+        return {k.name: k.at(getattr(self, k.name), where, passed) for k in knobs(self) if k.is_number}
+
+    def settled(self, *where: str, passed: float = LAST) -> Self:
+        """The same with plain numbers: what it is in one spot at one moment, by default at the end of the training."""
+        return replace(self, **self.numbers(*where, passed=passed))
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"name": "L2", "strength": 0.001, "on": "matrices"}``; read back by :func:`from_json`."""
+        return self.plain(json_number)
+
+    def plain(self, number: Callable[[float], Any]) -> dict[str, Any]:
+        """The name and all knobs as dictionaries, words and numbers, each of these in the form that is asked for."""
+        return {"name": type(self).__name__, **{k.name: plain(getattr(self, k.name), number) for k in knobs(self)}}
+
+
+def check_is_only(leaf: type[Regularizer]) -> None:
+    """``ValueError`` for the name of a regularizer of the catalog: texts would mean another one from now on."""
+    known = Regularizer.leaves.get(leaf.__name__)
+    homes = {each.__module__ for each in (known, leaf) if each}
+    if len(homes) > 1 and any(home.startswith(CATALOG_HOME) for home in homes):
+        where = " and ".join(sorted(homes))
+        raise ValueError(f"there are two regularizers called {leaf.__name__}, of {where}; give yours another name")
+
+
+def check_decorated(leaf: type[Regularizer]) -> None:
+    """``ValueError`` where the knobs of a class are still only declared."""
+    waiting = [name for name, value in vars(leaf).items() if isinstance(value, Field)]
+    if waiting:
+        raise ValueError(
+            f"{leaf.__name__} has no {waiting[0]} yet; write @dataclass(frozen=True, repr=False) above the class"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Recipe:
+    """An ordered set of regularizers; ``Recipe()`` is "none".
+
+    Raises ``ValueError`` where the same regularizer is asked for twice in the same spot, and where the card of one
+    refuses another; what a card merely doubts is told by :meth:`notes`.
+    """
+
+    regularizers: tuple[Regularizer, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = self.regularizers
+        if not (isinstance(given, tuple | list) and all(isinstance(each, Regularizer) for each in given)):
+            raise ValueError(f"Recipe takes a tuple of regularizers, got {shortened(repr(given))}; see also Recipe.of")
+        object.__setattr__(self, "regularizers", tuple(sorted(self.regularizers, key=lambda r: PLACES.index(r.place))))
+        spots = [(type(r).__name__, tuple(r.settings(numbers=False).values())) for r in self.regularizers]
+        for name, spot in spots:
+            if spots.count((name, spot)) > 1:
+                where = f" at {', '.join(spot)!r}" if spot else ""
+                raise ValueError(f"{name} stands twice in one recipe{where}; give it once, with the value you mean")
+        for one, other, conflict in conflicts(self.regularizers):
+            if conflict.severity == REFUSED:
+                raise ValueError(f"{one} and {other} cannot stand in one recipe. {conflict.sentence}")
+
+    def __add__(self, other: Regularizer | Recipe) -> Recipe:
+        if isinstance(other, Regularizer):
+            return Recipe((*self.regularizers, other))
+        if isinstance(other, Recipe):
+            return Recipe(self.regularizers + other.regularizers)
+        return NotImplemented
+
+    def __iter__(self) -> Iterator[Regularizer]:
+        return iter(self.regularizers)
+
+    def __len__(self) -> int:
+        return len(self.regularizers)
+
+    def __bool__(self) -> bool:
+        # An empty recipe is still a recipe: `if recipe` must not mean `if it has members`.
+        return True
+
+    def __str__(self) -> str:
+        return " + ".join(map(repr, self.regularizers)) or NONE
+
+    def __repr__(self) -> str:
+        return f"Recipe.parse({str(self)!r})"
+
+    def at(self, place: str) -> tuple[Regularizer, ...]:
+        """The regularizers that act at one of the seven places; ``ValueError`` for another word."""
+        if place not in PLACES:
+            raise ValueError(f"there is no place {place!r}{nearest(str(place), list(PLACES))}")
+        return tuple(r for r in self.regularizers if r.place == place)
+
+    def notes(self) -> tuple[str, ...]:
+        """What the cards of the regularizers say of their standing together, where that is doubtful."""
+        found = conflicts(self.regularizers)
+        return tuple(f"{one} and {other}: {each.sentence}" for one, other, each in found if each.severity == DOUBTFUL)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """A list of the regularizers' JSON forms, in order."""
+        return [r.to_json() for r in self.regularizers]
+
+    @classmethod
+    def from_json(cls, data: Sequence[Mapping[str, Any]]) -> Self:
+        """Read :meth:`to_json` back; ``ValueError`` for an unknown name or a bad knob."""
+        if not isinstance(data, list | tuple):
+            raise ValueError(f"a recipe in JSON is a list of regularizers, got {type(data).__name__}")
+        return cls(tuple(from_json(item) for item in data))
+
+    def to_toml(self) -> str:
+        """A TOML document with a table ``[[regularizer]]`` for each; read back by :meth:`from_toml`."""
+        tables = (toml_table(r.plain(float)) for r in self.regularizers)
+        return "\n".join(f"[[regularizer]]\n{table}" for table in tables) or "regularizer = []\n"
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Read :meth:`to_toml` back; ``ValueError`` for what is not TOML, an unknown name or a bad knob."""
+        check_text(text)
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"cannot read the recipe, which is not TOML: {error}") from error
+        if list(data) != ["regularizer"] or not isinstance(data["regularizer"], list):
+            raise ValueError(
+                f"a recipe in TOML is a table [[regularizer]] for each, with its name and knobs; this one has the keys "
+                f"{shortened(', '.join(data))}"
+            )
+        return cls.from_json(data["regularizer"])
+
+    def to_python(self) -> str:
+        """Lines of Python that import what the recipe needs and make it under the name ``recipe``.
+
+        >>> from bridle import Dropout
+        >>> print(Recipe((Dropout(rate=0.2),)).to_python())
+        from bridle import Dropout, Recipe
+        <BLANKLINE>
+        recipe = Recipe.of(Dropout(rate=0.2))
+        <BLANKLINE>
+        """
+        homes = {type(r).__name__: type(r).__module__ for r in self.regularizers}
+        homes |= dict.fromkeys(SCHEDULES, "bridle.schedules") | {"inf": "math"}
+        terms = [repr(r) for r in self.regularizers]
+        text = " + ".join(terms) if len(terms) > 1 else f"Recipe.of({terms[0]})" if terms else "Recipe()"
+        if len(text) > LONGEST_LINE and len(terms) > 1:
+            text = "(\n    {}\n)".format("\n    + ".join(terms))
+        imports: dict[str, list[str]] = {}
+        for name in sorted(names_in(text)):
+            home = homes.get(name, "bridle")
+            public = "bridle" if home.startswith(CATALOG_HOME) else home
+            imports.setdefault(public, []).append(name)
+        lines = [f"from {home} import {', '.join(names)}\n" for home, names in sorted(imports.items())]
+        return f"{''.join(lines)}\nrecipe = {text}\n"
+
+    def save(self, path: Path | str) -> None:
+        """Write the recipe as text, JSON or TOML, by the ending of the file's name."""
+        forms: dict[str, Callable[[], str]] = {
+            ".txt": lambda: f"{self}\n",
+            ".json": lambda: json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            ".toml": self.to_toml,
+        }
+        write_whole(Path(path), by_ending(Path(path), forms)())
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a file that :meth:`save`, or a person, has written; ``ValueError`` where it is not a recipe."""
+        forms: dict[str, Callable[[str], Self]] = {
+            ".txt": cls.parse,
+            ".json": lambda text: cls.from_json(json.loads(text)),
+            ".toml": cls.from_toml,
+        }
+        if not isinstance(path, str | Path):
+            raise ValueError(f"a recipe is loaded from the path of a file, got {shortened(repr(path))}")
+        read = by_ending(Path(path), forms)
+        try:
+            return read(read_whole(Path(path)).decode().replace("\r\n", "\n"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def of(cls, recipe: RecipeLike) -> Recipe:
+        """Whatever may be meant by a recipe: one, a regularizer, a text, a JSON form, ``None``, or a list of these."""
+        if isinstance(recipe, Recipe):
+            return recipe
+        if isinstance(recipe, Regularizer):
+            return cls((recipe,))
+        if recipe is None:
+            return cls()
+        if isinstance(recipe, str):
+            return cls.parse(recipe)
+        if isinstance(recipe, Mapping):
+            return cls((from_json(recipe),))
+        if isinstance(recipe, list | tuple):
+            try:
+                return cls(tuple(unit for each in recipe for unit in cls.of(each)))
+            except RecursionError:
+                raise ValueError(
+                    "a recipe is a list of regularizers, got lists within lists, nested too deep"
+                ) from None
+        if isinstance(recipe, type) and issubclass(recipe, Regularizer):
+            raise ValueError(f"{recipe.__name__} is the class; a recipe takes a regularizer: {recipe.__name__}()")
+        raise ValueError(
+            f"a recipe is text such as 'Dropout(rate=0.2)', a regularizer, a sum or list of regularizers, or None, "
+            f"got {type(recipe).__name__}"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``"Dropout(rate=0.2) + WeightDecay(strength=0.01)"`` or ``"none"``; nothing is evaluated.
+
+        Raises ``ValueError`` with the nearest known name, the knobs there are, or what could not be read.
+        """
+        check_text(text)
+        if text.strip().lower() == NONE:
+            return cls()
+        return cls(tuple(from_text(term) for term in terms(text)))
+
+
+RecipeLike = Recipe | Regularizer | str | Mapping[str, Any] | list[Any] | tuple[Any, ...] | None
+
+
+def conflicts(units: Iterable[Regularizer]) -> Iterator[tuple[str, str, Conflict]]:
+    """Who states a conflict with whom, each pair of names once; what is off disturbs nobody."""
+    active: list[type] = [type(unit) for unit in units if not unit.is_off]
+    said = set()
+    for one, other in itertools.permutations(active, 2):
+        names = frozenset((one.__name__, other.__name__))
+        for conflict in card_of(one).conflicts:
+            if other.__name__ in conflict.names and names not in said:
+                said.add(names)
+                yield one.__name__, other.__name__, conflict
+
+
+def check_text(text: object) -> None:
+    """``ValueError`` for a recipe that is to be read and is no text."""
+    if not isinstance(text, str):
+        raise ValueError(
+            f"a recipe is read from text, got {type(text).__name__}; Recipe.of takes all that may be meant"
+        )
+
+
+Form = TypeVar("Form")
+
+
+def by_ending(path: Path, forms: Mapping[str, Form]) -> Form:
+    """What belongs to the ending of the file's name; ``ValueError`` for another."""
+    if path.suffix.lower() not in forms:
+        raise ValueError(f"a recipe's file ends in {', '.join(forms)}, got {str(path)!r}")
+    return forms[path.suffix.lower()]
+
+
+def from_json(data: Mapping[str, Any]) -> Regularizer:
+    """A regularizer from ``{"name": ..., knob: value, ...}``."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")
+    for key in data:
+        if not isinstance(key, str):
+            raise ValueError(f"the knobs of a regularizer in JSON have names, got {shortened(repr(key))}")
+    leaf = find(str(data.get("name", "")))
+    numbers = {k.name for k in knobs(leaf) if k.is_number}
+    given = ((name, value) for name, value in data.items() if name != "name")
+    return build(leaf, {name: strength(value) if name in numbers else value for name, value in given})
+
+
+def from_text(term: Term) -> Regularizer:
+    """A regularizer from ``Dropout``, ``Dropout(0.2)`` or ``Dropout(rate=0.2)``."""
+    leaf = find(term.name)
+    return build(leaf, term.settings([k.name for k in knobs(leaf)]))
+
+
+def find(name: str) -> type[Regularizer]:
+    """The regularizer of that name; ``ValueError`` with the nearest names if there is none."""
+    if name in Regularizer.leaves:
+        return Regularizer.leaves[name]
+    if name.lower() == NONE:
+        raise ValueError(f"{NONE!r} is the recipe without regularizers and stands alone; leave it out beside others")
+    raise ValueError(f"unknown regularizer {shortened(name)}{meant(name, Regularizer.leaves)}")
+
+
+def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
+    """``leaf(**settings)``, with a sentence for a knob that it does not have."""
+    check_names(leaf, settings)
+    return leaf(**settings)

@@ -1,0 +1,77 @@
+"""What was made of a table's columns: lines for the terminal, rows for the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich import box
+from rich.table import Table as Grid
+from rich.text import Text
+
+from bridle.report.charts import Table
+from bridle_audit.wording import counted, first_few, printable
+
+CLASSES_SHOWN = 20
+STYLES = {"dropped": "yellow"}
+
+
+def data_lines(data: dict[str, Any]) -> list[str]:
+    """What the data are, in a few lines; ``data`` is what ``Data.describe()`` gives."""
+    rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items() if count)
+    of_columns = f" of {kinds_of(data)}" if column_rows(data) else ""
+    inputs = f"inputs: {data['features']}{of_columns}"
+    return [f"{data['name']}: {data['task']}{of_target(data)}", f"rows: {rows}", inputs, ""]
+
+
+def kinds_of(data: dict[str, Any]) -> str:
+    """How many columns there are, and of which kinds.
+
+    >>> kinds_of({"columns": [{"kind": "number"}, {"kind": "number"}, {"kind": "dropped"}]})
+    '3 columns (2 number, 1 dropped)'
+    """
+    kinds = Counter(kind for _, kind, *_ in column_rows(data))
+    return f"{counted('column', kinds.total())} ({', '.join(f'{count} {kind}' for kind, count in kinds.most_common())})"
+
+
+def of_target(data: dict[str, Any]) -> str:
+    """The target and its classes, as far as there are any."""
+    target = f" of {data['target']}" if data["target"] else ""
+    classes = data["classes"]
+    if not classes:
+        return target
+    return f"{target}, {counted('class', len(classes))} ({first_few(classes, CLASSES_SHOWN)})"
+
+
+def columns_table(data: dict[str, Any]) -> Grid:
+    """The columns for the terminal: name, kind, inputs, what was done."""
+    table = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("column", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("inputs", justify="right", no_wrap=True)
+    table.add_column("what was done", overflow="fold")
+    for name, kind, features, done in column_rows(data):
+        table.add_row(Text(printable(name)), Text(kind, style=STYLES.get(kind, "")), features, Text(printable(done)))
+    return table
+
+
+def page_table(data: dict[str, Any]) -> Table:
+    """The columns for the page; without rows where the data were no table."""
+    return Table("What was made of each column", ["Column", "Kind", "Inputs", "What was done"], column_rows(data))
+
+
+def column_rows(data: dict[str, Any]) -> list[list[str]]:
+    """One row of text for each column; what is not there, as in a study from elsewhere, is left empty."""
+    found = data.get("columns")
+    return [row_of(column) for column in found if isinstance(column, dict)] if isinstance(found, list) else []
+
+
+def row_of(column: dict[str, Any]) -> list[str]:
+    """A column as text."""
+    phrases = [*listed(column.get("notable")), *listed(column.get("done"))]
+    return [*(str(column.get(key, "")) for key in ("name", "kind", "features")), "; ".join(phrases)]
+
+
+def listed(phrases: Any) -> list[str]:
+    """Phrases as a list of text."""
+    return list(map(str, phrases)) if isinstance(phrases, list | tuple) else []

@@ -1,0 +1,177 @@
+"""A study as one page of HTML that works without a network: style, script and charting library are in the file."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from bridle.report.charts import Chart
+from bridle.report.columns import page_table
+from bridle.report.command import command
+from bridle.report.curves import curve_charts
+from bridle.report.formats import seconds
+from bridle.report.histograms import gamma_charts, weight_charts
+from bridle.report.looks import looks
+from bridle.report.strips import difference_chart, gap_chart, score_chart, spread_note
+from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted_split, score_table
+from bridle.report.words import cautions, headline, lead, seeds_of
+from bridle.results import Study, plain
+from bridle_audit.files import write_whole
+from bridle_audit.wording import counted
+
+SHOWN_ELSEWHERE = ("source", "columns")  # of what is known of the data
+NAMES = {"seconds": "took", "lr": "learning rate"}
+
+
+def write_html(study: Study, path: Path) -> None:
+    """Write the report; the file is whole or not there, and its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, page(study))
+
+
+def page(study: Study) -> str:
+    """The report as text."""
+    environment = Environment(
+        loader=PackageLoader("bridle.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    groups = chart_groups(study)
+    charts = [chart for group in groups.values() for chart in group]
+    return environment.get_template("page.html").render(
+        study=study,
+        title=f"{study.data.get('name', 'study')}: {headline(study)}",
+        eyebrow=eyebrow(study),
+        headline=glued(headline(study)),
+        lead=[glued(paragraph) for paragraph in lead(study)],
+        cautions=cautions(study),
+        looks=looks(study),
+        groups=groups,
+        specs=plain([chart.spec() for chart in charts]),
+        spread_note=spread_note(study),
+        tables=[comparison_rows(study), score_table(study)],
+        dead=dead_table(study),
+        norms=norm_table(study),
+        recipes=recipes(study),
+        facts=facts(study),
+        columns=page_table(study.data),
+        css=asset("page.css"),
+        js=asset("page.js"),
+        library=packed_library(),
+        library_notice=library_notice(),
+    )
+
+
+def chart_groups(study: Study) -> dict[str, list[Chart]]:
+    """All charts by the section of the page that they stand in; what a study does not have is left out."""
+    by_section: dict[str, list[Chart | None]] = {
+        "difference": [difference_chart(study)],
+        "scores": [score_chart(study, split, study.metric) for split in ("valid", "test")],
+        "gap": [gap_chart(study)],
+        "other": [score_chart(study, quoted_split(study), metric) for metric in ("rmse", "loss", "calibration_error")],
+        "curves": [*curve_charts(study)],
+        "weights": [*weight_charts(study)],
+        "gammas": [*gamma_charts(study)],
+    }
+    return {section: [chart for chart in charts if chart] for section, charts in by_section.items()}
+
+
+def glued(text: str) -> str:
+    """Numbers held together with their units, so that no line begins with "%"."""
+    return re.sub(r"(?<=\d) (?=%|points|seeds?\b)", "\N{NO-BREAK SPACE}", text)
+
+
+def eyebrow(study: Study) -> list[str]:
+    """What stands above the headline: data, network, how much was trained, when."""
+    count = counted("recipe", len(study.contenders))
+    return [str(study.data.get("name", "")), study.network, f"{count} × {seeds_of(study)}", day(study)]
+
+
+def day(study: Study) -> str:
+    """The date on which the study was made; empty where it is not told."""
+    return str(study.made.get("date", ""))[:10]
+
+
+def recipes(study: Study) -> list[dict[str, str]]:
+    """For each contender its recipe as text, and what there is to copy: the command that compares it again.
+
+    Where no command can, since data or network were made in Python, it is the recipe itself.
+    """
+    return [{"text": each.name, "command": command(study, each.name) or each.name} for each in study.contenders]
+
+
+def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
+    """How the study was made, for reading: groups of names and values."""
+    made = {key: value for key, value in study.made.items() if key != "versions"}
+    how = [("seeds", ", ".join(map(str, study.seeds))), ("engine", study.engine)]
+    versions = study.made.get("versions", {})
+    return [
+        ("Data", told({key: value for key, value in study.data.items() if key not in SHOWN_ELSEWHERE})),
+        ("Training", [("network", study.network), *told(study.protocol), *how]),
+        ("Made with", [*told(made), *told(versions if isinstance(versions, dict) else {})]),
+    ]
+
+
+def told(mapping: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values as text; what is empty is left out."""
+    return [
+        (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
+        for name, value in mapping.items()
+        if value not in (None, "", [])
+    ]
+
+
+def as_text(name: str, value: Any) -> str:
+    """A value for reading: lists with commas, mappings as "key value", durations and dates in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {as_text('', each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(as_text("", each) for each in value)
+    if name == "seconds" and isinstance(value, int | float):
+        return seconds(value)
+    if name == "date":
+        return moment(str(value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def moment(text: str) -> str:
+    """A date and time as in ISO 8601, shortened to the minute; any other text as it is.
+
+    >>> moment("2026-01-02T03:04:05+00:00"), moment("last week")
+    ('2026-01-02 03:04 UTC', 'last week')
+    """
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
+
+
+def asset(name: str) -> str:
+    """A text file of this package."""
+    return files("bridle.report").joinpath(name).read_text(encoding="utf-8")
+
+
+# Note [the size of a report]
+# plotly.js is 4.8 MB of text, and a folder of studies holds one page each. Compressed, and in letters, it takes 1.9 MB;
+# every browser since spring 2023 unpacks it (DecompressionStream). An older one shows the tables.
+def packed_library() -> str:
+    """plotly.js, gzipped, in base64; the same bytes each time."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode("ascii")
+
+
+def library_notice() -> str:
+    """The name, the version, the copyright and the licence, from the head of plotly.js."""
+    head = get_plotlyjs()[:600]
+    lines = re.findall(r"^\* (.+)$", head.split("*/")[0], flags=re.MULTILINE)
+    return ". ".join(line.rstrip(".") for line in lines)

@@ -1,0 +1,241 @@
+"""What training leaves behind: plain data that is read without torch or NumPy, saved as it is finished.
+
+``docs/study.md`` documents the file form, ``study.json``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from bridle.typed import parse, read_as, shown
+from bridle_audit.files import read_whole, write_whole
+
+VERSION = 1  # of study.json; raised when a key changes its meaning or goes
+SPLITS = ("train", "valid", "test")
+HIGHER_IS_BETTER = {"accuracy": True, "r2": True, "rmse": False, "loss": False, "calibration_error": False}
+MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
+
+
+class OtherVersion(ValueError):
+    """A study in a version of the format that this bridle does not read."""
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """What became of one linear layer and the batch norm behind it, in one trained network."""
+
+    name: str
+    units: int
+    dead_units: int  # outputs that are the same for every training row after their activation
+    weight_norm: float  # Euclidean, over the whole matrix
+    weights: dict[str, list[float]]  # {"edges": n + 1 numbers, "counts": n numbers}
+    gammas: list[float] | None = None  # the scales of the batch norm behind the layer
+
+
+@dataclass
+class Run:
+    """One training run: one recipe, one seed.
+
+    ``scores[split][metric]`` are measured in evaluation mode after the last epoch. ``curves`` has one number per epoch
+    under "epoch", "step_loss" (the data loss of the training batches as they were met) and, in evaluation mode,
+    "train_loss", "valid_loss", and the main metric as "train_<metric>" and "valid_<metric>".
+    """
+
+    recipe: str
+    seed: int
+    scores: dict[str, dict[str, float]]
+    curves: dict[str, list[float]] = field(repr=False)
+    layers: list[LayerSummary] = field(repr=False)
+    seconds: float  # of computing; within a stack, this run's share
+    diverged_at: int | None = None  # the epoch in which the loss stopped being finite
+    stopped_at: int | None = None  # the epoch after which early stopping ended the training
+    best_epoch: int | None = None  # the epoch whose weights were kept, where the recipe looks for the best one
+    model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
+
+    @property
+    def dead_units(self) -> int:
+        """Units that are silent or constant on every training row, over all layers."""
+        return sum(layer.dead_units for layer in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the model."""
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "model"}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read :meth:`to_json` back; ``ValueError`` that names what is not as it writes it."""
+        run = read_as(cls, data)
+        check_run(run)
+        return run
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric over the seeds; ``sd`` is the sample standard deviation (divisor n - 1; 0 for one seed)."""
+
+    mean: float
+    sd: float
+    values: list[float]
+
+    @classmethod
+    def of(cls, values: list[float]) -> Self:
+        """Mean and spread of ``values`` (at least one); nan where one is not finite."""
+        if not all(map(math.isfinite, values)):
+            return cls(math.nan, math.nan, values)
+        # Halved ten times and doubled back, which is exact: the sum of losses near 1e308, on their way out, is finite.
+        mean = math.fsum(value / 1024 for value in values) / len(values) * 1024
+        distance = math.hypot(*(value - mean for value in values))
+        return cls(mean, distance / math.sqrt(len(values) - 1) if len(values) > 1 else 0.0, values)
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A contender against the baseline, paired by seed, on the main metric of one split."""
+
+    metric: str
+    split: str
+    difference: float  # mean of contender - baseline over the seeds
+    low: float  # of the 95 % confidence interval of that mean
+    high: float
+    verdict: str  # "helps" | "hurts" | "no difference shown"
+    words: str  # the verdict as a sentence
+    smallest: float  # the smallest difference that this many seeds would have shown
+    values: list[float]  # one difference per seed
+
+
+@dataclass
+class Contender:
+    """One recipe over all seeds."""
+
+    recipe: list[dict[str, Any]]  # Recipe.to_json()
+    name: str  # Recipe.__str__()
+    scores: dict[str, dict[str, Summary]]
+    gap: float  # mean generalization gap: train - valid of the main metric, both in evaluation mode
+    dead_units: float  # mean over the seeds
+    seconds: float  # mean over the seeds, of one run
+    versus_baseline: Versus | None  # None for the baseline itself, or where fewer than two seeds are paired
+    runs: list[Run]
+
+    @property
+    def diverged(self) -> int:
+        """How many runs did not stay finite."""
+        return sum(run.diverged_at is not None for run in self.runs)
+
+
+@dataclass
+class Study:
+    """A comparison: contenders trained under one protocol, the first of them the baseline."""
+
+    data: dict[str, Any]  # name, task, target, rows per split, features, outputs, class names
+    network: str
+    protocol: dict[str, Any]
+    seeds: list[int]
+    contenders: list[Contender]
+    metric: str  # the main one
+    engine: str  # "torch" | "vanilla"
+    made: dict[str, Any]  # bridle, versions of what it runs on, machine, date, seconds
+    finished: bool = True  # False where it was interrupted: some runs are missing
+    notices: list[str] = field(default_factory=list)
+    version: int = VERSION
+
+    @property
+    def baseline(self) -> Contender:
+        """What the others are measured against."""
+        return self.contenders[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of study.json; numbers that are not finite become null."""
+        order = ["version", *(f.name for f in dataclasses.fields(self) if f.name != "version")]
+        return {name: plain(getattr(self, name)) for name in order}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read :meth:`to_json` back; ``ValueError`` for another version of the format, and for what does not fit it."""
+        if not isinstance(data, dict) or "version" not in data:
+            raise ValueError("it has no version")
+        if data["version"] != VERSION:
+            raise OtherVersion(
+                f"this study has format version {shown(data['version'])}, this bridle reads {VERSION}; "
+                "open it with the bridle that wrote it, or run the comparison again"
+            )
+        study = read_as(cls, data)
+        check_study(study)
+        return study
+
+    def save(self, path: Path | str) -> None:
+        """Write study.json so that it is whole or not there; its folder is made."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(Path(path), json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
+        file = Path(path) / "study.json" if Path(path).is_dir() else Path(path)
+        if not os.path.lexists(file):
+            raise ValueError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
+        try:
+            return cls.from_json(parse(read_whole(file)))
+        except OtherVersion:
+            raise
+        except (ValueError, OSError) as error:
+            problem = error.strerror if isinstance(error, OSError) else error
+            raise ValueError(f"{file} is not a study written by `bridle compare` ({problem})") from error
+
+
+def check_study(study: Study) -> None:
+    """``ValueError`` for a study whose parts do not belong together."""
+    if not study.contenders:
+        raise ValueError("contenders: there are none")
+    if study.metric not in HIGHER_IS_BETTER:
+        raise ValueError(f"metric must be one of {', '.join(HIGHER_IS_BETTER)}, got {study.metric!r}")
+    measured = metrics_of(study.baseline.scores)
+    for split in ("train", "valid"):
+        if study.metric not in measured.get(split, ()):
+            raise ValueError(f"contenders[0].scores.{split} has no {study.metric}")
+    for number, each in enumerate(study.contenders):
+        where = f"contenders[{number}]"
+        if metrics_of(each.scores) != measured:
+            raise ValueError(f"{where}.scores are of other splits or metrics than the baseline's")
+        for index, run in enumerate(each.runs):
+            if metrics_of(run.scores) != measured:
+                raise ValueError(f"{where}.runs[{index}].scores are of other splits or metrics than the baseline's")
+            check_run(run, f"{where}.runs[{index}].")
+
+
+def check_run(run: Run, where: str = "") -> None:
+    """``ValueError`` for a run whose parts do not belong together."""
+    if len({len(points) for points in run.curves.values()}) > 1:
+        raise ValueError(f"{where}curves are of different lengths")
+    for layer in run.layers:
+        if not {"edges", "counts"} <= set(layer.weights):
+            raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs edges and counts")
+        edges, counts = layer.weights["edges"], layer.weights["counts"]
+        if (edges or counts) and len(edges) != len(counts) + 1:  # both are empty where a weight was not finite
+            raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs one edge more than counts")
+
+
+def metrics_of(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
+    """Which metrics are measured on which splits."""
+    return {split: set(metrics) for split, metrics in scores.items()}
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dictionaries, non-finite numbers as null."""
+    if isinstance(value, Run):
+        return value.to_json()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,56 @@
+"""Common to all tests: libraries are at hand, torch keeps to one thread, small regularizers can be had with a fault."""
+
+import importlib.util
+import sys
+
+import pytest
+import torch
+from small_regularizers import PLACES
+
+from bridle.engine import precision
+from bridle.recipe import Regularizer
+
+pytest.register_assert_rewrite("card_checks", "steps")
+pytest_plugins = ["needed", "timm_import"]
+
+torch.set_num_threads(1)  # the arrays are small; threads would only wait for each other
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--bfloat16",
+        choices=("on", "off", "auto"),
+        default="auto",
+        help='does precision="auto" take bfloat16 products (emulated where there are no units); auto: as it is here',
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    wanted = config.getoption("--bfloat16")
+    if wanted != "auto":
+        precision.has_bfloat16_units = lambda device: wanted == "on"
+
+
+@pytest.fixture
+def own_leaves(monkeypatch):
+    """A regularizer that the test defines is known in this test only."""
+    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+
+
+@pytest.fixture
+def load(own_leaves, tmp_path, monkeypatch):
+    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
+
+    def from_source(name, right="", fault=""):
+        place, source = PLACES[name]
+        assert right in source, f"{right!r} is not in the source of {name}"
+        path = tmp_path / place / f"{name.lower()}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source.replace(right, fault) if right else source)
+        spec = importlib.util.spec_from_file_location(f"planted_{name.lower()}", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    return from_source

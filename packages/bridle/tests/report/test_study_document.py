@@ -1,0 +1,34 @@
+import dataclasses
+import json
+import re
+
+import pytest
+from studies import study
+
+from bridle.results import VERSION, Contender, LayerSummary, Run, Study, Summary, Versus
+from repository import ROOT
+
+DOCUMENT = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+EXAMPLE = json.loads(re.search(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[1])
+
+
+@pytest.mark.parametrize("kind", [Study, Contender, Versus, Run, LayerSummary, Summary])
+def test_every_key_is_documented(kind):
+    names = {field.name for field in dataclasses.fields(kind)} - {"model"}
+    assert {name for name in names if f"`{name}`" not in DOCUMENT} == set()
+
+
+def test_the_example_is_a_study_of_the_version_that_this_bridle_writes():
+    assert EXAMPLE["version"] == VERSION
+    assert f"format **version {VERSION}**" in DOCUMENT
+    assert Study.from_json(EXAMPLE).to_json() == EXAMPLE
+
+
+def test_the_example_has_the_keys_of_a_real_study_in_their_order():
+    written = study(recipes=("none", "Dropout(rate=0.2)")).to_json()
+    assert list(EXAMPLE) == list(written)
+    example, real = EXAMPLE["contenders"][0], written["contenders"][1]
+    assert list(example) == list(real)
+    assert list(example["versus_baseline"]) == list(real["versus_baseline"])
+    assert list(example["runs"][0]) == list(real["runs"][0])
+    assert list(example["runs"][0]["layers"][0]) == list(real["runs"][0]["layers"][0])

@@ -1,1 +1,0 @@
-"""What watches a loop: hooks that count, and as few of them as there can be."""

@@ -1,0 +1,5 @@
+"""Where the repository is, for tests of what belongs to it as a whole: README, docs, examples, hooks."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
