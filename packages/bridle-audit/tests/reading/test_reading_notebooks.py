@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bridle_audit.static import Unreadable, read_file, read_source
-from bridle_audit.static.magics import plain
+from bridle_audit.static.source.magics import plain
 from seed_notebook import CELLS, write_notebook, write_script
 
 

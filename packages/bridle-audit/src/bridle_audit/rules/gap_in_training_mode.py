@@ -68,9 +68,9 @@ from bridle_audit.findings import Finding
 from bridle_audit.probe.batch import scalar_of
 from bridle_audit.probe.setup import Setup
 from bridle_audit.static import Program
-from bridle_audit.static.calls import is_under_no_grad
 from bridle_audit.static.dataflow.tracing import Loop, assigned, definition_of, loops_around
 from bridle_audit.static.dataflow.wording import EVALUATION, TEST, TRAINING, VALIDATION, speaks_of, words
+from bridle_audit.static.facts.calls import is_under_no_grad
 
 SEVERITY = "note"
 MEASURES = {"loss", "acc", "accuracy", "error", "err", "score", "f", "auc", "perplexity", "ppl", "mse"}

@@ -41,7 +41,7 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.static import Program
 from bridle_audit.static.dataflow.penalties import penalties_of
-from bridle_audit.static.index import defaults
+from bridle_audit.static.scopes.index import defaults
 
 SEVERITY = "error"
 KEEPERS = ("append", "add_loss", "insert", "register", "setdefault")

@@ -49,7 +49,7 @@ from bridle_audit.static import Program
 from bridle_audit.static.dataflow.penalties import penalties_of
 from bridle_audit.static.dataflow.reaching import Reach
 from bridle_audit.static.dataflow.ways import ways_of
-from bridle_audit.static.losses import Loss
+from bridle_audit.static.interpreter import Loss
 
 SEVERITY = "warning"
 CURE = (

@@ -1,20 +1,20 @@
-"""A program: a script or notebook as the audit's ``read`` checks see it. Nothing in it is run."""
+"""A program: a script or notebook as a rule is given it. Nothing in it is run."""
 
 from __future__ import annotations
 
 import ast
 import re
 from functools import cached_property
+from pathlib import Path
 
-from bridle_audit.static.calls import Call, call_of
-from bridle_audit.static.classes import is_module
-from bridle_audit.static.kinds import LOSSES
-from bridle_audit.static.loops import Evaluation, Loops, Training
-from bridle_audit.static.losses import Loss, losses_of
-from bridle_audit.static.networks import Network, networks_of
-from bridle_audit.static.optimizers import Optimizer, optimizers_of
+from bridle_audit.static.facts.calls import Call, call_of
+from bridle_audit.static.facts.classes import is_module
+from bridle_audit.static.facts.loops import Evaluation, Loops, Training
+from bridle_audit.static.facts.optimizers import Optimizer, optimizers_of
+from bridle_audit.static.interpreter import Loss, Network, Trace, interpret, losses_of, networks_of
+from bridle_audit.static.libraries.kinds import LOSSES
+from bridle_audit.static.source.files import source_of_file, source_of_text
 from bridle_audit.static.syntax import Syntax
-from bridle_audit.static.tracer import Trace, trace
 
 RELEVANT = re.compile(r"torch|keras|tensorflow|lightning|transformers|sklearn|timm|bridle")
 LOSS_WORDS = sorted({name.rpartition(".")[2] for name in LOSSES} | {"keras.losses", "loss="})
@@ -69,7 +69,7 @@ class Program(Syntax):
         """The program followed."""
         if not self.is_worth_following:
             return Trace()
-        return trace(self)
+        return interpret(self)
 
     @property
     def is_worth_following(self) -> bool:
@@ -124,3 +124,17 @@ class Program(Syntax):
     def evaluations(self) -> list[Evaluation]:
         """The functions and blocks that score a model, except those that a framework calls in evaluation mode."""
         return self.loops.evaluations()
+
+
+def read_file(path: str | Path) -> Program:
+    """A script or notebook as a program; ``Unreadable`` with a sentence where that cannot be."""
+    return Program(source_of_file(path))
+
+
+def read_source(text: str, file: str = "<string>") -> Program:
+    """A text as a program; ``Unreadable`` where it is not Python 3.
+
+    >>> read_source("import torch.nn.functional as F\\nF.relu(x)").calls("torch.nn.functional.*")[0].place.line
+    2
+    """
+    return Program(source_of_text(text, file))

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from bridle_audit.findings import Place
-from bridle_audit.static.allows import Allows, allows_of
-from bridle_audit.static.constants import is_number
-from bridle_audit.static.index import Function, Index
-from bridle_audit.static.names import found, resolve
-from bridle_audit.static.source import Source
-from bridle_audit.static.values import Values
+from bridle_audit.static.constants.folding import is_number
+from bridle_audit.static.constants.values import Values
+from bridle_audit.static.scopes.index import Function, Index
+from bridle_audit.static.scopes.names import found, resolve
+from bridle_audit.static.source.comments import Allows, allows_of
+from bridle_audit.static.source.text import Source
 
 Node = TypeVar("Node", bound=ast.AST)
 BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")

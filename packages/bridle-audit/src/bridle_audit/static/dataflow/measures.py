@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bridle_audit.static.calls import Call, call_of
-from bridle_audit.static.constants import UNKNOWN
+from bridle_audit.static.constants.folding import UNKNOWN
 from bridle_audit.static.dataflow.weights import Weights, weights
+from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.syntax import Syntax
 
 SQUARES = ("torch.square", "keras.ops.square", "tensorflow.square", "tensorflow.math.square", "method:square")

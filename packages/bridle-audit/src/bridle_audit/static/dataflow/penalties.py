@@ -14,12 +14,12 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from bridle_audit.findings import Place
-from bridle_audit.static.calls import Call, call_of, is_no_grad
 from bridle_audit.static.dataflow.measures import measures
 from bridle_audit.static.dataflow.reaching import Path, Reach, Step
 from bridle_audit.static.dataflow.ways import ways_of
 from bridle_audit.static.dataflow.weights import weights
-from bridle_audit.static.index import Function
+from bridle_audit.static.facts.calls import Call, call_of, is_no_grad
+from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
 
 ORDER = ("loss", "unknown", "reported", "unused")  # of several ends, the first counts

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bridle_audit.static.dataflow.weights import calls_of
-from bridle_audit.static.index import Function, defaults
-from bridle_audit.static.names import found
+from bridle_audit.static.scopes.index import Function, defaults
+from bridle_audit.static.scopes.names import found
 from bridle_audit.static.syntax import Syntax
 
 RETURNED = ("training_step", "compute_loss", "train_loss_fn", "closure")

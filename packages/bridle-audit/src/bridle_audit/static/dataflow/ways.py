@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bridle_audit.static.calls import call_of
 from bridle_audit.static.dataflow.reaching import RETURNED, Path, Reach, Step, Stop, end
 from bridle_audit.static.dataflow.weights import calls_of
+from bridle_audit.static.facts.calls import call_of
 
 MOST = 400  # stops on the ways of one value
 REPORTS = re.compile(

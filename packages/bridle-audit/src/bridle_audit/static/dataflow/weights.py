@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bridle_audit.static.index import Function
-from bridle_audit.static.names import found
+from bridle_audit.static.scopes.index import Function
+from bridle_audit.static.scopes.names import found
 from bridle_audit.static.syntax import Syntax
 
 DEPTH = 8  # of names that stand for names

@@ -1,0 +1,261 @@
+"""What an expression is worth, where that can be told without running anything; else UNKNOWN."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt, compared, computed
+from bridle_audit.static.constants.options import defaults_of, parsed_names
+from bridle_audit.static.scopes.index import Binding, Function, Index, defaults
+from bridle_audit.static.scopes.names import found, resolve
+
+DEPTH = 12  # of names that stand for names
+CHANGES = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "sort", "reverse"})
+
+
+class Values:
+    """The values of a file's expressions. What runs in an order that is not known has none."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+
+    def value(self, node: ast.AST, depth: int = DEPTH) -> Any:
+        """A Python object, or UNKNOWN."""
+        how = HOW.get(type(node))
+        return how(self, node, depth) if how is not None and depth > 0 else UNKNOWN
+
+    def of_name(self, node: ast.Name, depth: int) -> Any:
+        """What a name is assigned, if that is done exactly once."""
+        scope = found(self.index, node)
+        bindings = scope.bindings[node.id] if scope is not None else []
+        if len(bindings) != 1:
+            return UNKNOWN
+        only = bindings[0]
+        if only.kind == "argument" and only.value is not None:
+            return self.of_default(only, node.id, depth)
+        value = self.value(only.value, depth - 1) if only.kind == "assigned" and only.value is not None else UNKNOWN
+        return UNKNOWN if isinstance(value, list | dict | set) and node.id in self.changed else value
+
+    def of_default(self, binding: Binding, name: str, depth: int) -> Any:
+        """An argument's default, unless a call in the file gives another value."""
+        function = self.index.parents.get(binding.node)
+        default = self.value(binding.value, depth - 1) if binding.value is not None else UNKNOWN
+        if not isinstance(function, Function):
+            return default
+        given = [self.given(call, function, name, depth) for call in self.calls_of(function)]
+        return default if all(each is None or each == (default,) for each in given) else UNKNOWN
+
+    def given(self, call: ast.Call, function: Function, name: str, depth: int) -> tuple[Any] | None:
+        """What a call gives for an argument; None where it leaves it at its default."""
+        for keyword in call.keywords:
+            if keyword.arg in (name, None):
+                return (self.value(keyword.value, depth - 2) if keyword.arg else UNKNOWN,)
+        names = [each for each, _ in defaults(function.args)]
+        position = names.index(name) - (names[0] in ("self", "cls"))
+        if any(isinstance(each, ast.Starred) for each in call.args):
+            return (UNKNOWN,)
+        return (self.value(call.args[position], depth - 2),) if position < len(call.args) else None
+
+    def calls_of(self, function: Function) -> list[ast.Call]:
+        """The calls of a function, or of its class where it is ``__init__``, by their last name."""
+        owner = self.index.parents.get(function)
+        is_init = function.name == "__init__" and isinstance(owner, ast.ClassDef)
+        return self.calls_by_name.get(owner.name if is_init and isinstance(owner, ast.ClassDef) else function.name, [])
+
+    @cached_property
+    def calls_by_name(self) -> dict[str, list[ast.Call]]:
+        """All calls, by the last part of what is called."""
+        found: dict[str, list[ast.Call]] = {}
+        for node in self.index.by_type.get(ast.Call, []):
+            assert isinstance(node, ast.Call)
+            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            found.setdefault(last, []).append(node)
+        return found
+
+    @cached_property
+    def changed(self) -> set[str]:
+        """Names of lists and dictionaries that are changed somewhere, and names whose attributes are set."""
+        names: set[str] = set()
+        for node in [*self.index.by_type.get(ast.Subscript, []), *self.index.by_type.get(ast.Attribute, [])]:
+            assert isinstance(node, ast.Subscript | ast.Attribute)
+            is_store, whole = not isinstance(node.ctx, ast.Load), node.value
+            while isinstance(whole, ast.Subscript):
+                whole = whole.value
+            if isinstance(node, ast.Attribute) and is_store and isinstance(whole, ast.Name):
+                names.add(f"{whole.id}.{node.attr}")
+            elif isinstance(whole, ast.Name) and (is_store or getattr(node, "attr", "") in CHANGES):
+                names.add(whole.id)
+        return names
+
+    def of_attribute(self, node: ast.Attribute, depth: int) -> Any:
+        """``args.lr``, ``Config.lr``, ``config.lr`` and ``self.lr``."""
+        if not isinstance(node.value, ast.Name) or f"{node.value.id}.{node.attr}" in self.changed:
+            if isinstance(node.value, ast.Name) and node.value.id == "self":
+                return self.of_self(node, depth)
+            return UNKNOWN
+        if node.value.id in self.parsers:
+            return self.options.get(node.attr, UNKNOWN)
+        owner = self.class_behind(node.value)
+        if owner is not None:
+            return self.of_class(owner, node.attr, depth)
+        return self.of_self(node, depth) if node.value.id == "self" else UNKNOWN
+
+    def of_self(self, node: ast.Attribute, depth: int) -> Any:
+        """What an object's own attribute is assigned, if that is done once in its class."""
+        owner = self.class_around(node)
+        stores = self.stores.get(owner, {}).get(node.attr, []) if owner is not None else []
+        if owner is None or not stores:
+            return self.of_class(owner, node.attr, depth) if owner is not None else UNKNOWN
+        return self.value(stores[0], depth - 1) if len(stores) == 1 and stores[0] is not None else UNKNOWN
+
+    @cached_property
+    def stores(self) -> dict[ast.ClassDef, dict[str, list[ast.expr | None]]]:
+        """By class and name: what its methods set their object's attributes to."""
+        stores: dict[ast.ClassDef, dict[str, list[ast.expr | None]]] = {}
+        for node in self.index.by_type.get(ast.Attribute, []):
+            assert isinstance(node, ast.Attribute)
+            is_own = isinstance(node.value, ast.Name) and node.value.id == "self" and not isinstance(node.ctx, ast.Load)
+            owner = self.class_around(node) if is_own else None
+            if owner is not None:
+                above = self.index.parents.get(node)
+                value = above.value if isinstance(above, ast.Assign | ast.AnnAssign) else None
+                stores.setdefault(owner, {}).setdefault(node.attr, []).append(value)
+        return stores
+
+    def of_class(self, owner: ast.ClassDef, name: str, depth: int) -> Any:
+        """What a class's body assigns to a name, if that is done once."""
+        bindings = self.index.inner[owner].bindings.get(name, []) if owner in self.index.inner else []
+        if len(bindings) == 1 and bindings[0].kind == "assigned" and bindings[0].value is not None:
+            return self.value(bindings[0].value, depth - 1)
+        return UNKNOWN
+
+    @cached_property
+    def parsers(self) -> set[str]:
+        """The names under which the command line's arguments go."""
+        calls = self.calls_by_name
+        return parsed_names([*calls.get("parse_args", []), *calls.get("parse_known_args", [])], self.index.parents)
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """The command line's arguments that have a default, by name."""
+        return defaults_of(self.calls_by_name.get("add_argument", []), self.value)
+
+    def class_around(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class in whose methods a node stands."""
+        above: ast.AST | None = node
+        while above is not None and not isinstance(above, ast.ClassDef):
+            above = self.index.parents.get(above)
+        return above
+
+    def class_behind(self, node: ast.Name) -> ast.ClassDef | None:
+        """The class of the file that a name stands for, or of which it is the only object, made without arguments."""
+        scope = found(self.index, node)
+        bindings = scope.bindings[node.id] if scope is not None else []
+        only = bindings[0] if len(bindings) == 1 else None
+        if only is not None and isinstance(only.node, ast.ClassDef):
+            return only.node
+        value = only.value if only is not None and only.kind == "assigned" else None
+        plain = (
+            isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.args and not value.keywords
+        )
+        return self.class_behind(value.func) if plain and value.func.id != node.id else None  # type: ignore[union-attr]
+
+
+def of_sequence(values: Values, node: ast.AST, depth: int) -> Any:
+    """A list, tuple or set of which everything is known."""
+    assert isinstance(node, ast.List | ast.Tuple | ast.Set)
+    parts = [values.value(each, depth - 1) for each in node.elts]
+    if any(each is UNKNOWN for each in parts):
+        return UNKNOWN
+    return attempt({ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)], parts)
+
+
+def of_dict(values: Values, node: ast.AST, depth: int) -> Any:
+    """A dictionary of which everything is known."""
+    assert isinstance(node, ast.Dict)
+    keys = [values.value(each, depth - 1) if each is not None else UNKNOWN for each in node.keys]
+    parts = [values.value(each, depth - 1) for each in node.values]
+    if any(each is UNKNOWN for each in [*keys, *parts]):
+        return UNKNOWN
+    return attempt(dict, zip(keys, parts, strict=True))
+
+
+def of_unary(values: Values, node: ast.AST, depth: int) -> Any:
+    """``-x`` and ``not x``."""
+    assert isinstance(node, ast.UnaryOp)
+    value = values.value(node.operand, depth - 1)
+    if value is UNKNOWN or not isinstance(node.op, ast.USub | ast.Not | ast.UAdd):
+        return UNKNOWN
+    return (
+        not value
+        if isinstance(node.op, ast.Not)
+        else attempt(operator.neg if isinstance(node.op, ast.USub) else operator.pos, value)
+    )
+
+
+def of_binary(values: Values, node: ast.AST, depth: int) -> Any:
+    """``a + b``."""
+    assert isinstance(node, ast.BinOp)
+    return computed(type(node.op), values.value(node.left, depth - 1), values.value(node.right, depth - 1))
+
+
+def of_compare(values: Values, node: ast.AST, depth: int) -> Any:
+    """``a < b``; chains are not followed."""
+    assert isinstance(node, ast.Compare)
+    left, right = values.value(node.left, depth - 1), values.value(node.comparators[0], depth - 1)
+    if left is UNKNOWN or right is UNKNOWN or len(node.ops) > 1:
+        return UNKNOWN
+    return compared(type(node.ops[0]), left, right)
+
+
+def of_choice(values: Values, node: ast.AST, depth: int) -> Any:
+    """``a if test else b``."""
+    assert isinstance(node, ast.IfExp)
+    test = values.value(node.test, depth - 1)
+    return UNKNOWN if test is UNKNOWN else values.value(node.body if test else node.orelse, depth - 1)
+
+
+def of_call(values: Values, node: ast.AST, depth: int) -> Any:
+    """``float("1e-3")``, ``dict(lr=0.1)``."""
+    assert isinstance(node, ast.Call)
+    name = resolve(values.index, node.func)
+    if name == "dict" and not node.args and all(each.arg for each in node.keywords):
+        parts = {str(each.arg): values.value(each.value, depth - 1) for each in node.keywords}
+        return UNKNOWN if any(each is UNKNOWN for each in parts.values()) else parts
+    if name not in CONVERSIONS or len(node.args) != 1 or node.keywords:
+        return UNKNOWN
+    value = values.value(node.args[0], depth - 1)
+    return UNKNOWN if value is UNKNOWN else attempt(CONVERSIONS[name], value)
+
+
+def of_subscript(values: Values, node: ast.AST, depth: int) -> Any:
+    """``config["lr"]``, ``sizes[0]``."""
+    assert isinstance(node, ast.Subscript)
+    whole, key = values.value(node.value, depth - 1), values.value(node.slice, depth - 1)
+    if key is UNKNOWN or not isinstance(whole, dict | list | tuple | str):
+        return UNKNOWN
+    try:
+        return whole[key]
+    except (LookupError, TypeError):
+        return UNKNOWN
+
+
+HOW: dict[type[ast.AST], Callable[[Values, Any, int], Any]] = {
+    ast.Constant: lambda values, node, depth: node.value,
+    ast.Name: Values.of_name,
+    ast.Attribute: Values.of_attribute,
+    ast.List: of_sequence,
+    ast.Tuple: of_sequence,
+    ast.Set: of_sequence,
+    ast.Dict: of_dict,
+    ast.UnaryOp: of_unary,
+    ast.BinOp: of_binary,
+    ast.Compare: of_compare,
+    ast.IfExp: of_choice,
+    ast.Call: of_call,
+    ast.Subscript: of_subscript,
+}

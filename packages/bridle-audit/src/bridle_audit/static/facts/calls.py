@@ -1,0 +1,147 @@
+"""A call: what is called, and with what."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridle_audit.findings import Place
+from bridle_audit.static.constants.folding import UNKNOWN, is_number
+from bridle_audit.static.scopes.index import Function
+from bridle_audit.static.syntax import Syntax
+
+NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
+Loop = ast.For | ast.AsyncFor | ast.While
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call that the file makes."""
+
+    syntax: Syntax
+    node: ast.Call
+    name: str  # resolved; "method:step" for a method of a value, "?" for what has no name
+    known: Mapping[ast.expr, Any] = field(default_factory=dict)  # arguments whose values are known for this one network
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.syntax.place(self.node)
+
+    @property
+    def receiver(self) -> ast.expr | None:
+        """What stands before the last dot: ``model`` in ``model.eval()``."""
+        return self.node.func.value if isinstance(self.node.func, ast.Attribute) else None
+
+    @property
+    def function(self) -> Function | None:
+        """The ``def`` in which it stands."""
+        return self.syntax.function_of(self.node)
+
+    @property
+    def statement(self) -> ast.stmt | None:
+        """The statement that it is part of."""
+        return self.syntax.statement_of(self.node)
+
+    @property
+    def loops(self) -> list[Loop]:
+        """The loops of its function around it, the innermost first."""
+        loops: list[Loop] = []
+        for each in self.syntax.above(self.node):
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+                break
+            loops += [each] if isinstance(each, ast.For | ast.AsyncFor | ast.While) else []
+        return loops
+
+    @property
+    def under_no_grad(self) -> bool:
+        """Whether it stands in a ``with torch.no_grad():``, or in a function that is decorated so."""
+        return is_under_no_grad(self.syntax, self.node)
+
+    @property
+    def open(self) -> bool:
+        """Whether there are ``*arguments`` or ``**keywords`` that cannot be told."""
+        return any(isinstance(each, ast.Starred) for each in self.node.args) or None in dict(self.keywords())
+
+    def keywords(self) -> Iterator[tuple[str | None, ast.expr]]:
+        """The keywords, with those of ``**{...}``; None for what is not known of them."""
+        for each in self.node.keywords:
+            if each.arg is not None:
+                yield each.arg, each.value
+            else:
+                yield from spread(self.syntax, each.value)
+
+    def argument(self, position: int | None, keyword: str | None = None) -> ast.expr | None:
+        """The expression that is given there: ``call.argument(1, "lr")``; None where none is to be seen."""
+        given = dict(self.keywords()).get(keyword) if keyword is not None else None
+        if given is not None or position is None:
+            return given
+        before = self.node.args[: position + 1]
+        fits = len(before) > position and not any(isinstance(each, ast.Starred) for each in before)
+        return before[position] if fits else None
+
+    def states(self, position: int | None, keyword: str | None = None) -> bool:
+        """Whether it is given there."""
+        return self.argument(position, keyword) is not None
+
+    def value(self, position: int | None, keyword: str | None = None, default: Any = None) -> Any:
+        """What is given there as a Python object, ``default`` where nothing is, UNKNOWN where that cannot be told."""
+        given = self.argument(position, keyword)
+        if given is None:
+            return UNKNOWN if self.open else default
+        return self.known[given] if given in self.known else self.syntax.value(given)
+
+    def number(self, position: int | None, keyword: str | None = None, default: float | None = None) -> float | None:
+        """The same if it is a number, else None: ``call.number(0, "p", 0.5)``."""
+        value = self.value(position, keyword, default)
+        return float(value) if is_number(value) else None
+
+
+def spread(syntax: Syntax, node: ast.expr) -> Iterator[tuple[str | None, ast.expr]]:
+    """The keywords in ``**node``, if it is a dictionary that is written out."""
+    bindings = syntax.bindings(node) if isinstance(node, ast.Name) and node.id not in syntax.values.changed else []
+    node = bindings[0] or node if len(bindings) == 1 else node
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            yield (str(key.value) if isinstance(key, ast.Constant) else None), value
+    elif isinstance(node, ast.Call) and syntax.resolve(node.func) == "dict" and not node.args:
+        yield from ((each.arg, each.value) for each in node.keywords)
+    else:
+        yield None, node
+
+
+def name_of(syntax: Syntax, node: ast.Call) -> str:
+    """What a call calls: a resolved name, "method:name" for the method of a value, "?"."""
+    name = syntax.resolve(node.func)
+    if name is not None:
+        return name
+    return f"method:{node.func.attr}" if isinstance(node.func, ast.Attribute) else "?"
+
+
+def call_of(syntax: Syntax, node: ast.Call) -> Call:
+    """The call that a node is."""
+    return Call(syntax, node, name_of(syntax, node))
+
+
+def is_no_grad(syntax: Syntax, node: ast.expr) -> bool:
+    """Whether an expression, called or not, turns gradients off."""
+    if not isinstance(node, ast.Call):
+        return syntax.resolve(node) in NO_GRAD
+    name = syntax.resolve(node.func)
+    if name == "torch.set_grad_enabled":
+        return call_of(syntax, node).value(0, "mode") is False
+    return name in NO_GRAD and call_of(syntax, node).value(0, "mode", True) is not False
+
+
+def is_under_no_grad(syntax: Syntax, node: ast.AST) -> bool:
+    """Whether gradients are off where a node stands, as far as its own function shows."""
+    for each in syntax.above(node):
+        if isinstance(each, ast.With | ast.AsyncWith) and any(
+            is_no_grad(syntax, item.context_expr) for item in each.items
+        ):
+            return True
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            return any(is_no_grad(syntax, decorator) for decorator in each.decorator_list)
+    return False

@@ -1,0 +1,181 @@
+"""Python's own functions, and containers of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt
+from bridle_audit.static.interpreter.iteration import FEW, items_of
+from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Above,
+    Arguments,
+    Const,
+    Container,
+    Frame,
+    Group,
+    Instance,
+    Layer,
+    Partial,
+    Thing,
+)
+
+
+def sequential(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``nn.Sequential(a, b)``, with the layers of an ordered dictionary or of a list as Keras takes it."""
+    del frame
+    first = arguments.get(0, "layers")
+    if isinstance(first, Container) and first.kind != "sequential" and len(arguments.positional) <= 1:
+        pairs = machine.pairs(first)
+        return machine.container("sequential", arguments.node, [each for _, each in pairs], [key for key, _ in pairs])
+    unknown = [ANYTHING] if arguments.is_open else []
+    return machine.container("sequential", arguments.node, [*arguments.positional, *unknown])
+
+
+def listed(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``nn.ModuleList([...])``, ``list(...)``."""
+    del frame
+    first = arguments.get(0, "modules")
+    items = items_of(machine, first) if first is not None else []
+    return machine.container("list", arguments.node, items) if items is not None else ANYTHING
+
+
+def mapped(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``dict(a=b)``, ``OrderedDict([("a", b)])``, ``nn.ModuleDict({"a": b})``."""
+    del frame
+    first = arguments.get(0, "modules")
+    pairs: list[tuple[Any, Thing]] = []
+    if isinstance(first, Container) and first.kind == "dict":
+        pairs = list(machine.pairs(first))
+    elif isinstance(first, Container):
+        both = [each.items for _, each in machine.pairs(first) if isinstance(each, Group) and len(each.items) == 2]
+        pairs = [(key.value if isinstance(key, Const) else key, each) for key, each in both]
+    pairs += list(arguments.keywords.items()) if first is None else []
+    return machine.container("dict", arguments.node, [each for _, each in pairs], [key for key, _ in pairs])
+
+
+def ranged(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``range(3)``."""
+    del frame
+    values = [each.value for each in arguments.positional if isinstance(each, Const) and isinstance(each.value, int)]
+    numbers = attempt(range, *values) if len(values) == len(arguments.positional) and values else UNKNOWN
+    if not isinstance(numbers, range) or len(numbers) > FEW:
+        return ANYTHING
+    return machine.container("list", arguments.node, map(Const, numbers))
+
+
+def zipped(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``zip(a, b)``."""
+    del frame
+    lists = [items_of(machine, each) for each in arguments.positional]
+    known = [each for each in lists if each is not None]
+    if not known:
+        return ANYTHING
+    length = min(map(len, known))
+    rows = zip(*(each if each is not None else [ANYTHING] * length for each in lists), strict=False)
+    return machine.container("list", arguments.node, map(Group, rows))
+
+
+def enumerated(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``enumerate(a)``."""
+    del frame
+    items = items_of(machine, arguments.positional[0]) if arguments.positional else None
+    if items is None:
+        return ANYTHING
+    return machine.container("list", arguments.node, [Group((Const(n), each)) for n, each in enumerate(items)])
+
+
+def backwards(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``reversed(a)``."""
+    del frame
+    items = items_of(machine, arguments.positional[0]) if arguments.positional else None
+    return machine.container("list", arguments.node, items[::-1]) if items is not None else ANYTHING
+
+
+def length(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``len(a)``."""
+    del frame
+    first = arguments.get(0)
+    items = items_of(machine, first) if first is not None else None
+    return Const(len(items)) if items is not None else ANYTHING
+
+
+def above(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``super()``."""
+    del machine, arguments
+    around: Frame | None = frame
+    while around is not None and around.owner is None:
+        around = around.outer
+    if around is None or around.owner is None or around.receiver is None:
+        return ANYTHING
+    return Above(around.receiver, around.owner)
+
+
+def in_advance(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``partial(f, a)``."""
+    del machine, frame
+    return Partial(arguments.positional[0], arguments) if arguments.positional else ANYTHING
+
+
+def attribute_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``getattr(a, "b")``."""
+    del frame
+    name = arguments.get(1)
+    if not arguments.positional or not isinstance(name, Const) or not isinstance(name.value, str):
+        return ANYTHING
+    return machine.attribute(arguments.positional[0], name.value, arguments.node)
+
+
+def set_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``setattr(a, "b", c)``."""
+    del frame
+    owner, name = arguments.get(0), arguments.get(1)
+    if isinstance(owner, Instance | Layer) and isinstance(name, Const) and len(arguments.positional) == 3:
+        machine.heap[owner.number, str(name.value)] = arguments.positional[2]
+    return Const(None)
+
+
+def checkpointed(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``checkpoint(f, x)`` calls f with x."""
+    if not arguments.positional:
+        return ANYTHING
+    rest = Arguments(arguments.node, arguments.positional[1:], {}, arguments.known)
+    return machine.invoke(arguments.positional[0], rest, frame)
+
+
+def converted(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """``int(a)``, ``float(a)``, ``str(a)``, ``bool(a)``."""
+    del machine, frame
+    first, name = arguments.get(0), getattr(arguments.node.func, "id", "")
+    value = attempt(CONVERSIONS[name], first.value) if isinstance(first, Const) and name in CONVERSIONS else UNKNOWN
+    return Const(value) if value is not UNKNOWN else ANYTHING
+
+
+FUNCTIONS: dict[str, Callable[[Machine, Arguments, Frame], Thing]] = {
+    "torch.nn.Sequential": sequential,
+    "keras.Sequential": sequential,
+    "keras.models.Sequential": sequential,
+    "torch.nn.ModuleList": listed,
+    "list": listed,
+    "tuple": listed,
+    "torch.nn.ModuleDict": mapped,
+    "dict": mapped,
+    "collections.OrderedDict": mapped,
+    "typing.OrderedDict": mapped,
+    "range": ranged,
+    "zip": zipped,
+    "enumerate": enumerated,
+    "reversed": backwards,
+    "len": length,
+    "super": above,
+    "functools.partial": in_advance,
+    "getattr": attribute_by_name,
+    "setattr": set_by_name,
+    "torch.utils.checkpoint.checkpoint": checkpointed,
+    "int": converted,
+    "float": converted,
+    "str": converted,
+    "bool": converted,
+}

@@ -1,0 +1,108 @@
+"""Methods of lists, dictionaries, tuples and sequences of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridle_audit.static.interpreter.calls import FORWARDS, call_anything
+from bridle_audit.static.interpreter.iteration import items_of
+from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.values import ANYTHING, Arguments, Const, Container, Frame, Group, Thing
+
+# These return what they are called on, as far as a network's path is concerned.
+SAME_WORDS = """
+to cuda cpu float double half bfloat16 type type_as contiguous clone train eval requires_grad_ apply share_memory
+compile xpu mps long int retain_grad values
+"""
+SAME = frozenset(SAME_WORDS.split())
+
+
+def on_container(machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame) -> Thing:
+    """``layers.append(layer)``, ``blocks.items()``, ..."""
+    pairs = machine.pairs(receiver)
+    part = next((each for key, each in pairs if key == name), None)
+    if part is not None:
+        return machine.invoke(part, arguments, frame)
+    if name in CHANGES:
+        return CHANGES[name](machine, receiver, arguments)
+    if name in ("items", "named_children"):
+        return machine.container("list", arguments.node, [Group((Const(key), each)) for key, each in pairs])
+    if name in ("values", "children"):
+        return machine.container("list", arguments.node, [each for _, each in pairs])
+    return other_container(machine, receiver, name, arguments, frame)
+
+
+def other_container(machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame) -> Thing:
+    """What changes nothing in a container."""
+    if name in SAME:
+        return receiver
+    if name in FORWARDS:
+        return machine.invoke(receiver, arguments, frame)
+    key = arguments.get(0)
+    if name == "get" and isinstance(key, Const):
+        found = next((each for other, each in machine.pairs(receiver) if other == key.value), None)
+        return found or arguments.get(1) or Const(None)
+    return call_anything(machine, receiver, arguments, frame)
+
+
+def added(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+    """``append(a)``, Keras' ``add(a)``, ``add_module("name", a)``."""
+    pairs = machine.pairs(receiver)
+    thing = arguments.positional[-1] if arguments.positional else ANYTHING
+    named = arguments.positional[0] if len(arguments.positional) == 2 else None
+    key = named.value if isinstance(named, Const) else len(pairs)
+    machine.fill(receiver, (*pairs, (key, thing)))
+    return receiver
+
+
+def extended(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+    """``extend(a)``; of a list that is not known one item is added."""
+    pairs = machine.pairs(receiver)
+    items = items_of(machine, arguments.positional[0]) if arguments.positional else None
+    things = items if items is not None else [ANYTHING]
+    machine.fill(receiver, (*pairs, *((len(pairs) + number, each) for number, each in enumerate(things))))
+    return receiver
+
+
+def inserted(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+    """``insert(0, a)``."""
+    pairs, place = list(machine.pairs(receiver)), arguments.get(0)
+    thing = arguments.get(1) or ANYTHING
+    at = place.value if isinstance(place, Const) and isinstance(place.value, int) else len(pairs)
+    pairs.insert(at, (f"inserted {len(pairs)}", thing))
+    machine.fill(receiver, pairs)
+    return receiver
+
+
+def popped(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+    """``pop()``, ``pop("key")``."""
+    pairs, key = list(machine.pairs(receiver)), arguments.get(0)
+    which = key.value if isinstance(key, Const) else -1
+    if isinstance(which, int) and -len(pairs) <= which < len(pairs) and receiver.kind != "dict":
+        _, thing = pairs.pop(which)
+        machine.fill(receiver, pairs)
+        return thing
+    found = next((each for name, each in pairs if name == which), arguments.get(1) or ANYTHING)
+    machine.fill(receiver, [each for each in pairs if each[0] != which])
+    return found
+
+
+def updated(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+    """``update({"a": b})``."""
+    first = arguments.get(0)
+    more = dict(machine.pairs(first)) if isinstance(first, Container) else {}
+    if receiver.kind == "dict":
+        machine.fill(receiver, {**dict(machine.pairs(receiver)), **more, **arguments.keywords}.items())
+    return Const(None)
+
+
+CHANGES: dict[str, Callable[[Machine, Container, Arguments], Thing]] = {
+    "append": added,
+    "add": added,
+    "add_module": added,
+    "register_module": added,
+    "extend": extended,
+    "insert": inserted,
+    "pop": popped,
+    "update": updated,
+}

@@ -1,0 +1,281 @@
+"""What expressions stand for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bridle_audit.static.constants.folding import UNKNOWN, compared, computed
+from bridle_audit.static.interpreter.iteration import items_of
+from bridle_audit.static.interpreter.operators import is_nothing, operated, truth
+from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.unpacking import SCALARS, bind, of_comprehension, of_subscript, static
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Arguments,
+    Const,
+    Container,
+    Frame,
+    Function,
+    Group,
+    Named,
+    Tensor,
+    Thing,
+)
+
+
+def evaluate(machine: Machine, node: ast.expr, frame: Frame) -> Thing:
+    """What an expression stands for; ANYTHING where that is not followed."""
+    machine.spend()
+    how = HOW.get(type(node))
+    return how(machine, node, frame) if how is not None else ANYTHING
+
+
+def of_constant(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """A literal."""
+    del machine, frame
+    return Const(node.value) if isinstance(node.value, SCALARS) else ANYTHING
+
+
+def of_name(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """A variable, or what was imported."""
+    thing = frame.find(node.id)
+    if thing is not None:
+        return thing
+    if node.id == "__name__":
+        return Const("__main__")
+    name = machine.syntax.resolve(node)
+    return Named(name) if name is not None else static(machine, node)
+
+
+def of_attribute(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``a.b``."""
+    if is_free(node, frame):
+        name = machine.syntax.resolve(node)
+        return Named(name) if name is not None else static(machine, node)
+    thing = machine.attribute(machine.evaluate(node.value, frame), node.attr, node)
+    return static(machine, node) if thing is ANYTHING else thing
+
+
+def is_free(node: ast.expr, frame: Frame) -> bool:
+    """Whether a dotted name starts from what no frame knows, so that it must be the module's own or a library's."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and frame.find(node.id) is None
+
+
+def of_call(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``f(x)``, ``a.f(x)``."""
+    arguments = arguments_of(machine, node, frame)
+    if isinstance(node.func, ast.Attribute) and not (is_free(node.func, frame) and machine.syntax.resolve(node.func)):
+        return machine.method(machine.evaluate(node.func.value, frame), node.func.attr, arguments, frame)
+    return machine.invoke(machine.evaluate(node.func, frame), arguments, frame)
+
+
+def arguments_of(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
+    """What a call gives, in things."""
+    positional: list[Thing] = []
+    known: dict[ast.expr, Any] = {}
+    is_open = False
+    for each in node.args:
+        thing = machine.evaluate(each.value if isinstance(each, ast.Starred) else each, frame)
+        items = items_of(machine, thing) if isinstance(each, ast.Starred) else [thing]
+        is_open = is_open or items is None
+        positional += items if items is not None and not is_open else []
+        known[each] = python_of(machine, thing)
+    keywords: dict[str, Thing] = {}
+    for keyword in node.keywords:
+        thing = machine.evaluate(keyword.value, frame)
+        known[keyword.value] = python_of(machine, thing)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = thing
+        else:
+            is_open = not isinstance(thing, Container) or is_open
+            pairs = machine.pairs(thing) if isinstance(thing, Container) else ()
+            keywords.update((key, each) for key, each in pairs if isinstance(key, str))
+    return Arguments(node, tuple(positional), keywords, known, is_open)
+
+
+def python_of(machine: Machine, thing: Thing) -> Any:
+    """A thing as a Python object, or UNKNOWN."""
+    if isinstance(thing, Const):
+        return thing.value
+    items = items_of(machine, thing) if not isinstance(thing, Container) or thing.kind == "list" else None
+    values = [python_of(machine, each) for each in items or ()]
+    if items is None or any(each is UNKNOWN for each in values):
+        return UNKNOWN
+    return tuple(values) if isinstance(thing, Group) else values
+
+
+def of_binary(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``a + b``."""
+    left, right = machine.evaluate(node.left, frame), machine.evaluate(node.right, frame)
+    return combined(machine, node, node.op, left, right)
+
+
+def combined(machine: Machine, node: ast.AST, sign: ast.operator, left: Thing, right: Thing) -> Thing:
+    """What an operator makes of two things."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        value = computed(type(sign), left.value, right.value)
+        return Const(value) if value is not UNKNOWN else ANYTHING
+    if isinstance(left, Container) and isinstance(sign, ast.Add | ast.Mult):
+        return lengthened(machine, node, left, right)
+    if isinstance(sign, ast.Add) and (isinstance(left, Group) or isinstance(right, Group)):
+        both = [each.items if isinstance(each, Group) else (each,) for each in (left, right)]
+        return Group(both[0] + both[1])
+    return operated(machine, node, sign, left, right)
+
+
+def lengthened(machine: Machine, node: ast.AST, left: Container, right: Thing) -> Thing:
+    """A list with another one behind it, or several times."""
+    mine = [each for _, each in machine.pairs(left)]
+    if isinstance(right, Const) and isinstance(right.value, int):
+        return machine.container("list", node, mine * max(0, min(right.value, 4)))
+    others = items_of(machine, right)
+    return machine.container("list", node, [*mine, *others]) if others is not None else ANYTHING
+
+
+def of_unary(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``-a``, ``not a``."""
+    thing = machine.evaluate(node.operand, frame)
+    if isinstance(node.op, ast.Not):
+        known = truth(machine, thing)
+        return ANYTHING if known is None else Const(not known)
+    if isinstance(thing, Tensor):
+        return operated(machine, node, ast.Mult(), thing, ANYTHING)
+    is_minus = isinstance(node.op, ast.USub) and isinstance(thing, Const)
+    value = computed(ast.Sub, 0, thing.value) if is_minus and isinstance(thing, Const) else UNKNOWN
+    return Const(value) if value is not UNKNOWN else ANYTHING
+
+
+def of_compare(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``a < b``, ``a is None``."""
+    left, rights = machine.evaluate(node.left, frame), [machine.evaluate(each, frame) for each in node.comparators]
+    if len(rights) > 1:
+        return ANYTHING
+    right, sign = rights[0], node.ops[0]
+    if isinstance(sign, ast.Is | ast.IsNot) and isinstance(right, Const) and right.value is None:
+        known = is_nothing(left)
+        return ANYTHING if known is None else Const(known is isinstance(sign, ast.Is))
+    if isinstance(sign, ast.In | ast.NotIn) and isinstance(left, Const):
+        items = items_of(machine, right)
+        if items is None or not all(isinstance(each, Const) for each in items):
+            return ANYTHING
+        return Const(
+            (left.value in [each.value for each in items if isinstance(each, Const)]) is isinstance(sign, ast.In)
+        )
+    if not (isinstance(left, Const) and isinstance(right, Const)):
+        return ANYTHING
+    value = compared(type(sign), left.value, right.value)
+    return Const(value) if value is not UNKNOWN else ANYTHING
+
+
+def of_boolean(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``a and b``, ``a or b``."""
+    things = [machine.evaluate(each, frame) for each in node.values]
+    known = [truth(machine, each) for each in things]
+    ends = isinstance(node.op, ast.Or)  # the truth value at which it ends
+    for thing, each in zip(things[:-1], known[:-1], strict=True):
+        if each is ends:
+            return thing
+        if each is None:
+            return Const(ends) if any(other is ends for other in known) and all_const(things) else ANYTHING
+    return things[-1]
+
+
+def all_const(things: list[Thing]) -> bool:
+    """Whether no layers or data are among them, so that only the truth value counts."""
+    return all(type(each) in (Const, Thing) for each in things)
+
+
+def of_choice(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``a if test else b``."""
+    known = truth(machine, machine.evaluate(node.test, frame))
+    if known is not None:
+        return machine.evaluate(node.body if known else node.orelse, frame)
+    results: list[Thing] = []
+    ways = [lambda each=each: results.append(machine.evaluate(each, frame)) for each in (node.body, node.orelse)]
+    machine.fork(frame, node, *ways)
+    return machine.joined(node, results[0], results[1])
+
+
+def of_tuple(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``(a, b)``."""
+    return Group(tuple(spread(machine, node.elts, frame)))
+
+
+def of_list(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``[a, *b]``."""
+    return machine.container("list", node, spread(machine, node.elts, frame))
+
+
+def spread(machine: Machine, nodes: Iterable[ast.expr], frame: Frame) -> list[Thing]:
+    """Things one after another, with those of ``*lists``; of a list that is not known there is one."""
+    things: list[Thing] = []
+    for node in nodes:
+        thing = machine.evaluate(node.value if isinstance(node, ast.Starred) else node, frame)
+        items = items_of(machine, thing) if isinstance(node, ast.Starred) else [thing]
+        things += items if items is not None else [ANYTHING]
+    return things
+
+
+def of_dict(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``{"a": b}``."""
+    keys = [machine.evaluate(each, frame) if each is not None else ANYTHING for each in node.keys]
+    things = [machine.evaluate(each, frame) for each in node.values]
+    plain = [each.value if isinstance(each, Const) else each for each in keys]
+    return machine.container("dict", node, things, plain)
+
+
+def of_lambda(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``lambda x: y``."""
+    made = Function(node, frame)
+    machine.definition(made)
+    return made
+
+
+def of_text(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``f"fc{i}"``."""
+    words: list[str] = []
+    for each in node.values:
+        thing = machine.evaluate(each.value if isinstance(each, ast.FormattedValue) else each, frame)
+        if not isinstance(thing, Const) or getattr(each, "format_spec", None):
+            return ANYTHING
+        words.append(str(thing.value))
+    return Const("".join(words))
+
+
+def of_walrus(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``(name := value)``."""
+    thing = machine.evaluate(node.value, frame)
+    bind(machine, node.target, thing, frame)
+    return thing
+
+
+def of_inner(machine: Machine, node: Any, frame: Frame) -> Thing:
+    """``await f(x)``."""
+    return machine.evaluate(node.value, frame)
+
+
+HOW: dict[type[ast.AST], Callable[[Machine, Any, Frame], Thing]] = {
+    ast.Constant: of_constant,
+    ast.Name: of_name,
+    ast.Attribute: of_attribute,
+    ast.Call: of_call,
+    ast.BinOp: of_binary,
+    ast.UnaryOp: of_unary,
+    ast.Compare: of_compare,
+    ast.BoolOp: of_boolean,
+    ast.IfExp: of_choice,
+    ast.Tuple: of_tuple,
+    ast.List: of_list,
+    ast.Dict: of_dict,
+    ast.ListComp: of_comprehension,
+    ast.GeneratorExp: of_comprehension,
+    ast.Subscript: of_subscript,
+    ast.Lambda: of_lambda,
+    ast.JoinedStr: of_text,
+    ast.NamedExpr: of_walrus,
+    ast.Await: of_inner,
+}

@@ -1,0 +1,104 @@
+"""Where ways meet: after an ``if`` that was not decided, and where data of several paths become one."""
+
+from __future__ import annotations
+
+import ast
+
+from bridle_audit.static.interpreter.flow import START, Op, Ops, mystery
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Choice,
+    Class,
+    Const,
+    Container,
+    Function,
+    Group,
+    Instance,
+    Items,
+    Layer,
+    Mode,
+    Named,
+    Tensor,
+    Thing,
+)
+from bridle_audit.static.syntax import Syntax
+
+CALLED = (Layer, Instance, Container, Function, Class, Named)  # what a choice may be between
+NOTHING = Const(None)
+ALONE = {"add": "shift", "multiply": "scale", "product": "linear"}  # with what is no data of the network's
+SHORTCUT = 2  # how many layers a shortcut may have: a convolution and a norm
+
+
+def shared(paths: list[Ops]) -> Ops:
+    """What several paths have in common from their start."""
+    first = paths[0]
+    length = min(map(len, paths))
+    for number in range(length):
+        if any(each[number] is not first[number] for each in paths):
+            return first[:number]
+    return first[:length]
+
+
+def joined(syntax: Syntax, node: ast.AST, one: Thing, other: Thing) -> Thing:
+    """What a variable may be after two ways, of which either may have been taken."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return alternatives(syntax, node, one, other)
+    if isinstance(one, Const) and isinstance(other, Const) and type(one.value) is type(other.value):
+        return one if one.value == other.value else ANYTHING
+    if isinstance(one, Group) and isinstance(other, Group) and len(one.items) == len(other.items):
+        return Group(tuple(joined(syntax, node, a, b) for a, b in zip(one.items, other.items, strict=True)))
+    if isinstance(one, Items) and isinstance(other, Items):
+        return joined_items(syntax, node, one, other)
+    is_same = one is other or (isinstance(one, Mode) and isinstance(other, Mode))
+    return one if is_same else chosen(one, other)
+
+
+def chosen(one: Thing, other: Thing) -> Thing:
+    """A choice between things that can be called, or none; else nothing is known."""
+    options: list[Thing] = []
+    for each in (one, other):
+        options += each.options if isinstance(each, Choice) else [each]
+    options = list(dict.fromkeys(options))
+    nothing = [each for each in options if isinstance(each, Const) and each.value is None]
+    callable_ones = [each for each in options if isinstance(each, CALLED)]
+    if not callable_ones or len(callable_ones) + len(nothing) < len(options) or len(options) > 8:
+        return ANYTHING
+    return Choice((*callable_ones, *nothing[:1]))
+
+
+def joined_items(syntax: Syntax, node: ast.AST, one: Items, other: Items) -> Thing:
+    """A list's items: those that only one way has appended may be missing."""
+    longer, shorter = sorted((one.pairs, other.pairs), key=len, reverse=True)
+    if any(a[0] != b[0] for a, b in zip(longer, shorter, strict=False)):
+        return Items(())
+    pairs = [(a[0], joined(syntax, node, a[1], b[1])) for a, b in zip(longer, shorter, strict=False)]
+    return Items((*pairs, *((key, chosen(each, NOTHING)) for key, each in longer[len(shorter) :])))
+
+
+def alternatives(syntax: Syntax, node: ast.AST, one: Tensor, other: Tensor) -> Tensor:
+    """Data that went one of two ways: what both share, then an op of which nothing is known but the two."""
+    network = one.network if one.network is other.network else None
+    if len(one.ops) == len(other.ops) and all(a is b for a, b in zip(one.ops, other.ops, strict=True)):
+        return Tensor(one.ops, network)
+    common = shared([one.ops, other.ops])
+    return Tensor((*common, mystery(syntax, node, one.ops[len(common) :], other.ops[len(common) :])), network)
+
+
+def met(syntax: Syntax, tensors: list[Tensor], op: Op) -> Tensor:
+    """Data of several paths that become one: the longest is kept, of a gate the shortest; the others are branches."""
+    paths = sorted((each.ops for each in tensors), key=len)
+    followed = [each for each in paths if not (each and each[0].name == START)]
+    if len(followed) == 1 and len(paths) > 1:  # the others are no data of the network's: masks, positions, ...
+        kind = ALONE.get(op.kind, op.kind)
+        return Tensor((*followed[0], Op(syntax, op.name, kind, op.node, op.call, op.is_layer)), tensors[0].network)
+    paths = followed or paths
+    common = len(shared(paths))
+    shortest, longest = paths[0], paths[-1]
+    kind, main = op.kind, longest
+    if op.kind == "add" and len(paths) == 2 and common < len(longest) and len(shortest) - common <= SHORTCUT:
+        kind = "residual_add"
+    elif op.kind == "multiply" and len(paths) == 2 and common == len(shortest) < len(longest):
+        kind, main = "gate", shortest
+    others = tuple(each[common:] for each in paths if each is not main)
+    network = next((each.network for each in tensors if each.network is not None), None)
+    return Tensor((*main, Op(syntax, op.name, kind, op.node, op.call, op.is_layer, others)), network)

@@ -1,0 +1,49 @@
+"""The networks that a program defines."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from bridle_audit.findings import Place
+from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.interpreter.flow import Op, Ops, last_of
+from bridle_audit.static.interpreter.run import Trace
+from bridle_audit.static.interpreter.values import Thing
+from bridle_audit.static.syntax import Syntax
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network's class, or a sequence of layers that has a name."""
+
+    syntax: Syntax
+    name: str
+    node: ast.AST  # the class, or the assignment
+    flow: Ops  # from the input to what is returned, in training mode
+    thing: Thing | ast.ClassDef
+    is_part: bool  # whether another network of the file makes one: it is a block
+
+    @property
+    def place(self) -> Place:
+        """Where it is defined."""
+        return self.syntax.place(self.node)
+
+    @property
+    def last(self) -> Op | None:
+        """The last op that changes values."""
+        return last_of(self.flow)
+
+
+def networks_of(syntax: Syntax, trace: Trace, calls: list[Call]) -> list[Network]:
+    """The networks that were met while the program was followed."""
+    classes = {each.thing for each in trace.networks if isinstance(each.thing, ast.ClassDef)}
+    blocks: set[str] = set()
+    for call in calls:
+        owner = syntax.class_of(call.node) if "." not in call.name else None
+        if owner in classes and call.name != getattr(owner, "name", ""):
+            blocks.add(call.name)
+    blocks.update(each.name for node in classes if isinstance(node, ast.ClassDef) for each in syntax.lineages[node][1:])
+    return [
+        Network(syntax, each.name, each.node, each.flow, each.thing, each.name in blocks) for each in trace.networks
+    ]

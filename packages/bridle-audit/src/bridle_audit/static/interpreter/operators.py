@@ -1,0 +1,73 @@
+"""What operators do to data on their way, and what is true of things."""
+
+from __future__ import annotations
+
+import ast
+
+from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.joins import met
+from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Choice,
+    Class,
+    Const,
+    Container,
+    Function,
+    Group,
+    Instance,
+    Layer,
+    Mode,
+    Named,
+    Tensor,
+    Thing,
+)
+
+SIGNS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.MatMult: "@",
+}
+ALONE = {"+": "shift", "-": "shift", "*": "scale", "/": "scale", "@": "linear"}  # with what is no data on its way
+TOGETHER = {"+": "add", "-": "add", "*": "multiply", "/": "multiply", "@": "product"}
+
+
+def operated(machine: Machine, node: ast.AST, sign: ast.operator, left: Thing, right: Thing) -> Thing:
+    """What an operator makes of data."""
+    name = SIGNS.get(type(sign), "?")
+    tensors = [each for each in (left, right) if isinstance(each, Tensor)]
+    if not tensors:
+        return machine.fresh(node, operator(machine, node, name, "linear")) if name == "@" else ANYTHING
+    if len(tensors) == 2:
+        return met(machine.syntax, tensors, operator(machine, node, name, TOGETHER.get(name, "other")))
+    return machine.through(tensors[0], operator(machine, node, name, ALONE.get(name, "other")))
+
+
+def operator(machine: Machine, node: ast.AST, name: str, kind: str) -> Op:
+    """The op that an operator is."""
+    return Op(machine.syntax, f"operator:{name}", kind, node)
+
+
+def truth(machine: Machine, thing: Thing) -> bool | None:
+    """Whether a thing is true; None where that is not known."""
+    if isinstance(thing, Const):
+        return bool(thing.value)
+    if isinstance(thing, Container) and thing.kind != "sequential":
+        return bool(machine.pairs(thing))
+    return True if isinstance(thing, Mode | Layer | Instance | Container | Function | Class | Named) else None
+
+
+def is_nothing(thing: Thing) -> bool | None:
+    """Whether a thing is None; None where that is not known."""
+    if isinstance(thing, Const):
+        return thing.value is None
+    if isinstance(thing, Choice):
+        answers = {is_nothing(each) for each in thing.options}
+        return answers.pop() if len(answers) == 1 else None
+    known = Tensor | Layer | Instance | Container | Function | Class | Named | Group
+    return False if isinstance(thing, known) else None

@@ -1,0 +1,151 @@
+"""What following a program needs: the heap, the limits, and the four things that call each other."""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bridle_audit.static.interpreter.flow import Op, origin
+from bridle_audit.static.interpreter.joins import joined
+from bridle_audit.static.interpreter.values import Arguments, Class, Container, Frame, Instance, Items, Tensor, Thing
+from bridle_audit.static.syntax import Syntax
+
+CALLS_DEEP = 14  # how many calls of the file's own functions are followed into each other
+
+
+class Exhausted(Exception):
+    """A program would take too long to follow."""
+
+
+class Machine(ABC):
+    """Follows a program. Expressions, statements and calls are in files of their own, which know only this."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        self.syntax = syntax
+        self.heap: dict[tuple[int, str], Thing] = {}
+        self.numbers = 0
+        self.left = 0  # how many more expressions may be evaluated
+        self.stack: list[ast.AST] = []  # the functions that are being followed
+        self.forwards: list[Thing] = []  # the networks that are being followed, the whole first
+        self.entered: set[ast.AST] = set()
+        self.defined: list[Thing] = []  # functions and classes, as they are met
+        self.instances: dict[ast.ClassDef, list[Instance]] = {}  # that the program makes
+
+    @abstractmethod
+    def evaluate(self, node: ast.expr, frame: Frame) -> Thing:
+        """What an expression stands for."""
+
+    @abstractmethod
+    def execute(self, body: Iterable[ast.stmt], frame: Frame) -> None:
+        """Follow statements as long as the frame is running."""
+
+    @abstractmethod
+    def invoke(self, callee: Thing, arguments: Arguments, frame: Frame) -> Thing:
+        """What a call returns."""
+
+    @abstractmethod
+    def attribute(self, thing: Thing, name: str, node: ast.AST) -> Thing:
+        """What an attribute of a thing stands for."""
+
+    @abstractmethod
+    def method(self, receiver: Thing, name: str, arguments: Arguments, frame: Frame) -> Thing:
+        """What calling a thing's method returns."""
+
+    @abstractmethod
+    def lost(self, kind: str, constructor: Any, arguments: Arguments, frame: Frame) -> None:
+        """Take down that a loss is computed."""
+
+    @abstractmethod
+    def named(self, target: ast.expr, thing: Thing, frame: Frame) -> None:
+        """Take down that a thing was given a name."""
+
+    @abstractmethod
+    def annotated(self, node: ast.expr, frame: Frame) -> Thing:
+        """What an argument stands for of which only the type is known."""
+
+    def joined(self, node: ast.AST, one: Thing, other: Thing) -> Thing:
+        """What may be either of two things."""
+        return joined(self.syntax, node, one, other)
+
+    def through(self, tensor: Tensor, *ops: Op) -> Tensor:
+        """Data that have gone through some more."""
+        return Tensor((*tensor.ops, *ops), tensor.network)
+
+    def fresh(self, node: ast.AST, *ops: Op) -> Tensor:
+        """Data of which it is not known where they come from."""
+        return Tensor((origin(self.syntax, node), *ops))
+
+    def selected(self, tensor: Tensor, node: ast.AST) -> Tensor:
+        """A part of data."""
+        return self.through(tensor, Op(self.syntax, "operator:[]", "select", node))
+
+    def spend(self, amount: int = 1) -> None:
+        """Count what is done; ``Exhausted`` when it is too much."""
+        self.left -= amount
+        if self.left < 0:
+            raise Exhausted
+
+    def number(self) -> int:
+        """A new number for what has something on the heap."""
+        self.numbers += 1
+        return self.numbers
+
+    def container(
+        self, kind: str, node: ast.AST, things: Iterable[Thing], keys: Iterable[Any] | None = None
+    ) -> Container:
+        """A new list, dictionary or sequence of layers."""
+        made = Container(self.number(), kind, node)
+        things = tuple(things)
+        self.spend(len(things))
+        self.fill(made, zip(keys if keys is not None else range(len(things)), things, strict=True))
+        return made
+
+    def fill(self, container: Container, pairs: Iterable[tuple[Any, Thing]]) -> None:
+        """Put other items into a container; those of a list are numbered anew."""
+        pairs = tuple(pairs)
+        if container.kind == "list":
+            pairs = tuple((number, each) for number, (_, each) in enumerate(pairs))
+        self.heap[container.number, ""] = Items(pairs)
+
+    def pairs(self, container: Container) -> tuple[tuple[Any, Thing], ...]:
+        """The items of a container with their keys."""
+        items = self.heap.get((container.number, ""))
+        return items.pairs if isinstance(items, Items) else ()
+
+    def fork(self, frame: Frame, node: ast.AST, *ways: Callable[[], None]) -> None:
+        """Follow several ways from here, and go on with what may be true after any of them."""
+        before, ends = (dict(frame.names), dict(self.heap)), []
+        self.spend(len(self.heap) // 32)
+        for way in ways:
+            frame.names, self.heap = dict(before[0]), dict(before[1])
+            way()
+            if frame.running:
+                ends.append((frame.names, self.heap))
+            frame.running = True
+        frame.running = bool(ends)
+        if ends:
+            frame.names, self.heap = ends[0]
+        for names, heap in ends[1:]:
+            self.merge(frame.names, names, node)
+            self.merge(self.heap, heap, node)
+
+    def merge(self, into: dict[Any, Thing], other: dict[Any, Thing], node: ast.AST) -> None:
+        """Join what two ways have left; what only one of them knows is taken from it."""
+        get = into.get
+        for key, thing in [(key, thing) for key, thing in other.items() if get(key) is not thing]:
+            mine = get(key)
+            into[key] = joined(self.syntax, node, mine, thing) if mine is not None else thing
+
+    def is_too_deep(self, node: ast.AST) -> bool:
+        """Whether a function is not followed any more: it calls itself, or the calls are nested too deeply."""
+        return len(self.stack) >= CALLS_DEEP or self.stack.count(node) > 1
+
+    def definition(self, thing: Thing) -> None:
+        """Take down that a function or class was defined."""
+        self.defined.append(thing)
+
+    def made(self, instance: Instance, of: Class) -> None:
+        """Take down an object that the program makes."""
+        self.instances.setdefault(of.node, []).append(instance)

@@ -1,0 +1,218 @@
+"""What statements do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from bridle_audit.static.facts.calls import is_no_grad
+from bridle_audit.static.interpreter.expressions import combined
+from bridle_audit.static.interpreter.iteration import items_of, turns
+from bridle_audit.static.interpreter.operators import truth
+from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.unpacking import bind, parts
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Class,
+    Const,
+    Container,
+    Frame,
+    Function,
+    Instance,
+    Layer,
+    Tensor,
+    Thing,
+)
+
+
+def execute(machine: Machine, body: Iterable[ast.stmt], frame: Frame) -> None:
+    """Follow statements until one leaves."""
+    for node in body:
+        if not frame.running:
+            return
+        machine.spend()
+        how = HOW.get(type(node))
+        if how is None:
+            continue
+        try:
+            how(machine, node, frame)
+        except RecursionError:  # it is nested too deeply to be followed: the next may not be
+            continue
+
+
+def do_assign(machine: Machine, node: Any, frame: Frame) -> None:
+    """``a = b``, ``a.b = c``, ``a, b = c``."""
+    if node.value is None:  # only a type
+        return
+    thing = machine.evaluate(node.value, frame)
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        store(machine, target, thing, frame)
+
+
+def store(machine: Machine, target: ast.expr, thing: Thing, frame: Frame) -> None:
+    """Put a thing where a target says."""
+    if isinstance(target, ast.Attribute):
+        owner = machine.evaluate(target.value, frame)
+        if isinstance(owner, Instance | Layer):
+            machine.heap[owner.number, target.attr] = thing
+    elif isinstance(target, ast.Subscript):
+        put(machine, target, thing, frame)
+    elif isinstance(target, ast.Tuple | ast.List):
+        for each, part in zip(target.elts, parts(machine, thing, target.elts), strict=True):
+            store(machine, each, part, frame)
+    else:
+        bind(machine, target, thing, frame)
+        machine.named(target, thing, frame)
+
+
+def put(machine: Machine, target: ast.Subscript, thing: Thing, frame: Frame) -> None:
+    """``a[b] = c``: an item is replaced or added; with a key that is not known, nothing is known of the items."""
+    owner, key = machine.evaluate(target.value, frame), machine.evaluate(target.slice, frame)
+    if not isinstance(owner, Container):
+        return
+    pairs = dict(machine.pairs(owner))
+    if not isinstance(key, Const):
+        machine.fill(owner, ((each, ANYTHING) for each in pairs))
+        return
+    is_number = isinstance(key.value, int) and not isinstance(key.value, bool) and owner.kind != "dict"
+    name = list(pairs)[key.value] if is_number and -len(pairs) <= key.value < len(pairs) else key.value
+    machine.fill(owner, {**pairs, name: thing}.items())
+
+
+def do_augmented(machine: Machine, node: Any, frame: Frame) -> None:
+    """``a += b``."""
+    old, thing = machine.evaluate(node.target, frame), machine.evaluate(node.value, frame)
+    items = items_of(machine, thing)
+    if isinstance(old, Container) and isinstance(node.op, ast.Add) and items is not None:
+        machine.fill(old, [*machine.pairs(old), *((len(machine.pairs(old)) + n, each) for n, each in enumerate(items))])
+        return
+    store(machine, node.target, combined(machine, node, node.op, old, thing), frame)
+
+
+def do_expression(machine: Machine, node: Any, frame: Frame) -> None:
+    """``f(x)``; ``x.relu_()`` changes x."""
+    thing = machine.evaluate(node.value, frame)
+    call = node.value
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.endswith("_"):
+        changed = isinstance(thing, Tensor) and isinstance(call.func.value, ast.Name)
+        if changed and isinstance(machine.evaluate(call.func.value, frame), Tensor):
+            store(machine, call.func.value, thing, frame)
+
+
+def do_return(machine: Machine, node: Any, frame: Frame) -> None:
+    """``return a``."""
+    frame.returns.append(machine.evaluate(node.value, frame) if node.value else Const(None))
+    frame.running = False
+
+
+def do_leave(machine: Machine, node: Any, frame: Frame) -> None:
+    """``raise``, ``break`` and ``continue``."""
+    del machine, node
+    frame.running = False
+
+
+def do_if(machine: Machine, node: Any, frame: Frame) -> None:
+    """``if``: the way that is taken, or both."""
+    known = truth(machine, machine.evaluate(node.test, frame))
+    if known is not None:
+        machine.execute(node.body if known else node.orelse, frame)
+        return
+    machine.fork(frame, node, *(partial(machine.execute, body, frame) for body in (node.body, node.orelse)))
+
+
+def do_for(machine: Machine, node: Any, frame: Frame) -> None:
+    """``for``: turn by turn where it goes over layers, once where the items are not known."""
+    for item in turns(machine, machine.evaluate(node.iter, frame)):
+        bind(machine, node.target, item, frame)
+        turn(machine, node.body, frame)
+    machine.execute(node.orelse, frame)
+
+
+def do_while(machine: Machine, node: Any, frame: Frame) -> None:
+    """``while``: once."""
+    machine.evaluate(node.test, frame)
+    turn(machine, node.body, frame)
+
+
+def turn(machine: Machine, body: list[ast.stmt], frame: Frame) -> None:
+    """Follow a loop's body once; what leaves the turn does not leave the function."""
+    machine.execute(body, frame)
+    frame.running = True
+
+
+def do_with(machine: Machine, node: Any, frame: Frame) -> None:
+    """``with``: gradients may be off in it."""
+    before = frame.no_grad
+    for item in node.items:
+        thing = machine.evaluate(item.context_expr, frame)
+        frame.no_grad = frame.no_grad or is_no_grad(machine.syntax, item.context_expr)
+        if item.optional_vars is not None:
+            store(machine, item.optional_vars, thing, frame)
+    machine.execute(node.body, frame)
+    frame.no_grad = before
+
+
+def do_try(machine: Machine, node: Any, frame: Frame) -> None:
+    """``try``: as if nothing went wrong."""
+    machine.execute([*node.body, *node.orelse], frame)
+    was_running = frame.running
+    frame.running = True
+    machine.execute(node.finalbody, frame)
+    frame.running = frame.running and was_running
+
+
+def do_match(machine: Machine, node: Any, frame: Frame) -> None:
+    """``match``: any case."""
+    machine.evaluate(node.subject, frame)
+    machine.fork(frame, node, *(partial(machine.execute, each.body, frame) for each in node.cases), lambda: None)
+
+
+def do_declare(machine: Machine, node: Any, frame: Frame) -> None:
+    """``global`` and ``nonlocal``."""
+    del machine
+    home = frame.outer
+    while isinstance(node, ast.Global) and home is not None and home.outer is not None:
+        home = home.outer
+    frame.elsewhere.update(dict.fromkeys(node.names, home) if home is not None else {})
+
+
+def do_function(machine: Machine, node: Any, frame: Frame) -> None:
+    """``def``."""
+    made = Function(node, frame)
+    frame.bind(node.name, made)
+    machine.definition(made)
+
+
+def do_class(machine: Machine, node: Any, frame: Frame) -> None:
+    """``class``."""
+    made = Class(node, frame)
+    frame.bind(node.name, made)
+    machine.definition(made)
+
+
+HOW: dict[type[ast.AST], Callable[[Machine, Any, Frame], None]] = {
+    ast.Assign: do_assign,
+    ast.AnnAssign: do_assign,
+    ast.AugAssign: do_augmented,
+    ast.Expr: do_expression,
+    ast.Return: do_return,
+    ast.Raise: do_leave,
+    ast.Break: do_leave,
+    ast.Continue: do_leave,
+    ast.If: do_if,
+    ast.For: do_for,
+    ast.AsyncFor: do_for,
+    ast.While: do_while,
+    ast.With: do_with,
+    ast.AsyncWith: do_with,
+    ast.Try: do_try,
+    ast.TryStar: do_try,
+    ast.Match: do_match,
+    ast.FunctionDef: do_function,
+    ast.AsyncFunctionDef: do_function,
+    ast.ClassDef: do_class,
+    ast.Global: do_declare,
+    ast.Nonlocal: do_declare,
+}
