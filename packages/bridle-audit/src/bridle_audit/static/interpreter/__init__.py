@@ -11,5 +11,5 @@ from bridle_audit.static.interpreter.losses import Loss as Loss
 from bridle_audit.static.interpreter.losses import losses_of as losses_of
 from bridle_audit.static.interpreter.networks import Network as Network
 from bridle_audit.static.interpreter.networks import networks_of as networks_of
-from bridle_audit.static.interpreter.run import Trace as Trace
 from bridle_audit.static.interpreter.run import interpret as interpret
+from bridle_audit.static.interpreter.trace import Trace as Trace

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from typing import Any
 
-from bridle_audit.static.facts.calls import is_no_grad
 from bridle_audit.static.facts.classes import fields_of, is_module, known_base, method_of
-from bridle_audit.static.interpreter.flow import Op, mystery
+from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.functions import call_function
 from bridle_audit.static.interpreter.keras import keras_loss
 from bridle_audit.static.interpreter.library import call_library, layered
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine, application
+from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Arguments,
@@ -21,7 +21,6 @@ from bridle_audit.static.interpreter.values import (
     Container,
     Frame,
     Function,
-    Group,
     Instance,
     Layer,
     Named,
@@ -31,32 +30,16 @@ from bridle_audit.static.interpreter.values import (
 )
 from bridle_audit.static.libraries.kinds import kind_of
 from bridle_audit.static.scopes.index import Function as Definition
-from bridle_audit.static.scopes.index import defaults
 
 FORWARDS = ("forward", "call", "__call__")
 OWN_CONSTRUCTOR = "__init__"
 PARTS = "(parts)"  # on the heap: what an object of a class that derives from nn.Sequential consists of
 
 
-def invoke(machine: Machine, callee: Thing, arguments: Arguments, frame: Frame) -> Thing:
-    """What calling a thing returns."""
-    machine.spend()
-    how = HOW.get(type(callee))
-    return (
-        how(machine, callee, arguments, frame) if how is not None else call_anything(machine, callee, arguments, frame)
-    )
-
-
-def call_anything(machine: Machine, callee: Thing, arguments: Arguments, frame: Frame) -> Thing:
-    """A call of what is not known: data that are given to it come out changed in a way that is not known."""
-    del callee, frame
-    tensors = arguments.tensors()
-    return machine.through(tensors[0], mystery(machine.syntax, arguments.node)) if tensors else ANYTHING
-
-
-def call_choice(machine: Machine, callee: Choice, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_choice(callee: Choice, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """A call of one of several: what any of them returns; None is not called."""
-    results = [invoke(machine, each, arguments, frame) for each in callee.options if not isinstance(each, Const)]
+    results = [machine.invoke(each, arguments, frame) for each in callee.options if not isinstance(each, Const)]
     if any(isinstance(each, Const) for each in callee.options):  # it may be missing, as an appended layer may
         results += [each for each in arguments.tensors()[:1]]
     result = results[0]
@@ -65,7 +48,8 @@ def call_choice(machine: Machine, callee: Choice, arguments: Arguments, frame: F
     return result
 
 
-def call_partial(machine: Machine, callee: Partial, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_partial(callee: Partial, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """A call of ``partial(f, a, b=c)``."""
     first = callee.arguments
     node = ast.Call(
@@ -80,31 +64,33 @@ def call_partial(machine: Machine, callee: Partial, arguments: Arguments, frame:
         {**first.known, **arguments.known},
         first.is_open or arguments.is_open,
     )
-    return invoke(machine, callee.callee, together, frame)
+    return machine.invoke(callee.callee, together, frame)
 
 
-def call_layer(machine: Machine, callee: Layer, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_layer(callee: Layer, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """Data go through a layer, or a loss is computed."""
     last = callee.ops[-1] if callee.ops else None
     if last is not None and last.name.startswith("keras.losses.") and last.call is not None:
         return keras_loss(machine, last.call, arguments, frame)
-    if last is not None and last.kind.startswith("loss:"):
-        machine.lost(last.kind.removeprefix("loss:"), last.call, arguments, frame)
+    if last is not None and last.kind.startswith("loss:") and last.call is not None:
+        record_loss(machine, last.kind.removeprefix("loss:"), last.call, arguments, frame)
         return Tensor((last,))
     result = layered(machine, callee, arguments, frame)
     is_whole = callee.is_network and not machine.forwards
     return Tensor(result.ops, callee) if is_whole and isinstance(result, Tensor) else result
 
 
-def call_container(machine: Machine, callee: Container, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_container(callee: Container, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """Data go through an ``nn.Sequential``."""
     if callee.kind != "sequential":
-        return call_anything(machine, callee, arguments, frame)
+        return machine.unknown_call(arguments)
     given = entering(machine, arguments)
     is_whole = not machine.forwards
     layers = [each for _, each in machine.pairs(callee) if not isinstance(each, Tensor)]  # Keras' inputs do nothing
     for each in layers:
-        given = invoke(machine, each, Arguments(arguments.node, (given,)), frame)
+        given = machine.invoke(each, Arguments(arguments.node, (given,)), frame)
     return Tensor(given.ops, callee) if is_whole and isinstance(given, Tensor) else given
 
 
@@ -116,11 +102,12 @@ def entering(machine: Machine, arguments: Arguments) -> Thing:
     return machine.fresh(arguments.node) if machine.forwards else Tensor(())
 
 
-def call_instance(machine: Machine, callee: Instance, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_instance(callee: Instance, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """An object is called: a network's ``forward`` is followed."""
     found = forward_of(machine, callee)
     if not is_module(machine.syntax, callee.of.node):
-        return call_function(machine, bound(callee, found), arguments, frame) if found else ANYTHING
+        return call_function(bound(callee, found), machine, arguments, frame) if found else ANYTHING
     is_whole = not machine.forwards
     result = follow_network(machine, callee, found, arguments, frame)
     return Tensor(result.ops, callee) if is_whole and isinstance(result, Tensor) else result
@@ -145,7 +132,7 @@ def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Ar
     machine.forwards.append(callee)
     try:
         inner = Arguments(arguments.node, positional, keywords, arguments.known, arguments.is_open)
-        return call_function(machine, bound(callee, found), inner, frame)
+        return call_function(bound(callee, found), machine, inner, frame)
     finally:
         machine.forwards.pop()
 
@@ -155,9 +142,9 @@ def derived(machine: Machine, callee: Instance, arguments: Arguments, given: Thi
     base = known_base(machine.syntax, callee.of.node)
     parts = machine.heap.get((callee.number, PARTS))
     if parts is not None:
-        return invoke(machine, parts, Arguments(arguments.node, (given,)), frame)
+        return machine.invoke(parts, Arguments(arguments.node, (given,)), frame)
     if base is None or not isinstance(given, Tensor):
-        return call_anything(machine, callee, Arguments(arguments.node, (given,)), frame)
+        return machine.unknown_call(Arguments(arguments.node, (given,)))
     return machine.through(given, Op(machine.syntax, base, kind_of(base), callee.of.node, is_layer=True))
 
 
@@ -168,7 +155,8 @@ def bound(receiver: Thing, found: tuple[ast.ClassDef, Definition]) -> Function:
     return Function(node, frame, receiver, owner)
 
 
-def call_class(machine: Machine, callee: Class, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_class(callee: Class, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """An object of a class of the file is made."""
     instance = Instance(machine.number(), callee)
     machine.made(instance, callee)
@@ -183,92 +171,15 @@ def initialize(
     node = instance.of.node
     found = method_of(machine.syntax, node, OWN_CONSTRUCTOR, after)
     if found is not None:
-        call_function(machine, bound(instance, found), arguments, frame)
+        call_function(bound(instance, found), machine, arguments, frame)
     elif known_base(machine.syntax, node) == "torch.nn.Sequential":
-        machine.heap[instance.number, PARTS] = call_library(machine, Named("torch.nn.Sequential"), arguments, frame)
+        machine.heap[instance.number, PARTS] = call_library(Named("torch.nn.Sequential"), machine, arguments, frame)
     elif known_base(machine.syntax, node) is not None:
         name = str(known_base(machine.syntax, node))
-        made = call_library(machine, Named(name), arguments, frame)
+        made = call_library(Named(name), machine, arguments, frame)
         if isinstance(made, Layer):
             machine.heap[instance.number, PARTS] = made
     for name, thing in zip(fields_of(machine.syntax, node), arguments.positional, strict=False):
         machine.heap[instance.number, name] = thing
     for name, thing in arguments.keywords.items() if fields_of(machine.syntax, node) else ():
         machine.heap[instance.number, name] = thing
-
-
-def call_function(machine: Machine, callee: Function, arguments: Arguments, frame: Frame) -> Thing:
-    """A function of the file is followed, with what it is given."""
-    node = callee.node
-    if machine.is_too_deep(node):
-        return call_anything(machine, callee, arguments, frame)
-    machine.entered.add(node)
-    inner = Frame(outer=callee.frame, owner=callee.owner, receiver=callee.receiver, no_grad=frame.no_grad)
-    inner.no_grad = inner.no_grad or any(is_no_grad(machine.syntax, each) for each in decorators(node))
-    receive(machine, callee, arguments, inner)
-    machine.stack.append(node)
-    try:
-        return follow(machine, node, inner)
-    finally:
-        machine.stack.pop()
-
-
-def follow(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> Thing:
-    """What a function's body returns."""
-    if isinstance(node, ast.Lambda):
-        return machine.evaluate(node.body, frame)
-    machine.execute(node.body, frame)
-    if not frame.returns:
-        return Const(None)
-    result = frame.returns[0]
-    for each in frame.returns[1:]:
-        result = machine.joined(node, result, each)
-    return result
-
-
-def decorators(node: Definition | ast.Lambda) -> list[ast.expr]:
-    """A function's decorators."""
-    return [] if isinstance(node, ast.Lambda) else node.decorator_list
-
-
-def receive(machine: Machine, callee: Function, arguments: Arguments, inner: Frame) -> None:
-    """Give a function's arguments their names."""
-    positional = list(arguments.positional)
-    if callee.receiver is not None and not is_static(machine, callee):
-        positional.insert(0, callee.receiver)
-    args = callee.node.args
-    count = len(args.posonlyargs) + len(args.args)
-    rest = dict(arguments.keywords)
-    for number, (name, default) in enumerate(defaults(args)):
-        if number < min(count, len(positional)):
-            inner.names[name] = positional[number]
-        elif name in rest:
-            inner.names[name] = rest.pop(name)
-        elif arguments.is_open or default is None:
-            inner.names[name] = ANYTHING
-        else:
-            inner.names[name] = machine.evaluate(default, callee.frame)
-    for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
-        if inner.names.get(each.arg) is ANYTHING and each.annotation is not None:
-            inner.names[each.arg] = machine.annotated(each.annotation, callee.frame)
-    if args.vararg is not None:
-        inner.names[args.vararg.arg] = ANYTHING if arguments.is_open else Group(tuple(positional[count:]))
-    if args.kwarg is not None:
-        inner.names[args.kwarg.arg] = machine.container("dict", callee.node, rest.values(), rest.keys())
-
-
-def is_static(machine: Machine, callee: Function) -> bool:
-    """Whether a method is called without its object."""
-    return any(machine.syntax.resolve(each) == "staticmethod" for each in decorators(callee.node))
-
-
-HOW: dict[type[Thing], Callable[..., Thing]] = {
-    Choice: call_choice,
-    Partial: call_partial,
-    Layer: call_layer,
-    Container: call_container,
-    Instance: call_instance,
-    Class: call_class,
-    Function: call_function,
-    Named: call_library,
-}

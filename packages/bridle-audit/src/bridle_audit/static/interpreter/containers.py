@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from bridle_audit.static.interpreter.calls import FORWARDS, call_anything
+from bridle_audit.static.interpreter.calls import FORWARDS
 from bridle_audit.static.interpreter.iteration import items_of
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine, method
 from bridle_audit.static.interpreter.values import ANYTHING, Arguments, Const, Container, Frame, Group, Thing
 
 # These return what they are called on, as far as a network's path is concerned.
@@ -15,21 +13,38 @@ to cuda cpu float double half bfloat16 type type_as contiguous clone train eval 
 compile xpu mps long int retain_grad values
 """
 SAME = frozenset(SAME_WORDS.split())
+CHANGES = frozenset({"append", "add", "add_module", "register_module", "extend", "insert", "pop", "update"})
 
 
-def on_container(machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_container(receiver: Container, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """``layers.append(layer)``, ``blocks.items()``, ..."""
     pairs = machine.pairs(receiver)
     part = next((each for key, each in pairs if key == name), None)
     if part is not None:
         return machine.invoke(part, arguments, frame)
     if name in CHANGES:
-        return CHANGES[name](machine, receiver, arguments)
+        return changed(machine, receiver, name, arguments)
     if name in ("items", "named_children"):
         return machine.container("list", arguments.node, [Group((Const(key), each)) for key, each in pairs])
     if name in ("values", "children"):
         return machine.container("list", arguments.node, [each for _, each in pairs])
     return other_container(machine, receiver, name, arguments, frame)
+
+
+def changed(machine: Machine, receiver: Container, name: str, arguments: Arguments) -> Thing:
+    """What a method that changes a container returns."""
+    match name:
+        case "extend":
+            return extended(machine, receiver, arguments)
+        case "insert":
+            return inserted(machine, receiver, arguments)
+        case "pop":
+            return popped(machine, receiver, arguments)
+        case "update":
+            return updated(machine, receiver, arguments)
+        case _:
+            return added(machine, receiver, arguments)
 
 
 def other_container(machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame) -> Thing:
@@ -42,7 +57,7 @@ def other_container(machine: Machine, receiver: Container, name: str, arguments:
     if name == "get" and isinstance(key, Const):
         found = next((each for other, each in machine.pairs(receiver) if other == key.value), None)
         return found or arguments.get(1) or Const(None)
-    return call_anything(machine, receiver, arguments, frame)
+    return machine.unknown_call(arguments)
 
 
 def added(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
@@ -94,15 +109,3 @@ def updated(machine: Machine, receiver: Container, arguments: Arguments) -> Thin
     if receiver.kind == "dict":
         machine.fill(receiver, {**dict(machine.pairs(receiver)), **more, **arguments.keywords}.items())
     return Const(None)
-
-
-CHANGES: dict[str, Callable[[Machine, Container, Arguments], Thing]] = {
-    "append": added,
-    "add": added,
-    "add_module": added,
-    "register_module": added,
-    "extend": extended,
-    "insert": inserted,
-    "pop": popped,
-    "update": updated,
-}

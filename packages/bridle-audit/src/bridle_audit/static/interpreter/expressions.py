@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from bridle_audit.static.constants.folding import UNKNOWN, compared, computed
 from bridle_audit.static.interpreter.iteration import items_of
+from bridle_audit.static.interpreter.keras import compile_model
+from bridle_audit.static.interpreter.machine import Machine, expression
 from bridle_audit.static.interpreter.operators import is_nothing, operated, truth
-from bridle_audit.static.interpreter.state import Machine
-from bridle_audit.static.interpreter.unpacking import SCALARS, bind, of_comprehension, of_subscript, static
+from bridle_audit.static.interpreter.unpacking import SCALARS, bind, static
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Arguments,
@@ -25,20 +26,15 @@ from bridle_audit.static.interpreter.values import (
 )
 
 
-def evaluate(machine: Machine, node: ast.expr, frame: Frame) -> Thing:
-    """What an expression stands for; ANYTHING where that is not followed."""
-    machine.spend()
-    how = HOW.get(type(node))
-    return how(machine, node, frame) if how is not None else ANYTHING
-
-
-def of_constant(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_constant(node: ast.Constant, machine: Machine, frame: Frame) -> Thing:
     """A literal."""
     del machine, frame
     return Const(node.value) if isinstance(node.value, SCALARS) else ANYTHING
 
 
-def of_name(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_name(node: ast.Name, machine: Machine, frame: Frame) -> Thing:
     """A variable, or what was imported."""
     thing = frame.find(node.id)
     if thing is not None:
@@ -49,7 +45,8 @@ def of_name(machine: Machine, node: Any, frame: Frame) -> Thing:
     return Named(name) if name is not None else static(machine, node)
 
 
-def of_attribute(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_attribute(node: ast.Attribute, machine: Machine, frame: Frame) -> Thing:
     """``a.b``."""
     if is_free(node, frame):
         name = machine.syntax.resolve(node)
@@ -65,11 +62,16 @@ def is_free(node: ast.expr, frame: Frame) -> bool:
     return isinstance(node, ast.Name) and frame.find(node.id) is None
 
 
-def of_call(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_call(node: ast.Call, machine: Machine, frame: Frame) -> Thing:
     """``f(x)``, ``a.f(x)``."""
     arguments = arguments_of(machine, node, frame)
     if isinstance(node.func, ast.Attribute) and not (is_free(node.func, frame) and machine.syntax.resolve(node.func)):
-        return machine.method(machine.evaluate(node.func.value, frame), node.func.attr, arguments, frame)
+        receiver = machine.evaluate(node.func.value, frame)
+        if node.func.attr == "compile" and "loss" in arguments.keywords:
+            compile_model(machine, receiver, arguments, frame)
+            return Const(None)
+        return machine.method(receiver, node.func.attr, arguments, frame)
     return machine.invoke(machine.evaluate(node.func, frame), arguments, frame)
 
 
@@ -108,7 +110,8 @@ def python_of(machine: Machine, thing: Thing) -> Any:
     return tuple(values) if isinstance(thing, Group) else values
 
 
-def of_binary(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_binary(node: ast.BinOp, machine: Machine, frame: Frame) -> Thing:
     """``a + b``."""
     left, right = machine.evaluate(node.left, frame), machine.evaluate(node.right, frame)
     return combined(machine, node, node.op, left, right)
@@ -136,7 +139,8 @@ def lengthened(machine: Machine, node: ast.AST, left: Container, right: Thing) -
     return machine.container("list", node, [*mine, *others]) if others is not None else ANYTHING
 
 
-def of_unary(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_unary(node: ast.UnaryOp, machine: Machine, frame: Frame) -> Thing:
     """``-a``, ``not a``."""
     thing = machine.evaluate(node.operand, frame)
     if isinstance(node.op, ast.Not):
@@ -149,7 +153,8 @@ def of_unary(machine: Machine, node: Any, frame: Frame) -> Thing:
     return Const(value) if value is not UNKNOWN else ANYTHING
 
 
-def of_compare(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_compare(node: ast.Compare, machine: Machine, frame: Frame) -> Thing:
     """``a < b``, ``a is None``."""
     left, rights = machine.evaluate(node.left, frame), [machine.evaluate(each, frame) for each in node.comparators]
     if len(rights) > 1:
@@ -171,7 +176,8 @@ def of_compare(machine: Machine, node: Any, frame: Frame) -> Thing:
     return Const(value) if value is not UNKNOWN else ANYTHING
 
 
-def of_boolean(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_boolean(node: ast.BoolOp, machine: Machine, frame: Frame) -> Thing:
     """``a and b``, ``a or b``."""
     things = [machine.evaluate(each, frame) for each in node.values]
     known = [truth(machine, each) for each in things]
@@ -189,7 +195,8 @@ def all_const(things: list[Thing]) -> bool:
     return all(type(each) in (Const, Thing) for each in things)
 
 
-def of_choice(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_choice(node: ast.IfExp, machine: Machine, frame: Frame) -> Thing:
     """``a if test else b``."""
     known = truth(machine, machine.evaluate(node.test, frame))
     if known is not None:
@@ -200,12 +207,14 @@ def of_choice(machine: Machine, node: Any, frame: Frame) -> Thing:
     return machine.joined(node, results[0], results[1])
 
 
-def of_tuple(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_tuple(node: ast.Tuple, machine: Machine, frame: Frame) -> Thing:
     """``(a, b)``."""
     return Group(tuple(spread(machine, node.elts, frame)))
 
 
-def of_list(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_list(node: ast.List, machine: Machine, frame: Frame) -> Thing:
     """``[a, *b]``."""
     return machine.container("list", node, spread(machine, node.elts, frame))
 
@@ -220,7 +229,8 @@ def spread(machine: Machine, nodes: Iterable[ast.expr], frame: Frame) -> list[Th
     return things
 
 
-def of_dict(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_dict(node: ast.Dict, machine: Machine, frame: Frame) -> Thing:
     """``{"a": b}``."""
     keys = [machine.evaluate(each, frame) if each is not None else ANYTHING for each in node.keys]
     things = [machine.evaluate(each, frame) for each in node.values]
@@ -228,14 +238,16 @@ def of_dict(machine: Machine, node: Any, frame: Frame) -> Thing:
     return machine.container("dict", node, things, plain)
 
 
-def of_lambda(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_lambda(node: ast.Lambda, machine: Machine, frame: Frame) -> Thing:
     """``lambda x: y``."""
     made = Function(node, frame)
     machine.definition(made)
     return made
 
 
-def of_text(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_text(node: ast.JoinedStr, machine: Machine, frame: Frame) -> Thing:
     """``f"fc{i}"``."""
     words: list[str] = []
     for each in node.values:
@@ -246,36 +258,15 @@ def of_text(machine: Machine, node: Any, frame: Frame) -> Thing:
     return Const("".join(words))
 
 
-def of_walrus(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_walrus(node: ast.NamedExpr, machine: Machine, frame: Frame) -> Thing:
     """``(name := value)``."""
     thing = machine.evaluate(node.value, frame)
     bind(machine, node.target, thing, frame)
     return thing
 
 
-def of_inner(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_inner(node: ast.Await, machine: Machine, frame: Frame) -> Thing:
     """``await f(x)``."""
     return machine.evaluate(node.value, frame)
-
-
-HOW: dict[type[ast.AST], Callable[[Machine, Any, Frame], Thing]] = {
-    ast.Constant: of_constant,
-    ast.Name: of_name,
-    ast.Attribute: of_attribute,
-    ast.Call: of_call,
-    ast.BinOp: of_binary,
-    ast.UnaryOp: of_unary,
-    ast.Compare: of_compare,
-    ast.BoolOp: of_boolean,
-    ast.IfExp: of_choice,
-    ast.Tuple: of_tuple,
-    ast.List: of_list,
-    ast.Dict: of_dict,
-    ast.ListComp: of_comprehension,
-    ast.GeneratorExp: of_comprehension,
-    ast.Subscript: of_subscript,
-    ast.Lambda: of_lambda,
-    ast.JoinedStr: of_text,
-    ast.NamedExpr: of_walrus,
-    ast.Await: of_inner,
-}

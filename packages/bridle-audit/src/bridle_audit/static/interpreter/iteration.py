@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.values import ANYTHING, Const, Container, Group, Tensor, Thing
 
 LONGEST = 32  # lists with layers in them are followed item by item, up to here

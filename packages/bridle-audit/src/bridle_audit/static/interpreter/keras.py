@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.facts.keras import LOSS, kind_of_loss
 from bridle_audit.static.interpreter.flow import Op
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine
+from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.interpreter.values import ANYTHING, Arguments, Const, Frame, Layer, Tensor, Thing
-
-# What is expected of the outputs: with from_logits=True logits, else probabilities.
-KINDS = {
-    "categoricalcrossentropy": ("cross_entropy", "nll_probabilities"),
-    "sparsecategoricalcrossentropy": ("cross_entropy", "nll_probabilities"),
-    "binarycrossentropy": ("bce_logits", "bce"),
-    "meansquarederror": ("mse", "mse"),
-    "mse": ("mse", "mse"),
-}
-LOSS = re.compile(r"^keras\.losses\.(?P<word>\w+)$")
-
-
-def kind_of_loss(word: str, constructor: Call) -> str | None:
-    """What a loss is by its name and by what it takes; None for one that is not known, or where that cannot be told."""
-    kinds = KINDS.get(word.lower().replace("_", ""))
-    takes_logits = constructor.value(None, "from_logits", False)
-    if kinds is None or not isinstance(takes_logits, bool):
-        return None
-    return kinds[0] if takes_logits else kinds[1]
 
 
 def keras_loss(machine: Machine, constructor: Call, arguments: Arguments, frame: Frame) -> Thing:
@@ -36,11 +17,11 @@ def keras_loss(machine: Machine, constructor: Call, arguments: Arguments, frame:
     given = arguments.get(1, "y_pred") or ANYTHING
     if kind is None:
         return ANYTHING
-    machine.lost(kind, constructor, Arguments(arguments.node, (given,)), frame)
+    record_loss(machine, kind, constructor, Arguments(arguments.node, (given,)), frame)
     return Tensor((Op(machine.syntax, constructor.name, f"loss:{kind}", arguments.node, constructor),))
 
 
-def compiled(machine: Machine, model: Thing, arguments: Arguments, frame: Frame) -> None:
+def compile_model(machine: Machine, model: Thing, arguments: Arguments, frame: Frame) -> None:
     """Take down the loss of a model that is compiled."""
     given = arguments.keywords["loss"]
     word, constructor = "", Call(machine.syntax, arguments.node, "keras.compile")
@@ -53,4 +34,4 @@ def compiled(machine: Machine, model: Thing, arguments: Arguments, frame: Frame)
     kind = kind_of_loss(word, constructor)
     if kind is not None:
         result = machine.invoke(model, Arguments(arguments.node, (Tensor(()),)), frame)
-        machine.lost(kind, constructor, Arguments(arguments.node, (result,)), frame)
+        record_loss(machine, kind, constructor, Arguments(arguments.node, (result,)), frame)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 
 from bridle_audit.static.facts.calls import Call
-from bridle_audit.static.interpreter import builtins as python
+from bridle_audit.static.interpreter import python
 from bridle_audit.static.interpreter.flow import Op, mystery
 from bridle_audit.static.interpreter.joins import met, shared
 from bridle_audit.static.interpreter.keras import keras_loss
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine, application
+from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Arguments,
@@ -33,10 +34,10 @@ WRAPPERS = re.compile(
 )
 HEADS = ("fc", "classifier", "head", "heads")  # where libraries' models have their last layers
 FAMILIAR = re.compile(r"^activation:(?!abs|exp|square|sqrt|log$)|^(?:dropout|linear|conv|batch_norm)$")
-DATA = ("input", "inputs", "x", "tensor", "tensors", "logits", "pred", "preds", "outputs", "output")
 
 
-def call_library(machine: Machine, callee: Named, arguments: Arguments, frame: Frame) -> Thing:
+@application.register
+def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """What calling something by a library's or Python's name returns."""
     name = callee.name
     if name in FUNCTIONS:
@@ -48,7 +49,7 @@ def call_library(machine: Machine, callee: Named, arguments: Arguments, frame: F
     if name.startswith("keras.losses.") and not is_constructor(name):
         return keras_loss(machine, call, arguments, frame)
     if kind.startswith("loss:") and not is_constructor(name):
-        machine.lost(kind.removeprefix("loss:"), call, arguments, frame)
+        record_loss(machine, kind.removeprefix("loss:"), call, arguments, frame)
         return Tensor((Op(machine.syntax, name, kind, arguments.node, call),))
     if is_constructor(name):
         return construct(machine, call, kind, arguments)

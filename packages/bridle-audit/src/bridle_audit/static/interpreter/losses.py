@@ -11,7 +11,7 @@ from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.facts.calls import Call, is_under_no_grad
 from bridle_audit.static.interpreter.flow import Op, Ops, last_of
 from bridle_audit.static.interpreter.networks import Network
-from bridle_audit.static.interpreter.run import Lost, Trace
+from bridle_audit.static.interpreter.trace import Lost, Trace
 from bridle_audit.static.interpreter.values import Instance
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax

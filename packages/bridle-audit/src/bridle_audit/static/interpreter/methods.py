@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.facts.classes import class_value, is_module, known_base, method_of
-from bridle_audit.static.interpreter.calls import FORWARDS, PARTS, bound, call_anything, call_function, initialize
-from bridle_audit.static.interpreter.containers import SAME, on_container
+from bridle_audit.static.interpreter.calls import FORWARDS, PARTS, bound, initialize
+from bridle_audit.static.interpreter.containers import SAME
 from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.functions import call_function
 from bridle_audit.static.interpreter.joins import met
-from bridle_audit.static.interpreter.keras import compiled
 from bridle_audit.static.interpreter.library import FAMILIAR, layered
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine, attribute, method
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Above,
@@ -59,39 +58,51 @@ ALONE = {
 LOGITS = ("logits", "out", "output", "outputs", "prediction", "predictions", "preds", "last_hidden_state")
 
 
-def attribute(machine: Machine, thing: Thing, name: str, node: ast.AST) -> Thing:
-    """What an attribute of a thing stands for."""
-    if isinstance(thing, Instance | Layer) and (thing.number, name) in machine.heap:
-        return machine.heap[thing.number, name]
-    if isinstance(thing, Instance):
-        return of_instance(machine, thing, name)
-    if isinstance(thing, Class):
-        return of_class(machine, thing, None, name)
-    if isinstance(thing, Tensor):
-        return of_tensor(machine, thing, name, node)
-    return of_parts(machine, thing, name)
+@attribute.register
+def of_container(thing: Container, machine: Machine, name: str, node: ast.AST) -> Thing:
+    """An item under its name."""
+    del node
+    return next((each for key, each in machine.pairs(thing) if key == name), ANYTHING)
 
 
-def of_parts(machine: Machine, thing: Thing, name: str) -> Thing:
-    """An item of what has items; ``module`` of a wrapper is what it wraps."""
-    if isinstance(thing, Container):
-        return next((each for key, each in machine.pairs(thing) if key == name), ANYTHING)
-    if isinstance(thing, Group) and name in LOGITS:
+@attribute.register
+def of_group(thing: Group, machine: Machine, name: str, node: ast.AST) -> Thing:
+    """The data in a network's output; ``module`` of a wrapper is what it wraps."""
+    del machine, node
+    if name in LOGITS:
         return next((each for each in thing.items if isinstance(each, Tensor)), ANYTHING)
     return thing if name == "module" else ANYTHING
 
 
-def of_instance(machine: Machine, thing: Instance, name: str) -> Thing:
-    """A method or a class's attribute of an object."""
+@attribute.register
+def of_layer(thing: Layer, machine: Machine, name: str, node: ast.AST) -> Thing:
+    """What the program has put there."""
+    del node
+    return machine.heap.get((thing.number, name), thing if name == "module" else ANYTHING)
+
+
+@attribute.register
+def of_instance(thing: Instance, machine: Machine, name: str, node: ast.AST) -> Thing:
+    """What the program has put there, or a method or attribute of the object's class."""
+    del node
+    if (thing.number, name) in machine.heap:
+        return machine.heap[thing.number, name]
     if name == "training":
         return Mode()
-    found = of_class(machine, thing.of, thing, name)
+    found = member(machine, thing.of, thing, name)
     if found is ANYTHING and name == "module":
         return thing
     return found
 
 
-def of_class(machine: Machine, thing: Class, receiver: Instance | None, name: str) -> Thing:
+@attribute.register
+def of_class(thing: Class, machine: Machine, name: str, node: ast.AST) -> Thing:
+    """A method or attribute of a class, without an object."""
+    del node
+    return member(machine, thing, None, name)
+
+
+def member(machine: Machine, thing: Class, receiver: Instance | None, name: str) -> Thing:
     """What a class has under a name; a property is worked out."""
     found = method_of(machine.syntax, thing.node, name)
     if found is not None:
@@ -100,13 +111,14 @@ def of_class(machine: Machine, thing: Class, receiver: Instance | None, name: st
             getattr(each, "id", "") in ("property", "cached_property") for each in found[1].decorator_list
         )
         if is_property and receiver is not None:
-            return call_function(machine, made, Arguments(ast.Call(ast.Name(name), [], [])), Frame())
+            return call_function(made, machine, Arguments(ast.Call(ast.Name(name), [], [])), Frame())
         return made
     value = class_value(machine.syntax, thing.node, name)
     return machine.evaluate(value, thing.frame) if value is not None else ANYTHING
 
 
-def of_tensor(machine: Machine, thing: Tensor, name: str, node: ast.AST) -> Thing:
+@attribute.register
+def of_tensor(thing: Tensor, machine: Machine, name: str, node: ast.AST) -> Thing:
     """An attribute of data: a part of them, or something about them."""
     if name in ABOUT:
         return ANYTHING
@@ -115,28 +127,16 @@ def of_tensor(machine: Machine, thing: Tensor, name: str, node: ast.AST) -> Thin
     return machine.selected(thing, node)
 
 
-def method(machine: Machine, receiver: Thing, name: str, arguments: Arguments, frame: Frame) -> Thing:
-    """What a call of a thing's method returns."""
-    machine.spend()
-    if name == "compile" and "loss" in arguments.keywords:
-        compiled(machine, receiver, arguments, frame)
-        return Const(None)
-    how = HOW.get(type(receiver))
-    return (
-        how(machine, receiver, name, arguments, frame)
-        if how
-        else on_anything(machine, receiver, name, arguments, frame)
-    )
-
-
-def on_anything(machine: Machine, receiver: Thing, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_anything(receiver: Thing, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """A method of what is not known."""
+    del receiver, frame
     if name in ("prepare", "setup", "autocast") and arguments.positional:  # accelerate's and Fabric's
         return arguments.positional[0] if len(arguments.positional) == 1 else Group(arguments.positional)
     op = op_of(machine, name, arguments)
     if FAMILIAR.match(op.kind) and op.kind.startswith("activation:"):
         return machine.fresh(arguments.node, op)
-    return call_anything(machine, receiver, arguments, frame)
+    return machine.unknown_call(arguments)
 
 
 def op_of(machine: Machine, name: str, arguments: Arguments) -> Op:
@@ -146,7 +146,8 @@ def op_of(machine: Machine, name: str, arguments: Arguments) -> Op:
     return Op(machine.syntax, full, kind_of(full), arguments.node, call)
 
 
-def on_tensor(machine: Machine, receiver: Tensor, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """``x.relu()``."""
     del frame
     if name in SAME:
@@ -163,7 +164,8 @@ def on_tensor(machine: Machine, receiver: Tensor, name: str, arguments: Argument
     return machine.through(receiver, op)
 
 
-def on_instance(machine: Machine, receiver: Instance, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_instance(receiver: Instance, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """A method of an object of the file, or what its class inherits from nn.Module."""
     found = machine.attribute(receiver, name, arguments.node)
     if name in FORWARDS and not isinstance(found, Layer):
@@ -187,10 +189,11 @@ def inherited(machine: Machine, receiver: Instance, name: str, arguments: Argume
         parts = [(key, each) for key, each in owned if isinstance(each, Layer | Instance | Container)]
         named = [Group((Const(key), each)) if name == "named_children" else each for key, each in parts]
         return machine.container("list", arguments.node, named)
-    return call_anything(machine, receiver, arguments, frame)
+    return machine.unknown_call(arguments)
 
 
-def on_layer(machine: Machine, receiver: Layer, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_layer(receiver: Layer, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """A method of a layer or of a library's model."""
     if name in SAME:
         return receiver
@@ -205,48 +208,50 @@ def on_layer(machine: Machine, receiver: Layer, name: str, arguments: Arguments,
     return machine.through(arguments.tensors()[0], Op(machine.syntax, call.name, "other", arguments.node, call))
 
 
-def on_group(machine: Machine, receiver: Group, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_group(receiver: Group, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """A method of a tuple."""
     key = arguments.get(0)
     if name == "get" and isinstance(key, Const):
         return machine.attribute(receiver, str(key.value), arguments.node)
-    return call_anything(machine, receiver, arguments, frame)
+    return machine.unknown_call(arguments)
 
 
-def on_choice(machine: Machine, receiver: Choice, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_choice(receiver: Choice, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """A method of one of several things."""
     if name in SAME:
         return receiver
-    results = [
-        method(machine, each, name, arguments, frame) for each in receiver.options if not isinstance(each, Const)
-    ]
+    results = [machine.method(each, name, arguments, frame) for each in receiver.options if not isinstance(each, Const)]
     result = results[0]
     for each in results[1:]:
         result = machine.joined(arguments.node, result, each)
     return result
 
 
-def on_class(machine: Machine, receiver: Class, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_class(receiver: Class, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """``Net.build(...)``, ``Base.forward(self, x)``."""
     found = method_of(machine.syntax, receiver.node, name)
     if found is None:
-        return call_anything(machine, receiver, arguments, frame)
+        return machine.unknown_call(arguments)
     decorators = [getattr(each, "id", "") for each in found[1].decorator_list]
     first = receiver if "classmethod" in decorators else None
-    return call_function(machine, Function(found[1], receiver.frame, first, found[0]), arguments, frame)
+    return call_function(Function(found[1], receiver.frame, first, found[0]), machine, arguments, frame)
 
 
-def on_super(machine: Machine, receiver: Above, name: str, arguments: Arguments, frame: Frame) -> Thing:
+@method.register
+def on_super(receiver: Above, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
     """``super().__init__()``, ``super().forward(x)``."""
     instance = receiver.instance
     if not isinstance(instance, Instance):
-        return call_anything(machine, receiver, arguments, frame)
+        return machine.unknown_call(arguments)
     if name == "__init__":
         initialize(machine, instance, arguments, frame, after=receiver.owner)
         return Const(None)
     found = method_of(machine.syntax, instance.of.node, name, after=receiver.owner)
     if found is not None:
-        return call_function(machine, bound(instance, found), arguments, frame)
+        return call_function(bound(instance, found), machine, arguments, frame)
     if name in SAME:
         return instance
     return above_library(machine, instance, name, arguments, frame)
@@ -256,22 +261,10 @@ def above_library(machine: Machine, instance: Instance, name: str, arguments: Ar
     """``super().forward(x)`` where a library's layer is above."""
     parts, base = machine.heap.get((instance.number, PARTS)), known_base(machine.syntax, instance.of.node)
     if name not in FORWARDS or not is_module(machine.syntax, instance.of.node):
-        return call_anything(machine, instance, arguments, frame)
+        return machine.unknown_call(arguments)
     if parts is not None:
         return machine.invoke(parts, arguments, frame)
     if base is None:
-        return call_anything(machine, instance, arguments, frame)
+        return machine.unknown_call(arguments)
     op = Op(machine.syntax, base, kind_of(base), instance.of.node, is_layer=True)
     return layered(machine, Layer(machine.number(), (op,)), arguments, frame)
-
-
-HOW: dict[type[Thing], Callable[..., Thing]] = {
-    Tensor: on_tensor,
-    Instance: on_instance,
-    Layer: on_layer,
-    Container: on_container,
-    Group: on_group,
-    Choice: on_choice,
-    Class: on_class,
-    Above: on_super,
-}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bridle_audit.findings import Place
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.interpreter.flow import Op, Ops, last_of
-from bridle_audit.static.interpreter.run import Trace
+from bridle_audit.static.interpreter.trace import Trace
 from bridle_audit.static.interpreter.values import Thing
 from bridle_audit.static.syntax import Syntax
 

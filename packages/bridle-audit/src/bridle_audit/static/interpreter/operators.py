@@ -6,7 +6,7 @@ import ast
 
 from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.joins import met
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Choice,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from bridle_audit.static.facts.calls import is_no_grad
 from bridle_audit.static.interpreter.expressions import combined
 from bridle_audit.static.interpreter.iteration import items_of, turns
+from bridle_audit.static.interpreter.machine import Machine, statement
+from bridle_audit.static.interpreter.observations import record_sequence
 from bridle_audit.static.interpreter.operators import truth
-from bridle_audit.static.interpreter.state import Machine
 from bridle_audit.static.interpreter.unpacking import bind, parts
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
@@ -27,22 +26,8 @@ from bridle_audit.static.interpreter.values import (
 )
 
 
-def execute(machine: Machine, body: Iterable[ast.stmt], frame: Frame) -> None:
-    """Follow statements until one leaves."""
-    for node in body:
-        if not frame.running:
-            return
-        machine.spend()
-        how = HOW.get(type(node))
-        if how is None:
-            continue
-        try:
-            how(machine, node, frame)
-        except RecursionError:  # it is nested too deeply to be followed: the next may not be
-            continue
-
-
-def do_assign(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_assign(node: ast.Assign | ast.AnnAssign, machine: Machine, frame: Frame) -> None:
     """``a = b``, ``a.b = c``, ``a, b = c``."""
     if node.value is None:  # only a type
         return
@@ -64,7 +49,7 @@ def store(machine: Machine, target: ast.expr, thing: Thing, frame: Frame) -> Non
             store(machine, each, part, frame)
     else:
         bind(machine, target, thing, frame)
-        machine.named(target, thing, frame)
+        record_sequence(machine, target, thing, frame)
 
 
 def put(machine: Machine, target: ast.Subscript, thing: Thing, frame: Frame) -> None:
@@ -81,7 +66,8 @@ def put(machine: Machine, target: ast.Subscript, thing: Thing, frame: Frame) -> 
     machine.fill(owner, {**pairs, name: thing}.items())
 
 
-def do_augmented(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_augmented(node: ast.AugAssign, machine: Machine, frame: Frame) -> None:
     """``a += b``."""
     old, thing = machine.evaluate(node.target, frame), machine.evaluate(node.value, frame)
     items = items_of(machine, thing)
@@ -91,7 +77,8 @@ def do_augmented(machine: Machine, node: Any, frame: Frame) -> None:
     store(machine, node.target, combined(machine, node, node.op, old, thing), frame)
 
 
-def do_expression(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_expression(node: ast.Expr, machine: Machine, frame: Frame) -> None:
     """``f(x)``; ``x.relu_()`` changes x."""
     thing = machine.evaluate(node.value, frame)
     call = node.value
@@ -101,19 +88,22 @@ def do_expression(machine: Machine, node: Any, frame: Frame) -> None:
             store(machine, call.func.value, thing, frame)
 
 
-def do_return(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_return(node: ast.Return, machine: Machine, frame: Frame) -> None:
     """``return a``."""
     frame.returns.append(machine.evaluate(node.value, frame) if node.value else Const(None))
     frame.running = False
 
 
-def do_leave(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_leave(node: ast.Raise | ast.Break | ast.Continue, machine: Machine, frame: Frame) -> None:
     """``raise``, ``break`` and ``continue``."""
     del machine, node
     frame.running = False
 
 
-def do_if(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_if(node: ast.If, machine: Machine, frame: Frame) -> None:
     """``if``: the way that is taken, or both."""
     known = truth(machine, machine.evaluate(node.test, frame))
     if known is not None:
@@ -122,7 +112,8 @@ def do_if(machine: Machine, node: Any, frame: Frame) -> None:
     machine.fork(frame, node, *(partial(machine.execute, body, frame) for body in (node.body, node.orelse)))
 
 
-def do_for(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_for(node: ast.For | ast.AsyncFor, machine: Machine, frame: Frame) -> None:
     """``for``: turn by turn where it goes over layers, once where the items are not known."""
     for item in turns(machine, machine.evaluate(node.iter, frame)):
         bind(machine, node.target, item, frame)
@@ -130,7 +121,8 @@ def do_for(machine: Machine, node: Any, frame: Frame) -> None:
     machine.execute(node.orelse, frame)
 
 
-def do_while(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_while(node: ast.While, machine: Machine, frame: Frame) -> None:
     """``while``: once."""
     machine.evaluate(node.test, frame)
     turn(machine, node.body, frame)
@@ -142,7 +134,8 @@ def turn(machine: Machine, body: list[ast.stmt], frame: Frame) -> None:
     frame.running = True
 
 
-def do_with(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_with(node: ast.With | ast.AsyncWith, machine: Machine, frame: Frame) -> None:
     """``with``: gradients may be off in it."""
     before = frame.no_grad
     for item in node.items:
@@ -154,7 +147,8 @@ def do_with(machine: Machine, node: Any, frame: Frame) -> None:
     frame.no_grad = before
 
 
-def do_try(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_try(node: ast.Try | ast.TryStar, machine: Machine, frame: Frame) -> None:
     """``try``: as if nothing went wrong."""
     machine.execute([*node.body, *node.orelse], frame)
     was_running = frame.running
@@ -163,13 +157,15 @@ def do_try(machine: Machine, node: Any, frame: Frame) -> None:
     frame.running = frame.running and was_running
 
 
-def do_match(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_match(node: ast.Match, machine: Machine, frame: Frame) -> None:
     """``match``: any case."""
     machine.evaluate(node.subject, frame)
     machine.fork(frame, node, *(partial(machine.execute, each.body, frame) for each in node.cases), lambda: None)
 
 
-def do_declare(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_declare(node: ast.Global | ast.Nonlocal, machine: Machine, frame: Frame) -> None:
     """``global`` and ``nonlocal``."""
     del machine
     home = frame.outer
@@ -178,41 +174,17 @@ def do_declare(machine: Machine, node: Any, frame: Frame) -> None:
     frame.elsewhere.update(dict.fromkeys(node.names, home) if home is not None else {})
 
 
-def do_function(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_function(node: ast.FunctionDef | ast.AsyncFunctionDef, machine: Machine, frame: Frame) -> None:
     """``def``."""
     made = Function(node, frame)
     frame.bind(node.name, made)
     machine.definition(made)
 
 
-def do_class(machine: Machine, node: Any, frame: Frame) -> None:
+@statement.register
+def do_class(node: ast.ClassDef, machine: Machine, frame: Frame) -> None:
     """``class``."""
     made = Class(node, frame)
     frame.bind(node.name, made)
     machine.definition(made)
-
-
-HOW: dict[type[ast.AST], Callable[[Machine, Any, Frame], None]] = {
-    ast.Assign: do_assign,
-    ast.AnnAssign: do_assign,
-    ast.AugAssign: do_augmented,
-    ast.Expr: do_expression,
-    ast.Return: do_return,
-    ast.Raise: do_leave,
-    ast.Break: do_leave,
-    ast.Continue: do_leave,
-    ast.If: do_if,
-    ast.For: do_for,
-    ast.AsyncFor: do_for,
-    ast.While: do_while,
-    ast.With: do_with,
-    ast.AsyncWith: do_with,
-    ast.Try: do_try,
-    ast.TryStar: do_try,
-    ast.Match: do_match,
-    ast.FunctionDef: do_function,
-    ast.AsyncFunctionDef: do_function,
-    ast.ClassDef: do_class,
-    ast.Global: do_declare,
-    ast.Nonlocal: do_declare,
-}

@@ -7,8 +7,8 @@ from typing import Any
 
 from bridle_audit.static.constants.folding import UNKNOWN
 from bridle_audit.static.interpreter.iteration import items_of, turns
+from bridle_audit.static.interpreter.machine import Machine, expression
 from bridle_audit.static.interpreter.operators import truth
-from bridle_audit.static.interpreter.state import Machine
 from bridle_audit.static.interpreter.values import ANYTHING, Const, Container, Frame, Group, Tensor, Thing
 from bridle_audit.static.scopes.index import assigned
 
@@ -44,7 +44,8 @@ def parts(machine: Machine, thing: Thing, targets: list[ast.expr]) -> list[Thing
     return [thing if isinstance(thing, Tensor) else ANYTHING] * len(targets)
 
 
-def of_subscript(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_subscript(node: ast.Subscript, machine: Machine, frame: Frame) -> Thing:
     """``a[b]``, ``a[1:]``."""
     whole = machine.evaluate(node.value, frame)
     if isinstance(whole, Tensor):
@@ -76,7 +77,8 @@ def sliced(machine: Machine, node: ast.AST, whole: Thing, items: list[Thing] | N
     return Group(tuple(kept)) if isinstance(whole, Group) else machine.container(kind, node, kept)
 
 
-def of_comprehension(machine: Machine, node: Any, frame: Frame) -> Thing:
+@expression.register
+def of_comprehension(node: ast.ListComp | ast.GeneratorExp, machine: Machine, frame: Frame) -> Thing:
     """``[f(x) for x in xs if test]``; of one whose length is not known there are two items."""
     things: list[Thing] = []
     inner = Frame(outer=frame, owner=frame.owner, receiver=frame.receiver, no_grad=frame.no_grad)

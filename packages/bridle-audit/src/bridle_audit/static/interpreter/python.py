@@ -7,7 +7,7 @@ from typing import Any
 
 from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt
 from bridle_audit.static.interpreter.iteration import FEW, items_of
-from bridle_audit.static.interpreter.state import Machine
+from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Above,

@@ -1,15 +1,30 @@
-"""What following a program needs: the heap, the limits, and the four things that call each other."""
+"""What following a program needs: the heap, the limits, and the five functions through which its parts call each other.
+
+The five at the end are generic: the modules above register what they do with each class of syntax tree or value, by the
+type of the first parameter, and call each other through :class:`Machine` alone.
+"""
 
 from __future__ import annotations
 
 import ast
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from functools import singledispatch
 from typing import Any
 
-from bridle_audit.static.interpreter.flow import Op, origin
+from bridle_audit.static.interpreter.flow import Op, mystery, origin
 from bridle_audit.static.interpreter.joins import joined
-from bridle_audit.static.interpreter.values import Arguments, Class, Container, Frame, Instance, Items, Tensor, Thing
+from bridle_audit.static.interpreter.trace import Trace
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Arguments,
+    Class,
+    Container,
+    Frame,
+    Instance,
+    Items,
+    Tensor,
+    Thing,
+)
 from bridle_audit.static.syntax import Syntax
 
 CALLS_DEEP = 14  # how many calls of the file's own functions are followed into each other
@@ -19,11 +34,13 @@ class Exhausted(Exception):
     """A program would take too long to follow."""
 
 
-class Machine(ABC):
-    """Follows a program. Expressions, statements and calls are in files of their own, which know only this."""
+class Machine:
+    """The state of following one program, and the doors through which its parts call each other."""
 
     def __init__(self, syntax: Syntax) -> None:
         self.syntax = syntax
+        self.trace = Trace()
+        self.root = Frame()  # of the module
         self.heap: dict[tuple[int, str], Thing] = {}
         self.numbers = 0
         self.left = 0  # how many more expressions may be evaluated
@@ -33,37 +50,40 @@ class Machine(ABC):
         self.defined: list[Thing] = []  # functions and classes, as they are met
         self.instances: dict[ast.ClassDef, list[Instance]] = {}  # that the program makes
 
-    @abstractmethod
     def evaluate(self, node: ast.expr, frame: Frame) -> Thing:
         """What an expression stands for."""
+        self.spend()
+        return expression(node, self, frame)
 
-    @abstractmethod
     def execute(self, body: Iterable[ast.stmt], frame: Frame) -> None:
-        """Follow statements as long as the frame is running."""
+        """Follow statements until one leaves."""
+        for node in body:
+            if not frame.running:
+                return
+            self.spend()
+            try:
+                statement(node, self, frame)
+            except RecursionError:  # it is nested too deeply to be followed: the next may not be
+                continue
 
-    @abstractmethod
     def invoke(self, callee: Thing, arguments: Arguments, frame: Frame) -> Thing:
         """What a call returns."""
+        self.spend()
+        return application(callee, self, arguments, frame)
 
-    @abstractmethod
     def attribute(self, thing: Thing, name: str, node: ast.AST) -> Thing:
         """What an attribute of a thing stands for."""
+        return attribute(thing, self, name, node)
 
-    @abstractmethod
     def method(self, receiver: Thing, name: str, arguments: Arguments, frame: Frame) -> Thing:
         """What calling a thing's method returns."""
+        self.spend()
+        return method(receiver, self, name, arguments, frame)
 
-    @abstractmethod
-    def lost(self, kind: str, constructor: Any, arguments: Arguments, frame: Frame) -> None:
-        """Take down that a loss is computed."""
-
-    @abstractmethod
-    def named(self, target: ast.expr, thing: Thing, frame: Frame) -> None:
-        """Take down that a thing was given a name."""
-
-    @abstractmethod
-    def annotated(self, node: ast.expr, frame: Frame) -> Thing:
-        """What an argument stands for of which only the type is known."""
+    def unknown_call(self, arguments: Arguments) -> Thing:
+        """What calling anything may return: data that are given to it come out changed in a way that is not known."""
+        tensors = arguments.tensors()
+        return self.through(tensors[0], mystery(self.syntax, arguments.node)) if tensors else ANYTHING
 
     def joined(self, node: ast.AST, one: Thing, other: Thing) -> Thing:
         """What may be either of two things."""
@@ -149,3 +169,37 @@ class Machine(ABC):
     def made(self, instance: Instance, of: Class) -> None:
         """Take down an object that the program makes."""
         self.instances.setdefault(of.node, []).append(instance)
+
+
+@singledispatch
+def expression(node: ast.expr, machine: Machine, frame: Frame) -> Thing:
+    """What an expression stands for; ANYTHING for syntax that is not followed."""
+    del node, machine, frame
+    return ANYTHING
+
+
+@singledispatch
+def statement(node: ast.stmt, machine: Machine, frame: Frame) -> None:
+    """What a statement does; nothing for syntax that is not followed."""
+    del node, machine, frame
+
+
+@singledispatch
+def application(callee: Thing, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """What applying a thing to arguments returns."""
+    del callee, frame
+    return machine.unknown_call(arguments)
+
+
+@singledispatch
+def attribute(thing: Thing, machine: Machine, name: str, node: ast.AST) -> Thing:
+    """What an attribute of a thing stands for; ``module`` of a wrapper is what it wraps."""
+    del machine, node
+    return thing if name == "module" else ANYTHING
+
+
+@singledispatch
+def method(receiver: Thing, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+    """What a call of a thing's method returns."""
+    del receiver, name, frame
+    return machine.unknown_call(arguments)

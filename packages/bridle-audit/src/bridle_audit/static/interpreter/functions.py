@@ -1,0 +1,126 @@
+"""Functions of the file: followed with what they are given, or with their defaults where nothing calls them."""
+
+from __future__ import annotations
+
+import ast
+
+from bridle_audit.static.facts.calls import is_no_grad
+from bridle_audit.static.facts.classes import is_module, method_of
+from bridle_audit.static.interpreter.machine import Machine, application
+from bridle_audit.static.interpreter.values import (
+    ANYTHING,
+    Arguments,
+    Class,
+    Const,
+    Frame,
+    Function,
+    Group,
+    Tensor,
+    Thing,
+)
+from bridle_audit.static.scopes.index import Function as Definition
+from bridle_audit.static.scopes.index import defaults
+
+
+@application.register
+def call_function(callee: Function, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+    """A function of the file is followed, with what it is given."""
+    node = callee.node
+    if machine.is_too_deep(node):
+        return machine.unknown_call(arguments)
+    machine.entered.add(node)
+    inner = Frame(outer=callee.frame, owner=callee.owner, receiver=callee.receiver, no_grad=frame.no_grad)
+    inner.no_grad = inner.no_grad or any(is_no_grad(machine.syntax, each) for each in decorators(node))
+    receive(machine, callee, arguments, inner)
+    machine.stack.append(node)
+    try:
+        return follow(machine, node, inner)
+    finally:
+        machine.stack.pop()
+
+
+def follow(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> Thing:
+    """What a function's body returns."""
+    if isinstance(node, ast.Lambda):
+        return machine.evaluate(node.body, frame)
+    machine.execute(node.body, frame)
+    if not frame.returns:
+        return Const(None)
+    result = frame.returns[0]
+    for each in frame.returns[1:]:
+        result = machine.joined(node, result, each)
+    return result
+
+
+def decorators(node: Definition | ast.Lambda) -> list[ast.expr]:
+    """A function's decorators."""
+    return [] if isinstance(node, ast.Lambda) else node.decorator_list
+
+
+def receive(machine: Machine, callee: Function, arguments: Arguments, inner: Frame) -> None:
+    """Give a function's arguments their names."""
+    positional = list(arguments.positional)
+    if callee.receiver is not None and not is_static(machine, callee):
+        positional.insert(0, callee.receiver)
+    args = callee.node.args
+    count = len(args.posonlyargs) + len(args.args)
+    rest = dict(arguments.keywords)
+    for number, (name, default) in enumerate(defaults(args)):
+        if number < min(count, len(positional)):
+            inner.names[name] = positional[number]
+        elif name in rest:
+            inner.names[name] = rest.pop(name)
+        elif arguments.is_open or default is None:
+            inner.names[name] = ANYTHING
+        else:
+            inner.names[name] = machine.evaluate(default, callee.frame)
+    for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
+        if inner.names.get(each.arg) is ANYTHING and each.annotation is not None:
+            inner.names[each.arg] = annotated(machine, each.annotation, callee.frame)
+    if args.vararg is not None:
+        inner.names[args.vararg.arg] = ANYTHING if arguments.is_open else Group(tuple(positional[count:]))
+    if args.kwarg is not None:
+        inner.names[args.kwarg.arg] = machine.container("dict", callee.node, rest.values(), rest.keys())
+
+
+def is_static(machine: Machine, callee: Function) -> bool:
+    """Whether a method is called without its object."""
+    return any(machine.syntax.resolve(each) == "staticmethod" for each in decorators(callee.node))
+
+
+def annotated(machine: Machine, node: ast.expr, frame: Frame) -> Thing:
+    """An object of a network's class, if an argument is said to be one."""
+    thing = frame.find(node.id) if isinstance(node, ast.Name) else None
+    if not isinstance(thing, Class) or not is_module(machine.syntax, thing.node):
+        return ANYTHING
+    if thing.node not in machine.instances:
+        make_by_default(machine, thing)
+    return machine.instances[thing.node][0] if thing.node in machine.instances else ANYTHING
+
+
+def make_by_default(machine: Machine, thing: Class) -> None:
+    """Make an object of a class as the defaults say."""
+    found = method_of(machine.syntax, thing.node, "__init__")
+    arguments = entry_arguments(found[1], ANYTHING) if found else Arguments(nowhere(thing.node))
+    machine.invoke(thing, arguments, machine.root)
+
+
+def nowhere(node: ast.AST) -> ast.Call:
+    """A call that the file does not make."""
+    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+    return ast.Call(ast.Name("?"), [], [], lineno=line, col_offset=column, end_lineno=line, end_col_offset=column)
+
+
+def entry_arguments(node: Definition, given: Thing, *, all_given: bool = False) -> Arguments:
+    """What a function is given without a caller: what has no default, and with ``all_given`` what has None for one."""
+    names = [
+        name
+        for number, (name, default) in enumerate(defaults(node.args))
+        if default is None or (all_given and isinstance(default, ast.Constant) and default.value is None)
+        if not (number == 0 and name in ("self", "cls"))
+    ]
+    keywords = dict.fromkeys(names, given)
+    first = next((name for name, _ in defaults(node.args) if name not in ("self", "cls")), None)
+    if first is not None and isinstance(given, Tensor):  # the data, even where their default is None
+        keywords.setdefault(first, given)
+    return Arguments(nowhere(node), (), keywords)
