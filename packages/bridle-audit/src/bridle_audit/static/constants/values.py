@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, singledispatch
 from typing import Any
 
 from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt, compared, computed
@@ -25,8 +24,7 @@ class Values:
 
     def value(self, node: ast.AST, depth: int = DEPTH) -> Any:
         """A Python object, or UNKNOWN."""
-        how = HOW.get(type(node))
-        return how(self, node, depth) if how is not None and depth > 0 else UNKNOWN
+        return worth(node, self, depth) if depth > 0 else UNKNOWN
 
     def of_name(self, node: ast.Name, depth: int) -> Any:
         """What a name is assigned, if that is done exactly once."""
@@ -165,18 +163,44 @@ class Values:
         return self.class_behind(value.func) if plain and value.func.id != node.id else None  # type: ignore[union-attr]
 
 
-def of_sequence(values: Values, node: ast.AST, depth: int) -> Any:
+@singledispatch
+def worth(node: ast.AST, values: Values, depth: int) -> Any:
+    """What an expression is worth; UNKNOWN for syntax that is not followed."""
+    del node, values, depth
+    return UNKNOWN
+
+
+@worth.register
+def of_constant(node: ast.Constant, values: Values, depth: int) -> Any:
+    """A literal."""
+    del values, depth
+    return node.value
+
+
+@worth.register
+def of_name(node: ast.Name, values: Values, depth: int) -> Any:
+    """``lr``."""
+    return values.of_name(node, depth)
+
+
+@worth.register
+def of_attribute(node: ast.Attribute, values: Values, depth: int) -> Any:
+    """``args.lr``."""
+    return values.of_attribute(node, depth)
+
+
+@worth.register
+def of_sequence(node: ast.List | ast.Tuple | ast.Set, values: Values, depth: int) -> Any:
     """A list, tuple or set of which everything is known."""
-    assert isinstance(node, ast.List | ast.Tuple | ast.Set)
     parts = [values.value(each, depth - 1) for each in node.elts]
     if any(each is UNKNOWN for each in parts):
         return UNKNOWN
     return attempt({ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)], parts)
 
 
-def of_dict(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_dict(node: ast.Dict, values: Values, depth: int) -> Any:
     """A dictionary of which everything is known."""
-    assert isinstance(node, ast.Dict)
     keys = [values.value(each, depth - 1) if each is not None else UNKNOWN for each in node.keys]
     parts = [values.value(each, depth - 1) for each in node.values]
     if any(each is UNKNOWN for each in [*keys, *parts]):
@@ -184,9 +208,9 @@ def of_dict(values: Values, node: ast.AST, depth: int) -> Any:
     return attempt(dict, zip(keys, parts, strict=True))
 
 
-def of_unary(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_unary(node: ast.UnaryOp, values: Values, depth: int) -> Any:
     """``-x`` and ``not x``."""
-    assert isinstance(node, ast.UnaryOp)
     value = values.value(node.operand, depth - 1)
     if value is UNKNOWN or not isinstance(node.op, ast.USub | ast.Not | ast.UAdd):
         return UNKNOWN
@@ -197,31 +221,31 @@ def of_unary(values: Values, node: ast.AST, depth: int) -> Any:
     )
 
 
-def of_binary(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_binary(node: ast.BinOp, values: Values, depth: int) -> Any:
     """``a + b``."""
-    assert isinstance(node, ast.BinOp)
     return computed(type(node.op), values.value(node.left, depth - 1), values.value(node.right, depth - 1))
 
 
-def of_compare(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_compare(node: ast.Compare, values: Values, depth: int) -> Any:
     """``a < b``; chains are not followed."""
-    assert isinstance(node, ast.Compare)
     left, right = values.value(node.left, depth - 1), values.value(node.comparators[0], depth - 1)
     if left is UNKNOWN or right is UNKNOWN or len(node.ops) > 1:
         return UNKNOWN
     return compared(type(node.ops[0]), left, right)
 
 
-def of_choice(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_choice(node: ast.IfExp, values: Values, depth: int) -> Any:
     """``a if test else b``."""
-    assert isinstance(node, ast.IfExp)
     test = values.value(node.test, depth - 1)
     return UNKNOWN if test is UNKNOWN else values.value(node.body if test else node.orelse, depth - 1)
 
 
-def of_call(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_call(node: ast.Call, values: Values, depth: int) -> Any:
     """``float("1e-3")``, ``dict(lr=0.1)``."""
-    assert isinstance(node, ast.Call)
     name = resolve(values.index, node.func)
     if name == "dict" and not node.args and all(each.arg for each in node.keywords):
         parts = {str(each.arg): values.value(each.value, depth - 1) for each in node.keywords}
@@ -232,9 +256,9 @@ def of_call(values: Values, node: ast.AST, depth: int) -> Any:
     return UNKNOWN if value is UNKNOWN else attempt(CONVERSIONS[name], value)
 
 
-def of_subscript(values: Values, node: ast.AST, depth: int) -> Any:
+@worth.register
+def of_subscript(node: ast.Subscript, values: Values, depth: int) -> Any:
     """``config["lr"]``, ``sizes[0]``."""
-    assert isinstance(node, ast.Subscript)
     whole, key = values.value(node.value, depth - 1), values.value(node.slice, depth - 1)
     if key is UNKNOWN or not isinstance(whole, dict | list | tuple | str):
         return UNKNOWN
@@ -242,20 +266,3 @@ def of_subscript(values: Values, node: ast.AST, depth: int) -> Any:
         return whole[key]
     except (LookupError, TypeError):
         return UNKNOWN
-
-
-HOW: dict[type[ast.AST], Callable[[Values, Any, int], Any]] = {
-    ast.Constant: lambda values, node, depth: node.value,
-    ast.Name: Values.of_name,
-    ast.Attribute: Values.of_attribute,
-    ast.List: of_sequence,
-    ast.Tuple: of_sequence,
-    ast.Set: of_sequence,
-    ast.Dict: of_dict,
-    ast.UnaryOp: of_unary,
-    ast.BinOp: of_binary,
-    ast.Compare: of_compare,
-    ast.IfExp: of_choice,
-    ast.Call: of_call,
-    ast.Subscript: of_subscript,
-}

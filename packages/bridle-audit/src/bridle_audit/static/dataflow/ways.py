@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from dataclasses import replace
+from functools import singledispatch
 from typing import Any
 
 from bridle_audit.static.dataflow.reaching import RETURNED, Path, Reach, Step, Stop, end
@@ -40,14 +40,21 @@ def ways_of(reach: Reach, node: ast.expr) -> tuple[Path, ...]:
         if len(seen) > MOST:
             return (*ends, end("unknown", stop, stop.node))
         above = reach.syntax.parent(stop.node)
-        how = HOW.get(type(above))
-        for each in how(reach, stop, above) if how is not None else [end("unknown", stop, above)]:
+        for each in onward(above, reach, stop):
             waiting += [each] if isinstance(each, Stop) else []
             ends += [each] if isinstance(each, Path) else []
     return tuple(ends)
 
 
-def of_operation(reach: Reach, stop: Stop, above: ast.BinOp) -> list[Any]:
+@singledispatch
+def onward(above: ast.AST | None, reach: Reach, stop: Stop) -> list[Any]:
+    """Where a value goes by the node above it; syntax that is not followed ends its way."""
+    del reach
+    return [end("unknown", stop, above)]
+
+
+@onward.register
+def of_operation(above: ast.BinOp, reach: Reach, stop: Stop) -> list[Any]:
     """Arithmetic goes on with the result; as a divisor or exponent a value is no term any more."""
     if above.right is stop.node and isinstance(above.op, ast.Div | ast.Pow | ast.FloorDiv | ast.Mod):
         return [end("unknown", stop, above)]
@@ -58,12 +65,14 @@ def of_operation(reach: Reach, stop: Stop, above: ast.BinOp) -> list[Any]:
     return [replace(stop, node=above, steps=(*stop.steps, step))]
 
 
-def of_augmented(reach: Reach, stop: Stop, above: ast.AugAssign) -> list[Any]:
+@onward.register
+def of_augmented(above: ast.AugAssign, reach: Reach, stop: Stop) -> list[Any]:
     """``loss += value``."""
     return reach.named(replace(stop, steps=(*stop.steps, Step(above, stop.node))), above.target)
 
 
-def of_attribute(reach: Reach, stop: Stop, above: ast.Attribute) -> list[Any]:
+@onward.register
+def of_attribute(above: ast.Attribute, reach: Reach, stop: Stop) -> list[Any]:
     """A method of the value; its data without a graph; anything else is not followed."""
     call = reach.syntax.parent(above)
     if above.attr == "data":
@@ -79,7 +88,8 @@ def of_attribute(reach: Reach, stop: Stop, above: ast.Attribute) -> list[Any]:
     return [replace(stop, node=call)] if above.attr in PASSED.split() else [end("unknown", stop, call)]
 
 
-def of_call(reach: Reach, stop: Stop, above: ast.Call) -> list[Any]:
+@onward.register
+def of_call(above: ast.Call, reach: Reach, stop: Stop) -> list[Any]:
     """A call that is given the value."""
     call = call_of(reach.syntax, above)
     last = re.split(r"[.:]", call.name)[-1]
@@ -108,25 +118,29 @@ def of_function(reach: Reach, stop: Stop, above: ast.Call, name: str) -> list[An
     return reach.given(stop, above, functions[0]) if len(functions) == 1 else [end("unknown", stop, above)]
 
 
-def of_keyword(reach: Reach, stop: Stop, above: ast.keyword) -> list[Any]:
+@onward.register
+def of_keyword(above: ast.keyword, reach: Reach, stop: Stop) -> list[Any]:
     """A named argument."""
     call = reach.syntax.parent(above)
-    return of_call(reach, stop, call) if isinstance(call, ast.Call) else [end("unknown", stop, above)]
+    return of_call(call, reach, stop) if isinstance(call, ast.Call) else [end("unknown", stop, above)]
 
 
-def of_comprehension(reach: Reach, stop: Stop, above: ast.AST) -> list[Any]:
+@onward.register
+def of_comprehension(above: ast.GeneratorExp | ast.ListComp | ast.SetComp, reach: Reach, stop: Stop) -> list[Any]:
     """What a comprehension is made of goes on with it."""
     if isinstance(above, ast.GeneratorExp | ast.ListComp | ast.SetComp) and above.elt is stop.node:
         return [replace(stop, node=above)]
     return [end("unknown", stop, above)]
 
 
-def of_iteration(reach: Reach, stop: Stop, above: ast.For | ast.AsyncFor | ast.comprehension) -> list[Any]:
+@onward.register
+def of_iteration(above: ast.For | ast.AsyncFor | ast.comprehension, reach: Reach, stop: Stop) -> list[Any]:
     """What a loop goes through goes on with its variable."""
     return reach.named(stop, above.target) if above.iter is stop.node else [end("unknown", stop, above)]
 
 
-def of_container(reach: Reach, stop: Stop, above: ast.List | ast.Tuple | ast.Set) -> list[Any]:
+@onward.register
+def of_container(above: ast.List | ast.Tuple | ast.Set, reach: Reach, stop: Stop) -> list[Any]:
     """A list goes on as a whole; what is returned or assigned as one of several, where that can be told."""
     behind = reach.syntax.parent(above)
     position = next(at for at, each in enumerate(above.elts) if each is stop.node)
@@ -161,7 +175,8 @@ def part(reach: Reach, stop: Stop, target: ast.AST, position: int) -> list[Any]:
     return reach.named(stop, target.elts[position]) if position < len(target.elts) else [end("unknown", stop, target)]
 
 
-def of_dict(reach: Reach, stop: Stop, above: ast.Dict) -> list[Any]:
+@onward.register
+def of_dict(above: ast.Dict, reach: Reach, stop: Stop) -> list[Any]:
     """``return {"loss": value}`` in a training step, or a dictionary for a log."""
     key = next((key for key, value in zip(above.keys, above.values, strict=True) if value is stop.node), None)
     behind = reach.syntax.parent(above)
@@ -174,13 +189,15 @@ def of_dict(reach: Reach, stop: Stop, above: ast.Dict) -> list[Any]:
     return [end("unknown", stop, above)]
 
 
-def of_return(reach: Reach, stop: Stop, above: ast.Return) -> list[Any]:
+@onward.register
+def of_return(above: ast.Return, reach: Reach, stop: Stop) -> list[Any]:
     """The value of a function."""
     function = reach.syntax.function_of(above)
     return reach.called(stop, function) if function is not None else [end("unknown", stop, above)]
 
 
-def of_lambda(reach: Reach, stop: Stop, above: ast.Lambda) -> list[Any]:
+@onward.register
+def of_lambda(above: ast.Lambda, reach: Reach, stop: Stop) -> list[Any]:
     """The value of a lambda, where it has a name."""
     behind = reach.syntax.parent(above)
     target = behind.targets[0] if isinstance(behind, ast.Assign) and len(behind.targets) == 1 else None
@@ -190,60 +207,43 @@ def of_lambda(reach: Reach, stop: Stop, above: ast.Lambda) -> list[Any]:
     return [replace(stop, node=each) for each in calls] or [end("unknown", stop, above)]
 
 
-def of_assignment(reach: Reach, stop: Stop, above: ast.Assign) -> list[Any]:
+@onward.register
+def of_assignment(above: ast.Assign, reach: Reach, stop: Stop) -> list[Any]:
     """``a = b = value``."""
     return [each for target in above.targets for each in reach.named(stop, target)]
 
 
-def of_statement(reach: Reach, stop: Stop, above: ast.Expr) -> list[Any]:
+@onward.register
+def of_statement(above: ast.Expr, reach: Reach, stop: Stop) -> list[Any]:
     """A value that nothing is done with; a notebook shows the last one of a cell."""
     return [end("reported" if reach.syntax.is_notebook else "unused", stop, above)]
 
 
-def of_choice(reach: Reach, stop: Stop, above: ast.IfExp) -> list[Any]:
+@onward.register
+def of_choice(above: ast.IfExp, reach: Reach, stop: Stop) -> list[Any]:
     """``value if test else other``."""
     return [end("unknown", stop, above)] if above.test is stop.node else [replace(stop, node=above)]
 
 
-def of_walrus(reach: Reach, stop: Stop, above: ast.NamedExpr) -> list[Any]:
+@onward.register
+def of_walrus(above: ast.NamedExpr, reach: Reach, stop: Stop) -> list[Any]:
     """``(name := value)``."""
     return [replace(stop, node=above), *reach.named(stop, above.target)]
 
 
-def on(reach: Reach, stop: Stop, above: ast.expr) -> list[Any]:
+@onward.register
+def on(above: ast.UnaryOp | ast.Starred, reach: Reach, stop: Stop) -> list[Any]:
     """The value goes on as it is, or with another sign."""
     return [replace(stop, node=above)]
 
 
-def shown(reach: Reach, stop: Stop, above: ast.AST) -> list[Any]:
+@onward.register
+def shown(above: ast.FormattedValue, reach: Reach, stop: Stop) -> list[Any]:
     """The value is part of a text."""
     return [end("reported", stop, above)]
 
 
-HOW: dict[type[Any], Callable[[Reach, Stop, Any], list[Any]]] = {
-    ast.BinOp: of_operation,
-    ast.AugAssign: of_augmented,
-    ast.Attribute: of_attribute,
-    ast.Call: of_call,
-    ast.keyword: of_keyword,
-    ast.GeneratorExp: of_comprehension,
-    ast.ListComp: of_comprehension,
-    ast.SetComp: of_comprehension,
-    ast.For: of_iteration,
-    ast.AsyncFor: of_iteration,
-    ast.comprehension: of_iteration,
-    ast.List: of_container,
-    ast.Tuple: of_container,
-    ast.Set: of_container,
-    ast.Dict: of_dict,
-    ast.Return: of_return,
-    ast.Lambda: of_lambda,
-    ast.Assign: of_assignment,
-    ast.AnnAssign: lambda reach, stop, above: reach.named(stop, above.target),
-    ast.Expr: of_statement,
-    ast.IfExp: of_choice,
-    ast.NamedExpr: of_walrus,
-    ast.UnaryOp: on,
-    ast.Starred: on,
-    ast.FormattedValue: shown,
-}
+@onward.register
+def of_annotated(above: ast.AnnAssign, reach: Reach, stop: Stop) -> list[Any]:
+    """``a: type = value``."""
+    return reach.named(stop, above.target)

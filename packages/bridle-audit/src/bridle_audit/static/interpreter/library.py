@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from bridle_audit.static.facts.calls import Call
-from bridle_audit.static.interpreter import python
 from bridle_audit.static.interpreter.flow import Op, mystery
 from bridle_audit.static.interpreter.joins import met, shared
 from bridle_audit.static.interpreter.keras import keras_loss
 from bridle_audit.static.interpreter.machine import Machine, application
 from bridle_audit.static.interpreter.observations import record_loss
+from bridle_audit.static.interpreter.transfers import TRANSFERS, transfer
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Arguments,
@@ -40,8 +39,8 @@ FAMILIAR = re.compile(r"^activation:(?!abs|exp|square|sqrt|log$)|^(?:dropout|lin
 def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """What calling something by a library's or Python's name returns."""
     name = callee.name
-    if name in FUNCTIONS:
-        return FUNCTIONS[name](machine, arguments, frame)
+    if name in TRANSFERS:
+        return TRANSFERS[name](machine, arguments, frame)
     if WRAPPERS.match(name):
         return arguments.get(0, "module", "model") or ANYTHING
     kind = kind_of(name)
@@ -126,6 +125,7 @@ def apply_function(machine: Machine, op: Op, arguments: Arguments) -> Thing:
     return met(machine.syntax, different, Op(op.syntax, op.name, kind, op.node, op.call))
 
 
+@transfer("keras.Model", "keras.models.Model")
 def keras_model(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``keras.Model(inputs, outputs)``: what the outputs went through."""
     del frame
@@ -135,16 +135,8 @@ def keras_model(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return Layer(machine.number(), outputs.ops or (mystery(machine.syntax, arguments.node),), is_network=True)
 
 
+@transfer("keras.Input", "keras.layers.Input")
 def keras_input(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``keras.Input(shape)``: where the data start."""
     del machine, arguments, frame
     return Tensor(())
-
-
-FUNCTIONS: dict[str, Callable[[Machine, Arguments, Frame], Thing]] = {
-    **python.FUNCTIONS,
-    "keras.Model": keras_model,
-    "keras.models.Model": keras_model,
-    "keras.Input": keras_input,
-    "keras.layers.Input": keras_input,
-}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt
 from bridle_audit.static.interpreter.iteration import FEW, items_of
 from bridle_audit.static.interpreter.machine import Machine
+from bridle_audit.static.interpreter.transfers import transfer
 from bridle_audit.static.interpreter.values import (
     ANYTHING,
     Above,
@@ -23,6 +23,7 @@ from bridle_audit.static.interpreter.values import (
 )
 
 
+@transfer("torch.nn.Sequential", "keras.Sequential", "keras.models.Sequential")
 def sequential(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``nn.Sequential(a, b)``, with the layers of an ordered dictionary or of a list as Keras takes it."""
     del frame
@@ -34,6 +35,7 @@ def sequential(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("sequential", arguments.node, [*arguments.positional, *unknown])
 
 
+@transfer("torch.nn.ModuleList", "list", "tuple")
 def listed(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``nn.ModuleList([...])``, ``list(...)``."""
     del frame
@@ -42,6 +44,7 @@ def listed(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("list", arguments.node, items) if items is not None else ANYTHING
 
 
+@transfer("torch.nn.ModuleDict", "dict", "collections.OrderedDict", "typing.OrderedDict")
 def mapped(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``dict(a=b)``, ``OrderedDict([("a", b)])``, ``nn.ModuleDict({"a": b})``."""
     del frame
@@ -56,6 +59,7 @@ def mapped(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("dict", arguments.node, [each for _, each in pairs], [key for key, _ in pairs])
 
 
+@transfer("range")
 def ranged(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``range(3)``."""
     del frame
@@ -66,6 +70,7 @@ def ranged(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("list", arguments.node, map(Const, numbers))
 
 
+@transfer("zip")
 def zipped(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``zip(a, b)``."""
     del frame
@@ -78,6 +83,7 @@ def zipped(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("list", arguments.node, map(Group, rows))
 
 
+@transfer("enumerate")
 def enumerated(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``enumerate(a)``."""
     del frame
@@ -87,6 +93,7 @@ def enumerated(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("list", arguments.node, [Group((Const(n), each)) for n, each in enumerate(items)])
 
 
+@transfer("reversed")
 def backwards(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``reversed(a)``."""
     del frame
@@ -94,6 +101,7 @@ def backwards(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.container("list", arguments.node, items[::-1]) if items is not None else ANYTHING
 
 
+@transfer("len")
 def length(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``len(a)``."""
     del frame
@@ -102,6 +110,7 @@ def length(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return Const(len(items)) if items is not None else ANYTHING
 
 
+@transfer("super")
 def above(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``super()``."""
     del machine, arguments
@@ -113,12 +122,14 @@ def above(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return Above(around.receiver, around.owner)
 
 
+@transfer("functools.partial")
 def in_advance(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``partial(f, a)``."""
     del machine, frame
     return Partial(arguments.positional[0], arguments) if arguments.positional else ANYTHING
 
 
+@transfer("getattr")
 def attribute_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``getattr(a, "b")``."""
     del frame
@@ -128,6 +139,7 @@ def attribute_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> T
     return machine.attribute(arguments.positional[0], name.value, arguments.node)
 
 
+@transfer("setattr")
 def set_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``setattr(a, "b", c)``."""
     del frame
@@ -137,6 +149,7 @@ def set_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return Const(None)
 
 
+@transfer("torch.utils.checkpoint.checkpoint")
 def checkpointed(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``checkpoint(f, x)`` calls f with x."""
     if not arguments.positional:
@@ -145,37 +158,10 @@ def checkpointed(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     return machine.invoke(arguments.positional[0], rest, frame)
 
 
+@transfer("int", "float", "str", "bool")
 def converted(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
     """``int(a)``, ``float(a)``, ``str(a)``, ``bool(a)``."""
     del machine, frame
     first, name = arguments.get(0), getattr(arguments.node.func, "id", "")
     value = attempt(CONVERSIONS[name], first.value) if isinstance(first, Const) and name in CONVERSIONS else UNKNOWN
     return Const(value) if value is not UNKNOWN else ANYTHING
-
-
-FUNCTIONS: dict[str, Callable[[Machine, Arguments, Frame], Thing]] = {
-    "torch.nn.Sequential": sequential,
-    "keras.Sequential": sequential,
-    "keras.models.Sequential": sequential,
-    "torch.nn.ModuleList": listed,
-    "list": listed,
-    "tuple": listed,
-    "torch.nn.ModuleDict": mapped,
-    "dict": mapped,
-    "collections.OrderedDict": mapped,
-    "typing.OrderedDict": mapped,
-    "range": ranged,
-    "zip": zipped,
-    "enumerate": enumerated,
-    "reversed": backwards,
-    "len": length,
-    "super": above,
-    "functools.partial": in_advance,
-    "getattr": attribute_by_name,
-    "setattr": set_by_name,
-    "torch.utils.checkpoint.checkpoint": checkpointed,
-    "int": converted,
-    "float": converted,
-    "str": converted,
-    "bool": converted,
-}

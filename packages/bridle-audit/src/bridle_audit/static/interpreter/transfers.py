@@ -1,0 +1,21 @@
+"""Which functions of Python and of libraries have a transfer function: one that says what a call of them returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridle_audit.static.interpreter.machine import Machine
+from bridle_audit.static.interpreter.values import Arguments, Frame, Thing
+
+Transfer = Callable[[Machine, Arguments, Frame], Thing]
+TRANSFERS: dict[str, Transfer] = {}  # by the name of what is called
+
+
+def transfer(*names: str) -> Callable[[Transfer], Transfer]:
+    """Register what a call of the functions of some names returns."""
+
+    def register(function: Transfer) -> Transfer:
+        TRANSFERS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
