@@ -12,15 +12,12 @@ from bridle_audit.static.constants.folding import UNKNOWN, is_number
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.syntax import Syntax
 
-TORCH = "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
-KERAS = "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lion Muon Nadam RMSprop SGD"
+# The packages write their optimizers with a capital, and nothing else but what wraps them.
+PLAIN = re.compile(r"^(?:torch\.optim|keras\.optimizers)\.(?!\w*Optimizer)[A-Z]\w*$")
 OTHERS = re.compile(
     r"^(?:transformers\.(?:AdamW|Adafactor)|apex\.optimizers\.Fused\w+|bitsandbytes\.optim\.\w*(?:Adam|Lion|SGD|LAMB|RMSprop)\w*"
     r"|deepspeed\.ops\.adam\.\w*Adam\w*|timm\.optim\.[A-Z]\w+|lion_pytorch\.Lion|torch_optimizer\.[A-Z]\w+|pytorch_optimizer\.[A-Z]\w+"
     r"|composer\.optim\.Decoupled\w+|heavyball\.[A-Z]\w+|schedulefree\.\w+)$"
-)
-NAMES = frozenset(
-    [f"torch.optim.{name}" for name in TORCH.split()] + [f"keras.optimizers.{name}" for name in KERAS.split()]
 )
 LIKE_ADAM = re.compile(r"(?i)adam|adagrad|adadelta|adafactor|rmsprop|lamb|lion|adabelief|radam|ftrl")
 DECOUPLED = re.compile(r"AdamW|Decoupled|Lion|Muon|LAMB|Lamb")
@@ -36,6 +33,8 @@ PLACES = {
     "torch.optim.Adadelta": (1, 4),
     "torch.optim.RMSprop": (1, 4),
     "torch.optim.ASGD": (1, 5),
+    "torch.optim.Adafactor": (1, 5),
+    "torch.optim.Muon": (1, 2),
 }
 
 
@@ -163,4 +162,4 @@ def is_all(syntax: Syntax, node: ast.expr | None) -> bool:
 
 def optimizers_of(syntax: Syntax, calls: list[Call]) -> list[Optimizer]:
     """The optimizers among a program's calls."""
-    return [Optimizer(syntax, each) for each in calls if each.name in NAMES or OTHERS.match(each.name)]
+    return [Optimizer(syntax, each) for each in calls if PLAIN.match(each.name) or OTHERS.match(each.name)]
