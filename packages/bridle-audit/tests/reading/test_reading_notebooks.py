@@ -1,3 +1,4 @@
+import ast
 import json
 
 import pytest
@@ -56,7 +57,7 @@ def test_code_behind_a_magic_keeps_its_columns(tmp_path):
     [
         ("!pip install torch", "pass"),
         ("if colab:\n    !pip install torch", "if colab:\n    pass"),
-        ("!wget \\\n  http://a \\\n  -O b\nf(x)", "pass\n  pass\n  pass\nf(x)"),
+        ("!wget \\\n  http://a \\\n  -O b\nf(x)", "pass\n\n\nf(x)"),
         ("%matplotlib inline\nimport torch", "pass\nimport torch"),
         ("files = !ls", "files = _"),
         ("best = %timeit -o f(x)", "best = _"),
@@ -73,6 +74,8 @@ def test_code_behind_a_magic_keeps_its_columns(tmp_path):
 )
 def test_what_is_ipythons_is_taken_out(cell, code):
     assert plain(cell)[0] == code
+    assert code.count("\n") == cell.count("\n")
+    ast.parse(code)
 
 
 def test_a_cell_that_is_python_is_not_touched(tmp_path):

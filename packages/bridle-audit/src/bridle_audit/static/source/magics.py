@@ -1,4 +1,7 @@
-"""IPython's own syntax in a cell: taken out, or replaced by the Python behind it, line by line."""
+"""IPython's own syntax in a cell: taken out, or replaced by the Python behind it, line by line.
+
+IPython's own transformer is no substitute: it hides the code behind ``%time`` in a string, and moves lines.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,12 @@ def plain(cell: str) -> tuple[str, dict[int, int]]:
     shifts: dict[int, int] = {}
     goes_on = False  # whether a shell command goes on in this line
     for number, line in enumerate(lines):
-        if not goes_on and not suspicious(line):
-            continue
-        if goes_on or not is_inside("\n".join(lines[:number])):
-            goes_on = line.endswith("\\") and (goes_on or bool(LINE.match(line)))
-            lines[number], shifts[number + 1] = replaced(line, "pass")
+        if goes_on:
+            goes_on = line.endswith("\\")
+            lines[number] = ""
+        elif suspicious(line) and not is_inside("\n".join(lines[:number])):
+            goes_on = line.endswith("\\") and bool(LINE.match(line))
+            lines[number], shifts[number + 1] = replaced(line)
     return "\n".join(lines), {line: shift for line, shift in shifts.items() if shift}
 
 
@@ -44,14 +48,14 @@ def suspicious(line: str) -> bool:
     return any(pattern.match(line) for pattern in (LINE, HELP, CAPTURED))
 
 
-def replaced(line: str, nothing: str) -> tuple[str, int]:
+def replaced(line: str) -> tuple[str, int]:
     """One line of IPython as Python, and the columns that were taken away in front."""
     if found := RUNS.match(line):
         return found["indent"] + found["code"], found.start("code") - len(found["indent"])
     if found := CAPTURED.match(line):
         return found["head"] + "_", 0
     indent = line[: len(line) - len(line.lstrip())]
-    return indent + nothing, 0
+    return indent + "pass", 0
 
 
 def is_inside(text: str) -> bool:
