@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 import workloads
 from bridle import CATALOG, EarlyStopping, Recipe, residual_mlp
 from bridle.acting import RESIDUAL
-from bridle.comparison.made import made
+from bridle.comparison.provenance import made
 from bridle.data import Data
 from bridle.engine.precision import Precision, default_device
 from bridle.knobs import Knob, knobs

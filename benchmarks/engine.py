@@ -28,7 +28,7 @@ import accuracy
 import memory
 import rivals
 import workloads
-from bridle.comparison.made import made
+from bridle.comparison.provenance import made
 from bridle.engine.precision import Precision, default_device
 from bridle_audit.files import write_whole
 from measure import Contender, Spread, copying, gemm, interleave

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from bridle.comparison.made import made
+from bridle.comparison.provenance import made
 from bridle_audit.files import write_whole
 
 Outcome = TypeVar("Outcome")  # a dataclass with a verdict

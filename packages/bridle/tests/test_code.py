@@ -26,7 +26,7 @@ from bridle import CATALOG, Recipe, engine
 from bridle.data import Data, load
 from bridle.draws import batch_orders, linear_weights
 from bridle.engine import feed
-from bridle.engine.making import make
+from bridle.engine.user_modules import make
 from bridle.exporting import to_code
 from bridle.knobs import knob
 from bridle.networks import MLP, ConvNet, convnet, linear, mlp, residual_mlp

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bridle.typed import parse, read_as, shown
+from bridle.decoding import parse, read_as, shown
 from bridle_audit.files import read_whole, write_whole
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes

@@ -10,8 +10,8 @@ from torch import nn
 
 from bridle import memory
 from bridle.data import Data
+from bridle.module_sites import watch
 from bridle.networks import MLP, Described, Network
-from bridle.outline import watch
 from bridle.protocol import Protocol
 from bridle_audit.wording import plural
 

@@ -15,7 +15,7 @@ from bridle import draws, engine
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS
 from bridle.attaching import attach
 from bridle.data import Data, load
-from bridle.engine.making import make
+from bridle.engine.user_modules import make
 from bridle.networks import MLP, convnet, mlp, residual_mlp
 from bridle.places import Ensemble
 from bridle.protocol import ADAMW_DECAY, BETAS, EPS, LEARNING_RATES, MOMENTUM, Protocol, Variant

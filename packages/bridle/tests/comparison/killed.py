@@ -8,7 +8,7 @@ import torch
 
 from bridle import compare
 from bridle.data import Data, load
-from bridle.engine import saving
+from bridle.engine import checkpointing
 from bridle.networks import mlp
 from bridle.protocol import Protocol
 from bridle.results import Study
@@ -33,7 +33,7 @@ def few(rows=320):
 def session(folder, *, share=None, most=2.0, seeds=7, seconds_between_saves=0.0, **changes):
     """Train what is missing, and save the study; ``share`` is told how much is done, and beyond ``most`` it waits."""
     torch.set_num_threads(1)
-    saving.SECONDS_BETWEEN_SAVES = saving.SECONDS_BEFORE_THE_FIRST = seconds_between_saves
+    checkpointing.SECONDS_BETWEEN_SAVES = checkpointing.SECONDS_BEFORE_THE_FIRST = seconds_between_saves
 
     def tell(done, total):
         if share is not None:

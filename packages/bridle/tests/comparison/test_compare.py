@@ -12,7 +12,7 @@ from torch import nn
 import bridle
 from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
 from bridle.comparison import DEFAULT_RECIPES, compare
-from bridle.comparison.judge import notices
+from bridle.comparison.verdicts import notices
 from bridle.engine import precision
 from bridle.report import write_html
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from bridle.data import Data
-from bridle.engine.plan import MEMORY
 from bridle.engine.precision import Precision
-from bridle.engine.program import Program
+from bridle.engine.training_plan import Program
+from bridle.engine.variant_grids import MEMORY
 from bridle.networks import Network, convnet, mlp, residual_mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bridle import draws, engine
 from bridle.data import Data
-from bridle.engine.making import make
+from bridle.engine.user_modules import make
 from bridle.networks import mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bridle import draws, engine
 from bridle.data import Data
-from bridle.engine.making import make
+from bridle.engine.user_modules import make
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
 from bridle.results import Run

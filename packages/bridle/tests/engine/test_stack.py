@@ -10,7 +10,7 @@ import torch
 
 from bridle import engine
 from bridle.data import Data
-from bridle.engine.plan import Grid, grids, split
+from bridle.engine.variant_grids import Grid, grids, split
 from bridle.networks import linear, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe

@@ -15,7 +15,7 @@ from bridle.networks import linear, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
 from bridle.vanilla import step_losses, train_variants
-from bridle.vanilla.measures import layer_summaries
+from bridle.vanilla.evaluation import layer_summaries
 from bridle.vanilla.network import build
 from bridle.vanilla.training import prepare
 

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from bridle.acting import MEASURED_ROWS
 from bridle.attaching import Handle
 from bridle.attaching.lasting import belongs_to_network
-from bridle.outline import PREFIX
+from bridle.module_sites import PREFIX
 from bridle.places import ActivityLoss, Ascent, Ensemble, Layer, OutputLoss, PassLoss, Stop, WeightLayer
 from bridle.recipe import Recipe, RecipeLike
 

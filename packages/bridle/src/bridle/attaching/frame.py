@@ -10,7 +10,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from bridle.attaching.calling import call_of, one_row
 from bridle.modes import evaluating
-from bridle.outline import PREFIX, WEIGHTED, Shapes, sites_of, watch
+from bridle.module_sites import PREFIX, WEIGHTED, Shapes, sites_of, watch
 from bridle_audit.wording import said
 
 Path = tuple[str, ...]

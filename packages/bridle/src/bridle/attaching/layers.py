@@ -22,7 +22,7 @@ from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, se
 from bridle.attaching.frame import Frame, Path, leaf_within, transposed_groups
 from bridle.attaching.hooks import on_inputs, on_output, seeded_dropout
 from bridle.attaching.tape import ActivityTap, Tape
-from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
+from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.module import (
     FormulaModule,

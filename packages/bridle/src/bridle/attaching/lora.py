@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bridle.attaching.folding import weight_of
-from bridle.outline import WEIGHTED
+from bridle.module_sites import WEIGHTED
 from bridle.places import WeightLayer
 from bridle.recipe import Regularizer
 from bridle_audit.wording import first_few

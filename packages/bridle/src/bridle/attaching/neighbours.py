@@ -16,8 +16,8 @@ from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_branches
 from bridle.attaching.tape import resting
 from bridle.modes import evaluating
+from bridle.module_sites import PREFIX, owner
 from bridle.networks import Residual
-from bridle.outline import PREFIX, owner
 from bridle.places import Layer, WeightLayer
 from bridle.recipe import Regularizer, conflicts
 from bridle.regularizers import BatchNorm, GroupNorm, LayerNorm, RMSNorm

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from bridle.attaching.calling import call_of, one_row
 from bridle.attaching.tape import resting
 from bridle.modes import evaluating
-from bridle.outline import Shapes, watch
+from bridle.module_sites import Shapes, watch
 
 
 class Sample:

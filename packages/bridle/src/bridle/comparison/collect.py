@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridle.comparison.sessions import Session
-from bridle.comparison.stacks import Stacks
+from bridle.comparison.stack_checkpoints import Stacks
 from bridle.comparison.store import Store
 from bridle.protocol import Progress, Variant
 from bridle.results import Run

@@ -11,13 +11,13 @@ from tempfile import TemporaryFile
 from typing import Any, Self
 
 from bridle import __version__
-from bridle.comparison.aside import ASIDE, set_aside
 from bridle.comparison.hashes import hashed
 from bridle.comparison.sessions import Session
-from bridle.comparison.stacks import Stacks
+from bridle.comparison.stack_checkpoints import Stacks
+from bridle.comparison.unusable_files import ASIDE, set_aside
+from bridle.decoding import DEEPEST, bounded, parse
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, metrics_of
-from bridle.typed import DEEPEST, bounded, parse
 from bridle_audit.files import clear_left_overs, read_whole, write_whole
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 

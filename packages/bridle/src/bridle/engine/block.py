@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.feed import Noise, Pick
-from bridle.engine.plan import Grid
+from bridle.engine.placements import PlacedLayer, PlacedWeight, placed_weights
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedLayer, PlacedWeight, placed_weights
+from bridle.engine.variant_grids import Grid
 from bridle.places import Draw, Ensemble
 from bridle.protocol import Variant
 from bridle_audit.probe.randomness import unmoved

@@ -13,10 +13,10 @@ from torch.func import functional_call
 
 from bridle.acting import Site
 from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING
-from bridle.engine.making import cast
-from bridle.engine.outline import Outline, check_output
+from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight
+from bridle.engine.tracing import Outline, check_output
+from bridle.engine.user_modules import cast
 from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 

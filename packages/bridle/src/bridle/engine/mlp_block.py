@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from bridle import draws
 from bridle.acting import Site, hidden_site, input_site
 from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values
-from bridle.engine.plan import Grid
+from bridle.engine.placements import PlacedActivity, PlacedLayer, placed_activities, placed_layers
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedActivity, PlacedLayer, placed_activities, placed_layers
+from bridle.engine.variant_grids import Grid
 from bridle.networks import MLP
 from bridle.places import Batch, PassLoss
 from bridle.protocol import Variant

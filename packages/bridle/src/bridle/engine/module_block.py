@@ -20,12 +20,12 @@ from torch.utils import _pytree as pytree
 from bridle.acting import Parameter, Site, describe, first_spot
 from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values, as_matrix
 from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
-from bridle.engine.making import make, show, tensors
-from bridle.engine.outline import WHOLE, Outline
-from bridle.engine.plan import Grid
+from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
 from bridle.engine.precision import Precision
-from bridle.engine.sites import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
-from bridle.outline import OWN_DROPOUT_SPOTS, PREFIX
+from bridle.engine.tracing import WHOLE, Outline
+from bridle.engine.user_modules import make, show, tensors
+from bridle.engine.variant_grids import Grid
+from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX
 from bridle.places import Draw
 from bridle.places.module import map_size
 from bridle.protocol import Variant

@@ -12,7 +12,7 @@ from bridle.acting import FRESH, check_data, first_spot
 from bridle.engine.block import AGAIN, Block, Pass
 from bridle.engine.feed import Table
 from bridle.engine.losses import data_losses
-from bridle.engine.sites import Columns, of_type
+from bridle.engine.placements import Columns, of_type
 from bridle.places import Batch, OutputLoss, PassLoss
 
 

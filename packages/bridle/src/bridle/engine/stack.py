@@ -12,9 +12,9 @@ from torch import Tensor
 from bridle.engine.block import AGAIN, TRAIN, Block, Pass, Values
 from bridle.engine.feed import Batches, Noise, Table
 from bridle.engine.objective import Objective
-from bridle.engine.pieces import Moment, Pieces
-from bridle.engine.plan import Grid, grids
+from bridle.engine.parameter_updates import Moment, Pieces
 from bridle.engine.precision import Precision
+from bridle.engine.variant_grids import Grid, grids
 from bridle.places import Ensemble
 from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol, Variant
 

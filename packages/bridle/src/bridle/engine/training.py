@@ -13,15 +13,15 @@ import torch
 
 from bridle import sizes
 from bridle.data import Data, loaded
+from bridle.engine.checkpointing import Keeper, Saving
 from bridle.engine.feed import Table
-from bridle.engine.plan import MEMORY
 from bridle.engine.precision import Precision, default_device
-from bridle.engine.program import Program
 from bridle.engine.recording import Recorder
-from bridle.engine.saving import Keeper, Saving
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import Stopping
 from bridle.engine.threads import threads, threads_for
+from bridle.engine.training_plan import Program
+from bridle.engine.variant_grids import MEMORY
 from bridle.networks import MLP, Network, checked, mlp
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer

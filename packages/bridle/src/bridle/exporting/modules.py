@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, summary_of
+from bridle.exporting.knob_code import number, quoted
 from bridle.exporting.script import Script
-from bridle.exporting.strengths import number, quoted
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.declare import Placed

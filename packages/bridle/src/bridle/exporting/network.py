@@ -12,15 +12,15 @@ from torch import nn
 
 from bridle import networks
 from bridle.acting import Parameter, Site, Standing, check_sites, hidden_site, input_site, selected, standing, stands_at
+from bridle.exporting.knob_code import is_moving
 from bridle.exporting.modules import constructor, define_activity, define_layer, define_weight_layer, is_column
 from bridle.exporting.script import Script
 from bridle.exporting.sizes import Size, is_torchs_own
 from bridle.exporting.sizes import constructor as torchs_own
 from bridle.exporting.source import home_of
-from bridle.exporting.strengths import is_moving
 from bridle.exporting.wrapping import INDENT, indented
+from bridle.module_sites import PREFIX, WEIGHTED, sites_of, watch
 from bridle.networks import MLP, ConvNet, Described, Residual
-from bridle.outline import PREFIX, WEIGHTED, sites_of, watch
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.declare import Placed
 from bridle.recipe import Recipe

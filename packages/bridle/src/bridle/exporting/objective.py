@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark
+from bridle.exporting.knob_code import is_moving, keywords
 from bridle.exporting.network import Network
 from bridle.exporting.parameters import Lists
 from bridle.exporting.script import Script
-from bridle.exporting.strengths import is_moving, keywords
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import (
     ActivityLoss,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridle.acting import selected
+from bridle.exporting.knob_code import keywords
 from bridle.exporting.network import Network, Spot
 from bridle.exporting.script import Script
-from bridle.exporting.strengths import keywords
 from bridle.places.declare import Placed
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from bridle import layout
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS, under
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark, summary_of
+from bridle.exporting.knob_code import arguments, is_moving, keywords, number
 from bridle.exporting.network import Network, Spot
 from bridle.exporting.objective import LOSSES, SEED, Objective
 from bridle.exporting.parameters import Lists
 from bridle.exporting.script import Script
 from bridle.exporting.source import home_of
-from bridle.exporting.strengths import arguments, is_moving, keywords, number
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Ascent, Average, Ensemble, Gradient, Layer, Stop, Weight, WeightLayer
 from bridle.places.declare import Placed

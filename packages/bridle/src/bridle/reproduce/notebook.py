@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from bridle.comparison import compare
-from bridle.comparison.made import made
+from bridle.comparison.provenance import made
 from bridle.data import Data
 from bridle.networks import mlp
 from bridle.protocol import Protocol

@@ -2,7 +2,7 @@
 
 It is the definition that the fast engine is tested against, written to be read, in this order: ``parts`` (linear
 layer, activation, and what a recipe adds), ``network`` (a chain of parts), ``optimizers``, ``step`` (one training step,
-place by place), ``training``, ``measures``.
+place by place), ``training``, ``evaluation``.
 """
 
 from bridle.vanilla.network import Network as Network

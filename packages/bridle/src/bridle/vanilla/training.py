@@ -18,7 +18,7 @@ from bridle.networks import Network as Description
 from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import MAIN_METRIC, Run
-from bridle.vanilla.measures import curve_point, final_scores, layer_summaries
+from bridle.vanilla.evaluation import curve_point, final_scores, layer_summaries
 from bridle.vanilla.parts import Arrays
 from bridle.vanilla.step import Trainer
 

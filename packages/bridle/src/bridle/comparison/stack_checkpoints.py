@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bridle import __version__
-from bridle.comparison.aside import set_aside
 from bridle.comparison.hashes import checksum, hashed
-from bridle.engine.saving import Begun
+from bridle.comparison.unusable_files import set_aside
+from bridle.decoding import parse, read_as
+from bridle.engine.checkpointing import Begun
 from bridle.protocol import Variant
-from bridle.typed import parse, read_as
 from bridle_audit.files import clear_left_overs, opened, write_whole
 
 FORMAT = 1

@@ -12,10 +12,10 @@ from bridle.data import Data
 from bridle.engine.block import Block
 from bridle.engine.mlp_block import MLPBlock
 from bridle.engine.module_block import ModuleBlock
-from bridle.engine.outline import Outline
-from bridle.engine.plan import Grid, split
 from bridle.engine.precision import Precision
-from bridle.engine.probing import ROWS, obstacle
+from bridle.engine.stackability import ROWS, obstacle
+from bridle.engine.tracing import Outline
+from bridle.engine.variant_grids import Grid, split
 from bridle.networks import MLP, Described, Network, checked
 from bridle.places import Average, Ensemble, Stop
 from bridle.protocol import Protocol, Variant

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from bridle import engine
 from bridle.data import Data
-from bridle.engine import saving
-from bridle.engine.saving import Begun
+from bridle.engine import checkpointing
+from bridle.engine.checkpointing import Begun
 from bridle.networks import convnet, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
@@ -48,7 +48,7 @@ class Memory:
 
 @pytest.fixture(autouse=True)
 def saves_after_every_epoch(monkeypatch):
-    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 0.0)
 
 
 def trained(data, members, network, protocol, *, keeper=None, found=None):
@@ -205,10 +205,10 @@ def test_what_is_read_executes_nothing_and_need_not_be_a_state(few):
 
 
 def test_a_stack_is_saved_early_at_first_then_at_the_interval(monkeypatch):
-    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 20.0)
+    monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 20.0)
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    monkeypatch.setattr(saving, "state_of", lambda *stack: b"")
+    monkeypatch.setattr(checkpointing, "state_of", lambda *stack: b"")
     kept = []
 
     class Stack:
@@ -216,7 +216,7 @@ def test_a_stack_is_saved_early_at_first_then_at_the_interval(monkeypatch):
 
     keeper = Memory()
     keeper.save = lambda *told: kept.append(now[0])
-    times = saving.Saving(keeper, [])
+    times = checkpointing.Saving(keeper, [])
     for half in range(200):
         now[0] = half / 2
         times.after_epoch(Stack(), None, None, half)

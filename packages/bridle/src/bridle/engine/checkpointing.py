@@ -13,10 +13,10 @@ from torch import Tensor
 
 from bridle.engine.block import COPY, Block, Values
 from bridle.engine.module_block import ModuleBlock
-from bridle.engine.plan import Grid
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack, Worker
 from bridle.engine.stopping import Best, Stopping
+from bridle.engine.variant_grids import Grid
 from bridle.protocol import Variant
 from bridle_audit.probe.randomness import Position
 

@@ -13,11 +13,11 @@ from torch import nn
 from bridle import engine as stacked
 from bridle import sizes, vanilla
 from bridle.comparison.collect import Watch, collect
-from bridle.comparison.judge import contenders, notices
-from bridle.comparison.made import made
+from bridle.comparison.provenance import made
 from bridle.comparison.store import NOWHERE, Store
+from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
-from bridle.engine.making import make
+from bridle.engine.user_modules import make
 from bridle.metrics import METRICS
 from bridle.networks import MLP, Described, Network, checked, mlp
 from bridle.protocol import Progress, Protocol, Variant, chosen_seeds

@@ -9,8 +9,8 @@ from made_up import SETTING
 
 from bridle import Recipe, compare
 from bridle.comparison.sessions import Session
-from bridle.comparison.stacks import Stacks
-from bridle.engine import saving
+from bridle.comparison.stack_checkpoints import Stacks
+from bridle.engine import checkpointing
 from bridle.networks import mlp
 from bridle.protocol import Protocol, Variant
 
@@ -113,7 +113,7 @@ DAMAGES = {
 @pytest.fixture
 def interrupted(tmp_path, monkeypatch):
     """A folder with a comparison that was interrupted in its first stack."""
-    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 0.0)
 
     def stop(done, total):
         if done > total / 2:
@@ -158,20 +158,20 @@ def test_a_state_that_is_not_what_was_written_is_named_and_kept_aside(interrupte
 
 
 def test_a_state_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 0.0)
 
     def full(*given):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bridle.comparison.stacks.write_whole", full)
+    monkeypatch.setattr("bridle.comparison.stack_checkpoints.write_whole", full)
     with pytest.warns(UserWarning, match="state of unfinished runs cannot be kept in .*No space left"):
         assert small(tmp_path).finished
 
 
 def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(saving, "state_of", lambda *stack: pytest.fail("it was saved"))
-    monkeypatch.setattr(saving, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(checkpointing, "state_of", lambda *stack: pytest.fail("it was saved"))
+    monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 0.0)
     small(None)
     assert list(tmp_path.iterdir()) == []
 

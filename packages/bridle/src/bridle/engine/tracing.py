@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from bridle import sizes
 from bridle.acting import Site
-from bridle.engine.making import cast, make, own_copy, show, uncompiled
-from bridle.outline import WEIGHTED, Shapes, sites_of, watch
+from bridle.engine.user_modules import cast, make, own_copy, show, uncompiled
+from bridle.module_sites import WEIGHTED, Shapes, sites_of, watch
 from bridle.randomness import seeded
 
 WHOLE = ""  # what torch calls a module among its own parts

@@ -13,9 +13,9 @@ from bridle.engine.block import AGAIN, MEASURE, TRAIN, Pass
 from bridle.engine.feed import Noise
 from bridle.engine.hooked import RUN_AGAIN
 from bridle.engine.module_block import ModuleBlock
-from bridle.engine.outline import Outline
-from bridle.engine.plan import Grid
 from bridle.engine.precision import Precision
+from bridle.engine.tracing import Outline
+from bridle.engine.variant_grids import Grid
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import unmoved
 from bridle_audit.wording import said

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bridle.acting import MEASURED_BATCH, Parameter, first_spot, selected, under
 from bridle.engine.block import MEASURE, Block, Pass, Values, as_matrix, begin
-from bridle.engine.sites import Columns, contiguous_users
+from bridle.engine.placements import Columns, contiguous_users
 from bridle.places import Ascent, Average, Gradient, Loss, Weight
 from bridle.places.declare import Placed
 
