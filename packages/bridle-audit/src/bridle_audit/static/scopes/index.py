@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,8 +13,14 @@ Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
-OPENING = (*SCOPES, ast.arguments)  # whose children are not all looked up in the scope of the node itself
-MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+OPENING = frozenset({*SCOPES, ast.arguments})  # whose children are not all looked up in the scope of the node itself
+# Fields of texts and numbers, and of nodes of which there is one in all of Python: ast.Load(), ast.Add(), ...
+PLAIN = frozenset({"arg", "asname", "attr", "conversion", "ctx", "id", "kind", "level", "module", "op", "ops"})
+FIELDS = {
+    kind: tuple(each for each in kind._fields if each not in PLAIN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}  # those that may hold nodes, by class
 
 
 class Binding(NamedTuple):
@@ -57,7 +64,7 @@ class Index:
         self.parents: dict[ast.AST, ast.AST] = {}
         self.scopes: dict[ast.AST, Scope] = {}  # in which a name is looked up
         self.inner: dict[ast.AST, Scope] = {}  # of what has a scope of its own
-        self.by_type: dict[type[ast.AST], list[ast.AST]] = {}
+        self.by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
         self.stars: list[str] = []  # modules of which everything is imported
         self.walk(tree)
         for scope, name, binding in self.loose:
@@ -70,7 +77,9 @@ class Index:
         while stack:
             node, scope = stack.pop()
             kind = type(node)
-            self.by_type.setdefault(kind, []).append(node)
+            self.by_type[kind].append(node)
+            if kind is ast.Constant:
+                continue
             if kind is ast.Name:
                 self.scopes[node] = scope
                 continue
@@ -79,7 +88,7 @@ class Index:
             children = children_of(node)
             self.parents.update(dict.fromkeys(children, node))
             children.reverse()
-            if isinstance(node, OPENING):
+            if kind in OPENING:
                 stack += [(child, self.scope_for(child, node, scope)) for child in children]
             else:
                 stack += [(child, scope) for child in children]
@@ -105,13 +114,13 @@ class Index:
 def children_of(node: ast.AST) -> list[ast.AST]:
     """The nodes below a node, without those that only say how it is meant: there is one of each in all of Python."""
     children: list[ast.AST] = []
-    for name in node._fields:
+    for name in FIELDS[type(node)]:
         value = getattr(node, name, None)
         if type(value) is list:
             children += [each for each in value if isinstance(each, ast.AST)]
         elif isinstance(value, ast.AST):
             children.append(value)
-    return [each for each in children if not isinstance(each, MARKS)]
+    return children
 
 
 def visit_import(index: Index, node: ast.AST, scope: Scope) -> None:
