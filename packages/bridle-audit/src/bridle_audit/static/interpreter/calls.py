@@ -13,7 +13,8 @@ from bridle_audit.static.interpreter.library import call_library, layered
 from bridle_audit.static.interpreter.machine import Machine, application
 from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Arguments,
     Choice,
     Class,
@@ -26,7 +27,6 @@ from bridle_audit.static.interpreter.values import (
     Named,
     Partial,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.libraries.kinds import kind_of
 from bridle_audit.static.scopes.index import Function as Definition
@@ -37,7 +37,7 @@ PARTS = "(parts)"  # on the heap: what an object of a class that derives from nn
 
 
 @application.register
-def call_choice(callee: Choice, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_choice(callee: Choice, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A call of one of several: what any of them returns; None is not called."""
     results = [machine.invoke(each, arguments, frame) for each in callee.options if not isinstance(each, Const)]
     if any(isinstance(each, Const) for each in callee.options):  # it may be missing, as an appended layer may
@@ -49,7 +49,7 @@ def call_choice(callee: Choice, machine: Machine, arguments: Arguments, frame: F
 
 
 @application.register
-def call_partial(callee: Partial, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_partial(callee: Partial, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A call of ``partial(f, a, b=c)``."""
     first = callee.arguments
     node = ast.Call(
@@ -68,7 +68,7 @@ def call_partial(callee: Partial, machine: Machine, arguments: Arguments, frame:
 
 
 @application.register
-def call_layer(callee: Layer, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_layer(callee: Layer, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """Data go through a layer, or a loss is computed."""
     last = callee.ops[-1] if callee.ops else None
     if last is not None and last.name.startswith("keras.losses.") and last.call is not None:
@@ -82,7 +82,7 @@ def call_layer(callee: Layer, machine: Machine, arguments: Arguments, frame: Fra
 
 
 @application.register
-def call_container(callee: Container, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_container(callee: Container, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """Data go through an ``nn.Sequential``."""
     if callee.kind != "sequential":
         return machine.unknown_call(arguments)
@@ -94,7 +94,7 @@ def call_container(callee: Container, machine: Machine, arguments: Arguments, fr
     return Tensor(given.ops, callee) if is_whole and isinstance(given, Tensor) else given
 
 
-def entering(machine: Machine, arguments: Arguments) -> Thing:
+def entering(machine: Machine, arguments: Arguments) -> AbstractValue:
     """What a network is given: data; within another network it is not known what they went through before."""
     given = next(iter(arguments.tensors()), None)
     if given is not None:
@@ -103,32 +103,32 @@ def entering(machine: Machine, arguments: Arguments) -> Thing:
 
 
 @application.register
-def call_instance(callee: Instance, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_instance(callee: Instance, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """An object is called: a network's ``forward`` is followed."""
     found = forward_of(machine, callee)
     if not is_module(machine.syntax, callee.of.node):
-        return call_function(bound(callee, found), machine, arguments, frame) if found else ANYTHING
+        return call_function(bound(callee, found), machine, arguments, frame) if found else TOP
     is_whole = not machine.forwards
     result = follow_network(machine, callee, found, arguments, frame)
     return Tensor(result.ops, callee) if is_whole and isinstance(result, Tensor) else result
 
 
-def forward_of(machine: Machine, network: Thing) -> tuple[ast.ClassDef, Definition] | None:
+def forward_of(machine: Machine, network: AbstractValue) -> tuple[ast.ClassDef, Definition] | None:
     """The method that an object is called by."""
     if not isinstance(network, Instance):
         return None
     return next((each for name in FORWARDS if (each := method_of(machine.syntax, network.of.node, name))), None)
 
 
-def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Arguments, frame: Frame) -> Thing:
+def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Arguments, frame: Frame) -> AbstractValue:
     """The result of a network's ``forward``, its own or that of the layer it derives from."""
     given = entering(machine, arguments)
     if found is None:
         return derived(machine, callee, arguments, given, frame)
-    positional = tuple(given if type(each) is Thing else each for each in arguments.positional) or (
+    positional = tuple(given if type(each) is AbstractValue else each for each in arguments.positional) or (
         () if arguments.keywords else (given,)
     )
-    keywords = {key: given if type(each) is Thing else each for key, each in arguments.keywords.items()}
+    keywords = {key: given if type(each) is AbstractValue else each for key, each in arguments.keywords.items()}
     machine.forwards.append(callee)
     try:
         inner = Arguments(arguments.node, positional, keywords, arguments.known, arguments.is_open)
@@ -137,7 +137,9 @@ def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Ar
         machine.forwards.pop()
 
 
-def derived(machine: Machine, callee: Instance, arguments: Arguments, given: Thing, frame: Frame) -> Thing:
+def derived(
+    machine: Machine, callee: Instance, arguments: Arguments, given: AbstractValue, frame: Frame
+) -> AbstractValue:
     """What a class without a ``forward`` does, by the layer that it derives from."""
     base = known_base(machine.syntax, callee.of.node)
     parts = machine.heap.get((callee.number, PARTS))
@@ -148,7 +150,7 @@ def derived(machine: Machine, callee: Instance, arguments: Arguments, given: Thi
     return machine.through(given, Op(machine.syntax, base, kind_of(base), callee.of.node, is_layer=True))
 
 
-def bound(receiver: Thing, found: tuple[ast.ClassDef, Definition]) -> Function:
+def bound(receiver: AbstractValue, found: tuple[ast.ClassDef, Definition]) -> Function:
     """A method on what it is called on."""
     owner, node = found
     frame = receiver.of.frame if isinstance(receiver, Instance) else Frame()
@@ -156,7 +158,7 @@ def bound(receiver: Thing, found: tuple[ast.ClassDef, Definition]) -> Function:
 
 
 @application.register
-def call_class(callee: Class, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_class(callee: Class, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """An object of a class of the file is made."""
     instance = Instance(machine.number(), callee)
     machine.made(instance, callee)
@@ -179,7 +181,7 @@ def initialize(
         made = call_library(Named(name), machine, arguments, frame)
         if isinstance(made, Layer):
             machine.heap[instance.number, PARTS] = made
-    for name, thing in zip(fields_of(machine.syntax, node), arguments.positional, strict=False):
-        machine.heap[instance.number, name] = thing
-    for name, thing in arguments.keywords.items() if fields_of(machine.syntax, node) else ():
-        machine.heap[instance.number, name] = thing
+    for name, value in zip(fields_of(machine.syntax, node), arguments.positional, strict=False):
+        machine.heap[instance.number, name] = value
+    for name, value in arguments.keywords.items() if fields_of(machine.syntax, node) else ():
+        machine.heap[instance.number, name] = value

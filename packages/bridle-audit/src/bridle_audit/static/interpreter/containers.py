@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridle_audit.static.interpreter.calls import FORWARDS
 from bridle_audit.static.interpreter.iteration import items_of
 from bridle_audit.static.interpreter.machine import Machine, method
-from bridle_audit.static.interpreter.values import ANYTHING, Arguments, Const, Container, Frame, Group, Thing
+from bridle_audit.static.interpreter.values import TOP, AbstractValue, Arguments, Const, Container, Frame, Group
 
 # These return what they are called on, as far as a network's path is concerned.
 SAME_WORDS = """
@@ -17,7 +17,7 @@ CHANGES = frozenset({"append", "add", "add_module", "register_module", "extend",
 
 
 @method.register
-def on_container(receiver: Container, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_container(receiver: Container, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``layers.append(layer)``, ``blocks.items()``, ..."""
     pairs = machine.pairs(receiver)
     part = next((each for key, each in pairs if key == name), None)
@@ -32,7 +32,7 @@ def on_container(receiver: Container, machine: Machine, name: str, arguments: Ar
     return other_container(machine, receiver, name, arguments, frame)
 
 
-def changed(machine: Machine, receiver: Container, name: str, arguments: Arguments) -> Thing:
+def changed(machine: Machine, receiver: Container, name: str, arguments: Arguments) -> AbstractValue:
     """What a method that changes a container returns."""
     match name:
         case "extend":
@@ -47,7 +47,9 @@ def changed(machine: Machine, receiver: Container, name: str, arguments: Argumen
             return added(machine, receiver, arguments)
 
 
-def other_container(machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def other_container(
+    machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame
+) -> AbstractValue:
     """What changes nothing in a container."""
     if name in SAME:
         return receiver
@@ -60,49 +62,49 @@ def other_container(machine: Machine, receiver: Container, name: str, arguments:
     return machine.unknown_call(arguments)
 
 
-def added(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+def added(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``append(a)``, Keras' ``add(a)``, ``add_module("name", a)``."""
     pairs = machine.pairs(receiver)
-    thing = arguments.positional[-1] if arguments.positional else ANYTHING
+    value = arguments.positional[-1] if arguments.positional else TOP
     named = arguments.positional[0] if len(arguments.positional) == 2 else None
     key = named.value if isinstance(named, Const) else len(pairs)
-    machine.fill(receiver, (*pairs, (key, thing)))
+    machine.fill(receiver, (*pairs, (key, value)))
     return receiver
 
 
-def extended(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+def extended(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``extend(a)``; of a list that is not known one item is added."""
     pairs = machine.pairs(receiver)
     items = items_of(machine, arguments.positional[0]) if arguments.positional else None
-    things = items if items is not None else [ANYTHING]
-    machine.fill(receiver, (*pairs, *((len(pairs) + number, each) for number, each in enumerate(things))))
+    values = items if items is not None else [TOP]
+    machine.fill(receiver, (*pairs, *((len(pairs) + number, each) for number, each in enumerate(values))))
     return receiver
 
 
-def inserted(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+def inserted(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``insert(0, a)``."""
     pairs, place = list(machine.pairs(receiver)), arguments.get(0)
-    thing = arguments.get(1) or ANYTHING
+    value = arguments.get(1) or TOP
     at = place.value if isinstance(place, Const) and isinstance(place.value, int) else len(pairs)
-    pairs.insert(at, (f"inserted {len(pairs)}", thing))
+    pairs.insert(at, (f"inserted {len(pairs)}", value))
     machine.fill(receiver, pairs)
     return receiver
 
 
-def popped(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+def popped(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``pop()``, ``pop("key")``."""
     pairs, key = list(machine.pairs(receiver)), arguments.get(0)
     which = key.value if isinstance(key, Const) else -1
     if isinstance(which, int) and -len(pairs) <= which < len(pairs) and receiver.kind != "dict":
-        _, thing = pairs.pop(which)
+        _, value = pairs.pop(which)
         machine.fill(receiver, pairs)
-        return thing
-    found = next((each for name, each in pairs if name == which), arguments.get(1) or ANYTHING)
+        return value
+    found = next((each for name, each in pairs if name == which), arguments.get(1) or TOP)
     machine.fill(receiver, [each for each in pairs if each[0] != which])
     return found
 
 
-def updated(machine: Machine, receiver: Container, arguments: Arguments) -> Thing:
+def updated(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``update({"a": b})``."""
     first = arguments.get(0)
     more = dict(machine.pairs(first)) if isinstance(first, Container) else {}

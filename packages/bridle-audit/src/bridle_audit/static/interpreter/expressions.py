@@ -13,7 +13,8 @@ from bridle_audit.static.interpreter.machine import Machine, expression
 from bridle_audit.static.interpreter.operators import is_nothing, operated, truth
 from bridle_audit.static.interpreter.unpacking import SCALARS, bind, static
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Arguments,
     Const,
     Container,
@@ -22,23 +23,22 @@ from bridle_audit.static.interpreter.values import (
     Group,
     Named,
     Tensor,
-    Thing,
 )
 
 
 @expression.register
-def of_constant(node: ast.Constant, machine: Machine, frame: Frame) -> Thing:
+def of_constant(node: ast.Constant, machine: Machine, frame: Frame) -> AbstractValue:
     """A literal."""
     del machine, frame
-    return Const(node.value) if isinstance(node.value, SCALARS) else ANYTHING
+    return Const(node.value) if isinstance(node.value, SCALARS) else TOP
 
 
 @expression.register
-def of_name(node: ast.Name, machine: Machine, frame: Frame) -> Thing:
+def of_name(node: ast.Name, machine: Machine, frame: Frame) -> AbstractValue:
     """A variable, or what was imported."""
-    thing = frame.find(node.id)
-    if thing is not None:
-        return thing
+    value = frame.find(node.id)
+    if value is not None:
+        return value
     if node.id == "__name__":
         return Const("__main__")
     name = machine.syntax.resolve(node)
@@ -46,13 +46,13 @@ def of_name(node: ast.Name, machine: Machine, frame: Frame) -> Thing:
 
 
 @expression.register
-def of_attribute(node: ast.Attribute, machine: Machine, frame: Frame) -> Thing:
+def of_attribute(node: ast.Attribute, machine: Machine, frame: Frame) -> AbstractValue:
     """``a.b``."""
     if is_free(node, frame):
         name = machine.syntax.resolve(node)
         return Named(name) if name is not None else static(machine, node)
-    thing = machine.attribute(machine.evaluate(node.value, frame), node.attr, node)
-    return static(machine, node) if thing is ANYTHING else thing
+    value = machine.attribute(machine.evaluate(node.value, frame), node.attr, node)
+    return static(machine, node) if value is TOP else value
 
 
 def is_free(node: ast.expr, frame: Frame) -> bool:
@@ -63,7 +63,7 @@ def is_free(node: ast.expr, frame: Frame) -> bool:
 
 
 @expression.register
-def of_call(node: ast.Call, machine: Machine, frame: Frame) -> Thing:
+def of_call(node: ast.Call, machine: Machine, frame: Frame) -> AbstractValue:
     """``f(x)``, ``a.f(x)``."""
     arguments = arguments_of(machine, node, frame)
     if isinstance(node.func, ast.Attribute) and not (is_free(node.func, frame) and machine.syntax.resolve(node.func)):
@@ -76,52 +76,54 @@ def of_call(node: ast.Call, machine: Machine, frame: Frame) -> Thing:
 
 
 def arguments_of(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
-    """What a call gives, in things."""
-    positional: list[Thing] = []
+    """What a call gives, in values."""
+    positional: list[AbstractValue] = []
     known: dict[ast.expr, Any] = {}
     is_open = False
     for each in node.args:
-        thing = machine.evaluate(each.value if isinstance(each, ast.Starred) else each, frame)
-        items = items_of(machine, thing) if isinstance(each, ast.Starred) else [thing]
+        value = machine.evaluate(each.value if isinstance(each, ast.Starred) else each, frame)
+        items = items_of(machine, value) if isinstance(each, ast.Starred) else [value]
         is_open = is_open or items is None
         positional += items if items is not None and not is_open else []
-        known[each] = python_of(machine, thing)
-    keywords: dict[str, Thing] = {}
+        known[each] = python_of(machine, value)
+    keywords: dict[str, AbstractValue] = {}
     for keyword in node.keywords:
-        thing = machine.evaluate(keyword.value, frame)
-        known[keyword.value] = python_of(machine, thing)
+        value = machine.evaluate(keyword.value, frame)
+        known[keyword.value] = python_of(machine, value)
         if keyword.arg is not None:
-            keywords[keyword.arg] = thing
+            keywords[keyword.arg] = value
         else:
-            is_open = not isinstance(thing, Container) or is_open
-            pairs = machine.pairs(thing) if isinstance(thing, Container) else ()
+            is_open = not isinstance(value, Container) or is_open
+            pairs = machine.pairs(value) if isinstance(value, Container) else ()
             keywords.update((key, each) for key, each in pairs if isinstance(key, str))
     return Arguments(node, tuple(positional), keywords, known, is_open)
 
 
-def python_of(machine: Machine, thing: Thing) -> Any:
-    """A thing as a Python object, or UNKNOWN."""
-    if isinstance(thing, Const):
-        return thing.value
-    items = items_of(machine, thing) if not isinstance(thing, Container) or thing.kind == "list" else None
+def python_of(machine: Machine, value: AbstractValue) -> Any:
+    """A value as a Python object, or UNKNOWN."""
+    if isinstance(value, Const):
+        return value.value
+    items = items_of(machine, value) if not isinstance(value, Container) or value.kind == "list" else None
     values = [python_of(machine, each) for each in items or ()]
     if items is None or any(each is UNKNOWN for each in values):
         return UNKNOWN
-    return tuple(values) if isinstance(thing, Group) else values
+    return tuple(values) if isinstance(value, Group) else values
 
 
 @expression.register
-def of_binary(node: ast.BinOp, machine: Machine, frame: Frame) -> Thing:
+def of_binary(node: ast.BinOp, machine: Machine, frame: Frame) -> AbstractValue:
     """``a + b``."""
     left, right = machine.evaluate(node.left, frame), machine.evaluate(node.right, frame)
     return combined(machine, node, node.op, left, right)
 
 
-def combined(machine: Machine, node: ast.AST, sign: ast.operator, left: Thing, right: Thing) -> Thing:
-    """What an operator makes of two things."""
+def combined(
+    machine: Machine, node: ast.AST, sign: ast.operator, left: AbstractValue, right: AbstractValue
+) -> AbstractValue:
+    """What an operator makes of two values."""
     if isinstance(left, Const) and isinstance(right, Const):
         value = computed(type(sign), left.value, right.value)
-        return Const(value) if value is not UNKNOWN else ANYTHING
+        return Const(value) if value is not UNKNOWN else TOP
     if isinstance(left, Container) and isinstance(sign, ast.Add | ast.Mult):
         return lengthened(machine, node, left, right)
     if isinstance(sign, ast.Add) and (isinstance(left, Group) or isinstance(right, Group)):
@@ -130,116 +132,116 @@ def combined(machine: Machine, node: ast.AST, sign: ast.operator, left: Thing, r
     return operated(machine, node, sign, left, right)
 
 
-def lengthened(machine: Machine, node: ast.AST, left: Container, right: Thing) -> Thing:
+def lengthened(machine: Machine, node: ast.AST, left: Container, right: AbstractValue) -> AbstractValue:
     """A list with another one behind it, or several times."""
     mine = [each for _, each in machine.pairs(left)]
     if isinstance(right, Const) and isinstance(right.value, int):
         return machine.container("list", node, mine * max(0, min(right.value, 4)))
     others = items_of(machine, right)
-    return machine.container("list", node, [*mine, *others]) if others is not None else ANYTHING
+    return machine.container("list", node, [*mine, *others]) if others is not None else TOP
 
 
 @expression.register
-def of_unary(node: ast.UnaryOp, machine: Machine, frame: Frame) -> Thing:
+def of_unary(node: ast.UnaryOp, machine: Machine, frame: Frame) -> AbstractValue:
     """``-a``, ``not a``."""
-    thing = machine.evaluate(node.operand, frame)
+    operand = machine.evaluate(node.operand, frame)
     if isinstance(node.op, ast.Not):
-        known = truth(machine, thing)
-        return ANYTHING if known is None else Const(not known)
-    if isinstance(thing, Tensor):
-        return operated(machine, node, ast.Mult(), thing, ANYTHING)
-    is_minus = isinstance(node.op, ast.USub) and isinstance(thing, Const)
-    value = computed(ast.Sub, 0, thing.value) if is_minus and isinstance(thing, Const) else UNKNOWN
-    return Const(value) if value is not UNKNOWN else ANYTHING
+        known = truth(machine, operand)
+        return TOP if known is None else Const(not known)
+    if isinstance(operand, Tensor):
+        return operated(machine, node, ast.Mult(), operand, TOP)
+    is_minus = isinstance(node.op, ast.USub) and isinstance(operand, Const)
+    value = computed(ast.Sub, 0, operand.value) if is_minus and isinstance(operand, Const) else UNKNOWN
+    return Const(value) if value is not UNKNOWN else TOP
 
 
 @expression.register
-def of_compare(node: ast.Compare, machine: Machine, frame: Frame) -> Thing:
+def of_compare(node: ast.Compare, machine: Machine, frame: Frame) -> AbstractValue:
     """``a < b``, ``a is None``."""
     left, rights = machine.evaluate(node.left, frame), [machine.evaluate(each, frame) for each in node.comparators]
     if len(rights) > 1:
-        return ANYTHING
+        return TOP
     right, sign = rights[0], node.ops[0]
     if isinstance(sign, ast.Is | ast.IsNot) and isinstance(right, Const) and right.value is None:
         known = is_nothing(left)
-        return ANYTHING if known is None else Const(known is isinstance(sign, ast.Is))
+        return TOP if known is None else Const(known is isinstance(sign, ast.Is))
     if isinstance(sign, ast.In | ast.NotIn) and isinstance(left, Const):
         items = items_of(machine, right)
         if items is None or not all(isinstance(each, Const) for each in items):
-            return ANYTHING
+            return TOP
         return Const(
             (left.value in [each.value for each in items if isinstance(each, Const)]) is isinstance(sign, ast.In)
         )
     if not (isinstance(left, Const) and isinstance(right, Const)):
-        return ANYTHING
+        return TOP
     value = compared(type(sign), left.value, right.value)
-    return Const(value) if value is not UNKNOWN else ANYTHING
+    return Const(value) if value is not UNKNOWN else TOP
 
 
 @expression.register
-def of_boolean(node: ast.BoolOp, machine: Machine, frame: Frame) -> Thing:
+def of_boolean(node: ast.BoolOp, machine: Machine, frame: Frame) -> AbstractValue:
     """``a and b``, ``a or b``."""
-    things = [machine.evaluate(each, frame) for each in node.values]
-    known = [truth(machine, each) for each in things]
+    values = [machine.evaluate(each, frame) for each in node.values]
+    known = [truth(machine, each) for each in values]
     ends = isinstance(node.op, ast.Or)  # the truth value at which it ends
-    for thing, each in zip(things[:-1], known[:-1], strict=True):
+    for value, each in zip(values[:-1], known[:-1], strict=True):
         if each is ends:
-            return thing
+            return value
         if each is None:
-            return Const(ends) if any(other is ends for other in known) and all_const(things) else ANYTHING
-    return things[-1]
+            return Const(ends) if any(other is ends for other in known) and all_const(values) else TOP
+    return values[-1]
 
 
-def all_const(things: list[Thing]) -> bool:
+def all_const(values: list[AbstractValue]) -> bool:
     """Whether no layers or data are among them, so that only the truth value counts."""
-    return all(type(each) in (Const, Thing) for each in things)
+    return all(type(each) in (Const, AbstractValue) for each in values)
 
 
 @expression.register
-def of_choice(node: ast.IfExp, machine: Machine, frame: Frame) -> Thing:
+def of_choice(node: ast.IfExp, machine: Machine, frame: Frame) -> AbstractValue:
     """``a if test else b``."""
     known = truth(machine, machine.evaluate(node.test, frame))
     if known is not None:
         return machine.evaluate(node.body if known else node.orelse, frame)
-    results: list[Thing] = []
+    results: list[AbstractValue] = []
     ways = [lambda each=each: results.append(machine.evaluate(each, frame)) for each in (node.body, node.orelse)]
     machine.fork(frame, node, *ways)
     return machine.joined(node, results[0], results[1])
 
 
 @expression.register
-def of_tuple(node: ast.Tuple, machine: Machine, frame: Frame) -> Thing:
+def of_tuple(node: ast.Tuple, machine: Machine, frame: Frame) -> AbstractValue:
     """``(a, b)``."""
     return Group(tuple(spread(machine, node.elts, frame)))
 
 
 @expression.register
-def of_list(node: ast.List, machine: Machine, frame: Frame) -> Thing:
+def of_list(node: ast.List, machine: Machine, frame: Frame) -> AbstractValue:
     """``[a, *b]``."""
     return machine.container("list", node, spread(machine, node.elts, frame))
 
 
-def spread(machine: Machine, nodes: Iterable[ast.expr], frame: Frame) -> list[Thing]:
-    """Things one after another, with those of ``*lists``; of a list that is not known there is one."""
-    things: list[Thing] = []
+def spread(machine: Machine, nodes: Iterable[ast.expr], frame: Frame) -> list[AbstractValue]:
+    """Values one after another, with those of ``*lists``; of a list that is not known there is one."""
+    values: list[AbstractValue] = []
     for node in nodes:
-        thing = machine.evaluate(node.value if isinstance(node, ast.Starred) else node, frame)
-        items = items_of(machine, thing) if isinstance(node, ast.Starred) else [thing]
-        things += items if items is not None else [ANYTHING]
-    return things
+        value = machine.evaluate(node.value if isinstance(node, ast.Starred) else node, frame)
+        items = items_of(machine, value) if isinstance(node, ast.Starred) else [value]
+        values += items if items is not None else [TOP]
+    return values
 
 
 @expression.register
-def of_dict(node: ast.Dict, machine: Machine, frame: Frame) -> Thing:
+def of_dict(node: ast.Dict, machine: Machine, frame: Frame) -> AbstractValue:
     """``{"a": b}``."""
-    keys = [machine.evaluate(each, frame) if each is not None else ANYTHING for each in node.keys]
-    things = [machine.evaluate(each, frame) for each in node.values]
+    keys = [machine.evaluate(each, frame) if each is not None else TOP for each in node.keys]
+    values = [machine.evaluate(each, frame) for each in node.values]
     plain = [each.value if isinstance(each, Const) else each for each in keys]
-    return machine.container("dict", node, things, plain)
+    return machine.container("dict", node, values, plain)
 
 
 @expression.register
-def of_lambda(node: ast.Lambda, machine: Machine, frame: Frame) -> Thing:
+def of_lambda(node: ast.Lambda, machine: Machine, frame: Frame) -> AbstractValue:
     """``lambda x: y``."""
     made = Function(node, frame)
     machine.definition(made)
@@ -247,26 +249,26 @@ def of_lambda(node: ast.Lambda, machine: Machine, frame: Frame) -> Thing:
 
 
 @expression.register
-def of_text(node: ast.JoinedStr, machine: Machine, frame: Frame) -> Thing:
+def of_text(node: ast.JoinedStr, machine: Machine, frame: Frame) -> AbstractValue:
     """``f"fc{i}"``."""
     words: list[str] = []
     for each in node.values:
-        thing = machine.evaluate(each.value if isinstance(each, ast.FormattedValue) else each, frame)
-        if not isinstance(thing, Const) or getattr(each, "format_spec", None):
-            return ANYTHING
-        words.append(str(thing.value))
+        value = machine.evaluate(each.value if isinstance(each, ast.FormattedValue) else each, frame)
+        if not isinstance(value, Const) or getattr(each, "format_spec", None):
+            return TOP
+        words.append(str(value.value))
     return Const("".join(words))
 
 
 @expression.register
-def of_walrus(node: ast.NamedExpr, machine: Machine, frame: Frame) -> Thing:
+def of_walrus(node: ast.NamedExpr, machine: Machine, frame: Frame) -> AbstractValue:
     """``(name := value)``."""
-    thing = machine.evaluate(node.value, frame)
-    bind(machine, node.target, thing, frame)
-    return thing
+    value = machine.evaluate(node.value, frame)
+    bind(machine, node.target, value, frame)
+    return value
 
 
 @expression.register
-def of_inner(node: ast.Await, machine: Machine, frame: Frame) -> Thing:
+def of_inner(node: ast.Await, machine: Machine, frame: Frame) -> AbstractValue:
     """``await f(x)``."""
     return machine.evaluate(node.value, frame)

@@ -8,7 +8,8 @@ from bridle_audit.static.facts.calls import is_no_grad
 from bridle_audit.static.facts.classes import is_module, method_of
 from bridle_audit.static.interpreter.machine import Machine, application
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Arguments,
     Class,
     Const,
@@ -16,14 +17,13 @@ from bridle_audit.static.interpreter.values import (
     Function,
     Group,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.scopes.index import Function as Definition
 from bridle_audit.static.scopes.index import defaults
 
 
 @application.register
-def call_function(callee: Function, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_function(callee: Function, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A function of the file is followed, with what it is given."""
     node = callee.node
     if machine.is_too_deep(node):
@@ -39,7 +39,7 @@ def call_function(callee: Function, machine: Machine, arguments: Arguments, fram
         machine.stack.pop()
 
 
-def follow(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> Thing:
+def follow(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> AbstractValue:
     """What a function's body returns."""
     if isinstance(node, ast.Lambda):
         return machine.evaluate(node.body, frame)
@@ -71,14 +71,14 @@ def receive(machine: Machine, callee: Function, arguments: Arguments, inner: Fra
         elif name in rest:
             inner.names[name] = rest.pop(name)
         elif arguments.is_open or default is None:
-            inner.names[name] = ANYTHING
+            inner.names[name] = TOP
         else:
             inner.names[name] = machine.evaluate(default, callee.frame)
     for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
-        if inner.names.get(each.arg) is ANYTHING and each.annotation is not None:
+        if inner.names.get(each.arg) is TOP and each.annotation is not None:
             inner.names[each.arg] = annotated(machine, each.annotation, callee.frame)
     if args.vararg is not None:
-        inner.names[args.vararg.arg] = ANYTHING if arguments.is_open else Group(tuple(positional[count:]))
+        inner.names[args.vararg.arg] = TOP if arguments.is_open else Group(tuple(positional[count:]))
     if args.kwarg is not None:
         inner.names[args.kwarg.arg] = machine.container("dict", callee.node, rest.values(), rest.keys())
 
@@ -88,21 +88,21 @@ def is_static(machine: Machine, callee: Function) -> bool:
     return any(machine.syntax.resolve(each) == "staticmethod" for each in decorators(callee.node))
 
 
-def annotated(machine: Machine, node: ast.expr, frame: Frame) -> Thing:
+def annotated(machine: Machine, node: ast.expr, frame: Frame) -> AbstractValue:
     """An object of a network's class, if an argument is said to be one."""
-    thing = frame.find(node.id) if isinstance(node, ast.Name) else None
-    if not isinstance(thing, Class) or not is_module(machine.syntax, thing.node):
-        return ANYTHING
-    if thing.node not in machine.instances:
-        make_by_default(machine, thing)
-    return machine.instances[thing.node][0] if thing.node in machine.instances else ANYTHING
+    value = frame.find(node.id) if isinstance(node, ast.Name) else None
+    if not isinstance(value, Class) or not is_module(machine.syntax, value.node):
+        return TOP
+    if value.node not in machine.instances:
+        make_by_default(machine, value)
+    return machine.instances[value.node][0] if value.node in machine.instances else TOP
 
 
-def make_by_default(machine: Machine, thing: Class) -> None:
+def make_by_default(machine: Machine, value: Class) -> None:
     """Make an object of a class as the defaults say."""
-    found = method_of(machine.syntax, thing.node, "__init__")
-    arguments = entry_arguments(found[1], ANYTHING) if found else Arguments(nowhere(thing.node))
-    machine.invoke(thing, arguments, machine.root)
+    found = method_of(machine.syntax, value.node, "__init__")
+    arguments = entry_arguments(found[1], TOP) if found else Arguments(nowhere(value.node))
+    machine.invoke(value, arguments, machine.root)
 
 
 def nowhere(node: ast.AST) -> ast.Call:
@@ -111,7 +111,7 @@ def nowhere(node: ast.AST) -> ast.Call:
     return ast.Call(ast.Name("?"), [], [], lineno=line, col_offset=column, end_lineno=line, end_col_offset=column)
 
 
-def entry_arguments(node: Definition, given: Thing, *, all_given: bool = False) -> Arguments:
+def entry_arguments(node: Definition, given: AbstractValue, *, all_given: bool = False) -> Arguments:
     """What a function is given without a caller: what has no default, and with ``all_given`` what has None for one."""
     names = [
         name

@@ -6,7 +6,8 @@ import ast
 
 from bridle_audit.static.interpreter.flow import START, Op, Ops, mystery
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Choice,
     Class,
     Const,
@@ -19,7 +20,6 @@ from bridle_audit.static.interpreter.values import (
     Mode,
     Named,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.syntax import Syntax
 
@@ -39,12 +39,12 @@ def shared(paths: list[Ops]) -> Ops:
     return first[:length]
 
 
-def joined(syntax: Syntax, node: ast.AST, one: Thing, other: Thing) -> Thing:
+def joined(syntax: Syntax, node: ast.AST, one: AbstractValue, other: AbstractValue) -> AbstractValue:
     """What a variable may be after two ways, of which either may have been taken."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return alternatives(syntax, node, one, other)
     if isinstance(one, Const) and isinstance(other, Const) and type(one.value) is type(other.value):
-        return one if one.value == other.value else ANYTHING
+        return one if one.value == other.value else TOP
     if isinstance(one, Group) and isinstance(other, Group) and len(one.items) == len(other.items):
         return Group(tuple(joined(syntax, node, a, b) for a, b in zip(one.items, other.items, strict=True)))
     if isinstance(one, Items) and isinstance(other, Items):
@@ -53,20 +53,20 @@ def joined(syntax: Syntax, node: ast.AST, one: Thing, other: Thing) -> Thing:
     return one if is_same else chosen(one, other)
 
 
-def chosen(one: Thing, other: Thing) -> Thing:
-    """A choice between things that can be called, or none; else nothing is known."""
-    options: list[Thing] = []
+def chosen(one: AbstractValue, other: AbstractValue) -> AbstractValue:
+    """A choice between values that can be called, or none; else nothing is known."""
+    options: list[AbstractValue] = []
     for each in (one, other):
         options += each.options if isinstance(each, Choice) else [each]
     options = list(dict.fromkeys(options))
     nothing = [each for each in options if isinstance(each, Const) and each.value is None]
     callable_ones = [each for each in options if isinstance(each, CALLED)]
     if not callable_ones or len(callable_ones) + len(nothing) < len(options) or len(options) > 8:
-        return ANYTHING
+        return TOP
     return Choice((*callable_ones, *nothing[:1]))
 
 
-def joined_items(syntax: Syntax, node: ast.AST, one: Items, other: Items) -> Thing:
+def joined_items(syntax: Syntax, node: ast.AST, one: Items, other: Items) -> AbstractValue:
     """A list's items: those that only one way has appended may be missing."""
     longer, shorter = sorted((one.pairs, other.pairs), key=len, reverse=True)
     if any(a[0] != b[0] for a, b in zip(longer, shorter, strict=False)):

@@ -7,21 +7,21 @@ from bridle_audit.static.facts.keras import LOSS, kind_of_loss
 from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.observations import record_loss
-from bridle_audit.static.interpreter.values import ANYTHING, Arguments, Const, Frame, Layer, Tensor, Thing
+from bridle_audit.static.interpreter.values import TOP, AbstractValue, Arguments, Const, Frame, Layer, Tensor
 
 
-def keras_loss(machine: Machine, constructor: Call, arguments: Arguments, frame: Frame) -> Thing:
+def keras_loss(machine: Machine, constructor: Call, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``loss(targets, outputs)``, of an object or a function."""
     found = LOSS.match(constructor.name)
     kind = kind_of_loss(found["word"], constructor) if found else None
-    given = arguments.get(1, "y_pred") or ANYTHING
+    given = arguments.get(1, "y_pred") or TOP
     if kind is None:
-        return ANYTHING
+        return TOP
     record_loss(machine, kind, constructor, Arguments(arguments.node, (given,)), frame)
     return Tensor((Op(machine.syntax, constructor.name, f"loss:{kind}", arguments.node, constructor),))
 
 
-def compile_model(machine: Machine, model: Thing, arguments: Arguments, frame: Frame) -> None:
+def compile_model(machine: Machine, model: AbstractValue, arguments: Arguments, frame: Frame) -> None:
     """Take down the loss of a model that is compiled."""
     given = arguments.keywords["loss"]
     word, constructor = "", Call(machine.syntax, arguments.node, "keras.compile")

@@ -12,7 +12,8 @@ from bridle_audit.static.interpreter.machine import Machine, application
 from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.interpreter.transfers import TRANSFERS, transfer
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Arguments,
     Container,
     Frame,
@@ -20,7 +21,6 @@ from bridle_audit.static.interpreter.values import (
     Layer,
     Named,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.libraries.kinds import is_constructor, kind_of
 
@@ -36,13 +36,13 @@ FAMILIAR = re.compile(r"^activation:(?!abs|exp|square|sqrt|log$)|^(?:dropout|lin
 
 
 @application.register
-def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """What calling something by a library's or Python's name returns."""
     name = callee.name
     if name in TRANSFERS:
         return TRANSFERS[name](machine, arguments, frame)
     if WRAPPERS.match(name):
-        return arguments.get(0, "module", "model") or ANYTHING
+        return arguments.get(0, "module", "model") or TOP
     kind = kind_of(name)
     call = Call(machine.syntax, arguments.node, name, arguments.known)
     if name.startswith("keras.losses.") and not is_constructor(name):
@@ -55,7 +55,7 @@ def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: F
     return apply_function(machine, Op(machine.syntax, name, kind, arguments.node, call), arguments)
 
 
-def construct(machine: Machine, call: Call, kind: str, arguments: Arguments) -> Thing:
+def construct(machine: Machine, call: Call, kind: str, arguments: Arguments) -> AbstractValue:
     """A layer, loss, model, optimizer, ... is made; what is made of data is what a network returns."""
     if kind == "other" and arguments.tensors():
         kept = {key: each for key, each in arguments.keywords.items()}
@@ -78,11 +78,11 @@ def keras_activation(machine: Machine, call: Call) -> tuple[Op, ...]:
     return (Op(machine.syntax, name, kind_of(name), given, call),)
 
 
-def layered(machine: Machine, layer: Layer, arguments: Arguments, frame: Frame) -> Thing:
+def layered(machine: Machine, layer: Layer, arguments: Arguments, frame: Frame) -> AbstractValue:
     """Data go through a layer; a library's model with a head of the file's own goes on through that."""
     given = data_of(arguments)
     if layer.ops and layer.ops[0].name == "keras.layers.Activation":
-        result: Thing = machine.through(given or machine.fresh(arguments.node), *layer.ops[1:])
+        result: AbstractValue = machine.through(given or machine.fresh(arguments.node), *layer.ops[1:])
     elif given is not None:
         result = machine.through(given, *layer.ops)
     else:
@@ -106,14 +106,14 @@ def tensors_in(arguments: Arguments) -> list[Tensor]:
     return found
 
 
-def apply_function(machine: Machine, op: Op, arguments: Arguments) -> Thing:
+def apply_function(machine: Machine, op: Op, arguments: Arguments) -> AbstractValue:
     """Data go through a function; where it is given several, they meet in it."""
     tensors = tensors_in(arguments)
     for each in arguments.positional[:1]:
         if isinstance(each, Container):
             tensors += [item for _, item in machine.pairs(each) if isinstance(item, Tensor)]
     if not tensors:
-        return machine.fresh(arguments.node, op) if FAMILIAR.match(op.kind) else ANYTHING
+        return machine.fresh(arguments.node, op) if FAMILIAR.match(op.kind) else TOP
     different = [
         each for number, each in enumerate(tensors) if all(each.ops is not other.ops for other in tensors[:number])
     ]
@@ -126,17 +126,17 @@ def apply_function(machine: Machine, op: Op, arguments: Arguments) -> Thing:
 
 
 @transfer("keras.Model", "keras.models.Model")
-def keras_model(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def keras_model(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``keras.Model(inputs, outputs)``: what the outputs went through."""
     del frame
     outputs = arguments.get(1, "outputs")
     if not isinstance(outputs, Tensor):
-        return ANYTHING
+        return TOP
     return Layer(machine.number(), outputs.ops or (mystery(machine.syntax, arguments.node),), is_network=True)
 
 
 @transfer("keras.Input", "keras.layers.Input")
-def keras_input(machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
+def keras_input(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``keras.Input(shape)``: where the data start."""
     del machine, arguments, frame
     return Tensor(())

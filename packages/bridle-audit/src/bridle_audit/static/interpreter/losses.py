@@ -11,7 +11,7 @@ from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.facts.calls import Call, is_under_no_grad
 from bridle_audit.static.interpreter.flow import Op, Ops, last_of
 from bridle_audit.static.interpreter.networks import Network
-from bridle_audit.static.interpreter.trace import Lost, Trace
+from bridle_audit.static.interpreter.trace import LossCall, Trace
 from bridle_audit.static.interpreter.values import Instance
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
@@ -81,9 +81,9 @@ def losses_of(syntax: Syntax, trace: Trace, networks: list[Network]) -> list[Los
     return [loss_of(syntax, each, networks) for each in ordered]
 
 
-def loss_of(syntax: Syntax, lost: Lost, networks: list[Network]) -> Loss:
+def loss_of(syntax: Syntax, call: LossCall, networks: list[Network]) -> Loss:
     """One of them, with its network."""
-    key = lost.network.of.node if isinstance(lost.network, Instance) else lost.network
-    network = next((each for each in networks if each.thing is key), None)
-    no_grad = lost.no_grad or is_under_no_grad(syntax, lost.node)
-    return Loss(syntax, lost.kind, lost.node, lost.constructor, lost.logits, network, no_grad)
+    key = call.network.of.node if isinstance(call.network, Instance) else call.network
+    network = next((each for each in networks if each.identity is key), None)
+    no_grad = call.no_grad or is_under_no_grad(syntax, call.node)
+    return Loss(syntax, call.kind, call.node, call.constructor, call.logits, network, no_grad)

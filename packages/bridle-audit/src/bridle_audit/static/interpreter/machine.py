@@ -15,7 +15,8 @@ from bridle_audit.static.interpreter.flow import Op, mystery, origin
 from bridle_audit.static.interpreter.joins import joined
 from bridle_audit.static.interpreter.trace import Trace
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Arguments,
     Class,
     Container,
@@ -23,7 +24,6 @@ from bridle_audit.static.interpreter.values import (
     Instance,
     Items,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.syntax import Syntax
 
@@ -41,16 +41,16 @@ class Machine:
         self.syntax = syntax
         self.trace = Trace()
         self.root = Frame()  # of the module
-        self.heap: dict[tuple[int, str], Thing] = {}
+        self.heap: dict[tuple[int, str], AbstractValue] = {}
         self.numbers = 0
         self.left = 0  # how many more expressions may be evaluated
         self.stack: list[ast.AST] = []  # the functions that are being followed
-        self.forwards: list[Thing] = []  # the networks that are being followed, the whole first
+        self.forwards: list[AbstractValue] = []  # the networks that are being followed, the whole first
         self.entered: set[ast.AST] = set()
-        self.defined: list[Thing] = []  # functions and classes, as they are met
+        self.defined: list[AbstractValue] = []  # functions and classes, as they are met
         self.instances: dict[ast.ClassDef, list[Instance]] = {}  # that the program makes
 
-    def evaluate(self, node: ast.expr, frame: Frame) -> Thing:
+    def evaluate(self, node: ast.expr, frame: Frame) -> AbstractValue:
         """What an expression stands for."""
         self.spend()
         return expression(node, self, frame)
@@ -66,27 +66,27 @@ class Machine:
             except RecursionError:  # it is nested too deeply to be followed: the next may not be
                 continue
 
-    def invoke(self, callee: Thing, arguments: Arguments, frame: Frame) -> Thing:
+    def invoke(self, callee: AbstractValue, arguments: Arguments, frame: Frame) -> AbstractValue:
         """What a call returns."""
         self.spend()
         return application(callee, self, arguments, frame)
 
-    def attribute(self, thing: Thing, name: str, node: ast.AST) -> Thing:
-        """What an attribute of a thing stands for."""
-        return attribute(thing, self, name, node)
+    def attribute(self, value: AbstractValue, name: str, node: ast.AST) -> AbstractValue:
+        """What an attribute of a value stands for."""
+        return attribute(value, self, name, node)
 
-    def method(self, receiver: Thing, name: str, arguments: Arguments, frame: Frame) -> Thing:
-        """What calling a thing's method returns."""
+    def method(self, receiver: AbstractValue, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+        """What calling a value's method returns."""
         self.spend()
         return method(receiver, self, name, arguments, frame)
 
-    def unknown_call(self, arguments: Arguments) -> Thing:
+    def unknown_call(self, arguments: Arguments) -> AbstractValue:
         """What calling anything may return: data that are given to it come out changed in a way that is not known."""
         tensors = arguments.tensors()
-        return self.through(tensors[0], mystery(self.syntax, arguments.node)) if tensors else ANYTHING
+        return self.through(tensors[0], mystery(self.syntax, arguments.node)) if tensors else TOP
 
-    def joined(self, node: ast.AST, one: Thing, other: Thing) -> Thing:
-        """What may be either of two things."""
+    def joined(self, node: ast.AST, one: AbstractValue, other: AbstractValue) -> AbstractValue:
+        """What may be either of two values."""
         return joined(self.syntax, node, one, other)
 
     def through(self, tensor: Tensor, *ops: Op) -> Tensor:
@@ -113,23 +113,23 @@ class Machine:
         return self.numbers
 
     def container(
-        self, kind: str, node: ast.AST, things: Iterable[Thing], keys: Iterable[Any] | None = None
+        self, kind: str, node: ast.AST, values: Iterable[AbstractValue], keys: Iterable[Any] | None = None
     ) -> Container:
         """A new list, dictionary or sequence of layers."""
         made = Container(self.number(), kind, node)
-        things = tuple(things)
-        self.spend(len(things))
-        self.fill(made, zip(keys if keys is not None else range(len(things)), things, strict=True))
+        values = tuple(values)
+        self.spend(len(values))
+        self.fill(made, zip(keys if keys is not None else range(len(values)), values, strict=True))
         return made
 
-    def fill(self, container: Container, pairs: Iterable[tuple[Any, Thing]]) -> None:
+    def fill(self, container: Container, pairs: Iterable[tuple[Any, AbstractValue]]) -> None:
         """Put other items into a container; those of a list are numbered anew."""
         pairs = tuple(pairs)
         if container.kind == "list":
             pairs = tuple((number, each) for number, (_, each) in enumerate(pairs))
         self.heap[container.number, ""] = Items(pairs)
 
-    def pairs(self, container: Container) -> tuple[tuple[Any, Thing], ...]:
+    def pairs(self, container: Container) -> tuple[tuple[Any, AbstractValue], ...]:
         """The items of a container with their keys."""
         items = self.heap.get((container.number, ""))
         return items.pairs if isinstance(items, Items) else ()
@@ -151,20 +151,20 @@ class Machine:
             self.merge(frame.names, names, node)
             self.merge(self.heap, heap, node)
 
-    def merge(self, into: dict[Any, Thing], other: dict[Any, Thing], node: ast.AST) -> None:
+    def merge(self, into: dict[Any, AbstractValue], other: dict[Any, AbstractValue], node: ast.AST) -> None:
         """Join what two ways have left; what only one of them knows is taken from it."""
         get = into.get
-        for key, thing in [(key, thing) for key, thing in other.items() if get(key) is not thing]:
+        for key, value in [(key, value) for key, value in other.items() if get(key) is not value]:
             mine = get(key)
-            into[key] = joined(self.syntax, node, mine, thing) if mine is not None else thing
+            into[key] = joined(self.syntax, node, mine, value) if mine is not None else value
 
     def is_too_deep(self, node: ast.AST) -> bool:
         """Whether a function is not followed any more: it calls itself, or the calls are nested too deeply."""
         return len(self.stack) >= CALLS_DEEP or self.stack.count(node) > 1
 
-    def definition(self, thing: Thing) -> None:
+    def definition(self, value: AbstractValue) -> None:
         """Take down that a function or class was defined."""
-        self.defined.append(thing)
+        self.defined.append(value)
 
     def made(self, instance: Instance, of: Class) -> None:
         """Take down an object that the program makes."""
@@ -172,10 +172,10 @@ class Machine:
 
 
 @singledispatch
-def expression(node: ast.expr, machine: Machine, frame: Frame) -> Thing:
-    """What an expression stands for; ANYTHING for syntax that is not followed."""
+def expression(node: ast.expr, machine: Machine, frame: Frame) -> AbstractValue:
+    """What an expression stands for; TOP for syntax that is not followed."""
     del node, machine, frame
-    return ANYTHING
+    return TOP
 
 
 @singledispatch
@@ -185,21 +185,21 @@ def statement(node: ast.stmt, machine: Machine, frame: Frame) -> None:
 
 
 @singledispatch
-def application(callee: Thing, machine: Machine, arguments: Arguments, frame: Frame) -> Thing:
-    """What applying a thing to arguments returns."""
+def application(callee: AbstractValue, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
+    """What applying a value to arguments returns."""
     del callee, frame
     return machine.unknown_call(arguments)
 
 
 @singledispatch
-def attribute(thing: Thing, machine: Machine, name: str, node: ast.AST) -> Thing:
-    """What an attribute of a thing stands for; ``module`` of a wrapper is what it wraps."""
+def attribute(value: AbstractValue, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
+    """What an attribute of a value stands for; ``module`` of a wrapper is what it wraps."""
     del machine, node
-    return thing if name == "module" else ANYTHING
+    return value if name == "module" else TOP
 
 
 @singledispatch
-def method(receiver: Thing, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
-    """What a call of a thing's method returns."""
+def method(receiver: AbstractValue, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+    """What a call of a value's method returns."""
     del receiver, name, frame
     return machine.unknown_call(arguments)

@@ -1,4 +1,4 @@
-"""Attributes of things, and calls of their methods."""
+"""Attributes of values, and calls of their methods."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from bridle_audit.static.interpreter.joins import met
 from bridle_audit.static.interpreter.library import FAMILIAR, layered
 from bridle_audit.static.interpreter.machine import Machine, attribute, method
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
     Above,
+    AbstractValue,
     Arguments,
     Choice,
     Class,
@@ -28,7 +29,6 @@ from bridle_audit.static.interpreter.values import (
     Layer,
     Mode,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.libraries.kinds import kind_of
 
@@ -59,76 +59,78 @@ LOGITS = ("logits", "out", "output", "outputs", "prediction", "predictions", "pr
 
 
 @attribute.register
-def of_container(thing: Container, machine: Machine, name: str, node: ast.AST) -> Thing:
+def of_container(value: Container, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """An item under its name."""
     del node
-    return next((each for key, each in machine.pairs(thing) if key == name), ANYTHING)
+    return next((each for key, each in machine.pairs(value) if key == name), TOP)
 
 
 @attribute.register
-def of_group(thing: Group, machine: Machine, name: str, node: ast.AST) -> Thing:
+def of_group(value: Group, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """The data in a network's output; ``module`` of a wrapper is what it wraps."""
     del machine, node
     if name in LOGITS:
-        return next((each for each in thing.items if isinstance(each, Tensor)), ANYTHING)
-    return thing if name == "module" else ANYTHING
+        return next((each for each in value.items if isinstance(each, Tensor)), TOP)
+    return value if name == "module" else TOP
 
 
 @attribute.register
-def of_layer(thing: Layer, machine: Machine, name: str, node: ast.AST) -> Thing:
+def of_layer(value: Layer, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """What the program has put there."""
     del node
-    return machine.heap.get((thing.number, name), thing if name == "module" else ANYTHING)
+    return machine.heap.get((value.number, name), value if name == "module" else TOP)
 
 
 @attribute.register
-def of_instance(thing: Instance, machine: Machine, name: str, node: ast.AST) -> Thing:
+def of_instance(value: Instance, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """What the program has put there, or a method or attribute of the object's class."""
     del node
-    if (thing.number, name) in machine.heap:
-        return machine.heap[thing.number, name]
+    if (value.number, name) in machine.heap:
+        return machine.heap[value.number, name]
     if name == "training":
         return Mode()
-    found = member(machine, thing.of, thing, name)
-    if found is ANYTHING and name == "module":
-        return thing
+    found = member(machine, value.of, value, name)
+    if found is TOP and name == "module":
+        return value
     return found
 
 
 @attribute.register
-def of_class(thing: Class, machine: Machine, name: str, node: ast.AST) -> Thing:
+def of_class(value: Class, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """A method or attribute of a class, without an object."""
     del node
-    return member(machine, thing, None, name)
+    return member(machine, value, None, name)
 
 
-def member(machine: Machine, thing: Class, receiver: Instance | None, name: str) -> Thing:
+def member(machine: Machine, owner: Class, receiver: Instance | None, name: str) -> AbstractValue:
     """What a class has under a name; a property is worked out."""
-    found = method_of(machine.syntax, thing.node, name)
+    found = method_of(machine.syntax, owner.node, name)
     if found is not None:
-        made = Function(found[1], thing.frame, receiver, found[0])
+        made = Function(found[1], owner.frame, receiver, found[0])
         is_property = any(
             getattr(each, "id", "") in ("property", "cached_property") for each in found[1].decorator_list
         )
         if is_property and receiver is not None:
             return call_function(made, machine, Arguments(ast.Call(ast.Name(name), [], [])), Frame())
         return made
-    value = class_value(machine.syntax, thing.node, name)
-    return machine.evaluate(value, thing.frame) if value is not None else ANYTHING
+    value = class_value(machine.syntax, owner.node, name)
+    return machine.evaluate(value, owner.frame) if value is not None else TOP
 
 
 @attribute.register
-def of_tensor(thing: Tensor, machine: Machine, name: str, node: ast.AST) -> Thing:
+def of_tensor(value: Tensor, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """An attribute of data: a part of them, or something about them."""
     if name in ABOUT:
-        return ANYTHING
+        return TOP
     if name == "data":
-        return machine.through(thing, Op(machine.syntax, "method:data", "detach", node))
-    return machine.selected(thing, node)
+        return machine.through(value, Op(machine.syntax, "method:data", "detach", node))
+    return machine.selected(value, node)
 
 
 @method.register
-def on_anything(receiver: Thing, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_anything(
+    receiver: AbstractValue, machine: Machine, name: str, arguments: Arguments, frame: Frame
+) -> AbstractValue:
     """A method of what is not known."""
     del receiver, frame
     if name in ("prepare", "setup", "autocast") and arguments.positional:  # accelerate's and Fabric's
@@ -147,13 +149,13 @@ def op_of(machine: Machine, name: str, arguments: Arguments) -> Op:
 
 
 @method.register
-def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``x.relu()``."""
     del frame
     if name in SAME:
         return receiver
     if name in ABOUT:
-        return ANYTHING
+        return TOP
     plain = name.rstrip("_")
     op = op_of(machine, name, arguments)
     others = arguments.tensors()
@@ -165,19 +167,19 @@ def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Argument
 
 
 @method.register
-def on_instance(receiver: Instance, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_instance(receiver: Instance, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of an object of the file, or what its class inherits from nn.Module."""
     found = machine.attribute(receiver, name, arguments.node)
     if name in FORWARDS and not isinstance(found, Layer):
         return machine.invoke(receiver, arguments, frame)
-    if found is not ANYTHING:
+    if found is not TOP:
         return machine.invoke(found, arguments, frame)
     if name in SAME:
         return receiver
     return inherited(machine, receiver, name, arguments, frame)
 
 
-def inherited(machine: Machine, receiver: Instance, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def inherited(machine: Machine, receiver: Instance, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """What is left of nn.Module's methods: parts by name, and lists of them."""
     if name in ("add_module", "register_module") and len(arguments.positional) == 2:
         key = arguments.positional[0]
@@ -193,7 +195,7 @@ def inherited(machine: Machine, receiver: Instance, name: str, arguments: Argume
 
 
 @method.register
-def on_layer(receiver: Layer, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_layer(receiver: Layer, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of a layer or of a library's model."""
     if name in SAME:
         return receiver
@@ -202,14 +204,14 @@ def on_layer(receiver: Layer, machine: Machine, name: str, arguments: Arguments,
     if (receiver.number, name) in machine.heap:
         return machine.invoke(machine.heap[receiver.number, name], arguments, frame)
     if name == "fit" or not arguments.tensors():
-        return ANYTHING
+        return TOP
     first = receiver.ops[0].name if receiver.ops else "?"
     call = Call(machine.syntax, arguments.node, f"{first}.{name}", arguments.known)
     return machine.through(arguments.tensors()[0], Op(machine.syntax, call.name, "other", arguments.node, call))
 
 
 @method.register
-def on_group(receiver: Group, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_group(receiver: Group, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of a tuple."""
     key = arguments.get(0)
     if name == "get" and isinstance(key, Const):
@@ -218,8 +220,8 @@ def on_group(receiver: Group, machine: Machine, name: str, arguments: Arguments,
 
 
 @method.register
-def on_choice(receiver: Choice, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
-    """A method of one of several things."""
+def on_choice(receiver: Choice, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+    """A method of one of several values."""
     if name in SAME:
         return receiver
     results = [machine.method(each, name, arguments, frame) for each in receiver.options if not isinstance(each, Const)]
@@ -230,7 +232,7 @@ def on_choice(receiver: Choice, machine: Machine, name: str, arguments: Argument
 
 
 @method.register
-def on_class(receiver: Class, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_class(receiver: Class, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``Net.build(...)``, ``Base.forward(self, x)``."""
     found = method_of(machine.syntax, receiver.node, name)
     if found is None:
@@ -241,7 +243,7 @@ def on_class(receiver: Class, machine: Machine, name: str, arguments: Arguments,
 
 
 @method.register
-def on_super(receiver: Above, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def on_super(receiver: Above, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``super().__init__()``, ``super().forward(x)``."""
     instance = receiver.instance
     if not isinstance(instance, Instance):
@@ -257,7 +259,7 @@ def on_super(receiver: Above, machine: Machine, name: str, arguments: Arguments,
     return above_library(machine, instance, name, arguments, frame)
 
 
-def above_library(machine: Machine, instance: Instance, name: str, arguments: Arguments, frame: Frame) -> Thing:
+def above_library(machine: Machine, instance: Instance, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``super().forward(x)`` where a library's layer is above."""
     parts, base = machine.heap.get((instance.number, PARTS)), known_base(machine.syntax, instance.of.node)
     if name not in FORWARDS or not is_module(machine.syntax, instance.of.node):

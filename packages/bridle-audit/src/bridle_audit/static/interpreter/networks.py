@@ -9,7 +9,7 @@ from bridle_audit.findings import Place
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.interpreter.flow import Op, Ops, last_of
 from bridle_audit.static.interpreter.trace import Trace
-from bridle_audit.static.interpreter.values import Thing
+from bridle_audit.static.interpreter.values import AbstractValue
 from bridle_audit.static.syntax import Syntax
 
 
@@ -21,7 +21,7 @@ class Network:
     name: str
     node: ast.AST  # the class, or the assignment
     flow: Ops  # from the input to what is returned, in training mode
-    thing: Thing | ast.ClassDef
+    identity: AbstractValue | ast.ClassDef
     is_part: bool  # whether another network of the file makes one: it is a block
 
     @property
@@ -37,7 +37,7 @@ class Network:
 
 def networks_of(syntax: Syntax, trace: Trace, calls: list[Call]) -> list[Network]:
     """The networks that were met while the program was followed."""
-    classes = {each.thing for each in trace.networks if isinstance(each.thing, ast.ClassDef)}
+    classes = {each.identity for each in trace.networks if isinstance(each.identity, ast.ClassDef)}
     blocks: set[str] = set()
     for call in calls:
         owner = syntax.class_of(call.node) if "." not in call.name else None
@@ -45,5 +45,5 @@ def networks_of(syntax: Syntax, trace: Trace, calls: list[Call]) -> list[Network
             blocks.add(call.name)
     blocks.update(each.name for node in classes if isinstance(node, ast.ClassDef) for each in syntax.lineages[node][1:])
     return [
-        Network(syntax, each.name, each.node, each.flow, each.thing, each.name in blocks) for each in trace.networks
+        Network(syntax, each.name, each.node, each.flow, each.identity, each.name in blocks) for each in trace.networks
     ]

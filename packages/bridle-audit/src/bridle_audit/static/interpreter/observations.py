@@ -8,41 +8,41 @@ from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.facts.classes import is_module
 from bridle_audit.static.interpreter.flow import origin
 from bridle_audit.static.interpreter.machine import Machine
-from bridle_audit.static.interpreter.trace import Lost
-from bridle_audit.static.interpreter.values import ANYTHING, Arguments, Container, Frame, Group, Layer, Tensor, Thing
+from bridle_audit.static.interpreter.trace import LossCall
+from bridle_audit.static.interpreter.values import TOP, AbstractValue, Arguments, Container, Frame, Group, Layer, Tensor
 
 DATA = ("input", "inputs", "x", "tensor", "tensors", "logits", "pred", "preds", "outputs", "output")
 
 
 def record_loss(machine: Machine, kind: str, constructor: Call, arguments: Arguments, frame: Frame) -> None:
     """Take down that a loss is computed."""
-    given = output(machine, arguments.get(0, *DATA) or ANYTHING)
+    given = output(machine, arguments.get(0, *DATA) or TOP)
     logits = given.ops if given is not None else (origin(machine.syntax, arguments.node),)
     network = given.network if given is not None else None
     network = network or next(iter(machine.forwards), None)
-    machine.trace.add(Lost(kind, arguments.node, constructor, logits, network, frame.no_grad))
+    machine.trace.add(LossCall(kind, arguments.node, constructor, logits, network, frame.no_grad))
 
 
-def output(machine: Machine, thing: Thing) -> Tensor | None:
+def output(machine: Machine, value: AbstractValue) -> Tensor | None:
     """The data of what a network returns: of a tuple the first, of a dictionary or output object the logits."""
-    if isinstance(thing, Tensor):
-        return thing
-    if isinstance(thing, Group):
-        found = [each for item in thing.items if (each := output(machine, item)) is not None]
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Group):
+        found = [each for item in value.items if (each := output(machine, item)) is not None]
         return next((each for each in found if not (each.ops and each.ops[-1].kind.startswith("loss:"))), None)
-    if isinstance(thing, Container) and thing.kind == "dict":
-        pairs = dict(machine.pairs(thing))
+    if isinstance(value, Container) and value.kind == "dict":
+        pairs = dict(machine.pairs(value))
         key = next((name for name in ("logits", "out", "output", "pred") if name in pairs), None)
         only = list(pairs.values()) if len(pairs) == 1 else []
         return output(machine, pairs[key] if key else only[0]) if key or only else None
     return None
 
 
-def record_sequence(machine: Machine, target: ast.expr, thing: Thing, frame: Frame) -> None:
+def record_sequence(machine: Machine, target: ast.expr, value: AbstractValue, frame: Frame) -> None:
     """Take a sequence of layers down under its first name, where it is no part of a network's class."""
     is_part = frame.owner is not None and is_module(machine.syntax, frame.owner)
-    is_network = thing.is_network if isinstance(thing, Layer) else isinstance(thing, Container)
-    if isinstance(thing, Container) and thing.kind != "sequential":
+    is_network = value.is_network if isinstance(value, Layer) else isinstance(value, Container)
+    if isinstance(value, Container) and value.kind != "sequential":
         return
     if is_network and isinstance(target, ast.Name) and not is_part:
-        machine.trace.sequences.setdefault(thing, (target.id, machine.syntax.statement_of(target) or target))
+        machine.trace.sequences.setdefault(value, (target.id, machine.syntax.statement_of(target) or target))

@@ -1,4 +1,4 @@
-"""What operators do to data on their way, and what is true of things."""
+"""What operators do to data on their way, and what is true of values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.joins import met
 from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Choice,
     Class,
     Const,
@@ -20,7 +21,6 @@ from bridle_audit.static.interpreter.values import (
     Mode,
     Named,
     Tensor,
-    Thing,
 )
 
 SIGNS: dict[type[ast.operator], str] = {
@@ -37,12 +37,14 @@ ALONE = {"+": "shift", "-": "shift", "*": "scale", "/": "scale", "@": "linear"} 
 TOGETHER = {"+": "add", "-": "add", "*": "multiply", "/": "multiply", "@": "product"}
 
 
-def operated(machine: Machine, node: ast.AST, sign: ast.operator, left: Thing, right: Thing) -> Thing:
+def operated(
+    machine: Machine, node: ast.AST, sign: ast.operator, left: AbstractValue, right: AbstractValue
+) -> AbstractValue:
     """What an operator makes of data."""
     name = SIGNS.get(type(sign), "?")
     tensors = [each for each in (left, right) if isinstance(each, Tensor)]
     if not tensors:
-        return machine.fresh(node, operator(machine, node, name, "linear")) if name == "@" else ANYTHING
+        return machine.fresh(node, operator(machine, node, name, "linear")) if name == "@" else TOP
     if len(tensors) == 2:
         return met(machine.syntax, tensors, operator(machine, node, name, TOGETHER.get(name, "other")))
     return machine.through(tensors[0], operator(machine, node, name, ALONE.get(name, "other")))
@@ -53,21 +55,21 @@ def operator(machine: Machine, node: ast.AST, name: str, kind: str) -> Op:
     return Op(machine.syntax, f"operator:{name}", kind, node)
 
 
-def truth(machine: Machine, thing: Thing) -> bool | None:
-    """Whether a thing is true; None where that is not known."""
-    if isinstance(thing, Const):
-        return bool(thing.value)
-    if isinstance(thing, Container) and thing.kind != "sequential":
-        return bool(machine.pairs(thing))
-    return True if isinstance(thing, Mode | Layer | Instance | Container | Function | Class | Named) else None
+def truth(machine: Machine, value: AbstractValue) -> bool | None:
+    """Whether a value is true; None where that is not known."""
+    if isinstance(value, Const):
+        return bool(value.value)
+    if isinstance(value, Container) and value.kind != "sequential":
+        return bool(machine.pairs(value))
+    return True if isinstance(value, Mode | Layer | Instance | Container | Function | Class | Named) else None
 
 
-def is_nothing(thing: Thing) -> bool | None:
-    """Whether a thing is None; None where that is not known."""
-    if isinstance(thing, Const):
-        return thing.value is None
-    if isinstance(thing, Choice):
-        answers = {is_nothing(each) for each in thing.options}
+def is_nothing(value: AbstractValue) -> bool | None:
+    """Whether a value is None; None where that is not known."""
+    if isinstance(value, Const):
+        return value.value is None
+    if isinstance(value, Choice):
+        answers = {is_nothing(each) for each in value.options}
         return answers.pop() if len(answers) == 1 else None
     known = Tensor | Layer | Instance | Container | Function | Class | Named | Group
-    return False if isinstance(thing, known) else None
+    return False if isinstance(value, known) else None

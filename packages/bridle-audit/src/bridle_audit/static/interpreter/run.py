@@ -14,15 +14,15 @@ from bridle_audit.static.interpreter.flow import Ops, origin
 from bridle_audit.static.interpreter.functions import call_function, entry_arguments, make_by_default, nowhere
 from bridle_audit.static.interpreter.machine import Exhausted, Machine
 from bridle_audit.static.interpreter.observations import output
-from bridle_audit.static.interpreter.trace import Sketch, Trace
+from bridle_audit.static.interpreter.trace import NetworkFlow, Trace
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Arguments,
     Class,
     Function,
     Instance,
     Tensor,
-    Thing,
 )
 from bridle_audit.static.scopes.index import Function as Definition
 from bridle_audit.static.syntax import Syntax
@@ -45,14 +45,14 @@ class Run:
     def run(self) -> Trace:
         """Follow everything."""
         self.attempt(MODULE, lambda: self.machine.execute(self.syntax.tree.body, self.machine.root))
-        for number, thing in enumerate(self.machine.defined):  # it grows meanwhile
+        for number, value in enumerate(self.machine.defined):  # it grows meanwhile
             if number > 4 * (len(self.syntax.functions) + len(self.syntax.classes)):
                 break
-            if isinstance(thing, Function) and self.is_worth(thing.node):
-                self.attempt(ENTRY, partial(self.enter, thing))
-            elif isinstance(thing, Class):
-                self.enter_class(thing)
-        self.machine.trace.networks = [each for each in self.sketches() if each.flow]
+            if isinstance(value, Function) and self.is_worth(value.node):
+                self.attempt(ENTRY, partial(self.enter, value))
+            elif isinstance(value, Class):
+                self.enter_class(value)
+        self.machine.trace.networks = [each for each in self.network_flows() if each.flow]
         return self.machine.trace
 
     def is_worth(self, node: ast.AST) -> bool:
@@ -86,42 +86,42 @@ class Run:
         self.machine.stack, self.machine.forwards = [], []
         self.budget -= given - max(self.machine.left, 0)
 
-    def enter(self, function: Function, given: Thing = ANYTHING) -> Thing:
+    def enter(self, function: Function, given: AbstractValue = TOP) -> AbstractValue:
         """Follow a function without a caller: defaults count, except None, which is there to be replaced."""
         if isinstance(function.node, ast.Lambda):
-            return ANYTHING
+            return TOP
         arguments = entry_arguments(function.node, given, all_given=True)
         return call_function(function, self.machine, arguments, self.machine.root)
 
-    def enter_class(self, thing: Class) -> None:
+    def enter_class(self, value: Class) -> None:
         """Follow a class's methods that may compute a loss and that nothing calls; a ``forward`` as if trained."""
-        module = is_module(self.syntax, thing.node)
-        for node in [each for each in thing.node.body if isinstance(each, Definition) and each.name != "__init__"]:
+        module = is_module(self.syntax, value.node)
+        for node in [each for each in value.node.body if isinstance(each, Definition) and each.name != "__init__"]:
             is_forward = module and node.name in FORWARDS
             if self.is_worth(node) or (is_forward and node in self.losing):
-                for instance in self.instances_of(thing):
-                    self.attempt(ENTRY, partial(self.enter_method, bound(instance, (thing.node, node)), is_forward))
+                for instance in self.instances_of(value):
+                    self.attempt(ENTRY, partial(self.enter_method, bound(instance, (value.node, node)), is_forward))
 
     def enter_method(self, method: Function, is_forward: bool) -> None:
         """Follow a method on an object."""
         self.machine.forwards = [method.receiver] if is_forward and method.receiver is not None else []
-        self.enter(method, Tensor(()) if is_forward else ANYTHING)
+        self.enter(method, Tensor(()) if is_forward else TOP)
 
-    def instances_of(self, thing: Class) -> list[Instance]:
+    def instances_of(self, value: Class) -> list[Instance]:
         """The objects of a class that the program makes, or one that is made as its defaults say."""
-        made = self.machine.instances.get(thing.node, [])[:INSTANCES]
+        made = self.machine.instances.get(value.node, [])[:INSTANCES]
         if made:
             return made
-        self.attempt(ENTRY, partial(make_by_default, self.machine, thing))
-        return self.machine.instances.get(thing.node, [])[:1]
+        self.attempt(ENTRY, partial(make_by_default, self.machine, value))
+        return self.machine.instances.get(value.node, [])[:1]
 
-    def sketches(self) -> Iterable[Sketch]:
+    def network_flows(self) -> Iterable[NetworkFlow]:
         """The networks of the program, with what data go through."""
-        for thing in dict.fromkeys(each for each in self.machine.defined if isinstance(each, Class)):
-            if self.is_network(thing.node):
-                yield Sketch(thing.node.name, thing.node, self.flow_of(thing), thing.node)
+        for value in dict.fromkeys(each for each in self.machine.defined if isinstance(each, Class)):
+            if self.is_network(value.node):
+                yield NetworkFlow(value.node.name, value.node, self.flow_of(value), value.node)
         for sequence, (name, node) in self.machine.trace.sequences.items():
-            yield Sketch(name, node, self.followed(sequence), sequence)
+            yield NetworkFlow(name, node, self.followed(sequence), sequence)
 
     def is_network(self, node: ast.ClassDef) -> bool:
         """Whether a class is a network of its own right: no loss, and with a way through it."""
@@ -130,20 +130,20 @@ class Run:
         has_forward = any(method_of(self.syntax, node, name) for name in FORWARDS)
         return has_forward or known_base(self.syntax, node) == "torch.nn.Sequential"
 
-    def flow_of(self, thing: Class) -> Ops:
+    def flow_of(self, value: Class) -> Ops:
         """What data go through in an object of a class: the first that is made, or one as its defaults say."""
-        instances = self.instances_of(thing)
+        instances = self.instances_of(value)
         flow = self.followed(instances[0]) if instances else ()
         is_loss = bool(flow) and flow[-1].kind.startswith("loss:")
-        return () if is_loss else flow or (origin(self.syntax, thing.node),)
+        return () if is_loss else flow or (origin(self.syntax, value.node),)
 
-    def followed(self, network: Thing) -> Ops:
+    def followed(self, network: AbstractValue) -> Ops:
         """What data go through in a network; nothing where that takes too long."""
         flows: list[Ops] = []
         self.attempt(ENTRY, lambda: flows.append(self.flow_through(network)))
         return flows[0] if flows else ()
 
-    def flow_through(self, network: Thing) -> Ops:
+    def flow_through(self, network: AbstractValue) -> Ops:
         """What data go through in a network, with the defaults of ``forward``."""
         found = forward_of(self.machine, network)
         if found is None or not isinstance(network, Instance):

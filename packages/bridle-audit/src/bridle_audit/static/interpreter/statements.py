@@ -13,7 +13,8 @@ from bridle_audit.static.interpreter.observations import record_sequence
 from bridle_audit.static.interpreter.operators import truth
 from bridle_audit.static.interpreter.unpacking import bind, parts
 from bridle_audit.static.interpreter.values import (
-    ANYTHING,
+    TOP,
+    AbstractValue,
     Class,
     Const,
     Container,
@@ -22,7 +23,6 @@ from bridle_audit.static.interpreter.values import (
     Instance,
     Layer,
     Tensor,
-    Thing,
 )
 
 
@@ -31,61 +31,61 @@ def do_assign(node: ast.Assign | ast.AnnAssign, machine: Machine, frame: Frame) 
     """``a = b``, ``a.b = c``, ``a, b = c``."""
     if node.value is None:  # only a type
         return
-    thing = machine.evaluate(node.value, frame)
+    value = machine.evaluate(node.value, frame)
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-        store(machine, target, thing, frame)
+        store(machine, target, value, frame)
 
 
-def store(machine: Machine, target: ast.expr, thing: Thing, frame: Frame) -> None:
-    """Put a thing where a target says."""
+def store(machine: Machine, target: ast.expr, value: AbstractValue, frame: Frame) -> None:
+    """Put a value where a target says."""
     if isinstance(target, ast.Attribute):
         owner = machine.evaluate(target.value, frame)
         if isinstance(owner, Instance | Layer):
-            machine.heap[owner.number, target.attr] = thing
+            machine.heap[owner.number, target.attr] = value
     elif isinstance(target, ast.Subscript):
-        put(machine, target, thing, frame)
+        put(machine, target, value, frame)
     elif isinstance(target, ast.Tuple | ast.List):
-        for each, part in zip(target.elts, parts(machine, thing, target.elts), strict=True):
+        for each, part in zip(target.elts, parts(machine, value, target.elts), strict=True):
             store(machine, each, part, frame)
     else:
-        bind(machine, target, thing, frame)
-        record_sequence(machine, target, thing, frame)
+        bind(machine, target, value, frame)
+        record_sequence(machine, target, value, frame)
 
 
-def put(machine: Machine, target: ast.Subscript, thing: Thing, frame: Frame) -> None:
+def put(machine: Machine, target: ast.Subscript, value: AbstractValue, frame: Frame) -> None:
     """``a[b] = c``: an item is replaced or added; with a key that is not known, nothing is known of the items."""
     owner, key = machine.evaluate(target.value, frame), machine.evaluate(target.slice, frame)
     if not isinstance(owner, Container):
         return
     pairs = dict(machine.pairs(owner))
     if not isinstance(key, Const):
-        machine.fill(owner, ((each, ANYTHING) for each in pairs))
+        machine.fill(owner, ((each, TOP) for each in pairs))
         return
     is_number = isinstance(key.value, int) and not isinstance(key.value, bool) and owner.kind != "dict"
     name = list(pairs)[key.value] if is_number and -len(pairs) <= key.value < len(pairs) else key.value
-    machine.fill(owner, {**pairs, name: thing}.items())
+    machine.fill(owner, {**pairs, name: value}.items())
 
 
 @statement.register
 def do_augmented(node: ast.AugAssign, machine: Machine, frame: Frame) -> None:
     """``a += b``."""
-    old, thing = machine.evaluate(node.target, frame), machine.evaluate(node.value, frame)
-    items = items_of(machine, thing)
+    old, value = machine.evaluate(node.target, frame), machine.evaluate(node.value, frame)
+    items = items_of(machine, value)
     if isinstance(old, Container) and isinstance(node.op, ast.Add) and items is not None:
         machine.fill(old, [*machine.pairs(old), *((len(machine.pairs(old)) + n, each) for n, each in enumerate(items))])
         return
-    store(machine, node.target, combined(machine, node, node.op, old, thing), frame)
+    store(machine, node.target, combined(machine, node, node.op, old, value), frame)
 
 
 @statement.register
 def do_expression(node: ast.Expr, machine: Machine, frame: Frame) -> None:
     """``f(x)``; ``x.relu_()`` changes x."""
-    thing = machine.evaluate(node.value, frame)
+    value = machine.evaluate(node.value, frame)
     call = node.value
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.endswith("_"):
-        changed = isinstance(thing, Tensor) and isinstance(call.func.value, ast.Name)
+        changed = isinstance(value, Tensor) and isinstance(call.func.value, ast.Name)
         if changed and isinstance(machine.evaluate(call.func.value, frame), Tensor):
-            store(machine, call.func.value, thing, frame)
+            store(machine, call.func.value, value, frame)
 
 
 @statement.register
@@ -139,10 +139,10 @@ def do_with(node: ast.With | ast.AsyncWith, machine: Machine, frame: Frame) -> N
     """``with``: gradients may be off in it."""
     before = frame.no_grad
     for item in node.items:
-        thing = machine.evaluate(item.context_expr, frame)
+        value = machine.evaluate(item.context_expr, frame)
         frame.no_grad = frame.no_grad or is_no_grad(machine.syntax, item.context_expr)
         if item.optional_vars is not None:
-            store(machine, item.optional_vars, thing, frame)
+            store(machine, item.optional_vars, value, frame)
     machine.execute(node.body, frame)
     frame.no_grad = before
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.interpreter.flow import Ops
-from bridle_audit.static.interpreter.values import Instance, Thing
+from bridle_audit.static.interpreter.values import AbstractValue, Instance
 
 
 @dataclass(frozen=True, eq=False)
-class Lost:
+class LossCall:
     """A loss, as it was met."""
 
     kind: str
     node: ast.Call
     constructor: Call
     logits: Ops
-    network: Thing | None
+    network: AbstractValue | None
     no_grad: bool
 
     @property
@@ -30,25 +30,27 @@ class Lost:
 
 
 @dataclass(frozen=True, eq=False)
-class Sketch:
+class NetworkFlow:
     """A network, as it was met."""
 
     name: str
     node: ast.AST
     flow: Ops
-    thing: Thing | ast.ClassDef
+    identity: AbstractValue | ast.ClassDef
 
 
 @dataclass(eq=False)
 class Trace:
     """What following a program has shown."""
 
-    losses: list[Lost] = field(default_factory=list)
-    networks: list[Sketch] = field(default_factory=list)
-    sequences: dict[Thing, tuple[str, ast.AST]] = field(default_factory=dict)  # with their names, and where they are
+    losses: list[LossCall] = field(default_factory=list)
+    networks: list[NetworkFlow] = field(default_factory=list)
+    sequences: dict[AbstractValue, tuple[str, ast.AST]] = field(
+        default_factory=dict
+    )  # with their names, and where they are
     keys: set[tuple[object, ...]] = field(default_factory=set)  # of the losses
 
-    def add(self, loss: Lost) -> None:
+    def add(self, loss: LossCall) -> None:
         """Take a loss down, once."""
         if loss.key not in self.keys:
             self.keys.add(loss.key)

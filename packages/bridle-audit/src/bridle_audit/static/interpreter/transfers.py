@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridle_audit.static.interpreter.machine import Machine
-from bridle_audit.static.interpreter.values import Arguments, Frame, Thing
+from bridle_audit.static.interpreter.values import AbstractValue, Arguments, Frame
 
-Transfer = Callable[[Machine, Arguments, Frame], Thing]
+Transfer = Callable[[Machine, Arguments, Frame], AbstractValue]
 TRANSFERS: dict[str, Transfer] = {}  # by the name of what is called
 
 

@@ -1,7 +1,7 @@
-"""What an expression may stand for while a program is followed: data on their way, layers, objects, functions, ...
+"""The abstract values: what an expression may stand for while a program is followed (data, layers, objects, functions).
 
-A program is followed as it would run, but with these instead of values. Things do not change: what can change, the
-attributes of an object and the items of a list, stands on the heap under the thing's number.
+A program is followed as it would run, but with these instead of values. They do not change: what can change, the
+attributes of an object and the items of a list, stands on the heap under the value's number. TOP is any value.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from bridle_audit.static.scopes.index import Function as Definition
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
-    """Anything: a thing of which nothing is known."""
+class AbstractValue:
+    """Anything: a value of which nothing is known."""
 
 
-ANYTHING = Thing()
+TOP = AbstractValue()
 
 
 @dataclass(frozen=True, eq=False)
-class Const(Thing):
+class Const(AbstractValue):
     """A number, text, truth value or None."""
 
     value: Any
 
 
 @dataclass(frozen=True, eq=False)
-class Mode(Thing):
+class Mode(AbstractValue):
     """``self.training``: true as long as networks are followed, but no constant."""
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor(Thing):
+class Tensor(AbstractValue):
     """Data, and what they went through."""
 
     ops: Ops
-    network: Thing | None = None  # whose output this is
+    network: AbstractValue | None = None  # whose output this is
 
 
 @dataclass(frozen=True, eq=False)
-class Layer(Thing):
+class Layer(AbstractValue):
     """A layer, loss, model or whatever else was constructed of a library's class."""
 
     number: int
@@ -53,24 +53,24 @@ class Layer(Thing):
 
 
 @dataclass(frozen=True, eq=False)
-class Named(Thing):
+class Named(AbstractValue):
     """A library's class, function or module, by its name."""
 
     name: str
 
 
 @dataclass(frozen=True, eq=False)
-class Function(Thing):
+class Function(AbstractValue):
     """A function of the file, with the variables around it; a method has what it is called on."""
 
     node: Definition | ast.Lambda
     frame: Frame
-    receiver: Thing | None = None
+    receiver: AbstractValue | None = None
     owner: ast.ClassDef | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Class(Thing):
+class Class(AbstractValue):
     """A class of the file."""
 
     node: ast.ClassDef
@@ -78,7 +78,7 @@ class Class(Thing):
 
 
 @dataclass(frozen=True, eq=False)
-class Instance(Thing):
+class Instance(AbstractValue):
     """An object of a class of the file."""
 
     number: int
@@ -86,7 +86,7 @@ class Instance(Thing):
 
 
 @dataclass(frozen=True, eq=False)
-class Container(Thing):
+class Container(AbstractValue):
     """A list, dictionary, ``nn.Sequential``, ... ; its items stand on the heap."""
 
     number: int
@@ -95,39 +95,39 @@ class Container(Thing):
 
 
 @dataclass(frozen=True, eq=False)
-class Items(Thing):
+class Items(AbstractValue):
     """What a container holds, on the heap."""
 
-    pairs: tuple[tuple[Any, Thing], ...]  # keys, or numbers, and things
+    pairs: tuple[tuple[Any, AbstractValue], ...]  # keys, or numbers, and values
 
 
 @dataclass(frozen=True, eq=False)
-class Group(Thing):
+class Group(AbstractValue):
     """A tuple."""
 
-    items: tuple[Thing, ...]
+    items: tuple[AbstractValue, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Choice(Thing):
-    """One of several things; which one was not decided."""
+class Choice(AbstractValue):
+    """One of several values; which one was not decided."""
 
-    options: tuple[Thing, ...]
+    options: tuple[AbstractValue, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Above(Thing):
+class Above(AbstractValue):
     """``super()``: an object, as the classes above one of its classes see it."""
 
-    instance: Thing
+    instance: AbstractValue
     owner: ast.ClassDef
 
 
 @dataclass(frozen=True, eq=False)
-class Partial(Thing):
+class Partial(AbstractValue):
     """``functools.partial``: what is called, and what it is given in advance."""
 
-    callee: Thing
+    callee: AbstractValue
     arguments: Arguments
 
 
@@ -136,18 +136,18 @@ class Arguments:
     """What a call gives."""
 
     node: ast.Call
-    positional: tuple[Thing, ...] = ()
-    keywords: dict[str, Thing] = field(default_factory=dict)
+    positional: tuple[AbstractValue, ...] = ()
+    keywords: dict[str, AbstractValue] = field(default_factory=dict)
     known: dict[ast.expr, Any] = field(default_factory=dict)  # the values of those that are constants
     is_open: bool = False  # whether there may be others
 
-    def get(self, position: int, *names: str) -> Thing | None:
+    def get(self, position: int, *names: str) -> AbstractValue | None:
         """The argument at a position or under one of some names; None where there is none."""
         if position < len(self.positional):
             return self.positional[position]
         return next((self.keywords[name] for name in names if name in self.keywords), None)
 
-    def everything(self) -> Iterator[Thing]:
+    def everything(self) -> Iterator[AbstractValue]:
         """All arguments."""
         yield from self.positional
         yield from self.keywords.values()
@@ -161,20 +161,20 @@ class Arguments:
 class Frame:
     """The variables of a function, or of the module, while it is followed."""
 
-    names: dict[str, Thing] = field(default_factory=dict)
+    names: dict[str, AbstractValue] = field(default_factory=dict)
     outer: Frame | None = None  # the frame of the function around it
     owner: ast.ClassDef | None = None  # of a method
-    receiver: Thing | None = None
+    receiver: AbstractValue | None = None
     no_grad: bool = False
     running: bool = True  # false after a return, raise, break or continue
-    returns: list[Thing] = field(default_factory=list)
+    returns: list[AbstractValue] = field(default_factory=list)
     elsewhere: dict[str, Frame] = field(default_factory=dict)  # names that are declared global or nonlocal
 
-    def bind(self, name: str, thing: Thing) -> None:
-        """Let a name stand for a thing."""
-        self.elsewhere.get(name, self).names[name] = thing
+    def bind(self, name: str, value: AbstractValue) -> None:
+        """Let a name stand for a value."""
+        self.elsewhere.get(name, self).names[name] = value
 
-    def find(self, name: str) -> Thing | None:
+    def find(self, name: str) -> AbstractValue | None:
         """What a name stands for; None where no frame knows it."""
         frame: Frame | None = self
         while frame is not None:
