@@ -85,7 +85,7 @@ def test_a_page_shows_all_that_a_rule_says(rule):
         else:
             assert all(" ".join(plain(each).replace("`", "").split()) in seen for each in text.splitlines())
     assert f"{rule.severity}: " in seen and f'allow=["{rule.name}"] in Python' in seen
-    assert (f"# bridle: allow[{rule.name}]" in seen) == ("read" in rule.checks)
+    assert (f"# bridle: allow[{rule.name}]" in seen) == ("static" in rule.checks)
     assert all(f"{way.words}: {way.command}" in seen for way in ways_of(rule))
 
 

@@ -26,11 +26,11 @@ def run_block(code: str) -> dict[str, Any]:
 
 def findings_of(kind: str, code: str) -> list[Finding]:
     """What all rules find in a block, from the side of one kind of check."""
-    if kind == "read":
+    if kind == "static":
         program = read_source(code, "block.py")
-        return [each for rule in RULES.values() for each in rule.find("read", program)]
+        return [each for rule in RULES.values() for each in rule.find("static", program)]
     names = run_block(code)
-    if kind == "watched":
+    if kind == "watch":
         return list(names["watcher"].findings)
     if kind != "probe":
         return list(audit(names[kind]))

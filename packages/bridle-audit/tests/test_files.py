@@ -3,10 +3,12 @@
 import json
 import os
 import re
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
+import bridle_audit.rules
 from bridle_audit.rules import RULES
 from bridle_audit.run.files import audit_files, findings_of
 from bridle_audit.static import read_source
@@ -57,12 +59,15 @@ def test_a_folder_is_read_with_all_below_it_in_a_fixed_order(folder):
 
 def test_the_rules_that_read_are_told_with_their_pages(folder):
     pages = {each.name: each for each in audit_files(["right.py"]).rules}
-    assert set(pages) == {rule.name for rule in RULES.values() if "read" in rule.checks}
+    assert set(pages) == {rule.name for rule in RULES.values() if "static" in rule.checks}
     page, rule = pages[RULE], RULES[RULE]
     assert (page.severity, page.summary) == (rule.severity, rule.page.summary)
-    assert [page.what, page.why, page.example, page.instead, page.references] == [
-        text for _, text in rule.page.sections
-    ]
+    folder = Path(bridle_audit.rules.__file__).parent / RULE.replace("-", "_")
+    whole = (folder / "page.md").read_text(encoding="utf-8")
+    assert page.what in whole and page.why in whole
+    assert all(f"- {line}" in whole for line in page.references.splitlines())
+    assert page.example == (folder / "bad.py").read_text(encoding="utf-8").rstrip("\n")
+    assert page.instead == (folder / "good.py").read_text(encoding="utf-8").rstrip("\n")
 
 
 def test_a_file_that_is_named_twice_is_read_once(folder):
@@ -121,7 +126,7 @@ def test_a_rule_that_fails_on_a_file_is_told_and_the_others_go_on():
 
     rule = RULES[RULE]
     first, second = (
-        type(rule)(name, "error", rule.page, MappingProxyType({"read": broken}))
+        type(rule)(name, "error", rule.page, MappingProxyType({"static": broken}))
         for name in ("first-rule", "second-rule")
     )
     remarks = []
@@ -136,10 +141,10 @@ def test_equal_findings_are_told_once():
     rule = RULES[RULE]
 
     def twice(program):
-        yield from rule.checks["read"](program)
-        yield from rule.checks["read"](program)
+        yield from rule.checks["static"](program)
+        yield from rule.checks["static"](program)
 
-    doubled = type(rule)(rule.name, "error", rule.page, MappingProxyType({"read": twice}))
+    doubled = type(rule)(rule.name, "error", rule.page, MappingProxyType({"static": twice}))
     assert len(list(findings_of(read_source(CLAMPED, "here.py"), [doubled], [].append))) == 1
 
 
@@ -149,7 +154,7 @@ def test_files_that_have_to_do_with_no_network_are_not_shown_to_the_rules():
         yield
 
     rule = RULES[RULE]
-    shy = type(rule)("shy-rule", "error", rule.page, MappingProxyType({"read": never}))
+    shy = type(rule)("shy-rule", "error", rule.page, MappingProxyType({"static": never}))
     remarks = []
     assert not list(findings_of(read_source("import json\n", "plain.py"), [shy], remarks.append))
     assert not remarks

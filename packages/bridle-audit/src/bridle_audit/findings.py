@@ -100,6 +100,17 @@ class RulePage:
     instead: str  # the same without it
     references: str  # one a line
 
+    @property
+    def sections(self) -> tuple[tuple[str, str], ...]:
+        """Headings and texts, in the order in which they are read."""
+        return (
+            ("What it finds", self.what),
+            ("Why it hurts", self.why),
+            ("Example", self.example),
+            ("Use instead", self.instead),
+            ("References", self.references),
+        )
+
 
 @dataclass(frozen=True)
 class Remark:

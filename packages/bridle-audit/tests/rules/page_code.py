@@ -15,5 +15,5 @@ def run_page(rule: str, section: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "page"}
     with same_randomness():
         torch.manual_seed(0)
-        exec(compile(RULES[rule].page[section], f"<{rule}: {section}>", "exec"), names)
+        exec(compile(dict(RULES[rule].page.sections)[section], f"<{rule}: {section}>", "exec"), names)
     return names

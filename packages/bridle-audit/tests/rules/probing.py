@@ -20,4 +20,4 @@ def probed(rule: str, model: Any, loss: Any = None, batch: Any = None, **more: A
 
 def read(rule: str, text: str) -> list[Finding]:
     """What the rule finds in a program."""
-    return list(RULES[rule].find("read", read_source(text, "program.py")))
+    return list(RULES[rule].find("static", read_source(text, "program.py")))

@@ -20,7 +20,7 @@ def found_with(strength, penalty=lambda m: sum(p.square().sum() for p in m.param
 
 def test_the_page_names_the_penalty_and_the_loss_of_its_example():
     names: dict = {}
-    exec(RULES[RULE].page["Example"], names)
+    exec(RULES[RULE].page.example, names)
     assert names["penalty"](names["model"]).item() == pytest.approx(86, abs=0.5)
     assert names["loss"](names["model"](names["x"]), names["y"]).item() == pytest.approx(1.6, abs=0.05)
 

@@ -7,7 +7,7 @@ import torch
 from probing import probed, read
 from torch import nn
 
-from bridle_audit.rules.smoothing_with_class_weights import told_wrong
+from bridle_audit.rules.smoothing_with_class_weights.finding import told_wrong
 
 RULE = "smoothing-with-class-weights"
 BATCH = (torch.randn(32, 5), torch.arange(32) % 2)

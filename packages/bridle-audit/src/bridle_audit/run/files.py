@@ -27,7 +27,7 @@ def audit_files(paths: Iterable[Path | str], allow: Sequence[str] = ()) -> FileA
 
     Raises ``ValueError`` for a path where there is nothing, and for a name in ``allow`` that is no rule's.
     """
-    rules = [each for each in allowed(RULES.values(), allow) if "read" in each.checks]
+    rules = [each for each in allowed(RULES.values(), allow) if "static" in each.checks]
     findings: list[Finding] = []
     remarks: list[Remark] = []
     files: list[str] = []
@@ -91,7 +91,7 @@ def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator
     failed: dict[str, list[str]] = {}
     for rule in rules if program.is_relevant else ():
         try:
-            found += rule.find("read", program)
+            found += rule.find("static", program)
         except Exception as error:  # a rule that fails on one file must not keep the rest from being looked at
             failed.setdefault(fault(error), []).append(rule.name)
     for said, names in failed.items():
@@ -111,7 +111,4 @@ def fault(error: Exception) -> str:
 
 def pages_of(rules: Iterable[Rule]) -> tuple[RulePage, ...]:
     """The rules' pages as plain data."""
-    return tuple(
-        RulePage(each.name, each.severity, each.page.summary, *(each.page[heading] for heading in each.page.headings))
-        for each in rules
-    )
+    return tuple(each.page for each in rules)

@@ -12,14 +12,15 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-GROUP = "bridle_audit.subjects"
+from bridle_audit.rule import SUBJECTS
+
 Recognize = Callable[[Any], Any | None]
 
 
 @cache
 def recognizers() -> Mapping[str, Recognize]:
     """The registered functions by kind; ``ValueError`` for one that cannot be imported."""
-    return {each.name: loaded(each) for each in sorted(entry_points(group=GROUP), key=lambda each: each.name)}
+    return {each.name: loaded(each) for each in sorted(entry_points(group=SUBJECTS), key=lambda each: each.name)}
 
 
 def loaded(entry: Any) -> Recognize:

@@ -100,7 +100,7 @@ class Watcher:
         """What the rules make of it; at any time."""
         record = self.record
         self.tell_unseen(record)
-        return Findings.of(each for rule in self.rules for each in rule.find("watched", record))
+        return Findings.of(each for rule in self.rules for each in rule.find("watch", record))
 
     def tell_unseen(self, record: Record) -> None:
         """Warn, once, where steps were taken and no pass was seen that they could come from."""

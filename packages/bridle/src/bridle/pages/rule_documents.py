@@ -16,27 +16,28 @@ def rule_documents() -> dict[str, str]:
 
 
 def source(rule: Rule) -> str:
-    """The file of a rule in the repository."""
-    return f"packages/bridle-audit/src/bridle_audit/rules/{rule.name.replace('-', '_')}.py"
+    """The folder of a rule in the repository."""
+    distribution = rule.package.partition(".")[0].replace("_", "-")
+    return f"packages/{distribution}/src/{rule.package.replace('.', '/')}"
 
 
 def rule_page(rule: Rule) -> str:
     """All that ``bridle explain`` says, as a page of Markdown."""
     said = rule.page
     sections = {
-        "What it finds": prose(said["What it finds"]),
+        "What it finds": prose(said.what),
         "How it is found": "\n".join(f"- {way.words}: `{way.command}`" for way in ways_of(rule)),
-        "Why it hurts": prose(said["Why it hurts"]),
-        "Example": code(said["Example"], "python"),
-        "Use instead": code(said["Use instead"], "python"),
+        "Why it hurts": prose(said.why),
+        "Example": code(said.example, "python"),
+        "Use instead": code(said.instead, "python"),
         "How to allow it": f"{how_to_allow(rule)}.",
-        "References": "\n".join(f"- {prose(each)}" for each in said["References"].splitlines()),
+        "References": "\n".join(f"- {prose(each)}" for each in said.references.splitlines()),
     }
     parts = [
         MADE.format(source(rule)),
         f"# {rule.name}",
         f"[All rules](index.md) · {rule.severity}: {MEANING[rule.severity]} · [source](../../../{source(rule)})",
-        prose(said.opening),
+        prose(said.summary),
         *(f"## {heading}\n\n{text}" for heading, text in sections.items()),
     ]
     return "\n\n".join(parts) + "\n"
@@ -45,7 +46,7 @@ def rule_page(rule: Rule) -> str:
 def rule_index() -> str:
     """The page that lists all pages."""
     parts = [
-        MADE.format("the rules in packages/bridle-audit/src/bridle_audit/rules"),
+        MADE.format("the rules in packages/*/src/*/rules"),
         "# Rules of the audit",
         "By severity. `bridle explain RULE` shows the same in a terminal. [How to run the audit](../index.md)",
     ]

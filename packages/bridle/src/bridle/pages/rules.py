@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from bridle.pages.catalog import plain
 from bridle_audit.findings import SEVERITIES
 from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
@@ -29,8 +28,8 @@ class Way(NamedTuple):
 
 WAYS = {
     "probe": Way("models", "measured on a copy of the model", "bridle.audit(model, optimizer, loss, batch)"),
-    "watched": Way("loops", "seen while a loop runs", "bridle.watch(model, optimizer)"),
-    "read": Way("files", "read in scripts and notebooks", "bridle audit PATH"),
+    "watch": Way("loops", "seen while a loop runs", "bridle.watch(model, optimizer)"),
+    "static": Way("files", "read in scripts and notebooks", "bridle audit PATH"),
     "recipe": Way("recipes", "read off a recipe, before training", "bridle.audit(recipe)"),
     "study": Way("studies", "seen in a finished comparison", "bridle.audit(study)"),
 }
@@ -43,7 +42,7 @@ def rules_by_severity() -> BySeverity:
 
 def gist(rule: Rule) -> str:
     """What a rule finds, in one line."""
-    return plain(rule.page.summary)
+    return rule.page.summary
 
 
 def ways_of(rule: Rule) -> list[Way]:
@@ -53,7 +52,7 @@ def ways_of(rule: Rule) -> list[Way]:
 
 def how_to_allow(rule: Rule) -> str:
     """What to write where it is meant."""
-    comment = [f"`# bridle: allow[{rule.name}]` in the file"] if "read" in rule.checks else []
+    comment = [f"`# bridle: allow[{rule.name}]` in the file"] if "static" in rule.checks else []
     ways = [*comment, f"`--allow {rule.name}` on the command line", f'`allow=["{rule.name}"]` in Python']
     return f"{', '.join(ways[:-1])} or {ways[-1]}"
 

@@ -115,14 +115,14 @@ def rule_explanation(rule: Rule) -> RenderableType:
     ways = "\n".join(f"{way.words}: {way.command}" for way in ways_of(rule))
     return Group(
         Text.assemble((rule.name, "bold"), f", {rule.severity}: {MEANING[rule.severity]}\n"),
-        Text(paragraphs(said.opening) + "\n"),
-        *section("What it finds", paragraphs(said["What it finds"])),
+        Text(paragraphs(said.summary) + "\n"),
+        *section("What it finds", paragraphs(said.what)),
         *section("How it is found", ways),
-        *section("Why it hurts", paragraphs(said["Why it hurts"])),
-        *code("Example", said["Example"] + "\n"),
-        *code("Use instead", said["Use instead"] + "\n"),
+        *section("Why it hurts", paragraphs(said.why)),
+        *code("Example", said.example + "\n"),
+        *code("Use instead", said.instead + "\n"),
         *section("How to allow it", how_to_allow(rule)),
-        *section("References", plain(said["References"])),
+        *section("References", said.references),
     )
 
 

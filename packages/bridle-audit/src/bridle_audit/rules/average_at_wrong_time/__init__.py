@@ -1,0 +1,1 @@
+"""The averaged weights are updated at another time than once behind each step of the optimizer."""

@@ -1,0 +1,37 @@
+"""More updates than steps, updates for skipped steps, or updates in front of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.watch.record import AverageSeen, Record
+
+CURE = "optimizer.step()\naveraged.update_parameters(model)  # once, behind the step"
+FEW = 0.05  # of all steps: a gradient scaler skips some while it looks for its scale
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """More updates than steps, updates for skipped steps, or updates in front of the step."""
+    average = record.average
+    if average is None or not record.steps:
+        return
+    numbers = {"updates": average.updates, "steps": record.steps, "extra": average.extra, "early": average.early}
+    sentence = words(average, record.steps)
+    if sentence:
+        yield Finding("the averaged model", sentence, CURE, {**numbers, "skipped": average.skipped})
+
+
+def words(average: AverageSeen, steps: int) -> str:
+    """What is wrong, the worst first; empty where nothing is."""
+    least = FEW * (steps + average.extra)
+    if average.skipped > least:
+        return f"{average.skipped} of {average.updates} updates were for steps that the gradient scaler skipped"
+    if average.extra > least:
+        return f"{average.updates} updates for {steps} steps: {average.extra} averaged weights that had not changed"
+    if average.early > FEW * steps:
+        return (
+            f"{average.early} of {average.updates} updates came between a pass and its step: they average the weights "
+            "of the step before"
+        )
+    return ""

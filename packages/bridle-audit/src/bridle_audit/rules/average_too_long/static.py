@@ -1,0 +1,24 @@
+"""A decay that is stated, and loops whose lengths are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.average_too_long.finding import MUCH, cure
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.averaging import decays
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """A decay that is stated, and loops whose lengths are."""
+    for node, decay, steps in decays(program):
+        left = decay ** (steps - 1)
+        if left >= MUCH:
+            yield Finding(
+                program.source(node),
+                f"a decay of {decay:.6g} for {steps} steps: {left:.0%} of the average is still what went in first",
+                cure(steps),
+                {"decay": decay, "steps": steps, "left of the first weights": left},
+                place=program.place(node),
+            )

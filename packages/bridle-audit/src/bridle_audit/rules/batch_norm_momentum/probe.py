@@ -1,0 +1,20 @@
+"""Batch norms with such a momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.batch_norm_momentum.finding import MOST, cure, said
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Batch norms with such a momentum."""
+    for name, norm in setup.batch_norms.items():
+        if not isinstance(norm, nn.modules.batchnorm._NormBase) or not norm.track_running_stats:
+            continue
+        if norm.momentum is not None and norm.momentum > MOST:
+            yield Finding(name, said(norm.momentum), cure(norm.momentum), {"momentum": norm.momentum})

@@ -1,0 +1,49 @@
+"""Batch norms that have nothing to normalize by but the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.passes import run
+from bridle_audit.probe.setup import Setup, described
+from bridle_audit.rules.batch_norm_without_statistics.finding import CURE
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Batch norms that have nothing to normalize by but the batch."""
+    names = [name for name, each in setup.batch_norms.items() if is_bare(each)]
+    if not names:
+        return
+    moved = change_by_the_others(setup)
+    seen = (
+        "" if moved is None else f": half of the batch alone gives outputs that differ by {moved:.0%} of their length"
+    )
+    yield Finding(
+        described(names),
+        f"{len(names)} of {len(setup.batch_norms)} norms keep no running statistics and normalize by the batch in "
+        f"evaluation mode too{seen}",
+        CURE,
+        {"norms": float(len(names)), "difference": moved or 0.0},
+    )
+
+
+def is_bare(norm: nn.Module) -> bool:
+    """Whether it is a batch norm, not an instance norm, without running statistics."""
+    return isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is None
+
+
+def change_by_the_others(setup: Setup) -> float | None:
+    """How far the outputs of half of the rows move without the other half; None where that cannot be tried."""
+    if setup.batch is None or setup.evaluation is None or not isinstance(setup.evaluation.logits, Tensor):
+        return None
+    half, whole = len(setup.batch) // 2, setup.evaluation.logits
+    try:
+        alone = run(setup.model, setup.batch.part(slice(0, half)), None, training=False).logits
+    except Exception:  # the user's model may want batches of one size
+        return None
+    if half == 0 or alone is None or alone.shape != whole[:half].shape:
+        return None
+    return float((alone - whole[:half]).double().norm() / whole[:half].double().norm().clamp_min(1e-300))

@@ -1,0 +1,1 @@
+"""Training stops early and keeps the last weights, not the best ones."""

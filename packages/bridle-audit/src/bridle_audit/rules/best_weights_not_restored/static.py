@@ -1,0 +1,144 @@
+"""The frameworks' callbacks, loops with a patience, and states that are not copies."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.static import Call, Program
+from bridle_audit.static.dataflow.tracing import held_by
+from bridle_audit.static.dataflow.wording import words
+from bridle_audit.wording import plural
+
+PATIENCE = {
+    "patience",
+    "wait",
+    "waited",
+    "waiting",
+    "bad",
+    "counter",
+    "stall",
+    "stale",
+    "stagnant",
+    "improve",
+    "improvement",
+}
+KEEPS = ("torch.save", "copy.deepcopy", "copy.copy")
+KEEPING = ("state_dict", "save_pretrained", "save_model", "save_checkpoint", "save", "clone", "load_state_dict")
+COPY = (
+    "best_state = copy.deepcopy(model.state_dict())  # where the score is the best so far\n"
+    "model.load_state_dict(best_state)  # behind the loop"
+)
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """The frameworks' callbacks, loops with a patience, and states that are not copies."""
+    yield from keras(program)
+    yield from skorch(program)
+    yield from lightning(program)
+    yield from loops(program)
+    yield from references(program)
+
+
+def keras(program: Program) -> Iterator[Finding]:
+    """``EarlyStopping`` without ``restore_best_weights``, and no checkpoint of the best."""
+    kept = any(
+        each.value(None, "save_best_only", False) is not False
+        for each in program.calls("keras.callbacks.ModelCheckpoint")
+    )
+    for call in program.calls("keras.callbacks.EarlyStopping"):
+        if call.value(6, "restore_best_weights", False) is False and not kept:
+            patience = call.number(2, "patience", 0.0)
+            yield finding(call, waits(patience), "keras.callbacks.EarlyStopping(..., restore_best_weights=True)")
+
+
+def skorch(program: Program) -> Iterator[Finding]:
+    """``EarlyStopping`` without ``load_best``, and no checkpoint."""
+    if program.calls("skorch.callbacks.Checkpoint", "skorch.callbacks.TrainEndCheckpoint"):
+        return
+    for call in program.calls("skorch.callbacks.EarlyStopping"):
+        if call.value(6, "load_best", False) is False:
+            yield finding(
+                call, waits(call.number(1, "patience", 5.0)), "skorch.callbacks.EarlyStopping(..., load_best=True)"
+            )
+
+
+def lightning(program: Program) -> Iterator[Finding]:
+    """``EarlyStopping`` without a checkpoint that watches a score, in a file that makes the trainer too."""
+    checkpoints = [each for each in program.all_calls if each.name.endswith("ModelCheckpoint")]
+    if checkpoints or "best" in {
+        each for call in program.calls("method:test") for each in [call.value(None, "ckpt_path")]
+    }:
+        return
+    for call in program.all_calls:
+        if (
+            call.name.startswith("lightning.")
+            and call.name.endswith(".EarlyStopping")
+            and program.calls("lightning.Trainer")
+        ):
+            patience = call.number(2, "patience", 3.0)
+            cure = 'ModelCheckpoint(monitor="val_loss")  # and trainer.test(ckpt_path="best")'
+            yield finding(call, waits(patience), cure)
+
+
+def waits(patience: float | None) -> str:
+    """The message, with the patience if it is known."""
+    behind = f"{patience:g} {plural('epoch', patience)} behind the best ones" if patience else "not the best ones"
+    return f"the weights that are left when it stops are those of the last epoch, {behind}"
+
+
+def finding(call: Call, message: str, cure: str) -> Finding:
+    """A callback that keeps the last weights."""
+    return Finding(call.name, message, cure, place=call.place)
+
+
+def loops(program: Program) -> Iterator[Finding]:
+    """A ``break`` under a patience, in a file that trains and never keeps or loads a state."""
+    keeps = program.calls(*KEEPS, *(f"method:{each}" for each in KEEPING))
+    if keeps or not program.trainings:
+        return
+    for test in program.nodes(ast.If):
+        breaks = any(isinstance(each, ast.Break) for each in test.body)
+        if breaks and isinstance(test.test, ast.Compare) and PATIENCE & set(words(test.test)):
+            yield Finding(
+                program.source(test.test),
+                "training stops here with the weights of the last epoch: this file keeps none of an earlier one",
+                COPY,
+                place=program.place(test.test),
+            )
+
+
+def references(program: Program) -> Iterator[Finding]:
+    """``best = model.state_dict()`` in a loop, loaded later: its tensors are the model's own."""
+    loaded = [each.argument(0, "state_dict") for each in program.calls("method:load_state_dict")]
+    for assign in program.nodes(ast.Assign):
+        value, target = assign.value, assign.targets[0]
+        if (
+            not is_state(value)
+            or not program.enclosing(assign, ast.If)
+            or not program.enclosing(assign, ast.For, ast.While)
+        ):
+            continue
+        text = program.source(target)
+        later = [each for each in loaded if each is not None and program.source(each) == text]
+        if later and isinstance(target, ast.Name | ast.Attribute) and all(map(is_state, states(program, later[0]))):
+            yield Finding(
+                text,
+                "model.state_dict() is not a copy: it holds the tensors that training goes on changing, so what is "
+                "loaded later is the last weights",
+                COPY,
+                place=program.place(assign),
+            )
+
+
+def is_state(expr: ast.expr) -> bool:
+    """``model.state_dict()`` as it is, or the None that stands for it at first."""
+    if isinstance(expr, ast.Constant):
+        return expr.value is None
+    return isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr == "state_dict"
+
+
+def states(program: Program, expr: ast.expr) -> list[ast.expr]:
+    """All that may be loaded under a name."""
+    return held_by(program, expr)

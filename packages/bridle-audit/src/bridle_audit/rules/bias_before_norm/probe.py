@@ -1,0 +1,40 @@
+"""Biases without a gradient, of weights that have one and in front of a norm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup, described
+
+ZERO = 1e-5  # of the weight's gradient; in double precision rounding leaves 1e-15
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Biases without a gradient, of weights that have one and in front of a norm."""
+    shares = {}
+    for (
+        name
+    ) in setup.scale_invariant:  # so that the keys of an attention, whose bias has no gradient either, are not meant
+        share = share_of_bias(setup, name)
+        if share is not None and share < ZERO:
+            shares[name.removesuffix("weight") + "bias"] = share
+    if not shares:
+        return
+    largest = max(shares.values())
+    count = sum(setup.parameters[name].numel() for name in shares)
+    yield Finding(
+        described(list(shares)),
+        f"{count} biases have no gradient (at most {largest:.0e} of their weights'): the norm behind takes them out",
+        "nn.Linear(inputs, units, bias=False), nn.BatchNorm1d(units)",
+        {"biases": float(count), "largest share of the gradient": largest},
+    )
+
+
+def share_of_bias(setup: Setup, name: str) -> float | None:
+    """The length of the gradient of a weight's bias over that of the weight; None where there is none of either."""
+    gradients = setup.exact.gradients if setup.exact else {}
+    weight, bias = gradients.get(name), gradients.get(name.removesuffix("weight") + "bias")
+    if weight is None or bias is None or not bool(weight.any()):
+        return None
+    return float(bias.norm() / weight.norm())

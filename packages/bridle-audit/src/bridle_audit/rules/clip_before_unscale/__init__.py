@@ -1,0 +1,1 @@
+"""Gradients are clipped while they are still multiplied by the scaler of mixed precision."""

@@ -1,0 +1,1 @@
+"""The gradient that is clipped contains the penalty's, so the penalty is clipped with it."""

@@ -1,0 +1,10 @@
+"""What the checks of this rule have in common."""
+
+from __future__ import annotations
+
+
+def cure(lr: float, decoupled: bool) -> str:
+    """A decay that is felt."""
+    if decoupled:
+        return f"weight_decay=0.05  # with lr={lr:g} a step takes {0.05 * lr:.1g} of a weight; keep weights in float32"
+    return "torch.optim.AdamW(..., weight_decay=0.05)  # or weight_decay=0 if you want none"

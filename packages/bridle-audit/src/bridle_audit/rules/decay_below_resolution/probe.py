@@ -1,0 +1,70 @@
+"""Groups whose decay changes next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from bridle_audit.decay.decay import DECOUPLED, NONE
+from bridle_audit.findings import Finding
+from bridle_audit.probe.groups import Group
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.decay_below_resolution.finding import cure
+
+LEAST = 0.01  # of the numbers that a decay must change to count as one
+MOST_NUMBERS = 1_000_000  # that are tried for each group
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Groups whose decay changes next to nothing."""
+    for group in setup.groups:
+        if group.decay.kind == NONE or group.weight_decay <= 0:
+            continue
+        if group.decay.kind == DECOUPLED:
+            share = group.decay.share(setup.peak_lr(group))
+            changed, what = share_changed(decayed(setup, group, share)), "weights"
+        else:
+            share = group.weight_decay
+            changed, what = share_changed(added(setup, group)), "gradients"
+        if changed is not None and changed < LEAST and share > 0:
+            kinds = sorted({str(setup.parameters[name].dtype).removeprefix("torch.") for name in group.names})
+            yield Finding(
+                str(group),
+                f"weight_decay={group.weight_decay:g} changes {changed:.1%} of the {what} in a step: a share of "
+                f"{share:.1g} is "
+                f"below the resolution of {' and '.join(kinds)}",
+                cure(setup.peak_lr(group), group.decay.kind == DECOUPLED),
+                {"changed": changed, "share per step": share},
+            )
+
+
+def decayed(setup: Setup, group: Group, share: float) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weights before and behind a step of decoupled decay, in their own type."""
+    for name in group.names:
+        held = sample(setup.parameters[name])
+        yield held, held * (1 - share)
+
+
+def added(setup: Setup, group: Group) -> Iterator[tuple[Tensor, Tensor]]:
+    """Gradients of the data before and behind coupled decay, of the weights that are not zero."""
+    gradients = setup.training.gradients if setup.training else {}
+    for name in group.names:
+        if name in gradients:
+            weight = sample(setup.parameters[name])
+            held = sample(gradients[name])[weight != 0]
+            yield held, held + group.weight_decay * weight[weight != 0]
+
+
+def sample(tensor: Tensor) -> Tensor:
+    """Its numbers, or as many of them as are enough to count."""
+    return tensor.detach().flatten()[:MOST_NUMBERS]
+
+
+def share_changed(pairs: Iterator[tuple[Tensor, Tensor]]) -> float | None:
+    """How many of the numbers that are not zero are different afterwards; None where there are none."""
+    changed = total = 0
+    for before, behind in pairs:
+        changed += int(((before != behind) & (before != 0)).sum())
+        total += int((before != 0).sum())
+    return changed / total if total else None

@@ -1,0 +1,1 @@
+"""Over the whole schedule the decay comes to next to nothing, or to everything."""

@@ -1,0 +1,7 @@
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 10))
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=500)
+steps = 500

@@ -1,0 +1,1 @@
+"""An embedding decays in every row, also in those of words that the batch does not contain."""

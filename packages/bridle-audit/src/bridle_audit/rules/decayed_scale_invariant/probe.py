@@ -1,0 +1,28 @@
+"""Decayed weights whose gradient has no part along them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.decay.decay import NONE
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup, described
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Decayed weights whose gradient has no part along them."""
+    for group in setup.groups:
+        names = [name for name in setup.scale_invariant if name in group.names]
+        if group.decay.kind == NONE or not names:
+            continue
+        most = max(setup.share_along(name) for name in names)
+        yield Finding(
+            str(group),
+            f"{len(names)} decayed weights are in front of norms: {described(names)}; at most {most:.1e} of their "
+            "gradient is "
+            "along the weight, so decay sets their effective learning rate, lr / |w|², and not how simple the "
+            "network is",
+            "# tune weight_decay together with lr; to make the function simpler, decay the layers without a norm "
+            "behind them",
+            {"weights": len(names), "largest share of the gradient along the weight": most},
+        )

@@ -1,0 +1,19 @@
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 5))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loss = nn.CrossEntropyLoss()
+x, y = torch.randn(16, 20), torch.arange(16) % 5
+
+
+def penalty(model):
+    return 1e-3 * sum(p.square().sum().item() for p in model.parameters() if p.ndim > 1)
+
+
+def step():
+    optimizer.zero_grad()
+    value = loss(model(x), y) + penalty(model)
+    value.backward()
+    optimizer.step()

@@ -1,0 +1,43 @@
+"""Weights with a decay and with a penalty that is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from bridle_audit.decay.decay import NONE
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup, described
+from bridle_audit.rules.double_decay.finding import CURE
+
+ALONG = 0.99  # of a penalty's gradient, in the direction of the weight
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Weights with a decay and with a penalty that is one."""
+    for group in setup.groups:
+        if group.decay.kind == NONE:
+            continue
+        found = {
+            name: multiple(setup.penalty_gradients[name], setup.parameters[name].detach())
+            for name in group.names
+            if name in setup.penalty_gradients
+        }
+        twice = {name: each for name, each in found.items() if each is not None}
+        if twice:
+            largest = max(twice.values())
+            yield Finding(
+                str(group),
+                f"{len(twice)} weights have weight_decay={group.weight_decay:g} and a penalty whose gradient is "
+                f"{largest:.3g} times the weight: {described(list(twice))}",
+                CURE,
+                {"weights": len(twice), "weight_decay": group.weight_decay, "of the penalty": largest},
+            )
+
+
+def multiple(gradient: Tensor, weight: Tensor) -> float | None:
+    """By what the weight is multiplied in the gradient of its penalty; None where that is something else."""
+    lengths = float(gradient.norm() * weight.norm())
+    along = float((gradient * weight).sum())
+    return along / float(weight.square().sum()) if lengths > 0 and along > ALONG * lengths else None

@@ -1,0 +1,74 @@
+"""Drop-paths without which nothing of the rows arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.passes import Call, run
+from bridle_audit.probe.setup import Setup
+
+CURE = "h = h + self.drop_path(self.branch(h))  # the shortcut carries what a dropped branch does not"
+NAMES = ("droppath", "drop_path", "stochasticdepth", "stochastic_depth")  # of classes, in lower case
+RATES = ("drop_prob", "p", "rate", "drop_rate")
+SAME = 1e-6  # relative: between rows
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Drop-paths without which nothing of the rows arrives."""
+    if setup.batch is None or setup.training is None or setup.evaluation is None or setup.evaluation.logits is None:
+        return
+    if setup.evaluation.logits.ndim < 2 or difference(setup.evaluation.logits) <= SAME:
+        return
+    for name in dict.fromkeys(call.name for call in setup.training.leaves if drops_rows(call)):
+        left = without(setup, name)
+        if left is not None and difference(left) <= SAME:
+            rows = len(setup.evaluation.logits)
+            yield Finding(
+                name,
+                f"with its output at zero all {rows} rows get the same outputs: no shortcut leads around it, and what "
+                "it drops is lost",
+                CURE,
+                {"rows": float(rows), "difference": difference(left)},
+            )
+
+
+def drops_rows(call: Call) -> bool:
+    """Whether a call is that of a drop-path: by the name of its class, or as it drops whole rows."""
+    name = type(call.module).__name__.lower()
+    if any(getattr(call.module, each, None) == 0 for each in RATES):
+        return False
+    if any(each in name for each in NAMES):
+        return True
+    if "drop" not in name or isinstance(call.module, nn.modules.dropout._DropoutNd):
+        return False
+    if call.input is None or call.output is None or call.output.ndim < 2:
+        return False
+    arrives, leaves = call.input.flatten(1).any(1), call.output.flatten(1).any(1)
+    return bool((arrives & ~leaves).any()) and bool(leaves.any())
+
+
+def without(setup: Setup, name: str) -> Tensor | None:
+    """The outputs in evaluation mode with one module's output set to zero."""
+    if setup.batch is None:
+        return None
+
+    def silence(module: nn.Module, args: Any, output: Any) -> Any:
+        return output * 0 if isinstance(output, Tensor) else output
+
+    hook = setup.modules[name].register_forward_hook(silence)
+    try:
+        return run(setup.model, setup.batch, None, training=False).logits
+    finally:
+        hook.remove()
+
+
+def difference(outputs: Tensor) -> float:
+    """The largest difference between a row and the first, over the largest number."""
+    flat = outputs.double().flatten(1)
+    if not flat.numel():
+        return 0.0
+    return float((flat - flat[:1]).abs().max() / flat.abs().max().clamp_min(1e-300))

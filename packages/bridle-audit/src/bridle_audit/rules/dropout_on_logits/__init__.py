@@ -1,0 +1,1 @@
+"""Dropout falls on the outputs that the loss is computed from."""

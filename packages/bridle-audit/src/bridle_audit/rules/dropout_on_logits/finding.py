@@ -1,0 +1,5 @@
+"""What the checks of this rule have in common."""
+
+from __future__ import annotations
+
+CURE = "h = self.dropout(h)\nreturn self.output(h)  # dropout in front of the last layer, not behind it"

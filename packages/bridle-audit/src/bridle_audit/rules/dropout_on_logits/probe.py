@@ -1,0 +1,63 @@
+"""Outputs that are zero at random in training mode, and never in evaluation mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.batch import same
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.dropout_on_logits.finding import CURE
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Outputs that are zero at random in training mode, and never in evaluation mode."""
+    if not is_scored(setup) or setup.evaluation is None or setup.training is None:
+        return
+    kept, dropped = setup.evaluation.logits, setup.training.logits
+    if kept is None or dropped is None or bool((kept == 0).any()):
+        return
+    zeros = dropped == 0
+    where = last_dropout(setup, dropped)
+    if not where and not falls_on_single_outputs(setup, zeros):
+        return
+    share = float(zeros.float().mean())
+    losses = setup.evaluation.loss, setup.training.loss
+    yield Finding(
+        where or "the model's output",
+        f"in training mode {share:.0%} of the outputs are exactly zero, in evaluation mode none of {kept.numel()}: "
+        f"dropout falls on what the loss is computed from; on this batch it is {losses[0]:.3g} without and "
+        f"{losses[1]:.3g} with it",
+        CURE,
+        {"zeros": share, "loss in evaluation mode": losses[0] or 0.0, "loss in training mode": losses[1] or 0.0},
+    )
+
+
+def is_scored(setup: Setup) -> bool:
+    """Whether a loss compares the outputs themselves with targets, one by one or by a softmax."""
+    loss = setup.loss
+    if loss is None:
+        return False
+    return loss.wants_logits or (isinstance(loss.y, Tensor) and loss.y.shape == loss.logits.shape)
+
+
+def last_dropout(setup: Setup, outputs: Tensor) -> str:
+    """The dropout that gives out the model's outputs, itself; empty where none does."""
+    if not bool((outputs == 0).any()):
+        return ""
+    for use in reversed(setup.uses):
+        if use.drops and use.output is not None and same(use.output.flatten(), outputs.flatten()):
+            return use.where
+    return ""
+
+
+def falls_on_single_outputs(setup: Setup, zeros: Tensor) -> bool:
+    """Whether zeros fall on some outputs of a row and not on others, and elsewhere in another pass."""
+    again = setup.training_again
+    if again is None or again.logits is None or zeros.ndim < 2 or zeros.shape[-1] < 2:
+        return False
+    rows = zeros.flatten(0, -2)
+    return bool((rows.any(-1) & ~rows.all(-1)).any()) and not torch.equal(zeros, again.logits == 0)

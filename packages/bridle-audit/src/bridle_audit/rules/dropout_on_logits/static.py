@@ -1,0 +1,26 @@
+"""The last thing that happens to the logits, in training, is a dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.dropout_on_logits.finding import CURE
+from bridle_audit.static import Program
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """The last thing that happens to the logits, in training, is a dropout."""
+    for loss in program.losses:
+        op = loss.last
+        if op is None or op.kind != "dropout" or loss.under_no_grad:
+            continue
+        rate = op.number(0 if op.is_layer else 1, "p", 0.5)
+        if rate is None or rate == 0:
+            continue
+        yield Finding(
+            program.source(op.node),
+            f"dropout of {rate:g} falls on what the loss is computed from: nothing that is learned brings these back",
+            CURE,
+            place=op.place,
+        )

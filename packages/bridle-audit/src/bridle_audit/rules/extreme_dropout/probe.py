@@ -1,0 +1,19 @@
+"""Dropouts that are declared with such a rate, and functions that are called with one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.layers import drop_rate
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, said
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Dropouts that are declared with such a rate, and functions that are called with one."""
+    rates = {name: drop_rate(each) or 0.0 for name, each in setup.dropouts.items()}
+    rates |= {use.where: use.rate for use in setup.uses if use.rate > rates.get(use.where, 0.0)}
+    for where, rate in rates.items():
+        if rate >= EXTREME:
+            yield Finding(where, said(rate), cure(rate), {"rate": rate}, severity="error" if rate >= 1 else "")

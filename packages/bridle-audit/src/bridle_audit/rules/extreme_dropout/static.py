@@ -1,0 +1,27 @@
+"""Such a rate in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, said
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.stated import stated_number
+
+LAYERS = [f"torch.nn.{kind}" for kind in ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")]
+KERAS = ["keras.layers.Dropout", "keras.layers.SpatialDropout1D", "keras.layers.SpatialDropout2D"]
+FUNCTIONS = [
+    f"torch.nn.functional.{kind}" for kind in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout")
+]
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """Such a rate in the text."""
+    calls = [(call, stated_number(call, 0, "p", 0.5)) for call in program.calls(*LAYERS)]
+    calls += [(call, stated_number(call, 0, "rate")) for call in program.calls(*KERAS)]
+    calls += [(call, stated_number(call, 1, "p", 0.5)) for call in program.calls(*FUNCTIONS)]
+    for call, rate in calls:
+        if rate is not None and rate >= EXTREME:
+            severity = "error" if rate >= 1 else ""
+            yield Finding(program.source(call.node), said(rate), cure(rate), place=call.place, severity=severity)

@@ -1,0 +1,27 @@
+"""Groups with parameters of nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Groups with parameters of nobody."""
+    held = {name for group in setup.groups for name in group.names}
+    missing = any(each.requires_grad and name not in held for name, each in setup.parameters.items())
+    for group in setup.groups:
+        if not group.strangers:
+            continue
+        shapes = ", ".join(" x ".join(map(str, shape)) for shape in dict.fromkeys(group.strangers[:3]))
+        rest = "parameters of the model are in no group" if missing else "all parameters of the model are there, too"
+        yield Finding(
+            str(group),
+            f"{len(group.strangers)} parameters of {setup.optimizer_name} ({shapes}) are not in the model, and {rest}",
+            f"optimizer = torch.optim.{setup.optimizer_name}(model.parameters(), ...)  # behind the last change "
+            "of the model",
+            {"parameters": len(group.strangers)},
+            severity="" if missing else "note",
+        )

@@ -1,0 +1,1 @@
+"""The running statistics of a frozen batch norm go on moving."""

@@ -1,0 +1,25 @@
+"""Frozen parameters that steps have moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import described
+from bridle_audit.rules.frozen_parameter_moves.finding import CURE
+from bridle_audit.watch.record import Record
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Frozen parameters that steps have moved."""
+    if not record.frozen:
+        return
+    worst = max(record.frozen, key=lambda each: each.change / max(each.norm, each.change))
+    of_itself = f" ({worst.change / worst.norm:.1%} of its norm)" if worst.norm > 0 else ""
+    yield Finding(
+        described([each.name for each in record.frozen]),
+        f"{worst.name} has requires_grad=False, and the optimizer has moved it by {worst.change:.3g}{of_itself}: it "
+        "holds a gradient from earlier, with which weight decay and momentum go on",
+        CURE,
+        {"change": worst.change, "norm": worst.norm, "parameters": len(record.frozen)},
+    )

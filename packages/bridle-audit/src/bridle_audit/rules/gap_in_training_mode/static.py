@@ -1,0 +1,77 @@
+"""A difference of a training and a validation score, the first of them met in training, of a network that drops."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.gap_in_training_mode.finding import CURE
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.tracing import Loop, assigned, definition_of, loops_around
+from bridle_audit.static.dataflow.wording import EVALUATION, TEST, TRAINING, VALIDATION, speaks_of, words
+from bridle_audit.static.facts.calls import is_under_no_grad
+
+MEASURES = {"loss", "acc", "accuracy", "error", "err", "score", "f", "auc", "perplexity", "ppl", "mse"}
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """A difference of a training and a validation score, the first of them met in training, of a network that drops."""
+    if not drops(program):
+        return
+    for node in program.nodes(ast.BinOp):
+        sides = (node.left, node.right)
+        if isinstance(node.op, ast.Sub) and (
+            of_history(*sides) or of_loop(program, *sides) or of_loop(program, *sides[::-1])
+        ):
+            yield Finding(
+                program.source(node),
+                "the training score in this difference is one of a network with dropout at work, the other is not",
+                CURE,
+                place=program.place(node),
+            )
+
+
+def drops(program: Program) -> bool:
+    """Whether the file has a dropout that is on, or may be."""
+    dropouts = program.calls("torch.nn.Dropout*", "torch.nn.functional.dropout*", "keras.layers.*Dropout*")
+    dropouts += program.calls("keras.layers.SpatialDropout*", "keras.layers.GaussianDropout")
+    return any(each.value(1 if ".functional." in each.name else 0, "p", 0.5) != 0 for each in dropouts)
+
+
+def of_history(left: ast.expr, right: ast.expr) -> bool:
+    """``history["accuracy"] - history["val_accuracy"]``, either way, with whatever is taken of the two."""
+    keys = [{each.value for each in ast.walk(side) if isinstance(each, ast.Constant)} for side in (left, right)]
+    words = [{each for each in side if isinstance(each, str)} for side in keys]
+    pairs = [(one, other) for one in words[0] for other in words[1]]
+    return any(f"val_{one}" == other or f"val_{other}" == one for one, other in pairs)
+
+
+def of_loop(program: Program, trained: ast.expr, other: ast.expr) -> bool:
+    """Whether one is a training score that was gathered where ``backward`` is called, and the other one is not."""
+    if not isinstance(trained, ast.Name) or not isinstance(other, ast.Name):
+        return False
+    kinds = speaks_of(trained, TRAINING) and any(speaks_of(other, each) for each in (VALIDATION, EVALUATION, TEST))
+    measures = MEASURES & set(words(trained)) & set(words(other))
+    return bool(kinds and measures) and gathered_in_training(program, trained)
+
+
+def gathered_in_training(program: Program, score: ast.Name) -> bool:
+    """Whether a score is what a training function returns, or is set next to a ``backward``."""
+    made = [each for each in assigned(program, score) if not is_under_no_grad(program, each)]
+    calls = [each for value in made for each in ast.walk(value) if isinstance(each, ast.Call)]
+    functions = [definition_of(program, each) for each in calls]
+    training = {each.node for each in program.trainings}
+    if any(each in training for each in functions if each is not None):
+        return True
+    backwards = [each for each in program.calls("method:backward") if each.function is program.function_of(score)]
+    loops = {loop for each in backwards for loop in each.loops[:1]}
+    parts = {each.id for value in made for each in ast.walk(value) if isinstance(each, ast.Name)} | {score.id}
+    return any(loops & set(loops_around(program, value)[:1]) for value in made) or added_in(program, parts, loops)
+
+
+def added_in(program: Program, parts: set[str], loops: set[Loop]) -> bool:
+    """Whether one of some variables is summed in one of the loops."""
+    sums = [each for loop in loops for each in ast.walk(loop) if isinstance(each, ast.AugAssign)]
+    mine = [each for each in sums if isinstance(each.target, ast.Name) and each.target.id in parts]
+    return any(not is_under_no_grad(program, each) for each in mine)

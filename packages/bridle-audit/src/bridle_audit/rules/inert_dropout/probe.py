@@ -1,0 +1,91 @@
+"""Dropouts that are not called, or that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.batch import same
+from bridle_audit.probe.layers import DROPOUTS, drop_rate
+from bridle_audit.probe.passes import Pass
+from bridle_audit.probe.setup import Setup, described
+
+ENOUGH = 50  # numbers that are dropped in a pass, on average: two seeds then differ
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Dropouts that are not called, or that change nothing."""
+    yield from between_no_layers(setup)
+    if setup.training is None:
+        return
+    called = {call.name for call in setup.training.calls}
+    idle = [name for name, rate in acting_rates(setup).items() if name not in called and is_missed(setup, name, rate)]
+    if idle:
+        rate = drop_rate(setup.modules[idle[0]])
+        yield Finding(
+            described(idle),
+            f"layer {idle[0]} (rate {rate:g}) is not called in a pass in training mode",
+            f"h = self.{idle[0].rpartition('.')[2]}(h)  # call it in forward; or take it out",
+            {"modules": len(idle)},
+        )
+    yield from without_effect(setup)
+
+
+def arrives(once: Pass, again: Pass) -> bool:
+    """Whether any layer is given something else under another seed; outputs may hide it, as behind weights of zero."""
+    pairs = zip(once.leaves, again.leaves, strict=False)
+    return any(
+        left.input is not None and right.input is not None and not same(left.input, right.input)
+        for left, right in pairs
+    )
+
+
+def between_no_layers(setup: Setup) -> Iterator[Finding]:
+    """Recurrent layers whose dropout is between layers, of which there is one."""
+    for name, each in setup.modules.items():
+        if isinstance(each, nn.RNNBase) and each.dropout > 0 and each.num_layers == 1:
+            kind = type(each).__name__
+            yield Finding(
+                name or kind,
+                f"dropout={each.dropout:g} acts between the layers of the {kind}, but num_layers is 1: it does nothing",
+                f"nn.Dropout({each.dropout:g}) on its output, or num_layers=2",
+                {"rate": each.dropout, "layers": 1},
+                severity="warning",
+            )
+
+
+def acting_rates(setup: Setup) -> dict[str, float]:
+    """The rates of the dropouts that are on in training mode."""
+    rates = {
+        name: drop_rate(each) or 0.0 for name, each in setup.dropouts.items() if next(each.children(), None) is None
+    }
+    return {name: rate for name, rate in rates.items() if rate > 0}
+
+
+def is_missed(setup: Setup, name: str, rate: float) -> bool:
+    """Whether the module around a dropout was at work, and no function in it drops at that rate."""
+    around = name.rpartition(".")[0]
+    if setup.training is None or setup.training.of(around) is None:
+        return False
+    functions = [use for use in setup.uses if not isinstance(use.module, DROPOUTS)]
+    inside = [use for use in functions if use.owner == around or use.owner.startswith(f"{around}.") or not around]
+    return not any(abs(use.rate - rate) < 1e-9 for use in inside)
+
+
+def without_effect(setup: Setup) -> Iterator[Finding]:
+    """Dropouts that drop, while the outputs under another seed are the same."""
+    drops = [use for use in setup.uses if use.drops and use.output is not None]
+    once, again = setup.training, setup.training_again
+    if once is None or again is None or once.logits is None or again.logits is None:
+        return
+    total = sum(use.rate * use.output.numel() for use in drops if use.output is not None and use.input is not None)
+    if total >= ENOUGH and same(once.logits, again.logits) and not arrives(once, again):
+        yield Finding(
+            described([use.where for use in drops]),
+            f"{total:.0f} numbers are dropped in a pass, but no layer sees a difference under another seed: what "
+            "dropout gives back is not used",
+            "h = self.drop(h)  # keep what it gives back",
+            {"dropped": total},
+        )

@@ -1,0 +1,35 @@
+"""Dropouts that were never called in a pass with gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import described
+from bridle_audit.watch.record import Record
+
+ATTENTION = "att"  # in attn, attention, SelfAttention
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Dropouts that were never called in a pass with gradients."""
+    if not record.passes:
+        return
+    dropouts = [each for each in record.layers if each.kind == "dropout" and each.rate]
+    called = {each.name.rpartition(".")[2] for each in dropouts if each.trained + each.rested}
+    idle = [
+        each
+        for each in dropouts
+        if not each.trained + each.rested
+        and each.name.rpartition(".")[2] not in called
+        and ATTENTION not in each.name.lower()
+    ]
+    if not idle:
+        return
+    first = idle[0]
+    yield Finding(
+        described([each.name for each in idle]),
+        f"{first.name} (rate {first.rate:g}) was called in none of the {record.passes} passes with gradients",
+        f"h = self.{first.name.rpartition('.')[2]}(h)  # call it in forward; or take it out",
+        {"passes": record.passes, "modules": len(idle)},
+    )

@@ -1,0 +1,5 @@
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 10))
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=0.01)

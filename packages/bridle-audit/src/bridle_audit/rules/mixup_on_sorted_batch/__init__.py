@@ -1,0 +1,1 @@
+"""Rows are mixed with their neighbours in batches that are not shuffled."""

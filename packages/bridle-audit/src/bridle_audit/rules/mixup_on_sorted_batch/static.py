@@ -1,0 +1,114 @@
+"""Loaders that do not shuffle, around a mixing, or with one as their ``collate_fn``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.static import Call, Program
+from bridle_audit.static.dataflow.tracing import definition_of, leads_to, loops_around, made_by, maker, reached
+
+CURE = "DataLoader(dataset, batch_size=64, shuffle=True)"
+MIXERS = re.compile(
+    r"^(?:torchvision\.transforms\.v2\.(?:MixUp|CutMix)|timm\.data\.(?:mixup\.)?(?:Mixup|FastCollateMixup))$"
+)
+MIXING = re.compile(r"(?i)mixup|cutmix|\.(?:roll|flip)\(")  # without which no file mixes
+INDEXED = re.compile(r"^torch\.utils\.data\.(?:TensorDataset|Subset)$|^torchvision\.datasets\.\w+$")
+NEIGHBOURS = ("roll", "flip")  # x.roll(1, 0), x.flip(0): the partner is found by its position
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """Loaders that do not shuffle, around a mixing, or with one as their ``collate_fn``."""
+    if not MIXING.search(program.text):
+        return
+    loaders = [each for each in program.calls("torch.utils.data.DataLoader") if unshuffled(program, each)]
+    mixings: list[ast.expr] = [each for each in program.nodes(ast.Call) if mixes(program, each)] if loaders else []
+    mixings += [each for each in program.nodes(ast.BinOp) if by_neighbours(program, each)] if loaders else []
+    for call in loaders:
+        if collates(program, call) or any(feeds(program, call, each) for each in mixings):
+            yield Finding(
+                program.source(call.node),
+                "this loader does not shuffle, and its rows are mixed with their neighbours: in sorted data these have "
+                "the same label",
+                CURE,
+                place=call.place,
+            )
+
+
+def unshuffled(program: Program, call: Call) -> bool:
+    """Whether a loader surely goes through its data in order: it says so, or it says nothing and can be indexed."""
+    own = any(call.states(None, each) for each in ("sampler", "batch_sampler")) or call.states(3, "sampler")
+    if own or call.open or call.value(2, "shuffle", False) is not False:
+        return False
+    data = call.argument(0, "dataset")
+    return call.states(2, "shuffle") or (data is not None and INDEXED.match(made_by(program, data) or "") is not None)
+
+
+def mixes(program: Program, call: ast.Call) -> bool:
+    """Whether a call mixes the rows of a batch with their neighbours."""
+    made = maker(program, call.func) if isinstance(call.func, ast.Name | ast.Attribute) else None
+    if made is not None and any(is_mixer(program, each) for each in ast.walk(made)):
+        return True
+    function = definition_of(program, call)
+    return function is not None and any(by_neighbours(program, each) for each in ast.walk(function))
+
+
+def is_mixer(program: Program, node: ast.AST) -> bool:
+    """Whether a node makes a transform that mixes; it may stand in a ``RandomChoice``."""
+    return isinstance(node, ast.Call) and MIXERS.match(program.resolve(node.func) or "") is not None
+
+
+def by_neighbours(program: Program, node: ast.AST) -> bool:
+    """``lam * x + (1 - lam) * x.flip(0)``."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
+        return False
+    sides = (node.left, node.right)
+    products = [each for each in sides if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Mult)]
+    inner = [each for side in products for part in ast.walk(side) for each in [part, *one_step(program, part)]]
+    moved = [each for each in inner if isinstance(each, ast.Call) and moves_rows(program, each)]
+    return len(products) == 2 and bool(moved)
+
+
+def one_step(program: Program, node: ast.AST) -> list[ast.expr]:
+    """What a variable is assigned."""
+    return leads_to(program, node) if isinstance(node, ast.Name) else []
+
+
+def moves_rows(program: Program, call: ast.Call) -> bool:
+    """``x.flip(0)``, ``x.roll(1, 0)``, ``torch.flip(x, [0])``, ``torch.roll(x, 1, 0)``."""
+    last = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    values = [program.value(each) for each in [*call.args, *(each.value for each in call.keywords)]]
+    return last in NEIGHBOURS and bool(values) and (values[-1] == 0 or values[-1] in ([0], (0,)))
+
+
+def feeds(program: Program, loader: Call, mixing: ast.expr) -> bool:
+    """Whether a mixing stands in a loop over a loader."""
+    loops = [each for each in loops_around(program, mixing) if isinstance(each, ast.For)]
+    return any(goes_over(program, each.iter) is loader.node for each in loops)
+
+
+def goes_over(program: Program, expr: ast.expr) -> ast.Call | None:
+    """What a loop goes over, with ``enumerate`` and ``tqdm`` taken off."""
+    made = maker(program, expr)
+    if (
+        made is not None
+        and made.args
+        and (program.resolve(made.func) or "").rpartition(".")[2] in ("enumerate", "tqdm")
+    ):
+        return goes_over(program, made.args[0])
+    return made
+
+
+def collates(program: Program, call: Call) -> bool:
+    """Whether the loader's own ``collate_fn`` mixes."""
+    function = call.argument(6, "collate_fn")
+    if function is None:
+        return False
+    if MIXERS.match(made_by(program, function) or ""):
+        return True
+    name = program.resolve(function)
+    found = [each for each in program.functions if each.name == name]
+    inner = reached(program, found[0]) if len(found) == 1 else ast.walk(function)
+    return any(isinstance(each, ast.Call) and mixes(program, each) for each in inner)

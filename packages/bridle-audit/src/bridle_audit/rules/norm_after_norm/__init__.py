@@ -1,0 +1,1 @@
+"""What one norm has normalized, another normalizes again at once."""

@@ -1,0 +1,59 @@
+"""Norms in a row, and gains that a norm takes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from torch import Tensor
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.batch import same
+from bridle_audit.probe.setup import Setup
+
+ZERO = 1e-5  # of the length that the direction's gradient has
+GAINS = {"parametrizations.weight.original0": "parametrizations.weight.original1", "weight_g": "weight_v"}
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Norms in a row, and gains that a norm takes out."""
+    leaves = setup.training.leaves if setup.training else ()
+    for first, second in pairwise(leaves):
+        if first.name not in setup.norms or second.name not in setup.norms or first.output is None:
+            continue
+        if second.input is not None and same(first.output, second.input) and bool(first.output.any()):
+            yield Finding(
+                second.name,
+                f"normalizes the output of layer {first.name}, itself a norm: {first.output.numel()} numbers of this "
+                "batch are normalized twice",
+                "nn.BatchNorm1d(units)  # one norm: take the other out",
+                {"numbers": float(first.output.numel())},
+            )
+    for name, share in idle_gains(setup).items():
+        yield Finding(
+            name,
+            f"the gain of weight norm has {share:.0e} of its direction's gradient: the norm behind takes it out again",
+            "nn.Linear(inputs, units, bias=False), nn.BatchNorm1d(units)  # without weight_norm",
+            {"share of the gradient": share},
+        )
+
+
+def idle_gains(setup: Setup) -> dict[str, float]:
+    """The gains of weight norms that nothing depends on: slope times length, over that of the direction."""
+    gradients = setup.exact.gradients if setup.exact else {}
+    found = {}
+    for name in gradients:
+        for gain, direction in GAINS.items():
+            other = name.removesuffix(gain) + direction
+            if not name.endswith(gain) or other not in gradients:
+                continue
+            weights = setup.parameters[name], setup.parameters[other]
+            moves = [pull(weight, gradients[each]) for weight, each in zip(weights, (name, other), strict=True)]
+            if moves[1] > 0 and moves[0] < ZERO * moves[1]:
+                found[name] = moves[0] / moves[1]
+    return found
+
+
+def pull(weight: Tensor, gradient: Tensor) -> float:
+    """The lengths of a weight and of its gradient, multiplied: what a step of a given share of its length changes."""
+    return float(weight.detach().double().norm() * gradient.norm())

@@ -1,0 +1,1 @@
+"""Ways to regularize are compared under one seed."""

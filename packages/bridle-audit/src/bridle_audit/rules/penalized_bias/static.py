@@ -1,0 +1,32 @@
+"""Sums over all parameters of a model that are part of the loss, or in a notebook look like it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.penalized_bias.finding import CURE
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.penalties import Penalty, penalties_of
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """Sums over all parameters of a model that are part of the loss, or in a notebook look like it."""
+    for penalty in penalties_of(program):
+        if penalty.over == "all" and penalty.kind != "other" and penalty.detached is None and is_meant(penalty):
+            yield Finding(
+                penalty.source,
+                f"the penalty is over all parameters of {penalty.of}: its biases and its norms are pulled to zero too",
+                CURE,
+                place=penalty.place,
+            )
+
+
+def is_meant(penalty: Penalty) -> bool:
+    """Whether it is a penalty: part of the loss, or weighed and added to something, though nothing is made of it."""
+    if penalty.in_loss:
+        return True
+    ends = [path for path in penalty.paths if path.end == "unused"]
+    operators = {type(step.node.op) for path in ends for step in path.steps}
+    return penalty.fate == "unused" and {ast.Mult, ast.Add} <= operators

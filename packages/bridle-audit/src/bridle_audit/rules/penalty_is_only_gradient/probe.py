@@ -1,0 +1,64 @@
+"""Parameters that only the penalty reaches, group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.decay.decay import RESCALED, Decays
+from bridle_audit.decay.penalties import filled, pulls_of
+from bridle_audit.findings import Finding
+from bridle_audit.probe.copying import copied
+from bridle_audit.probe.groups import Group
+from bridle_audit.probe.passes import run
+from bridle_audit.probe.setup import Setup, described
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Parameters that only the penalty reaches, group by group."""
+    if setup.optimizer is None or setup.training is None or setup.training.loss is None:
+        return
+    lonely = [name for name, each in setup.penalty_gradients.items() if bool(each.any()) and is_idle(setup, name)]
+    reached = reached_when_filled(setup) if lonely else set()
+    for group in setup.groups:
+        names = [name for name in lonely if name in group.names and name not in reached]
+        if names:
+            yield from of_group(setup, group, names)
+
+
+def is_idle(setup: Setup, name: str) -> bool:
+    """Whether the data have no gradient for a parameter."""
+    gradients = setup.training.gradients if setup.training else {}
+    return name not in gradients or not bool(gradients[name].any())
+
+
+def reached_when_filled(setup: Setup) -> set[str]:
+    """What the data reach once no parameter is all zero: a branch may begin with a scale of zero."""
+    assert setup.batch is not None
+    model = copied(setup.model)
+    with filled(dict(model.named_parameters())):
+        again = run(model, setup.batch, setup.loss_function, training=True, gradients=True)
+    return {name for name, each in again.gradients.items() if bool(each.any())}
+
+
+def of_group(setup: Setup, group: Group, names: list[str]) -> Iterator[Finding]:
+    """What is said of them, where the optimizer rescales the penalty's gradient."""
+    assert setup.optimizer is not None and setup.penalty is not None
+    pull = pulls_of(setup.penalty, copied(setup.model)).get(names[0])
+    if pull is None or pull.coefficient <= 0:
+        return
+    settings = setup.optimizer.param_groups[group.index]
+    decay = Decays(setup.optimizer).of_penalty(settings, pull.coefficient, ndim=setup.parameters[names[0]].ndim)
+    if decay.kind != RESCALED:
+        return
+    yield Finding(
+        described(names),
+        f"the data have no gradient for {len(names)} parameters, the penalty has: {setup.optimizer_name} takes "
+        f"{decay.share_per_step:.2g} of a weight of 1 per step, and {decay.twice:.3f} times that with twice the "
+        "penalty",
+        f"model.{names[0].rpartition('.')[0]}.requires_grad_(False)  # or leave it out of the penalty",
+        {
+            "parameters": len(names),
+            "share lost per step": decay.share_per_step,
+            "effect of twice the penalty": decay.twice,
+        },
+    )

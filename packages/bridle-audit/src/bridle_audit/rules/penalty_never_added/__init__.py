@@ -1,0 +1,1 @@
+"""A penalty is computed, and the loss that is trained on is another."""

@@ -1,0 +1,1 @@
+"""The penalty is all there is to the loss, or nothing to speak of."""

@@ -1,0 +1,1 @@
+"""The model gives something else for the same batch each time, in evaluation mode."""

@@ -1,0 +1,86 @@
+"""Two passes in evaluation mode that differ, and what they differ by first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.batch import same
+from bridle_audit.probe.passes import Pass
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.random_in_evaluation.finding import ATTENTION, DROPOUT
+
+MASK = "if self.training:\n    h = h * mask / (1 - rate)  # draw the mask in training mode only"
+NOISE = "h = h + noise if self.training else h  # or, where it is on purpose, allow=['random-in-evaluation']"
+HIDDEN = 1e-2  # share of the outputs that are zero in one pass and not in the other: a mask
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Two passes in evaluation mode that differ, and what they differ by first."""
+    once, again = setup.evaluation, setup.evaluation_again
+    if once is None or again is None or once.logits is None or again.logits is None:
+        return
+    if same(once.logits, again.logits):
+        return
+    dropping = [use for use in setup.uses_in_evaluation if use.drops]
+    hidden = masked_share(*first_tensors(once, again))
+    apart = distance(once.logits, again.logits)
+    numbers = {"difference": apart}
+    told = f"two passes over the same batch in evaluation mode differ by {apart:.0%} of the outputs' length"
+    if dropping:
+        first = dropping[0]
+        cure = ATTENTION if "attention" in first.function else DROPOUT
+        yield Finding(first.where, f"{told}: {first.function} drops {first.rate:.3g} here", cure, numbers)
+        return
+    where = first_difference(once, again) or "the model"
+    if hidden > HIDDEN:
+        yield Finding(where, f"{told}: {hidden:.0%} of what a mask lets through is zero in only one", MASK, numbers)
+    else:
+        yield Finding(where, f"{told}: something random is at work in it", NOISE, numbers, severity="note")
+
+
+def first_difference(once: Pass, again: Pass) -> str:
+    """The first module, in the order in which they end, that makes different outputs of the same input."""
+    for left, right in zip(once.calls, again.calls, strict=False):
+        if left.name != right.name:
+            return ""
+        if equal(left.input, right.input) and not equal(left.output, right.output):
+            return left.name
+    return ""
+
+
+def first_tensors(once: Pass, again: Pass) -> tuple[Tensor | None, Tensor | None]:
+    """What differs first, in both passes: what comes into a layer or out of it, or the outputs of the model."""
+    for left, right in zip(once.leaves, again.leaves, strict=False):
+        if left.name != right.name:
+            break
+        if not equal(left.input, right.input):
+            return left.input, right.input
+        if not equal(left.output, right.output):
+            return left.output, right.output
+    return once.logits, again.logits
+
+
+def equal(left: Tensor | None, right: Tensor | None) -> bool:
+    """Whether both hold the same numbers, or neither is a tensor."""
+    return left is right if left is None or right is None else same(left, right)
+
+
+def masked_share(left: Tensor | None, right: Tensor | None) -> float:
+    """Which share is zero in one pass only, if all else is the same: a mask leaves that, and noise does not."""
+    if left is None or right is None or left.shape != right.shape:
+        return 0.0
+    both = (left != 0) & (right != 0)
+    if not both.any() or not torch.equal(left[both], right[both]):
+        return 0.0
+    return float(((left == 0) != (right == 0)).float().mean())
+
+
+def distance(left: Tensor, right: Tensor) -> float:
+    """How far apart two outputs are, over the length of the first."""
+    if left.shape != right.shape:
+        return 1.0
+    return float((left - right).double().norm() / left.double().norm().clamp_min(torch.finfo(torch.double).tiny))

@@ -1,0 +1,1 @@
+"""Both passes of SAM move the running statistics of batch norm."""

@@ -1,0 +1,29 @@
+"""Steps for which one batch moved statistics more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import described
+from bridle_audit.watch.record import Record
+
+CURE = (
+    "for norm in norms:\n"
+    "    norm.momentum = 0.0  # in front of the second pass, so that it moves nothing; and back to 0.1 behind it"
+)
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Steps for which one batch moved statistics more than once."""
+    twice = record.twice
+    if not twice.steps:
+        return
+    each_step = twice.passes / twice.steps
+    yield Finding(
+        described([each.name for each in record.layers if each.kind == "norm" and each.trained]),
+        f"in {twice.steps} of {record.steps} steps the batch moved the running statistics again after the weights had "
+        f"been changed: {each_step:.1f} times per step in place of once",
+        CURE,
+        {"steps": twice.steps, "times per step": each_step},
+    )

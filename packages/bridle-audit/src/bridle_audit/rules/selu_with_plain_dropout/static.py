@@ -1,0 +1,28 @@
+"""A SELU and then a plain dropout in a network's flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from bridle_audit.findings import Finding
+from bridle_audit.static import Program, meaningful
+
+ALPHA = ("AlphaDropout", "FeatureAlphaDropout", "alpha_dropout", "feature_alpha_dropout")
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """A SELU and then a plain dropout in a network's flow."""
+    for network in program.networks:
+        for first, second in pairwise(meaningful(network.flow)):
+            if first.kind != "activation:selu" or second.kind != "dropout" or second.name.endswith(ALPHA):
+                continue
+            rate = second.number(0 if second.is_layer else 1, "p", 0.5)
+            if rate is not None and 0 < rate < 1:
+                yield Finding(
+                    program.source(second.node),
+                    f"dropout of {rate:g} behind a SELU makes the variance {1 / (1 - rate):.2f} times what it was, and "
+                    "a SELU is to keep it at 1",
+                    f"nn.AlphaDropout({rate:g})",
+                    place=second.place,
+                )

@@ -1,0 +1,1 @@
+"""Labels are smoothed in the targets, and once more in the loss."""

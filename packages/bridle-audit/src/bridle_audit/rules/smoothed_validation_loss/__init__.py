@@ -1,0 +1,1 @@
+"""The validation loss is computed with smoothed labels."""

@@ -1,0 +1,1 @@
+"""Label smoothing leaves less than half of what the labels say."""

@@ -1,0 +1,31 @@
+"""What the loss and the targets spread, together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.smoothing_too_strong.finding import CURE, LITTLE, NOTHING
+from bridle_audit.static.dataflow.smoothing import information
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """What the loss and the targets spread, together."""
+    if setup.loss is None or setup.loss.classes < 2:
+        return
+    classes = setup.loss.classes
+    smoothing = 1 - (1 - setup.loss.smoothing) * (1 - setup.loss.smoothing_of_targets)
+    left = information(smoothing, classes)
+    if left >= LITTLE:
+        return
+    floor, guess = (1 - left) * math.log(classes), math.log(classes)
+    yield Finding(
+        "the loss",
+        f"labels of {classes} classes are smoothed by {smoothing:.3g}, which leaves {left:.1%} of what they say: a "
+        f"perfect network has a loss of {floor:.3f}, a guess {guess:.3f}",
+        CURE,
+        {"smoothing": smoothing, "information left": left, "floor": floor},
+        severity="error" if left < NOTHING else "",
+    )

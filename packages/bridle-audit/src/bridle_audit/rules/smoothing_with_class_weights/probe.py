@@ -1,0 +1,20 @@
+"""The module's own weights and smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import Setup
+from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, bent, told_wrong
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """The module's own weights and smoothing."""
+    if setup.loss is None or setup.loss.class_weights is None:
+        return
+    weights = [float(each) for each in setup.loss.class_weights]
+    smoothing = float(getattr(setup.loss.function, "label_smoothing", 0.0))
+    if message := bent(weights, smoothing):
+        worst = max(told_wrong(weights, smoothing))
+        yield Finding("the loss", message, CURE, {"smoothing": smoothing, "goes to other classes": worst})

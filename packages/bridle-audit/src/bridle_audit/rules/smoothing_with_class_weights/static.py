@@ -1,0 +1,63 @@
+"""A loss for which both are stated; with weights that are not known, it is a note."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, bent
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.smoothing import smoothing_calls
+from bridle_audit.static.dataflow.tracing import given, held_by, maker
+
+WEIGHTS = {"torch.nn.CrossEntropyLoss": (0, "weight"), "torch.nn.functional.cross_entropy": (2, "weight")}
+WRITTEN = ("torch.tensor", "torch.as_tensor", "torch.FloatTensor", "torch.Tensor")
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """A loss for which both are stated; with weights that are not known, it is a note."""
+    for call, smoothing in smoothing_calls(program):
+        weight = call.argument(*WEIGHTS[call.name]) if call.name in WEIGHTS else None
+        if weight is None:
+            continue
+        weights = numbers_in(program, weight)
+        message = bent(weights, smoothing) if weights else ""
+        if message or (not weights and is_tensor(program, weight)):
+            general = (
+                f"label smoothing of {smoothing:g} with class weights: the part that goes to a class is multiplied by "
+                "its weight, so rows of light classes are smoothed more than that, and towards the heavy ones"
+            )
+            severity = "" if message else "note"
+            yield Finding(call.name, message or general, CURE, {"smoothing": smoothing}, call.place, severity=severity)
+
+
+def numbers_in(program: Program, expr: ast.expr) -> list[float]:
+    """The numbers of a tensor that is written out; empty where they cannot be told."""
+    made = maker(program, expr)
+    if made is None:
+        return []
+    if isinstance(made.func, ast.Attribute) and made.func.attr in ("to", "cuda", "float", "double"):
+        return numbers_in(program, made.func.value)
+    written = program.resolve(made.func) in WRITTEN and made.args
+    values = program.value(made.args[0]) if written else None
+    plain = isinstance(values, list | tuple) and all(isinstance(each, int | float) for each in values)
+    return [float(each) for each in values] if plain and values else []
+
+
+def is_tensor(program: Program, expr: ast.expr) -> bool:
+    """Whether it is surely given, and not None at times: a call or arithmetic, or an argument that must be given."""
+    held = [expr] if not isinstance(expr, ast.Name | ast.Attribute) else held_by(program, expr)
+    if not held and isinstance(expr, ast.Name) and is_required(program, expr):
+        held = given(program, expr)
+        return all(isinstance(each, ast.Call | ast.BinOp | ast.Name | ast.Attribute) for each in held)
+    return bool(held) and all(isinstance(each, ast.Call | ast.BinOp) for each in held)
+
+
+def is_required(program: Program, name: ast.Name) -> bool:
+    """Whether a variable is an argument of its function that has no default."""
+    function = program.function_of(name)
+    if function is None or program.bindings(name) != [None]:
+        return False
+    plain = [*function.args.posonlyargs, *function.args.args]
+    return name.id in [each.arg for each in plain[: len(plain) - len(function.args.defaults)]]

@@ -1,0 +1,1 @@
+"""Probabilities go into a loss that takes a softmax or a sigmoid of its own."""

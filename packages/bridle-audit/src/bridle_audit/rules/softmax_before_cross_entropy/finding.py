@@ -1,0 +1,5 @@
+"""What the checks of this rule have in common."""
+
+from __future__ import annotations
+
+CURE = "return self.output(h)  # logits: the loss takes its own softmax or sigmoid"

@@ -1,0 +1,1 @@
+"""Two dropouts stand in a row, and their rates compound."""

@@ -1,0 +1,1 @@
+"""A checkpoint to resume from leaves out the averaged model or the schedule."""

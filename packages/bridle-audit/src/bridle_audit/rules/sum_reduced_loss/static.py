@@ -1,0 +1,46 @@
+"""Sums that are trained on as they are, in a file with a penalty or with decay in SGD."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.sum_reduced_loss.finding import CURE
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.penalties import penalties_of
+from bridle_audit.static.dataflow.reaching import Reach
+from bridle_audit.static.dataflow.ways import ways_of
+from bridle_audit.static.interpreter import Loss
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """Sums that are trained on as they are, in a file with a penalty or with decay in SGD."""
+    sums = [each for each in program.losses if each.reduction == "sum" and not each.under_no_grad]
+    if not sums:
+        return
+    regularized = has_decay(program) or any(each.in_loss and each.detached is None for each in penalties_of(program))
+    reach = Reach(program)
+    for loss in sums if regularized else ():
+        if is_trained_on(program, reach, loss):
+            yield Finding(
+                program.source(loss.constructor.node),
+                'with reduction="sum" the loss grows with the batch, and the penalty or the decay does not: how strong '
+                "it is depends on the batch size",
+                CURE,
+                place=loss.constructor.place,
+            )
+
+
+def has_decay(program: Program) -> bool:
+    """Whether an SGD of the file decays."""
+    names = ("torch.optim.SGD", "torch.optim.ASGD")
+    return any(
+        each.name in names and isinstance(each.decay, int | float) and each.decay > 0 for each in program.optimizers
+    )
+
+
+def is_trained_on(program: Program, reach: Reach, loss: Loss) -> bool:
+    """Whether the gradient of a sum is taken without a division on the way, by the batch's rows or tokens."""
+    ways = [way for way in ways_of(reach, loss.node) if way.end == "loss"]
+    return bool(ways) and not any(isinstance(step.node.op, ast.Div) for way in ways for step in way.steps)

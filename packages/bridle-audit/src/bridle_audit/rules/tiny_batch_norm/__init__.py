@@ -1,0 +1,1 @@
+"""Batch norm takes its statistics from one or two rows."""

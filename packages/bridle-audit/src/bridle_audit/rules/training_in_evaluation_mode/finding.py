@@ -1,0 +1,5 @@
+"""What the checks of this rule have in common."""
+
+from __future__ import annotations
+
+CURE = "model.train()  # at the start of every epoch, and behind every validation"

@@ -1,0 +1,74 @@
+"""An ``eval()`` in a loop that trains, and no ``train()`` in it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.training_in_evaluation_mode.finding import CURE
+from bridle_audit.static import Program
+from bridle_audit.static.dataflow.modes import meant, mode_matters
+from bridle_audit.static.dataflow.tracing import Loop, leads_to, reached
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """An ``eval()`` in a loop that trains, and no ``train()`` in it."""
+    trained = trained_models(program)
+    seen = set()
+    for loop in training_loops(program):
+        nodes = list(reached(program, loop))
+        calls = [each for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute)]
+        if any(each.func.attr == "train" for each in calls if isinstance(each.func, ast.Attribute)):
+            continue
+        for call in calls:
+            model = evaluated(call)
+            if model is None or call in seen or leaves(program, call, loop):
+                continue
+            if meant(program, model) in trained and mode_matters(program, model):
+                seen.add(call)
+                yield Finding(
+                    program.source(call),
+                    "nothing in this loop calls train() again: from the first eval() on, the optimizer goes on with "
+                    "dropout off and batch norm fixed",
+                    CURE,
+                    place=program.place(call),
+                )
+
+
+def trained_models(program: Program) -> set[str]:
+    """The models whose parameters optimizers are given, as they are written."""
+    found = set()
+    for optimizer in program.optimizers:
+        parts = [optimizer.parameters, *leads_to(program, optimizer.parameters)] if optimizer.parameters else []
+        for each in (inner for part in parts for inner in ast.walk(part)):
+            if isinstance(each, ast.Attribute) and each.attr in ("parameters", "named_parameters"):
+                found |= {program.source(each.value), meant(program, each.value)}
+    return found
+
+
+def training_loops(program: Program) -> list[Loop]:
+    """The outermost loops in which ``backward`` is reached: around it, or around the call of its function."""
+    found: list[Loop] = []
+    for training in program.trainings:
+        calls = [training.backwards[0]]
+        calls += program.calls(training.name, f"method:{training.name}") if training.name else []
+        found += [each.loops[-1] for each in calls if each.loops]
+    return list(dict.fromkeys(found))
+
+
+def evaluated(call: ast.Call) -> ast.expr | None:
+    """The model in ``model.eval()``."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "eval" and not call.args and not call.keywords:
+        return call.func.value
+    return None
+
+
+def leaves(program: Program, call: ast.Call, loop: Loop) -> bool:
+    """Whether the training is over where a model is evaluated, as the loop is left behind it."""
+    around = program.parent(call)
+    while around is not None and around is not loop:
+        if isinstance(around, ast.If) and any(isinstance(each, ast.Break | ast.Return) for each in around.body):
+            return True
+        around = program.parent(around)
+    return False

@@ -1,0 +1,1 @@
+"""Undecayed scale invariant."""

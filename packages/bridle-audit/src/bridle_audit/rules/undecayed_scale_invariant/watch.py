@@ -1,0 +1,33 @@
+"""Weights whose scale does not matter, and grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.probe.setup import described
+from bridle_audit.watch.record import Record
+
+CURE = (
+    'torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], lr=1e-3)'
+)
+ALONG = 1e-4  # ordinary weights are near 1e-2; a norm's eps leaves some 1e-5
+GROWTH = 1.5
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Weights whose scale does not matter, and grows."""
+    lowest, highest = record.rates
+    invariant = [each for each in record.weights if each.along < ALONG and each.start > 0]
+    growing = [each for each in invariant if each.end >= GROWTH * each.start]
+    if not growing or lowest != highest:
+        return
+    worst = max(growing, key=lambda each: each.end / each.start)
+    growth = worst.end / worst.start
+    yield Finding(
+        described([each.name for each in growing]),
+        f"the norm of {worst.name} grew {growth:.2f}-fold in {record.steps} steps; its scale changes nothing in the "
+        f"function, but a step of the same length now turns it by 1/{growth:.2f} of what it did",
+        CURE,
+        {"growth": growth, "steps": record.steps},
+    )

@@ -1,0 +1,62 @@
+"""Scores of a model for which nothing calls ``eval()``: here, before, in a caller, or in what is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridle_audit.findings import Finding
+from bridle_audit.rules.validation_in_training_mode.finding import CURE
+from bridle_audit.static import Evaluation, Program
+from bridle_audit.static.dataflow.modes import mode_matters, starts_in_evaluation
+from bridle_audit.static.dataflow.tracing import Function, loops_around
+from bridle_audit.static.dataflow.wording import words
+
+ON_PURPOSE = {
+    "mc",
+    "monte",
+    "uncertainty",
+    "stochastic",
+    "bn",
+    "calibrate",
+    "statistics",
+    "stats",
+    "teacher",
+    "target",
+    "ema",
+}
+
+
+def check(program: Program) -> Iterator[Finding]:
+    """Scores of a model for which nothing calls ``eval()``: here, before, in a caller, or in what is called."""
+    for evaluation in program.evaluations:
+        model = evaluation.calls[0].node.func
+        if evaluation.calls_eval or ON_PURPOSE & {*words(evaluation.name), *words(model)}:
+            continue
+        if is_open(program, evaluation) or is_part_of_step(program, evaluation) or starts_in_evaluation(program, model):
+            continue
+        if mode_matters(program, model):
+            yield Finding(
+                evaluation.model,
+                "the model is scored in training mode: no eval() is called on the way here, so dropout draws noise and "
+                "batch norm takes the statistics of each batch",
+                CURE,
+                place=evaluation.place,
+            )
+
+
+def is_open(program: Program, evaluation: Evaluation) -> bool:
+    """Whether nothing in the file calls its function: a caller may well call ``eval()``; or nothing trains."""
+    home = evaluation.node if isinstance(evaluation.node, Function) else program.function_of(evaluation.node)
+    trains = any(each.node is home for each in program.trainings)
+    trained = program.trainings or program.calls("method:train")
+    return not trained or (home is not None and not trains and not evaluation.callers)
+
+
+def is_part_of_step(program: Program, evaluation: Evaluation) -> bool:
+    """Whether it comes before a ``backward`` in the same round of a loop: it may make targets for it."""
+    loops = loops_around(program, evaluation.node)
+    function = program.function_of(evaluation.node)
+    steps = [
+        each for each in program.calls("method:backward") if each.function is function and each.loops[:1] == loops[:1]
+    ]
+    return bool(loops) and any(each.node.lineno > evaluation.calls[0].node.lineno for each in steps)

@@ -1,0 +1,1 @@
+"""Two regularizers of the recipe get in each other's way."""

@@ -1,0 +1,3 @@
+import bridle
+
+recipe = bridle.Mixup() + bridle.CutMix()

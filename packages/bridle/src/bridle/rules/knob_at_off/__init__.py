@@ -1,0 +1,1 @@
+"""A regularizer of the recipe stands at the value at which it does nothing."""

@@ -1,0 +1,1 @@
+"""A check that bridle adds to a rule of the audit."""

@@ -1,0 +1,1 @@
+"""Every contender of a study overfits: what helps is not among them."""

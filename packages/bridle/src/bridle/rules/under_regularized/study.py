@@ -1,0 +1,51 @@
+"""No contender whose validation loss has stayed where it was best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from bridle.results import HIGHER_IS_BETTER, Contender, Study
+from bridle_audit.findings import Finding
+
+GAP = 0.05  # of the main metric
+RISE = 1.1  # times the lowest validation loss
+CURE = (
+    'bridle.compare(data, ["EarlyStopping()", "Dropout(rate=0.5)", "WeightDecay(strength=1.0)", "L2(strength=0.01)"])'
+)
+
+
+def check(study: Study) -> Iterator[Finding]:
+    """No contender whose validation loss has stayed where it was best."""
+    if not HIGHER_IS_BETTER.get(study.metric) or not all(map(overfits, study.contenders)):
+        return
+    best = max(study.contenders, key=lambda each: each.scores["valid"][study.metric].mean)
+    lowest, last = validation_losses(best)
+    yield Finding(
+        best.name,
+        f"the best of {len(study.contenders)} contenders has a gap of {best.gap:.3f} in {study.metric} between "
+        f"training and validation rows, and its validation loss has risen from {lowest:.3g} to {last:.3g}; the others "
+        "overfit too",
+        CURE,
+        {"gap": best.gap, "lowest loss": lowest, "last loss": last},
+    )
+
+
+def overfits(contender: Contender) -> bool:
+    """Whether the gap is wide and the validation loss has risen, over all its runs, where an interrupt left any."""
+    keeps_best = any(run.best_epoch is not None for run in contender.runs)
+    if (
+        not contender.runs
+        or keeps_best
+        or contender.diverged
+        or not all(run.curves.get("valid_loss") for run in contender.runs)
+    ):
+        return False
+    lowest, last = validation_losses(contender)
+    return contender.gap > GAP and last > RISE * lowest
+
+
+def validation_losses(contender: Contender) -> tuple[float, float]:
+    """The lowest of each run and the last, both in the mean over the runs."""
+    curves = [run.curves["valid_loss"] for run in contender.runs]
+    return fmean(map(min, curves)), fmean(curve[-1] for curve in curves)
