@@ -2,13 +2,17 @@
 
 import importlib
 import inspect
+from typing import Any
 
 import pytest
 import torch
 from torch.optim import Optimizer
 
 from bridle_audit.static import read_source
+from bridle_audit.static.dataflow.modes import RATES
+from bridle_audit.static.dataflow.smoothing import STATED
 from bridle_audit.static.facts.optimizers import PLACES
+from bridle_audit.static.libraries.kinds import LOSSES, kind_of
 from bridle_audit.static.libraries.names import BUILTINS, STARS, from_star
 
 OPTIMIZERS = [each for each in vars(torch.optim).values() if inspect.isclass(each) and issubclass(each, Optimizer)]
@@ -68,3 +72,30 @@ def test_decay_stands_where_torch_takes_it(kind: type[Optimizer]) -> None:
     taken = list(inspect.signature(kind).parameters)
     places = tuple(taken.index(each) for each in ("lr", "weight_decay") if each in taken)
     assert PLACES.get(f"torch.optim.{kind.__name__}") == (places if len(places) == 2 else None)
+
+
+def named(name: str) -> Any:
+    """What a dotted name of torch stands for."""
+    module, _, last = name.rpartition(".")
+    return getattr(importlib.import_module(module), last)
+
+
+@pytest.mark.parametrize("name", [each for each in LOSSES if each.startswith("torch.nn.")])
+def test_every_loss_is_one_of_torch(name: str) -> None:
+    """Under that name."""
+    assert callable(named(name))
+    assert kind_of(name) == f"loss:{LOSSES[name]}"
+
+
+STATED_NUMBERS = [(name, *each) for name, each in {**RATES, **STATED}.items() if name.startswith("torch.")]
+
+
+@pytest.mark.parametrize(("name", "position", "keyword", "default"), STATED_NUMBERS)
+def test_numbers_stand_where_torch_takes_them(name: str, position: int | None, keyword: str, default: float) -> None:
+    """By position, by name, and with torch's default."""
+    if position is None:  # of the recurrent layers, which take **keywords
+        assert getattr(named(name)(1, 1), keyword) == default
+        return
+    parameters = inspect.signature(named(name)).parameters
+    assert list(parameters).index(keyword) == position
+    assert parameters[keyword].default == default

@@ -1,1 +1,1 @@
-"""What a program means beyond its syntax: where values come from, what is penalized, averaged, smoothed, counted."""
+"""Where values come from and where they go: what is penalized, averaged, smoothed and counted on the way."""

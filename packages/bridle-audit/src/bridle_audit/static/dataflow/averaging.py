@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridle_audit.static import Call, Program
 from bridle_audit.static.dataflow.counting import times
 from bridle_audit.static.dataflow.tracing import calls_of, factors, given, held_by, made_by
 from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.program import Program
 
 AVERAGED = "torch.optim.swa_utils.AveragedModel"
 EMA_FUNCTIONS = ("torch.optim.swa_utils.get_ema_multi_avg_fn", "torch.optim.swa_utils.get_ema_avg_fn")

@@ -7,8 +7,9 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from bridle_audit.static import Call, Program
 from bridle_audit.static.dataflow.tracing import call_at, calls_of, definition_of, held_by, maker
+from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.program import Program
 
 # Rows for training and for testing.
 ROWS = {"MNIST": (60_000, 10_000), "FashionMNIST": (60_000, 10_000), "KMNIST": (60_000, 10_000)}

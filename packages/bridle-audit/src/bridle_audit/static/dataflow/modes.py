@@ -6,8 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from bridle_audit.static import Call, Network, Op, Program
 from bridle_audit.static.dataflow.tracing import call_at, given, made_by, maker
+from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.interpreter import Network, Op
+from bridle_audit.static.program import Program
 
 # Models of Hugging Face whose usual configurations drop, by 0.1.
 DROPPING = re.compile(

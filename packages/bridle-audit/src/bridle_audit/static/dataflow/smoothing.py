@@ -6,8 +6,9 @@ import ast
 import math
 from collections.abc import Iterator
 
-from bridle_audit.static import Call, Program
 from bridle_audit.static.dataflow.tracing import call_at, factors, leads_to, maker
+from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.program import Program
 
 # Where each of the calls that smooth takes its share, and what it is where that is not stated.
 STATED: dict[str, tuple[int | None, str, float]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bridle_audit.static import Call
+from bridle_audit.static.facts.calls import Call
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 

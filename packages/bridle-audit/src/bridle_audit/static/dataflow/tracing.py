@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bridle_audit.static import Call, Program
+from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.program import Program
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Loop = ast.For | ast.AsyncFor | ast.While

@@ -4,8 +4,9 @@ One room with three doors: ``flow`` (what data go through), ``networks`` (the ne
 ``losses`` (where it computes a loss). Nobody outside imports anything but what this module has.
 
 Within, read in this order: ``values`` (what is computed with), ``machine`` (the state, and the generic functions that
-the others register with), ``expressions``, ``statements``, ``calls``, ``functions``, ``methods`` and ``library`` (what
-the language and the libraries do), ``run`` (how a whole file is followed), ``trace`` (what that has shown).
+the others register with), ``expressions``, ``references``, ``statements``, ``calls``, ``functions``, ``attributes``,
+``methods`` and ``library`` (what the language and the libraries do), ``run`` (how a whole file is followed), ``trace``
+(what that has shown).
 """
 
 from bridle_audit.static.interpreter.flow import Op as Op

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 
 from bridle_audit.static.facts.classes import is_module, known_base, method_of
-from bridle_audit.static.interpreter import expressions, methods, python, statements  # noqa: F401 -- they register themselves
+from bridle_audit.static.interpreter import attributes, expressions, methods, python, references, statements  # noqa: F401 -- they register themselves
 from bridle_audit.static.interpreter.calls import FORWARDS, bound, forward_of
 from bridle_audit.static.interpreter.flow import Ops, origin
 from bridle_audit.static.interpreter.functions import call_function, entry_arguments, make_by_default, nowhere
