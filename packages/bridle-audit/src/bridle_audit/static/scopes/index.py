@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import singledispatch
 from typing import NamedTuple
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -83,8 +84,8 @@ class Index:
             if kind is ast.Name:
                 self.scopes[node] = scope
                 continue
-            if kind in VISITS:
-                VISITS[kind](self, node, scope)
+            if kind in visit.registry:
+                visit(node, self, scope)
             children = children_of(node)
             self.parents.update(dict.fromkeys(children, node))
             children.reverse()
@@ -123,17 +124,23 @@ def children_of(node: ast.AST) -> list[ast.AST]:
     return children
 
 
-def visit_import(index: Index, node: ast.AST, scope: Scope) -> None:
+@singledispatch
+def visit(node: ast.AST, index: Index, scope: Scope) -> None:
+    """Take down what a node binds in a scope; most bind nothing."""
+    del node, index, scope
+
+
+@visit.register
+def visit_import(node: ast.Import, index: Index, scope: Scope) -> None:
     """``import a.b as c``."""
-    assert isinstance(node, ast.Import)
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
         index.bind(scope, name, Binding("import", node, dotted=alias.name if alias.asname else name))
 
 
-def visit_from(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_from(node: ast.ImportFrom, index: Index, scope: Scope) -> None:
     """``from a import b as c``."""
-    assert isinstance(node, ast.ImportFrom)
     module = "." * node.level + (node.module or "")
     for alias in node.names:
         if alias.name == "*":
@@ -143,15 +150,15 @@ def visit_from(index: Index, node: ast.AST, scope: Scope) -> None:
             index.bind(scope, alias.asname or alias.name, Binding("import", node, dotted=dotted))
 
 
-def visit_definition(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, index: Index, scope: Scope) -> None:
     """``def`` and ``class``."""
-    assert isinstance(node, Defined)
     index.bind(scope, node.name, Binding("definition", node))
 
 
-def visit_arguments(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_arguments(node: ast.arguments, index: Index, scope: Scope) -> None:
     """What a function or lambda takes."""
-    assert isinstance(node, ast.arguments)
     for name, default in defaults(node):
         index.bind(scope, name, Binding("argument", node, default))
     for each in (node.vararg, node.kwarg):
@@ -167,9 +174,9 @@ def defaults(node: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]:
     yield from zip((each.arg for each in node.kwonlyargs), node.kw_defaults, strict=True)
 
 
-def visit_assign(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_assign(node: ast.Assign | ast.AnnAssign, index: Index, scope: Scope) -> None:
     """``a = b = value``, ``a, b = values``, ``a: type = value``."""
-    assert isinstance(node, ast.Assign | ast.AnnAssign)
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         if node.value is not None:
             for name, value in assigned(target, node.value):
@@ -192,9 +199,13 @@ def assigned(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, as
             yield from assigned(inner, part)
 
 
-def visit_target(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_target(
+    node: ast.For | ast.AsyncFor | ast.comprehension | ast.AugAssign | ast.withitem | ast.NamedExpr,
+    index: Index,
+    scope: Scope,
+) -> None:
     """Loops, ``with``, ``+=`` and ``:=``: their names are bound, to what is not followed here."""
-    assert isinstance(node, ast.For | ast.AsyncFor | ast.comprehension | ast.AugAssign | ast.withitem | ast.NamedExpr)
     target = node.optional_vars if isinstance(node, ast.withitem) else node.target
     while isinstance(node, ast.NamedExpr) and isinstance(scope.node, COMPREHENSIONS) and scope.outer is not None:
         scope = scope.outer
@@ -202,40 +213,19 @@ def visit_target(index: Index, node: ast.AST, scope: Scope) -> None:
         index.bind(scope, name, Binding("other", node))
 
 
-def visit_named(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_named(
+    node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.MatchMapping, index: Index, scope: Scope
+) -> None:
     """``except ... as name``, and what a ``match`` captures."""
     name = getattr(node, "rest", None) if isinstance(node, ast.MatchMapping) else getattr(node, "name", None)
     if name:
         index.bind(scope, name, Binding("other", node))
 
 
-def visit_declaration(index: Index, node: ast.AST, scope: Scope) -> None:
+@visit.register
+def visit_declaration(node: ast.Global | ast.Nonlocal, index: Index, scope: Scope) -> None:
     """``global`` and ``nonlocal``."""
-    assert isinstance(node, ast.Global | ast.Nonlocal)
     for name in node.names:
         home = index.module if isinstance(node, ast.Global) else scope.outer
         scope.elsewhere[name] = home or index.module
-
-
-VISITS: dict[type[ast.AST], Callable[[Index, ast.AST, Scope], None]] = {
-    ast.Import: visit_import,
-    ast.ImportFrom: visit_from,
-    ast.FunctionDef: visit_definition,
-    ast.AsyncFunctionDef: visit_definition,
-    ast.ClassDef: visit_definition,
-    ast.arguments: visit_arguments,
-    ast.Assign: visit_assign,
-    ast.AnnAssign: visit_assign,
-    ast.For: visit_target,
-    ast.AsyncFor: visit_target,
-    ast.comprehension: visit_target,
-    ast.AugAssign: visit_target,
-    ast.withitem: visit_target,
-    ast.NamedExpr: visit_target,
-    ast.ExceptHandler: visit_named,
-    ast.MatchAs: visit_named,
-    ast.MatchStar: visit_named,
-    ast.MatchMapping: visit_named,
-    ast.Global: visit_declaration,
-    ast.Nonlocal: visit_declaration,
-}
