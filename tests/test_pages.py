@@ -11,15 +11,17 @@ import pytest
 from markdown_it import MarkdownIt  # which rich brings
 
 from bridle import CATALOG
-from bridle.pages.catalog import by_whom, card, conflicts_of, plain
+from bridle.pages.catalog import by_whom, card, conflicts_of
 from bridle.pages.documents import FOLDER, FOLDERS, TABLES, WITH_TABLES, documents, page, path_of, write
 from bridle.pages.markdown import prose, table
-from bridle.pages.narrow import WIDTH, narrow
 from bridle.pages.rule_documents import rule_index, rule_page
-from bridle.pages.rules import ways_of
 from bridle.pages.source import source_of
 from bridle_audit.findings import PAGES, SEVERITIES
+from bridle_audit.report.narrow import WIDTH, narrow
+from bridle_audit.report.prose import plain
+from bridle_audit.report.rules import ways_of
 from bridle_audit.rules import RULES
+from bridle_audit.run.files import pages_of
 from repository import ROOT
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -76,17 +78,18 @@ def test_a_page_shows_the_whole_card(leaf):
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_page_shows_all_that_a_rule_says(rule):
+    (said,) = pages_of([rule])
     made = rule_page(rule)
     seen = shown(made)
-    for heading, text in rule.page.sections:
+    texts = {"What it finds": said.what, "Why it hurts": said.why, "References": said.references}
+    for heading, text in texts.items():
         assert heading in seen
-        if heading in ("Example", "Use instead"):
-            assert f"```python\n{text}\n```" in made
-        else:
-            assert all(" ".join(plain(each).replace("`", "").split()) in seen for each in text.splitlines())
+        assert all(" ".join(plain(each).replace("`", "").split()) in seen for each in text.splitlines())
+    for heading, text in {"Example": said.example, "Use instead": said.instead}.items():
+        assert heading in seen and f"```python\n{text}\n```" in made
     assert f"{rule.severity}: " in seen and f'allow=["{rule.name}"] in Python' in seen
     assert (f"# bridle: allow[{rule.name}]" in seen) == ("static" in rule.checks)
-    assert all(f"{way.words}: {way.command}" in seen for way in ways_of(rule))
+    assert all(f"{way.words}: {way.command}" in seen for way in ways_of(said))
 
 
 def test_the_index_of_rules_lists_each_once_under_its_severity():

@@ -10,7 +10,8 @@ import pytest
 
 import bridle_audit.rules
 from bridle_audit.rules import RULES
-from bridle_audit.run.files import audit_files, findings_of
+from bridle_audit.run.check import findings_of
+from bridle_audit.run.files import audit_files
 from bridle_audit.static import read_source
 
 CLAMPED = """\

@@ -65,7 +65,7 @@ def test_severities_are_coloured():
 def test_the_last_lines_count_and_name_the_command_that_says_why():
     assert on_terminal(AUDIT)[-2:] == [
         "1 error, 2 warnings, 1 note in 2 files and 1 model; 1 remark on what was not read",
-        "why: bridle explain relu-on-logits decay-below-resolution",
+        "why: bridle-audit --explain relu-on-logits,decay-below-resolution",
     ]
     assert on_terminal(NOTHING) == ["nothing found in 1 file"]
     assert on_terminal(replace(NOTHING, files=(), factories=("a:b",))) == ["nothing found in 1 model"]
@@ -74,7 +74,7 @@ def test_the_last_lines_count_and_name_the_command_that_says_why():
 
 def test_of_many_rules_the_last_line_says_how_to_ask():
     many = FileAudit(Findings.of(replace(IN_FILE, rule=f"rule-{number}") for number in range(4)))
-    assert on_terminal(many)[-1] == "why: bridle explain RULE"
+    assert on_terminal(many)[-1] == "why: bridle-audit --explain RULE"
 
 
 # In lines

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 SEVERITIES = ("note", "warning", "error")  # from the mildest
+NEVER = "never"  # in place of a severity: nothing fails
 PAGES = "docs/audit/rules"  # where the rules' pages stand in the repository
 
 
@@ -45,7 +46,7 @@ class Finding:
 
     @property
     def page(self) -> str:
-        """The rule's page in the repository; ``bridle explain`` shows the same."""
+        """The rule's page in the repository; ``bridle-audit --explain`` shows the same."""
         return f"{PAGES}/{self.rule}.md"
 
     def __str__(self) -> str:
@@ -89,7 +90,7 @@ class Findings(tuple[Finding, ...]):
 
 @dataclass(frozen=True)
 class RulePage:
-    """What there is to read about a rule; ``bridle explain`` prints it."""
+    """What there is to read about a rule; ``bridle-audit --explain`` prints it."""
 
     name: str
     severity: str
@@ -99,6 +100,7 @@ class RulePage:
     example: str  # code that has the mistake
     instead: str  # the same without it
     references: str  # one a line
+    kinds: tuple[str, ...] = ()  # of evidence that it looks at
 
     @property
     def sections(self) -> tuple[tuple[str, str], ...]:

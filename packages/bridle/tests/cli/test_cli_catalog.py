@@ -11,8 +11,9 @@ from rich.console import Console
 from bridle import CATALOG
 from bridle.knobs import knobs
 from bridle.pages import catalog_of, listing
-from bridle.pages.catalog import by_whom, card, conflicts_of, in_short, plain, summary
+from bridle.pages.catalog import by_whom, card, conflicts_of, in_short, summary
 from bridle.recipe import PLACES
+from bridle_audit.report.prose import plain
 
 
 def test_the_catalog_is_listed_by_place_with_a_line_for_each_and_all_its_knobs():

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from bridle import CATALOG
 from bridle.cli import app, printing
-from bridle.cli.printing import EVERY, PIPE_WIDTH, Lines, columns, progress_bar, show
+from bridle.cli.printing import EVERY, Lines, progress_bar
 from bridle.pages.source import source_of
+from bridle_audit.cli.console import PIPE_WIDTH, columns, show
 
 CLI = [sys.executable, "-m", "bridle.cli"]
 

@@ -126,8 +126,8 @@ def count(audit: FileAudit) -> str:
 
 def where_to_read(rules: list[str]) -> str:
     """The command that shows the pages of the rules."""
-    names = " ".join(rules) if len(rules) <= NAMED else "RULE"
-    return f"why: bridle explain {names}"
+    names = ",".join(rules) if len(rules) <= NAMED else "RULE"
+    return f"why: bridle-audit --explain {names}"
 
 
 def one_line(text: str) -> str:

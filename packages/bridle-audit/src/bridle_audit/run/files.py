@@ -2,66 +2,55 @@
 
 from __future__ import annotations
 
-import gc
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bridle_audit.findings import FileAudit, Finding, Findings, Remark, RulePage
 from bridle_audit.rule import Rule
-from bridle_audit.rules import RULES
-from bridle_audit.run.selection import allowed
-from bridle_audit.static import Program, Unreadable, find_files, read_file
-
-Tell = Callable[[Remark], None]
-FILES_BETWEEN = 50  # two looks for garbage
+from bridle_audit.run.check import check_files
+from bridle_audit.run.processes import check_in_processes, processes
+from bridle_audit.run.selection import excluder, selected
+from bridle_audit.static import find_files
 
 
-def audit_files(paths: Iterable[Path | str], allow: Sequence[str] = ()) -> FileAudit:
+def audit_files(
+    paths: Iterable[Path | str],
+    allow: Sequence[str] = (),
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    jobs: int = 1,
+) -> FileAudit:
     """Find the mistakes that show in Python files and notebooks; of folders, in all that are below them.
 
     A file that cannot be read gives a remark, and the rest goes on. A comment ``# bridle: allow[rule]`` in a file is
-    heeded; ``allow`` names rules that are not to be looked at anywhere.
+    heeded.
 
-    Raises ``ValueError`` for a path where there is nothing, and for a name in ``allow`` that is no rule's.
+    Args:
+        paths: files and folders.
+        allow: names of rules that are not to be looked at anywhere.
+        select: names of the only rules to look at; left open: all.
+        exclude: names, paths or patterns of files and folders that are not read (:func:`~.selection.excluder`).
+        jobs: how many processes read; 0: one for each core where there are many files. What is found is the same. A
+            script that asks for several needs the guard ``if __name__ == "__main__":``.
+
+    Raises ``ValueError`` for a path where there is nothing, for a name that is no rule's, and for ``jobs`` below 0.
     """
-    rules = [each for each in allowed(RULES.values(), allow) if "static" in each.checks]
+    if jobs < 0:
+        raise ValueError(f"jobs must be how many processes (1 or more), or 0 for all cores, got {jobs}")
+    rules = [each for each in selected(allow, select) if "static" in each.checks]
+    files = list(dict.fromkeys(find_files(existing(paths), excluder(exclude))))
+    number = processes(jobs, len(files))
+    checked = check_files(files, rules) if number == 1 else check_in_processes(files, rules, number)
     findings: list[Finding] = []
     remarks: list[Remark] = []
-    files: list[str] = []
-    with collected_seldom() as done:
-        for path in dict.fromkeys(find_files(existing(paths))):
-            program = read(path, remarks.append)
-            if program is not None:
-                files.append(str(path))
-                findings += findings_of(program, rules, remarks.append)
-            done()
-    return FileAudit(Findings.of(findings), tuple(remarks), tuple(files), rules=pages_of(rules))
-
-
-@contextmanager
-def collected_seldom() -> Iterator[Callable[[], None]]:
-    """Within, Python looks for garbage only every few files, and not among what was there before.
-
-    A syntax tree is a great many objects at once, each of which is in use: left to itself, Python looks through all of
-    them again and again, which takes half of the time.
-    """
-    was_on, files = gc.isenabled(), count(1)
-
-    def done() -> None:
-        if next(files) % FILES_BETWEEN == 0:
-            gc.collect()
-
-    gc.disable()
-    gc.freeze()
-    try:
-        yield done
-    finally:
-        gc.unfreeze()
-        if was_on:
-            gc.enable()
+    read: list[str] = []
+    for path, each in zip(files, checked, strict=True):
+        findings += each.findings
+        remarks += each.remarks
+        if each.is_read:
+            read.append(str(path))
+    return FileAudit(Findings.of(findings), tuple(remarks), tuple(read), rules=pages_of(rules))
 
 
 def existing(paths: Iterable[Path | str]) -> list[Path]:
@@ -73,42 +62,6 @@ def existing(paths: Iterable[Path | str]) -> list[Path]:
     return found
 
 
-def read(path: Path, tell: Tell) -> Program | None:
-    """A file as syntax; None, and the reason is told, where that is impossible."""
-    try:
-        program = read_file(path)
-    except Unreadable as error:
-        tell(Remark(str(path), str(error).removeprefix(f"{path}: ")))
-        return None
-    for each in program.remarks:
-        tell(Remark(str(path), each))
-    return program
-
-
-def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator[Finding]:
-    """What the rules find and no comment in the file allows; equal findings, which several ways lead to, once."""
-    found: list[Finding] = []
-    failed: dict[str, list[str]] = {}
-    for rule in rules if program.is_relevant else ():
-        try:
-            found += rule.find("static", program)
-        except Exception as error:  # a rule that fails on one file must not keep the rest from being looked at
-            failed.setdefault(fault(error), []).append(rule.name)
-    for said, names in failed.items():
-        tell(Remark(program.file, f"{', '.join(names)} failed on it, a fault of bridle's ({said})"))
-    for number, each in enumerate(found):
-        permitted = each.place is not None and program.allows(each.rule, each.place)
-        if not permitted and each not in found[:number]:
-            yield each
-
-
-def fault(error: Exception) -> str:
-    """An error in one line, with where it was raised."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said}; {Path(frame.filename).name}, line {frame.lineno}"
-
-
 def pages_of(rules: Iterable[Rule]) -> tuple[RulePage, ...]:
-    """The rules' pages as plain data."""
-    return tuple(each.page for each in rules)
+    """The rules' pages as plain data, with the kinds of evidence that each looks at."""
+    return tuple(replace(each.page, kinds=tuple(each.checks)) for each in rules)

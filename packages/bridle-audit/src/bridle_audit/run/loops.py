@@ -8,8 +8,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle_audit.rules import RULES
-from bridle_audit.run.selection import allowed
+from bridle_audit.run.selection import selected
 from bridle_audit.watch.watcher import Watcher
 
 
@@ -61,5 +60,5 @@ def watch(
     >>> watcher.findings.rules
     ['validation-in-training-mode']
     """
-    rules = allowed(RULES.values(), allow)
+    rules = selected(allow)
     return Watcher(model, optimizer, averaged=averaged, scaler=scaler, rules=rules)

@@ -12,8 +12,7 @@ from bridle_audit.findings import Findings
 from bridle_audit.probe.copying import same_randomness
 from bridle_audit.probe.passes import LossFunction
 from bridle_audit.probe.setup import Setup
-from bridle_audit.rules import RULES
-from bridle_audit.run.selection import allowed
+from bridle_audit.run.selection import selected
 from bridle_audit.run.subjects import known, recognized
 
 
@@ -58,7 +57,7 @@ def audit(
     >>> found.rules
     ['softmax-before-cross-entropy']
     """
-    rules = allowed(RULES.values(), allow)
+    rules = selected(allow)
     if isinstance(subject, nn.Module):
         with same_randomness():
             given = {"scheduler": scheduler, "steps": steps, "averaged": averaged, "penalty": penalty}

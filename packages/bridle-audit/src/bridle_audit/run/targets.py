@@ -11,21 +11,29 @@ from pathlib import Path
 from bridle_audit.findings import FileAudit, Finding, Findings
 from bridle_audit.rules import RULES
 from bridle_audit.run.files import audit_files, pages_of
-from bridle_audit.run.selection import allowed
+from bridle_audit.run.selection import selected
 
 FACTORY = re.compile(r"[\w.]+:[\w.]+")
 
 
-def audit_targets(targets: Sequence[str], allow: Sequence[str] = ()) -> FileAudit:
+def audit_targets(
+    targets: Sequence[str],
+    allow: Sequence[str] = (),
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    jobs: int = 1,
+) -> FileAudit:
     """Files and folders, read; and what is written ``module:factory``, imported and called; all in one."""
     factories = [each for each in dict.fromkeys(targets) if FACTORY.fullmatch(each) and not Path(each).exists()]
-    read = audit_files([each for each in targets if each not in factories], allow)
-    probed = probed_factories(factories, allow) if factories else []
+    read = audit_files([each for each in targets if each not in factories], allow, select, exclude, jobs)
+    rules = selected(allow, select)
+    names = [each.name for each in rules]
+    probed = probed_factories(factories, [each for each in RULES if each not in names]) if factories else []
     return replace(
         read,
         findings=Findings.of([*read.findings, *probed]),
         factories=tuple(factories),
-        rules=pages_of(allowed(RULES.values(), allow)),
+        rules=pages_of(rules),
     )
 
 

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from bridle.cli.app import Json, app
-from bridle.cli.printing import show
 from bridle.recipe import PLACES
+from bridle_audit.cli.command import list_rules
+from bridle_audit.cli.console import show
 
 
 @app.command("list")
@@ -30,14 +31,9 @@ def list_catalog(
 
 
 @app.command("rules")
-def list_rules(as_json: Json = False) -> None:
+def list_all_rules(as_json: Json = False) -> None:
     """List the rules of the audit by severity: what each finds, and from which sides it looks."""
-    from bridle.pages import rule_listing, rules_as_data
-
-    if as_json:
-        typer.echo(json.dumps(rules_as_data(), indent=1, ensure_ascii=False))
-    else:
-        show(rule_listing(), whole=True)
+    list_rules("json" if as_json else "text")
 
 
 @app.command()

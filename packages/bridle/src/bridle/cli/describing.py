@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
-from bridle.cli.app import Json, app, named_path
-from bridle.cli.printing import note_lines, output, print_lines, show
+from bridle.cli.app import Json, app
+from bridle.cli.printing import note_lines, print_lines
+from bridle_audit.cli.console import output, show
+from bridle_audit.cli.program import named_path
 
 Target = Annotated[str | None, typer.Option(help="The column to predict, for a table.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the target leaves it open.")]

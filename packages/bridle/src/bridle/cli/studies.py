@@ -14,11 +14,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bridle.cli.app import STOPPED, Json, app, named_path
+from bridle.cli.app import Json, app
 from bridle.cli.describing import Categorical, DataDir, Target, Task
-from bridle.cli.printing import PlainConsole, note_lines, output, print_lines, progress_bar, say, say_notes, show
+from bridle.cli.printing import note_lines, print_lines, progress_bar, say_notes
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
+from bridle_audit.cli.console import PlainConsole, output, say, show
+from bridle_audit.cli.program import STOPPED, named_path
 
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")

@@ -12,6 +12,7 @@ from bridle.forms import json_number
 from bridle.knobs import Knob, knobs
 from bridle.recipe import PLACES, Regularizer
 from bridle.regularizers import CATALOG
+from bridle_audit.report.prose import plain
 from bridle_audit.wording import nearest, shortened
 
 Leaf = type[Regularizer]
@@ -45,11 +46,6 @@ def card(leaf: Leaf) -> Card:
 def summary(leaf: Leaf) -> str:
     """What a regularizer does, in one line."""
     return plain(card(leaf).summary)
-
-
-def plain(text: str) -> str:
-    """A docstring's text without the double quotes of its markup."""
-    return text.replace("``", "`")
 
 
 def in_short(knob: Knob) -> str:

@@ -22,13 +22,13 @@ from bridle.pages.catalog import (
     what_happens,
 )
 from bridle.pages.markdown import MADE, code, prose, side_by_side, table
-from bridle.pages.narrow import narrow
 from bridle.pages.rule_documents import rule_documents
 from bridle.pages.source import source_of
 from bridle.regularizers import CATALOG
 from bridle.schedules import SCHEDULES
 from bridle_audit.files import write_whole
 from bridle_audit.findings import PAGES
+from bridle_audit.report.narrow import narrow
 
 FOLDER = "docs/regularizers"
 FOLDERS = (FOLDER, PAGES)  # in which nothing is written by hand

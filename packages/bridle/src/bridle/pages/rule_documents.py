@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bridle.pages.markdown import MADE, code, prose, table
-from bridle.pages.rules import MEANING, how_to_allow, rules_by_severity, subjects, ways_of
 from bridle_audit.findings import PAGES
+from bridle_audit.report.rules import MEANING, by_severity, how_to_allow, subjects, ways_of
 from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
+from bridle_audit.run.files import pages_of
 
 
 def rule_documents() -> dict[str, str]:
@@ -22,15 +23,15 @@ def source(rule: Rule) -> str:
 
 
 def rule_page(rule: Rule) -> str:
-    """All that ``bridle explain`` says, as a page of Markdown."""
-    said = rule.page
+    """All that ``bridle-audit --explain`` says, as a page of Markdown."""
+    (said,) = pages_of([rule])
     sections = {
         "What it finds": prose(said.what),
-        "How it is found": "\n".join(f"- {way.words}: `{way.command}`" for way in ways_of(rule)),
+        "How it is found": "\n".join(f"- {way.words}: `{way.command}`" for way in ways_of(said)),
         "Why it hurts": prose(said.why),
         "Example": code(said.example, "python"),
         "Use instead": code(said.instead, "python"),
-        "How to allow it": f"{how_to_allow(rule)}.",
+        "How to allow it": f"{how_to_allow(said)}.",
         "References": "\n".join(f"- {prose(each)}" for each in said.references.splitlines()),
     }
     parts = [
@@ -48,12 +49,10 @@ def rule_index() -> str:
     parts = [
         MADE.format("the rules in packages/*/src/*/rules"),
         "# Rules of the audit",
-        "By severity. `bridle explain RULE` shows the same in a terminal. [How to run the audit](../index.md)",
+        "By severity. `bridle-audit --explain RULE` shows the same in a terminal. [How to run the audit](../index.md)",
     ]
-    for severity, rules in rules_by_severity().items():
-        rows = [
-            (f"[{rule.name}]({rule.name}.md)", prose(rule.page.summary), ", ".join(subjects(rule))) for rule in rules
-        ]
+    for severity, rules in by_severity(pages_of(RULES.values())).items():
+        rows = [(f"[{rule.name}]({rule.name}.md)", prose(rule.summary), ", ".join(subjects(rule))) for rule in rules]
         listed = table(("rule", "what it finds", "in"), rows) if rows else "None."
         parts.append(f"## {severity}\n\n{MEANING[severity].capitalize()}.\n\n{listed}")
     return "\n\n".join(parts) + "\n"

@@ -7,13 +7,14 @@ import os
 import re
 import stat
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bridle_audit.static.source.magics import plain
 from bridle_audit.static.source.notebooks import read_notebook
 from bridle_audit.static.source.text import Source, Unreadable, is_python_2, parsed
 
+Excluded = Callable[[Path], bool]
 SUFFIXES = (".py", ".ipynb")
 SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "env", "site-packages", "dist-packages", "build"})
 CODE_LIMIT = 2_000_000  # bytes, or characters in a notebook: no program that someone wrote is that long
@@ -21,24 +22,26 @@ HANDED_OVER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/self/fd/\d+")  # pipes at w
 NOTEBOOK_LIMIT = 50_000_000  # bytes, with pictures and all that was printed
 
 
-def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
+def find_files(paths: Iterable[str | Path], excluded: Excluded = lambda _: False) -> Iterator[Path]:
     """The Python files and notebooks below folders, sorted, each once; what is no folder is taken as it is.
 
-    Hidden folders, environments and builds are left out, unless one of ``paths`` names them.
+    Hidden folders, environments and builds are left out, unless one of ``paths`` names them; what is ``excluded`` also
+    where it is named.
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
-        for found in below(path) if path.is_dir() else [path]:
-            if found not in seen:
+        for found in below(path, excluded) if path.is_dir() else [path]:
+            if found not in seen and not excluded(found):
                 seen.add(found)
                 yield found
 
 
-def below(folder: Path) -> Iterator[Path]:
+def below(folder: Path, excluded: Excluded) -> Iterator[Path]:
     """The files of a folder and of those in it that are worth reading."""
     for root, folders, files in os.walk(folder):
         kept = [each for each in folders if each not in SKIPPED and not each.startswith(".")]
         folders[:] = sorted(each for each in kept if not Path(root, each, "pyvenv.cfg").exists())
+        folders[:] = [each for each in folders if not excluded(Path(root, each))]
         yield from (Path(root, each) for each in sorted(files) if each.endswith(SUFFIXES))
 
 

@@ -1,0 +1,16 @@
+"""The program ``bridle-audit``: the one command."""
+
+from __future__ import annotations
+
+import typer
+
+from bridle_audit.cli.command import audit
+from bridle_audit.cli.program import SpokenCommand, run
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command("bridle-audit", cls=SpokenCommand)(audit)
+
+
+def main() -> None:
+    """The entry point."""
+    run(app)

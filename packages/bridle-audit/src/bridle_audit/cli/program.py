@@ -1,0 +1,105 @@
+"""A program on the command line, ours or bridle's: how it is started, and how it says that something cannot be done."""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from bridle_audit.cli.console import say
+
+LONGEST = 3000  # characters of a message
+STOPPED = 130  # what shells report after Ctrl-C
+
+
+@contextmanager
+def spoken() -> Iterator[None]:
+    """Within, an error of the edge, where data and settings come in, is one sentence; others keep their traceback."""
+    try:
+        with spoken_warnings():
+            yield
+    except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
+        raise
+    except (ValueError, OSError) as error:
+        if not is_sentence(error):
+            raise
+        say(cut(str(error)), style="red")
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        say(str(error) or "Stopped.")
+        raise typer.Exit(STOPPED) from error
+
+
+class SpokenGroup(TyperGroup):
+    """Commands whose errors are sentences."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with spoken():
+            return super().invoke(ctx)
+
+
+class SpokenCommand(TyperCommand):
+    """A command whose errors are sentences."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        with spoken():
+            return super().invoke(ctx)
+
+
+def cut(message: str) -> str:
+    """A message that fits on a screen, however long the name in it."""
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]}... ({len(message)} characters)"
+
+
+def named_path(given: str | Path) -> Path:
+    """The path that was given; an empty one, which Python takes for the current folder, is none."""
+    if not str(given):
+        raise typer.BadParameter("it is empty; name a file or a folder (the current one is called .)")
+    return Path(given)
+
+
+@contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Within, what bridle warns of is a line on stderr, without the place in the code that a program wants to see."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category is UserWarning:
+                say(str(message), style="yellow")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = line
+        warnings.simplefilter("always", UserWarning)
+        yield
+
+
+def is_sentence(error: Exception) -> bool:
+    """Whether an error is written for the user: what the system says of a file, or what our own code refuses.
+
+    A ValueError from the inside of a library is a fault of ours, which needs its traceback.
+    """
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, OSError) or frame.f_globals["__name__"].startswith(("bridle.", "bridle_audit."))
+
+
+def run(app: Callable[[], Any]) -> None:
+    """Run a program until it ends: what the entry point does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that its encoding lacks is written as \\xNN
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except KeyboardInterrupt:  # before there was a command to interrupt
+        say("Stopped.")
+        raise SystemExit(STOPPED) from None

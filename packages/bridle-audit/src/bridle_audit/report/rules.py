@@ -1,0 +1,98 @@
+"""The rules' pages on the terminal and as data: a list by severity, and all that is known of one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from bridle_audit.findings import SEVERITIES, RulePage
+from bridle_audit.report.prose import Entry, Listing, code, paragraphs, plain, section
+
+BySeverity = Mapping[str, list[RulePage]]
+
+MEANING = {
+    "error": "almost surely a bug",
+    "warning": "likely costs accuracy",
+    "note": "worth knowing",
+}
+
+
+class Way(NamedTuple):
+    """How a kind of check finds a mistake."""
+
+    subject: str  # what is looked at
+    words: str
+    command: str
+
+
+WAYS = {
+    "probe": Way("models", "measured on a copy of the model", "bridle_audit.audit(model, optimizer, loss, batch)"),
+    "watch": Way("loops", "seen while a loop runs", "bridle_audit.run.loops.watch(model, optimizer)"),
+    "static": Way("files", "read in scripts and notebooks", "bridle-audit PATH"),
+    "recipe": Way("recipes", "read off a recipe, before training", "bridle.audit(recipe)"),
+    "study": Way("studies", "seen in a finished comparison", "bridle.audit(study)"),
+}
+
+
+def by_severity(pages: Iterable[RulePage]) -> BySeverity:
+    """The rules of each severity, the worst first."""
+    known = list(pages)
+    return {each: [page for page in known if page.severity == each] for each in reversed(SEVERITIES)}
+
+
+def ways_of(page: RulePage) -> list[Way]:
+    """How a rule finds its mistake."""
+    return [way for kind, way in WAYS.items() if kind in page.kinds]
+
+
+def subjects(page: RulePage) -> list[str]:
+    """In what a rule finds its mistake."""
+    return [way.subject for way in ways_of(page)]
+
+
+def how_to_allow(page: RulePage) -> str:
+    """What to write where the mistake is meant."""
+    comment = [f"`# bridle: allow[{page.name}]` in the file"] if "static" in page.kinds else []
+    ways = [*comment, f"`--ignore {page.name}` on the command line", f'`allow=["{page.name}"]` in Python']
+    return f"{', '.join(ways[:-1])} or {ways[-1]}"
+
+
+def rules_as_data(pages: Iterable[RulePage]) -> list[dict[str, Any]]:
+    """The rules as plain data."""
+    return [
+        {"name": page.name, "severity": severity, "summary": plain(page.summary), "found in": subjects(page)}
+        for severity, listed in by_severity(pages).items()
+        for page in listed
+    ]
+
+
+def rule_listing(pages: Iterable[RulePage]) -> Listing:
+    """The rules by severity, for ``rich`` to print."""
+    return Listing(
+        {
+            (severity, MEANING[severity]): [
+                Entry(each.name, plain(each.summary), ", ".join(subjects(each))) for each in listed
+            ]
+            for severity, listed in by_severity(pages).items()
+            if listed
+        }
+    )
+
+
+def rule_explanation(page: RulePage) -> RenderableType:
+    """Everything a reader wants to know of one rule: its page, and how to allow what it finds."""
+    ways = "\n".join(f"{way.words}: {way.command}" for way in ways_of(page))
+    return Group(
+        Text.assemble((page.name, "bold"), f", {page.severity}: {MEANING[page.severity]}\n"),
+        Text(paragraphs(page.summary) + "\n"),
+        *section("What it finds", paragraphs(page.what)),
+        *section("How it is found", ways),
+        *section("Why it hurts", paragraphs(page.why)),
+        *code("Example", page.example + "\n"),
+        *code("Use instead", page.instead + "\n"),
+        *section("How to allow it", how_to_allow(page)),
+        *section("References", plain(page.references)),
+    )

@@ -1,0 +1,95 @@
+"""The rules on one file, and on many, one after the other."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from bridle_audit.findings import Finding, Remark
+from bridle_audit.rule import Rule
+from bridle_audit.static import Program, Unreadable, read_file
+
+Tell = Callable[[Remark], None]
+FILES_BETWEEN = 50  # two looks for garbage
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """What was found in one file, and what was not looked at."""
+
+    findings: tuple[Finding, ...]
+    remarks: tuple[Remark, ...]
+    is_read: bool
+
+
+def check_files(paths: Iterable[Path], rules: Iterable[Rule]) -> Iterator[CheckedFile]:
+    """Check one file after the other."""
+    asked = list(rules)
+    with collected_seldom() as done:
+        for path in paths:
+            yield check_file(path, asked)
+            done()
+
+
+def check_file(path: Path, rules: Iterable[Rule]) -> CheckedFile:
+    """Check one file; one that cannot be read has a remark."""
+    remarks: list[Remark] = []
+    try:
+        program = read_file(path)
+    except Unreadable as error:
+        return CheckedFile((), (Remark(str(path), str(error).removeprefix(f"{path}: ")),), is_read=False)
+    remarks += [Remark(str(path), each) for each in program.remarks]
+    found = tuple(findings_of(program, rules, remarks.append))
+    return CheckedFile(found, tuple(remarks), is_read=True)
+
+
+@contextmanager
+def collected_seldom() -> Iterator[Callable[[], None]]:
+    """Within, Python looks for garbage only every few files, and not among what was there before.
+
+    A syntax tree is a great many objects at once, each of which is in use: left to itself, Python looks through all of
+    them again and again, which takes half of the time.
+    """
+    was_on, files = gc.isenabled(), count(1)
+
+    def done() -> None:
+        if next(files) % FILES_BETWEEN == 0:
+            gc.collect()
+
+    gc.disable()
+    gc.freeze()
+    try:
+        yield done
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator[Finding]:
+    """What the rules find and no comment in the file allows; equal findings, which several ways lead to, once."""
+    found: list[Finding] = []
+    failed: dict[str, list[str]] = {}
+    for rule in rules if program.is_relevant else ():
+        try:
+            found += rule.find("static", program)
+        except Exception as error:  # a rule that fails on one file must not keep the rest from being looked at
+            failed.setdefault(fault(error), []).append(rule.name)
+    for said, names in failed.items():
+        tell(Remark(program.file, f"{', '.join(names)} failed on it, a fault of bridle's ({said})"))
+    for number, each in enumerate(found):
+        permitted = each.place is not None and program.allows(each.rule, each.place)
+        if not permitted and each not in found[:number]:
+            yield each
+
+
+def fault(error: Exception) -> str:
+    """An error in one line, with where it was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{said}; {Path(frame.filename).name}, line {frame.lineno}"
