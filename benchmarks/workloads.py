@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import bridle
 from bridle import BatchNorm, Dropout, Recipe, WeightDecay
 from bridle.data import Data
-from bridle.engine import stack
+from bridle.engine import make_stack
 from bridle.networks import Network
 from bridle.protocol import Protocol, Variant
 from measure import Contender
@@ -83,7 +83,7 @@ def notebook_recipes(seeds: int) -> list[Variant]:
 
 def stacked(name: str, work: Workload, variants: list[Variant], network: Network | None = None) -> Contender:
     """bridle's engine, training all variants together."""
-    program = stack(work.data, variants, network or bridle.mlp(*HIDDEN), work.protocol())
+    program = make_stack(work.data, variants, network or bridle.mlp(*HIDDEN), work.protocol())
 
     def run(steps: int) -> None:
         for _ in range(steps):

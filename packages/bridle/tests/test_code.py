@@ -26,7 +26,7 @@ from bridle import CATALOG, Recipe, engine
 from bridle.data import Data, load
 from bridle.draws import batch_orders, linear_weights
 from bridle.engine import feed
-from bridle.engine.user_modules import make
+from bridle.engine.user_modules import build_module
 from bridle.exporting import to_code
 from bridle.knobs import knob
 from bridle.networks import MLP, ConvNet, convnet, linear, mlp, residual_mlp
@@ -75,8 +75,8 @@ class Replay:
         self.losses: list[float] = []
 
     def record(self, monkeypatch: pytest.MonkeyPatch, run: Callable[[], Any]) -> Any:
-        """What ``run()`` returns; the noise that the engine draws on the way is kept."""
-        draw = feed.Noise.draw
+        """Return the result of ``run()``; the noise that the engine draws on the way is kept."""
+        draw = feed.SeedNoise.draw
 
         def noted(noise: Any, each: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
             found = draw(noise, each, spot, subject)
@@ -84,11 +84,11 @@ class Replay:
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(feed.Noise, "draw", noted)
+            patch.setattr(feed.SeedNoise, "draw", noted)
             return run()
 
     def noise(self, kind: str) -> Callable[[Tensor], Tensor]:
-        """What draws like a tensor."""
+        """Draws like a tensor."""
         return lambda like: self.drawn[kind, like.numel()].popleft().view(like.shape)
 
     def dropout(self, formula: Callable[..., tuple[Tensor]], *, by_channel: bool = False) -> Callable[..., Tensor]:
@@ -118,7 +118,7 @@ class Replay:
                 weight, bias = linear_weights(SEED, number, inputs, outputs)
                 yield torch.from_numpy(weight), torch.from_numpy(bias)
         else:
-            module = make(self.network.factory(x.shape[1:], self.data.n_outputs), SEED).double()
+            module = build_module(self.network.factory(x.shape[1:], self.data.n_outputs), SEED).double()
             yield from ((part.weight, part.bias) for part in module.modules() if hasattr(part, "weight"))
 
     @contextmanager
@@ -175,7 +175,7 @@ def functions(
     name: str = "script",
     output: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """What a script defines that is run where bridle cannot be imported; its output goes where it is told."""
+    """Return what a script defines that is run where bridle cannot be imported; its output goes where it is told."""
 
     def guarded(module: str, *rest: Any) -> Any:
         if module.partition(".")[0] == "bridle":
@@ -344,7 +344,7 @@ def test_what_the_code_returns_is_what_the_engine_ends_with(
 
 
 def noise_of_passes(monkeypatch: pytest.MonkeyPatch, data: Data, recipe: str) -> list[list[list[Tensor]]]:
-    """What a script's GaussianDropout draws from torch's own generator: by step, two passes with two layers each."""
+    """Return what a script's GaussianDropout draws from torch's generator: by step, two passes with two layers each."""
     code = to_code(f"{recipe} + GaussianDropout", NETWORK, replace(ADAM, epochs=1))
     train = functions(monkeypatch, code)["train"]
     drawn: list[Tensor] = []

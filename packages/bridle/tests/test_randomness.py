@@ -82,7 +82,7 @@ def test_training_moves_nothing(images: Data, network: object) -> None:
     assert Position.now() == before
     bridle.compare(images, ["Dropout"], 1, network, Protocol(epochs=1))  # type: ignore[arg-type]
     assert Position.now() == before
-    engine.stack(images, [Variant(Recipe(), 0)], network, Protocol(epochs=1)).step()
+    engine.make_stack(images, [Variant(Recipe(), 0)], network, Protocol(epochs=1)).step()
     assert Position.now() == before
 
 

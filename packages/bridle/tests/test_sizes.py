@@ -1,4 +1,4 @@
-"""What would not fit the memory, and seeds, networks and data that are none, get a sentence before anything is made."""
+"""Runs that would not fit the memory, and seeds, networks and data that are none, get a sentence first."""
 
 from __future__ import annotations
 

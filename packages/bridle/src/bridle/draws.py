@@ -71,7 +71,7 @@ class Noise:
         return words.view(np.uint16)[:count].reshape(shape)
 
     def positions(self) -> dict[int, list[int]]:
-        """How far each spot's noise has been drawn; :meth:`go_to` takes it up there."""
+        """The position up to which each spot's noise has been drawn; :meth:`go_to` takes it up there."""
         return {spot: [int(word) for word in bits.state["state"]["state"]] for spot, bits in self.bits.items()}
 
     def go_to(self, positions: dict[int, list[int]]) -> None:

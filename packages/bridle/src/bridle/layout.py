@@ -1,4 +1,4 @@
-"""How the features of a row lie: as the pixels of an image, or as the columns of a table."""
+"""The layout of a row's features: the pixels of an image, or the columns of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory there is, and a sentence for what would take more, before any of it is taken."""
+"""The memory that is free, and a sentence for what would take more, before any of it is taken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def free() -> int | None:
 
 
 def bounds() -> Iterator[int]:
-    """What is left under each limit that the system tells of."""
+    """Yield the bytes that are left under each limit that the system tells of."""
     kib = entries("/proc/meminfo").get("MemAvailable")
     if kib is not None:
         yield kib * 1024
@@ -30,7 +30,7 @@ def bounds() -> Iterator[int]:
 
 
 def address_space() -> Iterator[int]:
-    """What is left of the address space, where that is limited (``ulimit -v``)."""
+    """Yield the bytes left of the address space, where that is limited (``ulimit -v``)."""
     try:
         import resource  # noqa: PLC0415  (not on Windows)
     except ImportError:

@@ -1,4 +1,4 @@
-"""What a trained network is worth: scores from its raw outputs, dead units from its activations, weights as histograms.
+"""Metrics of a trained network: scores of its raw outputs, dead units by its activations, histograms of its weights.
 
 Both engines measure here, so their tables can be compared. Everything is NumPy on plain arrays.
 """
@@ -57,7 +57,7 @@ def classification(z: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """How far confidence and accuracy lie apart, on average over the rows: the expected calibration error.
+    """Return the expected calibration error: the mean distance of confidence and accuracy over the rows.
 
     ``confidence`` (rows,) is the probability given to the predicted class, ``right`` (rows,) whether it was the true
     one. Rows are grouped into 15 bins of equal width, (0, 1/15], ..., (14/15, 1]; a bin counts with its rows. Guo et

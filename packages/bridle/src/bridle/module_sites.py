@@ -1,4 +1,4 @@
-"""Where in a module a recipe's layers may stand. The engine and ``attach`` ask here, so they agree."""
+"""The sites in a module where a recipe's layers may stand. The engine and ``attach`` ask here, so they agree."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OWN_DROPOUT_SPOTS = 2**16  # the noise of the module's own dropout layers is num
 
 
 class Shapes(NamedTuple):
-    """What went into a part of a module and came out of it, the batch included."""
+    """The shapes of the input and the output of a part of a module, the batch included."""
 
     into: torch.Size
     out: torch.Size
 
 
 def watch(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, Shapes]]:
-    """What ``run()`` returns, and the shapes at each part of the module that acts in it, in the order of their ends.
+    """Run ``run()``; returns its result, and the shapes at each part of the module that acts in it, by when it ends.
 
     Only parts that take a tensor first and give one out are noted, where they act for the first time.
     """

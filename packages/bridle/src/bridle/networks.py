@@ -76,7 +76,7 @@ class Described(ABC):
         """An ordinary module for rows of this shape, with torch's own initial weights; ``ValueError`` if none fits."""
 
     def factory(self, shape: tuple[int, ...], outputs: int) -> Callable[[], nn.Module]:
-        """What makes the module for rows of this shape."""
+        """Return the function that makes the module for rows of this shape."""
         return partial(self.build, shape, outputs)
 
 
@@ -126,7 +126,7 @@ class ResidualMLP(Described):
         return nn.Sequential(layers)
 
     def branch(self) -> nn.Sequential:
-        """What one block adds to its input."""
+        """Return the branch of one block: what is added to its input."""
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for number in (1, 2):
             layers[f"{self.activation}{number}"] = ACTIVATIONS[self.activation]()

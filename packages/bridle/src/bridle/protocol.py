@@ -1,4 +1,4 @@
-"""How every contender is trained: what must be equal for a comparison to be fair."""
+"""The protocol of training: all that must be equal for a comparison to be fair."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ class Variant(NamedTuple):
 
     recipe: Recipe
     seed: int
+
+
+class StepInfo(NamedTuple):
+    """The position of one step in a training, and its learning rate."""
+
+    step: int  # from 0
+    steps: int  # of the training
+    lr: float
+    peak: float  # the highest learning rate
 
 
 @dataclass(frozen=True)

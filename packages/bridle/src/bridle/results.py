@@ -1,4 +1,4 @@
-"""What training leaves behind: plain data that is read without torch or NumPy, saved as it is finished.
+"""The results of training: plain data that is read without torch or NumPy, saved as it is finished.
 
 ``docs/study.md`` documents the file form, ``study.json``.
 """
@@ -29,7 +29,7 @@ class OtherVersion(ValueError):
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """What became of one linear layer and the batch norm behind it, in one trained network."""
+    """The summary of one linear layer and the batch norm behind it, in one trained network."""
 
     name: str
     units: int
@@ -125,7 +125,7 @@ class Contender:
 
     @property
     def diverged(self) -> int:
-        """How many runs did not stay finite."""
+        """The number of runs that did not stay finite."""
         return sum(run.diverged_at is not None for run in self.runs)
 
 
@@ -147,7 +147,7 @@ class Study:
 
     @property
     def baseline(self) -> Contender:
-        """What the others are measured against."""
+        """The contender that the others are measured against."""
         return self.contenders[0]
 
     def to_json(self) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def check_run(run: Run, where: str = "") -> None:
 
 
 def metrics_of(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
-    """Which metrics are measured on which splits."""
+    """Return the metrics by the split they are measured on."""
     return {split: set(metrics) for split, metrics in scores.items()}
 
 

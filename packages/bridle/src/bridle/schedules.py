@@ -49,7 +49,7 @@ class Schedule(ABC):
         return f"{self.kind}({', '.join(said)})"
 
     def arguments(self) -> dict[str, float]:
-        """What the schedule is made of, without defaults."""
+        """Return the arguments of the schedule, without defaults."""
         said = {each: getattr(self, each.name) for each in fields(self) if each.repr}
         return {each.name: value for each, value in said.items() if value != each.default}
 
@@ -70,7 +70,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def moved(self, passed: float) -> float:
-        """How much of the way is done, from 0 to 1."""
+        """Return the share of the way that is done, from 0 to 1."""
 
     def at(self, passed: float) -> float:
         """The value when this share of the training has passed, from 0 up to but without 1."""
@@ -115,7 +115,7 @@ class Linear(Ramp):
     kind: ClassVar[str] = "linear"
 
     def moved(self, passed: float) -> float:
-        """How much of the way is done, from 0 to 1."""
+        """Return the share of the way that is done, from 0 to 1."""
         return min(passed / self.over, 1.0)
 
 
@@ -130,7 +130,7 @@ class Cosine(Ramp):
     kind: ClassVar[str] = "cosine"
 
     def moved(self, passed: float) -> float:
-        """How much of the way is done, from 0 to 1."""
+        """Return the share of the way that is done, from 0 to 1."""
         return half_cosine(min(passed / self.over, 1.0))
 
 
@@ -167,7 +167,7 @@ class FlatCosine(Schedule):
         return self.value, self.end
 
     def moved(self, passed: float) -> float:
-        """How much of the way is done, from 0 to 1."""
+        """Return the share of the way that is done, from 0 to 1."""
         return half_cosine(max(passed - self.flat, 0.0) / (1 - self.flat))
 
 
@@ -193,7 +193,7 @@ class Switch(Schedule):
         return replace(self, value=default if self.value is None else self.value, off=off)
 
     def moved(self, passed: float) -> float:
-        """How much of the way is done, from 0 to 1."""
+        """Return the share of the way that is done, from 0 to 1."""
         return float(passed >= self.share)
 
 

@@ -1,4 +1,4 @@
-"""What a training takes in memory, reckoned before anything is made."""
+"""The memory that a training takes, estimated before anything is made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUN = 20_000  # bytes of a run beside its curves and its model
 
 
 class Size(NamedTuple):
-    """How large a network is: its parameters, and the numbers that one row leaves behind in it."""
+    """The size of a network: its parameters, and the numbers that one row leaves behind in it."""
 
     parameters: int
     units: int

@@ -15,7 +15,7 @@ from bridle import draws, engine
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS
 from bridle.attaching import attach
 from bridle.data import Data, load
-from bridle.engine.user_modules import make
+from bridle.engine.user_modules import build_module
 from bridle.networks import MLP, convnet, mlp, residual_mlp
 from bridle.places import Ensemble
 from bridle.protocol import ADAMW_DECAY, BETAS, EPS, LEARNING_RATES, MOMENTUM, Protocol, Variant
@@ -50,7 +50,7 @@ def module_for(network: Any, data: Data) -> nn.Module:
     """The network with the initial weights that the engine gives it under the seed; it takes images."""
     shape, outputs = data.x_train.shape[1:], data.n_outputs
     if not isinstance(network, MLP):
-        return make(network.factory(shape, outputs), SEED).double()
+        return build_module(network.factory(shape, outputs), SEED).double()
     plain = network.build(int(np.prod(shape)), outputs).double()
     weighted = [part for part in plain if isinstance(part, nn.Linear)]
     for number, part in enumerate(weighted):
@@ -72,11 +72,11 @@ def greatest_difference(
 ) -> float:
     """Between the losses of every step, and the outputs behind every fifth and at the end, averages in place."""
     protocol = Protocol(optimizer, batch_size=32, epochs=EPOCHS, precision="float64")
-    stack = engine.stack(data, [Variant(recipe, SEED)], network, protocol, torch.device("cpu"))
-    worker = stack.workers[0]
+    stack = engine.make_stack(data, [Variant(recipe, SEED)], network, protocol, torch.device("cpu"))
+    block_state = stack.block_states[0]
     rows = torch.from_numpy(data.x_train).double()
     targets = torch.from_numpy(data.y_train).long()
-    valid = stack.table.x["valid"]
+    valid = stack.data.x["valid"]
     images = torch.from_numpy(data.x_valid).double()
     model = module_for(network, data)
     own = optimizer_for(optimizer, model, protocol.learning_rate(0, stack.steps))
@@ -98,10 +98,10 @@ def greatest_difference(
         own.zero_grad()
         differences.append(abs(loss.item() + before - theirs) / abs(theirs))
         if step % 5 == 0:
-            differences.append(apart(model, images, worker.block.predict(valid)))
-    parts, measured = rows[:MEASURED_ROWS].split(MEASURED_BATCH), stack.table.x["train"][:MEASURED_ROWS]
-    with handle.averaged(parts), worker.pieces.result(measured):
-        differences.append(apart(model, images, worker.block.predictions(valid)))
+            differences.append(apart(model, images, block_state.block.predict(valid)))
+    parts, measured = rows[:MEASURED_ROWS].split(MEASURED_BATCH), stack.data.x["train"][:MEASURED_ROWS]
+    with handle.averaged(parts), block_state.updates.final_values(measured):
+        differences.append(apart(model, images, block_state.block.predictions(valid)))
     return max(differences)
 
 

@@ -1,4 +1,4 @@
-"""What unfinished stacks have come to, on disk, and how long all sessions have taken."""
+"""The states of unfinished stacks on disk, and the time of all sessions."""
 
 import json
 import os
@@ -170,7 +170,7 @@ def test_a_state_that_cannot_be_written_does_not_end_the_training(tmp_path, monk
 
 def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(checkpointing, "state_of", lambda *stack: pytest.fail("it was saved"))
+    monkeypatch.setattr(checkpointing, "dump_stack", lambda *stack: pytest.fail("it was saved"))
     monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 0.0)
     small(None)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Is a difference more than noise: the interval, the verdict, and the words."""
+"""Paired differences: the interval, the verdict, and the words."""
 
 import math
 

@@ -37,7 +37,7 @@ def step_losses(stack: engine.Stack, steps: int) -> dict[Variant, list[float]]:
     found: dict[Variant, list[float]] = {variant: [] for variant in stack.variants}
     for _ in range(steps):
         for block, losses in zip(stack.blocks, stack.step(with_penalties=True), strict=True):
-            for index, variant in block.indices():
+            for index, variant in block.indexed_variants():
                 found[variant].append(losses[index].item())
     return found
 
@@ -46,7 +46,7 @@ def step_losses(stack: engine.Stack, steps: int) -> dict[Variant, list[float]]:
 def everything(images: Data) -> dict[Variant, list[float]]:
     """The first losses of the whole catalog in one stack."""
     members = [Variant(recipe_of(name), seed) for name in CATALOG for seed in SEEDS]
-    return step_losses(engine.stack(images, members, NETWORK, EXACT), STEPS)
+    return step_losses(engine.make_stack(images, members, NETWORK, EXACT), STEPS)
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -54,16 +54,16 @@ def test_alone_or_beside_the_whole_catalog_is_the_same(
     images: Data, everything: dict[Variant, list[float]], name: str
 ) -> None:
     variant = Variant(recipe_of(name), SEEDS[1])
-    (alone,) = step_losses(engine.stack(images, [variant], NETWORK, EXACT), STEPS).values()
+    (alone,) = step_losses(engine.make_stack(images, [variant], NETWORK, EXACT), STEPS).values()
     assert everything[variant] == pytest.approx(alone, rel=1e-9)
 
 
 def test_leaving_in_the_middle_changes_nothing_for_the_others(
     images: Data, everything: dict[Variant, list[float]]
 ) -> None:
-    stack = engine.stack(images, list(everything), NETWORK, EXACT)
+    stack = engine.make_stack(images, list(everything), NETWORK, EXACT)
     before = step_losses(stack, 3)
-    stack.leave(stack.variants[::3])
+    stack.remove(stack.variants[::3])
     after = step_losses(stack, STEPS - 3)
     for variant, losses in after.items():
         assert [*before[variant], *losses] == pytest.approx(everything[variant], rel=1e-9), variant

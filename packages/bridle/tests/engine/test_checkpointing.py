@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bridle import engine
 from bridle.data import Data
 from bridle.engine import checkpointing
-from bridle.engine.checkpointing import Begun
+from bridle.engine.checkpointing import UnfinishedStack
 from bridle.networks import convnet, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
@@ -29,7 +29,7 @@ class Memory:
         self.stop, self.states = stop, {}
 
     def begun(self, missing):
-        return [Begun(list(members), set(training)) for members, (training, _) in self.states.items()]
+        return [UnfinishedStack(list(members), set(training)) for members, (training, _) in self.states.items()]
 
     def load(self, members):
         return self.states[tuple(members)][1] if tuple(members) in self.states else b""
@@ -51,23 +51,23 @@ def saves_after_every_epoch(monkeypatch):
     monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 0.0)
 
 
-def trained(data, members, network, protocol, *, keeper=None, found=None):
+def trained(data, members, network, protocol, *, checkpoints=None, found=None):
     """The runs, by variant; into ``found`` as they come, so that those before an interrupt are there."""
     found = {} if found is None else found
-    for run in engine.train_variants(data, members, network, protocol, keeper=keeper):
+    for run in engine.train_variants(data, members, network, protocol, checkpoints=checkpoints):
         found[run.recipe, run.seed] = run
     return found
 
 
 def interrupted(data, members, network, protocol, epoch):
     """The same with Ctrl-C behind an epoch, and a second session that does the rest."""
-    keeper, found = Memory(stop=epoch), {}
+    checkpoints, found = Memory(stop=epoch), {}
     with pytest.raises(KeyboardInterrupt):
-        trained(data, members, network, protocol, keeper=keeper, found=found)
-    keeper.stop = None
+        trained(data, members, network, protocol, checkpoints=checkpoints, found=found)
+    checkpoints.stop = None
     rest = [variant for variant in members if (str(variant.recipe), variant.seed) not in found]
-    trained(data, rest, network, protocol, keeper=keeper, found=found)
-    assert not keeper.states
+    trained(data, rest, network, protocol, checkpoints=checkpoints, found=found)
+    assert not checkpoints.states
     return found
 
 
@@ -160,15 +160,15 @@ def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     assert {run.diverged_at for run in undisturbed.values()} == {None, 1}
     assert {run.stopped_at for run in undisturbed.values()} == {None, 2}
     told = []
-    keeper, found = Memory(stop=5), {}
+    checkpoints, found = Memory(stop=5), {}
     with pytest.raises(KeyboardInterrupt):
-        trained(few, members, mlp(8, 6), protocol, keeper=keeper, found=found)
+        trained(few, members, mlp(8, 6), protocol, checkpoints=checkpoints, found=found)
     assert len(found) == 4
-    ((training, _),) = keeper.states.values()
+    ((training, _),) = checkpoints.states.values()
     assert {run for run in undisturbed if undisturbed[run].diverged_at or undisturbed[run].stopped_at} == set(found)
     assert len(training) == 4
-    keeper.stop = None
-    for run in engine.train_variants(few, training, mlp(8, 6), protocol, keeper=keeper, progress=told.append):
+    checkpoints.stop = None
+    for run in engine.train_variants(few, training, mlp(8, 6), protocol, checkpoints=checkpoints, progress=told.append):
         found[run.recipe, run.seed] = run
     assert_same(found, undisturbed)
     assert told[0] == 5 * 4 * len(training) and sum(told) == 8 * 4 * len(training)
@@ -185,22 +185,22 @@ def test_seconds_are_those_of_all_sessions(few, monkeypatch):
 
 def test_a_state_of_another_network_is_refused_and_the_runs_are_trained_from_the_start(few):
     members = variants("none", "EMA")
-    keeper = Memory(stop=2)
+    checkpoints = Memory(stop=2)
     with pytest.raises(KeyboardInterrupt):
-        trained(few, members, mlp(9), SHORT, keeper=keeper)
+        trained(few, members, mlp(9), SHORT, checkpoints=checkpoints)
     refused = []
-    keeper.stop, keeper.refuse = None, lambda members, problem: refused.append(str(problem))
-    assert_same(trained(few, members, mlp(8), SHORT, keeper=keeper), trained(few, members, mlp(8), SHORT))
+    checkpoints.stop, checkpoints.refuse = None, lambda members, problem: refused.append(str(problem))
+    assert_same(trained(few, members, mlp(8), SHORT, checkpoints=checkpoints), trained(few, members, mlp(8), SHORT))
     assert refused == ["linear1.weight has another shape or precision than it had"]
 
 
 def test_what_is_read_executes_nothing_and_need_not_be_a_state(few):
     members = variants("none", seeds=1)
     for content in (b"", b"PK", b"\x80\x02]q\x00.", b"cbuiltins\nprint\n(S'read'\ntR."):
-        keeper, refused = Memory(), []
-        keeper.refuse = lambda members, problem, refused=refused: refused.append(problem)
-        keeper.states[tuple(members)] = (members, content)
-        assert len(trained(few, members, mlp(8), SHORT, keeper=keeper)) == 1
+        checkpoints, refused = Memory(), []
+        checkpoints.refuse = lambda members, problem, refused=refused: refused.append(problem)
+        checkpoints.states[tuple(members)] = (members, content)
+        assert len(trained(few, members, mlp(8), SHORT, checkpoints=checkpoints)) == 1
         assert len(refused) == bool(content)
 
 
@@ -208,15 +208,15 @@ def test_a_stack_is_saved_early_at_first_then_at_the_interval(monkeypatch):
     monkeypatch.setattr(checkpointing, "SECONDS_BETWEEN_SAVES", 20.0)
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    monkeypatch.setattr(checkpointing, "state_of", lambda *stack: b"")
+    monkeypatch.setattr(checkpointing, "dump_stack", lambda *stack: b"")
     kept = []
 
     class Stack:
-        variants, done, seconds = [1, 2], 3, 0.0
+        variants, steps_done, seconds = [1, 2], 3, 0.0
 
-    keeper = Memory()
-    keeper.save = lambda *told: kept.append(now[0])
-    times = checkpointing.Saving(keeper, [])
+    checkpoints = Memory()
+    checkpoints.save = lambda *told: kept.append(now[0])
+    times = checkpointing.Checkpointer(checkpoints, [])
     for half in range(200):
         now[0] = half / 2
         times.after_epoch(Stack(), None, None, half)

@@ -11,7 +11,7 @@ from torch import nn
 
 from bridle.data import Data
 from bridle.engine.precision import Precision
-from bridle.engine.training_plan import Program
+from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.networks import Network, convnet, mlp, residual_mlp
 from bridle.protocol import Protocol, Variant
@@ -40,9 +40,9 @@ def images() -> Data:
     return Data(x, y, x[:512], y[:512])
 
 
-def program(data: Data, network: Network, batch: int) -> Program:
+def program(data: Data, network: Network, batch: int) -> TrainingPlan:
     precision = Precision(torch.float32, torch.float32, torch.device("cpu"))
-    return Program.of(data, network, Protocol(epochs=1, batch_size=batch), precision)
+    return TrainingPlan.of(data, network, Protocol(epochs=1, batch_size=batch), precision)
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_the_estimate_is_near_what_was_measured(
 
 def test_convolutional_networks_share_a_stack(images: Data) -> None:
     members = [Variant(Recipe(), seed) for seed in range(20)]
-    assert [len(part) for part in program(images, convnet(16, 32), 64).planned(members, MEMORY)] == [20]
+    assert [len(part) for part in program(images, convnet(16, 32), 64).plan_stacks(members, MEMORY)] == [20]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bridle import draws, engine
 from bridle.data import Data
-from bridle.engine.user_modules import make
+from bridle.engine.user_modules import build_module
 from bridle.networks import mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
@@ -135,7 +135,7 @@ def test_frozen_tied_and_idle_parameters_are_what_they_are(digits: Data) -> None
         )
     )
     plain, decayed = (run.model for run in runs)
-    start = make(PartlyFrozen, 1)
+    start = build_module(PartlyFrozen, 1)
     for model in (plain, decayed):
         assert torch.equal(model.first.weight, start.first.weight)
         assert not torch.equal(model.second.weight, start.second.weight)

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bridle import draws, engine
 from bridle.data import Data
-from bridle.engine.user_modules import make
+from bridle.engine.user_modules import build_module
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
 from bridle.results import Run
@@ -36,7 +36,7 @@ def blobs() -> Data:
 
 def plain_losses(data: Data, factory: Callable[[], nn.Module], seed: int) -> list[float]:
     """The first losses of the same training as a loop in plain torch."""
-    module = make(factory, seed, torch.from_numpy(data.x_train[:1])).double()
+    module = build_module(factory, seed, torch.from_numpy(data.x_train[:1])).double()
     optimizer = torch.optim.SGD([each for each in module.parameters() if each.requires_grad], momentum=0.9)
     x, y = torch.from_numpy(data.x_train).double(), torch.from_numpy(data.y_train)
     found = []
@@ -142,7 +142,7 @@ def test_a_module_that_draws_gets_the_numbers_of_its_own_seed(blobs: Data, facto
 
 def test_a_stack_of_several_that_cannot_be_stacked_is_refused(blobs: Data) -> None:
     with pytest.raises(ValueError, match=r"cannot stack this network \(.*\); make a stack of one variant for each"):
-        engine.stack(blobs, [Variant(Recipe(), seed) for seed in (0, 1)], TakesAnItem, EXACT)
+        engine.make_stack(blobs, [Variant(Recipe(), seed) for seed in (0, 1)], TakesAnItem, EXACT)
 
 
 def test_what_a_factory_shares_with_the_user_is_left_as_it_was(blobs: Data) -> None:

@@ -47,10 +47,10 @@ def test_only_training_steps_multiply_in_bfloat16(digits: Data, monkeypatch: pyt
 
 
 def test_an_evaluation_sees_the_rows_as_they_were_given(digits: Data) -> None:
-    stack = engine.stack(digits, [Variant(Recipe(), 0)], mlp(8), BFLOAT16)
-    assert stack.table.fed.dtype == torch.bfloat16
+    stack = engine.make_stack(digits, [Variant(Recipe(), 0)], mlp(8), BFLOAT16)
+    assert stack.data.train_inputs.dtype == torch.bfloat16
     for split, (x, _) in digits.splits().items():
-        assert torch.equal(stack.table.x[split], torch.from_numpy(x).flatten(1))
+        assert torch.equal(stack.data.x[split], torch.from_numpy(x).flatten(1))
 
 
 @pytest.mark.parametrize(("units", "chosen"), [(True, "bfloat16"), (False, "float32")])
@@ -58,8 +58,8 @@ def test_auto_is_settled_by_the_device_and_nothing_else_is(
     monkeypatch: pytest.MonkeyPatch, units: bool, chosen: str
 ) -> None:
     monkeypatch.setattr(precision, "has_bfloat16_units", lambda device: units)
-    assert engine.settled(Protocol(epochs=2)) == Protocol(epochs=2, precision=chosen)
-    assert [engine.settled(Protocol(precision=each)).precision for each in ("float32", "float64")] == [
+    assert engine.resolve_precision(Protocol(epochs=2)) == Protocol(epochs=2, precision=chosen)
+    assert [engine.resolve_precision(Protocol(precision=each)).precision for each in ("float32", "float64")] == [
         "float32",
         "float64",
     ]

@@ -10,7 +10,7 @@ import torch
 
 from bridle import engine
 from bridle.data import Data
-from bridle.engine.variant_grids import Grid, grids, split
+from bridle.engine.variant_grids import VariantGrid, group_variants, split_into_stacks
 from bridle.networks import linear, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
@@ -71,12 +71,12 @@ def test_neighbours_that_diverge_leave_and_harm_nobody(digits: Data) -> None:
 def test_leaving_in_the_middle_changes_nothing_for_the_others(digits: Data, optimizer: str) -> None:
     protocol = Protocol(optimizer, batch_size=64, epochs=2, precision="float64")
     members = variants(RECIPES, 3)
-    shrinking = engine.stack(digits, members, mlp(16, 8), protocol)
-    whole = engine.stack(digits, members, mlp(16, 8), protocol)
+    shrinking = engine.make_stack(digits, members, mlp(16, 8), protocol)
+    whole = engine.make_stack(digits, members, mlp(16, 8), protocol)
     gone = {members[0], members[7], members[10], members[20]}
     for step in range(12):
         if step == 5:
-            shrinking.leave(gone)
+            shrinking.remove(gone)
         ours, theirs = losses(shrinking), losses(whole)
         assert ours == pytest.approx({key: value for key, value in theirs.items() if key in ours}, rel=1e-9)
     assert set(ours) == set(members) - gone
@@ -87,7 +87,7 @@ def losses(stack: engine.Stack) -> dict[Variant, float]:
     return {
         variant: values[index].item()
         for block, values in zip(stack.blocks, found, strict=True)
-        for index, variant in block.indices()
+        for index, variant in block.indexed_variants()
     }
 
 
@@ -99,34 +99,34 @@ def test_a_small_memory_budget_splits_the_stack_and_changes_nothing(digits: Data
 
 def test_the_budget_counts() -> None:
     members = variants(RECIPES[:3], 4)
-    assert [len(part) for part in split(members, 10, memory=1000)] == [12]
-    assert [len(part) for part in split(members, 10, memory=60)] == [6, 6]
-    assert [len(part) for part in split(members, 10, memory=20)] == [2, 1] * 4
-    assert [len(part) for part in split(members, 10, memory=1)] == [1] * 12
-    assert [len(part) for part in split(variants(RECIPES[:6], 5), 10)] == [18, 12]
-    assert [len(part) for part in split(variants(RECIPES[:1], 128), 10)] == [22, 22, 22, 22, 22, 18]
-    assert {each for part in split(members, 10, memory=70) for each in part} == set(members)
+    assert [len(part) for part in split_into_stacks(members, 10, memory=1000)] == [12]
+    assert [len(part) for part in split_into_stacks(members, 10, memory=60)] == [6, 6]
+    assert [len(part) for part in split_into_stacks(members, 10, memory=20)] == [2, 1] * 4
+    assert [len(part) for part in split_into_stacks(members, 10, memory=1)] == [1] * 12
+    assert [len(part) for part in split_into_stacks(variants(RECIPES[:6], 5), 10)] == [18, 12]
+    assert [len(part) for part in split_into_stacks(variants(RECIPES[:1], 128), 10)] == [22, 22, 22, 22, 22, 18]
+    assert {each for part in split_into_stacks(members, 10, memory=70) for each in part} == set(members)
 
 
 def test_recipes_that_share_a_structure_share_a_grid() -> None:
-    found = grids(variants(RECIPES, 2))
+    found = group_variants(variants(RECIPES, 2))
     assert sorted(len(grid.recipes) for grid in found) == [1, 1, 1, 1, 3]
     assert all(grid.seeds == (0, 1) for grid in found)
 
 
 def test_a_missing_pair_gets_a_grid_of_its_own() -> None:
     members = variants(["none", "L2(strength=0.1)"], 3)
-    found = grids(members[1:])
+    found = group_variants(members[1:])
     assert {variant for grid in found for variant in grid.variants} == set(members[1:])
-    assert Grid((0, 1, 2), (Recipe.parse("L2(strength=0.1)"),)) in found
+    assert VariantGrid((0, 1, 2), (Recipe.parse("L2(strength=0.1)"),)) in found
 
 
 def test_recipes_of_one_seed_start_from_the_same_weights(digits: Data) -> None:
-    stack = engine.stack(digits, variants(["none", "BatchNorm", "Dropout"], 2), mlp(16, 8), EXACT)
+    stack = engine.make_stack(digits, variants(["none", "BatchNorm", "Dropout"], 2), mlp(16, 8), EXACT)
     start = {
         variant: block.variant_values(block.parameters, index)["linear1.weight"]
         for block in stack.blocks
-        for index, variant in block.indices()
+        for index, variant in block.indexed_variants()
     }
     by_seed = [[weight for variant, weight in start.items() if variant.seed == seed] for seed in (0, 1)]
     assert all(torch.equal(weight, same[0]) for same in by_seed for weight in same)

@@ -1,4 +1,4 @@
-"""How many threads a stack runs on is a matter of its size alone, and torch's setting is left as it was."""
+"""The number of threads of a stack is a matter of its size alone, and torch's setting is left as it was."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from bridle import engine
 from bridle.data import Data
 from bridle.engine.stack import Stack
-from bridle.engine.threads import LARGE, threads, threads_for
+from bridle.engine.threads import LARGE, limited_threads, threads_for
 from bridle.networks import convnet, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
@@ -18,7 +18,7 @@ from bridle.recipe import Recipe
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    with threads(2):
+    with limited_threads(2):
         yield
 
 
@@ -27,7 +27,7 @@ def test_large_stacks_have_all_threads_and_small_ones_one() -> None:
 
 
 def test_outside_torchs_own_setting_holds() -> None:
-    with pytest.raises(RuntimeError), threads(1):
+    with pytest.raises(RuntimeError), limited_threads(1):
         assert torch.get_num_threads() == 1
         raise RuntimeError
     assert torch.get_num_threads() == 2
@@ -41,9 +41,11 @@ def test_training_leaves_torchs_setting_alone(digits: Data) -> None:
 def test_the_products_of_a_forward_pass_are_counted(digits: Data, images: Data) -> None:
     members = [Variant(Recipe.parse(recipe), seed) for recipe in ("none", "BatchNorm") for seed in range(3)]
     protocol = Protocol(batch_size=50)
-    assert engine.stack(digits, members, mlp(16, 8), protocol).products == 6 * 50 * (64 * 16 + 16 * 8 + 8 * 10)
+    assert engine.make_stack(digits, members, mlp(16, 8), protocol).multiply_adds == 6 * 50 * (
+        64 * 16 + 16 * 8 + 8 * 10
+    )
     pooled = 64  # of 4 channels, 4 x 4 values
-    found = engine.stack(images, members, convnet(4), protocol).products
+    found = engine.make_stack(images, members, convnet(4), protocol).multiply_adds
     assert found == 6 * 50 * (8 * 8 * 4 * 9 + pooled * 10)  # 3 x 3 weights at each of 8 x 8 pixels
 
 

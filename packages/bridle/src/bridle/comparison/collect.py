@@ -73,7 +73,7 @@ def found(store: Store, variants: Sequence[Variant]) -> dict[Variant, Run]:
 
 
 def nothing_finished(count: Counter, folder: Path | None, kept: int) -> str:
-    """What an interrupt leaves before any run is finished, and how to go on."""
+    """Return the message of an interrupt before any run is finished: what is kept, and how to go on."""
     far = f"Stopped after {count.done} of {count.total} steps of single runs, before any run was finished."
     if folder is None:
         return f"{far} Nothing is kept; with out=FOLDER a comparison goes on from where it was interrupted."

@@ -1,4 +1,4 @@
-"""When, where and with which versions a study was made."""
+"""The provenance of a study: versions, machine and date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNS_ON = ("torch", "numpy", "scipy", "scikit-learn")
 
 
 def made() -> dict[str, Any]:
-    """bridle, python and what it runs on with their versions, the machine, and the date (UTC, to the second)."""
+    """Return the versions of bridle, Python and its libraries, the machine, and the date (UTC, to the second)."""
     return {
         "bridle": __version__,
         "python": platform.python_version(),

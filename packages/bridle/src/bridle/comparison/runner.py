@@ -17,7 +17,7 @@ from bridle.comparison.provenance import made
 from bridle.comparison.store import NOWHERE, Store
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
-from bridle.engine.user_modules import make
+from bridle.engine.user_modules import build_module
 from bridle.metrics import METRICS
 from bridle.networks import MLP, Described, Network, checked, mlp
 from bridle.protocol import Progress, Protocol, Variant, chosen_seeds
@@ -37,7 +37,11 @@ DEFAULT_RECIPES = (
 DEFAULT_NETWORK = mlp(128, 64)
 DESCRIBED = (MLP, Described)  # networks that say all about themselves when printed
 ENGINES = {"torch": stacked.train_variants, "vanilla": vanilla.train_variants}
-SETTLED = {"torch": stacked.settled, "vanilla": vanilla.settled}  # the protocol with the precision that is really used
+# The protocol with the precision that is really used.
+RESOLVE_PRECISION = {
+    "torch": stacked.resolve_precision,
+    "vanilla": vanilla.resolve_precision,
+}
 
 
 def compare(  # noqa: PLR0917  (the order is part of the public surface)
@@ -77,7 +81,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     check(out, progress)
     protocol, network = Protocol.of(protocol), checked(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    protocol = SETTLED[engine](protocol.on(len(data.x_train)))
+    protocol = RESOLVE_PRECISION[engine](protocol.on(len(data.x_train)))
     sizes.check(network, data, protocol, len(asked) * len(contending))
     chosen = list(asked)
 
@@ -88,8 +92,8 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     stacks = store.stacks(variants, session.note) if engine == "torch" else None
 
     def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
-        keeper = {"keeper": stacks} if stacks else {}
-        return ENGINES[engine](data, variants, network, protocol, progress=count, **keeper)
+        store = {"checkpoints": stacks} if stacks else {}
+        return ENGINES[engine](data, variants, network, protocol, progress=count, **store)
 
     steps = steps_of_a_run(data, protocol)
     runs = collect(variants, train, store, steps_of_a_run=steps, watch=progress, session=session, stacks=stacks)
@@ -141,7 +145,7 @@ def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | No
 
 
 def steps_of_a_run(data: Data, protocol: Protocol) -> int:
-    """How many optimizer steps one run takes: whole batches only."""
+    """Return the number of optimizer steps of one run: whole batches only."""
     rows = len(data.x_train)
     return protocol.passes * (rows // min(protocol.batch_size, rows))
 
@@ -164,5 +168,5 @@ def network_name(network: Network) -> str:
 
 
 def layers(factory: Callable[[], nn.Module]) -> str:
-    """What the factory builds, as printed, with no trace left in torch's global random numbers."""
-    return str(make(factory, 0))
+    """Return the factory's module as printed, without moving torch's global random numbers."""
+    return str(build_module(factory, 0))

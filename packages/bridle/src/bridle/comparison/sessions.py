@@ -1,4 +1,4 @@
-"""How long a study has been worked on, over all the sessions that it took."""
+"""The time that a study has taken, over all its sessions."""
 
 from __future__ import annotations
 

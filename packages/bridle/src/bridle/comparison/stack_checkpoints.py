@@ -1,4 +1,4 @@
-"""What the unfinished stacks of a comparison have come to, on disk: one file for each.
+"""The states of a comparison's unfinished stacks on disk: one file for each.
 
 When its runs are finished only the names of its members are left of a stack, so that a run that is lost later can be
 trained again with the same neighbours.
@@ -20,7 +20,7 @@ from bridle import __version__
 from bridle.comparison.hashes import checksum, hashed
 from bridle.comparison.unusable_files import set_aside
 from bridle.decoding import parse, read_as
-from bridle.engine.checkpointing import Begun
+from bridle.engine.checkpointing import UnfinishedStack
 from bridle.protocol import Variant
 from bridle_audit.files import clear_left_overs, opened, write_whole
 
@@ -39,7 +39,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its state."""
+    """The description of a state at the head of its file."""
 
     key: dict[str, Any]  # what determines it beside its members
     members: list[Member]  # those that the stack began with
@@ -68,21 +68,21 @@ class Stacks:
     def __post_init__(self) -> None:
         self.found = self.headers()
 
-    def begun(self, missing: Collection[Variant]) -> list[Begun]:
+    def begun(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
         """Those that train some of the missing, the most advanced first; none of these twice."""
         known = {Member(str(variant.recipe), variant.seed): variant for variant in self.asked}
-        begun: list[Begun] = []
+        begun: list[UnfinishedStack] = []
         covered: set[Variant] = set()
         for header in self.found:
             if all(each in known for each in header.members):
                 trains = {known[each] for each in header.training}
                 if trains & set(missing) and not trains & covered:
                     covered |= trains
-                    begun.append(Begun([known[each] for each in header.members], trains))
+                    begun.append(UnfinishedStack([known[each] for each in header.members], trains))
         return begun
 
     def headers(self) -> list[Header]:
-        """What the files of this setting say of themselves, the most advanced first; what is over is made small."""
+        """Read the headers of this setting's files, the most advanced first; files of finished stacks are emptied."""
         place = self.folder / "stacks"
         if not place.is_dir():
             return []
@@ -102,7 +102,7 @@ class Stacks:
         return sorted(found, key=lambda each: -each.epoch)
 
     def header(self, file: BinaryIO, path: Path) -> tuple[Header, str]:
-        """What a file says of its state, and the state's checksum; ``ValueError`` for what is no such file."""
+        """Read a file's header and the checksum of its state; ``ValueError`` for what is no such file."""
         sums = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
         line = file.readline(LONGEST_LINE)
         if len(sums) != 2 or sums[0] != checksum(line):
@@ -114,11 +114,11 @@ class Stacks:
 
     @property
     def key(self) -> dict[str, Any]:
-        """What determines a state beside its members."""
+        """The settings that determine a state, beside its members."""
         return {"format": FORMAT, "bridle": __version__, **self.setting}
 
     def path(self, members: Sequence[Member]) -> Path:
-        """Where the state of the stack with these members is."""
+        """Return the path of the state of the stack with these members."""
         return self.folder / "stacks" / f"{short(self.key)}-{short([asdict(each) for each in members])}.state"
 
     def load(self, members: Sequence[Variant]) -> bytes:

@@ -1,4 +1,4 @@
-"""Is the difference between two recipes more than noise?
+"""Paired statistics: the difference between two recipes, its interval, and the verdict.
 
 A contender and the baseline are trained under the same seeds, and a seed gives both the same initial weights, batches
 and noise. So they are compared seed by seed. The n differences d of the main metric on the validation split have the

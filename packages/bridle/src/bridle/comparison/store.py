@@ -60,15 +60,15 @@ class Store:
         return cls(Path(folder), setting, measured)
 
     def key(self, recipe: str, seed: int) -> dict[str, Any]:
-        """What determines a run."""
+        """Return the key of a run: all that determines it."""
         return {"format": VERSION, "bridle": __version__, **self.setting, "recipe": recipe, "seed": seed}
 
     def path(self, folder: Path, recipe: str, seed: int) -> Path:
-        """Where a run's file is, or will be."""
+        """Return the path of a run's file."""
         return folder / "runs" / f"{hashed(self.key(recipe, seed))[:32]}.json"
 
     def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> Stacks | None:
-        """What the unfinished stacks of this setting have come to; ``note`` hears of what is kept of them."""
+        """Return the checkpoints of this setting's unfinished stacks; ``note`` is called when one is kept."""
         if self.folder is None:
             return None
         folder = self.folder

@@ -50,7 +50,7 @@ def summary(values: list[float]) -> Summary:
 
 
 def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Sequence[int], missing: int) -> list[str]:
-    """What a reader must know beside the numbers, as sentences; what the cards doubt, once for all contenders."""
+    """Return the sentences a reader must know beside the numbers; what the cards doubt, once for all contenders."""
     said = []
     if missing:
         are = "is" if missing == 1 else "are"

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from bridle.acting import Parameter, Site, first_spot
-from bridle.engine.feed import Noise, Pick
-from bridle.engine.placements import PlacedLayer, PlacedWeight, placed_weights
+from bridle.engine.feed import SeedIndex, SeedNoise
+from bridle.engine.placements import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.precision import Precision
-from bridle.engine.variant_grids import Grid
+from bridle.engine.variant_grids import VariantGrid
 from bridle.places import Draw, Ensemble
 from bridle.protocol import Variant
 from bridle_audit.probe.randomness import unmoved
@@ -25,16 +25,16 @@ Values = dict[str, Tensor]  # by parameter name, as in the module that a run end
 
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
 # the statistics of one batch for the weights as they are, or as it is once training is over.
-TRAIN, AGAIN, MEASURE, EVALUATE = "train", "again", "measure", "evaluate"
-TRAINING = (TRAIN, AGAIN)
+TRAIN, SECOND_PASS, REESTIMATE, EVALUATE = "train", "second pass", "reestimate", "evaluate"
+TRAINING = (TRAIN, SECOND_PASS)
 
 
-class Pass(NamedTuple):
-    """One pass through the network: its mode, and its noise, of which ``pick`` are the block's seeds."""
+class ForwardContext(NamedTuple):
+    """One pass through the network: its mode, and its noise, of which ``seed_index`` are the block's seeds."""
 
     mode: str
-    noise: Noise | None = None
-    pick: Pick = slice(None)
+    noise: SeedNoise | None = None
+    seed_index: SeedIndex = slice(None)
     offset: int = 0  # added to every spot of noise
 
     def draw(self, draws: Sequence[Draw], spot: int, subject: Sequence[int]) -> list[Tensor]:
@@ -42,7 +42,7 @@ class Pass(NamedTuple):
         if self.noise is None:
             return []
         return [
-            self.noise.draw(each, spot + self.offset + number, tuple(subject))[self.pick][:, None]
+            self.noise.draw(each, spot + self.offset + number, tuple(subject))[self.seed_index][:, None]
             for number, each in enumerate(draws)
         ]
 
@@ -61,15 +61,15 @@ class Block(ABC):
     (seeds, recipes, *shape in a single network). ``state`` moves along: running statistics, averages, copies.
     """
 
-    grid: Grid
+    grid: VariantGrid
     precision: Precision
     parameters: Values = field(init=False)
     state: Values = field(init=False)
     weights: list[PlacedWeight] = field(init=False, default_factory=list)
     passed: float = field(init=False, default=0.0)  # share of the training that is over
-    tapped: Tensor | None = field(init=False, default=None)  # the last forward pass's penalties on activations
+    activity_penalty: Tensor | None = field(init=False, default=None)  # of the last forward pass
     seconds: float = field(init=False, default=0.0)
-    rows_at_a_time: ClassVar[int]  # of an evaluation: bounds its memory
+    eval_batch_size: ClassVar[int]  # of an evaluation: bounds its memory
 
     @property
     @abstractmethod
@@ -84,7 +84,7 @@ class Block(ABC):
     @property
     @abstractmethod
     def sites(self) -> Sequence[Site]:
-        """Where layers may stand."""
+        """The sites where layers may stand."""
 
     @property
     @abstractmethod
@@ -105,14 +105,14 @@ class Block(ABC):
 
     @abstractmethod
     def activation_bytes(self, batch: int) -> int:
-        """About what one variant's activations take, in a training step on so many rows or in an evaluation."""
+        """Estimate the bytes of one variant's activations, in a training step on so many rows or in an evaluation."""
 
     @abstractmethod
-    def products(self, rows: int) -> int:
-        """About how many products of two numbers one variant's weighted layers take for so many rows."""
+    def multiply_adds(self, rows: int) -> int:
+        """Estimate the multiply-adds of one variant's weighted layers for so many rows."""
 
     @abstractmethod
-    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+    def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
         """Rows (seeds, 1 or recipes, batch, features) -> outputs (seeds, recipes, batch, outputs), with their graph."""
 
     @abstractmethod
@@ -128,30 +128,30 @@ class Block(ABC):
         """A view of a value (or of its gradient) as (seeds, recipes, *shape in a single network)."""
 
     @abstractmethod
-    def stored(self, name: str, value: Tensor) -> Tensor:
-        """The reverse of :meth:`grid_view`, as a copy in the block's own layout, device and precision."""
+    def from_grid(self, name: str, value: Tensor) -> Tensor:
+        """Copy a value (seeds, recipes, *shape) into the block's own layout, device and precision."""
 
     @abstractmethod
-    def fill(self, values: Values) -> None:
+    def load_values(self, values: Values) -> None:
         """Take parameters and state from tensors (seeds, recipes, *shape in a single network); others start afresh."""
 
     @abstractmethod
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """An ordinary module of one variant with these parameters and state, in evaluation mode."""
 
-    def fill_weights(self, values: Values) -> None:
-        """Find the weight layers and start what they learn and remember; called by :meth:`fill`."""
-        acting_on = [each for each in self.described() if "@" not in each.name]
-        self.weights = placed_weights(self.grid.recipes, acting_on, self.precision)
+    def load_weight_layers(self, values: Values) -> None:
+        """Find the weight layers and initialize their parameters and state; called by :meth:`load_values`."""
+        acting_on = [each for each in self.parameter_descriptions() if "@" not in each.name]
+        self.weights = place_weights(self.grid.recipes, acting_on, self.precision)
         for placed in self.weights:
             w = as_matrix(self.grid_view(placed.parameter, self.parameters[placed.parameter].detach()))
             for store, starts in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
                 for kind, start in starts.items():
-                    name = placed.named(kind)
+                    name = placed.value_name(kind)
                     value = values.get(name)
-                    store[name] = self.stored(name, begin(start, w) if value is None else value)
+                    store[name] = self.from_grid(name, initial_value(start, w) if value is None else value)
 
-    def described(self) -> list[Parameter]:
+    def parameter_descriptions(self) -> list[Parameter]:
         """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
         return [
             Parameter(
@@ -162,35 +162,35 @@ class Block(ABC):
             for name, tensor in self.parameters.items()
         ]
 
-    def acting_weight(self, placed: PlacedWeight, w: Tensor, values: Values, way: Pass) -> Tensor:
+    def effective_weight(self, placed: PlacedWeight, w: Tensor, values: Values, context: ForwardContext) -> Tensor:
         """A weight (seeds, recipes, *shape) through one weight layer; new state is put into ``values``."""
         matrix, layer = as_matrix(w), placed.layer
-        inputs = [values[placed.named(kind)] for kind in (*layer.parameters, *layer.state)]
-        knobs = placed.columns.at(self.passed)
-        if way.mode in (EVALUATE, MEASURE):
+        inputs = [values[placed.value_name(kind)] for kind in (*layer.parameters, *layer.state)]
+        knobs = placed.knobs.at(self.passed)
+        if context.mode in (EVALUATE, REESTIMATE):
             out = layer.evaluate(matrix, *inputs, **knobs)
         else:
             spot = first_spot(layer, placed.parameter)
-            drawn = [laid_out_as(matrix, each) for each in way.draw(layer.noise, spot, matrix.shape[2:])]
+            drawn = [match_layout(matrix, each) for each in context.draw(layer.noise, spot, matrix.shape[2:])]
             out, *state = type(layer).torch(matrix, *drawn, *inputs, **knobs)
-            values.update({placed.named(kind): new for kind, new in zip(layer.state, state, strict=True)})
+            values.update({placed.value_name(kind): new for kind, new in zip(layer.state, state, strict=True)})
         acting: Tensor = out.reshape(w.shape)
         return acting
 
-    def baked(self, values: Values, variant: Variant) -> Values:
-        """One variant's values with each weight as its layer uses it, the weight layers' part in it done."""
+    def with_effective_weights(self, values: Values, variant: Variant) -> Values:
+        """Return one variant's values with each weight as its layer uses it: the weight layers are applied."""
         baked = dict(values)
         index = self.grid.recipes.index(variant.recipe)
         for placed in self.weights:
             w = baked[placed.parameter]
-            knobs = placed.columns.at(self.passed)
+            knobs = placed.knobs.at(self.passed)
             numbers = {k: v[0, index] if isinstance(v, Tensor) else v for k, v in knobs.items()}
-            inputs = [values[placed.named(kind)] for kind in (*placed.layer.parameters, *placed.layer.state)]
+            inputs = [values[placed.value_name(kind)] for kind in (*placed.layer.parameters, *placed.layer.state)]
             matrix = as_matrix(w[None, None])[0, 0]
             baked[placed.parameter] = placed.layer.evaluate(matrix, *inputs, **numbers).reshape(w.shape)
         return baked
 
-    def indices(self) -> list[tuple[tuple[int, int], Variant]]:
+    def indexed_variants(self) -> list[tuple[tuple[int, int], Variant]]:
         """Every variant with its place (seed, recipe) in the grid."""
         recipes = len(self.grid.recipes)
         return [(divmod(index, recipes), variant) for index, variant in enumerate(self.grid.variants)]
@@ -199,15 +199,15 @@ class Block(ABC):
         """One variant's parameters (or the optimizer's moments of them), shaped as in a single network."""
         return {name: self.grid_view(name, tensor)[index].detach().clone() for name, tensor in tensors.items()}
 
-    def take_copy(self) -> None:
+    def add_ensemble_member(self) -> None:
         """Keep the parameters and the state as they are now, for an ensemble."""
         names = [*self.parameters, *self.statistics]
-        number = len(self.copies)
+        number = len(self.ensemble_members)
         values = self.parameters | self.state
         self.state.update({f"{COPY}{number}:{name}": values[name].detach().clone() for name in names})
 
     @property
-    def copies(self) -> list[Values]:
+    def ensemble_members(self) -> list[Values]:
         """An ensemble's copies so far."""
         found: dict[str, Values] = {}
         for name, value in self.state.items():
@@ -216,18 +216,18 @@ class Block(ABC):
                 found.setdefault(whose, {})[own] = value
         return list(found.values())
 
-    def everything(self) -> Values:
+    def state_dict(self) -> Values:
         """Parameters and state."""
         return {**self.parameters, **self.state}
 
     @unmoved()  # an ordinary module draws initial weights, which are not those that count
-    def result(self, values: Values, variant: Variant) -> nn.Module:
-        """What a run ends with: an ordinary module, or all copies of an ensemble as one."""
+    def trained_module(self, values: Values, variant: Variant) -> nn.Module:
+        """Return the module a run ends with: an ordinary one, or all copies of an ensemble as one."""
         members = []
-        for number in range(len(self.copies)):
+        for number in range(len(self.ensemble_members)):
             prefix = f"{COPY}{number}:"
             copy = {name.removeprefix(prefix): each for name, each in values.items() if name.startswith(prefix)}
-            members.append(self.module(self.baked({**values, **copy}, variant), variant))
+            members.append(self.module(self.with_effective_weights({**values, **copy}, variant), variant))
         if not members:
             return self.module(values, variant)
         return EnsembleModule(members, self.ensemble()).eval()
@@ -237,7 +237,7 @@ class Block(ABC):
         return next(each for each in self.grid.recipes[0] if isinstance(each, Ensemble))
 
     @contextmanager
-    def instead(self, values: Values) -> Iterator[None]:
+    def temporary_values(self, values: Values) -> Iterator[None]:
         """Within, these parameters and state stand in for those of the same name."""
         kept = self.parameters, self.state
         self.parameters = {name: values.get(name, own) for name, own in self.parameters.items()}
@@ -249,12 +249,12 @@ class Block(ABC):
 
     def predictions(self, x: Tensor) -> Tensor:
         """(rows, ...) -> (seeds, recipes, rows, outputs): of the network, or of all copies of an ensemble together."""
-        copies = self.copies
+        copies = self.ensemble_members
         if not copies:
             return self.predict(x)
         outputs = []
         for values in copies:
-            with self.instead(values):
+            with self.temporary_values(values):
                 outputs.append(self.predict(x))
         together: Tensor = type(self.ensemble()).torch(torch.stack(outputs))
         return together
@@ -274,15 +274,15 @@ class EnsembleModule(nn.Module):
         return together
 
 
-def begin(start: object, w: Tensor) -> Tensor:
-    """Where a parameter or state of weights ``w`` (seeds, recipes, outputs, inputs, positions) begins."""
+def initial_value(start: object, w: Tensor) -> Tensor:
+    """Return the initial parameter or state of weights ``w`` (seeds, recipes, outputs, inputs, positions)."""
     if callable(start):
         begun: Tensor = torch.func.vmap(torch.func.vmap(start))(w)
         return begun
     return torch.full((*w.shape[:3], 1, 1), float(str(start)), dtype=w.dtype, device=w.device)
 
 
-def laid_out_as(matrix: Tensor, noise: Tensor) -> Tensor:
+def match_layout(matrix: Tensor, noise: Tensor) -> Tensor:
     """Noise for a weight in the weight's own layout: formulas on two layouts are several times slower."""
     if matrix.stride(-3) < matrix.stride(-2):
         return noise.transpose(-3, -2).contiguous().transpose(-3, -2)

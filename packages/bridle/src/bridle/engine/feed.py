@@ -1,4 +1,4 @@
-"""What flows into a stack: rows of the data on the device, each seed's batches, and each seed's noise."""
+"""The inputs of a stack: rows of the data on the device, each seed's batches, and each seed's noise."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bridle.places import Draw
 from bridle.protocol import Protocol
 
 # Which of a stack's seeds are a block's: all of them, without a copy, or some.
-Pick = Any
+SeedIndex = Any
 
 
-class Table:
+class DeviceData:
     """The data on the device: inputs ``x`` and targets ``y`` as the loss wants them, per split.
 
     ``flat`` is for networks of linear layers: inputs as (rows, features). Inputs are in the precision of the weights,
-    in which scores are taken; ``fed`` are those of the training rows as the steps take them.
+    in which scores are taken; ``train_inputs`` are those of the training rows as the steps take them.
     """
 
     def __init__(self, data: Data, precision: Precision, *, flat: bool) -> None:
@@ -44,14 +44,14 @@ class Table:
             )
             dtype = torch.int64 if self.task == "classification" else precision.weights
             self.y[split] = target.to(precision.device, dtype)
-        self.fed = self.x["train"].to(precision.matmul if flat else precision.weights)
+        self.train_inputs = self.x["train"].to(precision.matmul if flat else precision.weights)
 
 
-class Batches:
+class BatchLoader:
     """Each seed's own batches of the training rows, step by step."""
 
-    def __init__(self, table: Table, protocol: Protocol, seeds: tuple[int, ...]) -> None:
-        self.x, self.y = table.fed, table.y["train"]
+    def __init__(self, device_data: DeviceData, protocol: Protocol, seeds: tuple[int, ...]) -> None:
+        self.x, self.y = device_data.train_inputs, device_data.y["train"]
         rows = len(self.x)
         self.size = min(protocol.batch_size, rows)
         self.per_epoch = rows // self.size
@@ -80,7 +80,7 @@ class Batches:
         return self.gathered.view(*rows.shape, *self.x.shape[1:]), self.y[rows]
 
 
-class Noise:
+class SeedNoise:
     """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed."""
 
     def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
@@ -97,7 +97,7 @@ class Noise:
         self.drawn.clear()
 
     def draw(self, draw: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
-        """The noise that a regularizer declares for a subject of this shape, (seeds, *shape)."""
+        """Draw the noise that a regularizer declares for a subject of this shape, (seeds, *shape)."""
         shape, stream = draw.shape(subject), draw.stream(spot)
         key = (draw.kind, stream, *shape)
         if key not in self.drawn:
@@ -108,12 +108,12 @@ class Noise:
         return self.drawn[key]
 
     def uniform(self, ticks: np.ndarray) -> Tensor:
-        """Ticks as numbers in [0, 1)."""
+        """Convert 16-bit draws to numbers in [0, 1)."""
         # 16 bits survive in float32, so both precisions compare the same number with a rate.
         on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
         return (on_device.to(torch.int32) & (draws.TICKS - 1)).to(self.dtype).div_(draws.TICKS)
 
     def normal(self, ticks: np.ndarray) -> Tensor:
-        """Ticks as numbers of mean 0 and deviation 1."""
+        """Convert 16-bit draws to normal numbers, of mean 0 and deviation 1."""
         on_device = torch.from_numpy(ticks.astype(np.int32)).to(self.precision.device, non_blocking=True)
         return self.quantiles.index_select(0, on_device.flatten()).view(on_device.shape)

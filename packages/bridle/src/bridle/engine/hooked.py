@@ -1,4 +1,4 @@
-"""A module with a recipe's layers hung into it by hooks, run with parameters, noise and state given from outside."""
+"""A module with a recipe's layers in hooks, run with parameters, noise and state given from outside."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bridle.acting import Site
-from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING
 from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.engine.precision import Precision
-from bridle.engine.tracing import Outline, check_output
+from bridle.engine.tracing import TracedModule, check_output
 from bridle.engine.user_modules import cast
 from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 
 Values = dict[str, Tensor]
-RUN_AGAIN = (
+CHECKPOINTED = (
     "parts of the network run again in the backward pass, when the weights of the run are not in it; switch its "
     "activation checkpointing off"
 )
 
 
 @dataclass(frozen=True)
-class Hung:
-    """What the recipes hang into a module."""
+class Placements:
+    """The layers, weight layers and activity penalties that recipes place in a module."""
 
     layers: Sequence[PlacedLayer]
     weights: Sequence[PlacedWeight]
@@ -37,8 +37,8 @@ class Hung:
 
 
 @dataclass
-class Passing:
-    """What the hooks need of one variant while its forward pass runs."""
+class VariantContext:
+    """The values, knobs and noise of one variant that hooks read and write while its forward pass runs."""
 
     mode: str
     values: Values
@@ -50,7 +50,7 @@ class Passing:
 
     @property
     def training(self) -> bool:
-        """Whether noise is drawn."""
+        """True in the modes in which noise is drawn."""
         return self.mode in TRAINING
 
 
@@ -62,168 +62,172 @@ class HookedModule:
     another module, it acts on that one's output.
     """
 
-    def __init__(self, outline: Outline, hung: Hung, precision: Precision) -> None:
-        self.outline, self.hung, self.precision = outline, hung, precision
-        self.module = cast(copy.deepcopy(outline.module).to(precision.device), precision.weights)
-        self.passing: Passing | None = None
+    def __init__(self, traced: TracedModule, placements: Placements, precision: Precision) -> None:
+        self.traced, self.placements, self.precision = traced, placements, precision
+        self.module = cast(copy.deepcopy(traced.module).to(precision.device), precision.weights)
+        self.context: VariantContext | None = None
         modules = dict(self.module.named_modules())
-        sites = outline.sites
-        for number, name in enumerate(outline.layers):
+        sites = traced.sites
+        for number, name in enumerate(traced.layers):
             modules[name].register_forward_pre_hook(self.before_layer(number))
-            modules[name].register_forward_hook(self.behind_layer(number + 1))
-        points = {name: site for site, (name, _) in zip(sites[len(outline.layers) :], outline.points, strict=True)}
-        for number, (name, _) in enumerate(outline.own_dropouts):
-            if not retuned(hung.layers, points[name]):
+            modules[name].register_forward_hook(self.after_layer(number + 1))
+        sites_by_module = {
+            name: site for site, (name, _) in zip(sites[len(traced.layers) :], traced.other_modules, strict=True)
+        }
+        for number, (name, _) in enumerate(traced.own_dropouts):
+            if not replaces_own_dropout(placements.layers, sites_by_module[name]):
                 modules[name].register_forward_hook(self.own_dropout(number))
-        wanted = {*(each.site for each in hung.layers), *(each.site for each in hung.activities)}
-        for name, site in points.items():
+        wanted = {*(each.site for each in placements.layers), *(each.site for each in placements.activities)}
+        for name, site in sites_by_module.items():
             if site in wanted:
-                modules[name].register_forward_hook(self.behind_point(site.number))
+                modules[name].register_forward_hook(self.after_module(site.number))
         self.set_mode(TRAIN)
         norms = [each for each in modules.values() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
         self.norms = [norm for norm in norms if norm.training]
 
-    def __call__(self, passing: Passing, buffers: Values, x: Tensor) -> Tensor:
+    def __call__(self, context: VariantContext, buffers: Values, x: Tensor) -> Tensor:
         """The module's own forward pass, with the hooks acting for one variant."""
-        self.set_mode(passing.mode)
+        self.set_mode(context.mode)
         kept = [norm.momentum for norm in self.norms]
-        if passing.mode == MEASURE:
+        if context.mode == REESTIMATE:
             for norm in self.norms:
                 norm.train()
                 norm.momentum = 1.0  # what is remembered is then this batch alone
-        own = {name: passing.values[name] for name, _ in self.module.named_parameters()}
-        self.passing = passing
-        for placed in self.hung.weights:
-            own[placed.parameter] = self.acting_weight(placed, own[placed.parameter], passing)
-        product = self.precision.product(training=passing.training)
+        own = {name: context.values[name] for name, _ in self.module.named_parameters()}
+        self.context = context
+        for placed in self.placements.weights:
+            own[placed.parameter] = self.effective_weight(placed, own[placed.parameter], context)
+        dtype = self.precision.matmul_dtype(training=context.training)
         try:
-            with torch.autocast(x.device.type, product, enabled=product == torch.bfloat16):
+            with torch.autocast(x.device.type, dtype, enabled=dtype == torch.bfloat16):
                 together = {**own, **buffers}  # into this dictionary a buffer is written that the module replaces
                 z: Tensor = functional_call(self.module, together, (x.clone(),))  # a module may write to its input
         finally:
-            self.passing = None
+            self.context = None
             for norm, momentum in zip(self.norms, kept, strict=True):
                 norm.momentum = momentum
         buffers.update({name: together[name] for name in buffers})
-        check_output(z, len(x), self.outline.n_outputs)
+        check_output(z, len(x), self.traced.n_outputs)
         return z.to(self.precision.weights)
 
     def set_mode(self, mode: str) -> None:
         """Training mode for all parts but those that rest, or evaluation mode."""
         self.module.train(mode in TRAINING)
-        for name in self.outline.resting:
+        for name in self.traced.always_eval:
             self.module.get_submodule(name).eval()
-        for name, _ in self.outline.own_dropouts:
+        for name, _ in self.traced.own_dropouts:
             self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
 
     def before_layer(self, number: int) -> Callable[..., Any]:
         """The hook on the input of the weighted layer behind site ``number``."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            if self.passing is None:
-                raise RuntimeError(RUN_AGAIN)
-            h = inputs[0] if number else self.through(inputs[0], 0, before=True)
-            h = self.through(self.tap(h, number), number, before=False)
-            if self.passing.ranges is not None and number:
-                self.passing.ranges[self.outline.layers[number - 1]] = unit_range(h, self.outline.outputs[number - 1])
+            if self.context is None:
+                raise RuntimeError(CHECKPOINTED)
+            h = inputs[0] if number else self.apply_layers(inputs[0], 0, before=True)
+            h = self.apply_layers(self.add_activity_penalties(h, number), number, before=False)
+            if self.context.ranges is not None and number:
+                self.context.ranges[self.traced.layers[number - 1]] = unit_range(h, self.traced.outputs[number - 1])
             return (h, *inputs[1:])
 
         return hook
 
-    def behind_layer(self, number: int) -> Callable[..., Any]:
+    def after_layer(self, number: int) -> Callable[..., Any]:
         """The hook on the output of the ``number``-th weighted layer."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if number < len(self.outline.layers):
-                return self.through(output, number, before=True)
-            if self.passing and self.passing.ranges is not None:
-                self.passing.ranges[self.outline.layers[-1]] = unit_range(output, self.outline.outputs[-1])
+            if number < len(self.traced.layers):
+                return self.apply_layers(output, number, before=True)
+            if self.context and self.context.ranges is not None:
+                self.context.ranges[self.traced.layers[-1]] = unit_range(output, self.traced.outputs[-1])
             return output
 
         return hook
 
-    def behind_point(self, number: int) -> Callable[..., Any]:
+    def after_module(self, number: int) -> Callable[..., Any]:
         """The hook on the output of another module that a layer has named."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            h = self.through(output, number, before=True)
-            return self.through(self.tap(h, number), number, before=False)
+            h = self.apply_layers(output, number, before=True)
+            return self.apply_layers(self.add_activity_penalties(h, number), number, before=False)
 
         return hook
 
     def own_dropout(self, number: int) -> Callable[..., Any]:
         """The hook on one of the module's own dropout layers: the same dropout with the seed's own noise."""
-        name, _ = self.outline.own_dropouts[number]
+        name, _ = self.traced.own_dropouts[number]
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if not self.passing or not self.passing.training:
+            if not self.context or not self.context.training:
                 return output
             flat, restore = as_units(output)
-            return restore(Dropout.torch(flat, *self.passing.noise[name], rate=float(str(module.p)))[0])
+            return restore(Dropout.torch(flat, *self.context.noise[name], rate=float(str(module.p)))[0])
 
         return hook
 
-    def tap(self, h: Tensor, number: int) -> Tensor:
+    def add_activity_penalties(self, h: Tensor, number: int) -> Tensor:
         """Note the penalties on the activations of a site; the activations themselves pass."""
-        if self.passing and self.passing.training:
-            for each in self.hung.activities:
+        if self.context and self.context.training:
+            for each in self.placements.activities:
                 if each.site.number == number:
                     flat = as_units(h)[0].to(self.precision.weights)
-                    self.passing.penalty = self.passing.penalty + each.unit.torch(flat, **self.passing.knobs[key(each)])
+                    self.context.penalty = self.context.penalty + each.unit.torch(
+                        flat, **self.context.knobs[knob_key(each)]
+                    )
         return h
 
-    def through(self, h: Tensor, number: int, *, before: bool) -> Tensor:
+    def apply_layers(self, h: Tensor, number: int, *, before: bool) -> Tensor:
         """Activations through the recipe's layers at a site, for the variant that is passing."""
-        if self.passing is None:
+        if self.context is None:
             return h
-        for placed in self.hung.layers:
+        for placed in self.placements.layers:
             if placed.site.number == number and placed.layer.before_activation == before:
                 seen, restore = as_maps(h) if placed.layer.maps else as_units(h)
-                h = restore(self.through_layer(seen, placed, self.passing))
+                h = restore(self.apply_layer(seen, placed, self.context))
         return h
 
-    def through_layer(self, h: Tensor, placed: PlacedLayer, passing: Passing) -> Tensor:
+    def apply_layer(self, h: Tensor, placed: PlacedLayer, context: VariantContext) -> Tensor:
         """(rows, units) or (batch, channels, height, width) -> the same, through one layer."""
-        layer, knobs = placed.layer, passing.knobs[key(placed)]
+        layer, knobs = placed.layer, context.knobs[knob_key(placed)]
         names = [f"{placed.name}.{each}" for each in (*layer.parameters, *layer.state)]
         shape = (-1, 1, 1) if layer.maps else (-1,)
-        inputs = [passing.values[name].view(shape) for name in names]
-        if passing.mode == EVALUATE or (passing.mode == MEASURE and not layer.state):
+        inputs = [context.values[name].view(shape) for name in names]
+        if context.mode == EVALUATE or (context.mode == REESTIMATE and not layer.state):
             evaluated: Tensor = layer.evaluate(h, *inputs, **knobs)
             return evaluated
-        if passing.mode == MEASURE:
+        if context.mode == REESTIMATE:
             knobs = {name: torch.ones_like(each) if name == "momentum" else each for name, each in knobs.items()}
-        noise = passing.noise.get(placed.name, [])
+        noise = context.noise.get(placed.name, [])
         out, *state = type(layer).torch(h.to(self.precision.weights), *noise, *inputs, **knobs)
-        passing.state.update(
+        context.state.update(
             {f"{placed.name}.{kind}": new.flatten() for kind, new in zip(layer.state, state, strict=True)}
         )
         return out
 
-    def acting_weight(self, placed: PlacedWeight, w: Tensor, passing: Passing) -> Tensor:
-        """A weight as its layer uses it."""
-        layer, knobs = placed.layer, passing.knobs[key(placed)]
+    def effective_weight(self, placed: PlacedWeight, w: Tensor, context: VariantContext) -> Tensor:
+        """Apply one weight layer to a weight."""
+        layer, knobs = placed.layer, context.knobs[knob_key(placed)]
         matrix = w.flatten(2) if w.ndim > 2 else w[:, :, None]
-        inputs = [passing.values[placed.named(kind)] for kind in (*layer.parameters, *layer.state)]
-        if not passing.training:
+        inputs = [context.values[placed.value_name(kind)] for kind in (*layer.parameters, *layer.state)]
+        if not context.training:
             out: Tensor = layer.evaluate(matrix, *inputs, **knobs)
             return out.reshape(w.shape)
-        out, *state = type(layer).torch(matrix, *passing.noise.get(key(placed), []), *inputs, **knobs)
-        passing.state.update({placed.named(kind): new for kind, new in zip(layer.state, state, strict=True)})
+        out, *state = type(layer).torch(matrix, *context.noise.get(knob_key(placed), []), *inputs, **knobs)
+        context.state.update({placed.value_name(kind): new for kind, new in zip(layer.state, state, strict=True)})
         return out.reshape(w.shape)
 
 
-def retuned(layers: Sequence[PlacedLayer], site: Site) -> bool:
-    """Whether the recipe has a dropout of its own where the module has one: then that one acts instead."""
+def replaces_own_dropout(layers: Sequence[PlacedLayer], site: Site) -> bool:
+    """Return True where the recipe has a dropout at the site of the module's own: then only the recipe's acts."""
     return any(isinstance(each.layer, Dropout) and each.site == site for each in layers)
 
 
-def key(each: PlacedLayer | PlacedWeight | PlacedActivity) -> str:
-    """What the knobs (and, where it is no layer, the noise) of something hung into a module are kept under."""
+def knob_key(each: PlacedLayer | PlacedWeight | PlacedActivity) -> str:
+    """Return the key of a placed regularizer's knobs (and, where it is no layer, of its noise)."""
     if isinstance(each, PlacedLayer):
         return each.name
     if isinstance(each, PlacedWeight):
-        return each.named("")
+        return each.value_name("")
     return f"{type(each.unit).__name__} at {each.site.number}"
 
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from bridle import draws
 from bridle.acting import Site, hidden_site, input_site
-from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values
-from bridle.engine.placements import PlacedActivity, PlacedLayer, placed_activities, placed_layers
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext, Values
+from bridle.engine.placements import PlacedActivity, PlacedLayer, place_activities, place_layers
 from bridle.engine.precision import Precision
-from bridle.engine.variant_grids import Grid
+from bridle.engine.variant_grids import VariantGrid
 from bridle.networks import MLP
 from bridle.places import Batch, PassLoss
 from bridle.protocol import Variant
@@ -43,12 +43,12 @@ class MLPBlock(Block):
     placed: list[PlacedLayer] = field(init=False)
     activities: list[PlacedActivity] = field(init=False)
     shared_input: bool = field(init=False)
-    rows_at_a_time = 4096
+    eval_batch_size = 4096
 
     def __post_init__(self) -> None:
         recipes = self.grid.recipes
-        self.placed = placed_layers(recipes, self.sites, self.precision)
-        self.activities = placed_activities(recipes, self.sites, self.precision)
+        self.placed = place_layers(recipes, self.sites, self.precision)
+        self.activities = place_activities(recipes, self.sites, self.precision)
         own_inputs = any(isinstance(each, Batch | PassLoss) for each in recipes[0])
         self.shared_input = not own_inputs and not any(placed.site.number == 0 for placed in self.placed)
 
@@ -79,28 +79,28 @@ class MLPBlock(Block):
 
     def activation_bytes(self, batch: int) -> int:
         """A step keeps about six arrays of each width, an evaluation one."""
-        rows = max(6 * batch, self.rows_at_a_time)
+        rows = max(6 * batch, self.eval_batch_size)
         return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
 
-    def products(self, rows: int) -> int:
+    def multiply_adds(self, rows: int) -> int:
         """Those of the linear layers."""
         return rows * sum(
             fan_in * fan_out for fan_in, fan_out in pairwise(self.network.widths(self.inputs, self.outputs))
         )
 
     @classmethod
-    def start(cls, grid: Grid, precision: Precision, *, network: MLP, inputs: int, outputs: int) -> MLPBlock:
+    def start(cls, grid: VariantGrid, precision: Precision, *, network: MLP, inputs: int, outputs: int) -> MLPBlock:
         """A block with each seed's initial weights."""
         block = cls(grid, precision, network, inputs, outputs)
         per_seed = [initial_values(network, inputs, outputs, seed) for seed in grid.seeds]
         values = {name: torch.from_numpy(np.stack([each[name] for each in per_seed])) for name in per_seed[0]}
-        block.fill({name: value[:, None] for name, value in values.items()})  # all recipes of a seed start alike
+        block.load_values({name: value[:, None] for name, value in values.items()})  # all recipes of a seed start alike
         return block
 
-    def fill(self, values: Values) -> None:
+    def load_values(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
         names = [f"{layer}.{kind}" for layer in self.layer_names for kind in ("weight", "bias")]
-        self.parameters = {name: self.stored(name, values[name]) for name in names}
+        self.parameters = {name: self.from_grid(name, values[name]) for name in names}
         self.state = {}
         widths = self.network.widths(self.inputs, self.outputs)
         for placed in self.placed:
@@ -108,118 +108,118 @@ class MLPBlock(Block):
                 for kind, start in initial.items():
                     name = f"{placed.name}.{kind}"
                     fresh = torch.full((1, 1, widths[placed.site.number]), float(start))
-                    store[name] = self.stored(name, values.get(name, fresh))
-        self.fill_weights(values)
+                    store[name] = self.from_grid(name, values.get(name, fresh))
+        self.load_weight_layers(values)
         for parameter in self.parameters.values():
             parameter.requires_grad_()
 
-    def stored(self, name: str, value: Tensor) -> Tensor:
+    def from_grid(self, name: str, value: Tensor) -> Tensor:
         """A tensor (S, R, *shape in a single network) in the block's own layout, as a copy."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         value = value.to(self.precision.device, self.precision.weights).expand(s, r, *value.shape[2:])
         if "@" in name:
             return value.contiguous().clone()
         value = value.mT if value.ndim == 4 else value[:, :, None]  # (S, R, inputs, outputs) or (S, R, 1, F)
-        if self.is_first(name):
+        if self.is_first_layer(name):
             value = value.permute(0, 2, 1, 3).reshape(s, value.shape[2], -1)
         return value.contiguous().clone()
 
-    def is_first(self, name: str) -> bool:
-        """Whether the parameter is the first layer's (or a copy of it), in the layout that shares a seed's inputs."""
-        return self.shared_input and owner(name).startswith(f"{self.layer_names[0]}.")
+    def is_first_layer(self, name: str) -> bool:
+        """Return True for a parameter of the first layer (or its copy), in the layout that shares a seed's inputs."""
+        return self.shared_input and base_name(name).startswith(f"{self.layer_names[0]}.")
 
     def grid_view(self, name: str, tensor: Tensor) -> Tensor:
         """A view (S, R, *shape in a single network)."""
         if "@" in name:
             return tensor
-        if self.is_first(name):
+        if self.is_first_layer(name):
             s, n, _ = tensor.shape
             tensor = tensor.view(s, n, len(self.grid.recipes), -1).permute(0, 2, 1, 3)
-        layer, _, kind = owner(name).rpartition(".")
+        layer, _, kind = base_name(name).rpartition(".")
         return tensor.mT if kind == "weight" and layer in self.layer_names else tensor.squeeze(2)
 
-    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+    def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
         """(S, 1 or R, B, F) -> (S, R, B, outputs)."""
         values = {**self.parameters, **self.state}
-        self.tapped = None
-        z = self.activations(rows, values, way)[-1]
-        if way.mode in (TRAIN, MEASURE):
+        self.activity_penalty = None
+        z = self.activations(rows, values, context)[-1]
+        if context.mode in (TRAIN, REESTIMATE):
             self.state = {name: values[name].detach() for name in self.state}
         return z
 
-    def activations(self, rows: Tensor, values: Values, way: Pass) -> list[Tensor]:
+    def activations(self, rows: Tensor, values: Values, context: ForwardContext) -> list[Tensor]:
         """(S, 1 or R, B, F) -> the activations of each hidden layer, and the outputs, each (S, R, B, F)."""
         h = rows[:, 0] if self.shared_input else rows
         seen = []
         for site in self.sites:
             if site.number:
-                h = self.linear(h, site.number, values, way)
-            h = self.through(h, site, values, way, before=True)
+                h = self.linear(h, site.number, values, context)
+            h = self.apply_layers(h, site, values, context, before=True)
             if site.number:
                 h = FUNCTIONS[self.network.activation](h)
-            self.tap(h, site, way)
+            self.add_activity_penalties(h, site, context)
             seen.append(h)
-            h = self.through(h, site, values, way, before=False)
-        return [*seen[1:], self.linear(h, len(self.layer_names), values, way)]
+            h = self.apply_layers(h, site, values, context, before=False)
+        return [*seen[1:], self.linear(h, len(self.layer_names), values, context)]
 
-    def through(self, h: Tensor, site: Site, values: Values, way: Pass, *, before: bool) -> Tensor:
+    def apply_layers(self, h: Tensor, site: Site, values: Values, context: ForwardContext, *, before: bool) -> Tensor:
         """Activations through the layers at a site, before its activation or after; new state goes into ``values``."""
         for placed in self.placed:
             if placed.site == site and placed.layer.before_activation == before:
-                wide = self.wide(h)
-                out = self.through_layer(placed, wide[..., None, None] if placed.layer.maps else wide, values, way)
+                wide = self.to_weight_precision(h)
+                out = self.apply_layer(placed, wide[..., None, None] if placed.layer.maps else wide, values, context)
                 h = out.flatten(3) if placed.layer.maps else out
         return h
 
-    def wide(self, h: Tensor) -> Tensor:
+    def to_weight_precision(self, h: Tensor) -> Tensor:
         """Activations for a regularizer: (S, 1 or R, B, F) in the precision of the weights."""
         h = h if h.ndim == 4 else h[:, None]  # the input itself, which all recipes share
         return h.to(self.precision.weights)
 
-    def through_layer(self, placed: PlacedLayer, h: Tensor, values: Values, way: Pass) -> Tensor:
+    def apply_layer(self, placed: PlacedLayer, h: Tensor, values: Values, context: ForwardContext) -> Tensor:
         """Through one layer; what it learns and remembers broadcasts against what it acts on."""
-        layer, knobs = placed.layer, placed.columns.at(self.passed)
+        layer, knobs = placed.layer, placed.knobs.at(self.passed)
         names = [f"{placed.name}.{kind}" for kind in (*layer.parameters, *layer.state)]
         inputs = [values[n].view(*values[n].shape[:2], 1, -1, 1, 1) if layer.maps else values[n] for n in names]
-        if way.mode == EVALUATE or (way.mode == MEASURE and not layer.state):
+        if context.mode == EVALUATE or (context.mode == REESTIMATE and not layer.state):
             evaluated: Tensor = layer.evaluate(h, *inputs, **knobs)
             return evaluated
-        if way.mode == MEASURE:  # what is remembered is then this batch alone
+        if context.mode == REESTIMATE:  # what is remembered is then this batch alone
             knobs = {name: torch.ones_like(value) if name == "momentum" else value for name, value in knobs.items()}
-        out, *state = type(layer).torch(h, *way.draw(layer.noise, placed.spot, h.shape[2:]), *inputs, **knobs)
+        out, *state = type(layer).torch(h, *context.draw(layer.noise, placed.spot, h.shape[2:]), *inputs, **knobs)
         for kind, value in zip(layer.state, state, strict=True):
             name = f"{placed.name}.{kind}"
             values[name] = value.view_as(values[name])
         return out
 
-    def tap(self, h: Tensor, site: Site, way: Pass) -> None:
+    def add_activity_penalties(self, h: Tensor, site: Site, context: ForwardContext) -> None:
         """Note the penalties on the activations of a site."""
         for each in self.activities:
-            if each.site == site and way.mode in TRAINING:
-                penalty = each.unit.torch(self.wide(h), **each.columns.at(self.passed))
-                self.tapped = penalty if self.tapped is None else self.tapped + penalty
+            if each.site == site and context.mode in TRAINING:
+                penalty = each.unit.torch(self.to_weight_precision(h), **each.knobs.at(self.passed))
+                self.activity_penalty = penalty if self.activity_penalty is None else self.activity_penalty + penalty
 
-    def linear(self, h: Tensor, number: int, values: Values, way: Pass) -> Tensor:
+    def linear(self, h: Tensor, number: int, values: Values, context: ForwardContext) -> Tensor:
         """The ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         name = self.layer_names[number - 1]
-        product = self.precision.product(training=way.mode in TRAINING)
-        w = self.weight(f"{name}.weight", values, way).to(product)
-        b = self.parameters[f"{name}.bias"].to(product)
-        h = h.to(product)
+        dtype = self.precision.matmul_dtype(training=context.mode in TRAINING)
+        w = self.weight(f"{name}.weight", values, context).to(dtype)
+        b = self.parameters[f"{name}.bias"].to(dtype)
+        h = h.to(dtype)
         if h.ndim == 3:
             out = torch.baddbmm(b, h, w)
             return out.view(s, h.shape[1], r, -1).transpose(1, 2)
         h = h.expand(s, r, *h.shape[2:])
         return torch.baddbmm(b.flatten(0, 1), h.flatten(0, 1), w.flatten(0, 1)).view(s, r, h.shape[2], -1)
 
-    def weight(self, name: str, values: Values, way: Pass) -> Tensor:
+    def weight(self, name: str, values: Values, context: ForwardContext) -> Tensor:
         """A linear layer's weight as it acts, in the layout in which it is stored."""
         w = self.parameters[name]
         for placed in self.weights:
             if placed.parameter == name:
-                acting = self.acting_weight(placed, self.grid_view(name, w), values, way).mT
-                w = acting.permute(0, 2, 1, 3).reshape(w.shape) if self.is_first(name) else acting
+                acting = self.effective_weight(placed, self.grid_view(name, w), values, context).mT
+                w = acting.permute(0, 2, 1, 3).reshape(w.shape) if self.is_first_layer(name) else acting
         return w
 
     @torch.no_grad()
@@ -230,7 +230,7 @@ class MLPBlock(Block):
     def evaluate(self, x: Tensor) -> list[Tensor]:
         """(rows, F) -> the activations of each hidden layer, and the outputs, each (S, R, rows, F); evaluation mode."""
         rows = x.expand(len(self.grid.seeds), 1, *x.shape)
-        return self.activations(rows, {**self.parameters, **self.state}, Pass(EVALUATE))
+        return self.activations(rows, {**self.parameters, **self.state}, ForwardContext(EVALUATE))
 
     @torch.no_grad()
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
@@ -245,13 +245,13 @@ class MLPBlock(Block):
         return module.eval()
 
 
-def owner(name: str) -> str:
+def base_name(name: str) -> str:
     """The parameter or state of which a value is a copy, or itself (Note [names of values])."""
     return name.rpartition(":")[2]
 
 
 def mlp_sites(network: MLP) -> list[Site]:
-    """Where layers may stand in a perceptron: at the input, and behind each hidden layer."""
+    """Return the sites of a perceptron: the input, and one behind each hidden layer."""
     hidden = network.layer_names()[:-1]
     return [input_site(), *(hidden_site(number, name, "Linear") for number, name in enumerate(hidden, start=1))]
 
@@ -259,7 +259,7 @@ def mlp_sites(network: MLP) -> list[Site]:
 def with_layers(plain: nn.Sequential, recipe: Recipe, network: MLP, inputs: int) -> nn.Sequential:
     """The network with the recipe's layers as ordinary modules, named as the block's parameters are."""
     widths = (inputs, *network.hidden)
-    placed = placed_layers([recipe], mlp_sites(network), CHECKING)
+    placed = place_layers([recipe], mlp_sites(network), CHECKING)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
 
     def insert(site: int, *, before: bool) -> None:

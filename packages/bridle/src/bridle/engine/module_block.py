@@ -18,13 +18,13 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from bridle.acting import Parameter, Site, describe, first_spot
-from bridle.engine.block import EVALUATE, MEASURE, TRAIN, TRAINING, Block, Pass, Values, as_matrix
-from bridle.engine.hooked import HookedModule, Hung, Passing, key, retuned
-from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight, placed_activities, placed_layers
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext, Values, as_matrix
+from bridle.engine.hooked import HookedModule, Placements, VariantContext, knob_key, replaces_own_dropout
+from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.precision import Precision
-from bridle.engine.tracing import WHOLE, Outline
-from bridle.engine.user_modules import make, show, tensors
-from bridle.engine.variant_grids import Grid
+from bridle.engine.tracing import WHOLE_MODULE, TracedModule
+from bridle.engine.user_modules import build_module, dry_run, named_tensors
+from bridle.engine.variant_grids import VariantGrid
 from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX
 from bridle.places import Draw
 from bridle.places.module import map_size
@@ -32,11 +32,11 @@ from bridle.protocol import Variant
 from bridle.randomness import Stream
 from bridle.recipe import Recipe
 
-Words = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
+TextKnobs = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
 
 
-class Given(NamedTuple):
-    """All that differs from variant to variant."""
+class VariantInputs(NamedTuple):
+    """The tensors that differ from variant to variant: vmap maps over them."""
 
     parameters: Values
     state: Values
@@ -48,21 +48,21 @@ class Given(NamedTuple):
 class ModuleBlock(Block):
     """A grid of copies of one module; parameters and buffers are (seeds·recipes, *shape in a single network)."""
 
-    outline: Outline
+    traced: TracedModule
     stacked: bool  # False: the grid is a single variant whose module torch.func cannot take
     placed: list[PlacedLayer] = field(init=False)
     activities: list[PlacedActivity] = field(init=False)
     hooked: HookedModule = field(init=False)
     buffers: list[str] = field(init=False)
-    own_numbers: Stream | None = field(init=False)  # the random numbers that a module draws by itself
-    rows_at_a_time = 256  # a convolution's activations are large
+    module_rng: Stream | None = field(init=False)  # the random numbers that a module draws by itself
+    eval_batch_size = 256  # a convolution's activations are large
 
     def __post_init__(self) -> None:
-        self.placed = self.placed_for(self.grid.recipes)
-        self.activities = placed_activities(self.grid.recipes, self.sites, self.precision)
-        self.hooked = HookedModule(self.outline, Hung(self.placed, [], self.activities), self.precision)
+        self.placed = self.place_layers_for(self.grid.recipes)
+        self.activities = place_activities(self.grid.recipes, self.sites, self.precision)
+        self.hooked = HookedModule(self.traced, Placements(self.placed, [], self.activities), self.precision)
         self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
-        self.own_numbers = None if self.stacked else Stream(self.grid.seeds[0])
+        self.module_rng = None if self.stacked else Stream(self.grid.seeds[0])
 
     @property
     def layers(self) -> list[PlacedLayer]:
@@ -72,7 +72,7 @@ class ModuleBlock(Block):
     @property
     def sites(self) -> list[Site]:
         """As the outline found them."""
-        return self.outline.sites
+        return self.traced.sites
 
     @property
     def statistics(self) -> list[str]:
@@ -84,93 +84,94 @@ class ModuleBlock(Block):
         """The type of the module that owns the parameter, or the regularizer's own."""
         layer = parameter.rpartition(".")[0]
         ours = next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), None)
-        return ours or type(self.outline.module.get_submodule(layer)).__name__
+        return ours or type(self.traced.module.get_submodule(layer)).__name__
 
-    def described(self) -> list[Parameter]:
+    def parameter_descriptions(self) -> list[Parameter]:
         """The parameters as ``on`` sees them; the module's own by what they are there."""
-        own, modules = dict(self.outline.module.named_parameters()), dict(self.outline.module.named_modules())
+        own, modules = dict(self.traced.module.named_parameters()), dict(self.traced.module.named_modules())
         return [
-            describe(modules, each.name, own[each.name]) if each.name in own else each for each in super().described()
+            describe(modules, each.name, own[each.name]) if each.name in own else each
+            for each in super().parameter_descriptions()
         ]
 
     @classmethod
     def start(
         cls,
-        grid: Grid,
+        grid: VariantGrid,
         precision: Precision,
-        outline: Outline,
+        traced: TracedModule,
         *,
         factory: Callable[[], nn.Module],
         stacked: bool,
     ) -> ModuleBlock:
         """A block with each seed's initial weights."""
-        block = cls(grid, precision, outline, stacked)
-        per_seed = [tensors(make(factory, seed, outline.example)) for seed in grid.seeds]
-        block.fill({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
+        block = cls(grid, precision, traced, stacked)
+        per_seed = [named_tensors(build_module(factory, seed, traced.example)) for seed in grid.seeds]
+        block.load_values({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
         return block
 
     @property
     def layer_names(self) -> Sequence[str]:
         """As the module calls them, in running order."""
-        return self.outline.weighted
+        return self.traced.weighted
 
     def layer_weights(self, values: Values) -> list[Tensor]:
         """A parameter, or what the module makes of parameters: torch's parametrizations."""
-        module = self.filled(values)
+        module = self.plain_module(values)
         weights: list[Any] = [module.get_submodule(layer).weight for layer in self.layer_names]
         return [weight.detach() for weight in weights]
 
     def gamma_name(self, site: int) -> str:
-        """As the block calls it: see :meth:`placed_for`."""
+        """As the block calls it: see :meth:`place_layers_for`."""
         return f"{PREFIX}{super().gamma_name(site)}"
 
-    def placed_for(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
+    def place_layers_for(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
         """The recipes' layers, under names that the module's own parts do not have."""
-        layers = placed_layers(recipes, self.sites, self.precision)
+        layers = place_layers(recipes, self.sites, self.precision)
         return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
 
     def activation_bytes(self, batch: int) -> int:
         """A step keeps what every part gives out, an evaluation what passes the largest of them (as measured)."""
-        left = self.outline.left_behind
-        numbers = max(1.25 * batch * sum(left), 2.5 * self.rows_at_a_time * max(left))
+        left = self.traced.activation_sizes
+        numbers = max(1.25 * batch * sum(left), 2.5 * self.eval_batch_size * max(left))
         return round(numbers * self.precision.weights.itemsize)
 
-    def products(self, rows: int) -> int:
+    def multiply_adds(self, rows: int) -> int:
         """Each weight of a unit once for each of its outputs."""
         modules = dict(self.hooked.module.named_modules())
-        outputs = dict(zip(self.outline.layers, map(math.prod, self.outline.outputs), strict=True))
+        outputs = dict(zip(self.traced.layers, map(math.prod, self.traced.outputs), strict=True))
         weights: dict[str, Tensor] = {name: modules[name].weight for name in self.layer_names}
         return rows * sum(outputs[name] * weight[0].numel() for name, weight in weights.items())
 
-    def fill(self, values: Values) -> None:
+    def load_values(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
         own = dict(self.hooked.module.named_parameters())
-        self.parameters = {name: self.stored(name, values[name]) for name, each in own.items() if each.requires_grad}
+        self.parameters = {name: self.from_grid(name, values[name]) for name, each in own.items() if each.requires_grad}
         frozen = [name for name in own if name not in self.parameters]
-        self.state = {name: self.stored(name, values[name]) for name in (*frozen, *self.buffers)}
+        self.state = {name: self.from_grid(name, values[name]) for name in (*frozen, *self.buffers)}
         for placed in self.placed:
             units = self.units(placed)
             for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
                 for kind, start in initial.items():
                     name = f"{placed.name}.{kind}"
-                    store[name] = self.stored(name, values.get(name, torch.full((1, 1, units), float(start))))
-        self.fill_weights(values)
-        self.hooked.hung = Hung(self.placed, self.weights, self.activities)
+                    store[name] = self.from_grid(name, values.get(name, torch.full((1, 1, units), float(start))))
+        self.load_weight_layers(values)
+        self.hooked.placements = Placements(self.placed, self.weights, self.activities)
         for parameter in self.parameters.values():
             parameter.requires_grad_()
 
     def units(self, placed: PlacedLayer) -> int:
-        """How many units pass a layer: channels where there are positions too."""
+        """Return the number of units that pass a layer: channels where there are positions too."""
         return self.shape_at(placed)[0]
 
     def shape_at(self, placed: PlacedLayer) -> torch.Size:
         """The shape of one row where a layer stands."""
-        number, hidden = placed.site.number, len(self.outline.layers)
+        number, hidden = placed.site.number, len(self.traced.layers)
         if number >= hidden:
-            return self.outline.points[number - hidden][1]
-        return self.outline.outputs[number - 1] if follows(placed) else self.outline.inputs[number]
+            return self.traced.other_modules[number - hidden][1]
+        return self.traced.outputs[number - 1] if acts_on_output(placed) else self.traced.inputs[number]
 
-    def stored(self, name: str, value: Tensor) -> Tensor:
+    def from_grid(self, name: str, value: Tensor) -> Tensor:
         """(S, R, *shape) -> (S·R, *shape), as a copy."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         dtype = self.precision.weights if value.is_floating_point() else value.dtype
@@ -180,91 +181,99 @@ class ModuleBlock(Block):
         """(S·R, *shape) -> (S, R, *shape)."""
         return tensor.view(len(self.grid.seeds), len(self.grid.recipes), *tensor.shape[1:])
 
-    def forward(self, rows: Tensor, way: Pass) -> Tensor:
+    def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
         """(S, 1 or R, B, features) -> (S, R, B, outputs)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         x = rows.expand(s, r, *rows.shape[2:]).flatten(0, 1)
         noise = {
             name: [each.expand(s, r, *each.shape[2:]).flatten(0, 1) for each in drawn]
-            for name, drawn in self.drawn(way, rows.shape[2]).items()
+            for name, drawn in self.draw_noise(context, rows.shape[2]).items()
         }
-        one = partial(self.pass_one, mode=way.mode)
-        z, state, penalty = self.run(one, x.view(*x.shape[:2], *self.outline.row), noise)
-        self.tapped = penalty.view(s, r) if self.activities and way.mode in TRAINING else None
-        if way.mode in (TRAIN, MEASURE):
+        one = partial(self.train_one, mode=context.mode)
+        z, state, penalty = self.vmap_variants(one, x.view(*x.shape[:2], *self.traced.row), noise)
+        self.activity_penalty = penalty.view(s, r) if self.activities and context.mode in TRAINING else None
+        if context.mode in (TRAIN, REESTIMATE):
             self.state = {**self.state, **{name: value.detach() for name, value in state.items()}}
         return self.grid_view("", z)
 
-    def drawn(self, way: Pass, batch: int) -> dict[str, list[Tensor]]:
+    def draw_noise(self, context: ForwardContext, batch: int) -> dict[str, list[Tensor]]:
         """The noise of a pass by the name of what it is for, each (S, 1, *shape)."""
-        if way.mode not in TRAINING:
+        if context.mode not in TRAINING:
             return {}
         found: dict[str, list[Tensor]] = {}
         for placed in self.placed:
             row = self.shape_at(placed)
             maps = placed.layer.maps
             subject: tuple[int, ...] = (batch, row[0], *map_size(row[1:])) if maps else flat_shape(batch, row)
-            found[placed.name] = way.draw(placed.layer.noise, placed.spot, subject)
+            found[placed.name] = context.draw(placed.layer.noise, placed.spot, subject)
         for each in self.weights:
             matrix = as_matrix(self.grid_view(each.parameter, self.parameters[each.parameter]))
-            found[key(each)] = way.draw(each.layer.noise, first_spot(each.layer, each.parameter), matrix.shape[2:])
-        for number, (name, shape) in enumerate(self.outline.own_dropouts):
-            found[name] = way.draw((Draw(),), OWN_DROPOUT_SPOTS + number, flat_shape(batch, shape))
+            found[knob_key(each)] = context.draw(
+                each.layer.noise, first_spot(each.layer, each.parameter), matrix.shape[2:]
+            )
+        for number, (name, shape) in enumerate(self.traced.own_dropouts):
+            found[name] = context.draw((Draw(),), OWN_DROPOUT_SPOTS + number, flat_shape(batch, shape))
         return found
 
-    def run(self, one: Callable[..., Any], x: Tensor, noise: dict[str, list[Tensor]], x_dim: int | None = 0) -> Any:
-        """``one`` variant's function, over all of them."""
+    def vmap_variants(
+        self, one: Callable[..., Any], x: Tensor, noise: dict[str, list[Tensor]], x_dim: int | None = 0
+    ) -> Any:
+        """Map one variant's function over all variants."""
         numbers: dict[str, Values] = {}
-        words: Words = {}
-        hung: list[PlacedLayer | PlacedWeight | PlacedActivity] = [*self.placed, *self.weights, *self.activities]
-        for each in hung:
-            knobs = each.columns.at(self.passed)
-            columns = {name: value for name, value in knobs.items() if isinstance(value, Tensor)}
-            words[key(each)] = {name: value for name, value in knobs.items() if name not in columns}
-            numbers[key(each)] = {k: v.flatten().repeat(len(self.grid.seeds)) for k, v in columns.items()}
+        text_knobs: TextKnobs = {}
+        placements: list[PlacedLayer | PlacedWeight | PlacedActivity] = [*self.placed, *self.weights, *self.activities]
+        for each in placements:
+            knobs = each.knobs.at(self.passed)
+            tensor_knobs = {name: value for name, value in knobs.items() if isinstance(value, Tensor)}
+            text_knobs[knob_key(each)] = {name: value for name, value in knobs.items() if name not in tensor_knobs}
+            numbers[knob_key(each)] = {k: v.flatten().repeat(len(self.grid.seeds)) for k, v in tensor_knobs.items()}
         state = {name: value for name, value in self.state.items() if ":" not in name}
-        given = Given(self.parameters, state, numbers, noise)
-        with_words = partial(one, words)
-        if self.own_numbers is None:
-            with quiet():
-                return vmap(with_words, in_dims=(0, x_dim))(given, x)
-        alone = pytree.tree_map(lambda tensor: tensor[0], given)
-        with self.own_numbers.resumed():
-            return pytree.tree_map(lambda tensor: tensor[None], with_words(alone, x[0] if x_dim == 0 else x))
+        inputs = VariantInputs(self.parameters, state, numbers, noise)
+        with_text_knobs = partial(one, text_knobs)
+        if self.module_rng is None:
+            with suppress_vmap_warnings():
+                return vmap(with_text_knobs, in_dims=(0, x_dim))(inputs, x)
+        alone = pytree.tree_map(lambda tensor: tensor[0], inputs)
+        with self.module_rng.resumed():
+            return pytree.tree_map(lambda tensor: tensor[None], with_text_knobs(alone, x[0] if x_dim == 0 else x))
 
-    def passing(self, mode: str, words: Words, given: Given, **more: Any) -> tuple[Passing, Values]:
-        """What the hooks need of one variant, and its module's buffers."""
-        buffers = {name: given.state[name].clone() for name in self.buffers}
-        own = {name: value for name, value in given.state.items() if name not in buffers}
-        knobs = {name: {**each, **words[name]} for name, each in given.numbers.items()}
-        return Passing(mode, {**given.parameters, **own}, knobs, given.noise, **more), buffers
+    def variant_context(
+        self, mode: str, text_knobs: TextKnobs, inputs: VariantInputs, **more: Any
+    ) -> tuple[VariantContext, Values]:
+        """Return the context of one variant's pass, and its module's buffers."""
+        buffers = {name: inputs.state[name].clone() for name in self.buffers}
+        own = {name: value for name, value in inputs.state.items() if name not in buffers}
+        knobs = {name: {**each, **text_knobs[name]} for name, each in inputs.numbers.items()}
+        return VariantContext(mode, {**inputs.parameters, **own}, knobs, inputs.noise, **more), buffers
 
-    def pass_one(self, words: Words, given: Given, x: Tensor, *, mode: str) -> tuple[Tensor, Values, Tensor]:
+    def train_one(
+        self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor, *, mode: str
+    ) -> tuple[Tensor, Values, Tensor]:
         """One variant's outputs (batch, outputs), its new state, and its penalties on activations."""
-        passing, buffers = self.passing(mode, words, given)
-        z = self.hooked(passing, buffers, x)
-        return z, {**passing.state, **buffers}, z.new_zeros(()) + passing.penalty
+        context, buffers = self.variant_context(mode, text_knobs, inputs)
+        z = self.hooked(context, buffers, x)
+        return z, {**context.state, **buffers}, z.new_zeros(()) + context.penalty
 
-    def evaluate_one(self, words: Words, given: Given, x: Tensor) -> Tensor:
+    def evaluate_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> Tensor:
         """One variant's outputs (rows, outputs) in evaluation mode."""
-        passing, buffers = self.passing(EVALUATE, words, given)
-        return self.hooked(passing, buffers, x)
+        context, buffers = self.variant_context(EVALUATE, text_knobs, inputs)
+        return self.hooked(context, buffers, x)
 
-    def ranges_one(self, words: Words, given: Given, x: Tensor) -> Any:
+    def ranges_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> Any:
         """One variant's least and greatest value of each unit."""
-        passing, buffers = self.passing(EVALUATE, words, given, ranges={})
-        self.hooked(passing, buffers, x)
-        return passing.ranges
+        context, buffers = self.variant_context(EVALUATE, text_knobs, inputs, ranges={})
+        self.hooked(context, buffers, x)
+        return context.ranges
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """(rows, ...) -> (S, R, rows, outputs)."""
-        return self.grid_view("", self.run(self.evaluate_one, x, {}, None))
+        return self.grid_view("", self.vmap_variants(self.evaluate_one, x, {}, None))
 
     @torch.no_grad()
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """(rows, ...) -> for each weighted layer the least and greatest value of its units, each (S, R, units)."""
-        ranges = self.run(self.ranges_one, x, {}, None)
+        ranges = self.vmap_variants(self.ranges_one, x, {}, None)
         found = ((name, *ranges[name]) for name in self.layer_names)
         return {name: (self.grid_view(name, least), self.grid_view(name, greatest)) for name, least, greatest in found}
 
@@ -272,39 +281,39 @@ class ModuleBlock(Block):
         """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
         plain = self.with_layers(values, variant, nn.Sequential)
         try:
-            show(copy.deepcopy(plain), self.outline.example)
+            dry_run(copy.deepcopy(plain), self.traced.example)
         except ValueError:
-            return self.with_layers(values, variant, Around)
+            return self.with_layers(values, variant, WrappedLayer)
         return plain
 
     def with_layers(self, values: Values, variant: Variant, around_layer: type[nn.Sequential]) -> nn.Module:
         """The module with these values and the recipe's layers."""
-        module = whole = self.filled(values)
-        layers = self.placed_for([variant.recipe])
-        for position, name in enumerate(self.outline.layers):
-            before = [each for each in layers if each.site.number == position and not follows(each)]
-            behind = [each for each in layers if each.site.number == position + 1 and follows(each)]
-            around = OrderedDict((each.name, self.filled_layer(each, values)) for each in before)
+        module = whole = self.plain_module(values)
+        layers = self.place_layers_for([variant.recipe])
+        for position, name in enumerate(self.traced.layers):
+            before = [each for each in layers if each.site.number == position and not acts_on_output(each)]
+            behind = [each for each in layers if each.site.number == position + 1 and acts_on_output(each)]
+            around = OrderedDict((each.name, self.layer_module(each, values)) for each in before)
             around["layer"] = module.get_submodule(name)
-            around.update((each.name, self.filled_layer(each, values)) for each in behind)
-            if (before or behind) and name == WHOLE:
+            around.update((each.name, self.layer_module(each, values)) for each in behind)
+            if (before or behind) and name == WHOLE_MODULE:
                 whole = around_layer(around)
             elif before or behind:
                 module.set_submodule(name, around_layer(around))
         for each in layers:
-            if each.site.number >= len(self.outline.layers):
-                name = self.outline.points[each.site.number - len(self.outline.layers)][0]
-                point, layer = module.get_submodule(name), self.filled_layer(each, values)
-                instead = isinstance(point, nn.Dropout) and retuned([each], each.site)
+            if each.site.number >= len(self.traced.layers):
+                name = self.traced.other_modules[each.site.number - len(self.traced.layers)][0]
+                point, layer = module.get_submodule(name), self.layer_module(each, values)
+                instead = isinstance(point, nn.Dropout) and replaces_own_dropout([each], each.site)
                 both = around_layer(OrderedDict({"point": point, each.name: layer}))
                 module.set_submodule(name, layer if instead else both)
         return whole.eval()
 
-    def filled(self, values: Values) -> nn.Module:
+    def plain_module(self, values: Values) -> nn.Module:
         """The module with these values, in evaluation mode."""
-        module = copy.deepcopy(self.outline.module).eval()
+        module = copy.deepcopy(self.traced.module).eval()
         with torch.no_grad():
-            for name, tensor in tensors(module).items():
+            for name, tensor in named_tensors(module).items():
                 tensor.copy_(values[name])
             for part in module.modules():
                 for hook in part._forward_pre_hooks.values():
@@ -312,7 +321,7 @@ class ModuleBlock(Block):
                         hook(part, ())
         return module
 
-    def filled_layer(self, placed: PlacedLayer, values: Values) -> nn.Module:
+    def layer_module(self, placed: PlacedLayer, values: Values) -> nn.Module:
         """An ordinary module for one of the recipe's layers, with its values."""
         layer = (
             placed.layer.settled(*placed.site.names)
@@ -325,13 +334,13 @@ class ModuleBlock(Block):
         return layer
 
 
-class Around(nn.Sequential):
+class WrappedLayer(nn.Sequential):
     """A weighted layer between those of a recipe, for a module that also reads the layer's weight itself."""
 
     def __init__(self, parts: OrderedDict[str, nn.Module]) -> None:
         super().__init__(parts)
         self.register_forward_hook(
-            do_nothing
+            noop_hook
         )  # torch's transformer layers skip the modules in them where none has a hook
 
     def __getattr__(self, name: str) -> Any:
@@ -340,12 +349,12 @@ class Around(nn.Sequential):
         return super().__getattr__(name) if name in parts or layer is None else getattr(layer, name)
 
 
-def do_nothing(module: nn.Module, inputs: Any, output: Any) -> None:
-    """A hook for its presence."""
+def noop_hook(module: nn.Module, inputs: Any, output: Any) -> None:
+    """A hook that changes nothing: that there is one is enough."""
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_vmap_warnings() -> Iterator[None]:
     """Within, torch.func does not warn of operations that it does one copy after the other: it would say so of most."""
     show_warnings: Callable[[bool], None] = functorch.__dict__["_set_vmap_fallback_warning_enabled"]
     show_warnings(False)
@@ -355,8 +364,8 @@ def quiet() -> Iterator[None]:
         show_warnings(True)
 
 
-def follows(placed: PlacedLayer) -> bool:
-    """Whether a layer acts on what a weighted layer puts out, not on what the next one takes in."""
+def acts_on_output(placed: PlacedLayer) -> bool:
+    """Return True for a layer that acts on a weighted layer's output, not on the next one's input."""
     return placed.layer.before_activation and placed.site.number > 0
 
 

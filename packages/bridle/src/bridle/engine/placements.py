@@ -17,29 +17,31 @@ from bridle.places.declare import Placed
 from bridle.recipe import Recipe, Regularizer
 
 
-class Columns:
+class KnobTensors:
     """The numeric knobs of regularizers of one type, one per recipe, and the words that their formula is told.
 
     A knob that changes over the training is made anew for every moment, the others once.
     """
 
-    def __init__(self, alike: Sequence[Regularizer], where: tuple[str, ...], precision: Precision, axes: int) -> None:
-        self.alike, self.where, self.precision, self.axes = tuple(alike), where, precision, axes
-        self.scheduled = any(each.is_scheduled for each in alike)
+    def __init__(
+        self, regularizers: Sequence[Regularizer], names: tuple[str, ...], precision: Precision, axes: int
+    ) -> None:
+        self.regularizers, self.names, self.precision, self.axes = tuple(regularizers), names, precision, axes
+        self.scheduled = any(each.is_scheduled for each in regularizers)
         self.moment = -1.0
         self.cached: dict[str, Tensor] = {}
-        told = getattr(alike[0], "told", ())
-        self.words = {name: word for name, word in alike[0].settings(numbers=False).items() if name in told}
+        told = getattr(regularizers[0], "told", ())
+        self.text_knobs = {name: word for name, word in regularizers[0].settings(numbers=False).items() if name in told}
 
     def at(self, passed: float) -> dict[str, Any]:
         """Each knob after a share ``passed`` of the training: (1, recipes, 1, ...), ready to broadcast over a grid."""
         if not self.cached or (self.scheduled and passed != self.moment):
-            values = [each.numbers(*self.where, passed=passed) for each in self.alike]
-            self.cached = {name: self.column([each[name] for each in values]) for name in values[0]}
+            values = [each.numbers(*self.names, passed=passed) for each in self.regularizers]
+            self.cached = {name: self.tensor([each[name] for each in values]) for name in values[0]}
             self.moment = passed
-        return {**self.cached, **self.words}
+        return {**self.cached, **self.text_knobs}
 
-    def column(self, values: list[float]) -> Tensor:
+    def tensor(self, values: list[float]) -> Tensor:
         """One number per recipe, with ``axes`` ones behind."""
         made = torch.tensor(values, dtype=self.precision.weights, device=self.precision.device)
         return made.view(1, -1, *[1] * self.axes)
@@ -53,11 +55,11 @@ class PlacedLayer:
     site: Site
     name: str
     spot: int  # the first of its noise
-    columns: Columns
+    knobs: KnobTensors
 
     @property
     def axes(self) -> int:
-        """Those of what it acts on."""
+        """The number of axes of what it acts on."""
         return 4 if self.layer.maps else 2
 
 
@@ -67,10 +69,10 @@ class PlacedWeight:
 
     layer: WeightLayer
     parameter: str
-    columns: Columns
+    knobs: KnobTensors
 
-    def named(self, kind: str) -> str:
-        """What the block calls a parameter or state of it; its layout is the plain one (see Block)."""
+    def value_name(self, kind: str) -> str:
+        """Return the block's name of a parameter or state of it; its layout is the plain one (see Block)."""
         return f"{self.parameter}@{type(self.layer).__name__}.{kind}"
 
 
@@ -80,49 +82,51 @@ class PlacedActivity:
 
     unit: ActivityLoss
     site: Site
-    columns: Columns
+    knobs: KnobTensors
 
 
-def placed_layers(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Precision) -> list[PlacedLayer]:
+def place_layers(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Precision) -> list[PlacedLayer]:
     """All layers of a block's recipes (which share a structure), in the order in which they act."""
     for recipe in recipes:
         check_sites(recipe, sites)
     placed = []
     for site in sites:
-        for alike in zip(*(standing(recipe, site) for recipe in recipes), strict=True):
-            first = alike[0]
-            columns = Columns([each.layer for each in alike], site.names, precision, 4 if first.layer.maps else 2)
-            placed.append(PlacedLayer(first.layer, site, first.name, first.spot, columns))
+        for regularizers in zip(*(standing(recipe, site) for recipe in recipes), strict=True):
+            first = regularizers[0]
+            knobs = KnobTensors(
+                [each.layer for each in regularizers], site.names, precision, 4 if first.layer.maps else 2
+            )
+            placed.append(PlacedLayer(first.layer, site, first.name, first.spot, knobs))
     return placed
 
 
-def placed_activities(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Precision) -> list[PlacedActivity]:
+def place_activities(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Precision) -> list[PlacedActivity]:
     """All penalties on activations of a block's recipes."""
     return [
-        PlacedActivity(alike[0], site, Columns(alike, site.names, precision, 2))
-        for alike in of_type(recipes, ActivityLoss)
+        PlacedActivity(regularizers[0], site, KnobTensors(regularizers, site.names, precision, 2))
+        for regularizers in counterparts(recipes, ActivityLoss)
         for site in sites
-        if stands_at(alike[0], site)
+        if stands_at(regularizers[0], site)
     ]
 
 
-def placed_weights(
+def place_weights(
     recipes: Sequence[Recipe], parameters: Sequence[Parameter], precision: Precision
 ) -> list[PlacedWeight]:
     """All weight layers of a block's recipes."""
     return [
-        PlacedWeight(alike[0], each.name, Columns(alike, each.names, precision, 3))
-        for alike in of_type(recipes, WeightLayer)
-        for each in selected(alike[0], parameters)
+        PlacedWeight(regularizers[0], each.name, KnobTensors(regularizers, each.names, precision, 3))
+        for regularizers in counterparts(recipes, WeightLayer)
+        for each in selected(regularizers[0], parameters)
     ]
 
 
-def of_type(recipes: Sequence[Recipe], kind: type[Any] | tuple[type[Any], ...]) -> list[tuple[Any, ...]]:
+def counterparts(recipes: Sequence[Recipe], kind: type[Any] | tuple[type[Any], ...]) -> list[tuple[Any, ...]]:
     """The regularizers of one type that all recipes of a block have, each with its counterparts."""
     return list(zip(*([each for each in recipe if isinstance(each, kind)] for recipe in recipes), strict=True))
 
 
-def contiguous_users(recipes: Sequence[Recipe], kind: type[Placed]) -> Iterator[tuple[slice, list[Any]]]:
+def recipe_groups(recipes: Sequence[Recipe], kind: type[Placed]) -> Iterator[tuple[slice, list[Any]]]:
     """Each type of regularizer of a kind, as the stretches of neighbouring recipes that have it.
 
     One that only some recipes use then touches only their slices of the arrays.

@@ -1,4 +1,4 @@
-"""Which numbers the engine multiplies, and where: chosen from what the processor has."""
+"""The dtypes and the device of the engine, chosen by what the processor has."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Precision:
 
     @classmethod
     def of(cls, protocol: Protocol, device: torch.device) -> Precision:
-        """What the protocol asks for."""
-        name = settled(protocol, device).precision
+        """Return the precision that the protocol asks for."""
+        name = resolve_precision(protocol, device).precision
         weights = torch.float64 if name == "float64" else torch.float32
         return cls(weights, torch.bfloat16 if name == "bfloat16" else weights, device)
 
-    def product(self, *, training: bool) -> torch.dtype:
-        """What products are done in: what a run hands over is measured in the precision of its weights."""
+    def matmul_dtype(self, *, training: bool) -> torch.dtype:
+        """Return the dtype of products: what a run hands over is measured in the precision of its weights."""
         return self.matmul if training else self.weights
 
 
-def settled(protocol: Protocol, device: torch.device | None = None) -> Protocol:
+def resolve_precision(protocol: Protocol, device: torch.device | None = None) -> Protocol:
     """The protocol with what "auto" stands for: bfloat16 products where the device has units for them."""
     if protocol.precision != "auto":
         return protocol
@@ -42,7 +42,7 @@ def default_device() -> torch.device:
 
 
 def has_bfloat16_units(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 run on units of their own, several times as fast as float32.
+    """Return True where bfloat16 matrix products run on units of their own, several times as fast as float32.
 
     On CPUs that is AMX. AVX512-BF16 alone and emulation do not count: there, bfloat16 can be slower than float32.
     """

@@ -1,4 +1,4 @@
-"""What becomes of a user's module under torch.func: tried before anything is trained, as the training will run it."""
+"""A trial of a user's module under torch.func, before anything is trained, as the training will run it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-from bridle.engine.block import AGAIN, MEASURE, TRAIN, Pass
-from bridle.engine.feed import Noise
-from bridle.engine.hooked import RUN_AGAIN
+from bridle.engine.block import REESTIMATE, SECOND_PASS, TRAIN, ForwardContext
+from bridle.engine.feed import SeedNoise
+from bridle.engine.hooked import CHECKPOINTED
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.precision import Precision
-from bridle.engine.tracing import Outline
-from bridle.engine.variant_grids import Grid
+from bridle.engine.tracing import TracedModule
+from bridle.engine.variant_grids import VariantGrid
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import unmoved
 from bridle_audit.wording import said
@@ -23,72 +23,74 @@ from bridle_audit.wording import said
 ROWS = 8  # of a trial
 
 
-def obstacle(factory: Callable[[], nn.Module], outline: Outline, rows: Tensor, precision: Precision) -> str:
-    """Why copies of the module cannot be trained as one program; empty where they can.
+def stacking_obstacle(
+    factory: Callable[[], nn.Module], traced: TracedModule, rows: Tensor, precision: Precision
+) -> str:
+    """Return the reason why copies of the module cannot be trained as one program; empty where they can.
 
     ``ValueError`` where not even one of them can be trained.
     """
 
     def block(seeds: tuple[int, ...], *, stacked: bool) -> ModuleBlock:
-        grid = Grid(seeds, (Recipe(),))
-        return ModuleBlock.start(grid, precision, outline, factory=factory, stacked=stacked)
+        grid = VariantGrid(seeds, (Recipe(),))
+        return ModuleBlock.start(grid, precision, traced, factory=factory, stacked=stacked)
 
     alone = block((0,), stacked=False)
-    found = obstacle_alone(alone, rows)
+    found = solo_obstacle(alone, rows)
     if found:
         return found
     del alone
     together = block((0, 1), stacked=True)
     try:
         with unmoved():
-            trial(together, rows)
+            trial_steps(together, rows)
     except Exception as error:  # torch.func, and the user's code under it, may raise anything
         return said(error).partition("\n")[0].partition(". ")[0]
-    return "it keeps what passes through it" if keeps_tensors(together.hooked.module) else ""
+    return "it keeps what passes through it" if leaks_batched_tensors(together.hooked.module) else ""
 
 
-def obstacle_alone(alone: ModuleBlock, rows: Tensor) -> str:
-    """Why a module that can be trained alone must be; ``ValueError`` where it cannot be trained."""
-    assert alone.own_numbers is not None
-    before, state = alone.own_numbers.position, alone.state
-    noise = Noise(alone.grid.seeds, alone.precision)
+def solo_obstacle(alone: ModuleBlock, rows: Tensor) -> str:
+    """Return the reason why a module must be trained alone; ``ValueError`` where it cannot be trained at all."""
+    assert alone.module_rng is not None
+    before, state = alone.module_rng.position, alone.state
+    noise = SeedNoise(alone.grid.seeds, alone.precision)
     try:
-        trial(alone, rows)
+        trial_steps(alone, rows)
         outputs = []
         for _ in range(2):
             alone.state = state
-            outputs.append(alone.forward(every_seed(rows, 1), Pass(TRAIN, noise)).detach())
+            outputs.append(alone.forward(expand_to_seeds(rows, 1), ForwardContext(TRAIN, noise)).detach())
     except Exception as error:  # whatever the user's code may raise
         raise ValueError(
             f"the network cannot take a training step on a batch of shape {tuple(rows.shape)}: {said(error)}"
         ) from error
-    if alone.own_numbers.position != before:
+    if alone.module_rng.position != before:
         return "it draws random numbers of its own"
     first, again = outputs
     same = torch.allclose(first, again, equal_nan=True)
     return "" if same else "it gives the same batch other outputs each time"
 
 
-def trial(block: ModuleBlock, rows: Tensor) -> None:
-    """What happens in training: steps with their gradients, statistics, an evaluation."""
+def trial_steps(block: ModuleBlock, rows: Tensor) -> None:
+    """Run what happens in training: steps with their gradients, statistics, an evaluation."""
     seeds = block.grid.seeds
-    noise = Noise(seeds, block.precision)
-    for mode in (TRAIN, AGAIN):
-        with torch.autograd.graph.disable_saved_tensors_hooks(RUN_AGAIN):  # checkpointing, unless it is reentrant
-            z = block.forward(every_seed(rows, len(seeds)), Pass(mode, noise))
+    noise = SeedNoise(seeds, block.precision)
+    for mode in (TRAIN, SECOND_PASS):
+        with torch.autograd.graph.disable_saved_tensors_hooks(CHECKPOINTED):  # checkpointing, unless it is reentrant
+            z = block.forward(expand_to_seeds(rows, len(seeds)), ForwardContext(mode, noise))
         if not z.requires_grad:
             raise ValueError("no gradient leads from its outputs to its parameters")
-        if runs_again(z):
-            raise ValueError(RUN_AGAIN)
+        if uses_reentrant_checkpointing(z):
+            raise ValueError(CHECKPOINTED)
         torch.autograd.grad(z.sum(), list(block.parameters.values()), allow_unused=True)
     with torch.no_grad():
-        block.forward(every_seed(rows, len(seeds)), Pass(MEASURE))
+        block.forward(expand_to_seeds(rows, len(seeds)), ForwardContext(REESTIMATE))
     block.predict(rows)
     block.unit_ranges(rows)
 
 
-def runs_again(z: Tensor) -> bool:
-    """Whether reentrant checkpointing has a part in how the outputs came about."""
+def uses_reentrant_checkpointing(z: Tensor) -> bool:
+    """Return True where reentrant checkpointing has a part in the outputs' graph."""
     waiting: list[Any] = [z.grad_fn]
     met: set[Any] = set()
     while waiting:
@@ -99,20 +101,20 @@ def runs_again(z: Tensor) -> bool:
     return any(node.name() == "CheckpointFunctionBackward" for node in met)
 
 
-def every_seed(rows: Tensor, seeds: int) -> Tensor:
+def expand_to_seeds(rows: Tensor, seeds: int) -> Tensor:
     """Rows (rows, ...) as a block takes them, (seeds, 1, rows, features)."""
     return rows.flatten(1).expand(seeds, 1, len(rows), -1)
 
 
-def keeps_tensors(module: nn.Module) -> bool:
-    """Whether a pass of several copies has left tensors of all of them in the module."""
-    return any(is_of_several(value) for part in module.modules() for value in vars(part).values())
+def leaks_batched_tensors(module: nn.Module) -> bool:
+    """Return True where a pass of several copies has left tensors of all of them in the module."""
+    return any(holds_batched_tensor(value) for part in module.modules() for value in vars(part).values())
 
 
-def is_of_several(value: Any) -> bool:
-    """Whether something is, or holds, a tensor that stood for those of several copies."""
+def holds_batched_tensor(value: Any) -> bool:
+    """Return True for a tensor batched by vmap, and for a container that holds one."""
     if isinstance(value, Tensor):
         return bool(is_functorch_wrapped_tensor(value))
     if isinstance(value, dict):
-        return any(map(is_of_several, value.values()))
-    return isinstance(value, list | tuple) and any(map(is_of_several, value))
+        return any(map(holds_batched_tensor, value.values()))
+    return isinstance(value, list | tuple) and any(map(holds_batched_tensor, value))

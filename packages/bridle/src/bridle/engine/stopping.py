@@ -17,8 +17,8 @@ Points = dict[Variant, dict[str, float]]
 
 
 @dataclass
-class Best:
-    """What a variant with early stopping takes along: its regularizers' state, and its best epoch."""
+class BestEpoch:
+    """The best epoch of a variant with early stopping, and its regularizers' state."""
 
     states: list[tuple[Any, ...]]
     epoch: int = 0
@@ -26,37 +26,37 @@ class Best:
     values: Values = field(default_factory=dict)
 
 
-class Stopping:
+class StackStopping:
     """The bests of one stack's variants, as far as their recipes have a regularizer that stops."""
 
     def __init__(self, variants: Iterable[Variant], task: str) -> None:
         self.main = MAIN_METRIC[task]
         self.bests = {
-            variant: Best([tuple(unit.state.values()) for unit in stops])
+            variant: BestEpoch([tuple(unit.state.values()) for unit in stops])
             for variant in variants
-            if (stops := stops_of(variant))
+            if (stops := stop_regularizers(variant))
         }
 
     def after_epoch(self, stack: Stack, points: Points, epoch: int) -> list[Variant]:
         """Take in an epoch's scores; returns the variants that stop here."""
         stopped = []
         for block in stack.blocks:
-            for index, variant in block.indices():
+            for index, variant in block.indexed_variants():
                 best = self.bests.get(variant)
                 if best is None or variant not in points:
                     continue
-                improved, over = self.judge(variant, best, points[variant], stack.done / stack.steps)
+                improved, over = self.update(variant, best, points[variant], stack.steps_done / stack.steps)
                 if improved or not best.values:
                     best.epoch, best.passed = epoch, block.passed
-                    best.values = block.variant_values(block.everything(), index)
+                    best.values = block.variant_values(block.state_dict(), index)
                 if over:
                     stopped.append(variant)
         return stopped
 
-    def judge(self, variant: Variant, best: Best, point: dict[str, float], passed: float) -> tuple[bool, bool]:
-        """Whether the epoch is the best so far, by the first regularizer that stops, and whether any of them stops."""
+    def update(self, variant: Variant, best: BestEpoch, point: dict[str, float], passed: float) -> tuple[bool, bool]:
+        """Return two flags: this is the best epoch so far, by the first regularizer that stops; any of them stops."""
         verdicts = []
-        for number, unit in enumerate(stops_of(variant)):
+        for number, unit in enumerate(stop_regularizers(variant)):
             score = watched(unit, point, self.main)
             improved, over, *state = unit.vanilla(score, *best.states[number], **unit.numbers(passed=passed))
             best.states[number] = tuple(state)
@@ -64,6 +64,6 @@ class Stopping:
         return verdicts[0][0], any(over for _, over in verdicts)
 
 
-def stops_of(variant: Variant) -> list[Any]:
+def stop_regularizers(variant: Variant) -> list[Any]:
     """The regularizers of a variant that stop."""
     return [unit for unit in variant.recipe if isinstance(unit, Stop)]

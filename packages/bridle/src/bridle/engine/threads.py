@@ -1,4 +1,4 @@
-"""How many threads a stack runs on: one where its steps are small, all that torch may use where they are large.
+"""The number of threads of a stack: one where its steps are small, all that torch may use where they are large.
 
 For small arrays threads wait for each other longer than they save: two on two cores of which one is busy have been seen
 to take forty times as long as one. Which is faster is not tried out, since some sums come out with other last digits on
@@ -15,13 +15,13 @@ import torch
 LARGE = 100_000_000  # products of two numbers in a forward pass of all variants: some ten milliseconds for one thread
 
 
-def threads_for(products: int) -> int:
+def threads_for(multiply_adds: int) -> int:
     """The number of threads for so many products in a forward pass."""
-    return torch.get_num_threads() if products >= LARGE else 1
+    return torch.get_num_threads() if multiply_adds >= LARGE else 1
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
+def limited_threads(count: int) -> Iterator[None]:
     """Within, torch uses so many threads; outside its own setting holds."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

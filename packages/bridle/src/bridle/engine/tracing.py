@@ -1,4 +1,4 @@
-"""A user's module as the engine sees it, watched once."""
+"""A user's module as the engine sees it, traced in one pass."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from bridle import sizes
 from bridle.acting import Site
-from bridle.engine.user_modules import cast, make, own_copy, show, uncompiled
+from bridle.engine.user_modules import build_module, cast, dry_run, private_copy, uncompiled
 from bridle.module_sites import WEIGHTED, Shapes, sites_of, watch
 from bridle.randomness import seeded
 
-WHOLE = ""  # what torch calls a module among its own parts
+WHOLE_MODULE = ""  # what torch calls a module among its own parts
 
 
 @dataclass(frozen=True)
-class Outline:
+class TracedModule:
     """A module as the engine sees it: its weighted layers in running order, with the shapes that pass them."""
 
     module: nn.Module  # as it was made: no pass has left anything in it
@@ -30,25 +30,25 @@ class Outline:
     inputs: tuple[torch.Size, ...]  # of each weighted layer, for one row
     outputs: tuple[torch.Size, ...]
     own_dropouts: tuple[tuple[str, torch.Size], ...]
-    points: tuple[tuple[str, torch.Size], ...]  # other modules that give out a tensor, and its shape for one row
-    resting: tuple[str, ...]  # parts that were made in evaluation mode, and stay in it while the others train
+    other_modules: tuple[tuple[str, torch.Size], ...]  # other modules that give out a tensor, and its shape for one row
+    always_eval: tuple[str, ...]  # parts that were made in evaluation mode, and stay in it while the others train
 
     @classmethod
-    def of(cls, factory: Callable[[], nn.Module], row: Tensor, n_outputs: int, dtype: torch.dtype) -> Outline:
+    def of(cls, factory: Callable[[], nn.Module], row: Tensor, n_outputs: int, dtype: torch.dtype) -> TracedModule:
         """Run ``row`` (1, ...) through the module and watch; ``ValueError`` where it does not come out (1, outputs)."""
-        made = make(factory, 0, row)
+        made = build_module(factory, 0, row)
         sizes.check_weights(sum(each.numel() for each in made.parameters()))
-        module = cast(uncompiled(own_copy(made, row)).cpu(), dtype)
+        module = cast(uncompiled(private_copy(made, row)).cpu(), dtype)
         check_parameters(module)
         watched, row = copy.deepcopy(module), row.to(dtype)
         with seeded(0):
-            z, seen = watch(watched, lambda: show(watched, row))
+            z, seen = watch(watched, lambda: dry_run(watched, row))
         check_output(z, 1, n_outputs)
         parts = dict(module.named_modules())
-        resting = tuple(name for name, part in parts.items() if module.training and not part.training)
+        always_eval = tuple(name for name, part in parts.items() if module.training and not part.training)
         # A network that is one weighted layer, or has none but parameters of its own, is a layer as a whole.
-        seen[WHOLE] = Shapes(row.shape, z.shape)
-        layers = tuple(name for name in seen if name and isinstance(parts[name], WEIGHTED)) or (WHOLE,)
+        seen[WHOLE_MODULE] = Shapes(row.shape, z.shape)
+        layers = tuple(name for name in seen if name and isinstance(parts[name], WEIGHTED)) or (WHOLE_MODULE,)
         dropouts = tuple((name, seen[name].into[1:]) for name in seen if isinstance(parts[name], nn.Dropout))
         return cls(
             module,
@@ -57,9 +57,9 @@ class Outline:
             layers,
             inputs=tuple(seen[name].into[1:] for name in layers),
             outputs=tuple(seen[name].out[1:] for name in layers),
-            own_dropouts=tuple((name, shape) for name, shape in dropouts if name not in resting),
-            points=tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name and name not in layers),
-            resting=resting,
+            own_dropouts=tuple((name, shape) for name, shape in dropouts if name not in always_eval),
+            other_modules=tuple((name, shapes.out[1:]) for name, shapes in seen.items() if name and name not in layers),
+            always_eval=always_eval,
         )
 
     @property
@@ -73,17 +73,17 @@ class Outline:
         return self.example.shape[1:]
 
     @property
-    def left_behind(self) -> list[int]:
+    def activation_sizes(self) -> list[int]:
         """The numbers that one row leaves behind: at the input, twice, as it is copied, and at every innermost part."""
         parts = dict(self.module.named_modules())
-        inner = [shape for name, shape in self.points if not list(parts[name].children())]
+        inner = [shape for name, shape in self.other_modules if not list(parts[name].children())]
         given_out = [math.prod(shape) for shape in (*self.outputs, *inner)]
         return [2 * self.example.numel(), *given_out]
 
     @property
     def sites(self) -> list[Site]:
-        """Where layers may stand: the input, behind each hidden weighted layer, and elsewhere by name."""
-        return sites_of(self.module, self.layers, [name for name, _ in self.points])
+        """The sites where layers may stand: the input, behind each hidden weighted layer, and elsewhere by name."""
+        return sites_of(self.module, self.layers, [name for name, _ in self.other_modules])
 
 
 def check_parameters(module: nn.Module) -> None:

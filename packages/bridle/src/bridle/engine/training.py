@@ -13,14 +13,14 @@ import torch
 
 from bridle import sizes
 from bridle.data import Data, loaded
-from bridle.engine.checkpointing import Keeper, Saving
-from bridle.engine.feed import Table
+from bridle.engine.checkpointing import Checkpointer, CheckpointStore
+from bridle.engine.feed import DeviceData
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
-from bridle.engine.stopping import Stopping
-from bridle.engine.threads import threads, threads_for
-from bridle.engine.training_plan import Program
+from bridle.engine.stopping import StackStopping
+from bridle.engine.threads import limited_threads, threads_for
+from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.networks import MLP, Network, checked, mlp
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
@@ -56,127 +56,131 @@ def train_variants(
     progress: Progress | None = None,
     memory: int = MEMORY,
     device: torch.device | None = None,
-    keeper: Keeper | None = None,
+    checkpoints: CheckpointStore | None = None,
 ) -> Iterator[Run]:
     """Train every variant and yield its run as soon as it is finished.
 
     Variants are stacked as far as ``memory`` (bytes) allows. A run's result depends on its own recipe and seed only,
     but for the last digits, in which neighbours may show. ``progress`` is told how many more steps of single runs are
-    done; a run that diverges counts as done. ``keeper`` keeps what unfinished stacks have come to, and gives back those
-    that were begun earlier: they go on as they are, with the same members.
+    done; a run that diverges counts as done. ``checkpoints`` keeps the states of unfinished stacks, and gives back
+    those that were begun earlier: they go on as they are, with the same members.
     """
     precision = Precision.of(protocol, device or default_device())
     sizes.check(network, data, protocol.on(len(data.x_train)), len(variants))
-    program = Program.of(data, network, protocol, precision)
-    table = Table(data, precision, flat=isinstance(network, MLP))
-    recorder = Recorder(data, table)
+    plan = TrainingPlan.of(data, network, protocol, precision)
+    device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
+    recorder = Recorder(data, device_data)
     told = progress or (lambda steps: None)
-    if program.obstacle:
+    if plan.obstacle:
         warnings.warn(
-            f"torch.func cannot stack this network ({program.obstacle}): its variants are trained one by one, which "
+            f"torch.func cannot stack this network ({plan.obstacle}): its variants are trained one by one, which "
             "is slower",
             stacklevel=2,
         )
-    begun = keeper.begun(variants) if keeper else []
+    begun = checkpoints.begun(variants) if checkpoints else []
     rest = [variant for variant in variants if not any(variant in each.trains for each in begun)]
-    planned = program.planned(rest, memory)
-    if keeper:
+    planned = plan.plan_stacks(rest, memory)
+    if checkpoints:
         for members in planned:
-            keeper.save(members, members, 0, 0, b"")
+            checkpoints.save(members, members, 0, 0, b"")
     for members in [*(each.members for each in begun), *planned]:
-        start = partial(Stack, members, program.start, table, protocol, precision)
-        yield from train_stack(start, Training(recorder, Saving(keeper, members), frozenset(variants), told))
-        if keeper:
-            keeper.drop(members)
+        start = partial(Stack, members, plan.start, device_data, protocol, precision)
+        yield from train_stack(
+            start, StackTraining(recorder, Checkpointer(checkpoints, members), frozenset(variants), told)
+        )
+        if checkpoints:
+            checkpoints.drop(members)
 
 
-def stack(
+def make_stack(
     data: Data, variants: Sequence[Variant], network: Network, protocol: Protocol, device: torch.device | None = None
 ) -> Stack:
     """All variants in one stack, ready to :meth:`Stack.step`: for benchmarks, and for loops of one's own."""
     precision = Precision.of(protocol, device or default_device())
-    program = Program.of(data, network, protocol, precision)
-    if program.obstacle and len(variants) > 1:
+    plan = TrainingPlan.of(data, network, protocol, precision)
+    if plan.obstacle and len(variants) > 1:
         raise ValueError(
-            f"torch.func cannot stack this network ({program.obstacle}); make a stack of one variant for each of the "
+            f"torch.func cannot stack this network ({plan.obstacle}); make a stack of one variant for each of the "
             f"{len(variants)}, or let train_variants do that"
         )
-    table = Table(data, precision, flat=isinstance(network, MLP))
-    return Stack(variants, program.start, table, protocol, precision)
+    device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
+    return Stack(variants, plan.start, device_data, protocol, precision)
 
 
-class Training(NamedTuple):
-    """What goes with a stack: who measures it, who saves it, which runs are asked for, and who hears of the steps."""
+class StackTraining(NamedTuple):
+    """The recorder and checkpointer of a stack, the runs that are wanted, and the callback for progress."""
 
     recorder: Recorder
-    saving: Saving
+    checkpointer: Checkpointer
     wanted: frozenset[Variant]
     progress: Progress
 
-    def tell(self, steps: int, variants: Iterable[Variant]) -> None:
-        """That these variants have made so many more steps."""
+    def report(self, steps: int, variants: Iterable[Variant]) -> None:
+        """Report that these variants have made so many more steps."""
         told = steps * sum(variant in self.wanted for variant in variants)
         if told:
             self.progress(told)
 
 
-def begin(start: Callable[[], Stack], training: Training) -> tuple[Stack, Stopping]:
-    """A stack as it was saved; as it starts, where it was not, or where what was saved does not fit."""
+def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tuple[Stack, StackStopping]:
+    """Return a stack as it was saved, or a fresh one where it was not, or where the state does not fit."""
     stack = start()
-    stopping = Stopping(stack.variants, stack.table.task)
-    if training.saving.restore(stack, training.recorder, stopping):
+    stopping = StackStopping(stack.variants, stack.data.task)
+    if training.checkpointer.restore(stack, training.recorder, stopping):
         return stack, stopping
-    training.recorder.forget(stack.variants)
-    return start(), Stopping(stack.variants, stack.table.task)
+    training.recorder.reset_curves(stack.variants)
+    return start(), StackStopping(stack.variants, stack.data.task)
 
 
-def train_stack(start: Callable[[], Stack], training: Training) -> Iterator[Run]:
+def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator[Run]:
     """Train one stack to its end, from where it stood when it was saved."""
     recorder = training.recorder
-    stack, stopping = begin(start, training)
-    count = threads_for(stack.products)
-    training.tell(stack.done, stack.variants)
-    for epoch in range(stack.done // stack.batches.per_epoch + 1, stack.protocol.passes + 1):
-        with threads(count):
+    stack, stopping = restored_or_fresh(start, training)
+    count = threads_for(stack.multiply_adds)
+    training.report(stack.steps_done, stack.variants)
+    for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.passes + 1):
+        with limited_threads(count):
             step_losses = train_epoch(stack, training)
             points = recorder.curve_points(stack, epoch, step_losses)
         diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
         whole = {variant: point for variant, point in points.items() if variant not in diverged}
-        recorder.keep(whole)
+        recorder.append_points(whole)
         stopped = stopping.after_epoch(stack, whole, epoch)
         gone = [*diverged, *stopped]
         for variant in gone:
             if variant in training.wanted:
-                with threads(count):
-                    run = recorder.left(stack, variant, epoch, stopping.bests[variant] if variant in stopped else None)
+                with limited_threads(count):
+                    run = recorder.early_run(
+                        stack, variant, epoch, stopping.bests[variant] if variant in stopped else None
+                    )
                 yield run
-        training.tell(stack.steps - stack.done, gone)
+        training.report(stack.steps - stack.steps_done, gone)
         if len(gone) == len(points):
             return
         if gone:
-            stack.leave(gone)
-        training.saving.after_epoch(stack, recorder, stopping, epoch)
-    with threads(count):
-        runs = list(recorder.finished(stack, stopping.bests))
+            stack.remove(gone)
+        training.checkpointer.after_epoch(stack, recorder, stopping, epoch)
+    with limited_threads(count):
+        runs = list(recorder.final_runs(stack, stopping.bests))
     wanted = {(str(variant.recipe), variant.seed) for variant in training.wanted}
     yield from (run for run in runs if (run.recipe, run.seed) in wanted)
 
 
-def train_epoch(stack: Stack, training: Training) -> dict[Variant, float]:
+def train_epoch(stack: Stack, training: StackTraining) -> dict[Variant, float]:
     """One epoch; returns each variant's mean data loss over the epoch's batches."""
     variants = stack.variants
     totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
     for _ in range(stack.batches.per_epoch):
         totals = [total + losses for total, losses in zip(totals, stack.step(), strict=True)]
-        training.tell(1, variants)
+        training.report(1, variants)
     return {
         variant: total[index].item() / stack.batches.per_epoch
         for block, total in zip(stack.blocks, totals, strict=True)
-        for index, variant in block.indices()
+        for index, variant in block.indexed_variants()
     }
 
 
 def step_losses(data: Data, variant: Variant, network: Network, protocol: Protocol, steps: int) -> list[float]:
     """The total loss (data and penalties) of one variant at each of the first steps: what the parity test compares."""
-    alone = stack(data, [variant], network, protocol, torch.device("cpu"))
+    alone = make_stack(data, [variant], network, protocol, torch.device("cpu"))
     return [alone.step(with_penalties=True)[0].item() for _ in range(min(steps, alone.steps))]

@@ -1,4 +1,4 @@
-"""How one network is trained: what builds its blocks, whether they are stacked, and what fits into one stack."""
+"""The plan of one network's training: how its blocks are built, whether they are stacked, how many fit in a stack."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bridle.engine.block import Block
 from bridle.engine.mlp_block import MLPBlock
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.precision import Precision
-from bridle.engine.stackability import ROWS, obstacle
-from bridle.engine.tracing import Outline
-from bridle.engine.variant_grids import Grid, split
+from bridle.engine.stackability import ROWS, stacking_obstacle
+from bridle.engine.tracing import TracedModule
+from bridle.engine.variant_grids import VariantGrid, split_into_stacks
 from bridle.networks import MLP, Described, Network, checked
 from bridle.places import Average, Ensemble, Stop
 from bridle.protocol import Protocol, Variant
@@ -25,15 +25,15 @@ from bridle.sizes import COPIES
 COUNTED_STEPS = 1000  # of a training, to see how many copies an ensemble takes
 
 
-class Program(NamedTuple):
-    """How one network is trained: what builds its blocks, and why they cannot hold several variants, if they cannot."""
+class TrainingPlan(NamedTuple):
+    """The function that builds a network's blocks, and the obstacle, if any, to several variants in one block."""
 
-    start: Callable[[Grid], Block]
+    start: Callable[[VariantGrid], Block]
     rows: int  # of a batch
     obstacle: str = ""
 
     @classmethod
-    def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> Program:
+    def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> TrainingPlan:
         """The program for a network; ``ValueError`` where it does not fit the data."""
         network, batch = checked(network), min(protocol.batch_size, len(data.x_train))
         if isinstance(network, MLP):
@@ -43,30 +43,30 @@ class Program(NamedTuple):
         if isinstance(network, Described):
             network = network.factory(data.x_train.shape[1:], data.n_outputs)
         rows = torch.from_numpy(data.x_train[: min(batch, ROWS)])
-        outline = Outline.of(network, rows[:1], data.n_outputs, precision.weights)
-        found = obstacle(network, outline, rows.to(precision.device, precision.weights), precision)
-        block = partial(ModuleBlock.start, precision=precision, outline=outline, factory=network, stacked=not found)
+        traced = TracedModule.of(network, rows[:1], data.n_outputs, precision.weights)
+        found = stacking_obstacle(network, traced, rows.to(precision.device, precision.weights), precision)
+        block = partial(ModuleBlock.start, precision=precision, traced=traced, factory=network, stacked=not found)
         return cls(block, batch, found)
 
-    def planned(self, variants: Sequence[Variant], memory: int) -> list[list[Variant]]:
+    def plan_stacks(self, variants: Sequence[Variant], memory: int) -> list[list[Variant]]:
         """The variants by the stack that they are trained in."""
         if self.obstacle:
             return [[variant] for variant in variants]
-        return split(variants, self.bytes_per_variant({variant.recipe for variant in variants}), memory)
+        return split_into_stacks(variants, self.bytes_per_variant({variant.recipe for variant in variants}), memory)
 
     def bytes_per_variant(self, recipes: Iterable[Recipe] = ()) -> int:
         """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
 
         And what the recipe that keeps most keeps of the weights: averages, copies, the best epoch.
         """
-        block = self.start(Grid((0,), (Recipe(),)))
+        block = self.start(VariantGrid((0,), (Recipe(),)))
         parameters = sum(parameter.nbytes for parameter in block.parameters.values())
-        kept = max((sum(map(copies_kept, recipe)) for recipe in recipes), default=0)
+        kept = max((sum(map(extra_weight_copies, recipe)) for recipe in recipes), default=0)
         return (COPIES + kept) * parameters + block.activation_bytes(self.rows)
 
 
-def copies_kept(unit: Regularizer) -> int:
-    """How often a regularizer keeps all weights of a network."""
+def extra_weight_copies(unit: Regularizer) -> int:
+    """Return how many copies of all weights a regularizer keeps."""
     if isinstance(unit, Ensemble):
         return sum(unit.takes(step, COUNTED_STEPS) for step in range(COUNTED_STEPS))
     return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "asks", ()))

@@ -20,13 +20,13 @@ from bridle_audit.wording import said
 COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters
 
 
-def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None) -> nn.Module:
-    """The factory's module with the initial weights of a seed; the caller's random numbers are left as they were.
+def build_module(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None) -> nn.Module:
+    """Build the factory's module with the initial weights of a seed, without moving the caller's random numbers.
 
     Layers that wait for their first batch to know their shape are shown ``row`` (1, ...).
     """
     with seeded(seed):
-        with Measured():  # type: ignore[no-untyped-call]
+        with MemoryGuard():  # type: ignore[no-untyped-call]
             module = factory()
         if not isinstance(module, nn.Module):
             raise ValueError(
@@ -36,12 +36,12 @@ def make(factory: Callable[[], nn.Module], seed: int, row: Tensor | None = None)
         if any(each.is_meta for each in (*module.parameters(), *module.buffers())):
             raise ValueError("the network has parameters on the meta device, which have no values; make it on the CPU")
         if row is not None and any(map(is_lazy, (*module.parameters(), *module.buffers()))):
-            show(module, row.float())
+            dry_run(module, row.float())
     return module
 
 
-class Measured(TorchDispatchMode):
-    """Within, no tensor is made that the memory could not hold as often as training needs it: ``ValueError``."""
+class MemoryGuard(TorchDispatchMode):
+    """A context in which a tensor that is too large to be trained raises ``ValueError`` before it is made."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         size = args[0] if args and isinstance(args[0], list | tuple) else ()
@@ -50,8 +50,8 @@ class Measured(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def show(module: nn.Module, row: Tensor) -> Any:
-    """What the module makes of a row (1, ...) in evaluation mode; ``ValueError`` where it cannot take it."""
+def dry_run(module: nn.Module, row: Tensor) -> Any:
+    """Run the module on a row (1, ...) in evaluation mode; ``ValueError`` where it cannot take it."""
     try:
         with torch.no_grad(), evaluating(module):
             return module(row.clone())
@@ -59,12 +59,12 @@ def show(module: nn.Module, row: Tensor) -> Any:
         raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error
 
 
-def own_copy(module: nn.Module, row: Tensor) -> nn.Module:
+def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
     """A copy that shares nothing with what a factory returned: parts of that may be the user's."""
     try:
         return copy.deepcopy(module)
     except Exception:  # torch does not copy what hangs on a graph; a pass without gradients leaves no such thing
-        show(module, row)
+        dry_run(module, row)
     try:
         return copy.deepcopy(module)
     except Exception as error:
@@ -86,7 +86,7 @@ def cast(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     return module.double() if dtype == torch.float64 else module.float()
 
 
-def tensors(module: nn.Module) -> dict[str, Tensor]:
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     """A module's parameters and buffers, tied ones once, named as without torch.compile."""
     own = (*module.named_parameters(), *module.named_buffers())
     return {name.replace(f"{COMPILED}.", ""): each.detach() for name, each in own}

@@ -1,4 +1,4 @@
-"""Which variants train together: stacks that fit the memory, made of blocks that share a structure."""
+"""The arrangement of variants in stacks that fit the memory, made of blocks that share a structure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bridle.places import Average, Ensemble, Gradient, Loss, Stop, Weight
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
-QUICK = 20  # variants of a stack, from which on a larger one is hardly faster per variant
+EFFICIENT_STACK_SIZE = 20  # variants of a stack, from which on a larger one is hardly faster per variant
 MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activations may take
 
 
 @dataclass(frozen=True)
-class Grid:
+class VariantGrid:
     """Variants that share a structure: every recipe under every seed.
 
     Along the leading axes of a block's arrays, seeds come first and recipes second.
@@ -34,19 +34,19 @@ class Grid:
 
 
 # What acts on one parameter after the other can be done for some recipes of a block and not for others.
-APART = (Loss, Gradient, Weight, Average, Stop)
+PER_PARAMETER = (Loss, Gradient, Weight, Average, Stop)
 
 
 def structure(recipe: Recipe) -> tuple[object, ...]:
-    """What must be equal for two recipes to run through the same program: batches, layers, passes; numbers aside."""
+    """Return the parts that must be equal for two recipes to share a program: batches, layers, passes, not numbers."""
     return tuple(
         each if isinstance(each, Ensemble) else (type(each).__name__, tuple(each.settings(numbers=False).values()))
         for each in recipe
-        if not isinstance(each, APART)
+        if not isinstance(each, PER_PARAMETER)
     )
 
 
-def grids(variants: Iterable[Variant]) -> list[Grid]:
+def group_variants(variants: Iterable[Variant]) -> list[VariantGrid]:
     """Arrange variants into as few grids as share a structure and a set of seeds."""
     seeds_of: dict[Recipe, list[int]] = {}
     for recipe, seed in variants:
@@ -54,21 +54,24 @@ def grids(variants: Iterable[Variant]) -> list[Grid]:
     recipes_of: dict[object, list[Recipe]] = {}
     for recipe, seeds in seeds_of.items():
         recipes_of.setdefault((structure(recipe), tuple(sorted(seeds))), []).append(recipe)
-    return [Grid(tuple(sorted(seeds_of[recipes[0]])), tuple(by_kind(recipes))) for recipes in recipes_of.values()]
+    return [
+        VariantGrid(tuple(sorted(seeds_of[recipes[0]])), tuple(sort_by_kind(recipes)))
+        for recipes in recipes_of.values()
+    ]
 
 
-def by_kind(recipes: list[Recipe]) -> list[Recipe]:
+def sort_by_kind(recipes: list[Recipe]) -> list[Recipe]:
     """Recipes with the same kinds of regularizers side by side, so that each kind acts on one contiguous piece."""
     return sorted(recipes, key=lambda recipe: [type(each).__name__ for each in recipe])
 
 
-def split(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
+def split_into_stacks(variants: Sequence[Variant], bytes_per_variant: int, memory: int = MEMORY) -> list[list[Variant]]:
     """Split variants into stacks that fit ``memory``, whole seeds together (they share batches and noise).
 
     A stack's runs end together. So that an interrupt does not lose everything, a large job is split into about six
     stacks even where memory would hold it all, but not into stacks so small that they are slow.
     """
-    wanted = max(QUICK, math.ceil(len(variants) / 6))
+    wanted = max(EFFICIENT_STACK_SIZE, math.ceil(len(variants) / 6))
     most = max(1, min(wanted, memory // bytes_per_variant))
     ordered = sorted(variants, key=lambda variant: variant.seed)
     parts: list[list[Variant]] = []

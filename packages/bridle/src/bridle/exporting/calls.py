@@ -35,7 +35,7 @@ def method(script: Script, unit: Placed, name: str, subject: int = 0) -> str:
 
 
 def returned_argument(function: Callable[..., Any]) -> int | None:
-    """Which of its arguments a function returns as it is, if it does nothing else."""
+    """Return the argument that a function returns as it is, if it does nothing else."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(node, ast.FunctionDef)
     *before, last = node.body
@@ -47,7 +47,7 @@ def returned_argument(function: Callable[..., Any]) -> int | None:
 
 
 def noise(draw: Draw, subject: str, axes: int) -> str:
-    """What draws the noise for a subject with so many axes; 0 where they are not known."""
+    """Return the code that draws the noise for a subject with so many axes; 0 where they are not known."""
     kind = {"uniform": "torch.rand_like", "normal": "torch.randn_like"}[draw.kind]
     own = {"value": axes, "channel": 2, "row": 1, "batch": 0}[draw.each]
     if not axes and draw.each != "value":
@@ -70,7 +70,7 @@ def as_matrix(script: Script) -> str:
 
 
 def summary_of(unit: Placed) -> str:
-    """What a regularizer does, in the first sentence of its card."""
+    """Return the first sentence of a regularizer's card."""
     leaf: type = type(unit)
     return card_of(leaf).summary
 

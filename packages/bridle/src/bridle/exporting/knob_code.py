@@ -36,12 +36,12 @@ def keywords(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> str:
 
 
 def is_moving(unit: Placed, where: tuple[str, ...] = ()) -> bool:
-    """Whether a knob changes as the training passes, in the spot with these names."""
+    """Return True where a knob changes as the training passes, at these names."""
     return any(isinstance(held, Schedule) for held in held_by(unit, where).values())
 
 
 def held_by(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Schedule]:
-    """What each knob that is a number holds in a spot."""
+    """Return the value of each numeric knob at these names."""
     found = {}
     for knob in knobs(unit):
         if knob.is_number:
@@ -66,7 +66,7 @@ def number(script: Script, held: float | Schedule) -> str:
 
 
 def shape_of(held: Schedule) -> list[str]:
-    """What a schedule's way depends on besides its ends."""
+    """Return what the shape of a schedule depends on besides its ends."""
     return [each.name for each in fields(held) if re.search(rf"\bself\.{each.name}\b", way_of(held))]
 
 

@@ -24,7 +24,7 @@ LAST_AXIS = "h.movedim(1, -1)"
 
 
 def constructor(script: Script, unit: Inside, where: tuple[str, ...], subject: str) -> str:
-    """What makes the module in the spot with these names; ``subject`` is the number of units there, or the weight."""
+    """Return the call that makes the module at these names; ``subject`` is the number of units there, or the weight."""
     settings = unit.keywords(*where)
     words = [f"{k}={number(script, v) if isinstance(v, float) else quoted(v)}" for k, v in settings.items()]
     return call(type(unit).__name__, subject if unit.parameters or unit.state else "", *words)
@@ -49,7 +49,7 @@ def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
 
 
 def seen(unit: Layer | ActivityLoss, axes: set[int]) -> tuple[list[str], str, Back]:
-    """What turns activations into what the formula takes, how that is called, and what turns it back."""
+    """Return the code that converts activations for the formula, the result's name, and the code that converts back."""
     if getattr(unit, "maps", False):
         if axes == {4}:
             return [], "h", str
@@ -62,7 +62,7 @@ def seen(unit: Layer | ActivityLoss, axes: set[int]) -> tuple[list[str], str, Ba
 
 
 def resting(result: str, back: Back = str) -> list[str]:
-    """What a module returns once training is over."""
+    """Return the lines by which a module returns in evaluation mode."""
     return ["if not self.training:", *indented(returned(result, back))]
 
 
@@ -72,7 +72,7 @@ def returned(result: str, back: Back) -> list[str]:
 
 
 def advanced(unit: Layer | WeightLayer, trained: str, back: Back, shape: str) -> list[str]:
-    """What a module returns while it trains; what it remembers moves on."""
+    """Return the lines by which a module returns in training mode, its state updated."""
     if not unit.state:
         return returned(f"{trained}[0]", back)
     return [
@@ -109,7 +109,7 @@ def define_weight_layer(script: Script, unit: WeightLayer) -> None:
 
 
 def is_column(start: Any) -> bool:
-    """Whether what a weight layer learns is one number for each output."""
+    """Return True where a weight layer's parameter has one number for each output."""
     return not callable(start) or tuple(start(SAMPLE).shape[1:]) == (1, 1)
 
 

@@ -144,7 +144,7 @@ class Network:
         return self.module.get_submodule(name)
 
     def sites(self) -> list[Site]:
-        """Where layers may stand, as the engine sees it."""
+        """Return the sites of layers, as the engine sees them."""
         if not self.is_mlp:
             return sites_of(self.module, self.layers, self.others)
         hidden = [hidden_site(number, name, "Linear") for number, name in enumerate(self.layers[:-1], start=1)]
@@ -273,7 +273,7 @@ def code_of(path: Path) -> str:
 
 
 def parametrization_of(spot: Spot) -> str:
-    """What makes the weight that acts of a stored one, as the script calls it."""
+    """Return the script's expression for the parametrization of a stored weight."""
     owner, _, kind = spot.code.rpartition(".")
     return f"{owner}.parametrizations.{kind}"
 

@@ -1,4 +1,4 @@
-"""What the gradient is taken of, as code: the batch as the network is shown it, the loss, and the penalties."""
+"""The objective of a step as code: the transformed batch, the loss, and the penalties."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Objective:
         return last
 
     def shown(self) -> list[list[str]]:
-        """The batch as the network is shown it, a block for each change."""
+        """Return the lines that transform the batch, a block for each change."""
         if not self.batches:
             return []
         blocks = [["y = F.one_hot(y, outputs).to(x)  # probabilities"]] * (self.task == "classification")
@@ -73,7 +73,7 @@ class Objective:
         ]
 
     def prediction(self) -> list[str]:
-        """What the network makes of the rows."""
+        """Return the code of the network's prediction."""
         made = "prediction.softmax(1)" if self.task == "classification" else "prediction"
         lines = ["with torch.no_grad():", *indented(self.again("prediction", self.image("x")))]
         return lines if made == "prediction" else [*lines, f"prediction = {made}"]
@@ -94,7 +94,7 @@ class Objective:
         return [f"with {self.seeding()}(seed):", INDENT + line]
 
     def resting(self) -> str:
-        """What passes rows through the network without moving its running statistics."""
+        """Return the code that passes rows through the network without moving its running statistics."""
         if not self.remembers:
             return "model"
         return self.script.define(
@@ -108,7 +108,7 @@ class Objective:
         )
 
     def seeding(self) -> str:
-        """What makes the noise of several passes the same."""
+        """Return the code that makes the noise of several passes the same."""
         return self.script.define(
             "seeded",
             [
@@ -137,7 +137,7 @@ class Objective:
 
     @property
     def has_penalties(self) -> bool:
-        """Whether the loss has more than one part."""
+        """True where the loss has more than one part."""
         return any(isinstance(each, Loss | ActivityLoss | OutputLoss | PassLoss) for each in self.recipe)
 
     def first(self) -> list[str]:
@@ -242,7 +242,7 @@ class Objective:
         return lines
 
     def remembered(self) -> list[str]:
-        """What penalties remember of parameters, before the first step."""
+        """Return the lines that initialize what penalties remember of parameters."""
         lines = []
         for unit in self.recipe:
             if isinstance(unit, Loss) and (unit.asks or unit.state):

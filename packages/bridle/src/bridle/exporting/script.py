@@ -45,7 +45,7 @@ IMPORTS = (
 
 
 class Script:
-    """What is defined so far: formulas with all that they use, and what is written for this script alone.
+    """The definitions of a script: formulas with all that they use, and what is written for this script alone.
 
     What a formula uses is found by its name in the formula's own file, and in those that this imports from; what comes
     from elsewhere (torch, math) is imported, the rest stands in the script as well.
@@ -195,5 +195,5 @@ def spaced(texts: Iterable[str]) -> str:
 
 
 def last_is_constant(text: str) -> bool:
-    """Whether the last line is that of a constant."""
+    """Return True where the last line is that of a constant."""
     return text.rpartition("\n")[2][:1].isupper()

@@ -38,12 +38,12 @@ class Size(int):
 
 
 def is_torchs_own(module: nn.Module) -> bool:
-    """Whether torch has the class of a module."""
+    """Return True where torch has the class of a module."""
     return getattr(nn, type(module).__name__, None) is type(module)
 
 
 def constructor(module: nn.Module, sizes: Mapping[str, Size]) -> str:
-    """What makes one of torch's own modules, without what is the default.
+    """Return the call that makes one of torch's own modules, defaults left out.
 
     >>> constructor(nn.Conv2d(1, 8, 3, padding=1), {}), constructor(nn.BatchNorm1d(8, momentum=0.3), {})
     ('nn.Conv2d(1, 8, kernel_size=3, padding=1)', 'nn.BatchNorm1d(8, momentum=0.3)')
@@ -76,7 +76,7 @@ def written(module: nn.Module, arguments: Sequence[tuple[str, str]]) -> str:
 
 
 def makes(arguments: Sequence[tuple[str, str]], module: nn.Module, sizes: Mapping[str, Size]) -> bool:
-    """Whether these arguments make such a module."""
+    """Return True where these arguments make such a module."""
     try:
         made = eval(written(module, arguments), {"nn": nn, **sizes})  # of torch's own description of its module
     except (TypeError, ValueError):

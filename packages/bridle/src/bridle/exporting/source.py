@@ -93,7 +93,7 @@ def cleaned(text: str) -> str:
 
 
 def single(prose: str) -> str:
-    """What is said of a stack of networks, said of a single one."""
+    """Rewrite prose about a stack of networks for a single one."""
     for old, new in VARIANTS:
         prose = re.sub(old, new, prose)
     return prose
@@ -127,7 +127,7 @@ def knob_edits(function: ast.FunctionDef) -> list[Edit]:
 
 
 def both_forms_edits(function: ast.FunctionDef) -> list[Edit]:
-    """What serves NumPy as well takes tensors and numbers."""
+    """Return the edits by which a function for NumPy as well takes tensors and numbers only."""
     arguments = function.args
     words = [(each.annotation, "float") for each in (*arguments.kwonlyargs, arguments.kwarg) if each]
     arrays = [(each.annotation, "Tensor") for each in (*arguments.args, arguments.vararg) if each]

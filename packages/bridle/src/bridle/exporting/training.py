@@ -66,7 +66,7 @@ class Training:
 
     @property
     def result(self) -> str:
-        """What is measured, and returned."""
+        """Return the lines that measure and return the result."""
         return "average" if self.average else "result" if self.ensemble else "model"
 
     def define(self) -> None:
@@ -137,7 +137,7 @@ class Training:
         return [*remark(self.decay), f"groups = [{', '.join(each)}]", f"optimizer = torch.optim.AdamW(groups, {lr})"]
 
     def length(self, named: set[str]) -> list[str]:
-        """How long the training is."""
+        """Return the lines that set the length of the training."""
         epochs = f"min({MOST_EPOCHS}, max({FEWEST_EPOCHS}, {STEPS} // batches))  # about {STEPS} steps"
         return [
             f"batch_size = min({self.protocol.batch_size}, len(x_train))",
@@ -165,7 +165,7 @@ class Training:
         return [f"scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, {share})"]
 
     def kept(self) -> list[str]:
-        """What is kept beside the network: averages, copies, the state of early stopping."""
+        """Return the lines that make what is kept beside the network: averages, copies, the state of early stopping."""
         lines = ["average = copy.deepcopy(model).eval()  # what is measured and returned"] * bool(self.average)
         if self.ensemble:
             lines.append(f"ensemble = {self.ensemble_class()}.eval()")
@@ -264,7 +264,7 @@ class Training:
         ]
 
     def gradient(self, unit: Gradient) -> list[str]:
-        """What becomes of the gradient."""
+        """Return the lines of one gradient regularizer."""
         g, w = "w.grad", "w.detach()"
         if unit.matrix:
             g, w = (f"{as_matrix(self.script)}({each})" for each in (g, w))
@@ -284,7 +284,7 @@ class Training:
         return [each for each in self.units(Weight) if each.after_update == after_update and each is not self.decay]
 
     def weight(self, unit: Weight) -> list[str]:
-        """What becomes of weights."""
+        """Return the lines of one weight regularizer."""
         w = f"{as_matrix(self.script)}(w)" if unit.matrix else "w"
         lines = []
         for parameters, knobs in self.lists.groups(unit):
@@ -295,7 +295,7 @@ class Training:
         return [*remark(unit), "with torch.no_grad():", *indented(lines)]
 
     def told(self, unit: Placed) -> list[str]:
-        """What a formula is told of the step."""
+        """Return the step's numbers that a formula takes, as code."""
         constant = self.protocol.schedule == "constant"
         rate = repr(self.protocol.lr)
         known = {"step": "step", "steps": "steps", "lr": rate if constant else "lr", "peak": rate}
@@ -326,7 +326,7 @@ class Training:
         return [*remark(unit), "with torch.no_grad():", *indented(lines)]
 
     def averaged(self, unit: Average) -> str:
-        """What goes through all that is averaged, beside its average."""
+        """Return the loop head over all that is averaged, with its average."""
         if unit.moves_weights or not self.statistics:
             return "zip(average.parameters(), model.parameters(), strict=True)"
         statistics = "each for each in model.buffers() if each.is_floating_point()"
@@ -376,7 +376,7 @@ class Training:
         return [*lines, *([""] if stops else []), *moves, *stops]
 
     def stop(self, place: int, unit: Stop) -> list[str]:
-        """Whether training is over; the first regularizer that says so also says which epoch was the best."""
+        """Return the lines that end the training; the first stopping regularizer also chooses the best epoch."""
         watched = f"-{SCORES[self.task]}" if unit.settings(numbers=False).get("watch") == "metric" else "valid_loss"
         made = call(formula(self.script, unit), watched, f"*{state_name(place)}", keywords(self.script, unit))
         improved = "improved" if place == 0 else "_"
@@ -408,13 +408,13 @@ class Training:
         )
 
     def ending(self) -> list[str]:
-        """What is returned."""
+        """Return the last lines: what ``train`` returns."""
         best = [f"{self.result}.load_state_dict(best)"] if self.stops else []
         return [*best, f"return {self.result}"]
 
 
 def state_name(place: int) -> str:
-    """What the state of the recipe's regularizers that stop is called, in their order."""
+    """Return the name of the state of the recipe's stopping regularizers, by their order."""
     return f"state_{place + 1}" if place else "state"
 
 

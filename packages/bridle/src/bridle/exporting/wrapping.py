@@ -155,7 +155,7 @@ def in_brackets(code: str, indent: str) -> list[str]:
 
 
 def around_last_bracket(code: str, room: int) -> tuple[str, str, str]:
-    """What stands before the content of the last bracket, the content, and what stands behind; empty if there is none.
+    """Split a line around the content of its last bracket: before, content, behind; empty if there is none.
 
     It is the last one with a content before which there is room for all else; of a definition that of its arguments.
     """
@@ -168,7 +168,7 @@ def around_last_bracket(code: str, room: int) -> tuple[str, str, str]:
 
 
 def brackets(code: str) -> Iterator[tuple[int, int, int]]:
-    """Where each bracket opens and closes, and in how many others it is; strings are passed over."""
+    """Find each bracket's opening, closing and depth; strings are passed over."""
     opened: list[int] = []
     for position, mark in marks(code):
         if mark in CLOSING:

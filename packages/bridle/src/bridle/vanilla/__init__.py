@@ -6,6 +6,6 @@ place by place), ``training``, ``evaluation``.
 """
 
 from bridle.vanilla.network import Network as Network
-from bridle.vanilla.training import settled as settled
+from bridle.vanilla.training import resolve_precision as resolve_precision
 from bridle.vanilla.training import step_losses as step_losses
 from bridle.vanilla.training import train_variants as train_variants

@@ -1,4 +1,4 @@
-"""What is measured of a network, while it trains and when it is trained: always in evaluation mode."""
+"""Measurements of a network, while it trains and when it is trained: always in evaluation mode."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def layer_summaries(network: Network, x: np.ndarray) -> list[LayerSummary]:
             name=linear.name,
             units=len(linear.bias),
             dead_units=int(dead_units(low[linear.name], high[linear.name]).sum()),
-            weight_norm=float(np.sqrt((linear.acting_weight**2).sum())),
-            weights=weight_histogram(linear.acting_weight),
+            weight_norm=float(np.sqrt((linear.effective_weight**2).sum())),
+            weights=weight_histogram(linear.effective_weight),
             gammas=None if gamma is None else gamma.tolist(),
         )
         for linear, gamma in zip(linears, gammas, strict=True)

@@ -82,14 +82,14 @@ class Network:
                     found[part.name] = h
             yield found
 
-    def measure(self, x: np.ndarray) -> None:
+    def reestimate(self, x: np.ndarray) -> None:
         """(batch, inputs): every running statistic becomes that of this batch, for the weights as they are."""
         h = x
         for part in self.parts:
-            h = part.measure(h)
+            h = part.reestimate(h)
 
     @contextmanager
-    def holding(self, values: Arrays) -> Iterator[None]:
+    def temporary_values(self, values: Arrays) -> Iterator[None]:
         """Within, these parameters and state are in the network instead of its own."""
         own = {**self.parameters, **self.state}
         kept = {name: value.copy() for name, value in own.items()}
@@ -139,7 +139,7 @@ def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) ->
 
 def hang_on_weights(network: Network, recipe: Recipe) -> None:
     """Put the recipe's weight layers on the weights that they select."""
-    parameters = described(network)
+    parameters = parameter_descriptions(network)
     linears = {f"{part.name}.weight": part for part in network.parts if isinstance(part, Linear)}
     for layer in recipe:
         if isinstance(layer, WeightLayer):
@@ -148,7 +148,7 @@ def hang_on_weights(network: Network, recipe: Recipe) -> None:
                 linear.through.append(ThroughWeight(layer, each, linear.weight))
 
 
-def described(network: Network) -> list[Parameter]:
+def parameter_descriptions(network: Network) -> list[Parameter]:
     """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
     found = []
     for part in network.parts:

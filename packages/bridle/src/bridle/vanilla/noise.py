@@ -20,7 +20,7 @@ class StepNoise:
         self.drawn.clear()
 
     def draw(self, draws: tuple[Draw, ...], spot: int, subject: tuple[int, ...]) -> list[np.ndarray]:
-        """What a regularizer declares for a subject of this shape; ``spot`` is its first."""
+        """Draw the noise that a regularizer declares for a subject of this shape; ``spot`` is its first."""
         return [self.one(draw, draw.stream(spot + number), draw.shape(subject)) for number, draw in enumerate(draws)]
 
     def one(self, draw: Draw, stream: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -52,7 +52,7 @@ class Part(Protocol):
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """The output once training is over."""
 
-    def measure(self, h: np.ndarray) -> np.ndarray:
+    def reestimate(self, h: np.ndarray) -> np.ndarray:
         """The output by the statistics of this batch alone, which the state becomes."""
 
 
@@ -73,7 +73,7 @@ class Linear:
 
     @property
     def state(self) -> Arrays:
-        """What weight layers remember."""
+        """The state of the weight layers."""
         return {name: value for each in self.through for name, value in each.state.items()}
 
     def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
@@ -94,7 +94,7 @@ class Linear:
         return h @ w.T + self.bias, backward
 
     @property
-    def acting_weight(self) -> np.ndarray:
+    def effective_weight(self) -> np.ndarray:
         """The weight as it acts once training is over."""
         w = self.weight
         for each in self.through:
@@ -103,9 +103,9 @@ class Linear:
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """(batch, inputs) -> (batch, outputs)."""
-        return np.asarray(h @ self.acting_weight.T + self.bias)
+        return np.asarray(h @ self.effective_weight.T + self.bias)
 
-    measure = evaluate
+    reestimate = evaluate
 
 
 class ThroughWeight:
@@ -117,8 +117,8 @@ class ThroughWeight:
         self.passed = 0.0  # share of the training that was over in the last step
         self.spot = first_spot(layer, parameter.name)
         prefix = f"{parameter.name}@{type(layer).__name__}"
-        self.parameters = {f"{prefix}.{kind}": begin(start, w) for kind, start in layer.parameters.items()}
-        self.state = {f"{prefix}.{kind}": begin(start, w) for kind, start in layer.state.items()}
+        self.parameters = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.parameters.items()}
+        self.state = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.state.items()}
 
     def train(self, w: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
         """(outputs, inputs) -> the same shape; the state moves on."""
@@ -143,8 +143,8 @@ class ThroughWeight:
         return np.asarray(self.layer.evaluate(w[..., None], *inputs, **numbers))[..., 0]
 
 
-def begin(start: Any, w: np.ndarray) -> np.ndarray:
-    """Where what is learned or remembered of a weight (outputs, inputs) begins."""
+def initial_value(start: Any, w: np.ndarray) -> np.ndarray:
+    """Return the initial parameter or state for a weight (outputs, inputs)."""
     return np.array(start(w[..., None])) if callable(start) else np.full((len(w), 1, 1), float(start))
 
 
@@ -179,11 +179,11 @@ class Activation:
         """(batch, units) -> (batch, units)."""
         return self.function(h)
 
-    measure = evaluate
+    reestimate = evaluate
 
 
 def relu(name: str) -> Activation:
-    """What is negative becomes 0: ``max(h, 0)``."""
+    """Replace negative values by 0: ``max(h, 0)``."""
     return Activation(name, lambda h: np.maximum(h, 0.0), lambda a: np.where(a > 0, 1.0, 0.0))
 
 
@@ -262,7 +262,7 @@ class Regularized:
         numbers = self.layer.keywords(*self.names, passed=self.passed)
         return np.asarray(self.layer.evaluate(self.maps(h), *self.inputs(), **numbers)).reshape(h.shape)
 
-    def measure(self, h: np.ndarray) -> np.ndarray:
+    def reestimate(self, h: np.ndarray) -> np.ndarray:
         """(batch, units) -> (batch, units), by the statistics of this batch, which the state becomes."""
         if not self.state:
             return self.evaluate(h)
@@ -293,4 +293,4 @@ class Watched:
         """(batch, units) -> the same."""
         return h
 
-    measure = evaluate
+    reestimate = evaluate

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +25,11 @@ from bridle.layout import Layout
 from bridle.networks import MLP
 from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, OutputLoss, PassLoss, Weight
 from bridle.places.declare import Placed
-from bridle.protocol import Protocol, Variant
-from bridle.vanilla.network import Network, build, described
+from bridle.protocol import Protocol, StepInfo, Variant
+from bridle.vanilla.network import Network, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
-from bridle.vanilla.parts import Arrays, Way, begin
+from bridle.vanilla.parts import Arrays, Way, initial_value
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
 
@@ -51,22 +51,13 @@ def squared_error(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 DATA_LOSSES = {"classification": cross_entropy, "regression": squared_error}
 
 
-class Moment(NamedTuple):
-    """Where in the training a step is."""
-
-    step: int  # from 0
-    steps: int
-    lr: float
-    peak: float
-
-
 class Trainer:
     """One run under way."""
 
     def __init__(self, data: Data, variant: Variant, network: MLP, protocol: Protocol) -> None:
         self.task, self.outputs = data.task, data.n_outputs
         self.layout = Layout.of(data.x_train.shape[1:], data.features)
-        self.measured_on = data.x_train[:MEASURED_ROWS].reshape(min(MEASURED_ROWS, len(data.x_train)), -1)
+        self.statistics_rows = data.x_train[:MEASURED_ROWS].reshape(min(MEASURED_ROWS, len(data.x_train)), -1)
         self.protocol = protocol
         self.steps = protocol.passes * max(1, len(data.x_train) // protocol.batch_size)
         self.done = 0
@@ -77,18 +68,18 @@ class Trainer:
             if isinstance(unit, Placed):
                 check_data(unit, data.task, self.layout)
         self.targets_of = {
-            unit: selected(unit, described(self.network))
+            unit: selected(unit, parameter_descriptions(self.network))
             for unit in self.recipe
             if isinstance(unit, Loss | Ascent | Gradient | Weight)
         }
         self.optimizer = OPTIMIZERS[protocol.optimizer](self.network.parameters)
-        self.averages = {unit: copies(self.averaged(unit)) for unit in self.units(Average)}
+        self.averages = {unit: copies(self.averaged_values(unit)) for unit in self.units(Average)}
         self.ensemble = next(iter(self.units(Ensemble)), None)
         self.copies: list[Arrays] = []
         weights = self.network.parameters
         self.initial = copies(weights)
         self.state = {
-            (unit, kind, each.name): begin(start, flat(weights[each.name]))
+            (unit, kind, each.name): initial_value(start, flat(weights[each.name]))
             for unit in self.units(Loss)
             for kind, start in unit.state.items()
             for each in self.targets_of[unit]
@@ -108,32 +99,32 @@ class Trainer:
 
         This is the step of places/__init__.py, line by line.
         """
-        moment = self.moment()
+        step_info = self.step_info()
         self.noise.next_step()
         weights = self.network.parameters
 
-        x, y = self.shown(x, y)
-        data_loss, penalties, gradients = self.at_point(x, y, moves=True)
+        x, y = self.transform_batch(x, y)
+        data_loss, penalties, gradients = self.losses_and_gradients(x, y, moves=True)
         if self.units(Ascent):
-            with self.ascended(weights, gradients):
-                _, _, gradients = self.at_point(x, y, moves=False)
-        self.change_gradients(weights, gradients, moment)
-        self.change_weights(weights, moment, after_update=False)
-        self.optimizer.update(gradients, moment.lr)
-        self.change_weights(weights, moment, after_update=True)
-        self.average(moment)
+            with self.at_ascent_point(weights, gradients):
+                _, _, gradients = self.losses_and_gradients(x, y, moves=False)
+        self.change_gradients(weights, gradients, step_info)
+        self.change_weights(weights, step_info, after_update=False)
+        self.optimizer.update(gradients, step_info.lr)
+        self.change_weights(weights, step_info, after_update=True)
+        self.update_averages(step_info)
 
         self.done += 1
         return data_loss, penalties
 
-    def moment(self) -> Moment:
-        """Where in the training the step to come is; an ensemble may begin the schedule anew."""
+    def step_info(self) -> StepInfo:
+        """Return the position of the next step in the training; an ensemble may begin the schedule anew."""
         step, steps = self.ensemble.warped(self.done, self.steps) if self.ensemble else (self.done, self.steps)
         rate = self.protocol.learning_rate
-        return Moment(self.done, self.steps, rate(step, steps), rate(0, steps))
+        return StepInfo(self.done, self.steps, rate(step, steps), rate(0, steps))
 
-    def shown(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A batch and its targets (batch, outputs) as the network is shown them."""
+    def transform_batch(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Transform a batch as the batch regularizers say; targets become (batch, outputs)."""
         y = np.eye(self.outputs)[y] if self.task == "classification" else y[:, None]
         for unit in self.units(Batch):
             noise = self.noise.draw(unit.noise, first_spot(unit), x.shape)
@@ -152,7 +143,7 @@ class Trainer:
         return backward(DATA_LOSSES[self.task](z, y)[1] * len(x))[0]
 
     def prediction(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """What the network makes of the rows: probabilities, or the number, (batch, outputs)."""
+        """Predict the rows: probabilities, or the number, (batch, outputs)."""
         del y
         z, _ = self.network.train(x, self.again())
         if self.task != "classification":
@@ -160,7 +151,7 @@ class Trainer:
         e = np.exp(z - z.max(1, keepdims=True))
         return np.asarray(e / e.sum(1, keepdims=True))
 
-    def at_point(self, x: np.ndarray, y: np.ndarray, *, moves: bool) -> tuple[float, float, Arrays]:
+    def losses_and_gradients(self, x: np.ndarray, y: np.ndarray, *, moves: bool) -> tuple[float, float, Arrays]:
         """The data loss, the penalties, and the gradients of both, where the weights stand."""
         way = Way(self.noise, self.passed, moves=moves)
         z, backward = self.network.train(x, way)
@@ -171,7 +162,7 @@ class Trainer:
             g = g + g_z
         seconds = []
         for unit in self.units(PassLoss):
-            other, backward_other = self.second(unit, z, x)
+            other, backward_other = self.second_pass(unit, z, x)
             penalty, g_z, g_other = unit.vanilla(z, other, **unit.keywords(passed=self.passed))
             way.penalties.append(float(penalty))
             g = g + g_z
@@ -181,7 +172,7 @@ class Trainer:
             gradients = {name: gradient + more[name] for name, gradient in gradients.items()}
         return data_loss, sum(way.penalties) + self.add_penalties(gradients), gradients
 
-    def second(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
+    def second_pass(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """The outputs of a second pass, and the way back from them."""
         if unit.fresh_noise:
             return self.network.train(x, self.again(offset=FRESH))
@@ -210,31 +201,31 @@ class Trainer:
         return total
 
     @contextmanager
-    def ascended(self, weights: Arrays, gradients: Arrays) -> Iterator[None]:
+    def at_ascent_point(self, weights: Arrays, gradients: Arrays) -> Iterator[None]:
         """Within, the weights are where the second gradient is to be taken."""
         kept = copies(weights)
         for unit in self.units(Ascent):
             names = {each.name: unit.keywords(*each.names, passed=self.passed) for each in self.targets_of[unit]}
-            norm = overall(unit.measure(weights[name], gradients[name], **knobs) for name, knobs in names.items())
+            norm = global_norm(unit.measure(weights[name], gradients[name], **knobs) for name, knobs in names.items())
             for name, knobs in names.items():
                 weights[name][...] = unit.vanilla(weights[name], gradients[name], norm, **knobs)
         yield
         for name, w in kept.items():
             weights[name][...] = w
 
-    def change_gradients(self, weights: Arrays, gradients: Arrays, moment: Moment) -> None:
+    def change_gradients(self, weights: Arrays, gradients: Arrays, step_info: StepInfo) -> None:
         """Clip, center, add noise."""
         for unit in self.units(Gradient):
-            norm = overall(gradients[each.name] for each in self.targets_of[unit])
+            norm = global_norm(gradients[each.name] for each in self.targets_of[unit])
             for each in self.targets_of[unit]:
                 as_seen = matrix if unit.matrix else same
                 g, w = as_seen(gradients[each.name]), as_seen(weights[each.name])
                 asked = {"weight": w, "norm": norm}
                 arrays = [*self.drawn(unit, each, g), *(asked[what] for what in unit.asks)]
-                changed = unit.vanilla(g, *arrays, **self.keywords(unit, each, moment))
+                changed = unit.vanilla(g, *arrays, **self.keywords(unit, each, step_info))
                 gradients[each.name] = changed.reshape(weights[each.name].shape)
 
-    def change_weights(self, weights: Arrays, moment: Moment, *, after_update: bool) -> None:
+    def change_weights(self, weights: Arrays, step_info: StepInfo, *, after_update: bool) -> None:
         """Decay and shrink before the optimizer's update; project and threshold behind it."""
         for unit in self.units(Weight):
             if unit.after_update == after_update:
@@ -242,34 +233,34 @@ class Trainer:
                     w = matrix(weights[each.name]) if unit.matrix else weights[each.name]
                     asked = [float(flat(weights[each.name]).shape[1])] * ("fan_in" in unit.asks)
                     arrays = [*self.drawn(unit, each, w), *asked]
-                    changed = unit.vanilla(w, *arrays, **self.keywords(unit, each, moment))
+                    changed = unit.vanilla(w, *arrays, **self.keywords(unit, each, step_info))
                     weights[each.name][...] = changed.reshape(weights[each.name].shape)
 
     def drawn(self, unit: Placed, each: Parameter, subject: np.ndarray) -> list[np.ndarray]:
         """The noise for one parameter."""
         return self.noise.draw(unit.noise, first_spot(unit, each.name), subject.shape)
 
-    def keywords(self, unit: Placed, each: Parameter, moment: Moment) -> dict[str, Any]:
-        """A formula's knobs, and what of the step it is told."""
-        told = {name: value for name, value in moment._asdict().items() if name in unit.told}
+    def keywords(self, unit: Placed, each: Parameter, step_info: StepInfo) -> dict[str, Any]:
+        """Return a formula's knobs and the step's numbers that it takes."""
+        told = {name: value for name, value in step_info._asdict().items() if name in unit.told}
         return {**unit.keywords(*each.names, passed=self.passed), **told}
 
-    def average(self, moment: Moment) -> None:
+    def update_averages(self, step_info: StepInfo) -> None:
         """Take the weights of this step into the averages, and keep a copy where an ensemble wants one."""
         for unit, averages in self.averages.items():
-            for name, w in self.averaged(unit).items():
+            for name, w in self.averaged_values(unit).items():
                 where = Parameter(name, w.ndim).names
-                knobs = {**unit.keywords(*where, passed=self.passed), "step": moment.step, "steps": moment.steps}
+                knobs = {**unit.keywords(*where, passed=self.passed), "step": step_info.step, "steps": step_info.steps}
                 averages[name], new = unit.vanilla(averages[name], w, **knobs)
                 w[...] = new
-        if self.ensemble and self.ensemble.takes(moment.step, moment.steps):
+        if self.ensemble and self.ensemble.takes(step_info.step, step_info.steps):
             self.copies.append(copies({**self.network.parameters, **self.network.statistics}))
 
-    def averaged(self, unit: Average) -> Arrays:
-        """What an average is made of: one that moves the weights leaves running statistics to the network."""
+    def averaged_values(self, unit: Average) -> Arrays:
+        """Return the values that are averaged: one that moves the weights leaves running statistics to the network."""
         return {**self.network.parameters, **({} if unit.moves_weights else self.network.statistics)}
 
-    def everything(self) -> Arrays:
+    def state_dict(self) -> Arrays:
         """All that a run would need to be as it is now: values, averages and copies by name."""
         averages = {
             f"{number}:{name}": a for number, each in enumerate(self.averages.values()) for name, a in each.items()
@@ -277,40 +268,40 @@ class Trainer:
         return {**self.network.parameters, **self.network.state, **averages}
 
     @contextmanager
-    def result(self, values: Arrays | None = None) -> Iterator[Predict]:
-        """Within, the network is what the run would hand over now, or what it was with these :meth:`everything`.
+    def final_network(self, values: Arrays | None = None) -> Iterator[Predict]:
+        """Within, the network is what the run would hand over now, or what it was with these :meth:`state_dict`.
 
         Averages where there are any; yields what predicts, which is the network, or all copies of an ensemble together.
         """
         handed = dict(values or {})
         for number, averages in enumerate(self.averages.values()):
             handed |= {name: handed.get(f"{number}:{name}", a) for name, a in averages.items()}
-        with self.network.holding(handed):
+        with self.network.temporary_values(handed):
             if any(unit.reestimates and not unit.is_off for unit in self.averages) and self.network.statistics:
-                self.measure_anew()
+                self.reestimate_statistics()
             yield self.trained().predict if self.copies else self.network.predict
 
-    def measure_anew(self) -> None:
+    def reestimate_statistics(self) -> None:
         """Running statistics for the weights as they are: the mean of those of each batch of training rows."""
         statistics = self.network.statistics
-        rows = self.measured_on.astype(np.float64)
+        rows = self.statistics_rows.astype(np.float64)
         parts = [rows[start : start + MEASURED_BATCH] for start in range(0, len(rows), MEASURED_BATCH)]
         parts = [part for part in parts if len(part) > 1]
         totals = {name: np.zeros_like(value) for name, value in statistics.items()}
         for part in parts:
-            self.network.measure(part)
+            self.network.reestimate(part)
             for name, value in statistics.items():
                 totals[name] += value
         for name, value in statistics.items():
             value[...] = totals[name] / len(parts)
 
     def trained(self) -> Network | Together:
-        """What the run ends with, as it stands now: the network, or an ensemble of its copies."""
+        """Return the trained network as it stands now, or an ensemble of its copies."""
         if not self.ensemble or not self.copies:
             return copy.deepcopy(self.network)
         members = []
         for values in self.copies:
-            with self.network.holding(values):
+            with self.network.temporary_values(values):
                 members.append(copy.deepcopy(self.network))
         return Together(members, self.ensemble)
 
@@ -347,6 +338,6 @@ def flat(w: np.ndarray) -> np.ndarray:
     return w if w.ndim == 2 else w[:, None]
 
 
-def overall(arrays: Iterator[np.ndarray] | Sequence[np.ndarray]) -> float:
+def global_norm(arrays: Iterator[np.ndarray] | Sequence[np.ndarray]) -> float:
     """The length of all arrays together."""
     return float(np.sqrt(sum((each**2).sum() for each in arrays)))

@@ -33,7 +33,7 @@ def prepare(data: Data, variant: Variant, network: Description, protocol: Protoc
     return Trainer(data, variant, network, protocol)
 
 
-def settled(protocol: Protocol) -> Protocol:
+def resolve_precision(protocol: Protocol) -> Protocol:
     """The protocol with the precision in which this engine computes, whatever is asked."""
     return replace(protocol, precision="float64")
 
@@ -51,7 +51,7 @@ def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndar
 
 
 def steps_per_epoch(data: Data, protocol: Protocol) -> int:
-    """How many whole batches there are; a data set smaller than one batch is one batch."""
+    """Return the number of whole batches; a data set smaller than one batch is one batch."""
     return max(1, len(data.x_train) // protocol.batch_size)
 
 
@@ -94,14 +94,14 @@ def train_one(data: Data, variant: Variant, network: Description, protocol: Prot
     diverged = stopped = False
     while len(points) < protocol.passes and not (diverged or stopped):
         step_loss = train_epoch(trainer, islice(steps, per_epoch))
-        with trainer.result() as predict:
+        with trainer.final_network() as predict:
             points.append({"epoch": len(points) + 1, "step_loss": step_loss, **curve_point(predict, data)})
         diverged = not all(map(math.isfinite, points[-1].values()))
-        stopped = not diverged and stopping.after_epoch(points[-1], trainer.everything(), trainer.passed)
+        stopped = not diverged and stopping.after_epoch(points[-1], trainer.state_dict(), trainer.passed)
         progress(per_epoch)
     progress(per_epoch * (protocol.passes - len(points)))
     whole = points[:-1] if diverged else points
-    with trainer.result(stopping.best if stopping.best and not diverged else None) as predict:
+    with trainer.final_network(stopping.best if stopping.best and not diverged else None) as predict:
         return Run(
             recipe=str(variant.recipe),
             seed=variant.seed,
@@ -128,7 +128,7 @@ class Stopping:
         self.best_epoch: int | None = None
 
     def after_epoch(self, point: dict[str, float], values: Arrays, passed: float) -> bool:
-        """Take in an epoch's scores and the network's values; whether training is over."""
+        """Take in an epoch's scores and the network's values; returns True where training is over."""
         self.epochs += 1
         over = False
         for number, unit in enumerate(self.units):
