@@ -1,5 +1,6 @@
 """The command ``bridle-audit``, in this process and in real ones; and a program with a mistake, and one without."""
 
+import json
 import os
 import signal
 import subprocess
@@ -40,6 +41,4 @@ def start(*arguments, **options):
 
 def found(result):
     """The findings that the command has printed as JSON: their rules and files."""
-    import json
-
     return sorted((each["rule"], each["place"]["file"]) for each in json.loads(result.stdout)["findings"])
