@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from functools import cached_property
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from bridle_audit.static.libraries.kinds import LOSSES
 from bridle_audit.static.source.files import source_of_file, source_of_text
 from bridle_audit.static.syntax import Syntax
 
-RELEVANT = re.compile(r"torch|keras|tensorflow|lightning|transformers|sklearn|timm|bridle")
+RELEVANT = ("torch", "keras", "tensorflow", "lightning", "transformers", "sklearn", "timm", "bridle")
 LOSS_WORDS = sorted({name.rpartition(".")[2] for name in LOSSES} | {"keras.losses", "loss="})
-FOLLOWED = re.compile(r"torch|keras|tensorflow|lightning|transformers|timm")
+FOLLOWED = ("torch", "keras", "tensorflow", "lightning", "transformers", "timm")
 
 
 class Program(Syntax):
@@ -33,7 +32,7 @@ class Program(Syntax):
     @cached_property
     def is_relevant(self) -> bool:
         """Whether the text mentions a library of this field at all."""
-        return RELEVANT.search(self.text) is not None
+        return any(word in self.text for word in RELEVANT)
 
     @cached_property
     def all_calls(self) -> list[Call]:
@@ -74,7 +73,7 @@ class Program(Syntax):
     @property
     def is_worth_following(self) -> bool:
         """Whether there may be a network or a loss in it."""
-        if not FOLLOWED.search(self.text):
+        if not any(word in self.text for word in FOLLOWED):
             return False
         return self.mentions_loss or "Sequential" in self.text or any(is_module(self, each) for each in self.classes)
 

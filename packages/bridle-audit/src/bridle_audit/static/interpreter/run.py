@@ -30,7 +30,7 @@ from bridle_audit.static.syntax import Syntax
 # How many expressions are evaluated: of the module, of a function, of a file.
 MODULE, ENTRY, ALL = 40_000, 8_000, 200_000
 LOSS_NAME = re.compile(r"(?:Loss|Criterion|Criteria)$|^(?:Loss|Criterion)")
-MENTIONS = re.compile(r"(?i)loss|crit|entropy|objective|nll|bce|mse")
+MENTIONS = ("loss", "crit", "entropy", "objective", "nll", "bce", "mse")
 INSTANCES = 3  # of a class, on which the methods are followed that nothing calls
 
 
@@ -67,7 +67,7 @@ class Run:
             last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             for function in [each for each in self.syntax.above(node) if isinstance(each, Definition)][:1]:
                 calls.setdefault(function, set()).add(last)
-        found = {each for each in self.syntax.functions if MENTIONS.search(self.syntax.text_of(each))}
+        found = {each for each in self.syntax.functions if mentions_loss(self.syntax.text_of(each))}
         names: set[str] = set()
         while len(names) < len({each.name for each in found}):
             names = {each.name for each in found}
@@ -156,6 +156,12 @@ class Run:
             result = call_function(bound(network, found), self.machine, arguments, self.machine.root)
         end = output(self.machine, result)
         return end.ops if end is not None else (origin(self.syntax, self.syntax.tree),)
+
+
+def mentions_loss(text: str) -> bool:
+    """Whether a text has a word for a loss; looked for one by one, which is much faster than by a pattern."""
+    text = text.lower()
+    return any(word in text for word in MENTIONS)
 
 
 def interpret(syntax: Syntax) -> Trace:
