@@ -18,6 +18,11 @@ PLANTED = {  # an import, where it is planted, and the contract that forbids it
         "import torch",
         "programs are read without torch",
     ),
+    "torch in the command line of the linter": (
+        "bridle_audit/cli/settings.py",
+        "import torch",
+        "programs are read without torch",
+    ),
     "NumPy in a report of findings": (
         "bridle_audit/report/text.py",
         "import numpy",

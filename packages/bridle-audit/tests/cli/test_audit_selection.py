@@ -93,6 +93,7 @@ def test_a_folder_above_the_current_one_has_no_name_to_exclude(folder, monkeypat
     [
         (("--select", "relu"), "--select: there is no rule 'relu'; did you mean relu-on-logits?"),
         (("--ignore", "relu"), "--ignore: there is no rule 'relu'; did you mean relu-on-logits?"),
+        (("--exclude", ""), "--exclude: an empty text names nothing; leave it out"),
         (("--jobs", "-1"), "--jobs must be how many processes (1 or more), or 0 for all cores, got -1"),
         (("--rules", "--format", "sarif"), "the rules are listed as text or as json, not as 'sarif'"),
         (("--explain", "relu"), "--explain: there is no rule 'relu'; did you mean relu-on-logits?"),

@@ -85,7 +85,7 @@ def test_the_list_of_rules_has_a_form_of_its_own(project):
         ('ignore = ["relu"]', "ignore: there is no rule 'relu'; did you mean relu-on-logits?"),
         ('ignore = "relu-on-logits"', """ignore must be a list of texts, as in ["..."], got 'relu-on-logits'"""),
         ("exclude = [1]", """exclude must be a list of texts, as in ["..."], got a list '[1]'"""),
-        ('exclude = [""]', """exclude must be a list of texts, as in ["..."], got a list "['']\""""),
+        ('exclude = [""]', "exclude: an empty text names nothing; leave it out"),
         ('jobs = "2"', "jobs must be how many processes (1 or more), or 0 for all cores, got '2'"),
         ("jobs = true", "jobs must be how many processes (1 or more), or 0 for all cores, got True"),
         ('format = "xml"', "format must be one of text, json, sarif, github, got 'xml'"),

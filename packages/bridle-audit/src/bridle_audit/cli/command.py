@@ -116,7 +116,7 @@ def split(given: Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if given is None:
         return None
-    return tuple(part.strip() for each in given for part in each.split(",") if part.strip())
+    return tuple(part.strip() for each in given for part in each.split(","))
 
 
 def run_audit(targets: Sequence[str], chosen: Settings, out: Path | None) -> None:

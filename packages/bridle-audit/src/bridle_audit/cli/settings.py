@@ -105,8 +105,10 @@ def check(name: str, value: Any, said_by: str) -> Any:
 
 def list_of_texts(value: Any, said_by: str) -> tuple[str, ...]:
     """Several texts; ``ValueError`` for anything else."""
-    if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each for each in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         raise ValueError(f'{said_by} must be a list of texts, as in ["..."], got {shown(value)}')
+    if "" in value:
+        raise ValueError(f"{said_by}: an empty text names nothing; leave it out")
     return tuple(value)
 
 
@@ -117,5 +119,13 @@ def shown(value: Any) -> str:
 
 def kind_of(value: Any) -> str:
     """What TOML calls a value's type."""
-    kinds = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+    kinds = {
+        dict: "a table",
+        list: "a list",
+        tuple: "a list",
+        str: "a text",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+    }
     return kinds.get(type(value), "a date")
