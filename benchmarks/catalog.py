@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 import workloads
 from bridle import CATALOG, EarlyStopping, Recipe, residual_mlp
 from bridle.acting import RESIDUAL
-from bridle.comparison.provenance import made
+from bridle.comparison.provenance import provenance
 from bridle.data import Data
 from bridle.engine.precision import Precision, default_device
 from bridle.knobs import Knob, knobs
@@ -195,7 +195,7 @@ def main() -> None:
     asked = arguments()
     console = new_console()
     torch.set_num_threads(asked.threads)
-    origin = made()
+    origin = provenance()
     mode = str(Precision.of(images().protocol(), default_device()).matmul).removeprefix("torch.")
     console.print(f"{origin['machine']}; {asked.threads} threads; matrix products in {mode}")
     load = load_before(console)

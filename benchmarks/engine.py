@@ -28,7 +28,7 @@ import accuracy
 import memory
 import rivals
 import workloads
-from bridle.comparison.provenance import made
+from bridle.comparison.provenance import provenance
 from bridle.engine.precision import Precision, default_device
 from bridle_audit.files import write_whole
 from measure import Contender, Spread, copying, gemm, interleave
@@ -236,7 +236,7 @@ def main() -> None:
     device = default_device()
     torch.set_num_threads(asked.threads)
     mnist = workloads.mnist(asked.data_dir)
-    setting = made()
+    setting = provenance()
     mode = str(Precision.of(mnist.protocol(), device).matmul).removeprefix("torch.")
     console.print(f"{setting['machine']}; {asked.threads} threads; matrix products in {mode}; images: {mnist.name}")
     if asked.data_dir is None:

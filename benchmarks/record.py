@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from bridle.comparison.provenance import made
+from bridle.comparison.provenance import provenance
 from bridle_audit.files import write_whole
 
 Outcome = TypeVar("Outcome")  # a dataclass with a verdict
@@ -59,7 +59,7 @@ def measure_and_save(
     asked = arguments(name, description)
     console = new_console()
     torch.set_num_threads(asked.threads)
-    origin = made()
+    origin = provenance()
     console.print(f"{origin['machine']}; {asked.threads} threads")
     load = load_before(console)
     with threadpool_limits(asked.threads), console.status("Measuring"):

@@ -76,7 +76,7 @@ class Replay:
 
     def record(self, monkeypatch: pytest.MonkeyPatch, run: Callable[[], Any]) -> Any:
         """Return the result of ``run()``; the noise that the engine draws on the way is kept."""
-        draw = feed.SeedNoise.draw
+        draw = feed.StackNoise.draw
 
         def noted(noise: Any, each: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
             found = draw(noise, each, spot, subject)
@@ -84,7 +84,7 @@ class Replay:
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(feed.SeedNoise, "draw", noted)
+            patch.setattr(feed.StackNoise, "draw", noted)
             return run()
 
     def noise(self, kind: str) -> Callable[[Tensor], Tensor]:
@@ -196,7 +196,7 @@ def check_steps(
     replay = Replay(data, recipe, network, protocol)
     variant = Variant(replay.recipe, SEED)
     expected = replay.record(
-        monkeypatch, lambda: engine.step_losses(data, variant, network, protocol, protocol.passes * len(data.x_train))
+        monkeypatch, lambda: engine.step_losses(data, variant, network, protocol, protocol.n_epochs * len(data.x_train))
     )
     model = replay.run(monkeypatch)
     twice = any(isinstance(each, Ascent) for each in replay.recipe)

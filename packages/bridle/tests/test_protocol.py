@@ -86,14 +86,14 @@ def test_json_reads_back(precision):
 
 def test_open_epochs_are_settled_by_the_rows_and_given_ones_stay():
     open_one = Protocol(batch_size=100)
-    assert [open_one.on(rows).epochs for rows in (10, 100, 2000, 10_000, 10**6)] == [200, 200, 50, 10, 10]
-    assert open_one.on(2000) == Protocol(batch_size=100, epochs=50)
-    assert Protocol(epochs=3).on(2000) == Protocol(epochs=3)
+    assert [open_one.for_rows(rows).epochs for rows in (10, 100, 2000, 10_000, 10**6)] == [200, 200, 50, 10, 10]
+    assert open_one.for_rows(2000) == Protocol(batch_size=100, epochs=50)
+    assert Protocol(epochs=3).for_rows(2000) == Protocol(epochs=3)
 
 
 def test_open_epochs_cannot_be_counted():
     with pytest.raises(ValueError, match="open until the data are known"):
-        _ = Protocol().passes
+        _ = Protocol().n_epochs
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -19,7 +19,7 @@ GIB = 2**30
 
 @pytest.fixture(autouse=True)
 def two_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free", lambda: 2 * GIB)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 2 * GIB)
 
 
 @pytest.fixture(scope="module")
@@ -117,26 +117,26 @@ def test_train_takes_names_and_texts_as_compare_does() -> None:
 @pytest.mark.parametrize("network", [mlp(16, 8), residual_mlp(16, 2), convnet(4, 8)], ids=str)
 def test_parameters_are_counted_as_they_will_be(images: Data, network: Any) -> None:
     model = bridle.train(images, None, network, Protocol(epochs=1)).model
-    assert sizes.Size.of(network, images).parameters == sum(each.numel() for each in model.parameters())
+    assert sizes.NetworkSize.of(network, images).parameters == sum(each.numel() for each in model.parameters())
 
 
 def test_counting_makes_no_weights(images: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = sizes.Size.of(residual_mlp(10**6, 1), images)
+    size = sizes.NetworkSize.of(residual_mlp(10**6, 1), images)
     assert size.parameters > 2 * 10**12
     assert size.units == 64 + 64 + 6 * 10**6 + 2
 
 
 def test_what_is_free_is_no_more_than_a_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    there = memory.free()
+    there = memory.free_bytes()
     assert there is None or there > 0
-    monkeypatch.setattr(memory, "bounds", lambda: iter([5 * GIB, GIB]))
-    assert memory.free() == GIB
+    monkeypatch.setattr(memory, "limits", lambda: iter([5 * GIB, GIB]))
+    assert memory.free_bytes() == GIB
     with pytest.raises(ValueError, match=r"it would take about 3.0 GiB of memory, and 1.0 GiB are free; take less"):
         memory.check("it", 3 * GIB, "take less")
     memory.check("it", GIB, "take less")
 
 
 def test_torch_is_left_as_it_was(images: Data) -> None:
-    sizes.Size.of(convnet(4), images)
+    sizes.NetworkSize.of(convnet(4), images)
     assert torch.empty(1).device.type == "cpu"

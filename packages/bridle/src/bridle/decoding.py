@@ -22,7 +22,7 @@ WORDS = {int: "a whole number", str: "text", bool: "true or false", dict: "an ob
 def parse(text: bytes) -> Any:
     """JSON in UTF-8; ``ValueError`` for anything else, "NaN" and what is nested without end among it."""
     try:
-        return json.loads(text.decode(), parse_constant=refuse)
+        return json.loads(text.decode(), parse_constant=reject_constant)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no text in UTF-8: {error.reason} at byte {error.start}") from error
     except json.JSONDecodeError as error:
@@ -31,51 +31,51 @@ def parse(text: bytes) -> Any:
         raise ValueError("it is nested too deep") from error
 
 
-def refuse(constant: str) -> None:
+def reject_constant(constant: str) -> None:
     """``ValueError`` for what JSON has no number for."""
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def read_as(kind: type[Kind], data: Any, where: str = "") -> Kind:
+def decode(kind: type[Kind], data: Any, where: str = "") -> Kind:
     """A dataclass from an object of JSON; ``ValueError`` that names what is missing or of another type.
 
     A number that is null was not finite, and becomes nan. Keys that the dataclass does not have are passed over: they
     are from a later bridle that only added them. Fields that do not compare are no data, and keep their defaults.
     """
     if not isinstance(data, dict):
-        raise ValueError(f"{where or 'it'} must be an object, got {shown(data)}")
+        raise ValueError(f"{where or 'it'} must be an object, got {short_repr(data)}")
     inside = f"{where}." if where else ""
     values = {}
     for field in (each for each in dataclasses.fields(kind) if each.compare):
         if field.name in data:
-            values[field.name] = fitted(types_of(kind)[field.name], data[field.name], f"{inside}{field.name}")
+            values[field.name] = decode_value(field_types(kind)[field.name], data[field.name], f"{inside}{field.name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{inside}{field.name} is missing")
     return kind(**values)
 
 
 @cache
-def types_of(kind: type[Any]) -> dict[str, Any]:
+def field_types(kind: type[Any]) -> dict[str, Any]:
     """The types of a dataclass's fields."""
     return get_type_hints(kind)
 
 
-def fitted(kind: Any, value: Any, where: str) -> Any:
+def decode_value(kind: Any, value: Any, where: str) -> Any:
     """``value`` as an annotation says it; ``ValueError`` where it is something else."""
     of, parts = get_origin(kind), get_args(kind)
     if of is UnionType:  # of something and None
-        return None if value is None else fitted(parts[0], value, where)
+        return None if value is None else decode_value(parts[0], value, where)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return read_as(kind, value, where)
+        return decode(kind, value, where)
     if kind in (Any, float):
-        return bounded(value, where, DEEPEST) if kind is Any else number(value, where)
+        return check_json(value, where, DEEPEST) if kind is Any else number(value, where)
     if not isinstance(value, of or kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where} must be {WORDS[of or kind]}, got {shown(value)}")
+        raise ValueError(f"{where} must be {WORDS[of or kind]}, got {short_repr(value)}")
     if of is dict:
-        return {name: fitted(parts[1], each, f"{where}.{name}") for name, each in value.items()}
+        return {name: decode_value(parts[1], each, f"{where}.{name}") for name, each in value.items()}
     if of is list:
-        return [fitted(parts[0], each, f"{where}[{index}]") for index, each in enumerate(value)]
-    return bounded(value, where, 0)
+        return [decode_value(parts[0], each, f"{where}[{index}]") for index, each in enumerate(value)]
+    return check_json(value, where, 0)
 
 
 def number(value: Any, where: str) -> float:
@@ -83,12 +83,12 @@ def number(value: Any, where: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{where} must be a number, got {shown(value)}")
-    found: float = bounded(value, where, 0)  # a whole number stays one, so that it is written as it was read
+        raise ValueError(f"{where} must be a number, got {short_repr(value)}")
+    found: float = check_json(value, where, 0)  # a whole number stays one, so that it is written as it was read
     return found
 
 
-def bounded(value: Any, where: str, levels: int) -> Any:
+def check_json(value: Any, where: str, levels: int) -> Any:
     """Anything that JSON holds, if its numbers are finite and it is not nested deeper than so many levels."""
     if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
         raise ValueError(f"{where} is out of the range of numbers")
@@ -96,11 +96,11 @@ def bounded(value: Any, where: str, levels: int) -> Any:
         if not levels:
             raise ValueError(f"{where} is nested too deep")
         for each in value.values() if isinstance(value, dict) else value:
-            bounded(each, where, levels - 1)
+            check_json(each, where, levels - 1)
     return value
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value in a sentence, cut where it is long."""
     if isinstance(value, dict | list):
         return WORDS[type(value)]

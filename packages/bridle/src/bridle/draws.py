@@ -71,10 +71,10 @@ class Noise:
         return words.view(np.uint16)[:count].reshape(shape)
 
     def positions(self) -> dict[int, list[int]]:
-        """The position up to which each spot's noise has been drawn; :meth:`go_to` takes it up there."""
+        """The position up to which each spot's noise has been drawn; :meth:`seek` takes it up there."""
         return {spot: [int(word) for word in bits.state["state"]["state"]] for spot, bits in self.bits.items()}
 
-    def go_to(self, positions: dict[int, list[int]]) -> None:
+    def seek(self, positions: dict[int, list[int]]) -> None:
         """Draw on from where another noise of the same seed stood."""
         for spot, words in positions.items():
             self.bits[spot] = np.random.SFC64(0)

@@ -32,7 +32,7 @@ class Layout:
         if len(shape) in (2, 3):
             channels, height, width = (1, *shape)[-3:]
             return cls((channels, height, width))
-        origins = [origin(name) for name in names] or [str(number) for number in range(math.prod(shape))]
+        origins = [source_column(name) for name in names] or [str(number) for number in range(math.prod(shape))]
         order = {name: number for number, name in enumerate(dict.fromkeys(origins))}
         return cls(None, tuple(order[name] for name in origins))
 
@@ -62,7 +62,7 @@ class Layout:
         return np.stack([np.tile(axis.ravel(), channels) for axis in grid])
 
 
-def origin(name: str) -> str:
+def source_column(name: str) -> str:
     """The column of the table that a feature was made from (see :mod:`bridle.data.preprocessing`).
 
     >>> origin("sex=Male"), origin("age"), origin("age is missing")

@@ -12,18 +12,18 @@ CGROUPS = (  # the limit of a container and what it has taken of it: version 2, 
 )
 
 
-def free() -> int | None:
+def free_bytes() -> int | None:
     """Bytes that this process may still take: what the machine has, or less where a limit is set; None if unknown."""
-    return min(bounds(), default=None)
+    return min(limits(), default=None)
 
 
-def bounds() -> Iterator[int]:
+def limits() -> Iterator[int]:
     """Yield the bytes that are left under each limit that the system tells of."""
-    kib = entries("/proc/meminfo").get("MemAvailable")
+    kib = proc_entries("/proc/meminfo").get("MemAvailable")
     if kib is not None:
         yield kib * 1024
     for limit, taken in CGROUPS:
-        most, now = number(limit), number(taken)
+        most, now = proc_number(limit), proc_number(taken)
         if most is not None and now is not None:
             yield max(0, most - now)
     yield from address_space()
@@ -36,12 +36,12 @@ def address_space() -> Iterator[int]:
     except ImportError:
         return
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    taken = entries("/proc/self/status").get("VmSize")
+    taken = proc_entries("/proc/self/status").get("VmSize")
     if most != resource.RLIM_INFINITY and taken is not None:
         yield max(0, most - taken * 1024)
 
 
-def entries(path: str) -> dict[str, int]:
+def proc_entries(path: str) -> dict[str, int]:
     """The lines ``name: number ...`` of one of the system's files; none where it is not there."""
     try:
         lines = Path(path).read_text(encoding="ascii", errors="replace").splitlines()
@@ -51,7 +51,7 @@ def entries(path: str) -> dict[str, int]:
     return {word[0]: int(word[1]) for word in words if len(word) > 1 and word[1].isdecimal()}
 
 
-def number(path: str) -> int | None:
+def proc_number(path: str) -> int | None:
     """The one number of one of the system's files; None where it is not there, or is a word."""
     try:
         text = Path(path).read_text(encoding="ascii").strip()
@@ -62,7 +62,7 @@ def number(path: str) -> int | None:
 
 def check(what: str, needed: int, instead: str) -> None:
     """Raise ``ValueError`` where ``what`` would take more bytes than are free."""
-    there = free()
+    there = free_bytes()
     if there is not None and needed > there:
         raise ValueError(
             f"{what} would take about {needed / GIB:,.1f} GiB of memory, and {there / GIB:,.1f} GiB are free; {instead}"

@@ -9,7 +9,7 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(*modules: nn.Module) -> Iterator[None]:
+def eval_mode(*modules: nn.Module) -> Iterator[None]:
     """Within, the modules and their parts are in evaluation mode; then each part is in its own."""
     modes = {part: part.training for module in modules for part in module.modules()}
     for module in modules:

@@ -17,24 +17,24 @@ PREFIX = "recipe_"  # of the layers that a recipe adds: a module may well have a
 OWN_DROPOUT_SPOTS = 2**16  # the noise of the module's own dropout layers is numbered from here
 
 
-class Shapes(NamedTuple):
+class IOShapes(NamedTuple):
     """The shapes of the input and the output of a part of a module, the batch included."""
 
     into: torch.Size
     out: torch.Size
 
 
-def watch(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, Shapes]]:
+def trace_shapes(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, IOShapes]]:
     """Run ``run()``; returns its result, and the shapes at each part of the module that acts in it, by when it ends.
 
     Only parts that take a tensor first and give one out are noted, where they act for the first time.
     """
-    seen: dict[str, Shapes] = {}
+    seen: dict[str, IOShapes] = {}
 
     def hook(name: str) -> Callable[..., None]:
         def note(part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             if inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
-                seen.setdefault(name, Shapes(inputs[0].shape, output.shape))
+                seen.setdefault(name, IOShapes(inputs[0].shape, output.shape))
 
         return note
 
@@ -46,18 +46,18 @@ def watch(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, Sha
             handle.remove()
 
 
-def sites_of(module: nn.Module, layers: Sequence[str], points: Sequence[str]) -> list[Site]:
+def find_sites(module: nn.Module, layers: Sequence[str], points: Sequence[str]) -> list[Site]:
     """The input, the hidden ones of the weighted ``layers`` (in running order, the output last), ``points`` by name."""
     kinds = {name: parametrize.type_before_parametrizations(part).__name__ for name, part in module.named_modules()}
     hidden = [hidden_site(number, name, kinds[name]) for number, name in enumerate(layers[:-1], start=1)]
     named = []
     for number, name in enumerate(points, start=len(layers)):
-        branch = (RESIDUAL,) if isinstance(owner(module, name), Residual) else ()
+        branch = (RESIDUAL,) if isinstance(parent_module(module, name), Residual) else ()
         named.append(Site(number, (name, kinds[name], *branch), hidden=False))
     return [input_site(), *hidden, *named]
 
 
-def owner(module: nn.Module, name: str) -> nn.Module | None:
+def parent_module(module: nn.Module, name: str) -> nn.Module | None:
     """The part of a module that the part with this name is directly in; ``None`` for one directly in the module."""
     whose, _, _ = name.rpartition(".")
     return module.get_submodule(whose) if whose else None

@@ -44,7 +44,7 @@ class MLP:
         check_activation("mlp", self.activation)
 
     def __str__(self) -> str:
-        return written("mlp", self.hidden, self.activation) if self.hidden else "linear()"
+        return format_network("mlp", self.hidden, self.activation) if self.hidden else "linear()"
 
     def widths(self, inputs: int, outputs: int) -> tuple[int, ...]:
         """All widths, from the inputs to the outputs."""
@@ -68,7 +68,7 @@ class MLP:
 
 
 @dataclass(frozen=True)
-class Described(ABC):
+class DescribedNetwork(ABC):
     """A network whose layers depend on the data, and which is trained like any module: from a factory."""
 
     @abstractmethod
@@ -94,7 +94,7 @@ class Residual(nn.Module):
 
 
 @dataclass(frozen=True)
-class ResidualMLP(Described):
+class ResidualMLP(DescribedNetwork):
     """A perceptron of residual blocks of one width; a block is activation, linear, activation, linear.
 
     So an activation stands before every linear layer but the first, and none on the sums (as in He et al., Identity
@@ -112,7 +112,7 @@ class ResidualMLP(Described):
         check_activation("residual_mlp", self.activation)
 
     def __str__(self) -> str:
-        return written("residual_mlp", (self.width, self.depth), self.activation)
+        return format_network("residual_mlp", (self.width, self.depth), self.activation)
 
     def build(self, shape: tuple[int, ...], outputs: int) -> nn.Sequential:
         """For rows of any shape, which are flattened."""
@@ -135,7 +135,7 @@ class ResidualMLP(Described):
 
 
 @dataclass(frozen=True)
-class ConvNet(Described):
+class ConvNet(DescribedNetwork):
     """A small convolutional network: for each number of channels a 3x3 convolution, its activation, and 2x2 pooling.
 
     Pooling ends where height or width is 1. Weighted layers in order: ``conv1``, ``conv2``, ..., ``output``.
@@ -152,7 +152,7 @@ class ConvNet(Described):
         check_activation("convnet", self.activation)
 
     def __str__(self) -> str:
-        return written("convnet", self.channels, self.activation)
+        return format_network("convnet", self.channels, self.activation)
 
     def build(self, shape: tuple[int, ...], outputs: int) -> nn.Sequential:
         """For rows of shape (height, width) or (channels, height, width)."""
@@ -177,11 +177,11 @@ class ConvNet(Described):
         return nn.Sequential(layers)
 
 
-Network = MLP | Described | Callable[[], nn.Module]
+Network = MLP | DescribedNetwork | Callable[[], nn.Module]
 MOST_LAYERS = 1000  # of a description: deeper ones do not learn, and take longer to make than to train
 
 
-def checked(network: Network | str) -> Network:
+def parse_network(network: Network | str) -> Network:
     """A description, also as text, or a factory; ``ValueError`` for what is neither."""
     if isinstance(network, str):
         return parse(network)
@@ -190,7 +190,7 @@ def checked(network: Network | str) -> Network:
             f"network must be a description such as mlp(128, 64) or a function that makes a module, got a "
             f"{type(network).__name__} that is made already; every run needs its own"
         )
-    if isinstance(network, MLP | Described):
+    if isinstance(network, MLP | DescribedNetwork):
         return network
     if not callable(network):
         raise ValueError(
@@ -229,7 +229,7 @@ def convnet(*channels: int, activation: str = "relu") -> ConvNet:
     return ConvNet(channels, activation)
 
 
-BY_NAME: dict[str, Callable[..., MLP | Described]] = {
+BY_NAME: dict[str, Callable[..., MLP | DescribedNetwork]] = {
     "mlp": mlp,
     "linear": linear,
     "residual_mlp": residual_mlp,
@@ -237,7 +237,7 @@ BY_NAME: dict[str, Callable[..., MLP | Described]] = {
 }
 
 
-def parse(text: str) -> MLP | Described:
+def parse(text: str) -> MLP | DescribedNetwork:
     """Read ``"mlp(128, 64)"``, ``"mlp(64, activation='tanh')"``, ``"convnet(16, 32)"`` ...; nothing is evaluated."""
     problem = (
         f"cannot read the network {shortened(text)}; write it as 'mlp(128, 64)', "
@@ -259,7 +259,7 @@ def parse(text: str) -> MLP | Described:
     return build(*arguments, **options)
 
 
-def written(name: str, sizes: tuple[int, ...], activation: str) -> str:
+def format_network(name: str, sizes: tuple[int, ...], activation: str) -> str:
     """The text that :func:`parse` reads back."""
     options = [] if activation == "relu" else [f"activation={activation!r}"]
     return f"{name}({', '.join([*map(str, sizes), *options])})"

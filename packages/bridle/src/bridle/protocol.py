@@ -63,9 +63,9 @@ class Protocol:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        one_of("optimizer", self.optimizer, tuple(LEARNING_RATES))
-        one_of("schedule", self.schedule, SCHEDULES)
-        one_of("precision", self.precision, PRECISIONS)
+        check_choice("optimizer", self.optimizer, tuple(LEARNING_RATES))
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("precision", self.precision, PRECISIONS)
         if self.lr is None:
             object.__setattr__(self, "lr", LEARNING_RATES[self.optimizer])
         lr = self.lr if isinstance(self.lr, int) or not isinstance(self.lr, Real) else float(self.lr)  # NumPy's too
@@ -83,10 +83,10 @@ class Protocol:
             raise ValueError(f"protocol must be a Protocol, such as Protocol(epochs=20), got {protocol!r}")
         return protocol or cls()
 
-    def on(self, rows: int) -> Protocol:
+    def for_rows(self, rows: int) -> Protocol:
         """The protocol for a training set of so many rows: as it is, or with the number of epochs settled.
 
-        >>> [Protocol(batch_size=64).on(rows).epochs for rows in (120, 1079, 50_000)]
+        >>> [Protocol(batch_size=64).for_rows(rows).epochs for rows in (120, 1079, 50_000)]
         [200, 62, 10]
         """
         if self.epochs is not None:
@@ -95,7 +95,7 @@ class Protocol:
         return dataclasses.replace(self, epochs=min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // per_epoch)))
 
     @property
-    def passes(self) -> int:
+    def n_epochs(self) -> int:
         """The number of epochs, settled."""
         if self.epochs is None:
             raise ValueError("Protocol: the number of epochs is open until the data are known; call on(rows) first")
@@ -147,7 +147,7 @@ def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     return asked if counted else chosen
 
 
-def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ValueError(f"Protocol: {name} must be one of {', '.join(choices)}, got {value!r}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bridle.decoding import parse, read_as, shown
+from bridle.decoding import decode, parse, short_repr
 from bridle_audit.files import read_whole, write_whole
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
@@ -23,7 +23,7 @@ HIGHER_IS_BETTER = {"accuracy": True, "r2": True, "rmse": False, "loss": False, 
 MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
 
 
-class OtherVersion(ValueError):
+class UnsupportedVersion(ValueError):
     """A study in a version of the format that this bridle does not read."""
 
 
@@ -71,7 +71,7 @@ class Run:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read :meth:`to_json` back; ``ValueError`` that names what is not as it writes it."""
-        run = read_as(cls, data)
+        run = decode(cls, data)
         check_run(run)
         return run
 
@@ -161,11 +161,11 @@ class Study:
         if not isinstance(data, dict) or "version" not in data:
             raise ValueError("it has no version")
         if data["version"] != VERSION:
-            raise OtherVersion(
-                f"this study has format version {shown(data['version'])}, this bridle reads {VERSION}; "
+            raise UnsupportedVersion(
+                f"this study has format version {short_repr(data['version'])}, this bridle reads {VERSION}; "
                 "open it with the bridle that wrote it, or run the comparison again"
             )
-        study = read_as(cls, data)
+        study = decode(cls, data)
         check_study(study)
         return study
 
@@ -182,7 +182,7 @@ class Study:
             raise ValueError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
         try:
             return cls.from_json(parse(read_whole(file)))
-        except OtherVersion:
+        except UnsupportedVersion:
             raise
         except (ValueError, OSError) as error:
             problem = error.strerror if isinstance(error, OSError) else error

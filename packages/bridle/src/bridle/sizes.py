@@ -10,8 +10,8 @@ from torch import nn
 
 from bridle import memory
 from bridle.data import Data
-from bridle.module_sites import watch
-from bridle.networks import MLP, Described, Network
+from bridle.module_sites import trace_shapes
+from bridle.networks import MLP, DescribedNetwork, Network
 from bridle.protocol import Protocol
 from bridle_audit.wording import plural
 
@@ -20,14 +20,14 @@ CURVES, POINT = 6, 32  # of a run: how many there are, and the bytes of a number
 RUN = 20_000  # bytes of a run beside its curves and its model
 
 
-class Size(NamedTuple):
+class NetworkSize(NamedTuple):
     """The size of a network: its parameters, and the numbers that one row leaves behind in it."""
 
     parameters: int
     units: int
 
     @classmethod
-    def of(cls, network: MLP | Described, data: Data) -> Size:
+    def of(cls, network: MLP | DescribedNetwork, data: Data) -> NetworkSize:
         """Without making a weight; ``ValueError`` for one that does not fit the data."""
         if isinstance(network, MLP):
             widths = network.widths(data.n_inputs, data.n_outputs)
@@ -43,10 +43,10 @@ class Size(NamedTuple):
             ) from error
 
     @classmethod
-    def seen(cls, module: nn.Module, row: torch.Tensor) -> Size:
+    def seen(cls, module: nn.Module, row: torch.Tensor) -> NetworkSize:
         """Of a module that a row (1, ...) is shown."""
         with torch.no_grad():
-            _, seen = watch(module, lambda: module.eval()(row))
+            _, seen = trace_shapes(module, lambda: module.eval()(row))
         parts: dict[str, Any] = dict(module.named_modules())
         units = sum(shapes.out.numel() for name, shapes in seen.items() if not list(parts[name].children()))
         return cls(sum(each.numel() for each in module.parameters()), row.numel() + units)
@@ -64,7 +64,7 @@ def check(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
 
     A module of a user's own is not known before it is made: only what is kept of its runs counts here.
     """
-    size = Size.of(network, data) if isinstance(network, MLP | Described) else Size(0, 0)
+    size = NetworkSize.of(network, data) if isinstance(network, MLP | DescribedNetwork) else NetworkSize(0, 0)
     number = 8 if protocol.precision == "float64" else 4
     rows = min(protocol.batch_size, len(data.x_train))
     memory.check(
@@ -72,9 +72,9 @@ def check(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
         (COPIES * size.parameters + rows * size.units) * number,
         "take a smaller network",
     )
-    each = size.parameters * number + protocol.passes * CURVES * POINT + RUN
+    each = size.parameters * number + protocol.n_epochs * CURVES * POINT + RUN
     memory.check(
-        f"what is kept of {runs:,} {plural('run', runs)} of {protocol.passes:,} {plural('epoch', protocol.passes)}",
+        f"what is kept of {runs:,} {plural('run', runs)} of {protocol.n_epochs:,} {plural('epoch', protocol.n_epochs)}",
         runs * each,
         "take fewer seeds, recipes or epochs",
     )

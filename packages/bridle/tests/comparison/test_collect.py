@@ -7,7 +7,7 @@ from made_up import SETTING, run_of
 
 from bridle import Dropout, Recipe
 from bridle.comparison.collect import collect
-from bridle.comparison.store import Store
+from bridle.comparison.store import RunStore
 from bridle.protocol import Variant
 
 VARIANTS = [Variant(recipe, seed) for seed in range(3) for recipe in (Recipe(), Recipe.of(Dropout(rate=0.2)))]
@@ -30,9 +30,9 @@ class Engine:
 
 
 def collected(folder, engine, watch=None):
-    store = Store(folder, SETTING)
+    store = RunStore(folder, SETTING)
     session = store.session(perf_counter())
-    return collect(VARIANTS, engine, store, steps_of_a_run=STEPS, watch=watch, session=session, stacks=None)
+    return collect(VARIANTS, engine, store, steps_per_run=STEPS, watch=watch, session=session, stacks=None)
 
 
 def test_every_variant_gets_its_run_in_whatever_order_they_finish():

@@ -9,7 +9,7 @@ from made_up import SETTING
 
 from bridle import Recipe, compare
 from bridle.comparison.sessions import Session
-from bridle.comparison.stack_checkpoints import Stacks
+from bridle.comparison.stack_checkpoints import StackCheckpoints
 from bridle.engine import checkpointing
 from bridle.networks import mlp
 from bridle.protocol import Protocol, Variant
@@ -20,7 +20,7 @@ SHORT = Protocol(batch_size=32, epochs=2)
 
 
 def stacks(folder, asked=VARIANTS, setting=SETTING, finished=()):
-    return Stacks(folder, setting, asked, lambda *run: run in finished, lambda: None)
+    return StackCheckpoints(folder, setting, asked, lambda *run: run in finished, lambda: None)
 
 
 def the_file(folder):
@@ -31,7 +31,7 @@ def the_file(folder):
 def test_a_state_is_found_and_read_as_it_was_kept(tmp_path):
     stacks(tmp_path).save(MEMBERS, MEMBERS[1:], 5, 70, b"\n\0state\n")
     again = stacks(tmp_path)
-    ((members, trains),) = again.begun(VARIANTS)
+    ((members, trains),) = again.unfinished(VARIANTS)
     assert members == MEMBERS and trains == set(MEMBERS[1:])
     assert again.load(MEMBERS) == b"\n\0state\n" and again.kept == 70
     assert again.load(OTHERS) == b""
@@ -40,22 +40,22 @@ def test_a_state_is_found_and_read_as_it_was_kept(tmp_path):
 def test_a_planned_stack_is_found_too_and_the_most_advanced_comes_first(tmp_path):
     stacks(tmp_path).save(MEMBERS, MEMBERS, 0, 0, b"")
     stacks(tmp_path).save(OTHERS, OTHERS, 2, 8, b"x")
-    assert [each.members for each in stacks(tmp_path).begun(VARIANTS)] == [OTHERS, MEMBERS]
+    assert [each.members for each in stacks(tmp_path).unfinished(VARIANTS)] == [OTHERS, MEMBERS]
     assert stacks(tmp_path).load(MEMBERS) == b""
 
 
 def test_only_stacks_of_what_is_asked_and_missing_are_gone_on_with(tmp_path):
     stacks(tmp_path).save(MEMBERS, MEMBERS, 1, 4, b"x")
-    assert stacks(tmp_path, asked=MEMBERS[:3]).begun(MEMBERS[:3]) == []
-    assert stacks(tmp_path).begun(OTHERS) == []
-    assert stacks(tmp_path, setting=SETTING | {"data": "x"}).begun(VARIANTS) == []
-    assert len(stacks(tmp_path).begun(MEMBERS[:1])) == 1
+    assert stacks(tmp_path, asked=MEMBERS[:3]).unfinished(MEMBERS[:3]) == []
+    assert stacks(tmp_path).unfinished(OTHERS) == []
+    assert stacks(tmp_path, setting=SETTING | {"data": "x"}).unfinished(VARIANTS) == []
+    assert len(stacks(tmp_path).unfinished(MEMBERS[:1])) == 1
 
 
 def test_a_run_is_trained_in_one_stack_only(tmp_path):
     stacks(tmp_path).save(MEMBERS, MEMBERS, 1, 4, b"x")
     stacks(tmp_path).save(MEMBERS[1:], MEMBERS[1:], 2, 6, b"x")
-    assert [each.members for each in stacks(tmp_path).begun(VARIANTS)] == [MEMBERS[1:]]
+    assert [each.members for each in stacks(tmp_path).unfinished(VARIANTS)] == [MEMBERS[1:]]
 
 
 def test_only_the_members_are_left_when_a_stack_is_finished_also_of_a_session_that_was_killed_before_it_could(tmp_path):
@@ -68,7 +68,7 @@ def test_only_the_members_are_left_when_a_stack_is_finished_also_of_a_session_th
     stacks(tmp_path).save(MEMBERS, MEMBERS[2:], 1, 4, state)
     stacks(tmp_path).drop(MEMBERS)
     assert stacks(tmp_path).load(MEMBERS) == b"" and the_file(tmp_path).stat().st_size < 1000
-    ((members, trains),) = stacks(tmp_path).begun(MEMBERS[:1])
+    ((members, trains),) = stacks(tmp_path).unfinished(MEMBERS[:1])
     assert members == MEMBERS and trains == set(MEMBERS)
 
 

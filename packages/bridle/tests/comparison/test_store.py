@@ -9,13 +9,13 @@ import pytest
 from made_up import SETTING, VARIANT, run_of
 
 from bridle import Dropout, Recipe
-from bridle.comparison.hashes import hashed
-from bridle.comparison.store import Store
+from bridle.comparison.hashes import hash_json
+from bridle.comparison.store import RunStore
 from bridle.protocol import Variant
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path):
-    store, run = Store(tmp_path, SETTING), run_of(VARIANT)
+    store, run = RunStore(tmp_path, SETTING), run_of(VARIANT)
     store.write(run, VARIANT)
     found = store.read(VARIANT)
     assert math.isnan(found.scores["valid"].pop("loss")) and math.isnan(run.scores["valid"].pop("loss"))
@@ -26,13 +26,13 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path):
     "other", [{"data": "abd"}, {"network": "mlp(9)"}, {"protocol": {"lr": 0.2}}, {"engine": "vanilla"}]
 )
 def test_a_run_of_another_setting_is_not_found(tmp_path, other):
-    Store(tmp_path, SETTING).write(run_of(VARIANT), VARIANT)
-    assert Store(tmp_path, SETTING | other).read(VARIANT) is None
-    assert Store(tmp_path, SETTING).read(VARIANT) is not None
+    RunStore(tmp_path, SETTING).write(run_of(VARIANT), VARIANT)
+    assert RunStore(tmp_path, SETTING | other).read(VARIANT) is None
+    assert RunStore(tmp_path, SETTING).read(VARIANT) is not None
 
 
 def test_a_run_of_another_recipe_seed_or_version_is_not_found(tmp_path, monkeypatch):
-    store = Store(tmp_path, SETTING)
+    store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(Variant(VARIANT.recipe, 4)) is None
     assert store.read(Variant(Recipe.of(Dropout(rate=0.3)), 3)) is None
@@ -41,13 +41,13 @@ def test_a_run_of_another_recipe_seed_or_version_is_not_found(tmp_path, monkeypa
 
 
 def test_without_a_folder_nothing_is_written_or_found():
-    store = Store(None, SETTING)
+    store = RunStore(None, SETTING)
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(VARIANT) is None
 
 
 def test_a_file_says_in_plain_words_what_run_it_is(tmp_path):
-    Store(tmp_path, SETTING).write(run_of(VARIANT), VARIANT)
+    RunStore(tmp_path, SETTING).write(run_of(VARIANT), VARIANT)
     (file,) = (tmp_path / "runs").iterdir()
     key = json.loads(file.read_text())["key"]
     assert key == {**SETTING, "recipe": "Dropout(rate=0.2)", "seed": 3, "format": 1, "bridle": key["bridle"]}
@@ -55,7 +55,7 @@ def test_a_file_says_in_plain_words_what_run_it_is(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run": {}}', '{"run": null}', "\ufffe"])
 def test_a_damaged_file_counts_as_missing_and_is_written_anew(tmp_path, text):
-    store = Store(tmp_path, SETTING)
+    store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
     (file,) = (tmp_path / "runs").iterdir()
     file.write_text(text, encoding="utf-16")
@@ -87,7 +87,7 @@ def with_checksum(change):
 
     def also(saved):
         change(saved)
-        saved["checksum"] = hashed([saved["key"], saved["run"]])
+        saved["checksum"] = hash_json([saved["key"], saved["run"]])
 
     return rewritten(also)
 
@@ -118,7 +118,7 @@ def as_if_written_for(change):
     """A file that is right, but of another run than its name says."""
 
     def damage(file):
-        other = Store(file.parent.parent / "other", change.get("setting", SETTING))
+        other = RunStore(file.parent.parent / "other", change.get("setting", SETTING))
         other.write(run_of(change.get("variant", VARIANT)), change.get("variant", VARIANT))
         one_file(other.folder).replace(file)
 
@@ -159,7 +159,7 @@ DAMAGES = {
 @pytest.mark.parametrize("name", DAMAGES)
 def test_whatever_is_no_run_of_that_name_is_named_and_kept_aside(tmp_path, name):
     damage, said = DAMAGES[name]
-    store = Store(tmp_path, {**SETTING, "protocol": {"epochs": 1}} if "long curve" in name else SETTING)
+    store = RunStore(tmp_path, {**SETTING, "protocol": {"epochs": 1}} if "long curve" in name else SETTING)
     store.write(run_of(VARIANT), VARIANT)
     file = one_file(tmp_path)
     damage(file)
@@ -177,7 +177,7 @@ def test_whatever_is_no_run_of_that_name_is_named_and_kept_aside(tmp_path, name)
 
 
 def test_what_is_set_aside_twice_is_kept_twice(tmp_path):
-    store = Store(tmp_path, SETTING)
+    store = RunStore(tmp_path, SETTING)
     for text in ("first", "second"):
         store.write(run_of(VARIANT), VARIANT)
         one_file(tmp_path).write_text(text)
@@ -187,15 +187,15 @@ def test_what_is_set_aside_twice_is_kept_twice(tmp_path):
 
 
 def test_scores_must_be_those_that_every_run_has(tmp_path):
-    store = Store(tmp_path, SETTING)
+    store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
-    assert Store(tmp_path, SETTING, {"valid": ("loss", "accuracy")}).read(VARIANT) is not None
+    assert RunStore(tmp_path, SETTING, {"valid": ("loss", "accuracy")}).read(VARIANT) is not None
     with pytest.warns(UserWarning, match="other splits or metrics"):
-        assert Store(tmp_path, SETTING, {"valid": ("accuracy",)}).read(VARIANT) is None
+        assert RunStore(tmp_path, SETTING, {"valid": ("accuracy",)}).read(VARIANT) is None
 
 
 def test_a_file_may_be_laid_out_otherwise(tmp_path):
-    store = Store(tmp_path, SETTING)
+    store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
     file = one_file(tmp_path)
     file.write_text(json.dumps(json.loads(file.read_text()), indent=4, sort_keys=True))
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(t
 
     monkeypatch.setattr("bridle.comparison.store.TemporaryFile", read_only)
     with pytest.raises(OSError, match=r"nothing can be written into .*study \(Read-only file system\); give --out"):
-        Store.at(tmp_path / "study", SETTING)
+        RunStore.at(tmp_path / "study", SETTING)
     monkeypatch.undo()
-    Store.at(tmp_path / "study", SETTING)
+    RunStore.at(tmp_path / "study", SETTING)
     assert [each.name for each in (tmp_path / "study").iterdir()] == ["runs"]

@@ -28,7 +28,7 @@ class Memory:
     def __init__(self, stop: int | None = None) -> None:
         self.stop, self.states = stop, {}
 
-    def begun(self, missing):
+    def unfinished(self, missing):
         return [UnfinishedStack(list(members), set(training)) for members, (training, _) in self.states.items()]
 
     def load(self, members):

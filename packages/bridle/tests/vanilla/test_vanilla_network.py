@@ -11,7 +11,7 @@ from bridle.draws import Noise, linear_weights
 from bridle.networks import linear, mlp
 from bridle.vanilla.network import build
 from bridle.vanilla.noise import StepNoise
-from bridle.vanilla.parts import Regularized, Way
+from bridle.vanilla.parts import LayerPart, VanillaContext
 from bridle.vanilla.step import cross_entropy, squared_error
 
 ROWS, INPUTS, OUTPUTS = 12, 4, 3
@@ -22,7 +22,7 @@ RECIPES = ["none", "BatchNorm", "Dropout(0.3, at='all')", "BatchNorm(eps=0.1) + 
 
 def way(seed=1):
     """The first step of a run."""
-    return Way(StepNoise(seed))
+    return VanillaContext(StepNoise(seed))
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_network_computes_what_the_torch_module_of_the_same_weights_does(netwo
 
 
 def test_batch_norm_is_that_of_torch_in_training_evaluation_and_running_statistics(random):
-    ours = Regularized(Standing(BatchNorm(momentum=0.2), hidden_site(1, "linear1", "Linear"), "norm1", 16), 5)
+    ours = LayerPart(Standing(BatchNorm(momentum=0.2), hidden_site(1, "linear1", "Linear"), "norm1", 16), 5)
     theirs = nn.BatchNorm1d(5, momentum=0.2).double()
     for name, parameter in theirs.named_parameters():
         parameter.data = torch.tensor(random.normal(size=5))
@@ -157,7 +157,7 @@ def test_two_dropouts_at_one_site_act_in_the_recipes_order_each_with_its_own_noi
 @pytest.mark.parametrize(("at", "spots"), [("input", [0]), ("hidden", [16, 32]), ("all", [0, 16, 32])])
 def test_dropout_acts_at_its_sites_and_never_on_the_outputs(at, spots):
     built = build(mlp(6, 5), Recipe((Dropout(0.2, at=at),)), 7, INPUTS, OUTPUTS)
-    assert [part.spot for part in built.parts if isinstance(part, Regularized)] == spots
+    assert [part.spot for part in built.parts if isinstance(part, LayerPart)] == spots
 
 
 def test_evaluation_draws_no_noise_and_moves_no_state(random):

@@ -25,7 +25,7 @@ from bridle.attaching.layers import Hanging
 from bridle.attaching.replacing import AMONG, AROUND, WITHIN, Replaced, among, go_slowly, places_of
 from bridle.attaching.sample import Sample, same
 from bridle.attaching.torch_layers import is_written_out, plain, refill, written_out
-from bridle.modes import evaluating
+from bridle.modes import eval_mode
 
 UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run: a batch, a batch of sequences
 
@@ -133,7 +133,7 @@ class Ending:
     def take(self) -> nn.Module:
         """End the recipe, and leave the model that it has made."""
         model, optimizer = self.model, self.optimizer
-        with evaluating(model):
+        with eval_mode(model):
             baked = [(part, kind, getattr(part, kind).clone()) for part, kind in self.parts.insertion.parametrized]
         folded = [[affine(each) for each in side.folded] for side in self.sides]
         for side in self.sides:

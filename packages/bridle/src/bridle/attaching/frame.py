@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from bridle.attaching.calling import call_of, one_row
-from bridle.modes import evaluating
-from bridle.module_sites import PREFIX, WEIGHTED, Shapes, sites_of, watch
+from bridle.modes import eval_mode
+from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle_audit.wording import said
 
 Path = tuple[str, ...]
@@ -23,11 +23,11 @@ class Frame:
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
         self.parts = {name: part for name, part in model.named_modules() if name}
-        self.seen: dict[str, Shapes] = {} if example is None else shapes_of(model, example)
+        self.seen: dict[str, IOShapes] = {} if example is None else shapes_of(model, example)
         names = list(self.seen) or [name for name, part in self.parts.items() if not passes_by(part)]
         self.layers = [name for name in names if isinstance(self.parts[name], WEIGHTED)]
         self.points = [name for name in names if name not in self.layers]
-        self.sites = sites_of(model, self.layers, self.points) if self.layers else []
+        self.sites = find_sites(model, self.layers, self.points) if self.layers else []
         self.owners: dict[Tensor, list[tuple[nn.Module, str]]] = {}  # of each parameter: parts, and what they call it
         for part in model.modules():
             for kind, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
@@ -52,7 +52,7 @@ class Frame:
         return self.units_behind(self.layers[-1]) if self.layers else None
 
 
-def axes_of(part: nn.Module, seen: Shapes | None, *, on_input: bool) -> int | None:
+def axes_of(part: nn.Module, seen: IOShapes | None, *, on_input: bool) -> int | None:
     """How many axes the input or the output of a part has; ``None`` where nobody has looked, and it may be any."""
     if seen is not None:
         return len(seen.into if on_input else seen.out)
@@ -69,12 +69,14 @@ def passes_by(part: nn.Module) -> bool:
     return isinstance(part, NonDynamicallyQuantizableLinear | nn.ModuleList | nn.ModuleDict)
 
 
-def shapes_of(model: nn.Module, example: Any) -> dict[str, Shapes]:
+def shapes_of(model: nn.Module, example: Any) -> dict[str, IOShapes]:
     """The shapes in the model for one row of the example, in evaluation mode; ``ValueError`` if it does not run."""
     args, kwargs = call_of(example)
     try:
-        with torch.no_grad(), evaluating(model):
-            return watch(model, lambda: model(*map(one_row, args), **{k: one_row(v) for k, v in kwargs.items()}))[1]
+        with torch.no_grad(), eval_mode(model):
+            return trace_shapes(
+                model, lambda: model(*map(one_row, args), **{k: one_row(v) for k, v in kwargs.items()})
+            )[1]
     except Exception as error:  # whatever the user's code may raise
         raise ValueError(f"the model cannot take one row of the example: {said(error)}") from error
 

@@ -15,8 +15,8 @@ from bridle.attaching.frame import Frame
 from bridle.attaching.layers import Insertion
 from bridle.attaching.lora import of_branches
 from bridle.attaching.tape import resting
-from bridle.modes import evaluating
-from bridle.module_sites import PREFIX, owner
+from bridle.modes import eval_mode
+from bridle.module_sites import PREFIX, parent_module
 from bridle.networks import Residual
 from bridle.places import Layer, WeightLayer
 from bridle.recipe import Regularizer, conflicts
@@ -90,7 +90,7 @@ def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Runni
 
 def of_rows(unit: Layer, names: Sequence[str], frame: Frame, example: Any) -> Iterator[str]:
     """On layers that take the whole of an example away, where nothing goes around them."""
-    doubtful = [name for name in names if not isinstance(owner(frame.model, name), Residual)]
+    doubtful = [name for name in names if not isinstance(parent_module(frame.model, name), Residual)]
     lost = {name: is_lost(frame, name, example) for name in doubtful}
     for name, verdict in lost.items():
         if verdict:
@@ -116,7 +116,7 @@ def is_lost(frame: Frame, name: str, example: Any) -> bool | None:
         return [each for each in tree_leaves(frame.model(*args, **kwargs)) if isinstance(each, Tensor) and each.ndim]
 
     try:
-        with evaluating(frame.model), resting(frame.model), torch.no_grad():
+        with eval_mode(frame.model), resting(frame.model), torch.no_grad():
             if all(alike(each) for each in outputs()):
                 return None  # of a single row, or of equal ones
             hook = frame.parts[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))

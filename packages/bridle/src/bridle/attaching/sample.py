@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_leaves
 
 from bridle.attaching.calling import call_of, one_row
 from bridle.attaching.tape import resting
-from bridle.modes import evaluating
-from bridle.module_sites import Shapes, watch
+from bridle.modes import eval_mode
+from bridle.module_sites import IOShapes, trace_shapes
 
 
 class Sample:
@@ -34,14 +34,14 @@ class Sample:
         """Whether there is a row."""
         return bool(self.args or self.kwargs)
 
-    def run(self, model: nn.Module) -> tuple[list[Tensor], dict[str, Shapes]] | None:
+    def run(self, model: nn.Module) -> tuple[list[Tensor], dict[str, IOShapes]] | None:
         """What the model gives out for the row in evaluation mode, and its parts' shapes; ``None`` if it fails."""
         if not self.given:
             return None
         devices = [*{each.device.index or 0 for each in model.parameters() if each.is_cuda}]
         try:
-            with evaluating(model), resting(model), torch.random.fork_rng(devices), torch.no_grad():
-                output, shapes = watch(model, lambda: model(*self.args, **self.kwargs))
+            with eval_mode(model), resting(model), torch.random.fork_rng(devices), torch.no_grad():
+                output, shapes = trace_shapes(model, lambda: model(*self.args, **self.kwargs))
         except Exception:  # whatever the user's code may raise, where its weights are no numbers too
             return None
         return [each for each in tree_leaves(output) if isinstance(each, Tensor)], shapes

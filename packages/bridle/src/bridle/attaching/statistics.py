@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bridle.attaching.calling import call, first_tensor, on_device
 from bridle.attaching.tape import resting
-from bridle.modes import evaluating
+from bridle.modes import eval_mode
 from bridle.places.module import LayerModule
 
 
@@ -25,7 +25,7 @@ def measure(model: nn.Module, batches: Iterable[Any], frozen: Collection[nn.Modu
     ]
     totals: list[Tensor] = []
     count = 0
-    with evaluating(model), measuring(norms, ours), resting(model):
+    with eval_mode(model), measuring(norms, ours), resting(model):
         for batch in batches:
             if pass_through(model, batch):
                 found = [each.clone() for each in remembered(norms, ours)]

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from bridle.attaching.folding import affine, is_affine, keywords
 from bridle.attaching.layers import Hanging
-from bridle.modes import evaluating
+from bridle.modes import eval_mode
 from bridle.places.module import LayerModule
 from bridle.regularizers import BatchNorm
 
@@ -132,7 +132,7 @@ def agree(module: LayerModule, made: nn.Module, axes: int) -> bool:
     random = torch.Generator().manual_seed(0)
     h = torch.randn(shape, generator=random).to(like.device, like.dtype)
     try:
-        with evaluating(module, made):
+        with eval_mode(module, made):
             return torch.allclose(module(h), made(h), rtol=CLOSE, atol=CLOSE)
     except (RuntimeError, ValueError):
         return False

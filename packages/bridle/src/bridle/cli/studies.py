@@ -70,7 +70,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     as_json: Json = False,
 ) -> None:
     """Train every recipe under the same seeds; show which helps, by how much, and whether that is noise."""
-    from bridle.comparison import asked_for, compare
+    from bridle.comparison import compare, resolve_contenders
     from bridle.data import load
     from bridle.networks import parse
     from bridle.report import write_html
@@ -78,7 +78,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     check_files(out)
     trained = parse(network)
     settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
-    recipes, chosen = asked_for(recipe or None, seeds, engine)
+    recipes, chosen = resolve_contenders(recipe or None, seeds, engine)
     loaded = load(data, target, data_dir, task, categorical or ())
     say_notes(loaded.notes)
     with progress_bar() as watch:

@@ -7,6 +7,6 @@ Read in this order: ``runner`` (what is trained), ``collect`` and ``store`` (run
 from bridle.comparison.collect import Watch as Watch
 from bridle.comparison.runner import DEFAULT_NETWORK as DEFAULT_NETWORK
 from bridle.comparison.runner import DEFAULT_RECIPES as DEFAULT_RECIPES
-from bridle.comparison.runner import asked_for as asked_for
 from bridle.comparison.runner import compare as compare
+from bridle.comparison.runner import resolve_contenders as resolve_contenders
 from bridle.comparison.statistics import versus as versus

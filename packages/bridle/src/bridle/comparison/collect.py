@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridle.comparison.sessions import Session
-from bridle.comparison.stack_checkpoints import Stacks
-from bridle.comparison.store import Store
+from bridle.comparison.stack_checkpoints import StackCheckpoints
+from bridle.comparison.store import RunStore
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
 
@@ -17,7 +17,7 @@ Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each 
 
 
 @dataclass
-class Counter:
+class ProgressCounter:
     """Turns the engine's "n more steps" into "so many of so many"."""
 
     watch: Watch | None
@@ -34,23 +34,23 @@ class Counter:
 def collect(
     variants: Sequence[Variant],
     train: Trainer,
-    store: Store,
+    store: RunStore,
     *,
-    steps_of_a_run: int,
+    steps_per_run: int,
     watch: Watch | None,
     session: Session,
-    stacks: Stacks | None,
+    stacks: StackCheckpoints | None,
 ) -> dict[Variant, Run]:
     """The run of each variant; fewer where the user interrupts, if any is finished (else ``KeyboardInterrupt``).
 
     ``session`` notes the time that training takes; ``stacks`` knows what is kept of runs that are not finished.
     """
-    runs = found(store, variants)
+    runs = finished_runs(store, variants)
     missing = {(str(variant.recipe), variant.seed): variant for variant in variants if variant not in runs}
     if not missing:
         return runs
-    count = Counter(watch, len(variants) * steps_of_a_run)
-    count(len(runs) * steps_of_a_run)
+    count = ProgressCounter(watch, len(variants) * steps_per_run)
+    count(len(runs) * steps_per_run)
     try:
         for run in train(list(missing.values()), count):
             variant = missing[run.recipe, run.seed]
@@ -58,21 +58,21 @@ def collect(
             store.write(run, variant)
             session.note()
         # Another process that works on the same study may have finished runs of a stack that was gone on with here.
-        runs |= found(store, [variant for variant in missing.values() if variant not in runs])
+        runs |= finished_runs(store, [variant for variant in missing.values() if variant not in runs])
     except KeyboardInterrupt as interrupt:
         if not runs:
-            raise KeyboardInterrupt(nothing_finished(count, store.folder, stacks.kept if stacks else 0)) from interrupt
+            raise KeyboardInterrupt(interrupt_message(count, store.folder, stacks.kept if stacks else 0)) from interrupt
     finally:
         session.note(now=True)
     return runs
 
 
-def found(store: Store, variants: Sequence[Variant]) -> dict[Variant, Run]:
+def finished_runs(store: RunStore, variants: Sequence[Variant]) -> dict[Variant, Run]:
     """The runs that are finished already."""
     return {variant: run for variant in variants if (run := store.read(variant)) is not None}
 
 
-def nothing_finished(count: Counter, folder: Path | None, kept: int) -> str:
+def interrupt_message(count: ProgressCounter, folder: Path | None, kept: int) -> str:
     """Return the message of an interrupt before any run is finished: what is kept, and how to go on."""
     far = f"Stopped after {count.done} of {count.total} steps of single runs, before any run was finished."
     if folder is None:

@@ -11,6 +11,6 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def hashed(content: object) -> str:
+def hash_json(content: object) -> str:
     """Of what plain data say, however they are laid out."""
     return checksum(json.dumps(content, sort_keys=True, allow_nan=False).encode())

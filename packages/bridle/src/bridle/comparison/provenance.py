@@ -16,7 +16,7 @@ from bridle import __version__
 RUNS_ON = ("torch", "numpy", "scipy", "scikit-learn")
 
 
-def made() -> dict[str, Any]:
+def provenance() -> dict[str, Any]:
     """Return the versions of bridle, Python and its libraries, the machine, and the date (UTC, to the second)."""
     return {
         "bridle": __version__,

@@ -13,13 +13,13 @@ from torch import nn
 from bridle import engine as stacked
 from bridle import sizes, vanilla
 from bridle.comparison.collect import Watch, collect
-from bridle.comparison.provenance import made
-from bridle.comparison.store import NOWHERE, Store
+from bridle.comparison.provenance import provenance
+from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.engine.user_modules import build_module
 from bridle.metrics import METRICS
-from bridle.networks import MLP, Described, Network, checked, mlp
+from bridle.networks import MLP, DescribedNetwork, Network, mlp, parse_network
 from bridle.protocol import Progress, Protocol, Variant, chosen_seeds
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import MAIN_METRIC, Run, Study
@@ -35,7 +35,7 @@ DEFAULT_RECIPES = (
     "BatchNorm() + Dropout(rate=0.1)",
 )
 DEFAULT_NETWORK = mlp(128, 64)
-DESCRIBED = (MLP, Described)  # networks that say all about themselves when printed
+DESCRIBED = (MLP, DescribedNetwork)  # networks that say all about themselves when printed
 ENGINES = {"torch": stacked.train_variants, "vanilla": vanilla.train_variants}
 # The protocol with the precision that is really used.
 RESOLVE_PRECISION = {
@@ -77,16 +77,16 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.
     """
     started = perf_counter()
-    contending, asked = asked_for(recipes, seeds, engine)
+    contending, asked = resolve_contenders(recipes, seeds, engine)
     check(out, progress)
-    protocol, network = Protocol.of(protocol), checked(network)
+    protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    protocol = RESOLVE_PRECISION[engine](protocol.on(len(data.x_train)))
+    protocol = RESOLVE_PRECISION[engine](protocol.for_rows(len(data.x_train)))
     sizes.check(network, data, protocol, len(asked) * len(contending))
     chosen = list(asked)
 
     measured = dict.fromkeys(data.splits(), METRICS[data.task])
-    store = Store.at(out, setting(data, network, protocol, engine), measured) if out else NOWHERE
+    store = RunStore.at(out, setting(data, network, protocol, engine), measured) if out else NOWHERE
     variants = [Variant(recipe, seed) for seed in chosen for recipe in contending]
     session = store.session(started)
     stacks = store.stacks(variants, session.note) if engine == "torch" else None
@@ -95,8 +95,8 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         store = {"checkpoints": stacks} if stacks else {}
         return ENGINES[engine](data, variants, network, protocol, progress=count, **store)
 
-    steps = steps_of_a_run(data, protocol)
-    runs = collect(variants, train, store, steps_of_a_run=steps, watch=progress, session=session, stacks=stacks)
+    steps = steps_per_run(data, protocol)
+    runs = collect(variants, train, store, steps_per_run=steps, watch=progress, session=session, stacks=stacks)
     by_recipe = {each: [runs[v] for v in variants if v.recipe == each and v in runs] for each in contending}
     judged = contenders(by_recipe, MAIN_METRIC[data.task])
     missing = len(variants) - len(runs)
@@ -108,19 +108,19 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         contenders=judged,
         metric=MAIN_METRIC[data.task],
         engine=engine,
-        made={**made(), "seconds": session.end()},
+        made={**provenance(), "seconds": session.end()},
         finished=not missing,
         notices=[*notices(judged, contending, chosen, missing), *data.notes],
     )
 
 
-def asked_for(
+def resolve_contenders(
     recipes: Sequence[Recipe | Regularizer | str | None] | None, seeds: int | Sequence[int], engine: str
 ) -> tuple[list[Recipe], Sequence[int]]:
     """The recipes to compare, "none" first, and the seeds; ``ValueError`` for what is none, or an unknown engine."""
     if engine not in tuple(ENGINES):  # of a tuple one may ask with anything, a list too
         raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    return contending_recipes(recipes), chosen_seeds(seeds)
+    return recipes_with_baseline(recipes), chosen_seeds(seeds)
 
 
 def check(out: object, progress: object) -> None:
@@ -131,7 +131,7 @@ def check(out: object, progress: object) -> None:
         raise ValueError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
 
 
-def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
+def recipes_with_baseline(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
     """The recipes to compare, "none" first; ``ValueError`` where one is asked for twice."""
     if isinstance(recipes, str | Recipe | Regularizer):
         raise ValueError(f"compare: recipes must be a list of recipes, got {recipes!r}; write [{recipes!r}]")
@@ -144,17 +144,19 @@ def contending_recipes(recipes: Sequence[Recipe | Regularizer | str | None] | No
     return [Recipe(), *(recipe for recipe in asked if recipe != Recipe())]
 
 
-def steps_of_a_run(data: Data, protocol: Protocol) -> int:
+def steps_per_run(data: Data, protocol: Protocol) -> int:
     """Return the number of optimizer steps of one run: whole batches only."""
     rows = len(data.x_train)
-    return protocol.passes * (rows // min(protocol.batch_size, rows))
+    return protocol.n_epochs * (rows // min(protocol.batch_size, rows))
 
 
 def setting(data: Data, network: Network, protocol: Protocol, engine: str) -> dict[str, Any]:
     """Everything that determines a run but its recipe and its seed."""
     return {
         "data": data.fingerprint,
-        "network": str(network) if isinstance(network, DESCRIBED) else f"{network_name(network)} {layers(network)}",
+        "network": str(network)
+        if isinstance(network, DESCRIBED)
+        else f"{network_name(network)} {printed_layers(network)}",
         "protocol": protocol.to_json(),
         "engine": engine,
     }
@@ -167,6 +169,6 @@ def network_name(network: Network) -> str:
     return f"{network.__module__}:{getattr(network, '__qualname__', type(network).__qualname__)}"
 
 
-def layers(factory: Callable[[], nn.Module]) -> str:
+def printed_layers(factory: Callable[[], nn.Module]) -> str:
     """Return the factory's module as printed, without moving torch's global random numbers."""
     return str(build_module(factory, 0))

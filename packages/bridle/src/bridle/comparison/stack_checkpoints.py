@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bridle import __version__
-from bridle.comparison.hashes import checksum, hashed
+from bridle.comparison.hashes import checksum, hash_json
 from bridle.comparison.unusable_files import set_aside
-from bridle.decoding import parse, read_as
+from bridle.decoding import decode, parse
 from bridle.engine.checkpointing import UnfinishedStack
 from bridle.protocol import Variant
 from bridle_audit.files import clear_left_overs, opened, write_whole
@@ -38,7 +38,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Header:
+class CheckpointHeader:
     """The description of a state at the head of its file."""
 
     key: dict[str, Any]  # what determines it beside its members
@@ -49,7 +49,7 @@ class Header:
 
 
 @dataclass
-class Stacks:
+class StackCheckpoints:
     """The states under ``folder``/stacks that belong to one setting, for a comparison of the variants ``asked``.
 
     A stack is found again by its members, so that a comparison that goes on has the stacks that it began with: what a
@@ -63,12 +63,12 @@ class Stacks:
     is_finished: Callable[[str, int], bool]  # whether there is a run of this recipe and seed
     note: Callable[[], None]  # called whenever training has been kept
     kept: int = 0  # steps of single runs in the states that were written or read last
-    found: list[Header] = field(init=False)
+    found: list[CheckpointHeader] = field(init=False)
 
     def __post_init__(self) -> None:
         self.found = self.headers()
 
-    def begun(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
+    def unfinished(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
         """Those that train some of the missing, the most advanced first; none of these twice."""
         known = {Member(str(variant.recipe), variant.seed): variant for variant in self.asked}
         begun: list[UnfinishedStack] = []
@@ -81,14 +81,14 @@ class Stacks:
                     begun.append(UnfinishedStack([known[each] for each in header.members], trains))
         return begun
 
-    def headers(self) -> list[Header]:
+    def headers(self) -> list[CheckpointHeader]:
         """Read the headers of this setting's files, the most advanced first; files of finished stacks are emptied."""
         place = self.folder / "stacks"
         if not place.is_dir():
             return []
         clear_left_overs(place)
         found = []
-        for path in sorted(place.glob(f"{short(self.key)}-*.state")):
+        for path in sorted(place.glob(f"{short_hash(self.key)}-*.state")):
             try:
                 with opened(path, largest=LARGEST, follow=False) as file:
                     header, _ = self.header(file, path)
@@ -101,13 +101,13 @@ class Stacks:
                 self.refuse_file(path, problem)
         return sorted(found, key=lambda each: -each.epoch)
 
-    def header(self, file: BinaryIO, path: Path) -> tuple[Header, str]:
+    def header(self, file: BinaryIO, path: Path) -> tuple[CheckpointHeader, str]:
         """Read a file's header and the checksum of its state; ``ValueError`` for what is no such file."""
         sums = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
         line = file.readline(LONGEST_LINE)
         if len(sums) != 2 or sums[0] != checksum(line):
             raise ValueError("it does not begin as it was written, by its checksum")
-        header = read_as(Header, parse(line))
+        header = decode(CheckpointHeader, parse(line))
         if header.key != json.loads(json.dumps(self.key)) or self.path(header.members) != path:
             raise ValueError("it is the state of another comparison, or of other runs")
         return header, sums[1]
@@ -119,7 +119,7 @@ class Stacks:
 
     def path(self, members: Sequence[Member]) -> Path:
         """Return the path of the state of the stack with these members."""
-        return self.folder / "stacks" / f"{short(self.key)}-{short([asdict(each) for each in members])}.state"
+        return self.folder / "stacks" / f"{short_hash(self.key)}-{short_hash([asdict(each) for each in members])}.state"
 
     def load(self, members: Sequence[Variant]) -> bytes:
         """The state of a stack; nothing where only its members are kept."""
@@ -151,9 +151,11 @@ class Stacks:
         if steps:
             self.note()
 
-    def write(self, members: list[Member], training: list[Member], epoch: int, steps: int, state: bytes) -> Header:
+    def write(
+        self, members: list[Member], training: list[Member], epoch: int, steps: int, state: bytes
+    ) -> CheckpointHeader:
         """Write a file; returns what it says of the state."""
-        header = Header(self.key, members, training, epoch, steps)
+        header = CheckpointHeader(self.key, members, training, epoch, steps)
         line = json.dumps(asdict(header)).encode() + b"\n"
         sums = f"{checksum(line)} {checksum(state)}\n".encode()
         (self.folder / "stacks").mkdir(exist_ok=True)
@@ -178,6 +180,6 @@ def named(variants: Sequence[Variant]) -> list[Member]:
     return [Member(str(variant.recipe), variant.seed) for variant in variants]
 
 
-def short(content: object) -> str:
+def short_hash(content: object) -> str:
     """A short name for plain data."""
-    return hashed(content)[:16]
+    return hash_json(content)[:16]

@@ -64,14 +64,14 @@ def versus(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split
     margin = margin if spread else 0.0
     shown = abs(mean) > margin if spread else mean != 0 and len(finite) >= SEEDS_THAT_AGREE
     verdict = UNDECIDED if not shown else HELPS if (mean > 0) == HIGHER_IS_BETTER[metric] else HURTS
-    words = sentence(verdict, mean, margin, len(finite), metric=metric, split=split)
+    words = verdict_sentence(verdict, mean, margin, len(finite), metric=metric, split=split)
     left_out = len(values) - len(finite)
     if left_out:
         words += f"; {left_out} of {len(values)} seeds left out, where a run diverged"
     return Versus(metric, split, mean, mean - margin, mean + margin, verdict, words, margin, values)
 
 
-def sentence(verdict: str, mean: float, margin: float, seeds: int, *, metric: str, split: str) -> str:
+def verdict_sentence(verdict: str, mean: float, margin: float, seeds: int, *, metric: str, split: str) -> str:
     """The verdict in words.
 
     >>> sentence("helps", 0.0062, 0.0031, 5, metric="accuracy", split="valid")
@@ -82,28 +82,28 @@ def sentence(verdict: str, mean: float, margin: float, seeds: int, *, metric: st
     of = f"of {SPLIT_WORDS[split]} {METRIC_WORDS.get(metric, metric)}"
     unit = f" points {of}" if metric == "accuracy" else f" {of}"
     if margin == 0:
-        return agreement(verdict, mean, seeds, metric, unit)
+        return unanimous_sentence(verdict, mean, seeds, metric, unit)
     if verdict == UNDECIDED:
-        smallest = amount(margin, metric).lstrip("+")
-        difference = f"{amount(mean, metric)}{unit}"
+        smallest = format_difference(margin, metric).lstrip("+")
+        difference = f"{format_difference(mean, metric)}{unit}"
         return f"no difference that {seeds} seeds can show ({difference}; the smallest they could: {smallest})"
-    low, high = amount(mean - margin, metric), amount(mean + margin, metric)
-    return f"{verdict}: {amount(mean, metric)}{unit} (95 % interval {low} to {high}, {seeds} seeds)"
+    low, high = format_difference(mean - margin, metric), format_difference(mean + margin, metric)
+    return f"{verdict}: {format_difference(mean, metric)}{unit} (95 % interval {low} to {high}, {seeds} seeds)"
 
 
-def agreement(verdict: str, mean: float, seeds: int, metric: str, unit: str) -> str:
+def unanimous_sentence(verdict: str, mean: float, seeds: int, metric: str, unit: str) -> str:
     """The verdict in words where every seed gives the same difference; see Note [no spread]."""
     if mean == 0:
         return f"no difference: the same score as the baseline under each of {seeds} seeds"
     if verdict == UNDECIDED:
         return (
-            f"no difference that {seeds} seeds can show ({amount(mean, metric)}{unit} under each of them: "
+            f"no difference that {seeds} seeds can show ({format_difference(mean, metric)}{unit} under each of them: "
             f"no spread to judge it by, {SEEDS_THAT_AGREE} seeds that agree would show it)"
         )
-    return f"{verdict}: {amount(mean, metric)}{unit} under each of {seeds} seeds"
+    return f"{verdict}: {format_difference(mean, metric)}{unit} under each of {seeds} seeds"
 
 
-def amount(value: float, metric: str) -> str:
+def format_difference(value: float, metric: str) -> str:
     """A difference with its sign: percentage points for accuracy, else four digits.
 
     >>> amount(0.0062, "accuracy"), amount(-0.01234567, "r2")

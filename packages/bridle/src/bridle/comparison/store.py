@@ -11,11 +11,11 @@ from tempfile import TemporaryFile
 from typing import Any, Self
 
 from bridle import __version__
-from bridle.comparison.hashes import hashed
+from bridle.comparison.hashes import hash_json
 from bridle.comparison.sessions import Session
-from bridle.comparison.stack_checkpoints import Stacks
+from bridle.comparison.stack_checkpoints import StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
-from bridle.decoding import DEEPEST, bounded, parse
+from bridle.decoding import DEEPEST, check_json, parse
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, metrics_of
 from bridle_audit.files import clear_left_overs, read_whole, write_whole
@@ -25,7 +25,7 @@ LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
 
 
 @dataclass(frozen=True)
-class Store:
+class RunStore:
     """The runs under ``folder``/runs that belong to one setting; without a folder nothing is read or written.
 
     ``setting`` is everything but recipe and seed that determines a run: data, network, protocol, engine. A run trained
@@ -65,19 +65,19 @@ class Store:
 
     def path(self, folder: Path, recipe: str, seed: int) -> Path:
         """Return the path of a run's file."""
-        return folder / "runs" / f"{hashed(self.key(recipe, seed))[:32]}.json"
+        return folder / "runs" / f"{hash_json(self.key(recipe, seed))[:32]}.json"
 
-    def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> Stacks | None:
+    def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> StackCheckpoints | None:
         """Return the checkpoints of this setting's unfinished stacks; ``note`` is called when one is kept."""
         if self.folder is None:
             return None
         folder = self.folder
-        return Stacks(folder, self.setting, asked, lambda *run: self.path(folder, *run).exists(), note)
+        return StackCheckpoints(folder, self.setting, asked, lambda *run: self.path(folder, *run).exists(), note)
 
     def session(self, started: float) -> Session:
         """The time that this setting has been worked on, from a clock's ``started`` on and in earlier sessions."""
         log = self.folder / "sessions.jsonl" if self.folder else None
-        return Session(log, hashed({"bridle": __version__, **self.setting})[:16], started)
+        return Session(log, hash_json({"bridle": __version__, **self.setting})[:16], started)
 
     def read(self, variant: Variant) -> Run | None:
         """The finished run, without its model; ``None`` where there is none, or one that had to be set aside."""
@@ -85,22 +85,22 @@ class Store:
             return None
         path = self.path(self.folder, str(variant.recipe), variant.seed)
         try:
-            return self.checked(parse(read_whole(path, largest=LARGEST, follow=False)), variant)
+            return self.parse_run(parse(read_whole(path, largest=LARGEST, follow=False)), variant)
         except FileNotFoundError:
             return None
         except (ValueError, OSError) as problem:
             set_aside(self.folder, path, problem, "the run is trained again")
             return None
 
-    def checked(self, saved: Any, variant: Variant) -> Run:
+    def parse_run(self, saved: Any, variant: Variant) -> Run:
         """The run that a file holds; ``ValueError`` where it is another one, or not as it was written."""
         if not isinstance(saved, dict) or not {"key", "run", "checksum"} <= set(saved):
             raise ValueError("it is no run with a checksum, as this bridle writes them")
-        bounded(saved, "it", DEEPEST)
+        check_json(saved, "it", DEEPEST)
         asked = json.loads(json.dumps(self.key(str(variant.recipe), variant.seed)))
         if saved["key"] != asked:
-            raise ValueError(f"it is a run of another {', '.join(differing(saved['key'], asked))}")
-        if saved["checksum"] != hashed([saved["key"], saved["run"]]):
+            raise ValueError(f"it is a run of another {', '.join(differing_parts(saved['key'], asked))}")
+        if saved["checksum"] != hash_json([saved["key"], saved["run"]]):
             raise ValueError("its content is not what was written, by its checksum")
         run = Run.from_json(saved["run"])
         self.check(run, variant)
@@ -124,7 +124,7 @@ class Store:
         """Save a finished run, with its key in plain words beside it."""
         if self.folder is not None:
             key, plain = self.key(str(variant.recipe), variant.seed), run.to_json()
-            text = json.dumps({"checksum": hashed([key, plain]), "key": key, "run": plain}, allow_nan=False)
+            text = json.dumps({"checksum": hash_json([key, plain]), "key": key, "run": plain}, allow_nan=False)
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             write_whole(self.path(self.folder, str(variant.recipe), variant.seed), text + "\n")
 
@@ -138,11 +138,11 @@ def check_folder(folder: Path) -> None:
             raise NotADirectoryError(f"{each} is no folder, and bridle keeps files there; give --out another folder")
 
 
-def differing(key: object, asked: dict[str, Any]) -> list[str]:
+def differing_parts(key: object, asked: dict[str, Any]) -> list[str]:
     """The parts of a key that are not as asked."""
     if not isinstance(key, dict):
         return ["kind"]
     return [name for name in {**asked, **key} if key.get(name) != asked.get(name)]
 
 
-NOWHERE = Store(None, {})  # keeps nothing
+NOWHERE = RunStore(None, {})  # keeps nothing

@@ -60,10 +60,10 @@ def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Seque
     if len(seeds) == 1:
         said.append("One seed cannot tell a difference from noise: there are no verdicts; give two seeds or more.")
     doubts = dict.fromkeys(note for recipe in recipes for note in recipe.notes())
-    return [*said, *(diverged(each) for each in judged if each.diverged), *doubts]
+    return [*said, *(diverged_notice(each) for each in judged if each.diverged), *doubts]
 
 
-def diverged(judged: Contender) -> str:
+def diverged_notice(judged: Contender) -> str:
     """The sentence for a contender some of whose runs did not stay finite."""
     first = min(run.diverged_at for run in judged.runs if run.diverged_at is not None)
     return (

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bridle.acting import Parameter, Site, first_spot
-from bridle.engine.feed import SeedIndex, SeedNoise
+from bridle.engine.feed import SeedIndex, StackNoise
 from bridle.engine.placements import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.precision import Precision
 from bridle.engine.variant_grids import VariantGrid
@@ -33,7 +33,7 @@ class ForwardContext(NamedTuple):
     """One pass through the network: its mode, and its noise, of which ``seed_index`` are the block's seeds."""
 
     mode: str
-    noise: SeedNoise | None = None
+    noise: StackNoise | None = None
     seed_index: SeedIndex = slice(None)
     offset: int = 0  # added to every spot of noise
 

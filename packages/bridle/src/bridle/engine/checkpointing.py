@@ -48,7 +48,7 @@ class UnfinishedStack(NamedTuple):
 class CheckpointStore(Protocol):
     """A store of the states of unfinished stacks."""
 
-    def begun(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
+    def unfinished(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
         """The stacks of earlier sessions that train some of the missing; none of these twice."""
 
     def load(self, members: Sequence[Variant]) -> bytes:
@@ -168,7 +168,7 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
     stack.steps_done, stack.seconds = state["done"], state["seconds"]
     stack.batches.skip(state["done"] // per_epoch)
     for stream, positions in zip(stack.noise.streams, state["noise"], strict=True):
-        stream.go_to(positions)
+        stream.seek(positions)
     for variant, curves, best in zip(stack.variants, state["curves"], state["bests"], strict=True):
         recorder.curves[variant].update(curves)
         if best is not None:

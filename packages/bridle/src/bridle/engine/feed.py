@@ -80,7 +80,7 @@ class BatchLoader:
         return self.gathered.view(*rows.shape, *self.x.shape[1:]), self.y[rows]
 
 
-class SeedNoise:
+class StackNoise:
     """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed."""
 
     def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:

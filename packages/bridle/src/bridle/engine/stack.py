@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext, Values
-from bridle.engine.feed import BatchLoader, DeviceData, SeedNoise
+from bridle.engine.feed import BatchLoader, DeviceData, StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_updates import ParameterUpdates
 from bridle.engine.precision import Precision
@@ -41,12 +41,12 @@ class Stack:
         protocol: Protocol,
         precision: Precision,
     ) -> None:
-        self.protocol = protocol = protocol.on(len(data.x["train"]))
+        self.protocol = protocol = protocol.for_rows(len(data.x["train"]))
         self.precision, self.start, self.data = precision, start, data
         self.seeds = tuple(sorted({variant.seed for variant in variants}))
         self.batches = BatchLoader(data, protocol, self.seeds)
-        self.noise = SeedNoise(self.seeds, precision)
-        self.steps = protocol.passes * self.batches.per_epoch
+        self.noise = StackNoise(self.seeds, precision)
+        self.steps = protocol.n_epochs * self.batches.per_epoch
         self.steps_done = 0
         self.seconds = 0.0  # of work that serves all variants alike
         self.block_states = [self.prepare(start(grid), {}) for grid in group_variants(variants)]

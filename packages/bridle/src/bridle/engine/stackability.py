@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 
 from bridle.engine.block import REESTIMATE, SECOND_PASS, TRAIN, ForwardContext
-from bridle.engine.feed import SeedNoise
+from bridle.engine.feed import StackNoise
 from bridle.engine.hooked import CHECKPOINTED
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.precision import Precision
@@ -53,7 +53,7 @@ def solo_obstacle(alone: ModuleBlock, rows: Tensor) -> str:
     """Return the reason why a module must be trained alone; ``ValueError`` where it cannot be trained at all."""
     assert alone.module_rng is not None
     before, state = alone.module_rng.position, alone.state
-    noise = SeedNoise(alone.grid.seeds, alone.precision)
+    noise = StackNoise(alone.grid.seeds, alone.precision)
     try:
         trial_steps(alone, rows)
         outputs = []
@@ -74,7 +74,7 @@ def solo_obstacle(alone: ModuleBlock, rows: Tensor) -> str:
 def trial_steps(block: ModuleBlock, rows: Tensor) -> None:
     """Run what happens in training: steps with their gradients, statistics, an evaluation."""
     seeds = block.grid.seeds
-    noise = SeedNoise(seeds, block.precision)
+    noise = StackNoise(seeds, block.precision)
     for mode in (TRAIN, SECOND_PASS):
         with torch.autograd.graph.disable_saved_tensors_hooks(CHECKPOINTED):  # checkpointing, unless it is reentrant
             z = block.forward(expand_to_seeds(rows, len(seeds)), ForwardContext(mode, noise))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bridle import sizes
 from bridle.acting import Site
 from bridle.engine.user_modules import build_module, cast, dry_run, private_copy, uncompiled
-from bridle.module_sites import WEIGHTED, Shapes, sites_of, watch
+from bridle.module_sites import WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle.randomness import seeded
 
 WHOLE_MODULE = ""  # what torch calls a module among its own parts
@@ -42,12 +42,12 @@ class TracedModule:
         check_parameters(module)
         watched, row = copy.deepcopy(module), row.to(dtype)
         with seeded(0):
-            z, seen = watch(watched, lambda: dry_run(watched, row))
+            z, seen = trace_shapes(watched, lambda: dry_run(watched, row))
         check_output(z, 1, n_outputs)
         parts = dict(module.named_modules())
         always_eval = tuple(name for name, part in parts.items() if module.training and not part.training)
         # A network that is one weighted layer, or has none but parameters of its own, is a layer as a whole.
-        seen[WHOLE_MODULE] = Shapes(row.shape, z.shape)
+        seen[WHOLE_MODULE] = IOShapes(row.shape, z.shape)
         layers = tuple(name for name in seen if name and isinstance(parts[name], WEIGHTED)) or (WHOLE_MODULE,)
         dropouts = tuple((name, seen[name].into[1:]) for name in seen if isinstance(parts[name], nn.Dropout))
         return cls(
@@ -83,7 +83,7 @@ class TracedModule:
     @property
     def sites(self) -> list[Site]:
         """The sites where layers may stand: the input, behind each hidden weighted layer, and elsewhere by name."""
-        return sites_of(self.module, self.layers, [name for name, _ in self.other_modules])
+        return find_sites(self.module, self.layers, [name for name, _ in self.other_modules])
 
 
 def check_parameters(module: nn.Module) -> None:

@@ -22,7 +22,7 @@ from bridle.engine.stopping import StackStopping
 from bridle.engine.threads import limited_threads, threads_for
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
-from bridle.networks import MLP, Network, checked, mlp
+from bridle.networks import MLP, Network, mlp, parse_network
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
@@ -43,7 +43,7 @@ def train(
     memory than is free.
     """
     variant, protocol = Variant(Recipe.of(recipe), checked_seed(seed)), Protocol.of(protocol)
-    network = mlp(128, 64) if network is None else checked(network)
+    network = mlp(128, 64) if network is None else parse_network(network)
     return next(train_variants(loaded(data), [variant], network, protocol))
 
 
@@ -66,7 +66,7 @@ def train_variants(
     those that were begun earlier: they go on as they are, with the same members.
     """
     precision = Precision.of(protocol, device or default_device())
-    sizes.check(network, data, protocol.on(len(data.x_train)), len(variants))
+    sizes.check(network, data, protocol.for_rows(len(data.x_train)), len(variants))
     plan = TrainingPlan.of(data, network, protocol, precision)
     device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(data, device_data)
@@ -77,13 +77,13 @@ def train_variants(
             "is slower",
             stacklevel=2,
         )
-    begun = checkpoints.begun(variants) if checkpoints else []
-    rest = [variant for variant in variants if not any(variant in each.trains for each in begun)]
+    unfinished = checkpoints.unfinished(variants) if checkpoints else []
+    rest = [variant for variant in variants if not any(variant in each.trains for each in unfinished)]
     planned = plan.plan_stacks(rest, memory)
     if checkpoints:
         for members in planned:
             checkpoints.save(members, members, 0, 0, b"")
-    for members in [*(each.members for each in begun), *planned]:
+    for members in [*(each.members for each in unfinished), *planned]:
         start = partial(Stack, members, plan.start, device_data, protocol, precision)
         yield from train_stack(
             start, StackTraining(recorder, Checkpointer(checkpoints, members), frozenset(variants), told)
@@ -138,7 +138,7 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
     stack, stopping = restored_or_fresh(start, training)
     count = threads_for(stack.multiply_adds)
     training.report(stack.steps_done, stack.variants)
-    for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.passes + 1):
+    for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.n_epochs + 1):
         with limited_threads(count):
             step_losses = train_epoch(stack, training)
             points = recorder.curve_points(stack, epoch, step_losses)

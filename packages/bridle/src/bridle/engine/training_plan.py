@@ -16,7 +16,7 @@ from bridle.engine.precision import Precision
 from bridle.engine.stackability import ROWS, stacking_obstacle
 from bridle.engine.tracing import TracedModule
 from bridle.engine.variant_grids import VariantGrid, split_into_stacks
-from bridle.networks import MLP, Described, Network, checked
+from bridle.networks import MLP, DescribedNetwork, Network, parse_network
 from bridle.places import Average, Ensemble, Stop
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
@@ -35,12 +35,12 @@ class TrainingPlan(NamedTuple):
     @classmethod
     def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> TrainingPlan:
         """The program for a network; ``ValueError`` where it does not fit the data."""
-        network, batch = checked(network), min(protocol.batch_size, len(data.x_train))
+        network, batch = parse_network(network), min(protocol.batch_size, len(data.x_train))
         if isinstance(network, MLP):
             inputs, outputs = data.n_inputs, data.n_outputs
             start = partial(MLPBlock.start, precision=precision, network=network, inputs=inputs, outputs=outputs)
             return cls(start, batch)
-        if isinstance(network, Described):
+        if isinstance(network, DescribedNetwork):
             network = network.factory(data.x_train.shape[1:], data.n_outputs)
         rows = torch.from_numpy(data.x_train[: min(batch, ROWS)])
         traced = TracedModule.of(network, rows[:1], data.n_outputs, precision.weights)

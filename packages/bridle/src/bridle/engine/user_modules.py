@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bridle import sizes
-from bridle.modes import evaluating
+from bridle.modes import eval_mode
 from bridle.randomness import seeded
 from bridle_audit.wording import said
 
@@ -53,7 +53,7 @@ class MemoryGuard(TorchDispatchMode):
 def dry_run(module: nn.Module, row: Tensor) -> Any:
     """Run the module on a row (1, ...) in evaluation mode; ``ValueError`` where it cannot take it."""
     try:
-        with torch.no_grad(), evaluating(module):
+        with torch.no_grad(), eval_mode(module):
             return module(row.clone())
     except Exception as error:  # whatever the user's code may raise
         raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error

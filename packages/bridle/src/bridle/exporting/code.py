@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bridle import networks
 from bridle.acting import check_data
-from bridle.exporting.network import Network
+from bridle.exporting.network import NetworkCode
 from bridle.exporting.script import Script
-from bridle.exporting.training import Training
+from bridle.exporting.training import TrainFunctionCode
 from bridle.exporting.wrapping import docstring, indented, wrapped
 from bridle.layout import Layout
-from bridle.networks import MLP, ConvNet, Described
+from bridle.networks import MLP, ConvNet, DescribedNetwork
 from bridle.places.declare import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
@@ -35,7 +35,7 @@ MEASURED = {
 
 def to_code(
     recipe: RecipeLike,
-    network: MLP | Described | str | None = None,
+    network: MLP | DescribedNetwork | str | None = None,
     protocol: Protocol | None = None,
     *,
     task: str = "classification",
@@ -55,7 +55,7 @@ def to_code(
     """
     recipe, protocol = Recipe.of(recipe), protocol or Protocol()
     described = networks.parse(network) if isinstance(network, str) else network or networks.mlp(128, 64)
-    if not isinstance(described, MLP | Described):
+    if not isinstance(described, MLP | DescribedNetwork):
         raise ValueError(
             f"to_code writes networks that bridle describes, such as mlp(128, 64), got {described!r}; for a module of "
             "your own, put it in the place of the network that is written, or use bridle.attach"
@@ -77,12 +77,12 @@ def to_code(
     return script.text("\n".join(docstring(title)), wrapped(run))
 
 
-def define(script: Script, recipe: Recipe, described: MLP | Described, protocol: Protocol, task: str) -> None:
+def define(script: Script, recipe: Recipe, described: MLP | DescribedNetwork, protocol: Protocol, task: str) -> None:
     """Put in all functions and classes."""
-    Training(recipe, Network(described, recipe, script), protocol, script, task).define()
+    TrainFunctionCode(recipe, NetworkCode(described, recipe, script), protocol, script, task).define()
 
 
-def main(recipe: Recipe, described: MLP | Described, task: str) -> list[str]:
+def main(recipe: Recipe, described: MLP | DescribedNetwork, task: str) -> list[str]:
     """The lines that are run where the script is run by itself."""
     maps = isinstance(described, ConvNet)
     images = maps or any(getattr(unit, "images_only", False) for unit in recipe)

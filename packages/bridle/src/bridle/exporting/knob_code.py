@@ -12,7 +12,7 @@ from dataclasses import fields
 
 from bridle import schedules
 from bridle.exporting.script import Script
-from bridle.exporting.source import home_of
+from bridle.exporting.source import module_source
 from bridle.knobs import knobs
 from bridle.places.declare import Placed
 from bridle.schedules import PerLayer, Schedule
@@ -20,7 +20,7 @@ from bridle.schedules import PerLayer, Schedule
 
 def arguments(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> dict[str, str]:
     """Each knob that a formula takes in the spot with these names, and each word that it is told, as code."""
-    numbers = {name: number(script, held) for name, held in held_by(unit, where).items()}
+    numbers = {name: number(script, held) for name, held in knob_values(unit, where).items()}
     words = {name: quoted(word) for name, word in unit.settings(numbers=False).items() if name in unit.told}
     return {**numbers, **words}
 
@@ -37,10 +37,10 @@ def keywords(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> str:
 
 def is_moving(unit: Placed, where: tuple[str, ...] = ()) -> bool:
     """Return True where a knob changes as the training passes, at these names."""
-    return any(isinstance(held, Schedule) for held in held_by(unit, where).values())
+    return any(isinstance(held, Schedule) for held in knob_values(unit, where).values())
 
 
-def held_by(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Schedule]:
+def knob_values(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Schedule]:
     """Return the value of each numeric knob at these names."""
     found = {}
     for knob in knobs(unit):
@@ -58,19 +58,19 @@ def number(script: Script, held: float | Schedule) -> str:
     """A number, or a call that makes one of ``passed``, the share of the training that is over."""
     if isinstance(held, Schedule):
         first, last = (number(script, each) for each in held.ends if each is not None)
-        others = "".join(f", {name}={getattr(held, name)!r}" for name in shape_of(held))
+        others = "".join(f", {name}={getattr(held, name)!r}" for name in schedule_shape(held))
         return f"{schedule(script, held)}(passed, {first}, {last}{others})"
     if math.isinf(held):
         return "math.inf" if held > 0 else "-math.inf"
     return repr(held)
 
 
-def shape_of(held: Schedule) -> list[str]:
+def schedule_shape(held: Schedule) -> list[str]:
     """Return what the shape of a schedule depends on besides its ends."""
-    return [each.name for each in fields(held) if re.search(rf"\bself\.{each.name}\b", way_of(held))]
+    return [each.name for each in fields(held) if re.search(rf"\bself\.{each.name}\b", schedule_expression(held))]
 
 
-def way_of(held: Schedule) -> str:
+def schedule_expression(held: Schedule) -> str:
     """The expression by which a schedule moves."""
     (function,) = ast.parse(textwrap.dedent(inspect.getsource(type(held).moved))).body
     assert isinstance(function, ast.FunctionDef)
@@ -81,11 +81,11 @@ def way_of(held: Schedule) -> str:
 
 def schedule(script: Script, held: Schedule) -> str:
     """Put in a function that moves as the schedule does; returns its name."""
-    way, home = way_of(held), home_of(schedules)
+    way, home = schedule_expression(held), module_source(schedules)
     for each in ast.walk(ast.parse(way)):
         if isinstance(each, ast.Name) and each.id in home.defined:
-            script.reach(home, each.id)
-    others = "".join(f", {name}: float" for name in shape_of(held))
+            script.include(home, each.id)
+    others = "".join(f", {name}: float" for name in schedule_shape(held))
     return script.define(
         held.kind,
         [

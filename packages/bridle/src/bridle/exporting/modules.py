@@ -32,23 +32,23 @@ def constructor(script: Script, unit: Inside, where: tuple[str, ...], subject: s
 
 def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
     """The class of a layer, for activations with these numbers of axes."""
-    conversion, subject, back = seen(unit, axes)
+    conversion, subject, back = input_conversion(unit, axes)
     column = ".view(-1, 1, 1)" if unit.maps else ""
     inputs = [f"self.{name}{column}" for name in (*unit.parameters, *unit.state)]
     draws = [noise(draw, subject, 4 if unit.maps else 2) for draw in unit.noise]
     trained = call(formula(script, unit), subject, *draws, *inputs, own_knobs(unit))
     evaluate = method(script, unit, "evaluate")
     lines = [
-        *([] if evaluate else resting("h")),
+        *([] if evaluate else eval_return("h")),
         *conversion,
-        *(resting(call(evaluate, subject, *inputs, own_knobs(unit)), back) if evaluate else []),
-        *advanced(unit, trained, back, ".flatten()" if unit.maps else ""),
+        *(eval_return(call(evaluate, subject, *inputs, own_knobs(unit)), back) if evaluate else []),
+        *train_return(unit, trained, back, ".flatten()" if unit.maps else ""),
     ]
     starts = {name: full("units", start) for name, start in (unit.parameters | unit.state).items()}
     define_class(script, unit, lines, of="h", subject="units: int", starts=starts)
 
 
-def seen(unit: Layer | ActivityLoss, axes: set[int]) -> tuple[list[str], str, Back]:
+def input_conversion(unit: Layer | ActivityLoss, axes: set[int]) -> tuple[list[str], str, Back]:
     """Return the code that converts activations for the formula, the result's name, and the code that converts back."""
     if getattr(unit, "maps", False):
         if axes == {4}:
@@ -61,20 +61,20 @@ def seen(unit: Layer | ActivityLoss, axes: set[int]) -> tuple[list[str], str, Ba
     return [rows], "rows", lambda out: f"{out}.view({LAST_AXIS}.shape).movedim(-1, 1)"
 
 
-def resting(result: str, back: Back = str) -> list[str]:
+def eval_return(result: str, back: Back = str) -> list[str]:
     """Return the lines by which a module returns in evaluation mode."""
-    return ["if not self.training:", *indented(returned(result, back))]
+    return ["if not self.training:", *indented(return_lines(result, back))]
 
 
-def returned(result: str, back: Back) -> list[str]:
+def return_lines(result: str, back: Back) -> list[str]:
     """The lines that return a result in the shape of what came in."""
     return [f"return {result}"] if back("out") == "out" else [f"out = {result}", f"return {back('out')}"]
 
 
-def advanced(unit: Layer | WeightLayer, trained: str, back: Back, shape: str) -> list[str]:
+def train_return(unit: Layer | WeightLayer, trained: str, back: Back, shape: str) -> list[str]:
     """Return the lines by which a module returns in training mode, its state updated."""
     if not unit.state:
-        return returned(f"{trained}[0]", back)
+        return return_lines(f"{trained}[0]", back)
     return [
         f"out, {', '.join(unit.state)} = {trained}",
         *(f"self.{name} = {name}.detach(){shape}" for name in unit.state),
@@ -88,7 +88,7 @@ def define_weight_layer(script: Script, unit: WeightLayer) -> None:
     inputs, starts = [], {}
     for name, start in (unit.parameters | unit.state).items():
         begun = call(script.formula(start), "matrix") if callable(start) else full("len(w), 1, 1", start)
-        column = name in unit.parameters and is_column(start)
+        column = name in unit.parameters and is_per_output(start)
         starts[name] = f"{begun}.flatten()" if column else begun  # no matrix: `on` does not mean it
         inputs.append(f"self.{name}.view(-1, 1, 1)" if column else f"self.{name}")
     draws = [noise(draw, "matrix", 3) for draw in unit.noise]
@@ -99,16 +99,16 @@ def define_weight_layer(script: Script, unit: WeightLayer) -> None:
         return f"{out}.view_as(w)"
 
     lines = [
-        *([] if evaluate else resting("w")),
+        *([] if evaluate else eval_return("w")),
         f"matrix = {to_matrix}(w)",
-        *(resting(call(evaluate, "matrix", *inputs, own_knobs(unit)), back) if evaluate else []),
-        *advanced(unit, trained, back, ""),
+        *(eval_return(call(evaluate, "matrix", *inputs, own_knobs(unit)), back) if evaluate else []),
+        *train_return(unit, trained, back, ""),
     ]
     before = [f"matrix = {to_matrix}(w)"] if any(map(callable, (unit.parameters | unit.state).values())) else []
     define_class(script, unit, lines, of="w", subject="w: Tensor", starts=starts, before=before)
 
 
-def is_column(start: Any) -> bool:
+def is_per_output(start: Any) -> bool:
     """Return True where a weight layer's parameter has one number for each output."""
     return not callable(start) or tuple(start(SAMPLE).shape[1:]) == (1, 1)
 

@@ -13,14 +13,14 @@ from torch import nn
 from bridle import networks
 from bridle.acting import Parameter, Site, Standing, check_sites, hidden_site, input_site, selected, standing, stands_at
 from bridle.exporting.knob_code import is_moving
-from bridle.exporting.modules import constructor, define_activity, define_layer, define_weight_layer, is_column
+from bridle.exporting.modules import constructor, define_activity, define_layer, define_weight_layer, is_per_output
 from bridle.exporting.script import Script
-from bridle.exporting.sizes import Size, is_torchs_own
+from bridle.exporting.sizes import NamedSize, is_torchs_own
 from bridle.exporting.sizes import constructor as torchs_own
-from bridle.exporting.source import home_of
+from bridle.exporting.source import module_source
 from bridle.exporting.wrapping import INDENT, indented
-from bridle.module_sites import PREFIX, WEIGHTED, sites_of, watch
-from bridle.networks import MLP, ConvNet, Described, Residual
+from bridle.module_sites import PREFIX, WEIGHTED, find_sites, trace_shapes
+from bridle.networks import MLP, ConvNet, DescribedNetwork, Residual
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.declare import Placed
 from bridle.recipe import Recipe
@@ -30,7 +30,7 @@ DIGITS = {"channels": 1, "height": 8, "width": 8, "inputs": 64, "outputs": 10}  
 Path = tuple[str, ...]  # the way down to a part
 
 
-class Leaf(NamedTuple):
+class ModuleNode(NamedTuple):
     """One module: the code that makes it, what bridle calls it, its type as ``on`` sees it, its parameters' axes."""
 
     code: str
@@ -41,22 +41,22 @@ class Leaf(NamedTuple):
 
 
 @dataclass
-class Chain:
+class SequenceNode:
     """Parts that act one after the other; with ``residual`` their result is added to what came in."""
 
-    parts: dict[str, Leaf | Chain]
+    parts: dict[str, ModuleNode | SequenceNode]
     residual: bool = False
 
-    def insert(self, name: str, added: dict[str, Leaf], *, behind: bool) -> None:
+    def insert(self, name: str, added: dict[str, ModuleNode], *, behind: bool) -> None:
         """Put parts before or behind one of them."""
         known = list(self.parts.items())
         at = list(self.parts).index(name) + behind
         self.parts = dict([*known[:at], *added.items(), *known[at:]])
 
-    def leaves(self, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+    def leaves(self, path: Path = ()) -> Iterator[tuple[Path, ModuleNode]]:
         """All modules with the way down to each, in order."""
         for name, part in self.parts.items():
-            if isinstance(part, Chain):
+            if isinstance(part, SequenceNode):
                 yield from part.leaves((*path, name, "branch") if part.residual else (*path, name))
             else:
                 yield (*path, name), part
@@ -65,14 +65,14 @@ class Chain:
         """The code that makes it."""
         inner = []
         for name, part in self.parts.items():
-            first, *rest = part.lines() if isinstance(part, Chain) else [part.code]
+            first, *rest = part.lines() if isinstance(part, SequenceNode) else [part.code]
             inner += [f"{name}={first}", *rest]
             inner[-1] += ","
         chain = ["nn.Sequential(", f"{INDENT}OrderedDict(", *indented(inner, 2), f"{INDENT})", ")"]
         return ["Residual(", *indented(chain), ")"] if self.residual else chain
 
 
-class Spot(NamedTuple):
+class ParameterRef(NamedTuple):
     """A parameter: as ``on`` sees it, how many axes it has as it is stored, and its place in the script."""
 
     described: Parameter
@@ -80,7 +80,7 @@ class Spot(NamedTuple):
     code: str
 
 
-class Stands(NamedTuple):
+class PlacedUnit(NamedTuple):
     """Something of the recipe's that has knobs of its own in the network, and its place in the script."""
 
     unit: Layer | WeightLayer | ActivityLoss
@@ -88,23 +88,23 @@ class Stands(NamedTuple):
     code: str
 
 
-class Network:
+class NetworkCode:
     """One network with one recipe's layers, as code.
 
-    ``spots`` are its parameters, ``stands`` what has knobs, ``through`` the formulas on weights by the weights' code.
+    ``refs`` are its parameters, ``placed_units`` have knobs, ``through`` are the formulas by the code of their weights.
     """
 
-    def __init__(self, description: MLP | Described, recipe: Recipe, script: Script) -> None:
+    def __init__(self, description: MLP | DescribedNetwork, recipe: Recipe, script: Script) -> None:
         self.description, self.recipe, self.script = description, recipe, script
         self.is_mlp, self.images = isinstance(description, MLP), isinstance(description, ConvNet)
         names = ("channels", "height", "width") if self.images else ("inputs",)
-        self.sizes = {name: Size(DIGITS[name], name) for name in (*names, "outputs")}
-        self.stands: list[Stands] = []
+        self.sizes = {name: NamedSize(DIGITS[name], name) for name in (*names, "outputs")}
+        self.placed_units: list[PlacedUnit] = []
         self.shown: dict[type[Placed], tuple[Layer | ActivityLoss, set[int]]] = {}  # whose class is written, with axes
         with torch.device("meta"):  # nothing is drawn and nothing computed
             self.module = self.built()
             row = list(self.sizes.values())[:-1]
-            _, self.seen = watch(self.module, lambda: self.module(torch.empty(ROWS, *row)))
+            _, self.seen = trace_shapes(self.module, lambda: self.module(torch.empty(ROWS, *row)))
             self.layers = [name for name in self.seen if isinstance(self.part(name), WEIGHTED)]
             self.root = self.chain(self.module)
             sites = self.sites()
@@ -116,21 +116,21 @@ class Network:
                 define_layer(script, shown, axes)
             else:
                 define_activity(script, shown, axes)
-        self.spots = [
-            Spot(Parameter(f"{leaf.name}.{kind}", axes, leaf.kind), axes, f"{code_of(path)}.{kind}")
-            for path, leaf in self.root.leaves()
-            for kind, axes in leaf.parameters.items()
+        self.refs = [
+            ParameterRef(Parameter(f"{node.name}.{kind}", axes, node.kind), axes, f"{code_of(path)}.{kind}")
+            for path, node in self.root.leaves()
+            for kind, axes in node.parameters.items()
         ]
         self.statistics = [
-            Spot(Parameter(f"{leaf.name}.{kind}", 1), 1, f"{code_of(path)}.{kind}")
-            for path, leaf in self.root.leaves()
-            for kind in leaf.statistics
+            ParameterRef(Parameter(f"{node.name}.{kind}", 1), 1, f"{code_of(path)}.{kind}")
+            for path, node in self.root.leaves()
+            for kind in node.statistics
         ]
-        self.through: dict[Spot, list[WeightLayer]] = {}
+        self.through: dict[ParameterRef, list[WeightLayer]] = {}
         for unit in recipe:
             if isinstance(unit, WeightLayer):
                 self.parametrize(unit)
-        self.spots = [each for spot in self.spots for each in self.stored(spot)]
+        self.refs = [each for ref in self.refs for each in self.stored(ref)]
 
     def built(self) -> nn.Sequential:
         """The network without the recipe's layers."""
@@ -146,27 +146,27 @@ class Network:
     def sites(self) -> list[Site]:
         """Return the sites of layers, as the engine sees them."""
         if not self.is_mlp:
-            return sites_of(self.module, self.layers, self.others)
+            return find_sites(self.module, self.layers, self.named_modules_only)
         hidden = [hidden_site(number, name, "Linear") for number, name in enumerate(self.layers[:-1], start=1)]
         return [input_site(), *hidden]
 
     @property
-    def others(self) -> list[str]:
+    def named_modules_only(self) -> list[str]:
         """The parts that only a name reaches."""
         return [name for name in self.seen if name not in self.layers]
 
-    def chain(self, module: nn.Module, path: Path = ()) -> Chain:
+    def chain(self, module: nn.Module, path: Path = ()) -> SequenceNode:
         """A sequence of modules as code."""
-        parts: dict[str, Leaf | Chain] = {}
+        parts: dict[str, ModuleNode | SequenceNode] = {}
         for name, part in module.named_children():
             if isinstance(part, Residual):
-                self.script.reach(home_of(networks), "Residual")
-                parts[name] = Chain(self.chain(part.branch, (*path, name, "branch")).parts, residual=True)
+                self.script.include(module_source(networks), "Residual")
+                parts[name] = SequenceNode(self.chain(part.branch, (*path, name, "branch")).parts, residual=True)
             else:
                 axes = {kind: parameter.ndim for kind, parameter in part.named_parameters()}
                 code = torchs_own(part, self.sizes)
-                parts[name] = Leaf(code, ".".join((*path, name)), type(part).__name__, axes)
-        return Chain(parts)
+                parts[name] = ModuleNode(code, ".".join((*path, name)), type(part).__name__, axes)
+        return SequenceNode(parts)
 
     def place(self, site: Site) -> None:
         """Put the recipe's layers and penalties on activations at a site between the network's own parts."""
@@ -180,7 +180,7 @@ class Network:
             self.insert(self.layers[site.number - 1], site, before, behind=True)
             self.insert(self.layers[site.number], site, [*taps, *behind], behind=False)
         else:
-            point = self.others[site.number - len(self.layers)]
+            point = self.named_modules_only[site.number - len(self.layers)]
             self.insert(point, site, [*before, *taps, *behind], behind=True)
 
     def insert(self, name: str, site: Site, added: Sequence[Standing | ActivityLoss], *, behind: bool) -> None:
@@ -190,7 +190,7 @@ class Network:
         for step in way:
             if step != "branch":  # a residual branch is a chain itself
                 inner = chain.parts[step]
-                assert isinstance(inner, Chain)
+                assert isinstance(inner, SequenceNode)
                 chain = inner
         if last == "branch":
             way, last = [*way, last], list(chain.parts)[-1]
@@ -198,15 +198,15 @@ class Network:
         axes = len(shapes.out if behind else shapes.into)
         units = shapes.out[1] if behind else part.in_features if isinstance(part, nn.Linear) else part.in_channels
         assert isinstance(units, int)
-        modules: dict[str, Leaf] = {}
+        modules: dict[str, ModuleNode] = {}
         for each in added:
             unit = each.layer if isinstance(each, Standing) else each
-            own = each.name if isinstance(each, Standing) else unused(modules, f"penalty{site.number}")
-            modules[own] = self.leaf(unit, site, own, units, axes)
-            self.stands.append(Stands(unit, site.names, code_of((*way, own))))
+            own = each.name if isinstance(each, Standing) else unique_name(modules, f"penalty{site.number}")
+            modules[own] = self.node(unit, site, own, units, axes)
+            self.placed_units.append(PlacedUnit(unit, site.names, code_of((*way, own))))
         chain.insert(last, modules, behind=behind)
 
-    def leaf(self, unit: Layer | ActivityLoss, site: Site, name: str, units: int, axes: int) -> Leaf:
+    def node(self, unit: Layer | ActivityLoss, site: Site, name: str, units: int, axes: int) -> ModuleNode:
         """The module of a layer: torch's own where that is the same and its knobs rest, else one that is written."""
         learned = dict.fromkeys(unit.parameters, 1)
         called, kind = f"{'' if self.is_mlp else PREFIX}{name}", type(unit).__name__
@@ -214,31 +214,31 @@ class Network:
         if isinstance(unit, Layer) and not is_moving(unit, site.names):
             module = unit.settled(*site.names).module(units, axes)
             if is_torchs_own(module):
-                return Leaf(torchs_own(module, self.sizes), called, kind, learned, state)
+                return ModuleNode(torchs_own(module, self.sizes), called, kind, learned, state)
         _, shown = self.shown.setdefault(type(unit), (unit, set()))
         shown.add(axes)
-        return Leaf(constructor(self.script, unit, site.names, repr(units)), called, kind, learned, state)
+        return ModuleNode(constructor(self.script, unit, site.names, repr(units)), called, kind, learned, state)
 
     def parametrize(self, unit: WeightLayer) -> None:
         """Let a formula act on the weights that it selects."""
         define_weight_layer(self.script, unit)
-        spots = {spot.described: spot for spot in self.spots}
-        for each in selected(unit, list(spots)):
-            units = self.through.setdefault(spots[each], [])
-            self.stands.append(Stands(unit, each.names, f"{parametrization_of(spots[each])}[{len(units)}]"))
+        refs = {ref.described: ref for ref in self.refs}
+        for each in selected(unit, list(refs)):
+            units = self.through.setdefault(refs[each], [])
+            self.placed_units.append(PlacedUnit(unit, each.names, f"{parametrization_of(refs[each])}[{len(units)}]"))
             units.append(unit)
 
-    def stored(self, spot: Spot) -> list[Spot]:
+    def stored(self, ref: ParameterRef) -> list[ParameterRef]:
         """A parameter where it is stored, and what the formulas on it learn."""
-        if spot not in self.through:
-            return [spot]
-        place = parametrization_of(spot)
-        found = [spot._replace(code=f"{place}.original")]
-        for number, unit in enumerate(self.through[spot]):
+        if ref not in self.through:
+            return [ref]
+        place = parametrization_of(ref)
+        found = [ref._replace(code=f"{place}.original")]
+        for number, unit in enumerate(self.through[ref]):
             for kind, start in unit.parameters.items():
-                name = f"{spot.described.name}@{type(unit).__name__}.{kind}"
-                learned = Parameter(name, 1, spot.described.layer)
-                found.append(Spot(learned, 1 if is_column(start) else 3, f"{place}[{number}].{kind}"))
+                name = f"{ref.described.name}@{type(unit).__name__}.{kind}"
+                learned = Parameter(name, 1, ref.described.layer)
+                found.append(ParameterRef(learned, 1 if is_per_output(start) else 3, f"{place}[{number}].{kind}"))
         return found
 
     def define(self) -> str:
@@ -246,16 +246,16 @@ class Network:
         arguments = ", ".join(f"{name}: int" for name in self.sizes)
         first, *others = self.root.lines()
         lines = [f"{'model =' if self.through else 'return'} {first}", *others, *self.parametrizing()]
-        layers = " with the recipe's layers" * bool(self.stands)
+        layers = " with the recipe's layers" * bool(self.placed_units)
         begin = [f"def build({arguments}) -> nn.Sequential:", f'{INDENT}"""{self.description}{layers}."""']
         return self.script.define("build", [*begin, *indented(lines)])
 
     def parametrizing(self) -> list[str]:
         """The lines that let formulas act on weights, and return the network."""
         groups: dict[tuple[str, ...], list[str]] = {}
-        for spot, units in self.through.items():
-            owner, _, kind = spot.code.rpartition(".")
-            made = [constructor(self.script, unit, spot.described.names, "w") for unit in units]
+        for ref, units in self.through.items():
+            owner, _, kind = ref.code.rpartition(".")
+            made = [constructor(self.script, unit, ref.described.names, "w") for unit in units]
             groups.setdefault((kind, *made), []).append(owner)
         if not groups:
             return []
@@ -272,13 +272,13 @@ def code_of(path: Path) -> str:
     return ".".join(("model", *path))
 
 
-def parametrization_of(spot: Spot) -> str:
+def parametrization_of(ref: ParameterRef) -> str:
     """Return the script's expression for the parametrization of a stored weight."""
-    owner, _, kind = spot.code.rpartition(".")
+    owner, _, kind = ref.code.rpartition(".")
     return f"{owner}.parametrizations.{kind}"
 
 
-def unused(names: Mapping[str, object], name: str) -> str:
+def unique_name(names: Mapping[str, object], name: str) -> str:
     """A name that is not among these."""
     number, found = 1, name
     while found in names:

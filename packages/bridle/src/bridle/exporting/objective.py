@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark
 from bridle.exporting.knob_code import is_moving, keywords
-from bridle.exporting.network import Network
-from bridle.exporting.parameters import Lists
+from bridle.exporting.network import NetworkCode
+from bridle.exporting.parameters import ParameterLists
 from bridle.exporting.script import Script
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import (
@@ -25,10 +25,10 @@ LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
 SEED = "seed = int(torch.randint(2**31, ()))  # all passes of the step share it"
 
 
-class Objective:
+class ObjectiveCode:
     """The lines of a step that come before the gradient."""
 
-    def __init__(self, recipe: Recipe, network: Network, lists: Lists, script: Script, task: str) -> None:
+    def __init__(self, recipe: Recipe, network: NetworkCode, lists: ParameterLists, script: Script, task: str) -> None:
         self.recipe, self.network, self.lists, self.script, self.task = recipe, network, lists, script, task
         inside = [each for each in recipe if isinstance(each, Layer | WeightLayer)]
         self.batches = [each for each in recipe if isinstance(each, Batch)]
@@ -49,7 +49,7 @@ class Objective:
         self.batches = self.batches[:-1]
         return last
 
-    def shown(self) -> list[list[str]]:
+    def batch_lines(self) -> list[list[str]]:
         """Return the lines that transform the batch, a block for each change."""
         if not self.batches:
             return []
@@ -68,14 +68,14 @@ class Objective:
         summed = self.data_loss("z", "y", 'reduction="sum"')
         return [
             "probe = x.clone().requires_grad_()",
-            *self.again("z", self.image("probe")),
+            *self.second_pass("z", self.image("probe")),
             f"(slope,) = torch.autograd.grad({summed}, probe)",
         ]
 
     def prediction(self) -> list[str]:
         """Return the code of the network's prediction."""
         made = "prediction.softmax(1)" if self.task == "classification" else "prediction"
-        lines = ["with torch.no_grad():", *indented(self.again("prediction", self.image("x")))]
+        lines = ["with torch.no_grad():", *indented(self.second_pass("prediction", self.image("x")))]
         return lines if made == "prediction" else [*lines, f"prediction = {made}"]
 
     def image(self, rows: str) -> str:
@@ -86,14 +86,14 @@ class Objective:
         """The loss of outputs."""
         return call(LOSSES[self.task], *inputs)
 
-    def again(self, name: str, x: str, *, fresh: bool = False) -> list[str]:
+    def second_pass(self, name: str, x: str, *, fresh: bool = False) -> list[str]:
         """One more pass through the network, whose running statistics rest; under the same noise unless ``fresh``."""
-        line = f"{name} = {self.resting()}({'model, ' * self.remembers}{x})"
+        line = f"{name} = {self.frozen_statistics()}({'model, ' * self.remembers}{x})"
         if fresh or not self.seeded:
             return [line]
         return [f"with {self.seeding()}(seed):", INDENT + line]
 
-    def resting(self) -> str:
+    def frozen_statistics(self) -> str:
         """Return the code that passes rows through the network without moving its running statistics."""
         if not self.remembers:
             return "model"
@@ -146,9 +146,9 @@ class Objective:
             return self.loss("model")
         return self.with_seed(f"loss = objective({'model, ' * self.remembers}x, y)")
 
-    def second(self) -> list[str]:
+    def ascent_lines(self) -> list[str]:
         """The lines that take the gradient once more, at another point."""
-        forward = f"partial({self.resting()}, model), " if self.remembers else ""
+        forward = f"partial({self.frozen_statistics()}, model), " if self.remembers else ""
         return self.with_seed(f"objective({forward}x, y).backward()")
 
     def with_seed(self, line: str) -> list[str]:
@@ -192,13 +192,13 @@ class Objective:
         lines = []
         for unit in self.passes:
             penalty = call(formula(self.script, unit), "z", "other", keywords(self.script, unit))
-            lines += ["", *remark(unit), *self.other(unit), f"loss = loss + {penalty}"]
+            lines += ["", *remark(unit), *self.second_pass_outputs(unit), f"loss = loss + {penalty}"]
         return lines
 
-    def other(self, unit: PassLoss) -> list[str]:
+    def second_pass_outputs(self, unit: PassLoss) -> list[str]:
         """The outputs of the second pass."""
         if unit.fresh_noise:
-            return self.again("other", "x", fresh=True)
+            return self.second_pass("other", "x", fresh=True)
         rows, shape = ("x.flatten(1)", ".view_as(x)") if self.network.images else ("x", "")
         knobs = keywords(self.script, unit)
         arrays = [noise(draw, rows, 2) for draw in unit.noise]
@@ -206,15 +206,15 @@ class Objective:
         if "slope" in unit.asks:
             lines += [
                 f"probe = {call(method(self.script, unit, 'probe'), rows, *arrays, knobs)}.requires_grad_()",
-                *self.again("there", f"probe{shape}"),
+                *self.second_pass("there", f"probe{shape}"),
                 f"apart = {call(formula(self.script, unit), 'z.detach()', 'there', knobs)}",
                 "(slope,) = torch.autograd.grad(apart, probe)",
             ]
             arrays = ["slope"]
         move = method(self.script, unit, "move")
         if not move:
-            return [*lines, *self.again("other", "x")]
-        return [*lines, f"moved = {call(move, rows, *arrays, knobs)}{shape}", *self.again("other", "moved")]
+            return [*lines, *self.second_pass("other", "x")]
+        return [*lines, f"moved = {call(move, rows, *arrays, knobs)}{shape}", *self.second_pass("other", "moved")]
 
     def penalties(self) -> list[str]:
         """The penalties on parameters."""
@@ -241,7 +241,7 @@ class Objective:
             ]
         return lines
 
-    def remembered(self) -> list[str]:
+    def initial_penalty_state(self) -> list[str]:
         """Return the lines that initialize what penalties remember of parameters."""
         lines = []
         for unit in self.recipe:

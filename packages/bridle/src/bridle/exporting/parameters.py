@@ -6,34 +6,34 @@ from collections.abc import Sequence
 
 from bridle.acting import selected
 from bridle.exporting.knob_code import keywords
-from bridle.exporting.network import Network, Spot
+from bridle.exporting.network import NetworkCode, ParameterRef
 from bridle.exporting.script import Script
 from bridle.places.declare import Placed
 
 
-class Lists:
+class ParameterLists:
     """Names for the lists of parameters that have been asked for, and the lines that make them."""
 
-    def __init__(self, network: Network, script: Script) -> None:
+    def __init__(self, network: NetworkCode, script: Script) -> None:
         self.network, self.script = network, script
-        self.spots = network.spots
+        self.refs = network.refs
         self.named: dict[str, str] = {}  # by the code that makes it
 
     def groups(self, unit: Placed) -> list[tuple[str, str]]:
         """The parameters that a regularizer acts on, those with the same knobs together: (their list, the knobs)."""
-        return [(self.name(spots), knobs) for knobs, spots in self.by_knobs(unit, self.chosen(unit)).items()]
+        return [(self.name(refs), knobs) for knobs, refs in self.by_knobs(unit, self.chosen(unit)).items()]
 
-    def by_knobs(self, unit: Placed, spots: Sequence[Spot]) -> dict[str, list[Spot]]:
+    def by_knobs(self, unit: Placed, refs: Sequence[ParameterRef]) -> dict[str, list[ParameterRef]]:
         """Parameters by the knobs that a regularizer has there."""
-        found: dict[str, list[Spot]] = {}
-        for spot in spots:
-            found.setdefault(keywords(self.script, unit, spot.described.names), []).append(spot)
+        found: dict[str, list[ParameterRef]] = {}
+        for ref in refs:
+            found.setdefault(keywords(self.script, unit, ref.described.names), []).append(ref)
         return found
 
-    def chosen(self, unit: Placed) -> list[Spot]:
+    def chosen(self, unit: Placed) -> list[ParameterRef]:
         """The parameters that a regularizer acts on."""
-        names = {each.name for each in selected(unit, [spot.described for spot in self.spots])}
-        return [spot for spot in self.spots if spot.described.name in names]
+        names = {each.name for each in selected(unit, [ref.described for ref in self.refs])}
+        return [ref for ref in self.refs if ref.described.name in names]
 
     def all_of(self, unit: Placed) -> str:
         """The name of the list of all parameters that a regularizer acts on."""
@@ -41,28 +41,28 @@ class Lists:
 
     def everything(self) -> str:
         """The name of the list of all parameters."""
-        return self.name(self.spots)
+        return self.name(self.refs)
 
-    def name(self, spots: Sequence[Spot]) -> str:
+    def name(self, refs: Sequence[ParameterRef]) -> str:
         """The name of a list."""
-        code, name = self.code(spots)
+        code, name = self.code(refs)
         if code not in self.named:
             alike = sum(each.partition("_")[0] == name for each in self.named.values())
             self.named[code] = f"{name}_{alike + 1}" if alike else name
         return self.named[code]
 
-    def code(self, spots: Sequence[Spot]) -> tuple[str, str]:
+    def code(self, refs: Sequence[ParameterRef]) -> tuple[str, str]:
         """The code that makes a list, and what it may be called: by what the parameters share, if that says it all."""
-        chosen = {spot.code for spot in spots}
-        if chosen == {spot.code for spot in self.spots}:
+        chosen = {ref.code for ref in refs}
+        if chosen == {ref.code for ref in self.refs}:
             return "list(model.parameters())", "parameters"
-        if chosen == {spot.code for spot in self.spots if spot.axes > 1}:
+        if chosen == {ref.code for ref in self.refs if ref.axes > 1}:
             return "[w for w in model.parameters() if w.ndim > 1]", "matrices"
-        if chosen == {spot.code for spot in self.spots if spot.axes < 2}:
+        if chosen == {ref.code for ref in self.refs if ref.axes < 2}:
             return "[w for w in model.parameters() if w.ndim < 2]", "vectors"
-        if chosen == {spot.code for spot in self.spots if spot.code.endswith(".bias")}:
+        if chosen == {ref.code for ref in self.refs if ref.code.endswith(".bias")}:
             return '[w for name, w in model.named_parameters() if name.endswith("bias")]', "biases"
-        return f"[{', '.join(spot.code for spot in spots)}]", "selected"
+        return f"[{', '.join(ref.code for ref in refs)}]", "selected"
 
     def lines(self) -> list[str]:
         """The lines that make all lists."""

@@ -12,13 +12,13 @@ from typing import Any
 
 from bridle.exporting.source import (
     Defined,
-    Home,
+    ModuleSource,
     both_forms_edits,
-    cleaned,
     edited,
-    home_of,
     locals_of,
+    module_source,
     names_of,
+    single_network_code,
     text_of,
     with_names,
 )
@@ -77,14 +77,14 @@ class Script:
         if not inspect.isfunction(function) or module is None:
             raise ValueError(f"{function!r} is no Python function, so that its source cannot be printed")
         if function.__qualname__ == function.__name__:
-            return self.reach(home_of(module), function.__name__)
+            return self.include(module_source(module), function.__name__)
         if name not in self.texts:
             lines = [line for line in inspect.getsourcelines(function)[0] if line.strip() != "@staticmethod"]
             text = textwrap.dedent("".join(lines)).rstrip()
             (node,) = ast.parse(text).body
             assert isinstance(node, ast.FunctionDef)
             text = edited(text, both_forms_edits(node))
-            self.texts[name] = self.resolved(home_of(module), text, {function.__name__: name})
+            self.texts[name] = self.resolved(module_source(module), text, {function.__name__: name})
         return name
 
     def method(self, function: Callable[..., Any]) -> str:
@@ -92,9 +92,9 @@ class Script:
         text = textwrap.dedent(inspect.getsource(function)).rstrip()
         module = inspect.getmodule(function)
         assert module is not None
-        return self.resolved(home_of(module), re.sub(r'self\.numbers\(\)\["(\w+)"\]', r"self.\1", text), {})
+        return self.resolved(module_source(module), re.sub(r'self\.numbers\(\)\["(\w+)"\]', r"self.\1", text), {})
 
-    def reach(self, home: Home, name: str) -> str:
+    def include(self, home: ModuleSource, name: str) -> str:
         """Put in something that a file defines or imports, and return its name in the script."""
         key = (home.module.__name__, name)
         if key in self.named:
@@ -104,7 +104,7 @@ class Script:
             if source.partition(".")[0] != OURS:
                 self.imports[name] = line
                 return name
-            self.named[key] = self.reach(home_of(sys.modules[source]), line.split()[3])
+            self.named[key] = self.include(module_source(sys.modules[source]), line.split()[3])
             return self.named[key]
         text = text_of(home.defined[name], home.lines)
         self.named[key] = name  # for what calls itself
@@ -115,15 +115,15 @@ class Script:
         self.texts.setdefault(self.named[key], found)
         return self.named[key]
 
-    def resolved(self, home: Home, text: str, renamed: dict[str, str]) -> str:
+    def resolved(self, home: ModuleSource, text: str, renamed: dict[str, str]) -> str:
         """A definition's text, cleaned, with the names that what it uses has in the script."""
-        text = cleaned(text)
+        text = single_network_code(text)
         (node,) = ast.parse(text).body
         own = {*locals_of(node), *renamed, *(names_of(node) if isinstance(node, Defined) else ())}
         names = dict(renamed)
         for each in dict.fromkeys(each.id for each in ast.walk(node) if isinstance(each, ast.Name)):
             if each not in own and (each in home.defined or each in home.imported):
-                names[each] = self.reach(home, each)
+                names[each] = self.include(home, each)
         return wrapped(with_names(text, {old: new for old, new in names.items() if old != new}))
 
     def text(self, opening: str, closing: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 
-class Size(int):
+class NamedSize(int):
     """A number that is written by its name: networks are built with it, to see what they are made of.
 
     >>> height = Size(8, "height")
@@ -19,7 +19,7 @@ class Size(int):
     name: str
     divisor: int
 
-    def __new__(cls, value: int, name: str, divisor: int = 1) -> Size:  # noqa: D102  (as int's)
+    def __new__(cls, value: int, name: str, divisor: int = 1) -> NamedSize:  # noqa: D102  (as int's)
         made = super().__new__(cls, value)
         made.name, made.divisor = name, divisor
         return made
@@ -27,14 +27,14 @@ class Size(int):
     def __repr__(self) -> str:
         return self.name if self.divisor == 1 else f"({self.name} // {self.divisor})"
 
-    def __floordiv__(self, other: int) -> Size:
-        return Size(int(self) // other, self.name, self.divisor * other)
+    def __floordiv__(self, other: int) -> NamedSize:
+        return NamedSize(int(self) // other, self.name, self.divisor * other)
 
-    def __mul__(self, other: int) -> Size:
-        return Size(int(self) * int(other), f"{self!r} * {other!r}")
+    def __mul__(self, other: int) -> NamedSize:
+        return NamedSize(int(self) * int(other), f"{self!r} * {other!r}")
 
-    def __rmul__(self, other: int) -> Size:
-        return self if other == 1 else Size(int(self) * int(other), f"{other!r} * {self!r}")
+    def __rmul__(self, other: int) -> NamedSize:
+        return self if other == 1 else NamedSize(int(self) * int(other), f"{other!r} * {self!r}")
 
 
 def is_torchs_own(module: nn.Module) -> bool:
@@ -42,7 +42,7 @@ def is_torchs_own(module: nn.Module) -> bool:
     return getattr(nn, type(module).__name__, None) is type(module)
 
 
-def constructor(module: nn.Module, sizes: Mapping[str, Size]) -> str:
+def constructor(module: nn.Module, sizes: Mapping[str, NamedSize]) -> str:
     """Return the call that makes one of torch's own modules, defaults left out.
 
     >>> constructor(nn.Conv2d(1, 8, 3, padding=1), {}), constructor(nn.BatchNorm1d(8, momentum=0.3), {})
@@ -75,7 +75,7 @@ def written(module: nn.Module, arguments: Sequence[tuple[str, str]]) -> str:
     return f"nn.{type(module).__name__}({', '.join(word + text for word, text in arguments)})"
 
 
-def makes(arguments: Sequence[tuple[str, str]], module: nn.Module, sizes: Mapping[str, Size]) -> bool:
+def makes(arguments: Sequence[tuple[str, str]], module: nn.Module, sizes: Mapping[str, NamedSize]) -> bool:
     """Return True where these arguments make such a module."""
     try:
         made = eval(written(module, arguments), {"nn": nn, **sizes})  # of torch's own description of its module

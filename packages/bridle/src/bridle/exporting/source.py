@@ -18,7 +18,7 @@ VARIANTS = ((r"\(\.\.\., (?=[^()]*,)", "("), (r", \(\.\.\.\)", ""))
 
 
 @dataclass(frozen=True)
-class Home:
+class ModuleSource:
     """A module's own text: what it defines and what it imports, by name."""
 
     module: ModuleType
@@ -28,7 +28,7 @@ class Home:
 
 
 @cache
-def home_of(module: ModuleType) -> Home:
+def module_source(module: ModuleType) -> ModuleSource:
     """The text of a module, taken apart; ``ValueError`` where there is none."""
     try:
         text = inspect.getsource(module)
@@ -42,7 +42,7 @@ def home_of(module: ModuleType) -> Home:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    return Home(module, tuple(text.splitlines()), defined, imported)
+    return ModuleSource(module, tuple(text.splitlines()), defined, imported)
 
 
 def names_of(node: Defined) -> list[str]:
@@ -81,18 +81,21 @@ def locals_of(tree: ast.AST) -> set[str]:
     return bound | {each.id for each in stored if isinstance(each.ctx, ast.Store)}
 
 
-def cleaned(text: str) -> str:
+def single_network_code(text: str) -> str:
     """A definition for a single network: knobs are numbers, nothing is written into ``out``, no leading axes."""
     text = CHECKS.sub("", text)
     (node,) = ast.parse(text).body
     if isinstance(node, ast.FunctionDef):
         text = edited(text, [*knob_edits(node), *out_edits(node)])
     prose = set(prose_lines(text))
-    lines = [single(line) if number in prose else remarked(line) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [
+        single_network_prose(line) if number in prose else remarked(line)
+        for number, line in enumerate(text.splitlines(), 1)
+    ]
     return "\n".join(lines)
 
 
-def single(prose: str) -> str:
+def single_network_prose(prose: str) -> str:
     """Rewrite prose about a stack of networks for a single one."""
     for old, new in VARIANTS:
         prose = re.sub(old, new, prose)
@@ -102,7 +105,7 @@ def single(prose: str) -> str:
 def remarked(line: str) -> str:
     """A line of code with its remark said of a single network."""
     code, mark, remark = line.partition("#")
-    return line if '"' in code else f"{code}{mark}{single(remark)}"
+    return line if '"' in code else f"{code}{mark}{single_network_prose(remark)}"
 
 
 def prose_lines(text: str) -> Iterator[int]:

@@ -10,11 +10,11 @@ from bridle import layout
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS, under
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark, summary_of
 from bridle.exporting.knob_code import arguments, is_moving, keywords, number
-from bridle.exporting.network import Network, Spot
-from bridle.exporting.objective import LOSSES, SEED, Objective
-from bridle.exporting.parameters import Lists
+from bridle.exporting.network import NetworkCode, ParameterRef
+from bridle.exporting.objective import LOSSES, SEED, ObjectiveCode
+from bridle.exporting.parameters import ParameterLists
 from bridle.exporting.script import Script
-from bridle.exporting.source import home_of
+from bridle.exporting.source import module_source
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Ascent, Average, Ensemble, Gradient, Layer, Stop, Weight, WeightLayer
 from bridle.places.declare import Placed
@@ -29,14 +29,14 @@ MEASURES = {
 }
 
 
-class Training:
+class TrainFunctionCode:
     """The lines of ``train`` for one recipe, network and protocol."""
 
-    def __init__(self, recipe: Recipe, network: Network, protocol: Protocol, script: Script, task: str) -> None:
+    def __init__(self, recipe: Recipe, network: NetworkCode, protocol: Protocol, script: Script, task: str) -> None:
         self.recipe, self.network, self.script, self.task = under(protocol.optimizer, recipe), network, script, task
         self.protocol = protocol
-        self.lists = Lists(network, script)
-        self.objective = Objective(self.recipe, network, self.lists, script, task)
+        self.lists = ParameterLists(network, script)
+        self.objective = ObjectiveCode(self.recipe, network, self.lists, script, task)
         self.average: Average | None = self.only(Average)
         self.ensemble: Ensemble | None = self.only(Ensemble)
         self.stops: list[Any] = self.units(Stop)
@@ -82,23 +82,32 @@ class Training:
             [
                 f"def train({arguments}) -> nn.Module:",
                 *docstring(f"Train on x, {rows}, and y, {target}; returns the network in evaluation mode.", INDENT),
-                *indented([*self.set_up(names_in(body)), "", *body, "", *self.ending()]),
+                *indented([*self.set_up(names_in(body)), "", *body, "", *self.return_lines()]),
             ],
         )
 
     def set_up(self, named: set[str]) -> list[str]:
         """Everything before the first epoch, as far as what comes later asks for it."""
         build = call(self.network.define(), *self.network.sizes)
-        remembered, optimizer, schedule = self.objective.remembered(), self.optimizer(), self.schedule()
+        remembered, optimizer, schedule = self.objective.initial_penalty_state(), self.optimizer(), self.schedule()
         named = named | names_in([*schedule, *optimizer])
         begin = ["torch.manual_seed(seed)", *self.data("layout" in named), f"model = {build}.to(x_train)"]
-        return [*begin, *self.lists.lines(), *remembered, *self.kept(), "", *optimizer, *self.length(named), *schedule]
+        return [
+            *begin,
+            *self.lists.lines(),
+            *remembered,
+            *self.averages_and_copies(),
+            "",
+            *optimizer,
+            *self.length(named),
+            *schedule,
+        ]
 
     def data(self, with_layout: bool) -> list[str]:
         """The sizes of the data, and their layout where a formula is told it."""
         outputs = "int(y_train.max()) + 1" if self.task == "classification" else "1"
         if with_layout:
-            self.script.reach(home_of(layout), "Layout")
+            self.script.include(module_source(layout), "Layout")
         if self.network.images:
             own = ["layout = Layout(image=(channels, height, width))"] * with_layout
             lines = ["channels, height, width = x_train.shape[1:]", f"outputs = {outputs}", *own]
@@ -125,15 +134,15 @@ class Training:
             return [f"optimizer = {call('torch.optim.SGD', 'model.parameters()', lr, momentum)}"]
         if self.decay is None:
             return [f"optimizer = torch.optim.Adam(model.parameters(), {lr})"]
-        groups: dict[float, list[Spot]] = {}
+        groups: dict[float, list[ParameterRef]] = {}
         chosen = self.lists.chosen(self.decay)
-        for spot in self.lists.spots:
+        for spot in self.lists.refs:
             value = self.decay.numbers(*spot.described.names)["strength"] if spot in chosen else 0.0
             groups.setdefault(value, []).append(spot)
         if len(groups) == 1:
             own = f"model.parameters(), {lr}, weight_decay={next(iter(groups))!r}"
             return [*remark(self.decay), f"optimizer = torch.optim.AdamW({own})"]
-        each = [f'{{"params": {self.lists.name(spots)}, "weight_decay": {value!r}}}' for value, spots in groups.items()]
+        each = [f'{{"params": {self.lists.name(refs)}, "weight_decay": {value!r}}}' for value, refs in groups.items()]
         return [*remark(self.decay), f"groups = [{', '.join(each)}]", f"optimizer = torch.optim.AdamW(groups, {lr})"]
 
     def length(self, named: set[str]) -> list[str]:
@@ -164,7 +173,7 @@ class Training:
         share = f"lambda step: {falling}(*ensemble.warped(step, steps))"
         return [f"scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, {share})"]
 
-    def kept(self) -> list[str]:
+    def averages_and_copies(self) -> list[str]:
         """Return the lines that make what is kept beside the network: averages, copies, the state of early stopping."""
         lines = ["average = copy.deepcopy(model).eval()  # what is measured and returned"] * bool(self.average)
         if self.ensemble:
@@ -205,7 +214,7 @@ class Training:
     def step(self) -> list[str]:
         """One training step, a block for each place."""
         blocks = [
-            *self.objective.shown(),
+            *self.objective.batch_lines(),
             self.objective.first(),
             ["optimizer.zero_grad()", "loss.backward()"],
             self.ascent(),
@@ -231,7 +240,7 @@ class Training:
     def moving(self) -> list[str]:
         """The lines that set what changes in the network as the training passes."""
         lines = []
-        for unit, names, code in self.network.stands:
+        for unit, names, code in self.network.placed_units:
             if is_moving(unit, names):
                 for name, text in arguments(self.script, unit, names).items():
                     lines += [f"{code}.{name} = {text}"] * ("passed" in text)
@@ -257,7 +266,7 @@ class Training:
             "with torch.no_grad():",
             *indented([f"norm = nn.utils.get_total_norm([{measured}])", *there]),
             "optimizer.zero_grad()",
-            *self.objective.second(),
+            *self.objective.ascent_lines(),
             "with torch.no_grad():",
             f"{INDENT}for w, start in zip({every}, before, strict=True):",
             f"{INDENT * 2}w.copy_(start)",
@@ -307,8 +316,8 @@ class Training:
         if unit is None:
             return []
         lines = []
-        spots = [*self.lists.spots, *([] if unit.moves_weights else self.network.statistics)]
-        groups = self.lists.by_knobs(unit, spots)
+        refs = [*self.lists.refs, *([] if unit.moves_weights else self.network.statistics)]
+        groups = self.lists.by_knobs(unit, refs)
         for knobs, chosen in groups.items():
             pairs = ", ".join(f"({spot.code.replace('model', 'average', 1)}, {spot.code})" for spot in chosen)
             made = call(formula(self.script, unit), "a", "w", knobs, *self.told(unit))
@@ -361,7 +370,7 @@ class Training:
         score = SCORES[self.task]
         lines = ["model.eval()"]
         if self.average and self.average.reestimates and not self.average.is_off and self.statistics:
-            lines.append(f"{self.measuring()}(average, x_train)")
+            lines.append(f"{self.reestimate_function()}(average, x_train)")
         if self.ensemble:
             lines.append("result = ensemble if len(ensemble.members) else model")
         lines += [
@@ -384,7 +393,7 @@ class Training:
         lines = [f"{improved}, stop, *{state_name(place)} = {made}", *(best if place == 0 else [])]
         return [*remark(unit), *lines, "if stop:", f"{INDENT}break"]
 
-    def measuring(self) -> str:
+    def reestimate_function(self) -> str:
         """Put in what measures running statistics anew; returns its name."""
         return self.script.define(
             "measure_statistics",
@@ -407,7 +416,7 @@ class Training:
             ],
         )
 
-    def ending(self) -> list[str]:
+    def return_lines(self) -> list[str]:
         """Return the last lines: what ``train`` returns."""
         best = [f"{self.result}.load_state_dict(best)"] if self.stops else []
         return [*best, f"return {self.result}"]

@@ -26,7 +26,7 @@ LITERAL = re.compile(rf"({STRING.pattern.replace('?P<text>', '')} ?)+")
 
 def wrapped(text: str) -> str:
     """Code with each statement in as few lines as fit; one with comments between its lines stays as it is."""
-    return "\n".join(line for statement in statements(text) for line in broken(statement))
+    return "\n".join(line for statement in statements(text) for line in break_line(statement))
 
 
 def comment(text: str, indent: str = "") -> list[str]:
@@ -88,7 +88,7 @@ def joined(lines: list[str], tokens: list[tokenize.TokenInfo]) -> list[str]:
     return [one]
 
 
-def broken(lines: list[str]) -> list[str]:
+def break_line(lines: list[str]) -> list[str]:
     """A statement in lines that fit."""
     line = lines[0]
     indent = line[: len(line) - len(line.lstrip())]
@@ -98,13 +98,13 @@ def broken(lines: list[str]) -> list[str]:
         return comment(" ".join(each.strip("# ") for each in lines), indent)
     if len(lines) > 1 or len(line) <= WIDTH:
         return lines
-    code, remark = apart(line)
+    code, remark = split_comment(line)
     if remark:
-        return [*comment(remark, indent), *broken([code])]
+        return [*comment(remark, indent), *break_line([code])]
     return split(line.strip(), indent)
 
 
-def apart(line: str) -> tuple[str, str]:
+def split_comment(line: str) -> tuple[str, str]:
     """The code of a line and the remark behind it."""
     start = next((position for position, mark in marks(line) if mark == "#"), len(line))
     return line[:start].rstrip(), line[start:].strip("# ")
@@ -126,7 +126,7 @@ def split(code: str, indent: str) -> list[str]:
     parts, clauses = [f"{part}," for part in at_commas(body)], at_operator(body)
     if len(parts) == 1 or clauses[-1].startswith(("for ", "if ")):
         parts = clauses
-    return [indent + head, *(line for part in parts for line in broken([inner + part])), indent + tail]
+    return [indent + head, *(line for part in parts for line in break_line([inner + part])), indent + tail]
 
 
 def literals(code: str, indent: str) -> list[str]:

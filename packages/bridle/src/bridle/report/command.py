@@ -51,7 +51,7 @@ def training_options(study: Study) -> Iterator[str]:
         "schedule": Protocol.schedule,
         "batch_size": Protocol.batch_size,
         "epochs": Protocol(batch_size=used.get("batch_size", Protocol.batch_size))
-        .on(study.data["rows"]["train"])
+        .for_rows(study.data["rows"]["train"])
         .epochs,
         "precision": Protocol.precision if study.engine == ENGINE else "float64",
     }

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from bridle.comparison import compare
-from bridle.comparison.provenance import made
+from bridle.comparison.provenance import provenance
 from bridle.data import Data
 from bridle.networks import mlp
 from bridle.protocol import Protocol
@@ -67,7 +67,7 @@ def notebook(
     """
     check_counts(seeds=seeds, epochs=epochs, right_seeds=right_seeds)
     split = split_of(data)
-    protocol = replace(protocol, epochs=min(protocol.passes, epochs))
+    protocol = replace(protocol, epochs=min(protocol.n_epochs, epochs))
     told = progress or silent
     runs: list[LiteralRun] = []
     study = None
@@ -86,7 +86,7 @@ def notebook(
         right_seconds=study.made["seconds"] if study else 0.0,
         network=str(NETWORK),
         protocol=protocol.to_json(),
-        made=made(),
+        made=provenance(),
         finished=study is not None and study.finished,
     )
 

@@ -5,7 +5,7 @@ layer, activation, and what a recipe adds), ``network`` (a chain of parts), ``op
 place by place), ``training``, ``evaluation``.
 """
 
-from bridle.vanilla.network import Network as Network
+from bridle.vanilla.network import VanillaNetwork as VanillaNetwork
 from bridle.vanilla.training import resolve_precision as resolve_precision
 from bridle.vanilla.training import step_losses as step_losses
 from bridle.vanilla.training import train_variants as train_variants

@@ -9,8 +9,8 @@ import numpy as np
 from bridle.data import Data
 from bridle.metrics import METRICS, dead_units, scores, weight_histogram
 from bridle.results import MAIN_METRIC, LayerSummary
-from bridle.vanilla.network import Network
-from bridle.vanilla.parts import Linear
+from bridle.vanilla.network import VanillaNetwork
+from bridle.vanilla.parts import LinearPart
 from bridle.vanilla.step import Predict
 
 
@@ -36,7 +36,7 @@ def final_scores(predict: Predict, data: Data, diverged: bool) -> dict[str, dict
     return {split: evaluate(predict, data, x, y) for split, (x, y) in data.splits().items()}
 
 
-def layer_summaries(network: Network, x: np.ndarray) -> list[LayerSummary]:
+def layer_summaries(network: VanillaNetwork, x: np.ndarray) -> list[LayerSummary]:
     """One summary per linear layer; ``x`` (rows, ...) are the rows on which a unit may show that it is alive."""
     low: dict[str, np.ndarray] = {}
     high: dict[str, np.ndarray] = {}
@@ -44,7 +44,7 @@ def layer_summaries(network: Network, x: np.ndarray) -> list[LayerSummary]:
         for name, h in activations.items():
             low[name] = np.minimum(low.get(name, math.inf), h.min(0))
             high[name] = np.maximum(high.get(name, -math.inf), h.max(0))
-    linears = [part for part in network.parts if isinstance(part, Linear)]
+    linears = [part for part in network.parts if isinstance(part, LinearPart)]
     gammas = [network.parameters.get(f"norm{number}.weight") for number, _ in enumerate(linears, start=1)]
     return [
         LayerSummary(

@@ -15,14 +15,14 @@ from bridle.places import INPUT, ActivityLoss, WeightLayer
 from bridle.recipe import Recipe
 from bridle.vanilla.parts import (
     ACTIVATIONS,
-    Activation,
+    ActivationPart,
+    ActivityPenaltyPart,
     Arrays,
-    Linear,
+    LayerPart,
+    LinearPart,
     Part,
-    Regularized,
-    ThroughWeight,
-    Watched,
-    Way,
+    VanillaContext,
+    WeightLayerPart,
     identity,
 )
 
@@ -30,7 +30,7 @@ ROWS_AT_ONCE = 4096  # in evaluation, which bounds its memory
 
 
 @dataclass
-class Network:
+class VanillaNetwork:
     """A chain of parts."""
 
     parts: list[Part]
@@ -50,11 +50,13 @@ class Network:
         """The running statistics alone, which averages take in."""
         return {name: value for name, value in self.state.items() if "@" not in name}
 
-    def train(self, x: np.ndarray, way: Way) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, Arrays]]]:
+    def train(
+        self, x: np.ndarray, context: VanillaContext
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, Arrays]]]:
         """(batch, inputs) -> (batch, outputs), and the function from their gradient to those of x and parameters."""
         h, links = x, []
         for part in self.parts:
-            h, link = part.train(h, way)
+            h, link = part.train(h, context)
             links.append(link)
 
         def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
@@ -78,7 +80,7 @@ class Network:
             found: Arrays = {}
             for part in self.parts:
                 h = part.evaluate(h)
-                if isinstance(part, Activation):
+                if isinstance(part, ActivationPart):
                     found[part.name] = h
             yield found
 
@@ -93,21 +95,21 @@ class Network:
         """Within, these parameters and state are in the network instead of its own."""
         own = {**self.parameters, **self.state}
         kept = {name: value.copy() for name, value in own.items()}
-        put(own, values)
+        copy_into(own, values)
         try:
             yield
         finally:
-            put(own, kept)
+            copy_into(own, kept)
 
 
-def put(arrays: Arrays, values: Arrays) -> None:
+def copy_into(arrays: Arrays, values: Arrays) -> None:
     """Write values into the arrays of the same name, in place."""
     for name, value in values.items():
         if name in arrays:
             arrays[name][...] = value
 
 
-def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) -> Network:
+def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) -> VanillaNetwork:
     """The network that the description means, with the recipe's layers in it and the seed's initial weights.
 
     A hidden layer is: linear, what acts before the activation (batch norm), activation, the rest (dropout). The output
@@ -121,37 +123,37 @@ def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) ->
     for number, name in enumerate((INPUT, *names)):
         if number:
             weight, bias = linear_weights(seed, number - 1, widths[number - 1], widths[number])
-            parts.append(Linear(name, weight, bias))
+            parts.append(LinearPart(name, weight, bias))
         if name == names[-1]:
             parts.append(identity(name))
             continue
-        layers = [Regularized(each, widths[number]) for each in standing(recipe, sites[number])]
+        layers = [LayerPart(each, widths[number]) for each in standing(recipe, sites[number])]
         parts += [each for each in layers if each.before_activation]
         if number:
             parts.append(ACTIVATIONS[network.activation](name))
         watching = [each for each in recipe if isinstance(each, ActivityLoss) and stands_at(each, sites[number])]
-        parts += [Watched(each, sites[number]) for each in watching]
+        parts += [ActivityPenaltyPart(each, sites[number]) for each in watching]
         parts += [each for each in layers if not each.before_activation]
-    built = Network(parts)
-    hang_on_weights(built, recipe)
+    built = VanillaNetwork(parts)
+    attach_weight_layers(built, recipe)
     return built
 
 
-def hang_on_weights(network: Network, recipe: Recipe) -> None:
+def attach_weight_layers(network: VanillaNetwork, recipe: Recipe) -> None:
     """Put the recipe's weight layers on the weights that they select."""
     parameters = parameter_descriptions(network)
-    linears = {f"{part.name}.weight": part for part in network.parts if isinstance(part, Linear)}
+    linears = {f"{part.name}.weight": part for part in network.parts if isinstance(part, LinearPart)}
     for layer in recipe:
         if isinstance(layer, WeightLayer):
             for each in selected(layer, parameters):
                 linear = linears[each.name]
-                linear.through.append(ThroughWeight(layer, each, linear.weight))
+                linear.weight_layers.append(WeightLayerPart(layer, each, linear.weight))
 
 
-def parameter_descriptions(network: Network) -> list[Parameter]:
+def parameter_descriptions(network: VanillaNetwork) -> list[Parameter]:
     """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
     found = []
     for part in network.parts:
-        kind = type(part.layer).__name__ if isinstance(part, Regularized) else "Linear"
+        kind = type(part.layer).__name__ if isinstance(part, LayerPart) else "Linear"
         found += [Parameter(name, 1 if "@" in name else w.ndim, kind) for name, w in part.parameters.items()]
     return found

@@ -21,9 +21,11 @@ class StepNoise:
 
     def draw(self, draws: tuple[Draw, ...], spot: int, subject: tuple[int, ...]) -> list[np.ndarray]:
         """Draw the noise that a regularizer declares for a subject of this shape; ``spot`` is its first."""
-        return [self.one(draw, draw.stream(spot + number), draw.shape(subject)) for number, draw in enumerate(draws)]
+        return [
+            self.draw_array(draw, draw.stream(spot + number), draw.shape(subject)) for number, draw in enumerate(draws)
+        ]
 
-    def one(self, draw: Draw, stream: int, shape: tuple[int, ...]) -> np.ndarray:
+    def draw_array(self, draw: Draw, stream: int, shape: tuple[int, ...]) -> np.ndarray:
         """One array of noise."""
         if stream not in self.drawn:
             self.drawn[stream] = self.noise.ticks(stream, *shape)

@@ -24,14 +24,14 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass
-class Way:
+class VanillaContext:
     """One pass through the network while it trains."""
 
     noise: StepNoise
     passed: float = 0.0  # share of the training that is over
-    moves: bool = True  # whether running statistics move on
+    update_statistics: bool = True  # whether running statistics move on
     offset: int = 0  # added to every spot of noise: a second pass may draw its own
-    counts: bool = True  # whether penalties on activations count in this pass
+    count_penalties: bool = True  # whether penalties on activations count in this pass
     penalties: list[float] = field(default_factory=list)  # those that were met
 
 
@@ -46,7 +46,7 @@ class Part(Protocol):
     def state(self) -> Arrays:
         """The arrays that move along while it trains, in place: running statistics."""
 
-    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+    def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """The output while training, and the way back."""
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
@@ -57,30 +57,30 @@ class Part(Protocol):
 
 
 @dataclass
-class Linear:
+class LinearPart:
     """Every output is a weighted sum of all inputs: ``h Wᵀ + b``, where recipes may act on W each time it is used."""
 
     name: str
     weight: np.ndarray  # (outputs, inputs)
     bias: np.ndarray  # (outputs,)
-    through: list[ThroughWeight] = field(default_factory=list)  # the recipe's weight layers
+    weight_layers: list[WeightLayerPart] = field(default_factory=list)  # the recipe's weight layers
 
     @property
     def parameters(self) -> Arrays:
         """``linear1.weight``, ``linear1.bias``, and what weight layers learn."""
-        learned = {name: w for each in self.through for name, w in each.parameters.items()}
+        learned = {name: w for each in self.weight_layers for name, w in each.parameters.items()}
         return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.bias, **learned}
 
     @property
     def state(self) -> Arrays:
         """The state of the weight layers."""
-        return {name: value for each in self.through for name, value in each.state.items()}
+        return {name: value for each in self.weight_layers for name, value in each.state.items()}
 
-    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+    def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, inputs) -> (batch, outputs)."""
         w, links = self.weight, []
-        for each in self.through:
-            w, link = each.train(w, way)
+        for each in self.weight_layers:
+            w, link = each.train(w, context)
             links.append(link)
 
         def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
@@ -97,7 +97,7 @@ class Linear:
     def effective_weight(self) -> np.ndarray:
         """The weight as it acts once training is over."""
         w = self.weight
-        for each in self.through:
+        for each in self.weight_layers:
             w = each.evaluate(w)
         return w
 
@@ -108,7 +108,7 @@ class Linear:
     reestimate = evaluate
 
 
-class ThroughWeight:
+class WeightLayerPart:
     """A weight layer of the recipe on one linear layer's weight."""
 
     def __init__(self, layer: WeightLayer, parameter: Parameter, w: np.ndarray) -> None:
@@ -120,15 +120,15 @@ class ThroughWeight:
         self.parameters = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.parameters.items()}
         self.state = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.state.items()}
 
-    def train(self, w: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+    def train(self, w: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(outputs, inputs) -> the same shape; the state moves on."""
-        noise = way.noise.draw(self.layer.noise, self.spot + way.offset, (*w.shape, 1))
+        noise = context.noise.draw(self.layer.noise, self.spot + context.offset, (*w.shape, 1))
         inputs = (*noise, *self.parameters.values(), *self.state.values())
-        self.passed = way.passed
+        self.passed = context.passed
         numbers = self.layer.keywords(*self.names, passed=self.passed)
         out, *state, layer_backward = self.layer.vanilla(w[..., None], *inputs, **numbers)
-        if way.moves:
-            move(self.state, state)
+        if context.update_statistics:
+            update_in_place(self.state, state)
 
         def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
             g_w, *gradients = layer_backward(g[..., None])
@@ -148,14 +148,14 @@ def initial_value(start: Any, w: np.ndarray) -> np.ndarray:
     return np.array(start(w[..., None])) if callable(start) else np.full((len(w), 1, 1), float(start))
 
 
-def move(state: Arrays, new: Iterable[np.ndarray]) -> None:
+def update_in_place(state: Arrays, new: Iterable[np.ndarray]) -> None:
     """Put new values into the state, in place."""
     for old, value in zip(state.values(), new, strict=True):
         old[...] = value.reshape(old.shape)
 
 
 @dataclass
-class Activation:
+class ActivationPart:
     """A function through which every unit passes; if it were linear, layers on layers would still be one layer."""
 
     name: str  # of the linear layer whose outputs pass
@@ -169,9 +169,9 @@ class Activation:
 
     state = parameters
 
-    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+    def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> (batch, units)."""
-        del way  # it is the same in every pass
+        del context  # it is the same in every pass
         a = self.function(h)
         return a, lambda g: (g * self.slope(a), {})
 
@@ -182,40 +182,40 @@ class Activation:
     reestimate = evaluate
 
 
-def relu(name: str) -> Activation:
+def relu(name: str) -> ActivationPart:
     """Replace negative values by 0: ``max(h, 0)``."""
-    return Activation(name, lambda h: np.maximum(h, 0.0), lambda a: np.where(a > 0, 1.0, 0.0))
+    return ActivationPart(name, lambda h: np.maximum(h, 0.0), lambda a: np.where(a > 0, 1.0, 0.0))
 
 
-def tanh(name: str) -> Activation:
+def tanh(name: str) -> ActivationPart:
     """Squeezed into (-1, 1)."""
-    return Activation(name, np.tanh, lambda a: 1 - a**2)
+    return ActivationPart(name, np.tanh, lambda a: 1 - a**2)
 
 
-def sigmoid(name: str) -> Activation:
+def sigmoid(name: str) -> ActivationPart:
     """Squeezed into (0, 1): ``1 / (1 + exp(-h))``, by way of tanh, which cannot overflow."""
-    return Activation(name, lambda h: 0.5 + 0.5 * np.tanh(0.5 * h), lambda a: a * (1 - a))
+    return ActivationPart(name, lambda h: 0.5 + 0.5 * np.tanh(0.5 * h), lambda a: a * (1 - a))
 
 
-def selu(name: str) -> Activation:
+def selu(name: str) -> ActivationPart:
     """Keeps units near mean 0 and deviation 1 where weights have variance 1/inputs (Klambauer et al., 2017)."""
     alpha, scale = 1.6732632423543772, 1.0507009873554805
-    return Activation(
+    return ActivationPart(
         name,
         lambda h: scale * np.where(h > 0, h, alpha * np.expm1(np.minimum(h, 0.0))),
         lambda a: np.where(a > 0, scale, a + scale * alpha),
     )
 
 
-def identity(name: str) -> Activation:
+def identity(name: str) -> ActivationPart:
     """Nothing: what the outputs pass through."""
-    return Activation(name, lambda h: h, np.ones_like)
+    return ActivationPart(name, lambda h: h, np.ones_like)
 
 
 ACTIVATIONS = {"relu": relu, "tanh": tanh, "sigmoid": sigmoid, "selu": selu}
 
 
-class Regularized:
+class LayerPart:
     """A layer that the recipe adds, with the noise, the parameters and the state that it asks for."""
 
     def __init__(self, standing: Standing, units: int) -> None:
@@ -240,15 +240,15 @@ class Regularized:
         values = (*self.parameters.values(), *self.state.values())
         return [each[:, None, None] if self.layer.maps else each for each in values]
 
-    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+    def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> (batch, units); the state moves on."""
         seen = self.maps(h)
-        noise = way.noise.draw(self.layer.noise, self.spot + way.offset, seen.shape)
-        self.passed = way.passed
+        noise = context.noise.draw(self.layer.noise, self.spot + context.offset, seen.shape)
+        self.passed = context.passed
         numbers = self.layer.keywords(*self.names, passed=self.passed)
         out, *state, layer_backward = self.layer.vanilla(seen, *noise, *self.inputs(), **numbers)
-        if way.moves:
-            move(self.state, state)
+        if context.update_statistics:
+            update_in_place(self.state, state)
 
         def backward(g: np.ndarray) -> tuple[np.ndarray, Arrays]:
             g_h, *gradients = layer_backward(self.maps(g))
@@ -268,11 +268,11 @@ class Regularized:
             return self.evaluate(h)
         numbers = {**self.layer.keywords(*self.names, passed=self.passed), "momentum": 1.0}
         out, *state, _ = self.layer.vanilla(self.maps(h), *self.inputs(), **numbers)
-        move(self.state, state)
+        update_in_place(self.state, state)
         return np.asarray(out).reshape(h.shape)
 
 
-class Watched:
+class ActivityPenaltyPart:
     """Activations on which the recipe puts a penalty; they pass as they are."""
 
     def __init__(self, unit: ActivityLoss, site: Site) -> None:
@@ -281,12 +281,12 @@ class Watched:
         self.parameters: Arrays = {}
         self.state: Arrays = {}
 
-    def train(self, h: np.ndarray, way: Way) -> tuple[np.ndarray, Backward]:
+    def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> the same."""
-        if not way.counts:
+        if not context.count_penalties:
             return h, lambda g: (g, {})
-        penalty, gradient = self.unit.vanilla(h, **self.unit.keywords(*self.names, passed=way.passed))
-        way.penalties.append(float(penalty))
+        penalty, gradient = self.unit.vanilla(h, **self.unit.keywords(*self.names, passed=context.passed))
+        context.penalties.append(float(penalty))
         return h, lambda g: (g + gradient, {})
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:

@@ -26,10 +26,10 @@ from bridle.networks import MLP
 from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, OutputLoss, PassLoss, Weight
 from bridle.places.declare import Placed
 from bridle.protocol import Protocol, StepInfo, Variant
-from bridle.vanilla.network import Network, build, parameter_descriptions
+from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
-from bridle.vanilla.parts import Arrays, Way, initial_value
+from bridle.vanilla.parts import Arrays, VanillaContext, initial_value
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
 
@@ -59,8 +59,8 @@ class Trainer:
         self.layout = Layout.of(data.x_train.shape[1:], data.features)
         self.statistics_rows = data.x_train[:MEASURED_ROWS].reshape(min(MEASURED_ROWS, len(data.x_train)), -1)
         self.protocol = protocol
-        self.steps = protocol.passes * max(1, len(data.x_train) // protocol.batch_size)
-        self.done = 0
+        self.steps = protocol.n_epochs * max(1, len(data.x_train) // protocol.batch_size)
+        self.steps_done = 0
         self.network = build(network, variant.recipe, variant.seed, data.n_inputs, data.n_outputs)
         self.noise = StepNoise(variant.seed)
         self.recipe = under(protocol.optimizer, variant.recipe)
@@ -73,11 +73,11 @@ class Trainer:
             if isinstance(unit, Loss | Ascent | Gradient | Weight)
         }
         self.optimizer = OPTIMIZERS[protocol.optimizer](self.network.parameters)
-        self.averages = {unit: copies(self.averaged_values(unit)) for unit in self.units(Average)}
+        self.averages = {unit: copy_arrays(self.averaged_values(unit)) for unit in self.units(Average)}
         self.ensemble = next(iter(self.units(Ensemble)), None)
-        self.copies: list[Arrays] = []
+        self.ensemble_members: list[Arrays] = []
         weights = self.network.parameters
-        self.initial = copies(weights)
+        self.initial = copy_arrays(weights)
         self.state = {
             (unit, kind, each.name): initial_value(start, flat(weights[each.name]))
             for unit in self.units(Loss)
@@ -92,7 +92,7 @@ class Trainer:
     @property
     def passed(self) -> float:
         """The share of the training that is over."""
-        return self.done / self.steps
+        return self.steps_done / self.steps
 
     def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         """Train on one batch (batch, inputs), (batch,) -> the data loss and the penalties, before the update.
@@ -104,24 +104,26 @@ class Trainer:
         weights = self.network.parameters
 
         x, y = self.transform_batch(x, y)
-        data_loss, penalties, gradients = self.losses_and_gradients(x, y, moves=True)
+        data_loss, penalties, gradients = self.losses_and_gradients(x, y, update_statistics=True)
         if self.units(Ascent):
             with self.at_ascent_point(weights, gradients):
-                _, _, gradients = self.losses_and_gradients(x, y, moves=False)
+                _, _, gradients = self.losses_and_gradients(x, y, update_statistics=False)
         self.change_gradients(weights, gradients, step_info)
         self.change_weights(weights, step_info, after_update=False)
         self.optimizer.update(gradients, step_info.lr)
         self.change_weights(weights, step_info, after_update=True)
         self.update_averages(step_info)
 
-        self.done += 1
+        self.steps_done += 1
         return data_loss, penalties
 
     def step_info(self) -> StepInfo:
         """Return the position of the next step in the training; an ensemble may begin the schedule anew."""
-        step, steps = self.ensemble.warped(self.done, self.steps) if self.ensemble else (self.done, self.steps)
+        step, steps = (
+            self.ensemble.warped(self.steps_done, self.steps) if self.ensemble else (self.steps_done, self.steps)
+        )
         rate = self.protocol.learning_rate
-        return StepInfo(self.done, self.steps, rate(step, steps), rate(0, steps))
+        return StepInfo(self.steps_done, self.steps, rate(step, steps), rate(0, steps))
 
     def transform_batch(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Transform a batch as the batch regularizers say; targets become (batch, outputs)."""
@@ -133,55 +135,59 @@ class Trainer:
             x, y = unit.vanilla(x, y, *noise, *asked, **unit.keywords(passed=self.passed), **told)
         return x, y
 
-    def again(self, **changes: Any) -> Way:
+    def second_pass_context(self, **changes: Any) -> VanillaContext:
         """Another pass in the same step: the same noise, unless told otherwise, and statistics that rest."""
-        return Way(self.noise, self.passed, **{"moves": False, "counts": False, **changes})
+        return VanillaContext(
+            self.noise, self.passed, **{"update_statistics": False, "count_penalties": False, **changes}
+        )
 
     def slope(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The gradient of each row's data loss with respect to the row, (batch, inputs)."""
-        z, backward = self.network.train(x, self.again())
+        z, backward = self.network.train(x, self.second_pass_context())
         return backward(DATA_LOSSES[self.task](z, y)[1] * len(x))[0]
 
     def prediction(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Predict the rows: probabilities, or the number, (batch, outputs)."""
         del y
-        z, _ = self.network.train(x, self.again())
+        z, _ = self.network.train(x, self.second_pass_context())
         if self.task != "classification":
             return z
         e = np.exp(z - z.max(1, keepdims=True))
         return np.asarray(e / e.sum(1, keepdims=True))
 
-    def losses_and_gradients(self, x: np.ndarray, y: np.ndarray, *, moves: bool) -> tuple[float, float, Arrays]:
+    def losses_and_gradients(
+        self, x: np.ndarray, y: np.ndarray, *, update_statistics: bool
+    ) -> tuple[float, float, Arrays]:
         """The data loss, the penalties, and the gradients of both, where the weights stand."""
-        way = Way(self.noise, self.passed, moves=moves)
-        z, backward = self.network.train(x, way)
+        context = VanillaContext(self.noise, self.passed, update_statistics=update_statistics)
+        z, backward = self.network.train(x, context)
         data_loss, g = DATA_LOSSES[self.task](z, y)
         for unit in self.units(OutputLoss):
             penalty, g_z = unit.vanilla(z, **unit.keywords(passed=self.passed))
-            way.penalties.append(float(penalty))
+            context.penalties.append(float(penalty))
             g = g + g_z
         seconds = []
         for unit in self.units(PassLoss):
             other, backward_other = self.second_pass(unit, z, x)
             penalty, g_z, g_other = unit.vanilla(z, other, **unit.keywords(passed=self.passed))
-            way.penalties.append(float(penalty))
+            context.penalties.append(float(penalty))
             g = g + g_z
             seconds.append(backward_other(g_other)[1])
         gradients = backward(g)[1]
         for more in seconds:
             gradients = {name: gradient + more[name] for name, gradient in gradients.items()}
-        return data_loss, sum(way.penalties) + self.add_penalties(gradients), gradients
+        return data_loss, sum(context.penalties) + self.add_penalties(gradients), gradients
 
     def second_pass(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """The outputs of a second pass, and the way back from them."""
         if unit.fresh_noise:
-            return self.network.train(x, self.again(offset=FRESH))
+            return self.network.train(x, self.second_pass_context(offset=FRESH))
         numbers = unit.keywords(passed=self.passed)
         arrays = self.noise.draw(unit.noise, first_spot(unit), x.shape)
         if "slope" in unit.asks:
-            there, backward = self.network.train(unit.probe(x, *arrays, **numbers), self.again())
+            there, backward = self.network.train(unit.probe(x, *arrays, **numbers), self.second_pass_context())
             arrays = [backward(unit.vanilla(z, there, **numbers)[2])[0]]
-        return self.network.train(unit.move(x, *arrays, **numbers), self.again())
+        return self.network.train(unit.move(x, *arrays, **numbers), self.second_pass_context())
 
     def add_penalties(self, gradients: Arrays) -> float:
         """Add the gradients of the penalties on weights; returns the penalties."""
@@ -189,7 +195,7 @@ class Trainer:
         for unit in self.units(Loss):
             for each in self.targets_of[unit]:
                 name = each.name
-                as_seen = matrix if unit.matrix else same
+                as_seen = matrix if unit.matrix else identity
                 asked = [as_seen(self.initial[name])] * ("initial" in unit.asks)
                 kept = [self.state[unit, kind, name] for kind in unit.state]
                 numbers = unit.keywords(*each.names, passed=self.passed)
@@ -203,7 +209,7 @@ class Trainer:
     @contextmanager
     def at_ascent_point(self, weights: Arrays, gradients: Arrays) -> Iterator[None]:
         """Within, the weights are where the second gradient is to be taken."""
-        kept = copies(weights)
+        kept = copy_arrays(weights)
         for unit in self.units(Ascent):
             names = {each.name: unit.keywords(*each.names, passed=self.passed) for each in self.targets_of[unit]}
             norm = global_norm(unit.measure(weights[name], gradients[name], **knobs) for name, knobs in names.items())
@@ -218,10 +224,10 @@ class Trainer:
         for unit in self.units(Gradient):
             norm = global_norm(gradients[each.name] for each in self.targets_of[unit])
             for each in self.targets_of[unit]:
-                as_seen = matrix if unit.matrix else same
+                as_seen = matrix if unit.matrix else identity
                 g, w = as_seen(gradients[each.name]), as_seen(weights[each.name])
                 asked = {"weight": w, "norm": norm}
-                arrays = [*self.drawn(unit, each, g), *(asked[what] for what in unit.asks)]
+                arrays = [*self.draw_noise(unit, each, g), *(asked[what] for what in unit.asks)]
                 changed = unit.vanilla(g, *arrays, **self.keywords(unit, each, step_info))
                 gradients[each.name] = changed.reshape(weights[each.name].shape)
 
@@ -232,11 +238,11 @@ class Trainer:
                 for each in self.targets_of[unit]:
                     w = matrix(weights[each.name]) if unit.matrix else weights[each.name]
                     asked = [float(flat(weights[each.name]).shape[1])] * ("fan_in" in unit.asks)
-                    arrays = [*self.drawn(unit, each, w), *asked]
+                    arrays = [*self.draw_noise(unit, each, w), *asked]
                     changed = unit.vanilla(w, *arrays, **self.keywords(unit, each, step_info))
                     weights[each.name][...] = changed.reshape(weights[each.name].shape)
 
-    def drawn(self, unit: Placed, each: Parameter, subject: np.ndarray) -> list[np.ndarray]:
+    def draw_noise(self, unit: Placed, each: Parameter, subject: np.ndarray) -> list[np.ndarray]:
         """The noise for one parameter."""
         return self.noise.draw(unit.noise, first_spot(unit, each.name), subject.shape)
 
@@ -254,7 +260,7 @@ class Trainer:
                 averages[name], new = unit.vanilla(averages[name], w, **knobs)
                 w[...] = new
         if self.ensemble and self.ensemble.takes(step_info.step, step_info.steps):
-            self.copies.append(copies({**self.network.parameters, **self.network.statistics}))
+            self.ensemble_members.append(copy_arrays({**self.network.parameters, **self.network.statistics}))
 
     def averaged_values(self, unit: Average) -> Arrays:
         """Return the values that are averaged: one that moves the weights leaves running statistics to the network."""
@@ -279,7 +285,7 @@ class Trainer:
         with self.network.temporary_values(handed):
             if any(unit.reestimates and not unit.is_off for unit in self.averages) and self.network.statistics:
                 self.reestimate_statistics()
-            yield self.trained().predict if self.copies else self.network.predict
+            yield self.trained_network().predict if self.ensemble_members else self.network.predict
 
     def reestimate_statistics(self) -> None:
         """Running statistics for the weights as they are: the mean of those of each batch of training rows."""
@@ -295,22 +301,22 @@ class Trainer:
         for name, value in statistics.items():
             value[...] = totals[name] / len(parts)
 
-    def trained(self) -> Network | Together:
+    def trained_network(self) -> VanillaNetwork | VanillaEnsemble:
         """Return the trained network as it stands now, or an ensemble of its copies."""
-        if not self.ensemble or not self.copies:
+        if not self.ensemble or not self.ensemble_members:
             return copy.deepcopy(self.network)
         members = []
-        for values in self.copies:
+        for values in self.ensemble_members:
             with self.network.temporary_values(values):
                 members.append(copy.deepcopy(self.network))
-        return Together(members, self.ensemble)
+        return VanillaEnsemble(members, self.ensemble)
 
 
 @dataclass
-class Together:
+class VanillaEnsemble:
     """Copies of a network whose outputs together are the prediction."""
 
-    members: list[Network]
+    members: list[VanillaNetwork]
     ensemble: Ensemble
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -318,12 +324,12 @@ class Together:
         return np.asarray(self.ensemble.vanilla(np.stack([member.predict(x) for member in self.members])))
 
 
-def copies(arrays: Arrays) -> Arrays:
+def copy_arrays(arrays: Arrays) -> Arrays:
     """The same arrays, copied."""
     return {name: each.copy() for name, each in arrays.items()}
 
 
-def same(w: np.ndarray) -> np.ndarray:
+def identity(w: np.ndarray) -> np.ndarray:
     """The array itself."""
     return w
 

@@ -44,7 +44,7 @@ def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndar
     mean, spread = data.target_scale
     y = data.y_train if data.task == "classification" else (data.y_train.astype(np.float64) - mean) / spread
     per_epoch = steps_per_epoch(data, protocol)
-    orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.passes)
+    orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.n_epochs)
     chosen = (rows for order in orders for rows in np.split(order, per_epoch))
     for rows in chosen:
         yield x[rows].astype(np.float64), y[rows]
@@ -58,7 +58,7 @@ def steps_per_epoch(data: Data, protocol: Protocol) -> int:
 @np.errstate(all="ignore")  # where a run diverges numbers overflow, and its losses say so
 def step_losses(data: Data, variant: Variant, network: Description, protocol: Protocol, steps: int) -> list[float]:
     """The total loss, data and penalties, of each of the first ``steps`` batches, before the step made on it."""
-    protocol = protocol.on(len(data.x_train))
+    protocol = protocol.for_rows(len(data.x_train))
     trainer = prepare(data, variant, network, protocol)
     return [sum(trainer.step(x, y)) for x, y in islice(batches(data, variant.seed, protocol), steps)]
 
@@ -76,7 +76,7 @@ def train_variants(
     ``ValueError``, before anything is trained, for a network that is not an MLP and for a recipe with a name pattern
     that selects no parameter. ``progress`` counts the steps that a diverged run no longer makes as done.
     """
-    protocol = protocol.on(len(data.x_train))
+    protocol = protocol.for_rows(len(data.x_train))
     for variant in {each.recipe: each for each in variants}.values():
         prepare(data, variant, network, protocol)
     return (train_one(data, variant, network, protocol, progress or (lambda steps: None)) for variant in variants)
@@ -89,17 +89,17 @@ def train_one(data: Data, variant: Variant, network: Description, protocol: Prot
     trainer = prepare(data, variant, network, protocol)
     steps = batches(data, variant.seed, protocol)
     per_epoch = steps_per_epoch(data, protocol)
-    stopping = Stopping(variant, MAIN_METRIC[data.task])
+    stopping = RunStopping(variant, MAIN_METRIC[data.task])
     points: list[dict[str, float]] = []
     diverged = stopped = False
-    while len(points) < protocol.passes and not (diverged or stopped):
+    while len(points) < protocol.n_epochs and not (diverged or stopped):
         step_loss = train_epoch(trainer, islice(steps, per_epoch))
         with trainer.final_network() as predict:
             points.append({"epoch": len(points) + 1, "step_loss": step_loss, **curve_point(predict, data)})
         diverged = not all(map(math.isfinite, points[-1].values()))
         stopped = not diverged and stopping.after_epoch(points[-1], trainer.state_dict(), trainer.passed)
         progress(per_epoch)
-    progress(per_epoch * (protocol.passes - len(points)))
+    progress(per_epoch * (protocol.n_epochs - len(points)))
     whole = points[:-1] if diverged else points
     with trainer.final_network(stopping.best if stopping.best and not diverged else None) as predict:
         return Run(
@@ -112,11 +112,11 @@ def train_one(data: Data, variant: Variant, network: Description, protocol: Prot
             diverged_at=len(points) if diverged else None,
             stopped_at=len(points) if stopped else None,
             best_epoch=None if diverged else stopping.best_epoch,
-            model=trainer.trained(),
+            model=trainer.trained_network(),
         )
 
 
-class Stopping:
+class RunStopping:
     """The recipe's regularizers that stop, and the best epoch so far, by the first of them."""
 
     def __init__(self, variant: Variant, main: str) -> None:
