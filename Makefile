@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST = $(ONE_THREAD) $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope --randomly-seed=$(SEED)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check format docs bench bench-catalog clean
+.PHONY: help compare test check format docs site bench bench-catalog clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -21,7 +21,7 @@ help: ## List the targets.
 compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="mnist --seeds 10" passes arguments on.
 	$(BIN)/bridle compare $(ARGS)
 
-test: check ## Run the checks, then all tests and doctests in a random order; SEED=... repeats an order.
+test: check site ## Run the checks, build the site, then all tests and doctests in a random order; SEED=... repeats an order.
 	$(PYTEST) --bfloat16=off
 	$(PYTEST) --bfloat16=on -m 'not slow' packages/bridle/tests/engine packages/bridle/tests/comparison # emulated; the slow ones name their precision
 
@@ -37,6 +37,9 @@ format: $(VENV)/developed ## Format the code and mend what the linter can.
 
 docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, and the tables in README.md and docs.
 	$(BIN)/python -m bridle.pages
+
+site: $(VENV)/developed ## Build the site of the docs into public/; a warning or a dead link fails.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean -f site/mkdocs.yml
 
 bench: $(VENV)/developed ## Measure the engine against its rivals; ARGS="--quick" for a try.
 	$(BIN)/python benchmarks/engine.py $(ARGS)

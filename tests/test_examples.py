@@ -1,4 +1,4 @@
-"""The examples run: the notebook from top to bottom, and the figure of decay under Adam."""
+"""The examples run: the notebook from top to bottom, the figure of decay under Adam, and that of the README."""
 
 import importlib.util
 import os
@@ -9,8 +9,10 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from nbclient import NotebookClient
 
+import bridle
 from bridle import L2, WeightDecay
 from repository import ROOT
 
@@ -119,3 +121,18 @@ def test_the_figure_in_the_docs_is_what_the_script_draws(example, tmp_path, monk
     kept = (EXAMPLES.parent / "docs" / "figures" / "decay_under_adam.svg").read_text()
     titles = ("Coupled, L2 in Adam", "Decoupled, WeightDecay", "By the size of the data gradient")
     assert all(f">{title}<" in text for title in titles for text in (drawn, kept))
+
+
+def test_the_picture_in_the_readme_is_what_the_script_draws():
+    spec = importlib.util.spec_from_file_location("first_comparison", EXAMPLES / "first_comparison.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    study = bridle.compare(bridle.load("digits"), script.RECIPES[:3], seeds=2, protocol=bridle.Protocol(epochs=1))
+    figure = Figure()
+    axes = figure.subplots()
+    script.draw(axes, study)
+    assert [each.get_text() for each in axes.get_yticklabels()] == [each.name for each in study.contenders[1:]]
+    dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
+    assert np.allclose(dots, [[100 * each for each in row.versus_baseline.values] for row in study.contenders[1:]])
+    kept = (EXAMPLES.parent / "docs" / "figures" / "first_comparison.svg").read_text()
+    assert all(str(recipe) in kept for recipe in script.RECIPES[1:])

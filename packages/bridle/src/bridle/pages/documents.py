@@ -32,7 +32,7 @@ from bridle_audit.report.narrow import narrow
 
 FOLDER = "docs/regularizers"
 FOLDERS = (FOLDER, PAGES)  # in which nothing is written by hand
-WITH_TABLES = ("README.md", "docs/conflicts.md", "docs/strengths.md")  # written by hand, but for their tables
+WITH_TABLES = ("docs/conflicts.md", "docs/strengths.md")  # written by hand, but for their tables
 BLOCK = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 NO_BREAK = "\u00a0"  # a space at which `[0, 1)` is not broken in two
 
@@ -144,15 +144,6 @@ def index() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def places() -> str:
-    """The places and the regularizers of each, for the README."""
-    rows = [
-        (f"`{place}`", what_happens(place), linked((leaf.__name__ for leaf in leaves), f"{FOLDER}/"))
-        for place, leaves in catalog_of().items()
-    ]
-    return table(("place", "what it is", "regularizers"), rows)
-
-
 def conflicts(severity: str) -> str:
     """All conflicts of that kind, each as its card states it."""
     rows = [
@@ -179,7 +170,6 @@ def schedules() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "places": places,
     "refused": lambda: conflicts(REFUSED),
     "doubtful": lambda: conflicts(DOUBTFUL),
     "schedules": schedules,
