@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bridle.data import Data, load
-from bridle.data.notations import plain_text, read_numbers
+from bridle.data.number_formats import plain_text, read_numbers
 
 ROWS = 200
 RANDOM = np.random.default_rng(0)

@@ -4,12 +4,12 @@ import math
 import pytest
 from studies import BASELINE, BATCH_NORM, DROPOUT, SIX, study
 
-from bridle.report.averages import rebinned, usable
+from bridle.report.averaging import rebinned, usable
 from bridle.report.curves import curve_charts
+from bridle.report.dot_plots import difference_chart, gap_chart, score_chart
 from bridle.report.histograms import gamma_charts, weight_charts
-from bridle.report.looks import looks
 from bridle.report.page import chart_groups
-from bridle.report.strips import difference_chart, gap_chart, score_chart
+from bridle.report.series_style import styles
 from bridle.results import Summary, plain
 
 
@@ -47,10 +47,10 @@ def test_a_gap_is_training_minus_validation_run_by_run():
 
 def test_a_contender_has_one_colour_in_all_charts():
     for chart in [chart for charts in chart_groups(study()).values() for chart in charts]:
-        for number, look in enumerate(looks(study())):
+        for number, style in enumerate(styles(study())):
             lines = [trace["line"]["color"] for trace in traces_of(chart, number, "lines") if trace["line"].get("dash")]
             marks = [trace["marker"]["color"] for trace in traces_of(chart, number, "markers")[1:]]
-            assert set(lines + marks) <= {look.color}, chart.key
+            assert set(lines + marks) <= {style.color}, chart.key
 
 
 def test_curves_are_means_over_the_seeds_with_bands_of_one_standard_deviation():

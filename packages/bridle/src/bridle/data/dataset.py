@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from bridle.data.absences import absence_notes
 from bridle.data.arrays import narrowed, numeric
 from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
+from bridle.data.missing_classes import absence_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
 from bridle.data.precision import mean_and_spread, within_reach
-from bridle.data.targets import check_task, column, encode, infer_task, surprise
+from bridle.data.target_encoding import check_task, column, encode, infer_task, surprise
 from bridle.data.vocabulary import alike
 from bridle.results import SPLITS
 from bridle_audit.wording import counted

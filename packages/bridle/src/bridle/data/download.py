@@ -87,7 +87,7 @@ class Bounded:
         """Nothing to do: the file is flushed where it is closed."""
 
 
-class Bar:
+class ProgressBar:
     """A bar of Rich, with the methods by which pooch moves one."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
@@ -134,7 +134,7 @@ def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress
 
     reasons = []
     for mirror in mirrors:
-        bar = Bar(progress, progress.add_task(file.name, total=None))
+        bar = ProgressBar(progress, progress.add_task(file.name, total=None))
         path = folder / file.name
         download = pooch.HTTPDownloader(
             progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}

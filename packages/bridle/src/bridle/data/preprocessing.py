@@ -34,7 +34,7 @@ MOST = 1e300  # of a value outside the training rows, which is too far away for 
 FAR = 1e6  # times its half-width: so far from zero a column may lie
 
 
-class Made(NamedTuple):
+class ColumnOutcome(NamedTuple):
     """What became of one column: how many features, what was done, and why it was left out, where it was."""
 
     features: int
@@ -48,7 +48,7 @@ class Prepared(NamedTuple):
 
     parts: list[np.ndarray]
     names: tuple[str, ...]
-    made: dict[str, Made]
+    made: dict[str, ColumnOutcome]
 
 
 def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
@@ -86,13 +86,13 @@ def no_feature(dropped: dict[str, str]) -> str:
     return f"no feature is left: {which} left out ({reasons}{more})"
 
 
-def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Made:
+def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> ColumnOutcome:
     """Why a column that does not vary over the training rows is left out."""
     everything = pd.concat([part[name] for part in (train, *others)])
     missing = train[name].isna().all()
     what = "every value is missing" if missing else "constant"
     only = " only" if everything.nunique(dropna=False) > 1 else ""
-    return Made(0, dropped=f"{what} in the training rows{only}")
+    return ColumnOutcome(0, dropped=f"{what} in the training rows{only}")
 
 
 def steadied(part: pd.DataFrame, train: pd.DataFrame, extreme: list[str]) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def extreme_columns(train: pd.DataFrame) -> list[str]:
 
 def describe(
     transformer: ColumnTransformer, train: pd.DataFrame, others: list[pd.DataFrame], kept: np.ndarray
-) -> dict[str, Made]:
+) -> dict[str, ColumnOutcome]:
     """What the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
     (_, _, amounts), (_, _, gappy), (_, one_hot, words) = transformer.transformers_
     made = {}
@@ -144,24 +144,24 @@ def fitted_categories(one_hot: Any, words: list[str]) -> tuple[list[Any], list[A
     return list(one_hot.categories_), [() if each is None else each for each in rare]
 
 
-def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> Made:
+def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> ColumnOutcome:
     """What became of a column of numbers, of which ``missing`` are missing in all rows."""
     if not kept:
-        return Made(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
+        return ColumnOutcome(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
     if not missing:
-        return Made(1)
+        return ColumnOutcome(1)
     gap = ", and a column says where" if gap_kept else ""
     filled = f"{missing} missing became the median of the training rows, {train.median():.6g}{gap}"
-    return Made(1 + gap_kept, (filled,))
+    return ColumnOutcome(1 + gap_kept, (filled,))
 
 
-def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> Made:
+def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> ColumnOutcome:
     """What became of a column of words."""
     enough = least_rows(len(train))
     if not features:
         own = known == len(train)
         why = "another word in every row, as an id has" if own else f"no word is in {enough} or more training rows"
-        return Made(0, dropped=f"{why}" if own else f"text: {why}")
+        return ColumnOutcome(0, dropped=f"{why}" if own else f"text: {why}")
     in_rare = int(train.isin(rare).sum())
     put = "is rare" if len(rare) == 1 else "put together as rare"
     together = f"{len(rare)} of {known} words {put}, {in_rare} of {len(train)} training rows"
@@ -169,7 +169,7 @@ def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str
     strange = f"{counted('word', len(outside))} met outside the training rows only: counted as {taken_for}"
     often = 2 * in_rare > len(train)
     done = (*((together,) if rare and not often else ()), *((strange,) if outside else ()))
-    return Made(features, done, (together,) if often else ())
+    return ColumnOutcome(features, done, (together,) if often else ())
 
 
 def columns_to_numbers(train: pd.DataFrame) -> ColumnTransformer:

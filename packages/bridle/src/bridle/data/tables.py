@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from bridle.data.column_checks import row_numbers, suspicion
+from bridle.data.column_types import GAPS, ParsedColumn, read_column
 from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
 from bridle.data.delimited import read_delimited
 from bridle.data.files import content
 from bridle.data.parquet import read_parquet
-from bridle.data.preprocessing import Made, prepare
-from bridle.data.reading import GAPS, Reading, read_column
+from bridle.data.preprocessing import ColumnOutcome, prepare
 from bridle.data.splits import plain_split, stratified_split
-from bridle.data.strays import with_rows
-from bridle.data.suspicions import row_numbers, suspicion
-from bridle.data.targets import check_present, check_varied, infer_task, task_note
+from bridle.data.target_encoding import check_present, check_varied, infer_task, task_note
+from bridle.data.unparsed import with_rows
 from bridle.data.vocabulary import Distinct
 from bridle_audit.wording import nearest, offered
 
@@ -76,7 +76,7 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
     except ValueError as error:  # no column is left, and how they were read may say why
         said = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
         raise ValueError("; ".join([str(error), *said])) from error
-    made = prepared.made | {name: Made(0, dropped=why) for name, why in dropped.items()}
+    made = prepared.made | {name: ColumnOutcome(0, dropped=why) for name, why in dropped.items()}
     columns = [described(name, each, made[name], y, found.task) for name, each in read.items()]
     arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]
     return Data(
@@ -159,7 +159,7 @@ def read_target(table: Table, target: str, path: Path, task: str | None) -> Targ
     return Target(y, inferred, (*said, *decided))
 
 
-def labels(column: pd.Series[Any], target: str, table: Table) -> Reading:
+def labels(column: pd.Series[Any], target: str, table: Table) -> ParsedColumn:
     """A target that the user says holds labels: numbers where they are plain, else words as they stand."""
     read = read_column(f"the target {target!r}", column, gaps=table.text)
     plain = read.kind == "number" and not read.done and not read.notable
@@ -193,7 +193,7 @@ def named_columns(given: Sequence[str], names: list[str], target: str) -> set[st
     return chosen
 
 
-def described(name: str, read: Reading, made: Made, y: np.ndarray, task: str) -> Column:
+def described(name: str, read: ParsedColumn, made: ColumnOutcome, y: np.ndarray, task: str) -> Column:
     """How a column was read and what became of it, put together."""
     if made.dropped:
         return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bridle.data.notations import plain_text
+from bridle.data.number_formats import plain_text
 from bridle_audit.wording import counted
 
 

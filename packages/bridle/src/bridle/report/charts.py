@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from bridle.report.looks import Look
+from bridle.report.series_style import SeriesStyle
 
 Trace = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -47,10 +47,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Row:
-    """What a chart of rows says in words about one contender: its number among all, its look, a text at the right."""
+    """What a chart of rows says in words about one contender: its number among all, its style, a text at the right."""
 
     number: int
-    look: Look
+    style: SeriesStyle
     text: str
 
 
@@ -79,7 +79,7 @@ def rows_layout(rows: list[Row], x_axis: dict[str, Any], *, lowest: float = -0.4
     under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
     layout = base_layout(ROW_HEIGHT * count + ROW_MARGIN["t"] + under)
     names = [
-        beside(plain_text(row.look.name), height_of(place, count), "left", row.look.color)
+        beside(plain_text(row.style.name), height_of(place, count), "left", row.style.color)
         for place, row in enumerate(rows)
     ]
     texts = [beside(plain_text(row.text), height_of(place, count), "right", None) for place, row in enumerate(rows)]

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bridle.report.averages import finite
+from bridle.report.averaging import finite
 from bridle.report.charts import Chart, Table, Trace, axis, base_layout, plain_text, translucent
 from bridle.report.formats import PERCENT, bare, headed, label, scaled, shown
-from bridle.report.looks import Look, looks
-from bridle.report.words import SPLIT_NAMES
+from bridle.report.narrative import SPLIT_NAMES
+from bridle.report.series_style import SeriesStyle, styles
 from bridle.results import Contender, Run, Study, Summary
 
 SPLITS = ("train", "valid")
@@ -25,7 +25,7 @@ class Curve:
     """One contender's curve: for each epoch the mean over the runs and the band around it."""
 
     number: int
-    look: Look
+    style: SeriesStyle
     epochs: list[float]
     mean: list[float]
     low: list[float]
@@ -46,8 +46,8 @@ def curve_charts(study: Study) -> list[Chart]:
 def curves_of(study: Study, name: str) -> list[Curve]:
     """The curve of each contender that recorded it, over the runs that stayed finite."""
     found = []
-    for number, (look, contender) in enumerate(zip(looks(study), study.contenders, strict=True)):
-        curve = averaged(number, look, steady(contender), name)
+    for number, (style, contender) in enumerate(zip(styles(study), study.contenders, strict=True)):
+        curve = averaged(number, style, steady(contender), name)
         if curve.epochs:
             found.append(curve)
     return found
@@ -58,7 +58,7 @@ def steady(contender: Contender) -> list[Run]:
     return [run for run in contender.runs if run.diverged_at is None] or contender.runs
 
 
-def averaged(number: int, look: Look, runs: list[Run], name: str) -> Curve:
+def averaged(number: int, style: SeriesStyle, runs: list[Run], name: str) -> Curve:
     """Mean ± standard deviation at each epoch, over the runs that have a finite value there."""
     by_epoch: dict[float, list[float]] = {}
     for run in runs:
@@ -69,7 +69,7 @@ def averaged(number: int, look: Look, runs: list[Run], name: str) -> Curve:
     summaries = [Summary.of(by_epoch[epoch]) for epoch in epochs]
     return Curve(
         number,
-        look,
+        style,
         epochs,
         mean=[each.mean for each in summaries],
         low=[each.mean - each.sd for each in summaries],
@@ -83,7 +83,7 @@ def curve_chart(split: str, metric: str, curves: list[Curve], frame: dict[str, A
     title = headed(f"{SPLIT_NAMES[split]} {label(metric)}")
     layout = base_layout(HEIGHT)
     margin = {"l": 56, "r": 12, "t": 8, "b": 44}
-    ends = ", ".join(f"{curve.look.name} {shown(metric, curve.mean[-1])}" for curve in curves)
+    ends = ", ".join(f"{curve.style.name} {shown(metric, curve.mean[-1])}" for curve in curves)
     return Chart(
         key=f"curve-{split}-{metric}",
         title=title,
@@ -106,8 +106,8 @@ def band(curve: Curve, metric: str, frame: dict[str, Any]) -> Trace:
         "x": [*curve.epochs, *reversed(curve.epochs)],
         "y": [scaled(metric, value) for value in outline],
         "fill": "toself",
-        "fillcolor": translucent(curve.look.color, 0.16),
-        "line": {"width": 0, "color": curve.look.color},
+        "fillcolor": translucent(curve.style.color, 0.16),
+        "line": {"width": 0, "color": curve.style.color},
         "hoverinfo": "skip",
     }
 
@@ -118,11 +118,11 @@ def line(curve: Curve, metric: str) -> Trace:
         "type": "scatter",
         "mode": "lines" if len(curve.epochs) > 2 else "lines+markers",
         "meta": curve.number,
-        "name": plain_text(curve.look.name),
+        "name": plain_text(curve.style.name),
         "x": curve.epochs,
         "y": [scaled(metric, value) for value in curve.mean],
-        "line": {"color": curve.look.color, "dash": curve.look.dash, "width": 2},
-        "text": [f"{plain_text(curve.look.name)}: {shown(metric, value)}" for value in curve.mean],
+        "line": {"color": curve.style.color, "dash": curve.style.dash, "width": 2},
+        "text": [f"{plain_text(curve.style.name)}: {shown(metric, value)}" for value in curve.mean],
         "hovertemplate": "epoch %{x}<br>%{text}<extra></extra>",
     }
 
@@ -166,4 +166,4 @@ def curve_table(title: str, metric: str, curves: list[Curve]) -> Table:
     columns = [dict(zip(curve.epochs, curve.mean, strict=True)) for curve in curves]
     rows = [[f"{epoch:g}", *(bare(metric, column.get(epoch, math.nan)) for column in columns)] for epoch in kept]
     unit = " (%)" if metric in PERCENT else ""
-    return Table(f"{title}{unit}, mean over the seeds", ["Epoch", *(curve.look.name for curve in curves)], rows)
+    return Table(f"{title}{unit}, mean over the seeds", ["Epoch", *(curve.style.name for curve in curves)], rows)

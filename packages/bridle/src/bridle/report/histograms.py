@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bridle.report.averages import Histogram, counted, edges_over, finite, mean_of, middle, rebinned, usable
+from bridle.report.averaging import Histogram, counted, edges_over, finite, mean_of, middle, rebinned, usable
 from bridle.report.charts import Chart, Row, Table, Trace, axis, height_of, plain_text, rows_layout, translucent
 from bridle.report.formats import NOTHING, fixed
-from bridle.report.looks import Look, looks
+from bridle.report.series_style import SeriesStyle, styles
 from bridle.results import Contender, LayerSummary, Study
 
 WEIGHT_BINS, GAMMA_BINS = 48, 24
@@ -123,21 +123,21 @@ def averaged(histograms: list[Histogram], edges: list[float]) -> list[float]:
 def hill_chart(study: Study, key: str, name: str, hills: Hills, table: Table) -> Chart:
     """A hill for each contender that has one, each as high as the others at its highest bin."""
     drawn = [
-        (number, look, shares, text)
-        for number, (look, shares, text) in enumerate(zip(looks(study), hills.shares, hills.texts, strict=True))
+        (number, style, shares, text)
+        for number, (style, shares, text) in enumerate(zip(styles(study), hills.shares, hills.texts, strict=True))
         if sum(shares) > 0
     ]
-    rows = [Row(number, look, text) for number, look, _, text in drawn]
+    rows = [Row(number, style, text) for number, style, _, text in drawn]
     traces = [
-        hill_trace(number, look, height_of(place, len(drawn)), hills.edges, shares)
-        for place, (number, look, shares, _) in enumerate(drawn)
+        hill_trace(number, style, height_of(place, len(drawn)), hills.edges, shares)
+        for place, (number, style, shares, _) in enumerate(drawn)
     ]
-    summary = f"{hills.subject}: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + "."
+    summary = f"{hills.subject}: " + ", ".join(f"{row.style.name} {row.text}" for row in rows) + "."
     x_axis = axis("", nticks=6, range=[hills.edges[0], hills.edges[-1]])
     return Chart(key, name, "", summary, traces, rows_layout(rows, x_axis, lowest=-0.36), table)
 
 
-def hill_trace(number: int, look: Look, y: float, edges: list[float], hill: list[float]) -> Trace:
+def hill_trace(number: int, style: SeriesStyle, y: float, edges: list[float], hill: list[float]) -> Trace:
     """The outline of a histogram, standing on its row."""
     foot, highest = y - 0.3, max(hill)
     heights = [foot + HILL * share / highest for share in hill]
@@ -145,12 +145,12 @@ def hill_trace(number: int, look: Look, y: float, edges: list[float], hill: list
         "type": "scatter",
         "mode": "lines",
         "meta": number,
-        "name": plain_text(look.name),
+        "name": plain_text(style.name),
         "x": [edges[0], *(edge for pair in pairwise(edges) for edge in pair), edges[-1]],
         "y": [foot, *(height for height in heights for _ in range(2)), foot],
         "fill": "toself",
-        "fillcolor": translucent(look.color, 0.3),
-        "line": {"color": look.color, "width": 1.2},
+        "fillcolor": translucent(style.color, 0.3),
+        "line": {"color": style.color, "width": 1.2},
         "hoverinfo": "skip",
     }
 
@@ -165,20 +165,20 @@ def size(value: float) -> str:
 def weight_table(study: Study, name: str) -> Table:
     """The Euclidean norm of the layer's weights and their extremes, means over the runs."""
     rows = []
-    for look, contender in zip(looks(study), study.contenders, strict=True):
+    for style, contender in zip(styles(study), study.contenders, strict=True):
         layers = layers_of(contender, name)
         edges = [layer.weights["edges"] for layer in layers if usable(layer.weights)]
         low, high = mean_of(each[0] for each in edges), mean_of(each[-1] for each in edges)
         norm = mean_of(layer.weight_norm for layer in layers)
-        rows.append([look.name, size(norm), size(low), size(high)])
+        rows.append([style.name, size(norm), size(low), size(high)])
     return Table(f"Weights of {name}", ["Recipe", "Norm", "Least", "Greatest"], rows)
 
 
 def gamma_table(study: Study, name: str) -> Table:
     """The least, the middle and the greatest gamma of all runs."""
     rows = []
-    for look, contender in zip(looks(study), study.contenders, strict=True):
+    for style, contender in zip(styles(study), study.contenders, strict=True):
         gammas = gammas_of(contender, name)
         if gammas:
-            rows.append([look.name, size(min(gammas)), size(middle(gammas)), size(max(gammas))])
+            rows.append([style.name, size(min(gammas)), size(middle(gammas)), size(max(gammas))])
     return Table(f"Gammas behind {name}", ["Recipe", "Least", "Median", "Greatest"], rows)

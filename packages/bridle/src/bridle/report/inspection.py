@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bridle.report.averages import counted, edges_over, finite, mean_of, middle
+from bridle.report.averaging import counted, edges_over, finite, mean_of, middle
 from bridle.report.formats import NOTHING, fixed
 from bridle.report.histograms import gammas_of, layers_of, size
 from bridle.report.tables import dead

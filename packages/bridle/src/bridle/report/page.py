@@ -17,12 +17,12 @@ from bridle.report.charts import Chart
 from bridle.report.columns import page_table
 from bridle.report.command import command
 from bridle.report.curves import curve_charts
+from bridle.report.dot_plots import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.formats import seconds
 from bridle.report.histograms import gamma_charts, weight_charts
-from bridle.report.looks import looks
-from bridle.report.strips import difference_chart, gap_chart, score_chart, spread_note
+from bridle.report.narrative import cautions, headline, lead, seeds_of
+from bridle.report.series_style import styles
 from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted_split, score_table
-from bridle.report.words import cautions, headline, lead, seeds_of
 from bridle.results import Study, plain
 from bridle_audit.files import write_whole
 from bridle_audit.wording import counted
@@ -55,7 +55,7 @@ def page(study: Study) -> str:
         headline=glued(headline(study)),
         lead=[glued(paragraph) for paragraph in lead(study)],
         cautions=cautions(study),
-        looks=looks(study),
+        styles=styles(study),
         groups=groups,
         specs=plain([chart.spec() for chart in charts]),
         spread_note=spread_note(study),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bridle.report.averages import mean_of
+from bridle.report.averaging import mean_of
 from bridle.report.charts import Table
 from bridle.report.formats import NOTHING, PERCENT, fixed, headed, interval, label, seconds, signed, spread
 from bridle.report.histograms import layer_names, layers_of, size
-from bridle.report.looks import looks
-from bridle.report.words import SPLIT_NAMES
+from bridle.report.narrative import SPLIT_NAMES
+from bridle.report.series_style import styles
 from bridle.results import SPLITS, Contender, Study
 
 FIRST = ("accuracy", "r2", "rmse", "loss", "calibration_error")  # the order of columns; others follow
@@ -41,8 +41,11 @@ def score_table(study: Study) -> Table:
         *(headed(f"{SPLIT_NAMES[split]} {label(metric)}{percent(metric)}") for metric, split in pairs),
     ]
     rows = [
-        [look.name, *(unbroken(spread(metric, contender.scores.get(split, {}).get(metric))) for metric, split in pairs)]
-        for look, contender in zip(looks(study), study.contenders, strict=True)
+        [
+            style.name,
+            *(unbroken(spread(metric, contender.scores.get(split, {}).get(metric))) for metric, split in pairs),
+        ]
+        for style, contender in zip(styles(study), study.contenders, strict=True)
     ]
     return Table("All scores, mean ± standard deviation over the seeds", head, rows)
 
@@ -58,9 +61,9 @@ def comparison_rows(study: Study) -> Table:
     head = ["Recipe", "Runs", f"Difference{in_points(metric)}", "95 % interval", "Verdict"]
     head += [f"Gap{in_points(metric)}", "Dead units", "Time of a run"]
     rows = []
-    for look, contender in zip(looks(study), study.contenders, strict=True):
+    for style, contender in zip(styles(study), study.contenders, strict=True):
         ends = [signed(metric, contender.gap), dead(contender.dead_units), seconds(contender.seconds)]
-        rows.append([look.name, runs_of(study, contender), *versus_cells(contender), *ends])
+        rows.append([style.name, runs_of(study, contender), *versus_cells(contender), *ends])
     return Table(f"Comparison with {study.baseline.name}, means over the seeds", head, rows)
 
 
@@ -104,8 +107,8 @@ def dead_table(study: Study) -> dict[str, Any]:
         layer.name: layer.units for contender in study.contenders for run in contender.runs for layer in run.layers
     }
     rows = [
-        {"name": look.name, "cells": [dead_cell(contender, name, units[name]) for name in layer_names(study)]}
-        for look, contender in zip(looks(study), study.contenders, strict=True)
+        {"name": style.name, "cells": [dead_cell(contender, name, units[name]) for name in layer_names(study)]}
+        for style, contender in zip(styles(study), study.contenders, strict=True)
     ]
     return {"layers": [f"{name} (of {units[name]})" for name in layer_names(study)], "rows": rows}
 
@@ -120,7 +123,7 @@ def norm_table(study: Study) -> Table:
     """The Euclidean norm of each layer's weights by contender."""
     names = layer_names(study)
     rows = [
-        [look.name, *(size(mean_of(layer.weight_norm for layer in layers_of(contender, name))) for name in names)]
-        for look, contender in zip(looks(study), study.contenders, strict=True)
+        [style.name, *(size(mean_of(layer.weight_norm for layer in layers_of(contender, name))) for name in names)]
+        for style, contender in zip(styles(study), study.contenders, strict=True)
     ]
     return Table("Norm of the weights of each layer, mean over the seeds", ["Recipe", *names], rows)

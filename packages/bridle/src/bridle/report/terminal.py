@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridle.report.formats import MINUS, NOTHING, PERCENT, bare, fixed, label, signed, spread
+from bridle.report.narrative import HELPS, HURTS
 from bridle.report.tables import dead, metrics_of, quoted_split, runs_of, splits_of
-from bridle.report.words import HELPS, HURTS
 from bridle.results import Contender, Study
 from bridle_audit.wording import counted
 

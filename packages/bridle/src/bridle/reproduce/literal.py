@@ -35,7 +35,7 @@ class Split(NamedTuple):
     y_valid: Tensor
 
 
-class Printed(NamedTuple):
+class EpochLog(NamedTuple):
     """What the notebook printed for one network."""
 
     losses: tuple[float, ...]  # at epochs 0, 1, 100, 200, 300, 400
@@ -66,7 +66,7 @@ class Program:
     network: Callable[[], nn.Sequential]
     lr: float
     decay: float
-    printed: Printed
+    printed: EpochLog
 
 
 def network() -> nn.Sequential:
@@ -112,22 +112,28 @@ def network_with_batch_norm() -> nn.Sequential:
 
 PROGRAMS = (
     Program(
-        NO_REGULARIZATION, network, 0.01, 0.0, Printed((2.3022, 2.2453, 0.2836, 0.2490, 0.2457, 0.2451), 86.73, 19.1)
+        NO_REGULARIZATION,
+        network,
+        0.01,
+        0.0,
+        EpochLog((2.3022, 2.2453, 0.2836, 0.2490, 0.2457, 0.2451), 86.73, 19.1),
     ),
-    Program(WEIGHT_DECAY, network, 0.01, DECAY, Printed((2.3083, 2.1972, 0.2956, 0.2461, 0.2376, 0.2362), 88.33, 18.6)),
+    Program(
+        WEIGHT_DECAY, network, 0.01, DECAY, EpochLog((2.3083, 2.1972, 0.2956, 0.2461, 0.2376, 0.2362), 88.33, 18.6)
+    ),
     Program(
         DROPOUT,
         network_with_dropout,
         0.01,
         0.0,
-        Printed((2.3049, 2.2832, 1.2152, 1.1770, 1.1625, 1.1635), 97.42, 28.2),
+        EpochLog((2.3049, 2.2832, 1.2152, 1.1770, 1.1625, 1.1635), 97.42, 28.2),
     ),
     Program(
         BATCH_NORM,
         network_with_batch_norm,
         0.1,
         0.0,
-        Printed((2.5129, 2.1002, 0.0871, 0.0208, 0.0060, 0.0028), 97.09, 23.1),
+        EpochLog((2.5129, 2.1002, 0.0871, 0.0208, 0.0060, 0.0028), 97.09, 23.1),
     ),
 )
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from bridle.data import Data, load
-from bridle.data.moments import read_moments
+from bridle.data.dates import read_dates_or_times
 
 ROWS = 150
 DAYS = np.arange(ROWS) * 9
@@ -123,7 +123,7 @@ def test_times_of_parquet_are_seconds(tmp_path: Path) -> None:
     ],
 )
 def test_times_and_durations_are_seconds(words: list[str], values: list[float]) -> None:
-    read = read_moments(words, np.ones(len(words), int))
+    read = read_dates_or_times(words, np.ones(len(words), int))
     assert read is not None
     assert read.values.tolist() == values
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridle.data.strays import MOST_STRAY, absent, stray_notes
+from bridle.data.unparsed import MOST_STRAY, absent, stray_notes
 
 EPOCH = date(1970, 1, 1).toordinal()
 DAY = 86400.0  # seconds
@@ -56,7 +56,7 @@ ORDERS = ("day/month", "month/day")
 DATES, SECONDS = "dates as days since 1970-01-01", "times as seconds"
 
 
-class Moments(NamedTuple):
+class Dates(NamedTuple):
     """One number for each word, nan where it is none; what was done, and what a reader must know of it."""
 
     values: np.ndarray
@@ -65,16 +65,16 @@ class Moments(NamedTuple):
     notable: tuple[str, ...]
 
 
-def read_moments(words: Sequence[str], counts: np.ndarray) -> Moments | None:
+def read_dates_or_times(words: Sequence[str], counts: np.ndarray) -> Dates | None:
     """The words (all different; ``counts`` rows have each) as dates or times, or None where they are none."""
     for read, what in ((seconds_of_clock, SECONDS), (seconds_of_duration, "durations as seconds")):
         values = numbers_of(words, read)
         if enough(words, values, counts):
-            return Moments(values, "number", (what,), stray_notes(words, values, counts, "time"))
+            return Dates(values, "number", (what,), stray_notes(words, values, counts, "time"))
     return read_dates(words, counts)
 
 
-def read_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
+def read_dates(words: Sequence[str], counts: np.ndarray) -> Dates | None:
     """The words as dates; of 31/12/2023 the whole column decides what is the day."""
     first, second = (numbers_of(words, date_reader(order)) for order in ORDERS)
     if not enough(words, np.where(np.isnan(first), second, first), counts):
@@ -84,10 +84,10 @@ def read_dates(words: Sequence[str], counts: np.ndarray) -> Moments | None:
     differ = [word for word, marked in zip(words, other.tolist(), strict=True) if marked]
     if differ and (missing[0] == missing[1] or not any(enough(words, values, counts) for values in (first, second))):
         doubt = f"dates whose day and month cannot be told apart ({differ[0]}) are not read; write them as 2023-12-31"
-        return Moments(np.full(len(words), np.nan), "category", (), (doubt,))
+        return Dates(np.full(len(words), np.nan), "category", (), (doubt,))
     order, values = (ORDERS[0], first) if missing[0] <= missing[1] else (ORDERS[1], second)
     done = f"{DATES}, written {order}" if differ else DATES
-    return Moments(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts, "date"))
+    return Dates(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts, "date"))
 
 
 def digits_alone(words: Sequence[str]) -> np.ndarray | None:

@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+from bridle.reproduce.discussion import mean, paragraphs
 from bridle.reproduce.literal import EPOCHS, OUTPUTS, PROGRAMS, LiteralRun, Program
 from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
-from bridle.reproduce.words import mean, paragraphs
 from bridle.results import Versus
 from bridle_audit.wording import counted
 

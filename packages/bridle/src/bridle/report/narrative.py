@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from bridle.report.averages import finite
+from bridle.report.averaging import finite
 from bridle.report.formats import NOTHING, bare, headed, joined, label, points, shown, signed
-from bridle.report.looks import looks
+from bridle.report.series_style import styles
 from bridle.results import Contender, Study, Versus
 from bridle_audit.wording import counted
 
@@ -34,8 +34,8 @@ def measured(study: Study, split: str | None = None) -> str:
 def judged(study: Study, verdict: str) -> list[tuple[str, Versus]]:
     """Names and differences of the contenders with that verdict, the greatest difference first."""
     found = [
-        (look.name, contender.versus_baseline)
-        for look, contender in zip(looks(study), study.contenders, strict=True)
+        (style.name, contender.versus_baseline)
+        for style, contender in zip(styles(study), study.contenders, strict=True)
         if contender.versus_baseline and contender.versus_baseline.verdict == verdict
     ]
     return sorted(found, key=lambda pair: -abs(pair[1].difference))
@@ -61,7 +61,7 @@ def headline(study: Study) -> str:
         return f"No difference that {seeds_of(study)} can show"
     if len(study.contenders) > 1:
         return "Scores without a verdict: too few seeds to tell a difference from noise"
-    name = looks(study)[0].name
+    name = styles(study)[0].name
     return f"{name}: {shown(study.metric, score(study, study.baseline))} {measured(study)}"
 
 
@@ -139,7 +139,7 @@ def quotable(study: Study, helped: list[tuple[str, Versus]]) -> list[str]:
     if not helped:
         return []
     name = helped[0][0]
-    ours = dict(zip((look.name for look in looks(study)), study.contenders, strict=True))[name]
+    ours = dict(zip((style.name for style in styles(study)), study.contenders, strict=True))[name]
     test, base = score(study, ours, "test"), score(study, study.baseline, "test")
     if not (math.isfinite(test) and math.isfinite(base)):
         return []
@@ -163,8 +163,8 @@ def noise(study: Study, shown_to_differ: list[tuple[str, Versus]]) -> str:
 def unpaired(study: Study) -> list[str]:
     """Who has no verdict although others have."""
     names = [
-        look.name
-        for look, contender in zip(looks(study)[1:], study.contenders[1:], strict=True)
+        style.name
+        for style, contender in zip(styles(study)[1:], study.contenders[1:], strict=True)
         if not contender.versus_baseline
     ]
     if not names:
@@ -192,7 +192,7 @@ def more_than_named(found: list[tuple[str, Versus]]) -> list[str]:
 
 def best_of(study: Study) -> str:
     """The contender with the highest score."""
-    scored = [(score(study, each), look.name) for look, each in zip(looks(study), study.contenders, strict=True)]
+    scored = [(score(study, each), style.name) for style, each in zip(styles(study), study.contenders, strict=True)]
     known = [pair for pair in scored if math.isfinite(pair[0])]
     if not known:
         return "No contender has a finite score."

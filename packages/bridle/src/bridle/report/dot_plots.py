@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridle.report.averages import finite, mean_of
+from bridle.report.averaging import finite, mean_of
 from bridle.report.charts import Chart, Row, Table, Trace, axis, height_of, plain_text, rows_layout, translucent
 from bridle.report.formats import (
     NOTHING,
@@ -20,9 +20,9 @@ from bridle.report.formats import (
     signed,
     spread,
 )
-from bridle.report.looks import Look, looks
+from bridle.report.narrative import SPLIT_NAMES, main_split, measured
+from bridle.report.series_style import SeriesStyle, styles
 from bridle.report.tables import quoted_split
-from bridle.report.words import SPLIT_NAMES, main_split, measured
 from bridle.results import Contender, Study, Summary, Versus
 
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
@@ -35,15 +35,15 @@ def score_chart(study: Study, split: str, metric: str) -> Chart | None:
         return None
     title = headed(f"{SPLIT_NAMES.get(split, split)} {label(metric)}")
     rows, traces = [], []
-    for number, (look, summary) in enumerate(zip(looks(study), summaries, strict=True)):
+    for number, (style, summary) in enumerate(zip(styles(study), summaries, strict=True)):
         values = summary.values if summary else []
-        rows.append(Row(number, look, shown(metric, mean_of(values)) + of_runs(values)))
-        traces += score_traces(number, look, height_of(number, len(summaries)), metric, values)
+        rows.append(Row(number, style, shown(metric, mean_of(values)) + of_runs(values)))
+        traces += score_traces(number, style, height_of(number, len(summaries)), metric, values)
     return Chart(
         key=f"score-{split}-{metric}",
         title=title,
         note="",
-        summary=f"{title}: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + ".",
+        summary=f"{title}: " + ", ".join(f"{row.style.name} {row.text}" for row in rows) + ".",
         traces=traces,
         layout=rows_layout(rows, {**score_axis(metric), **framed(traces)}),
         table=seeds_table(study, title, metric, [summary.values if summary else [] for summary in summaries]),
@@ -56,16 +56,16 @@ def gap_chart(study: Study) -> Chart | None:
     if not any(finite(values) for values in gaps):
         return None
     rows, traces = [], []
-    for number, (look, values) in enumerate(zip(looks(study), gaps, strict=True)):
+    for number, (style, values) in enumerate(zip(styles(study), gaps, strict=True)):
         text = points(study.metric, signed(study.metric, mean_of(values)))
-        rows.append(Row(number, look, text + of_runs(values)))
-        traces += score_traces(number, look, height_of(number, len(gaps)), study.metric, values)
+        rows.append(Row(number, style, text + of_runs(values)))
+        traces += score_traces(number, style, height_of(number, len(gaps)), study.metric, values)
     layout = rows_layout(rows, axis(difference_unit(study.metric), **framed(traces, 0.0)))
     return Chart(
         key="gap",
         title="Generalization gap",
         note=f"Training minus validation {label(study.metric)}, both measured in evaluation mode after the last epoch.",
-        summary="Generalization gap: " + ", ".join(f"{row.look.name} {row.text}" for row in rows) + ".",
+        summary="Generalization gap: " + ", ".join(f"{row.style.name} {row.text}" for row in rows) + ".",
         traces=traces,
         layout={**layout, "shapes": [zero_line()]},
         table=seeds_table(study, "Generalization gap", study.metric, gaps),
@@ -81,46 +81,46 @@ def gaps_of(contender: Contender, metric: str) -> list[float]:
 def difference_chart(study: Study) -> Chart | None:
     """Each contender minus the baseline, paired by seed; ``None`` where nothing was paired."""
     compared = [
-        (number, look, contender.versus_baseline)
-        for number, (look, contender) in enumerate(zip(looks(study), study.contenders, strict=True))
+        (number, style, contender.versus_baseline)
+        for number, (style, contender) in enumerate(zip(styles(study), study.contenders, strict=True))
         if contender.versus_baseline
     ]
     if not compared:
         return None
     metric = study.metric
-    rows = [Row(number, look, points(metric, signed(metric, versus.difference))) for number, look, versus in compared]
+    rows = [Row(number, style, points(metric, signed(metric, versus.difference))) for number, style, versus in compared]
     traces = []
-    for place, (number, look, versus) in enumerate(compared):
+    for place, (number, style, versus) in enumerate(compared):
         y = height_of(place, len(compared))
-        traces += seed_dots(number, look, y, metric, versus.values)
-        traces += bar(number, look, y, (scaled(metric, versus.low), scaled(metric, versus.high)))
-        traces.append(mean_mark(number, look, y, scaled(metric, versus.difference), versus_hover(versus)))
+        traces += seed_dots(number, style, y, metric, versus.values)
+        traces += bar(number, style, y, (scaled(metric, versus.low), scaled(metric, versus.high)))
+        traces.append(mean_mark(number, style, y, scaled(metric, versus.difference), versus_hover(versus)))
     unit = f"{difference_unit(metric)} ({SPLIT_NAMES[main_split(study)]})"
     layout = rows_layout(rows, axis(unit, **framed(traces, 0.0)))
     return Chart(
         key="difference",
-        title=f"Difference from {looks(study)[0].name}",
+        title=f"Difference from {styles(study)[0].name}",
         note=f"{headed(SPLIT_NAMES[main_split(study)])} {label(metric)} minus the baseline's, seed by seed. The "
         "large mark is the mean over the seeds, the bar its 95 % confidence interval, the small dots are the seeds. A "
         "bar that crosses the line at zero: no difference shown.",
-        summary="; ".join(f"{look.name} {versus.words}" for _, look, versus in compared) + ".",
+        summary="; ".join(f"{style.name} {versus.words}" for _, style, versus in compared) + ".",
         traces=traces,
         layout={**layout, "shapes": [zero_line()]},
-        table=difference_table(study, [(look, versus) for _, look, versus in compared]),
+        table=difference_table(study, [(style, versus) for _, style, versus in compared]),
     )
 
 
-def score_traces(number: int, look: Look, y: float, metric: str, values: list[float]) -> list[Trace]:
+def score_traces(number: int, style: SeriesStyle, y: float, metric: str, values: list[float]) -> list[Trace]:
     """Seeds, mean ± standard deviation and mean of one contender, over the runs that are finite."""
     over = settled(values)
     if over is None:
         return []
     mean, sd = scaled(metric, over.mean), scaled(metric, over.sd)
-    hover = f"{plain_text(look.name)}<br>{with_unit(metric, spread(metric, over))}"
-    mark = mean_mark(number, look, y, mean, hover)
+    hover = f"{plain_text(style.name)}<br>{with_unit(metric, spread(metric, over))}"
+    mark = mean_mark(number, style, y, mean, hover)
     if len(over.values) == 1:
         return [mark]
-    return [*seed_dots(number, look, y, metric, values), *bar(number, look, y, (mean - sd, mean + sd)), mark]
+    return [*seed_dots(number, style, y, metric, values), *bar(number, style, y, (mean - sd, mean + sd)), mark]
 
 
 def settled(values: list[float]) -> Summary | None:
@@ -135,7 +135,7 @@ def of_runs(values: list[float]) -> str:
     return f" ({kept} of {len(values)})" if 0 < kept < len(values) else ""
 
 
-def seed_dots(number: int, look: Look, y: float, metric: str, values: list[float]) -> list[Trace]:
+def seed_dots(number: int, style: SeriesStyle, y: float, metric: str, values: list[float]) -> list[Trace]:
     """Each seed's value, a little below the mean."""
     kept = finite(values)
     if not kept:
@@ -145,17 +145,17 @@ def seed_dots(number: int, look: Look, y: float, metric: str, values: list[float
             "type": "scatter",
             "mode": "markers",
             "meta": number,
-            "name": plain_text(look.name),
+            "name": plain_text(style.name),
             "x": [scaled(metric, value) for value in kept],
             "y": [y - SEEDS_BELOW] * len(kept),
             "text": [f"one seed: {shown(metric, value)}" for value in kept],
             "hovertemplate": "%{text}<extra></extra>",
-            "marker": {"color": translucent(look.color, 0.55), "size": 6, "symbol": "circle"},
+            "marker": {"color": translucent(style.color, 0.55), "size": 6, "symbol": "circle"},
         }
     ]
 
 
-def bar(number: int, look: Look, y: float, ends: tuple[float, float]) -> list[Trace]:
+def bar(number: int, style: SeriesStyle, y: float, ends: tuple[float, float]) -> list[Trace]:
     """A thick line from end to end."""
     return [
         {
@@ -164,13 +164,13 @@ def bar(number: int, look: Look, y: float, ends: tuple[float, float]) -> list[Tr
             "meta": number,
             "x": list(ends),
             "y": [y, y],
-            "line": {"color": translucent(look.color, 0.45), "width": 7},
+            "line": {"color": translucent(style.color, 0.45), "width": 7},
             "hoverinfo": "skip",
         }
     ]
 
 
-def mean_mark(number: int, look: Look, y: float, x: float, hover: str) -> Trace:
+def mean_mark(number: int, style: SeriesStyle, y: float, x: float, hover: str) -> Trace:
     """The contender's own marker at its mean."""
     return {
         "type": "scatter",
@@ -180,7 +180,7 @@ def mean_mark(number: int, look: Look, y: float, x: float, hover: str) -> Trace:
         "y": [y],
         "text": [hover],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": look.color, "size": 12, "symbol": look.symbol},
+        "marker": {"color": style.color, "size": 12, "symbol": style.symbol},
     }
 
 
@@ -237,26 +237,26 @@ def seeds_table(study: Study, caption: str, metric: str, values: list[list[float
     head = ["Recipe", "Mean", "Sd", *(f"Run {number}" for number in range(1, most + 1))]
     unit = " (%)" if metric in PERCENT else ""
     rows = []
-    for look, its in zip(looks(study), values, strict=True):
+    for style, its in zip(styles(study), values, strict=True):
         over = settled(its)
         sd = fixed(scaled(metric, over.sd), 3) if over and len(over.values) > 1 else NOTHING
         cells = [bare(metric, value) for value in its] + [""] * (most - len(its))
-        rows.append([look.name, bare(metric, mean_of(its)), sd, *cells])
+        rows.append([style.name, bare(metric, mean_of(its)), sd, *cells])
     return Table(f"{caption}{unit}", head, rows)
 
 
-def difference_table(study: Study, compared: list[tuple[Look, Versus]]) -> Table:
+def difference_table(study: Study, compared: list[tuple[SeriesStyle, Versus]]) -> Table:
     """Difference, interval, verdict, and what would have been seen."""
     metric = study.metric
     unit = " (points)" if metric in PERCENT else ""
     head = ["Recipe", "Difference", "95 % from", "to", "Verdict", "Smallest that would show"]
     rows = [
         [
-            look.name,
+            style.name,
             *(signed(metric, each) for each in (v.difference, v.low, v.high)),
             v.verdict,
             bare(metric, v.smallest),
         ]
-        for look, v in compared
+        for style, v in compared
     ]
     return Table(f"Difference in {measured(study)}{unit}", head, rows)

@@ -13,10 +13,10 @@ import pandas as pd
 from pandas.api import types
 
 from bridle.data.arrays import listed, short
-from bridle.data.moments import DATES, DAY, digits_alone, read_moments
-from bridle.data.notations import dissected, plain_text, read_numbers
+from bridle.data.dates import DATES, DAY, digits_alone, read_dates_or_times
+from bridle.data.number_formats import dissected, plain_text, read_numbers
 from bridle.data.precision import EXACT
-from bridle.data.targets import text
+from bridle.data.target_encoding import text
 from bridle.data.vocabulary import Distinct, alike
 from bridle_audit.wording import counted
 
@@ -28,7 +28,7 @@ EXAMPLES = 3
 WRITTEN = {8: "20231231", 12: "202312312359", 14: "20231231235959"}  # dates of digits alone, by their length
 
 
-class Reading(NamedTuple):
+class ParsedColumn(NamedTuple):
     """A column as numbers (float64, nan where missing, or integers beyond its reach) or as words ("missing" too).
 
     ``done`` and ``notable`` are phrases that say how it was read; a reader must know the notable ones.
@@ -41,7 +41,7 @@ class Reading(NamedTuple):
     strays: np.ndarray = np.zeros(0, bool)  # marks the rows whose words were no numbers; empty where none can be
 
 
-def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: bool = False) -> Reading:
+def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: bool = False) -> ParsedColumn:
     """One column, called ``label`` in errors; with ``gaps`` the words of ``GAPS`` are missing values, as in CSV.
 
     Raises ``ValueError`` for a column of something else, and for infinite numbers.
@@ -62,13 +62,13 @@ def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: 
     return read_objects(label, column.astype(object), gaps=gaps)
 
 
-def amounts(label: str, column: pd.Series[Any]) -> Reading:
+def amounts(label: str, column: pd.Series[Any]) -> ParsedColumn:
     """Numbers of any type; whole ones that float64 would round stay what they are."""
     if column.dtype.kind in "iu" and column.notna().all() and (np.abs(column.astype("float64")) > EXACT).any():
-        return Reading(pd.Series(column.to_numpy(column.dtype.name.lower()), column.index), "number")
+        return ParsedColumn(pd.Series(column.to_numpy(column.dtype.name.lower()), column.index), "number")
     values = pd.Series(column.to_numpy(np.float64, na_value=np.nan), column.index)
     check_finite(label, values)
-    return Reading(values, "number")
+    return ParsedColumn(values, "number")
 
 
 def check_finite(label: str, values: pd.Series[Any]) -> None:
@@ -78,21 +78,21 @@ def check_finite(label: str, values: pd.Series[Any]) -> None:
         raise ValueError(f"{label} is infinite in {listed(infinite, first=1)}; correct these values")
 
 
-def dated(column: pd.Series[Any]) -> Reading:
+def dated(column: pd.Series[Any]) -> ParsedColumn:
     """Dates of a type of their own, in days."""
     zoned = getattr(column.dt, "tz", None) is not None
     naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
     seconds = (naive - pd.Timestamp("1970-01-01")).dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
-    return Reading(pd.Series(seconds / DAY, column.index), "date", (DATES, *(["in UTC"] if zoned else [])))
+    return ParsedColumn(pd.Series(seconds / DAY, column.index), "date", (DATES, *(["in UTC"] if zoned else [])))
 
 
-def lasting(column: pd.Series[Any]) -> Reading:
+def lasting(column: pd.Series[Any]) -> ParsedColumn:
     """Durations, in seconds."""
     seconds = column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
-    return Reading(pd.Series(seconds, column.index), "number", ("durations as seconds",))
+    return ParsedColumn(pd.Series(seconds, column.index), "number", ("durations as seconds",))
 
 
-def declared_category(label: str, column: pd.Series[Any], gaps: bool) -> Reading:
+def declared_category(label: str, column: pd.Series[Any], gaps: bool) -> ParsedColumn:
     """A column that its file declares to be of categories; many numbers, also in words, are amounts all the same."""
     categories = column.cat.categories
     if (
@@ -106,7 +106,7 @@ def declared_category(label: str, column: pd.Series[Any], gaps: bool) -> Reading
     return read_objects(label, words, gaps=gaps) if len(categories) > MANY else as_category(words, gaps)
 
 
-def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
+def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> ParsedColumn:
     """Python objects: words, which may be written numbers or dates, or numbers, truth values, dates."""
     present = column[column.notna()]
     kinds: set[type] = {type(value) for value in present}
@@ -117,7 +117,7 @@ def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
         return dated(pd.to_datetime(column, utc=True))
     if kinds == {datetime.time}:
         seconds = [clock_seconds(value) if isinstance(value, datetime.time) else np.nan for value in column]
-        return Reading(pd.Series(seconds, column.index), "number", ("times as seconds",))
+        return ParsedColumn(pd.Series(seconds, column.index), "number", ("times as seconds",))
     strange = next((v for v in present if not isinstance(v, str | numbers.Real | np.bool_ | decimal.Decimal)), None)
     if strange is not None:
         raise ValueError(
@@ -144,23 +144,23 @@ def clock_seconds(time: datetime.time) -> float:
     return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
 
 
-def read_words(label: str, column: pd.Series[Any], *, gaps: bool) -> Reading:
+def read_words(label: str, column: pd.Series[Any], *, gaps: bool) -> ParsedColumn:
     """Words: as numbers or dates where the column as a whole is written as such, else as categories."""
     found = Distinct.of(column)
     present = found.without(GAPS)
     words = [plain_text(word) for word in present.words]
     if not words:
-        return Reading(pd.Series(np.nan, column.index), "number")
+        return ParsedColumn(pd.Series(np.nan, column.index), "number")
     days = digits_alone(words)
     if days is not None:
         done = f"{DATES}, written {WRITTEN[len(words[0])]}"
-        return Reading(present.spread(days, column.index, np.nan), "date", (done,))
+        return ParsedColumn(present.spread(days, column.index, np.nan), "date", (done,))
     if any(map(PADDED.fullmatch, words)) and all(word.lstrip("+-").isdecimal() for word in words):
         return categories(column.index, found, gaps, ("read as a code: it has numbers with zeros in front",))
-    return as_numbers(label, column.index, present, words) or as_moments(column.index, found, words, gaps)
+    return as_numbers(label, column.index, present, words) or as_dates(column.index, found, words, gaps)
 
 
-def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[str]) -> Reading | None:
+def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[str]) -> ParsedColumn | None:
     """The words as numbers, or None where they are none."""
     read = read_numbers(words, present.counts)
     if read is None:
@@ -172,7 +172,7 @@ def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[
     whole = exact(words, values)
     if whole is not None and (present.codes >= 0).all():
         return amounts(label, present.spread(whole, index, 0))._replace(notable=read.notable)
-    return Reading(rows, "number", (), read.notable, strays)
+    return ParsedColumn(rows, "number", (), read.notable, strays)
 
 
 def exact(words: list[str], values: np.ndarray) -> np.ndarray | None:
@@ -186,17 +186,17 @@ def exact(words: list[str], values: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def as_moments(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bool) -> Reading:
+def as_dates(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bool) -> ParsedColumn:
     """The words as dates or times, or else as categories."""
     present = found.without(GAPS)
-    moments = read_moments(words, present.counts)
+    moments = read_dates_or_times(words, present.counts)
     if moments is None:
         return categories(index, found, gaps, mixed_notes(words, present.counts))
     if moments.kind == "category":
         return categories(index, found, gaps, moments.notable)
     strays = present.spread(np.isnan(moments.values), index, False).to_numpy()
     rows = present.spread(moments.values, index, np.nan)
-    return Reading(rows, moments.kind, moments.done, moments.notable, strays)
+    return ParsedColumn(rows, moments.kind, moments.done, moments.notable, strays)
 
 
 def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
@@ -217,18 +217,18 @@ def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
     return (f"{others}: read as words, not as amounts; correct these rows or leave them empty",)
 
 
-def as_category(column: pd.Series[Any], gaps: bool) -> Reading:
+def as_category(column: pd.Series[Any], gaps: bool) -> ParsedColumn:
     """Every value as a category, whole numbers without a point."""
     words = column.astype(object).map(text, na_action="ignore")
     return categories(column.index, Distinct.of(words), gaps, ())
 
 
-def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple[str, ...]) -> Reading:
+def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple[str, ...]) -> ParsedColumn:
     """The words as categories, with what was done to them."""
     present = found.without(GAPS) if gaps else found
     values = present.spread(np.array(present.words, dtype=object), index, MISSING)
     spaces = (f"spaces around words taken off ({counted('spelling', found.spaces)})",) if found.spaces else ()
-    return Reading(
+    return ParsedColumn(
         values, "category", (*spaces, *(gap_notes(found) if gaps else ())), (*notable, *alike(present.words))
     )
 

@@ -1,4 +1,4 @@
-"""What tells contenders apart everywhere in a report: a short name, a colour, a line style, a marker.
+"""Styles that tell contenders apart everywhere in a report: a short name, a colour, a line style, a marker.
 
 The colours are Okabe and Ito's, which differ for colour-blind readers, the two palest darkened so that they stand out
 on white as well as on the dark page. The baseline is grey.
@@ -20,8 +20,8 @@ ELLIPSIS = "…"
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one contender is shown; ``name`` is unique within the study and short enough for a phone."""
+class SeriesStyle:
+    """The name, unique in the study and short enough for a phone, the colour, dash and marker of a contender."""
 
     name: str
     color: str
@@ -29,18 +29,18 @@ class Look:
     symbol: str
 
 
-def looks(study: Study) -> list[Look]:
-    """One for each contender, in order."""
+def styles(study: Study) -> list[SeriesStyle]:
+    """Returns a style for each contender, in order."""
     names = short_names([contender.name for contender in study.contenders])
-    return [look(name, number) for number, name in enumerate(names)]
+    return [series_style(name, number) for number, name in enumerate(names)]
 
 
-def look(name: str, number: int) -> Look:
-    """The look of contender ``number``; 0 is the baseline."""
+def series_style(name: str, number: int) -> SeriesStyle:
+    """Returns the style of contender ``number``; 0 is the baseline."""
     if number == 0:
-        return Look(name, BASELINE_COLOR, "solid", "circle")
+        return SeriesStyle(name, BASELINE_COLOR, "solid", "circle")
     turn, place = divmod(number - 1, len(COLORS))
-    return Look(name, COLORS[place], DASHES[turn % len(DASHES)], SYMBOLS[place])
+    return SeriesStyle(name, COLORS[place], DASHES[turn % len(DASHES)], SYMBOLS[place])
 
 
 def short_names(names: list[str]) -> list[str]:

@@ -4,8 +4,8 @@ import pytest
 from studies import BASELINE, DECAY, DROPOUT, SIX, study
 
 from bridle.report import verdicts
-from bridle.report.looks import looks, short_names
-from bridle.report.words import cautions, headline, lead
+from bridle.report.narrative import cautions, headline, lead
+from bridle.report.series_style import short_names, styles
 
 
 def test_the_headline_names_the_recipe_that_helps_most_and_by_how_much():
@@ -88,17 +88,17 @@ def test_verdicts_name_the_recipe_as_it_is_written():
 
 @pytest.mark.parametrize("number", range(12))
 def test_looks_differ_between_any_two_contenders(number):
-    found = looks(study(recipes=[f"Dropout(rate=0.{place})" for place in range(12)], seeds=2, epochs=2))
-    others = {(look.name, look.color, look.dash) for look in found if look is not found[number]}
+    found = styles(study(recipes=[f"Dropout(rate=0.{place})" for place in range(12)], seeds=2, epochs=2))
+    others = {(style.name, style.color, style.dash) for style in found if style is not found[number]}
     assert len(others) == 11
     assert not any(found[number].name == name for name, _, _ in others)
     assert (found[number].color, found[number].dash) not in {other[1:] for other in others}
 
 
 def test_only_the_baseline_is_grey():
-    red, green, blue = (int(looks(study())[0].color[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(styles(study())[0].color[place : place + 2], 16) for place in (1, 3, 5))
     assert max(red, green, blue) - min(red, green, blue) < 24
-    assert len({look.color for look in looks(study())}) == len(SIX)
+    assert len({style.color for style in styles(study())}) == len(SIX)
 
 
 def test_names_that_would_be_cut_to_the_same_text_are_numbered():

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bridle.data.strays import MOST_STRAY, absent, stray_notes
+from bridle.data.unparsed import MOST_STRAY, absent, stray_notes
 
 GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
 # Letters that only look like those of ASCII, and the many widths of a space.
@@ -44,7 +44,7 @@ FEW = 20  # numbers that may as well be categories, beside which a word is one t
 MOST_STRAY_OF_FEW = 0.01  # ... unless it has no more than this share of the rows
 
 
-class Written(NamedTuple):
+class Quantity(NamedTuple):
     """One word as a number: its sign, its digits, a factor, and what stands around it."""
 
     sign: float
@@ -55,7 +55,7 @@ class Written(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Notation:
+class NumberFormat:
     """How digits are grouped, and what stands between whole and fraction."""
 
     decimal: str
@@ -73,9 +73,9 @@ class Notation:
 
     def occurs(self, bodies: str) -> bool:
         """Whether what tells this notation from the plain one is there; the plain one is always."""
-        return (self.group or self.decimal) in bodies or self == Notation(".")
+        return (self.group or self.decimal) in bodies or self == NumberFormat(".")
 
-    def number(self, each: Written) -> float:
+    def number(self, each: Quantity) -> float:
         """What is written."""
         digits = (each.body.replace(self.group, "") if self.group else each.body).replace(self.decimal, ".")
         return each.sign * float(f"{digits}e{each.power}")
@@ -86,14 +86,14 @@ class Notation:
         return ", ".join([*said, *([f"{GROUPS[self.group]} between thousands taken out"] if self.group else [])])
 
 
-PLAIN_NOTATION, COMMA = Notation("."), Notation(",")
-COMMA_GROUPS, POINT_GROUPS = Notation(".", ","), Notation(",", ".")
+PLAIN_NOTATION, COMMA = NumberFormat("."), NumberFormat(",")
+COMMA_GROUPS, POINT_GROUPS = NumberFormat(".", ","), NumberFormat(",", ".")
 NOTATIONS = (  # of several that fit equally well the first one
     *(PLAIN_NOTATION, COMMA, COMMA_GROUPS),
-    *(Notation(".", group) for group in (" ", "'", "_")),
+    *(NumberFormat(".", group) for group in (" ", "'", "_")),
     POINT_GROUPS,
-    *(Notation(",", group) for group in (" ", "'", "_")),
-    Notation(".", ",", pairs=True),
+    *(NumberFormat(",", group) for group in (" ", "'", "_")),
+    NumberFormat(".", ",", pairs=True),
 )
 
 
@@ -135,11 +135,11 @@ def read_numbers(words: Sequence[str], counts: np.ndarray) -> Numbers | None:
     return Numbers(values, (*unit_notes, *notes, *stray_notes(words, values, counts, "number")))
 
 
-def dissected(word: str) -> Written | None:
+def dissected(word: str) -> Quantity | None:
     """The parts of a word that may be a number."""
     simple = SIMPLE.fullmatch(word)
     if simple:
-        return Written(-1.0 if simple[1] == "-" else 1.0, simple[2], 0, "")
+        return Quantity(-1.0 if simple[1] == "-" else 1.0, simple[2], 0, "")
     found = FORM.fullmatch(word)
     if not found or bool(found["open"]) != bool(found["close"]) or (found["open"] and found["sign"]):
         return None
@@ -149,10 +149,10 @@ def dissected(word: str) -> Written | None:
     negative = bool(found["open"]) or "".join(signs).strip() == "-"
     unit = " ".join(each.strip() for each in (found["before"], found["prefix"], found["suffix"]) if each)
     power = found["power"]
-    return Written(-1.0 if negative else 1.0, found["body"], int((power or "e0")[1:]), unit, power is not None)
+    return Quantity(-1.0 if negative else 1.0, found["body"], int((power or "e0")[1:]), unit, power is not None)
 
 
-def with_one_unit(written: list[Written | None], counts: np.ndarray) -> tuple[list[Written | None], tuple[str, ...]]:
+def with_one_unit(written: list[Quantity | None], counts: np.ndarray) -> tuple[list[Quantity | None], tuple[str, ...]]:
     """Only the numbers in the commonest unit, and what was taken off; others, but zero, are of another size."""
     units: Counter[str] = Counter()
     for each, count in zip(written, counts.tolist(), strict=True):
@@ -167,7 +167,7 @@ def with_one_unit(written: list[Written | None], counts: np.ndarray) -> tuple[li
     return kept, ((f"{unit!r} taken off",) if unit else ())
 
 
-def scaled(each: Written) -> Written:
+def scaled(each: Quantity) -> Quantity:
     """A number with its k or M as a power of ten."""
     return each._replace(power=each.power + round(np.log10(MAGNITUDES[each.unit])), unit="")
 
@@ -177,7 +177,7 @@ def joined(units: Counter[str]) -> str:
     return ", ".join(repr(unit) for unit in sorted(units) if unit)
 
 
-def notation_of(written: list[Written | None], counts: np.ndarray) -> tuple[Notation, tuple[str, ...]]:
+def notation_of(written: list[Quantity | None], counts: np.ndarray) -> tuple[NumberFormat, tuple[str, ...]]:
     """The notation under which most rows are numbers, plain where it is as good, and what is to be said of it."""
     rows = [(each.body, count) for each, count in zip(written, counts.tolist(), strict=True) if each]
     bodies = [body for body, _ in rows]
@@ -204,7 +204,7 @@ def is_small(body: str) -> bool:
     return body.isdecimal() and len(body) <= 3 and int(body) > 0
 
 
-def fit(rows: list[tuple[str, int]], notation: Notation) -> int:
+def fit(rows: list[tuple[str, int]], notation: NumberFormat) -> int:
     """How many rows are numbers in this notation."""
     matches: Callable[[str], object] = notation.pattern().fullmatch
     return sum(count for body, count in rows if matches(body))
