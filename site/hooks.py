@@ -47,7 +47,7 @@ REFERENCE = {  # a page, and the names on it; those of bridle itself by their ho
     "In your own loop": ("bridle.attaching", "bridle.exporting"),
     "Audit": ("bridle_audit", "bridle_audit.run.loops"),
 }
-LINK = re.compile(r"(?<!!)\[([^\]\[]*(?:\[[^\]]*\][^\]\[]*)*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"\[([^\]\[]*(?:\[[^\]]*\][^\]\[]*)*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 TABLE = re.compile(
     r"<table>\n<tr><th>(.*?)</th><th>(.*?)</th></tr>\n<tr valign=\"top\">\n<td>\n\n```python\n(.*?)```\n\n</td>\n"
     r"<td>\n\n```python\n(.*?)```\n\n</td>\n</tr>\n</table>",
@@ -120,6 +120,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links that leave docs/ to the site's own pages, and set code that stands in a table as a grid."""
     path = page.file.src_uri
     source = next((source for source, taken in TAKEN_IN.items() if taken == path), f"docs/{path}")
+    if TABLE.search(markdown):
+        page.meta["hide"] = ["toc"]  # its column is for the code
     return TABLE.sub(grid, LINK.sub(lambda link: led(link, source, path), markdown))
 
 
