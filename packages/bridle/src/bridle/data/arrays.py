@@ -59,7 +59,7 @@ def unboxed(array: np.ndarray, name: str, expected: str) -> np.ndarray:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether one value stands for a missing one: None, nan, NaT, pandas' NA."""
+    """Returns True where one value stands for a missing one: None, nan, NaT, pandas' NA."""
     return value is None or bool(np.all(pd.isna(value)))
 
 
@@ -117,7 +117,7 @@ def narrowed(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def listed(bad: np.ndarray, first: int = 0) -> str:
-    """Which rows are marked, in words; ``first`` is the number of the first row.
+    """Returns which rows are marked, in words; ``first`` is the number of the first row.
 
     >>> listed(np.array([True, False, True])), listed(np.ones(9, bool), first=1)
     ('2 rows (0, 2)', '9 rows (1, 2, 3, 4, 5 and 4 more)')

@@ -1,4 +1,4 @@
-"""What a column holds: numbers, categories or dates; decided for the whole column, and said."""
+"""The types of columns: numbers, categories or dates; decided for the whole column, and said."""
 
 from __future__ import annotations
 
@@ -234,6 +234,6 @@ def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple
 
 
 def gap_notes(found: Distinct) -> tuple[str, ...]:
-    """Which words were taken for missing ones."""
+    """Returns which words were taken for missing ones."""
     gone = [f"{w!r} in {counted('row', n)}" for w, n in zip(found.words, found.counts, strict=True) if w and w in GAPS]
     return (f"{', '.join(gone)} read as missing",) if gone else ()

@@ -1,4 +1,4 @@
-"""What was made of each column of a table: plain data, for people to read."""
+"""The account of each column of a table: plain data, for people to read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def column_notes(columns: Iterable[Column]) -> tuple[str, ...]:
 
 
 def sentence(names: list[str], phrase: str, count: int, dropped: bool) -> str:
-    """Which columns, and what of them.
+    """Returns which columns, and what of them.
 
     >>> sentence(["a"], "constant in the training rows", 9, dropped=True)
     'column a is left out: constant in the training rows'

@@ -148,7 +148,7 @@ class Data:
 
     @property
     def n_outputs(self) -> int:
-        """What a network must put out: one number per class, or one."""
+        """The number of outputs of a network: one per class, or one."""
         return len(self.classes) or 1
 
     @cached_property
@@ -176,7 +176,7 @@ class Data:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """What a report needs to know of the data, as plain JSON values."""
+        """Returns what a report needs to know of the data, as plain JSON values."""
         return {
             "name": self.name,
             "task": self.task,

@@ -99,12 +99,12 @@ def digits_alone(words: Sequence[str]) -> np.ndarray | None:
 
 
 def numbers_of(words: Sequence[str], read: Callable[[str], float | None]) -> np.ndarray:
-    """What each word is, nan where it is none."""
+    """Returns what each word is, nan where it is none."""
     return np.array([np.nan if (value := read(word)) is None else value for word in words], dtype=np.float64)
 
 
 def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
-    """Whether all were read but some strays and the words that stand for missing values."""
+    """Returns True where all were read but some strays and the words that stand for missing values."""
     read = ~np.isnan(values)
     strays = counts[~read & ~absent(words)].sum()
     return bool(read.any() and strays <= MOST_STRAY * (counts[read].sum() + strays))

@@ -203,12 +203,12 @@ def header_of(stream: Iterator[Record], width: int) -> tuple[list[Record], Recor
 
 
 def is_comment(record: Record, width: int) -> bool:
-    """Whether a line above the header is a comment: it begins with "#" and has not as many fields as the rows."""
+    """Returns True where a line above the header is a comment: "#" and another number of fields than the rows."""
     return record.fields[0].lstrip().startswith("#") and len(record.fields) != width
 
 
 def is_number(word: str) -> bool:
-    """Whether Python reads the word as a number."""
+    """Returns True where Python reads the word as a number."""
     try:
         float(word)
     except ValueError:
@@ -246,7 +246,7 @@ def fields_of(record: Record, width: int) -> list[str]:
 
 
 def preamble_note(above: list[Record]) -> list[str]:
-    """What was passed over."""
+    """Returns what was passed over."""
     if not above:
         return []
     count = f"{len(above)} lines" if len(above) > 1 else "a line"

@@ -97,7 +97,7 @@ def unpacking(file: BinaryIO) -> BinaryIO:
 
 
 def bounded(stream: BinaryIO, most: int, length: Length | None) -> bytes:
-    """What ``stream`` holds, up to one byte more than there may be."""
+    """Returns what ``stream`` holds, up to one byte more than there may be."""
     head = stream.read(HEAD)
     end = 1 + (min(most, length(head)) if length else most)
     buffer = io.BytesIO()
@@ -108,7 +108,7 @@ def bounded(stream: BinaryIO, most: int, length: Length | None) -> bytes:
 
 
 def most_bytes() -> int:
-    """How many bytes of content are read at most."""
+    """Returns how many bytes of content are read at most."""
     given = os.environ.get(MOST) or str(MOST_GIB)
     try:
         most = float(given)
@@ -120,7 +120,7 @@ def most_bytes() -> int:
 
 
 def most_unpacked(packed: int) -> int:
-    """How many bytes may come of so many packed ones."""
+    """Returns how many bytes may come of so many packed ones."""
     return most_bytes() if os.environ.get(MOST) else min(most_bytes(), max(SUSPICIOUS, MOST_RATIO * packed))
 
 

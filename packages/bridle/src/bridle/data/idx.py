@@ -47,7 +47,7 @@ def sets_in(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in ``folder``, plain before packed files; nothing where it is none."""
+    """Returns what lies in ``folder``, plain before packed files; nothing where it is none."""
     if not folder.is_dir():
         return []
     try:
@@ -73,19 +73,19 @@ def read_contents(folder: Path) -> dict[str, bytes]:
 
 
 class Header(NamedTuple):
-    """What stands in front of the numbers."""
+    """The header of an idx file: all that stands in front of the numbers."""
 
     kind: np.dtype[Any]
     shape: tuple[int, ...]
 
     @property
     def start(self) -> int:
-        """Where the numbers begin."""
+        """The offset of the first number."""
         return 4 + 4 * len(self.shape)
 
     @property
     def length(self) -> int:
-        """How many bytes the whole file has."""
+        """The length of the whole file in bytes."""
         return self.start + math.prod(self.shape) * self.kind.itemsize
 
 
@@ -97,7 +97,7 @@ def header(head: bytes) -> Header | None:
 
 
 def expected_length(head: bytes) -> int:
-    """How many bytes a file has by its first ones; as many as these where they are no header."""
+    """Returns how many bytes a file has by its first ones; as many as these where they are no header."""
     found = header(head)
     return found.length if found else len(head)
 
@@ -181,7 +181,7 @@ def idx_data(  # noqa: PLR0917  (the parts of a data set)
 
 
 def remarks(contents: dict[str, bytes]) -> list[str]:
-    """What was decided about files that differ from MNIST's in their type."""
+    """Returns what was decided about files that differ from MNIST's in their type."""
     images, labels = header(contents["train-images"]), header(contents["train-labels"])
     said = []
     if images and images.kind != np.uint8:

@@ -127,7 +127,7 @@ def check_target(target: Any) -> None:
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name ends like that of a table, and is not that of a folder of idx files."""
+    """Returns True where the name ends like that of a table, and is not that of a folder of idx files."""
     return path.name.lower().endswith(ENDINGS) and not find_idx(path)
 
 

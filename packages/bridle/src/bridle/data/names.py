@@ -69,7 +69,7 @@ def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list
 
 
 def is_numbered(names: tuple[str, ...]) -> bool:
-    """Whether the columns are only counted."""
+    """Returns True where the columns are only counted."""
     return names == tuple(map(str, range(len(names))))
 
 

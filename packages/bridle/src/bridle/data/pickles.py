@@ -113,7 +113,7 @@ def filled(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
 
 
 def is_size(given: Any) -> bool:
-    """Whether an axis can be as long as this."""
+    """Returns True where an axis can be as long as this."""
     return isinstance(given, int) and 0 <= given < 2**48
 
 
@@ -138,7 +138,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def unpickle(data: bytes, source: str) -> Any:
-    """What the pickle holds, its arrays as :class:`PickledArray`; ``ValueError`` for anything else.
+    """Returns what the pickle holds, its arrays as :class:`PickledArray`; ``ValueError`` for anything else.
 
     ``source`` is the name used in errors.
     """
@@ -166,5 +166,5 @@ def read_pickle(path: Path, name: str, task: str | None = None) -> Data:
 
 
 def is_pair(found: Any) -> bool:
-    """Whether this is (x, y)."""
+    """Returns True where this is (x, y)."""
     return isinstance(found, tuple | list) and len(found) == 2 and all(isinstance(x, PickledArray) for x in found)

@@ -1,4 +1,4 @@
-"""What float32 can hold: numbers far from zero for their spread, or of extreme size, are moved before it rounds them.
+"""The limits of float32: numbers far from zero for their spread, or of extreme size, are moved before it rounds them.
 
 Timestamps in seconds are 1.7e9, where float32 has steps of 128: a hundred of them become one number.
 """
@@ -37,7 +37,7 @@ def within_reach(xs: dict[str, np.ndarray], names: Sequence[str]) -> tuple[dict[
 
 
 def is_wide(array: np.ndarray) -> bool:
-    """Whether the type has numbers that float32 rounds."""
+    """Returns True where the type has numbers that float32 rounds."""
     return array.dtype.kind in "iuf" and array.dtype.itemsize > (2 if array.dtype.kind in "iu" else 4)
 
 
@@ -111,7 +111,7 @@ def mean_and_spread(y: np.ndarray) -> tuple[float, float]:
 
 
 def note(places: np.ndarray, names: Sequence[str]) -> str:
-    """Which features were standardized, and why."""
+    """Returns which features were standardized, and why."""
     shown = first_few(places.tolist(), form=lambda k: names[k] if names else str(k))
     are = "is" if len(places) == 1 else "are"
     return (

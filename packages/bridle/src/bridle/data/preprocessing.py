@@ -35,7 +35,7 @@ FAR = 1e6  # times its half-width: so far from zero a column may lie
 
 
 class ColumnOutcome(NamedTuple):
-    """What became of one column: how many features, what was done, and why it was left out, where it was."""
+    """The outcome of one column: how many features, what was done, and why it was left out, where it was."""
 
     features: int
     done: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def no_feature(dropped: dict[str, str]) -> str:
 
 
 def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> ColumnOutcome:
-    """Why a column that does not vary over the training rows is left out."""
+    """Returns why a column that does not vary over the training rows is left out."""
     everything = pd.concat([part[name] for part in (train, *others)])
     missing = train[name].isna().all()
     what = "every value is missing" if missing else "constant"
@@ -120,7 +120,7 @@ def extreme_columns(train: pd.DataFrame) -> list[str]:
 def describe(
     transformer: ColumnTransformer, train: pd.DataFrame, others: list[pd.DataFrame], kept: np.ndarray
 ) -> dict[str, ColumnOutcome]:
-    """What the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
+    """Returns what the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
     (_, _, amounts), (_, _, gappy), (_, one_hot, words) = transformer.transformers_
     made = {}
     missing = sum(part[amounts].isna().sum() for part in (train, *others))
@@ -145,7 +145,7 @@ def fitted_categories(one_hot: Any, words: list[str]) -> tuple[list[Any], list[A
 
 
 def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> ColumnOutcome:
-    """What became of a column of numbers, of which ``missing`` are missing in all rows."""
+    """Returns what became of a column of numbers, of which ``missing`` are missing in all rows."""
     if not kept:
         return ColumnOutcome(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
     if not missing:
@@ -156,7 +156,7 @@ def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> C
 
 
 def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> ColumnOutcome:
-    """What became of a column of words."""
+    """Returns what became of a column of words."""
     enough = least_rows(len(train))
     if not features:
         own = known == len(train)

@@ -213,7 +213,7 @@ def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -
 
 
 def advice(source: ImageSet, folder: Path | None) -> str:
-    """What to do without a network; ``folder`` is the data folder in which the data set was not found."""
+    """Returns what to do without a network; ``folder`` is the data folder in which the data set was not found."""
     pickled = f" or {source.pickles[0]}" if source.pickles else ""
     places = " or ".join(each for each in source.folders if each)
     other = lies_there(folder) if folder else ""

@@ -194,7 +194,7 @@ def named_columns(given: Sequence[str], names: list[str], target: str) -> set[st
 
 
 def described(name: str, read: ParsedColumn, made: ColumnOutcome, y: np.ndarray, task: str) -> Column:
-    """How a column was read and what became of it, put together."""
+    """Returns the account of a column: how it was read, and its features."""
     if made.dropped:
         return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))
     suspected = suspicion(name, read.values, y, task)

@@ -17,12 +17,12 @@ ABSENT = {
 
 
 def absent(words: Sequence[str]) -> np.ndarray:
-    """Which words stand for missing values wherever numbers or dates are expected, (words,)."""
+    """Returns which words stand for missing values wherever numbers or dates are expected, (words,)."""
     return np.array([word.lower() in ABSENT for word in words], dtype=bool)
 
 
 def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray, what: str) -> tuple[str, ...]:
-    """Which words are none of ``what`` else was read, their values being nan, and in how many rows."""
+    """Returns which words are none of ``what`` else was read, their values being nan, and in how many rows."""
     stray = np.flatnonzero(np.isnan(values))
     if not len(stray):
         return ()

@@ -1,4 +1,4 @@
-"""What a study or an audit says: pages, tables, sentences, and forms that programs read; made from results alone."""
+"""Reports of studies and audits: pages, tables, sentences, and forms that programs read; made from results alone."""
 
 from bridle.report.columns import columns_table as columns_table
 from bridle.report.columns import data_lines as data_lines

@@ -37,7 +37,7 @@ Histogram = dict[str, list[float]]  # {"edges": n + 1 numbers, "counts": n numbe
 
 
 def usable(histogram: Histogram) -> bool:
-    """Whether it has counts, and edges that are finite: the weights of a run that diverged have neither."""
+    """Returns True where it has counts, and edges that are finite: the weights of a run that diverged have neither."""
     counts, edges = histogram.get("counts", []), histogram.get("edges", [])
     whole = len(edges) == len(counts) + 1 and len(finite([*edges, *counts])) == len(edges) + len(counts)
     return whole and sum(counts) > 0
@@ -60,7 +60,7 @@ def rebinned(histogram: Histogram, edges: Sequence[float]) -> list[float]:
 
 
 def overlap(low: float, high: float, left: float, right: float) -> float:
-    """Which part of [low, high] lies in [left, right]."""
+    """Returns which part of [low, high] lies in [left, right]."""
     if high <= low:
         return float(left <= low < right)
     return max(0.0, min(high, right) - max(low, left)) / (high - low)

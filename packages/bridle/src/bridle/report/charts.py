@@ -41,13 +41,13 @@ class Chart:
     table: Table
 
     def spec(self) -> dict[str, Any]:
-        """What the page hands to plotly."""
+        """Returns what the page hands to plotly."""
         return {"key": self.key, "data": self.traces, "layout": self.layout}
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a chart of rows says in words about one contender: its number among all, its style, a text at the right."""
+    """The text of one contender in a chart of rows: its number among all, its style, a text at the right."""
 
     number: int
     style: SeriesStyle
@@ -55,7 +55,7 @@ class Row:
 
 
 def base_layout(height: int) -> dict[str, Any]:
-    """What all charts share: no dragging, since a finger that scrolls the page must not move a chart."""
+    """Returns the layout that all charts share: no dragging, as a finger that scrolls must not move a chart."""
     return {
         "height": height,
         "showlegend": False,

@@ -1,4 +1,4 @@
-"""What was made of a table's columns: lines for the terminal, rows for the page."""
+"""The columns of a table of data: lines for the terminal, rows for the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STYLES = {"dropped": "yellow"}
 
 
 def data_lines(data: dict[str, Any]) -> list[str]:
-    """What the data are, in a few lines; ``data`` is what ``Data.describe()`` gives."""
+    """Returns what the data are, in a few lines; ``data`` is what ``Data.describe()`` gives."""
     rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items() if count)
     of_columns = f" of {kinds_of(data)}" if column_rows(data) else ""
     inputs = f"inputs: {data['features']}{of_columns}"
@@ -25,7 +25,7 @@ def data_lines(data: dict[str, Any]) -> list[str]:
 
 
 def kinds_of(data: dict[str, Any]) -> str:
-    """How many columns there are, and of which kinds.
+    """Returns how many columns there are, and of which kinds.
 
     >>> kinds_of({"columns": [{"kind": "number"}, {"kind": "number"}, {"kind": "dropped"}]})
     '3 columns (2 number, 1 dropped)'

@@ -27,7 +27,7 @@ def command(study: Study, recipe: str) -> str:
 
 
 def source_of(data: dict[str, Any]) -> dict[str, Any]:
-    """What was loaded and how; empty where the data were made in Python."""
+    """Returns what was loaded and how; empty where the data were made in Python."""
     named = {"path": data["name"]} if data.get("name") in NAMED else {}
     return data.get("source") or named
 
@@ -43,7 +43,7 @@ def data_options(source: dict[str, Any]) -> Iterator[str]:
 
 
 def training_options(study: Study) -> Iterator[str]:
-    """What differs from the defaults; a study holds what these settled, so what they settle alike is left out."""
+    """Yields options that are no defaults; a study holds what these settled, so what they settle alike is left out."""
     used = study.protocol
     usual = {
         "optimizer": Protocol.optimizer,

@@ -130,7 +130,7 @@ def settled(values: list[float]) -> Summary | None:
 
 
 def of_runs(values: list[float]) -> str:
-    """How many of the runs a number is over, where some are not finite."""
+    """Returns how many of the runs a number is over, where some are not finite."""
     kept = len(finite(values))
     return f" ({kept} of {len(values)})" if 0 < kept < len(values) else ""
 
@@ -215,12 +215,12 @@ def with_unit(metric: str, text: str) -> str:
 
 
 def difference_unit(metric: str) -> str:
-    """What an axis of differences counts: points of a percentage, or the metric itself."""
+    """Returns what an axis of differences counts: points of a percentage, or the metric itself."""
     return f"points of {label(metric)}" if metric in PERCENT else label(metric)
 
 
 def spread_note(study: Study) -> str:
-    """What the marks of a chart of scores are."""
+    """Returns what the marks of a chart of scores are."""
     if len(study.seeds) == 1:
         return "The large marks are the scores of one seed, so there is no spread to show."
     diverged = any(contender.diverged for contender in study.contenders)

@@ -37,7 +37,7 @@ def headed(text: str) -> str:
 
 
 def decimals(metric: str, value: float) -> int:
-    """How many digits after the point ``value`` gets; fixed for fractions, three significant digits otherwise."""
+    """Returns the number of decimals of ``value``: fixed for fractions, three significant digits otherwise."""
     if metric in PERCENT:
         return 2
     if metric in THREE_DECIMALS:

@@ -1,4 +1,4 @@
-"""What is inside the trained networks: weights and batch-norm gammas of each layer, one hill for each contender."""
+"""The insides of the trained networks: weights and batch-norm gammas of each layer, one hill for each contender."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def layer_names(study: Study) -> list[str]:
 
 
 def layers_of(contender: Contender, name: str) -> list[LayerSummary]:
-    """What became of the layer of that name in each run."""
+    """Returns what became of the layer of that name in each run."""
     return [layer for run in contender.runs for layer in run.layers if layer.name == name]
 
 
@@ -106,7 +106,7 @@ def ends_of(histogram: Histogram) -> tuple[float, float]:
 
 
 def outermost(counts: list[float], allowed: float) -> int:
-    """How many bins from the start hold no more than ``allowed`` together."""
+    """Returns how many bins from the start hold no more than ``allowed`` together."""
     passed, place = counts[0], 0
     while passed <= allowed:
         place += 1

@@ -1,4 +1,4 @@
-"""What is inside the trained networks, for the terminal: norms, dead units and gammas of each layer."""
+"""The insides of the trained networks, for the terminal: norms, dead units and gammas of each layer."""
 
 from __future__ import annotations
 

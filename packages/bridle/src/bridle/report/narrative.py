@@ -1,4 +1,4 @@
-"""What a study shows, in sentences.
+"""The results of a study in sentences.
 
 Contenders are compared on the split of the study's paired differences, the validation rows; the test rows, which chose
 nothing, give the number to quote.
@@ -66,7 +66,7 @@ def headline(study: Study) -> str:
 
 
 def in_metric(study: Study) -> str:
-    """What a difference is of: "of validation accuracy", or "in validation R²"."""
+    """Returns what a difference is of: "of validation accuracy", or "in validation R²"."""
     return f"{'of' if study.metric == 'accuracy' else 'in'} {measured(study)}"
 
 
@@ -102,7 +102,7 @@ def lead(study: Study) -> list[str]:
 
 
 def opening(study: Study) -> str:
-    """What was trained, and where the baseline stands."""
+    """Returns what was trained, and where the baseline stands."""
     base = shown(study.metric, score(study, study.baseline))
     reached = "has no finite score" if base == NOTHING else f"reached {base} {measured(study)}"
     several = len(study.contenders) > 1
@@ -113,7 +113,7 @@ def opening(study: Study) -> str:
 
 
 def listed(found: list[tuple[str, Versus]], differs: str) -> str:
-    """Who differs by how much: "A is better by 0.93 points (95 % interval 0.86 to 0.99), B by 0.16 (0.01 to 0.32)"."""
+    """Lists the differences: "A is better by 0.93 points (95 % interval 0.86 to 0.99), B by 0.16 (0.01 to 0.32)"."""
     first, *others = found[:NAMED]
     amount = points(first[1].metric, size(first[1]))
     parts = [f"{first[0]} {differs} {amount} ({certainty(first[1], '95 % interval ')})"]
@@ -122,7 +122,7 @@ def listed(found: list[tuple[str, Versus]], differs: str) -> str:
 
 
 def size(versus: Versus) -> str:
-    """How large a difference is, without its sign and unit."""
+    """Returns how large a difference is, without its sign and unit."""
     return bare(versus.metric, abs(versus.difference))
 
 
@@ -135,7 +135,7 @@ def certainty(versus: Versus, what: str) -> str:
 
 
 def quotable(study: Study, helped: list[tuple[str, Versus]]) -> list[str]:
-    """What the contender that helped most scores on the test rows, if there are any."""
+    """Returns what the contender that helped most scores on the test rows, if there are any."""
     if not helped:
         return []
     name = helped[0][0]
@@ -148,7 +148,7 @@ def quotable(study: Study, helped: list[tuple[str, Versus]]) -> list[str]:
 
 
 def noise(study: Study, shown_to_differ: list[tuple[str, Versus]]) -> str:
-    """Whether what was seen may be noise."""
+    """Returns a sentence on the noise in what was seen."""
     if not shown_to_differ:
         return f"Is it noise? It may well be: {seeds_of(study)} cannot tell any of these differences from none."
     compared = sum(each.versus_baseline is not None for each in study.contenders)
@@ -161,7 +161,7 @@ def noise(study: Study, shown_to_differ: list[tuple[str, Versus]]) -> str:
 
 
 def unpaired(study: Study) -> list[str]:
-    """Who has no verdict although others have."""
+    """Returns who has no verdict although others have."""
     names = [
         style.name
         for style, contender in zip(styles(study)[1:], study.contenders[1:], strict=True)
@@ -174,7 +174,7 @@ def unpaired(study: Study) -> list[str]:
 
 
 def what_could_be_seen(study: Study, found: list[tuple[str, Versus]]) -> str:
-    """Which contenders are undecided, and how large a difference would have been seen."""
+    """Returns which contenders are undecided, and how large a difference would have been seen."""
     names = joined([*(name for name, _ in found[:NAMED]), *more_than_named(found)])
     sizes = [v.smallest for _, v in found if math.isfinite(v.smallest) and v.smallest > 0]
     if not sizes:
@@ -201,13 +201,13 @@ def best_of(study: Study) -> str:
 
 
 def without_interval(study: Study) -> str:
-    """Why there is no verdict."""
+    """Returns why there is no verdict."""
     few = "one seed" if len(study.seeds) == 1 else "too few runs that can be paired with the baseline's"
     return f"Is it noise? {headed(few)} cannot tell."
 
 
 def cautions(study: Study) -> list[str]:
-    """What a reader must know before trusting the numbers: what is missing, and what went wrong."""
+    """Returns what a reader must know before trusting the numbers: what is missing, and what went wrong."""
     done = sum(len(contender.runs) for contender in study.contenders)
     unfinished = f"This study is not finished ({counted('run', done)} so far); the same command goes on with the rest."
     return [*([] if study.finished else [unfinished]), *study.notices]

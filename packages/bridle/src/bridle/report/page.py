@@ -92,7 +92,7 @@ def glued(text: str) -> str:
 
 
 def eyebrow(study: Study) -> list[str]:
-    """What stands above the headline: data, network, how much was trained, when."""
+    """Returns what stands above the headline: data, network, how much was trained, when."""
     count = counted("recipe", len(study.contenders))
     return [str(study.data.get("name", "")), study.network, f"{count} × {seeds_of(study)}", day(study)]
 
@@ -111,7 +111,7 @@ def recipes(study: Study) -> list[dict[str, str]]:
 
 
 def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
-    """How the study was made, for reading: groups of names and values."""
+    """Returns how the study was made, for reading: groups of names and values."""
     made = {key: value for key, value in study.made.items() if key != "versions"}
     how = [("seeds", ", ".join(map(str, study.seeds))), ("engine", study.engine)]
     versions = study.made.get("versions", {})

@@ -87,7 +87,7 @@ def versus_cells(contender: Contender) -> list[str]:
 
 
 def runs_of(study: Study, contender: Contender) -> str:
-    """How many runs there are, of how many, and how many diverged."""
+    """Returns how many runs there are, of how many, and how many diverged."""
     done, wanted = len(contender.runs), len(study.seeds)
     count = str(done) if done == wanted else f"{done} of {wanted}"
     return f"{count}, {contender.diverged} diverged" if contender.diverged else count

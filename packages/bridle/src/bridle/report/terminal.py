@@ -48,7 +48,7 @@ class Comparison:
 
 
 def comparison_table(study: Study) -> Comparison:
-    """What ``rich`` prints: scores as mean ± standard deviation, gap, difference to the baseline, loss, cost."""
+    """A table for ``rich``: scores as mean ± standard deviation, gap, difference to the baseline, loss, cost."""
     return Comparison(study)
 
 
@@ -96,7 +96,7 @@ def rest_columns(study: Study) -> list[Column]:
 
 
 def score_cell(split: str, metric: str, *, with_sd: bool) -> Callable[[Contender], str]:
-    """How a contender's score is shown."""
+    """Returns how a contender's score is shown."""
 
     def cell(contender: Contender) -> str:
         summary = contender.scores.get(split, {}).get(metric)
@@ -122,7 +122,7 @@ def typed(text: str) -> str:
 
 
 def legend(study: Study) -> str:
-    """What the numbers are."""
+    """Returns what the numbers are."""
     percentages = [label(metric) for metric in metrics_of(study) if metric in PERCENT]
     units = f"{' and '.join(percentages)} in percent, differences in points; " if percentages else ""
     spreads = (

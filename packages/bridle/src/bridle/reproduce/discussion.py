@@ -1,4 +1,4 @@
-"""What a reproduction shows, a paragraph per finding, each worded from the numbers that were measured."""
+"""The findings of a reproduction, a paragraph per finding, each worded from the numbers that were measured."""
 
 from __future__ import annotations
 

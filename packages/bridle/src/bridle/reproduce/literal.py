@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
 
 class EpochLog(NamedTuple):
-    """What the notebook printed for one network."""
+    """The losses and scores that the notebook printed for one network."""
 
     losses: tuple[float, ...]  # at epochs 0, 1, 100, 200, 300, 400
     accuracy: float  # percent of the validation rows
@@ -241,7 +241,7 @@ def dead_outputs(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def effect_of_decay(model: nn.Module, optimizer: optim.Optimizer) -> dict[str, float]:
-    """What coupled decay changes in the step that comes next.
+    """Returns what coupled decay changes in the step that comes next.
 
     In the float32 gradients, of which those that are zero are counted apart; and in the weights, if this one step is
     made with the decay and without, in numbers of weights and in rounding steps of the weight that changes most.

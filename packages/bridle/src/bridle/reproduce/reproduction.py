@@ -1,4 +1,4 @@
-"""What a reproduction of the notebook leaves behind: plain data, and its JSON form."""
+"""The results of a reproduction of the notebook: plain data, and its JSON form."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Reproduction:
         return self.right_seconds / self.pass_seconds if self.right else math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """What ``bridle reproduce notebook --json`` prints; numbers that are not finite become null.
+        """Returns what ``bridle reproduce notebook --json`` prints; numbers that are not finite become null.
 
         ``literal`` and ``right`` have one entry per recipe, and in it one number per seed; ``seconds`` is the sum over
         the seeds. Accuracies are in percent, as the notebook prints them.

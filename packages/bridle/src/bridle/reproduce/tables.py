@@ -145,7 +145,7 @@ def markdown_table(grid: Grid) -> str:
 
 
 def made_by(reproduction: Reproduction, command: str) -> str:
-    """What was run, where, when and with what."""
+    """Returns what was run, where, when and with what."""
     made = reproduction.made
     versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
     seeds = len({run.seed for run in reproduction.runs})
