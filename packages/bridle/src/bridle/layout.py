@@ -65,7 +65,7 @@ class Layout:
 def source_column(name: str) -> str:
     """The column of the table that a feature was made from (see :mod:`bridle.data.preprocessing`).
 
-    >>> origin("sex=Male"), origin("age"), origin("age is missing")
+    >>> source_column("sex=Male"), source_column("age"), source_column("age is missing")
     ('sex', 'age', 'age')
     """
     return name.partition("=")[0].removesuffix(" is missing")

@@ -12,7 +12,7 @@ import pytest
 from idx_files import idx_bytes
 
 from bridle.data import load
-from bridle.data.download import Bar, RemoteFile, fetch
+from bridle.data.download import ProgressBar, RemoteFile, fetch
 from bridle.data.registry import FASHION_MNIST, KMNIST, MNIST, ImageSet, image_set
 
 CONTENT = b"pixels" * 40000
@@ -90,11 +90,11 @@ def test_no_more_is_taken_from_a_server_than_the_file_can_have(server: Any, tmp_
 
 
 def test_an_interrupt_leaves_nothing_behind(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(bar: Bar, count: int) -> None:
+    def interrupted(bar: ProgressBar, count: int) -> None:
         raise KeyboardInterrupt
 
     server.files["/a/pixels.gz"] = GOOD
-    monkeypatch.setattr(Bar, "update", interrupted)
+    monkeypatch.setattr(ProgressBar, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch((FILE,), (f"{server.url}/a/",), tmp_path, "")
     assert list(tmp_path.iterdir()) == []

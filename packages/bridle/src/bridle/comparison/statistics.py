@@ -74,9 +74,9 @@ def versus(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split
 def verdict_sentence(verdict: str, mean: float, margin: float, seeds: int, *, metric: str, split: str) -> str:
     """The verdict in words.
 
-    >>> sentence("helps", 0.0062, 0.0031, 5, metric="accuracy", split="valid")
+    >>> verdict_sentence("helps", 0.0062, 0.0031, 5, metric="accuracy", split="valid")
     'helps: +0.62 points of validation accuracy (95 % interval +0.31 to +0.93, 5 seeds)'
-    >>> sentence("no difference shown", -0.0005, 0.003, 5, metric="accuracy", split="valid")
+    >>> verdict_sentence("no difference shown", -0.0005, 0.003, 5, metric="accuracy", split="valid")
     'no difference that 5 seeds can show (-0.05 points of validation accuracy; the smallest they could: 0.30)'
     """
     of = f"of {SPLIT_WORDS[split]} {METRIC_WORDS.get(metric, metric)}"
@@ -106,7 +106,7 @@ def unanimous_sentence(verdict: str, mean: float, seeds: int, metric: str, unit:
 def format_difference(value: float, metric: str) -> str:
     """A difference with its sign: percentage points for accuracy, else four digits.
 
-    >>> amount(0.0062, "accuracy"), amount(-0.01234567, "r2")
+    >>> format_difference(0.0062, "accuracy"), amount(-0.01234567, "r2")
     ('+0.62', '-0.01235')
     """
     return f"{100 * value:+z.2f}" if metric == "accuracy" else f"{value:+z.4g}"  # z: a zero without a minus

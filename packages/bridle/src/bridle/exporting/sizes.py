@@ -11,7 +11,7 @@ from torch import nn
 class NamedSize(int):
     """A number that is written by its name: networks are built with it, to see what they are made of.
 
-    >>> height = Size(8, "height")
+    >>> height = NamedSize(8, "height")
     >>> height // 2 // 2, 16 * (height // 4) * 3, 1 * height
     ((height // 4), 16 * (height // 4) * 3, height)
     """
@@ -49,7 +49,7 @@ def constructor(module: nn.Module, sizes: Mapping[str, NamedSize]) -> str:
     ('nn.Conv2d(1, 8, kernel_size=3, padding=1)', 'nn.BatchNorm1d(8, momentum=0.3)')
     >>> constructor(nn.Dropout(0.5), {}), constructor(nn.Flatten(), {})  # what drops says how much
     ('nn.Dropout(0.5)', 'nn.Flatten()')
-    >>> constructor(nn.Linear(Size(64, "inputs"), 8), {"inputs": Size(64, "inputs")})
+    >>> constructor(nn.Linear(NamedSize(64, "inputs"), 8), {"inputs": NamedSize(64, "inputs")})
     'nn.Linear(inputs, 8)'
     """
     call = ast.parse(repr(module), mode="eval").body
