@@ -106,7 +106,7 @@ def unanimous_sentence(verdict: str, mean: float, seeds: int, metric: str, unit:
 def format_difference(value: float, metric: str) -> str:
     """A difference with its sign: percentage points for accuracy, else four digits.
 
-    >>> format_difference(0.0062, "accuracy"), amount(-0.01234567, "r2")
+    >>> format_difference(0.0062, "accuracy"), format_difference(-0.01234567, "r2")
     ('+0.62', '-0.01235')
     """
     return f"{100 * value:+z.2f}" if metric == "accuracy" else f"{value:+z.4g}"  # z: a zero without a minus
