@@ -1,4 +1,4 @@
-"""What installing takes: wheels built from this checkout, put into environments that have nothing else.
+"""Measures what installing takes: wheels built from this checkout, put into environments that have nothing else.
 
     python benchmarks/installation.py                 both distributions; a minute for torch
     python benchmarks/installation.py bridle-audit    one of them

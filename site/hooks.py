@@ -1,4 +1,4 @@
-"""What MkDocs is told beside the pages of docs/: the README and its like, the reference of names, and the navigation.
+"""Adds to the pages of docs/: the README and its like, the reference of names, and the navigation.
 
 The pages of docs/ are written to be read in the repository as well. So links that lead out of docs/ are made into links
 to the page that the site has of that file, or, where it has none, into its path; and HTML that only the repository

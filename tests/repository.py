@@ -1,4 +1,4 @@
-"""Where the repository is, for tests of what belongs to it as a whole: README, docs, examples, hooks."""
+"""The root of the repository, for tests of what belongs to it as a whole: README, docs, examples, hooks."""
 
 from pathlib import Path
 

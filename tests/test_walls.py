@@ -82,7 +82,7 @@ def copied(tmp_path_factory):
 
 
 def contracts(folder):
-    """What is said of each contract."""
+    """Returns the state of each contract, KEPT or BROKEN."""
     command = [LINT, "--no-cache", "--config", ROOT / "pyproject.toml"]
     environment = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
     told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)

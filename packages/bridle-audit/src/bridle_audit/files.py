@@ -67,7 +67,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether something other than a file or a folder has that name, such as ``/dev/stdout``."""
+    """Returns True where something other than a file or a folder has that name, such as ``/dev/stdout``."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -107,7 +107,7 @@ def clear_left_overs(folder: Path) -> None:
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether nobody writes a temporary file any more."""
+    """Returns True for a temporary file that nobody writes any more."""
     if time.time() - path.stat().st_mtime > A_DAY:
         return True
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))

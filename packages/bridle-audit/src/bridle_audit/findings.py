@@ -15,7 +15,7 @@ PAGES = "docs/audit/rules"  # where the rules' pages stand in the repository
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a file: lines and columns count from 1, as editors show them; ``cell`` is a notebook's."""
+    """A place in a file: lines and columns count from 1, as editors show them; ``cell`` is a notebook's."""
 
     file: str
     line: int
@@ -60,7 +60,7 @@ class Finding:
 
 
 class Findings(tuple[Finding, ...]):
-    """What an audit has found, the worst first; empty where there is nothing to find.
+    """The findings of an audit, the worst first; empty where there is nothing to find.
 
     >>> print(Findings.of([]))
     nothing found
@@ -90,7 +90,7 @@ class Findings(tuple[Finding, ...]):
 
 @dataclass(frozen=True)
 class RulePage:
-    """What there is to read about a rule; ``bridle-audit --explain`` prints it."""
+    """The page of a rule; ``bridle-audit --explain`` prints it."""
 
     name: str
     severity: str
@@ -116,7 +116,7 @@ class RulePage:
 
 @dataclass(frozen=True)
 class Remark:
-    """Why a file, or a part of it, was not looked at."""
+    """A remark: the reason why a file, or a part of it, was not looked at."""
 
     file: str
     text: str
@@ -127,7 +127,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class FileAudit:
-    """What was found in files and in the models of factories, and what was not looked at."""
+    """The findings in files and in the models of factories, and what was not looked at."""
 
     findings: Findings
     remarks: tuple[Remark, ...] = ()

@@ -31,7 +31,7 @@ Check = Callable[[Any], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Rule:
-    """What there is to know of a rule: its page, and its checks by the kind of evidence that they look at."""
+    """A rule: its page, and its checks by the kind of evidence that they look at."""
 
     name: str  # in kebab-case: its folder's
     severity: str  # of its findings, where a finding does not say its own

@@ -1,4 +1,4 @@
-"""What counts as one real number, wherever a number is given."""
+"""Real numbers, wherever a number is given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from numbers import Real
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is one real number: NumPy's numbers are, a tensor, a truth value and a 10**400 are not."""
+    """Returns True for one real number: NumPy's numbers are, a tensor, a truth value and a 10**400 are not."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:

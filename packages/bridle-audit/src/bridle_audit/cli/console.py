@@ -1,4 +1,4 @@
-"""Where the commands print: results on stdout, everything else on stderr."""
+"""The consoles of the commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class PlainConsole(Console):
 
 
 def columns() -> int | None:
-    """What the variable COLUMNS says, if it says a width."""
+    """Returns the width that the variable COLUMNS says, if it says one."""
     said = os.environ.get("COLUMNS", "")
     return max(int(said), LEAST_WIDTH) if said.isascii() and said.isdecimal() and int(said) > 0 else None
 
 
 def output() -> Console:
-    """Where results are printed: as wide as the terminal, or as COLUMNS says; else wide enough for source code."""
+    """Returns the console of results: as wide as the terminal, or as COLUMNS says; else wide enough for source code."""
     return PlainConsole(width=columns() or (None if sys.stdout.isatty() else PIPE_WIDTH))
 
 

@@ -86,7 +86,7 @@ def spoken_warnings() -> Iterator[None]:
 
 
 def is_sentence(error: Exception) -> bool:
-    """Whether an error is written for the user: what the system says of a file, or what our own code refuses.
+    """Returns True for an error written for the user: what the system says of a file, or our own code refuses.
 
     A ValueError from the inside of a library is a fault of ours, which needs its traceback.
     """

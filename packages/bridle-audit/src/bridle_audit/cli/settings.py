@@ -1,4 +1,4 @@
-"""What the command is told: on the command line, else in ``[tool.bridle-audit]`` of a ``pyproject.toml``."""
+"""The settings of the command: from the command line, else in ``[tool.bridle-audit]`` of a ``pyproject.toml``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Settings:
 
 
 def settings(folder: Path, **given: Any) -> Settings:
-    """What holds in a folder: what is given, where it is not ``None``, in place of what the file says."""
+    """Returns the settings of a folder: what is given and not ``None``, in place of what the file says."""
     chosen = {name: value for name, value in given.items() if value is not None}
     for name, value in chosen.items():
         check(name, value, f"--{key_of(name)}")
@@ -118,7 +118,7 @@ def shown(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What TOML calls a value's type."""
+    """Returns TOML's name of a value's type."""
     kinds = {
         dict: "a table",
         list: "a list",

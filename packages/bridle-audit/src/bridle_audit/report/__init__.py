@@ -1,4 +1,4 @@
-"""What an audit has found, in the forms that ``--format`` names: text, JSON, SARIF, GitHub's annotations."""
+"""The findings of an audit in the forms that ``--format`` names: text, JSON, SARIF, GitHub's annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit has found as GitHub's workflow commands, which mark the lines of a pull request.
+"""The findings of an audit as GitHub's workflow commands, which mark the lines of a pull request.
 
 Reference: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
 """

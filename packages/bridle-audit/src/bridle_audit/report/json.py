@@ -1,4 +1,4 @@
-"""What an audit has found as JSON."""
+"""The findings of an audit as JSON."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ MEANING = {
 
 
 class Way(NamedTuple):
-    """How a kind of check finds a mistake."""
+    """A way in which a kind of check finds a mistake."""
 
     subject: str  # what is looked at
     words: str
@@ -44,7 +44,7 @@ def by_severity(pages: Iterable[RulePage]) -> BySeverity:
 
 
 def ways_of(page: RulePage) -> list[Way]:
-    """How a rule finds its mistake."""
+    """Returns the ways in which a rule finds its mistake."""
     return [way for kind, way in WAYS.items() if kind in page.kinds]
 
 
@@ -54,7 +54,7 @@ def subjects(page: RulePage) -> list[str]:
 
 
 def how_to_allow(page: RulePage) -> str:
-    """What to write where the mistake is meant."""
+    """Returns what to write where the mistake is meant."""
     comment = [f"`# bridle: allow[{page.name}]` in the file"] if "static" in page.kinds else []
     ways = [*comment, f"`--ignore {page.name}` on the command line", f'`allow=["{page.name}"]` in Python']
     return f"{', '.join(ways[:-1])} or {ways[-1]}"

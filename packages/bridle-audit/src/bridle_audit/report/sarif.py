@@ -1,4 +1,4 @@
-"""What an audit has found in SARIF 2.1.0, which GitHub's code scanning, VS Code and others read."""
+"""The findings of an audit in SARIF 2.1.0, which GitHub's code scanning, VS Code and others read."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def result(finding: Finding, rules: list[str], root: Path) -> dict[str, Any]:
 
 
 def location(finding: Finding, root: Path) -> dict[str, Any]:
-    """Where it stands in a file, and in which layer or cell."""
+    """Returns the location of a finding: in a file, and in which layer or cell."""
     place = finding.place
     names = [one_line(finding.where)] if finding.where else []
     if place and place.cell is not None:
@@ -103,7 +103,7 @@ def within(file: str, root: Path) -> str | None:
 
 
 def notification(remark: Remark, root: Path) -> dict[str, Any]:
-    """What was not looked at, and why."""
+    """Returns a remark as a notification of the tool."""
     return {
         "level": "warning",
         "message": {"text": remark.text},

@@ -1,4 +1,4 @@
-"""What an audit has found: for people on the terminal, and in a line each for `grep`, editors and logs."""
+"""The findings of an audit: for people on the terminal, and in a line each for `grep`, editors and logs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Found:
 
 
 def findings_text(audit: FileAudit) -> Found:
-    """What ``rich`` prints."""
+    """Returns an object that ``rich`` prints."""
     return Found(audit)
 
 
@@ -49,7 +49,7 @@ def findings_lines(audit: FileAudit) -> str:
 
 
 def remark_lines(audit: FileAudit) -> list[str]:
-    """What was not looked at, a line each."""
+    """Returns the remarks, a line each."""
     return [printable(one_line(str(each))) for each in audit.remarks]
 
 
@@ -64,7 +64,7 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def heading(finding: Finding) -> str:
-    """What a finding is listed under: its file, or that it is of a model."""
+    """Returns the heading of a finding: its file, or that it is of a model."""
     return finding.place.file if finding.place else "the model"
 
 
@@ -78,7 +78,7 @@ def grouped(name: str, findings: Iterable[Finding]) -> Iterator[RenderableType]:
 
 
 def cure(text: str) -> Table:
-    """What to write instead, as code."""
+    """Returns the cure as highlighted code."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(
         Text("instead:", style="dim"),
@@ -115,7 +115,7 @@ def sentence(finding: Finding) -> str:
 
 
 def count(audit: FileAudit) -> str:
-    """How much was found, in how much."""
+    """Counts the findings, and the files and models that were looked at."""
     severities = [each.severity for each in audit.findings]
     found = [counted(each, severities.count(each)) for each in reversed(SEVERITIES) if each in severities]
     looked_at = {"file": len(audit.files), "model": len(audit.factories)}

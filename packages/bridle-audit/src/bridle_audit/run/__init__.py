@@ -1,1 +1,1 @@
-"""What runs the rules: on files, on models and what factories make, on loops, on what the command line names."""
+"""Runs the rules: on files, models, factories, loops, and the targets of the command line."""

@@ -20,7 +20,7 @@ FILES_BETWEEN = 50  # two looks for garbage
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What was found in one file, and what was not looked at."""
+    """The findings in one file, and the reasons why parts of it were not looked at."""
 
     findings: tuple[Finding, ...]
     remarks: tuple[Remark, ...]
@@ -72,7 +72,7 @@ def collected_seldom() -> Iterator[Callable[[], None]]:
 
 
 def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator[Finding]:
-    """What the rules find and no comment in the file allows; equal findings, which several ways lead to, once."""
+    """Yields the findings that no comment in the file allows; equal ones, which several ways lead to, once."""
     found: list[Finding] = []
     failed: dict[str, list[str]] = {}
     for rule in rules if program.is_relevant else ():

@@ -57,7 +57,7 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 def imported(name: str) -> Any:
-    """What ``module:factory`` names."""
+    """Imports the object that ``module:factory`` names."""
     module, _, path = name.partition(":")
     held: Any = guarded(f"cannot import {module}", lambda: importlib.import_module(module))
     for part in path.split("."):
@@ -70,7 +70,7 @@ def imported(name: str) -> Any:
 
 
 def made_by(factory: Any, name: str) -> Any:
-    """What a factory makes; what is a model already stays as it is."""
+    """Calls a factory and returns its result; a model is returned as it is."""
     if is_subject(factory):
         return factory
     if not callable(factory):
@@ -82,12 +82,12 @@ def made_by(factory: Any, name: str) -> Any:
 
 
 def is_subject(made: Any) -> bool:
-    """Whether something is audited without anything beside it; a text is more likely a mistake."""
+    """Returns True for what is audited without anything beside it; a text is more likely a mistake."""
     return isinstance(made, nn.Module) or (not isinstance(made, str) and recognized(made) is not None)
 
 
 def guarded(what: str, work: Callable[[], Any]) -> Any:
-    """What the user's code gives; ``ValueError`` with the line where it stopped, if it does."""
+    """Runs the user's code; ``ValueError`` with the line where it stopped, if it does."""
     try:
         return work()
     except (Exception, SystemExit) as error:  # whatever it raises: a script may end itself when it is imported
@@ -112,7 +112,7 @@ def without_default(factory: Callable[..., Any]) -> list[str]:
 
 
 def parts_of(made: Any, name: str) -> dict[str, Any]:
-    """What was made, by the names that ``audit`` takes."""
+    """Returns the parts of a set-up by the names that ``audit`` takes."""
     parts = named_parts(made)
     if parts is None:
         raise ValueError(
@@ -144,12 +144,12 @@ def named_parts(made: Any) -> dict[str, Any] | None:
 
 
 def described(thing: Any) -> str:
-    """What kind of thing it is."""
+    """Returns the type of an object, as part of a sentence."""
     return "None" if thing is None else f"of type {type(thing).__name__}"
 
 
 def place_of(factory: Any) -> Place | None:
-    """Where a function or class is defined, from the current folder where it is below it; None for others."""
+    """Returns the place of a definition, from the current folder where it is below it; None for others."""
     try:
         file = Path(inspect.getsourcefile(factory) or "")
         lines, first = inspect.getsourcelines(factory)

@@ -28,12 +28,12 @@ ROUNDS = 4  # a process gets its files in that many parts, so that none waits lo
 
 
 def processes(jobs: int, files: int) -> int:
-    """How many processes read that many files: as many as asked for; for 0 one for each core, if they are many."""
+    """Returns how many processes read that many files: as many as asked for; for 0 one a core, if they are many."""
     return min(jobs or (cores() if files >= MANY else 1), max(files, 1))
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""Which rules look, and which files are looked at."""
+"""Selects the rules that look, and the files that are looked at."""
 
 from __future__ import annotations
 

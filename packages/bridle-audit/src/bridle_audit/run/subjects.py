@@ -1,4 +1,4 @@
-"""What besides models can be audited: kinds of evidence that other packages bring along with their rules.
+"""Objects other than models that can be audited: other packages register them along with their rules.
 
 A package registers a function under the entry point group ``bridle_audit.subjects``. The name is the kind of evidence,
 and of the files that hold a rule's checks of it; the function takes any object and returns the evidence, or ``None``
@@ -46,6 +46,6 @@ def recognized(subject: Any) -> tuple[str, Any] | None:
 
 
 def known() -> str:
-    """What else can be audited, to go on with a sentence: ``", a recipe or a study"``."""
+    """Names what else can be audited, to go on with a sentence: ``", a recipe or a study"``."""
     kinds = [f"a {each}" for each in recognizers()]
     return f"{''.join(f', {each}' for each in kinds[:-1])} or {kinds[-1]}" if kinds else ""

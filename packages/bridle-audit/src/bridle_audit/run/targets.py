@@ -1,4 +1,4 @@
-"""What the command line names: paths to read, and factories to call."""
+"""The targets of the command line: paths to read, and factories to call."""
 
 from __future__ import annotations
 

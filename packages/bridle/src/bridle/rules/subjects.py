@@ -1,4 +1,4 @@
-"""What bridle's own rules look at: recipes, before training, and studies, behind it."""
+"""The evidence of bridle's own rules: recipes, before training, and studies, behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the checks of this rule have in common."""
+"""Shared by the checks of this rule."""
 
 from __future__ import annotations
 
