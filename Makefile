@@ -38,7 +38,7 @@ format: $(VENV)/developed ## Format the code and mend what the linter can.
 docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, and the tables in README.md and docs.
 	$(BIN)/python -m bridle.pages
 
-site: $(VENV)/developed ## Build the site of the docs into public/; a warning or a dead link fails.
+site: $(VENV)/developed ## Build the site of the docs into public/; a warning fails.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean -f site/mkdocs.yml
 
 bench: $(VENV)/developed ## Measure the engine against its rivals; ARGS="--quick" for a try.

@@ -47,6 +47,13 @@ REFERENCE = {  # a page, and the names on it; those of bridle itself by their ho
     "In your own loop": ("bridle.attaching", "bridle.exporting"),
     "Audit": ("bridle_audit", "bridle_audit.run.loops"),
 }
+OWN = (  # on a page for those who write recipes and regularizers
+    "bridle.recipe.Recipe",
+    "bridle.recipe.Regularizer",
+    "bridle.knobs.knob",
+    "bridle.schedules.Schedule",
+    "bridle.testing.check_regularizer",
+)
 LINK = re.compile(r"\[([^\]\[]*(?:\[[^\]]*\][^\]\[]*)*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 TABLE = re.compile(
     r"<table>\n<tr><th>(.*?)</th><th>(.*?)</th></tr>\n<tr valign=\"top\">\n<td>\n\n```python\n(.*?)```\n\n</td>\n"
@@ -65,7 +72,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         {"Guides": entries(GUIDES)},
         {"Regularizers": ["regularizers/index.md", *catalog]},
         {"Audit": [*entries(AUDIT), {"Rules": ["audit/rules/index.md", *paths_in(docs, "audit/rules")]}]},
-        {"Reference": [{title: reference_path(title)} for title in [*REFERENCE, "Regularizers"]]},
+        {"Reference": [{title: reference_path(title)} for title in [*REFERENCE, "Recipes", "Regularizers"]]},
         {"Project": entries(PROJECT)},
     ]
     return config
@@ -100,6 +107,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for title, homes in REFERENCE.items():
         names = [f"{home}.{name}" for home in homes for name in bridle.HOMES[home]]
         files.append(File.generated(config, reference_path(title), content=reference(title, names)))
+    files.append(File.generated(config, reference_path("Recipes"), content=reference("Recipes", list(OWN))))
     units = "\n".join(f"- [`{name}`]({path})" for name, path in sorted(units_of(Path(config.docs_dir))))
     files.append(File.generated(config, reference_path("Regularizers"), content=f"# Regularizers\n\n{units}\n"))
     return files
