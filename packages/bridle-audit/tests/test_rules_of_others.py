@@ -130,6 +130,35 @@ def test_a_rule_that_there_is_cannot_come_a_second_time(installed):
     assert "there is a rule dead-output already" in audited(installed).stderr
 
 
+def test_a_check_that_a_rule_has_already_is_not_replaced(installed):
+    folder = installed / "nightly/rules/dead_output"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "probe.py").write_text(CHECK)
+    last = audited(installed).stderr.splitlines()[-1]
+    assert last.startswith("ValueError: nightly brings rules that cannot be used")
+    assert "rule dead-output has probe.py already" in last
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import a_module_that_is_not_there", "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
+        ("def check(program)", "SyntaxError: expected ':'"),
+        ("raise KeyError('planted')", "KeyError: 'planted'"),
+        ("def checks(program): ...", "has no attribute 'check'"),
+    ],
+)
+def test_a_check_that_cannot_be_imported_is_one_sentence(installed, text, said):
+    (installed / "nightly/rules/no_early_nights/static.py").write_text(text)
+    told = audited(installed, "from bridle_audit.cli import main; sys.argv[1:] = ['.']; main()")
+    assert (told.returncode, told.stdout) == (2, "")
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("nightly.rules.no_early_nights.static cannot be used as a check") and said in line
+    ignored = "from bridle_audit.cli import main; sys.argv[1:] = ['.', '--ignore', 'no-early-nights']; main()"
+    assert audited(installed, ignored).returncode == 0
+
+
 def test_all_that_reads_files_imports_neither_torch_nor_numpy(installed):
     code = f"""
 from bridle_audit.rules import RULES

@@ -49,7 +49,9 @@ class Rule:
         return cls(page.name, page.severity, page, checks, package)
 
     def with_checks(self, more: Mapping[str, Check]) -> Self:
-        """The same rule, which looks at more kinds of evidence."""
+        """The same rule, which looks at more kinds of evidence; ``ValueError`` for one that it has already."""
+        if again := sorted(set(self.checks) & set(more)):
+            raise ValueError(f"rule {self.name} has {again[0]}.py already: a folder without page.md adds other kinds")
         return replace(self, checks=Checks({**modules_of(self.checks), **modules_of(more)}))
 
     def find(self, kind: str, evidence: Any) -> Iterator[Finding]:
@@ -66,7 +68,13 @@ class Checks(Mapping[str, Check]):
         self.modules = modules  # by kind of evidence
 
     def __getitem__(self, kind: str) -> Check:
-        found: Check = import_module(self.modules[kind]).check
+        module = self.modules[kind]
+        try:
+            found: Check = import_module(module).check
+        except Exception as error:  # whatever somebody else's module raises when it is imported
+            raise ValueError(
+                f"{module} cannot be used as a check ({type(error).__name__}: {error}); mend it, or ignore its rule"
+            ) from error
         return found
 
     def __iter__(self) -> Iterator[str]:
