@@ -128,6 +128,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links that leave docs/ to the site's own pages, and set code that stands in a table as a grid."""
     path = page.file.src_uri
     source = next((source for source, taken in TAKEN_IN.items() if taken == path), f"docs/{path}")
+    if path.startswith("regularizers/"):
+        page.meta["search"] = {"boost": 4}  # who types a method's name looks for its page, not for a rule about it
     if TABLE.search(markdown):
         page.meta["hide"] = ["toc"]  # its column is for the code
     return TABLE.sub(grid, LINK.sub(lambda link: led(link, source, path), markdown))
