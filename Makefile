@@ -21,7 +21,7 @@ help: ## List the targets.
 compare: $(VENV)/installed ## Compare the default recipes on the digits; ARGS="mnist --seeds 10" passes arguments on.
 	$(BIN)/bridle compare $(ARGS)
 
-test: check site ## Run the checks, build the site, then all tests and doctests in a random order; SEED=... repeats an order.
+test: check ## Run the checks, then all tests and doctests in a random order; SEED=... repeats an order.
 	$(PYTEST) --bfloat16=off
 	$(PYTEST) --bfloat16=on -m 'not slow' packages/bridle/tests/engine packages/bridle/tests/comparison # emulated; the slow ones name their precision
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import bridle
+from bridle.recipe import PLACES
 
 ROOT = Path(__file__).parents[1]
 TAKEN_IN = {  # files of the repository, and the pages that the site has of them
@@ -40,20 +41,20 @@ GUIDES = (
 )
 AUDIT = (("Use", "audit/index.md"), ("Trust", "audit/trust.md"), ("Strengths in other units", "audit/strengths.md"))
 PROJECT = (("Benchmarks", "benchmarks.md"), ("Contributing", "contributing.md"), ("Changelog", "changelog.md"))
-REFERENCE = {  # a page, and the names on it; those of bridle itself by their homes
+REFERENCE = {  # a page, and what is described on it: public names by the modules that they are from, or one by one
     "Data": ("bridle.data",),
     "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine"),
     "Comparison and results": ("bridle.comparison", "bridle.results"),
     "In your own loop": ("bridle.attaching", "bridle.exporting"),
     "Audit": ("bridle_audit", "bridle_audit.run.loops"),
+    "Recipes": (
+        "bridle.recipe.Recipe",
+        "bridle.recipe.Regularizer",
+        "bridle.knobs.knob",
+        "bridle.schedules.Schedule",
+        "bridle.testing.check_regularizer",
+    ),
 }
-OWN = (  # on a page for those who write recipes and regularizers
-    "bridle.recipe.Recipe",
-    "bridle.recipe.Regularizer",
-    "bridle.knobs.knob",
-    "bridle.schedules.Schedule",
-    "bridle.testing.check_regularizer",
-)
 LINK = re.compile(r"\[([^\]\[]*(?:\[[^\]]*\][^\]\[]*)*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 TABLE = re.compile(
     r"<table>\n<tr><th>(.*?)</th><th>(.*?)</th></tr>\n<tr valign=\"top\">\n<td>\n\n```python\n(.*?)```\n\n</td>\n"
@@ -65,14 +66,13 @@ TABLE = re.compile(
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Set the navigation, which follows the folders."""
     docs = Path(config.docs_dir)
-    places = ("batch", "layer", "loss", "gradient", "weight", "average", "stop")
-    catalog = [{place: paths_in(docs, f"regularizers/{place}")} for place in places]
+    catalog = [{place: paths_in(docs, f"regularizers/{place}")} for place in PLACES]
     config.nav = [
         {"Start": "index.md"},
         {"Guides": entries(GUIDES)},
         {"Regularizers": ["regularizers/index.md", *catalog]},
         {"Audit": [*entries(AUDIT), {"Rules": ["audit/rules/index.md", *paths_in(docs, "audit/rules")]}]},
-        {"Reference": [{title: reference_path(title)} for title in [*REFERENCE, "Recipes", "Regularizers"]]},
+        {"Reference": [{title: reference_path(title)} for title in REFERENCE]},
         {"Project": entries(PROJECT)},
     ]
     return config
@@ -104,24 +104,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files from outside docs/ and the pages of the reference."""
     for source, page in TAKEN_IN.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
-    for title, homes in REFERENCE.items():
-        names = [f"{home}.{name}" for home in homes for name in bridle.HOMES[home]]
-        files.append(File.generated(config, reference_path(title), content=reference(title, names)))
-    files.append(File.generated(config, reference_path("Recipes"), content=reference("Recipes", list(OWN))))
-    units = "\n".join(f"- [`{name}`]({path})" for name, path in sorted(units_of(Path(config.docs_dir))))
-    files.append(File.generated(config, reference_path("Regularizers"), content=f"# Regularizers\n\n{units}\n"))
+    for title, described in REFERENCE.items():
+        files.append(File.generated(config, reference_path(title), content=reference(title, described)))
     return files
 
 
-def reference(title: str, names: list[str]) -> str:
-    """A page that shows what the docstrings of some names say."""
-    return "\n".join([f"# {title}\n", *(f"::: {name}\n" for name in names)])
-
-
-def units_of(docs: Path) -> Iterator[tuple[str, str]]:
-    """The regularizers with the pages that they have."""
-    for page in docs.glob("regularizers/*/*.md"):
-        yield title_of(page), f"../{page.relative_to(docs).as_posix()}"
+def reference(title: str, described: Iterable[str]) -> str:
+    """A page that shows what docstrings say of some names, and of the public names of some modules."""
+    names = (f"{each}.{name}" for each in described for name in bridle.HOMES.get(each, ()))
+    alone = (each for each in described if each not in bridle.HOMES)
+    return "\n".join([f"# {title}\n", *(f"::: {name}\n" for name in (*names, *alone))])
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
