@@ -10,7 +10,7 @@ import torch
 from loops import CRITERION, adam, data, perceptron, weights
 from torch import Tensor, nn
 
-from bridle.attaching import Handle, attach
+from bridle.attaching import Handle, attach, grad_scaler
 
 SCALE = 2.0**16
 
@@ -104,6 +104,30 @@ def told_of_another(loop: Loop) -> None:
     loop.backward(scaled=True)
     loop.ascend(other)
     loop.step_scaled()
+
+
+def used_scaler(scale: float) -> torch.amp.GradScaler:
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    scaler.scale(torch.ones(1))
+    return scaler
+
+
+@pytest.mark.parametrize("scales", [(2.0, 2.0**30), (2.0**30, 2.0)])
+def test_of_several_scalers_in_the_program_the_one_that_fits_is_named(scales: tuple[float, float]) -> None:
+    others = [used_scaler(scale) for scale in scales]
+    loop = Loop()
+    with pytest.raises(RuntimeError, match="a GradScaler scales losses by 65536"):
+        not_told(loop)
+    assert len(others) == 2  # alive until here
+
+
+def test_a_scaler_whose_scale_explains_nothing_is_not_accused(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = used_scaler(2.0)
+    monkeypatch.setattr(grad_scaler.gc, "get_objects", lambda: [alone])  # other tests leave scalers behind
+    grad_scaler.check_told(60_000.0, 1.0)
+    alone.load_state_dict({**alone.state_dict(), "scale": 2.0**16})
+    with pytest.raises(RuntimeError, match="scales losses by 65536"):
+        grad_scaler.check_told(60_000.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,18 +56,28 @@ def unscale(optimizer: Optimizer) -> bool:
 
 
 def check_told(first: float, second: float) -> None:
-    """Raise ``RuntimeError`` where a scaler that nobody has told of explains how much longer the first gradient is."""
+    """Raise ``RuntimeError`` where a scaler that nobody has told of explains how much longer the first gradient is.
+
+    Of several in the program, others' among them, it is the one whose scale is nearest. It explains what lies between
+    the root and the square of its scale: there, the scale is nearer than no scale, or than its use twice.
+    """
     if not (second > 0 and SUSPECT * second < first < math.inf):
         return
     ratio = math.log(first / second)
-    for each in gc.get_objects():
-        if isinstance(each, GradScaler) and is_active(each) and each._scale is not None:
-            scale = math.log(max(float(each.get_scale()), 1.0))
-            if abs(ratio - scale) < ratio:  # nearer to the scale than to 1
-                raise RuntimeError(
-                    f"the gradients behind backward() are {first / second:.3g} times as long as those of the closure, "
-                    f"and a GradScaler scales losses by {each.get_scale():g}: handle.ascend(closure, scaler)"
-                )
+    nearest = min(scales_in_use(), key=lambda scale: abs(ratio - math.log(scale)), default=1.0)
+    if math.log(nearest) / 2 < ratio < 2 * math.log(nearest):
+        raise RuntimeError(
+            f"the gradients behind backward() are {first / second:.3g} times as long as those of the closure, "
+            f"and a GradScaler scales losses by {nearest:g}: handle.ascend(closure, scaler)"
+        )
+
+
+def scales_in_use() -> Iterator[float]:
+    """The scales above 1 of all scalers in the program that have scaled a loss."""
+    scalers = (each for each in gc.get_objects() if issubclass(type(each), GradScaler))  # isinstance runs proxies' code
+    for each in scalers:
+        if is_active(each) and each._scale is not None and (scale := float(each.get_scale())) > 1:
+            yield scale
 
 
 def check_alike(first: float, second: float, scale: float) -> None:
