@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from bridle_audit.findings import Place
 from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.constants.values import Values
-from bridle_audit.static.scopes.index import Function, Index
+from bridle_audit.static.scopes.index import Function, Index, Loop
 from bridle_audit.static.scopes.names import found, resolve
 from bridle_audit.static.source.comments import Allows, allows_of
 from bridle_audit.static.source.text import Source
@@ -129,6 +129,15 @@ class Syntax:
     def function_of(self, node: ast.AST) -> Function | None:
         """The ``def`` in whose body a node stands; None outside of all."""
         return next((each for each in self.above(node) if isinstance(each, Function)), None)
+
+    def loops_around(self, node: ast.AST) -> list[Loop]:
+        """The loops of its function around a node, the innermost first."""
+        loops: list[Loop] = []
+        for each in self.above(node):
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+                break
+            loops += [each] if isinstance(each, Loop) else []
+        return loops
 
     def class_of(self, node: ast.AST) -> ast.ClassDef | None:
         """The class in whose body a node stands."""

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.gap_in_training_mode.finding import CURE
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.tracing import Loop, assigned, definition_of, loops_around
+from bridle_audit.static.dataflow.tracing import assigned, definition_of
 from bridle_audit.static.dataflow.wording import EVALUATION, TEST, TRAINING, VALIDATION, speaks_of, words
 from bridle_audit.static.facts.calls import is_under_no_grad
+from bridle_audit.static.scopes.index import Loop
 
 MEASURES = {"loss", "acc", "accuracy", "error", "err", "score", "f", "auc", "perplexity", "ppl", "mse"}
 
@@ -67,7 +68,7 @@ def gathered_in_training(program: Program, score: ast.Name) -> bool:
     backwards = [each for each in program.calls("method:backward") if each.function is program.function_of(score)]
     loops = {loop for each in backwards for loop in each.loops[:1]}
     parts = {each.id for value in made for each in ast.walk(value) if isinstance(each, ast.Name)} | {score.id}
-    return any(loops & set(loops_around(program, value)[:1]) for value in made) or added_in(program, parts, loops)
+    return any(loops & set(program.loops_around(value)[:1]) for value in made) or added_in(program, parts, loops)
 
 
 def added_in(program: Program, parts: set[str], loops: set[Loop]) -> bool:

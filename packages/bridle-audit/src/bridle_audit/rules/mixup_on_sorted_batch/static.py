@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
-from bridle_audit.static.dataflow.tracing import definition_of, leads_to, loops_around, made_by, maker, reached
+from bridle_audit.static.dataflow.tracing import definition_of, leads_to, made_by, maker, reached
 
 CURE = "DataLoader(dataset, batch_size=64, shuffle=True)"
 MIXERS = re.compile(
@@ -85,7 +85,7 @@ def moves_rows(program: Program, call: ast.Call) -> bool:
 
 def feeds(program: Program, loader: Call, mixing: ast.expr) -> bool:
     """Whether a mixing stands in a loop over a loader."""
-    loops = [each for each in loops_around(program, mixing) if isinstance(each, ast.For)]
+    loops = [each for each in program.loops_around(mixing) if isinstance(each, ast.For)]
     return any(goes_over(program, each.iter) is loader.node for each in loops)
 
 

@@ -9,7 +9,8 @@ from bridle_audit.findings import Finding
 from bridle_audit.rules.training_in_evaluation_mode.finding import CURE
 from bridle_audit.static import Program
 from bridle_audit.static.dataflow.modes import meant, mode_matters
-from bridle_audit.static.dataflow.tracing import Loop, leads_to, reached
+from bridle_audit.static.dataflow.tracing import leads_to, reached
+from bridle_audit.static.scopes.index import Loop
 
 
 def check(program: Program) -> Iterator[Finding]:

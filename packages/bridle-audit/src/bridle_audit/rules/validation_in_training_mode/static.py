@@ -8,8 +8,8 @@ from bridle_audit.findings import Finding
 from bridle_audit.rules.validation_in_training_mode.finding import CURE
 from bridle_audit.static import Evaluation, Program
 from bridle_audit.static.dataflow.modes import mode_matters, starts_in_evaluation
-from bridle_audit.static.dataflow.tracing import Function, loops_around
 from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.scopes.index import Function
 
 ON_PURPOSE = {
     "mc",
@@ -54,7 +54,7 @@ def is_open(program: Program, evaluation: Evaluation) -> bool:
 
 def is_part_of_step(program: Program, evaluation: Evaluation) -> bool:
     """Whether it comes before a ``backward`` in the same round of a loop: it may make targets for it."""
-    loops = loops_around(program, evaluation.node)
+    loops = program.loops_around(evaluation.node)
     function = program.function_of(evaluation.node)
     steps = [
         each for each in program.calls("method:backward") if each.function is function and each.loops[:1] == loops[:1]

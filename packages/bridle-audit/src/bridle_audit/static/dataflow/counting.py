@@ -7,8 +7,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from bridle_audit.static.dataflow.tracing import call_at, calls_of, definition_of, held_by, maker
-from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.dataflow.tracing import calls_of, definition_of, held_by, maker
+from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.program import Program
 
 # Rows for training and for testing.
@@ -85,7 +85,7 @@ def length(program: Program, expr: ast.expr) -> int | None:
     if name in ("enumerate", "tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.trange") and made.args:
         return length(program, made.args[0])
     if name == "torch.utils.data.DataLoader":
-        call = call_at(program, made)
+        call = call_of(program, made)
         data, size = call.argument(0, "dataset"), call.number(1, "batch_size", 1)
         count = rows(program, data) if data is not None else None
         return math.ceil(count / size) if count and size else None
@@ -98,7 +98,7 @@ def rows(program: Program, data: ast.expr) -> int | None:
     name = (program.resolve(made.func) or "") if made is not None else ""
     if made is None or definition_of(program, made) is not None:
         return None
-    call, last = call_at(program, made), name.rpartition(".")[2]
+    call, last = call_of(program, made), name.rpartition(".")[2]
     if name == "torch.utils.data.TensorDataset" and made.args:
         return rows(program, made.args[0])
     if MAKERS.fullmatch(name) and made.args:

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from bridle_audit.static.dataflow.tracing import call_at, given, made_by, maker
-from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.dataflow.tracing import given, made_by, maker
+from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.interpreter import Network, Op
 from bridle_audit.static.program import Program
 
@@ -53,7 +53,7 @@ def mode_matters(program: Program, model: ast.expr) -> bool:
     made = maker(program, model)
     if made is not None:
         drops = DROPPING.match(program.resolve(made.func) or "") is not None
-        return drops or is_library_batch_norm(call_at(program, made))
+        return drops or is_library_batch_norm(call_of(program, made))
     whole = [each for each in program.networks if not each.is_part]
     return bool(whole) and all(any(map(acts_by_mode, every_op(each.flow))) for each in whole)
 
@@ -79,7 +79,7 @@ def has_batch_norm(program: Program, model: ast.expr | None) -> bool:
         return any(each.kind == "batch_norm" or is_library_op(each) for each in every_op(network.flow))
     name = program.resolve(made.func) if made is not None else None
     if made is not None and name is not None and not is_local(program, name):
-        return is_library_batch_norm(call_at(program, made))
+        return is_library_batch_norm(call_of(program, made))
     return bool(program.calls("torch.nn.BatchNorm*", "torch.nn.SyncBatchNorm", "torch.nn.LazyBatchNorm*"))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bridle_audit.static.dataflow.weights import calls_of
-from bridle_audit.static.scopes.index import Function, defaults
+from bridle_audit.static.scopes.index import Function, Loop, defaults
 from bridle_audit.static.scopes.names import found
 from bridle_audit.static.syntax import Syntax
 
@@ -91,7 +91,7 @@ class Reach:
         """Whether a variable is read earlier, with no loop that leads back, or later and is assigned anew between."""
         if (use.lineno, use.col_offset) > (target.lineno, target.col_offset):
             return self.is_replaced(use, target)
-        loops = [each for each in self.syntax.above(target) if isinstance(each, ast.For | ast.AsyncFor | ast.While)]
+        loops = [each for each in self.syntax.above(target) if isinstance(each, Loop)]
         above = set(self.syntax.above(use))
         if self.syntax.function_of(use) is not self.syntax.function_of(target):
             return False

@@ -6,8 +6,8 @@ import ast
 import math
 from collections.abc import Iterator
 
-from bridle_audit.static.dataflow.tracing import call_at, factors, leads_to, maker
-from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.dataflow.tracing import factors, leads_to, maker
+from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.program import Program
 
 # Where each of the calls that smooth takes its share, and what it is where that is not stated.
@@ -81,7 +81,7 @@ def smoothed_here(program: Program, expr: ast.AST) -> float | None:
     if isinstance(expr, ast.Call):
         made = maker(program, expr.func)
         if made is not None and made is not expr and program.resolve(made.func) in MIXUPS:
-            return call_at(program, made).number(7, "label_smoothing", 0.1) or None
+            return call_of(program, made).number(7, "label_smoothing", 0.1) or None
     return None
 
 
@@ -102,7 +102,7 @@ def by_scatter(program: Program, call: ast.Call, onto: ast.expr) -> float | None
     own = program.number(given[0]) if given else None
     if made is None or own is None or program.resolve(made.func) not in ("torch.full", "torch.full_like"):
         return None
-    fill = call_at(program, made).argument(1, "fill_value")
+    fill = call_of(program, made).argument(1, "fill_value")
     above, below = factors(fill) if fill is not None else ([], [])
     shares = [each for each in map(program.number, above) if each is not None]
     return next((each for each in shares if below and abs(1 - each - own) < CLOSE), None)

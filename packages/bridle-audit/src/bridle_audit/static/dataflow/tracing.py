@@ -1,4 +1,4 @@
-"""Where things in a program come from, and what their names speak of: for rules that read whole loops."""
+"""Where the values in a program come from: what a variable holds, what made it, what its function is given."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.program import Program
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Loop = ast.For | ast.AsyncFor | ast.While
+from bridle_audit.static.scopes.index import Function
 
 MOVES = (
     "to",
@@ -204,11 +202,6 @@ def leads_to(program: Program, expr: ast.AST) -> list[ast.expr]:
     return returned(program, function) if function is not None else []
 
 
-def call_at(program: Program, node: ast.Call) -> Call:
-    """A node as a call with its arguments."""
-    return next(each for each in program.all_calls if each.node is node)
-
-
 def factors(expr: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
     """What is multiplied in an expression, and what it is divided by.
 
@@ -221,13 +214,3 @@ def factors(expr: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
     above, below = factors(expr.left)
     more, less = factors(expr.right)
     return (above + more, below + less) if isinstance(expr.op, ast.Mult) else (above + less, below + more)
-
-
-def loops_around(program: Program, node: ast.AST) -> list[Loop]:
-    """The loops of its function around a node, the innermost first."""
-    found: list[Loop] = []
-    around = program.parent(node)
-    while around is not None and not isinstance(around, Function | ast.Lambda | ast.ClassDef):
-        found += [around] if isinstance(around, Loop) else []
-        around = program.parent(around)
-    return found

@@ -9,11 +9,10 @@ from typing import Any
 
 from bridle_audit.findings import Place
 from bridle_audit.static.constants.folding import UNKNOWN, is_number
-from bridle_audit.static.scopes.index import Function
+from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
 
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
-Loop = ast.For | ast.AsyncFor | ast.While
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +47,7 @@ class Call:
     @property
     def loops(self) -> list[Loop]:
         """The loops of its function around it, the innermost first."""
-        loops: list[Loop] = []
-        for each in self.syntax.above(self.node):
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-                break
-            loops += [each] if isinstance(each, ast.For | ast.AsyncFor | ast.While) else []
-        return loops
+        return self.syntax.loops_around(self.node)
 
     @property
     def under_no_grad(self) -> bool:

@@ -11,7 +11,7 @@ from functools import cached_property
 from bridle_audit.findings import Place
 from bridle_audit.static.facts.calls import Call, is_no_grad
 from bridle_audit.static.facts.classes import is_lightning, is_module
-from bridle_audit.static.scopes.index import Function
+from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
 
 BACKWARDS = ("method:backward", "method:manual_backward")
@@ -64,7 +64,7 @@ class Training:
         return self.named("zero_grad")
 
     @property
-    def loops(self) -> list[ast.For | ast.AsyncFor | ast.While]:
+    def loops(self) -> list[Loop]:
         """The loops around the first ``backward``, the innermost first."""
         return self.backwards[0].loops
 
