@@ -18,7 +18,7 @@ from bridle_audit.static.dataflow.measures import measures
 from bridle_audit.static.dataflow.reaching import Path, Reach, Step
 from bridle_audit.static.dataflow.ways import ways_of
 from bridle_audit.static.dataflow.weights import weights
-from bridle_audit.static.facts.calls import Call, call_of, is_no_grad
+from bridle_audit.static.facts.calls import call_of, no_grad_around
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
 
@@ -155,7 +155,7 @@ def by_hand(syntax: Syntax) -> Iterator[Penalty]:
         assert reach is not None
         held = each.weights
         framework = "torch" if "torch" in syntax.text else "keras"
-        cut = held.detached or off(syntax, each.node)
+        cut = held.detached or no_grad_around(syntax, each.node)
         half = 0.5 if call_of(syntax, each.node).name == "tensorflow.nn.l2_loss" else None  # type: ignore[arg-type]
         whole = entire(syntax, each.node)
         yield Penalty(
@@ -175,18 +175,6 @@ def entire(syntax: Syntax, node: ast.expr) -> ast.expr:
         if not isinstance(above, ast.expr) or not (is_power or is_comprehension or is_sum):
             return node
         node = above
-
-
-def off(syntax: Syntax, node: ast.AST) -> ast.AST | None:
-    """The ``with`` or the decorated function by which gradients are off where a node stands."""
-    for each in syntax.above(node):
-        if isinstance(each, ast.With | ast.AsyncWith) and any(
-            is_no_grad(syntax, item.context_expr) for item in each.items
-        ):
-            return each
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-            return each if any(is_no_grad(syntax, one) for one in each.decorator_list) else None
-    return None
 
 
 def is_neutral(syntax: Syntax, node: ast.expr) -> bool:
@@ -259,6 +247,6 @@ def regularizer(syntax: Syntax, node: ast.expr) -> tuple[str, float | None] | No
         return str(node.value), 0.01
     if not isinstance(node, ast.Call):
         return None
-    call: Call = call_of(syntax, node)
+    call = call_of(syntax, node)
     kind = REGULARIZERS.get(call.name)
     return (kind, call.number(0, kind, call.number(0, "l", 0.01))) if kind else None

@@ -129,13 +129,26 @@ def is_no_grad(syntax: Syntax, node: ast.expr) -> bool:
     return name in NO_GRAD and call_of(syntax, node).value(0, "mode", True) is not False
 
 
-def is_under_no_grad(syntax: Syntax, node: ast.AST) -> bool:
-    """Whether gradients are off where a node stands, as far as its own function shows."""
+def turns_gradients_off(syntax: Syntax, node: ast.With | ast.AsyncWith | Function) -> bool:
+    """True if gradients are off in a block by its ``with``, or in a function by a decorator."""
+    if isinstance(node, Function):
+        return any(is_no_grad(syntax, each) for each in node.decorator_list)
+    return any(is_no_grad(syntax, each.context_expr) for each in node.items)
+
+
+def no_grad_around(syntax: Syntax, node: ast.AST) -> ast.AST | None:
+    """The ``with`` or the decorated function by which gradients are off where a node stands; None where they are on.
+
+    Callers are not looked at: it goes by what the node's own function shows.
+    """
     for each in syntax.above(node):
-        if isinstance(each, ast.With | ast.AsyncWith) and any(
-            is_no_grad(syntax, item.context_expr) for item in each.items
-        ):
-            return True
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-            return any(is_no_grad(syntax, decorator) for decorator in each.decorator_list)
-    return False
+        if isinstance(each, ast.With | ast.AsyncWith) and turns_gradients_off(syntax, each):
+            return each
+        if isinstance(each, Function):
+            return each if turns_gradients_off(syntax, each) else None
+    return None
+
+
+def is_under_no_grad(syntax: Syntax, node: ast.AST) -> bool:
+    """True if gradients are off where a node stands, as far as its own function shows."""
+    return no_grad_around(syntax, node) is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bridle_audit.findings import Place
-from bridle_audit.static.facts.calls import Call, is_no_grad
+from bridle_audit.static.facts.calls import Call, turns_gradients_off
 from bridle_audit.static.facts.classes import is_lightning, is_module
 from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
@@ -154,13 +154,9 @@ class Loops:
         blocks: dict[ast.With | ast.AsyncWith, list[Call]] = {}
         for each in calls:
             for above in self.syntax.above(each.node):
-                if isinstance(above, ast.With | ast.AsyncWith) and self.turns_off(above):
+                if isinstance(above, ast.With | ast.AsyncWith) and turns_gradients_off(self.syntax, above):
                     blocks.setdefault(above, []).append(each)
         yield from ((node, inner) for node, inner in blocks.items() if METRIC.search(self.syntax.text_of(node)))
-
-    def turns_off(self, node: ast.With | ast.AsyncWith) -> bool:
-        """Whether a block turns gradients off."""
-        return any(is_no_grad(self.syntax, item.context_expr) for item in node.items)
 
     def evaluation(self, node: Function | ast.With | ast.AsyncWith, calls: list[Call]) -> Evaluation | None:
         """The evaluation that a candidate is, if it calls a model of its own or one that it is given."""
@@ -172,7 +168,7 @@ class Loops:
             return None
         function = node if isinstance(node, Function) else self.syntax.function_of(node)
         callers = self.callers(function) if function is not None else []
-        return Evaluation(self.syntax, node, models, self.has_eval(models[0], function, callers, calls), callers)
+        return Evaluation(self.syntax, node, models, self.has_eval(function, callers, calls), callers)
 
     def is_model(self, call: Call) -> bool:
         """Whether a call is one of a model: of a variable whose name says so, or that is put in a mode somewhere."""
@@ -202,7 +198,7 @@ class Loops:
         """The calls of a function in this file."""
         return [each for each in self.calls if each.name in (function.name, f"method:{function.name}")]
 
-    def has_eval(self, first: Call, function: Function | None, callers: list[Call], calls: list[Call]) -> bool:
+    def has_eval(self, function: Function | None, callers: list[Call], calls: list[Call]) -> bool:
         """Whether a model is put in evaluation mode in an evaluation, by its callers, or by what it calls."""
         mine = self.by_function.get(function or self.syntax.tree, [])
         if any(is_eval(each) for each in [*calls, *mine]):
