@@ -29,8 +29,8 @@ def call_function(callee: Function, machine: Machine, arguments: Arguments, fram
     if machine.is_too_deep(node):
         return machine.unknown_call(arguments)
     machine.entered.add(node)
-    inner = Frame(outer=callee.frame, owner=callee.owner, receiver=callee.receiver, no_grad=frame.no_grad)
-    inner.no_grad = inner.no_grad or any(is_no_grad(machine.syntax, each) for each in decorators(node))
+    no_grad = frame.no_grad or any(is_no_grad(machine.syntax, each) for each in decorators(node))
+    inner = Frame(outer=callee.frame, owner=callee.owner, receiver=callee.receiver, no_grad=no_grad)
     receive(machine, callee, arguments, inner)
     machine.stack.append(node)
     try:

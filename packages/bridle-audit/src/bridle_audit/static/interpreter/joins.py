@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from bridle_audit.static.interpreter.flow import START, Op, Ops, mystery
 from bridle_audit.static.interpreter.values import (
@@ -25,7 +26,7 @@ from bridle_audit.static.syntax import Syntax
 
 CALLED = (Layer, Instance, Container, Function, Class, Named)  # what a choice may be between
 NOTHING = Const(None)
-ALONE = {"add": "shift", "multiply": "scale", "product": "linear"}  # with what is no data of the network's
+ALONE = {"add": "shift", "multiply": "scale", "product": "linear"}  # of two operands, where only one is data
 SHORTCUT = 2  # how many layers a shortcut may have: a convolution and a norm
 
 
@@ -84,13 +85,12 @@ def alternatives(syntax: Syntax, node: ast.AST, one: Tensor, other: Tensor) -> T
     return Tensor((*common, mystery(syntax, node, one.ops[len(common) :], other.ops[len(common) :])), network)
 
 
-def met(syntax: Syntax, tensors: list[Tensor], op: Op) -> Tensor:
+def met(tensors: list[Tensor], op: Op) -> Tensor:
     """Data of several paths that become one: the longest is kept, of a gate the shortest; the others are branches."""
     paths = sorted((each.ops for each in tensors), key=len)
     followed = [each for each in paths if not (each and each[0].name == START)]
     if len(followed) == 1 and len(paths) > 1:  # the others are no data of the network's: masks, positions, ...
-        kind = ALONE.get(op.kind, op.kind)
-        return Tensor((*followed[0], Op(syntax, op.name, kind, op.node, op.call, op.is_layer)), tensors[0].network)
+        return Tensor((*followed[0], alone(op)), tensors[0].network)
     paths = followed or paths
     common = len(shared(paths))
     shortest, longest = paths[0], paths[-1]
@@ -101,4 +101,9 @@ def met(syntax: Syntax, tensors: list[Tensor], op: Op) -> Tensor:
         kind, main = "gate", shortest
     others = tuple(each[common:] for each in paths if each is not main)
     network = next((each.network for each in tensors if each.network is not None), None)
-    return Tensor((*main, Op(syntax, op.name, kind, op.node, op.call, op.is_layer, others)), network)
+    return Tensor((*main, replace(op, kind=kind, branches=others)), network)
+
+
+def alone(op: Op) -> Op:
+    """An op of two operands where only one is data: ``x + 1`` shifts, ``x * 2`` scales, ``x @ w`` is linear."""
+    return replace(op, kind=ALONE.get(op.kind, op.kind))

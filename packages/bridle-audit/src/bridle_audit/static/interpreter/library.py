@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.interpreter.flow import Op, mystery
@@ -58,8 +59,7 @@ def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: F
 def construct(machine: Machine, call: Call, kind: str, arguments: Arguments) -> AbstractValue:
     """A layer, loss, model, optimizer, ... is made; what is made of data is what a network returns."""
     if kind == "other" and arguments.tensors():
-        kept = {key: each for key, each in arguments.keywords.items()}
-        kept.update({str(number): each for number, each in enumerate(arguments.positional)})
+        kept = {**arguments.keywords, **{str(number): each for number, each in enumerate(arguments.positional)}}
         return machine.container("dict", arguments.node, kept.values(), kept.keys())
     if call.name in ("torch.nn.Identity", "keras.layers.InputLayer"):
         return Layer(machine.number(), ())
@@ -119,10 +119,9 @@ def apply_function(machine: Machine, op: Op, arguments: Arguments) -> AbstractVa
     ]
     if len(different) == 1:
         return machine.through(different[0], op)
-    kind = {"linear": "product"}.get(op.kind, op.kind)
     if len(shared([each.ops for each in different])) == 0 and op.kind not in ("concat", "linear", "attention"):
         return machine.through(different[0], op)  # such as a mask beside the data
-    return met(machine.syntax, different, Op(op.syntax, op.name, kind, op.node, op.call))
+    return met(different, replace(op, kind="product") if op.kind == "linear" else op)
 
 
 @transfer("keras.Model", "keras.models.Model")

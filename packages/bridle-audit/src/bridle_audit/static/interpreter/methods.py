@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.facts.classes import is_module, known_base, method_of
 from bridle_audit.static.interpreter.attributes import ABOUT
@@ -9,7 +11,7 @@ from bridle_audit.static.interpreter.calls import FORWARDS, PARTS, bound, initia
 from bridle_audit.static.interpreter.containers import SAME
 from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.functions import call_function
-from bridle_audit.static.interpreter.joins import met
+from bridle_audit.static.interpreter.joins import alone, met
 from bridle_audit.static.interpreter.library import FAMILIAR, layered
 from bridle_audit.static.interpreter.machine import Machine, method
 from bridle_audit.static.interpreter.values import (
@@ -38,15 +40,6 @@ JOINS = {
     "mm": "product",
     "bmm": "product",
     "div": "multiply",
-}
-ALONE = {
-    "add": "shift",
-    "sub": "shift",
-    "mul": "scale",
-    "div": "scale",
-    "matmul": "linear",
-    "mm": "linear",
-    "bmm": "linear",
 }
 
 
@@ -83,9 +76,8 @@ def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Argument
     op = op_of(machine, name, arguments)
     others = arguments.tensors()
     if plain in JOINS:
-        kind = (JOINS if others else ALONE)[plain]
-        op = Op(op.syntax, op.name, kind, op.node, op.call)
-        return met(machine.syntax, [receiver, *others], op) if others else machine.through(receiver, op)
+        op = replace(op, kind=JOINS[plain])
+        return met([receiver, *others], op) if others else machine.through(receiver, alone(op))
     return machine.through(receiver, op)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from bridle_audit.static.interpreter.flow import Op
-from bridle_audit.static.interpreter.joins import met
+from bridle_audit.static.interpreter.joins import alone, met
 from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.values import (
     TOP,
@@ -33,8 +33,7 @@ SIGNS: dict[type[ast.operator], str] = {
     ast.Pow: "**",
     ast.MatMult: "@",
 }
-ALONE = {"+": "shift", "-": "shift", "*": "scale", "/": "scale", "@": "linear"}  # with what is no data on its way
-TOGETHER = {"+": "add", "-": "add", "*": "multiply", "/": "multiply", "@": "product"}
+KINDS = {"+": "add", "-": "add", "*": "multiply", "/": "multiply", "@": "product"}
 
 
 def operated(
@@ -43,16 +42,12 @@ def operated(
     """What an operator makes of data."""
     name = SIGNS.get(type(sign), "?")
     tensors = [each for each in (left, right) if isinstance(each, Tensor)]
+    if not tensors and name != "@":
+        return TOP
+    op = Op(machine.syntax, f"operator:{name}", KINDS.get(name, "other"), node)
     if not tensors:
-        return machine.fresh(node, operator(machine, node, name, "linear")) if name == "@" else TOP
-    if len(tensors) == 2:
-        return met(machine.syntax, tensors, operator(machine, node, name, TOGETHER.get(name, "other")))
-    return machine.through(tensors[0], operator(machine, node, name, ALONE.get(name, "other")))
-
-
-def operator(machine: Machine, node: ast.AST, name: str, kind: str) -> Op:
-    """The op that an operator is."""
-    return Op(machine.syntax, f"operator:{name}", kind, node)
+        return machine.fresh(node, alone(op))
+    return met(tensors, op) if len(tensors) == 2 else machine.through(tensors[0], alone(op))
 
 
 def truth(machine: Machine, value: AbstractValue) -> bool | None:
