@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import Callable
 from functools import cached_property, singledispatch
 from typing import Any
 
@@ -14,6 +15,11 @@ from bridle_audit.static.scopes.names import found, resolve
 
 DEPTH = 12  # of names that stand for names
 CHANGES = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "sort", "reverse"})
+SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.Not: operator.not_,
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
 
 
 class Values:
@@ -61,7 +67,7 @@ class Values:
     def calls_of(self, function: Function) -> list[ast.Call]:
         """The calls of a function, or of its class where it is ``__init__``, by their last name."""
         owner = self.index.parents.get(function)
-        is_init = function.name == "__init__" and isinstance(owner, ast.ClassDef)
+        is_init = function.name == "__init__"
         return self.calls_by_name.get(owner.name if is_init and isinstance(owner, ast.ClassDef) else function.name, [])
 
     @cached_property
@@ -91,23 +97,25 @@ class Values:
 
     def of_attribute(self, node: ast.Attribute, depth: int) -> Any:
         """``args.lr``, ``Config.lr``, ``config.lr`` and ``self.lr``."""
-        if not isinstance(node.value, ast.Name) or f"{node.value.id}.{node.attr}" in self.changed:
-            if isinstance(node.value, ast.Name) and node.value.id == "self":
-                return self.of_self(node, depth)
+        if not isinstance(node.value, ast.Name):
+            return UNKNOWN
+        if node.value.id == "self":
+            return self.of_self(node, depth)
+        if f"{node.value.id}.{node.attr}" in self.changed:
             return UNKNOWN
         if node.value.id in self.parsers:
             return self.options.get(node.attr, UNKNOWN)
         owner = self.class_behind(node.value)
-        if owner is not None:
-            return self.of_class(owner, node.attr, depth)
-        return self.of_self(node, depth) if node.value.id == "self" else UNKNOWN
+        return self.of_class(owner, node.attr, depth) if owner is not None else UNKNOWN
 
     def of_self(self, node: ast.Attribute, depth: int) -> Any:
         """What an object's own attribute is assigned, if that is done once in its class."""
         owner = self.class_around(node)
-        stores = self.stores.get(owner, {}).get(node.attr, []) if owner is not None else []
-        if owner is None or not stores:
-            return self.of_class(owner, node.attr, depth) if owner is not None else UNKNOWN
+        if owner is None:
+            return UNKNOWN
+        stores = self.stores.get(owner, {}).get(node.attr, [])
+        if not stores:
+            return self.of_class(owner, node.attr, depth)
         return self.value(stores[0], depth - 1) if len(stores) == 1 and stores[0] is not None else UNKNOWN
 
     @cached_property
@@ -157,10 +165,9 @@ class Values:
         if only is not None and isinstance(only.node, ast.ClassDef):
             return only.node
         value = only.value if only is not None and only.kind == "assigned" else None
-        plain = (
-            isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.args and not value.keywords
-        )
-        return self.class_behind(value.func) if plain and value.func.id != node.id else None  # type: ignore[union-attr]
+        if not isinstance(value, ast.Call) or value.args or value.keywords or not isinstance(value.func, ast.Name):
+            return None
+        return self.class_behind(value.func) if value.func.id != node.id else None
 
 
 @singledispatch
@@ -212,13 +219,8 @@ def of_dict(node: ast.Dict, values: Values, depth: int) -> Any:
 def of_unary(node: ast.UnaryOp, values: Values, depth: int) -> Any:
     """``-x`` and ``not x``."""
     value = values.value(node.operand, depth - 1)
-    if value is UNKNOWN or not isinstance(node.op, ast.USub | ast.Not | ast.UAdd):
-        return UNKNOWN
-    return (
-        not value
-        if isinstance(node.op, ast.Not)
-        else attempt(operator.neg if isinstance(node.op, ast.USub) else operator.pos, value)
-    )
+    known = value is not UNKNOWN and type(node.op) in SIGNS
+    return attempt(SIGNS[type(node.op)], value) if known else UNKNOWN
 
 
 @worth.register
