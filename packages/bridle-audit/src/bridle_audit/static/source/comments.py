@@ -30,7 +30,7 @@ class Allows:
 
 
 @dataclass(frozen=True)
-class Remark:
+class AllowComment:
     """One comment: its line, whether it has the line for itself, and the names it gives."""
 
     line: int
@@ -64,7 +64,7 @@ def allows_of(text: str, tree: ast.Module) -> Allows:
     return Allows(lines, everywhere, tuple(f"line {line}: write # bridle: allow[rule-name]" for line in empty))
 
 
-def comments_of(text: str) -> Iterator[Remark]:
+def comments_of(text: str) -> Iterator[AllowComment]:
     """The comments to bridle; tokens tell them from strings that look like one."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     try:
@@ -73,7 +73,7 @@ def comments_of(text: str) -> Iterator[Remark]:
             if found:
                 names = frozenset(name.strip() for name in (found["names"] or "").split(",") if name.strip())
                 alone = not token.line[: token.start[1]].strip()
-                yield Remark(token.start[0], alone, found["verb"] == "allow-file", names)
+                yield AllowComment(token.start[0], alone, found["verb"] == "allow-file", names)
     except (tokenize.TokenError, SyntaxError):  # the rest has none that could be told apart
         return
 
@@ -101,7 +101,7 @@ def spans(tree: ast.Module) -> Iterator[Span]:
         yield Span(head, max(last, node.lineno), whole if is_definition else head)
 
 
-def comments_at(by_line: dict[int, Remark], span: Span) -> Iterator[Remark]:
+def comments_at(by_line: dict[int, AllowComment], span: Span) -> Iterator[AllowComment]:
     """The comments on a statement's lines, and those directly above that have their lines for themselves."""
     for line in span.head:
         if line in by_line and (line <= span.last or not by_line[line].alone):
