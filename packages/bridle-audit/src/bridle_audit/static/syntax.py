@@ -57,7 +57,7 @@ class Syntax:
         """The one walk over the tree."""
         return Index(self.tree)
 
-    @cached_property
+    @property
     def lines(self) -> list[str]:
         """The lines of the text."""
         return self.read.lines
@@ -74,7 +74,7 @@ class Syntax:
 
     def place(self, node: ast.AST) -> Place:
         """Where a node stands: in a notebook, the cell and the line within it."""
-        return self.read.place(node, self.lines)
+        return self.read.place(node)
 
     def allows(self, name: str, place: Place) -> bool:
         """Whether a comment allows what a rule finds at a place."""

@@ -8,6 +8,7 @@ import sys
 import warnings
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from bridle_audit.findings import Place
@@ -57,24 +58,24 @@ class Source:
     shifts: dict[int, int] = field(default_factory=dict)  # by line: how many columns a magic took in front of the code
     remarks: tuple[str, ...] = ()  # what was left out
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         """The lines as Python counts them: only a line feed ends one."""
         return self.text.split("\n")
 
-    def place(self, node: ast.AST, lines: list[str]) -> Place:
-        """Where a node stands. ``lines`` are ``self.lines``, split once by whoever asks often."""
+    def place(self, node: ast.AST) -> Place:
+        """Where a node stands."""
         first = positioned(node)
         line, end_line = first.lineno, first.end_lineno or first.lineno
-        column = self.column(lines, line, first.col_offset)
-        end_column = self.column(lines, end_line, first.end_col_offset or first.col_offset)
+        column = self.column(line, first.col_offset)
+        end_column = self.column(end_line, first.end_col_offset or first.col_offset)
         cell = self.cell_of(line)
         start = cell.start - 1 if cell else 0
         return Place(self.file, line - start, column, end_line - start, end_column, cell.number if cell else None)
 
-    def column(self, lines: list[str], line: int, offset: int) -> int:
+    def column(self, line: int, offset: int) -> int:
         """From an offset in bytes to a column in characters, which counts from 1."""
-        text = lines[line - 1] if 0 < line <= len(lines) else ""
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         characters = offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))
         return characters + self.shifts.get(line, 0) + 1
 
