@@ -22,18 +22,8 @@ EMAS: dict[str, tuple[int, str, float]] = {
 }
 UPDATES = ("update_parameters", "update")
 NORMS = {"bn", "batchnorm"}
-VERBS = {
-    "update",
-    "reset",
-    "recompute",
-    "recalibrate",
-    "calibrate",
-    "estimate",
-    "reestimate",
-    "refresh",
-    "fix",
-    "adjust",
-}
+VERB_WORDS = "update reset recompute recalibrate calibrate estimate reestimate refresh fix adjust"
+VERBS = frozenset(VERB_WORDS.split())
 
 
 def is_exponential(call: Call) -> bool | None:

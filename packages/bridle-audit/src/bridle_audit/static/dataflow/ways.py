@@ -19,11 +19,12 @@ REPORTS = re.compile(
 )
 DETACHING = ("item", "detach", "tolist", "numpy", "detach_")
 TRAINED = ("backward", "manual_backward", "gradient", "add_loss", "minimize", "grad", "compute_gradients")
-PASSED = """
+PASSED_WORDS = """
 sum mean sqrt pow square abs norm log exp clamp clip add sub mul div to cuda cpu float double half view reshape squeeze
 unsqueeze flatten stack cat concat add_n reduce_sum reduce_mean scale multiply subtract divide tensor as_tensor asarray
 Variable list tuple min max maximum minimum where nan_to_num type contiguous type_as
 """
+PASSED = frozenset(PASSED_WORDS.split())
 KEPT = frozenset({"append", "extend", "insert", "add"})
 
 
@@ -85,7 +86,7 @@ def of_attribute(above: ast.Attribute, reach: Reach, stop: Stop) -> list[Any]:
         return [end("unknown", stop, call)]  # something else is put into the container that holds it
     if above.attr in DETACHING:
         return [replace(stop, node=call, detached=stop.detached or call)]
-    return [replace(stop, node=call)] if above.attr in PASSED.split() else [end("unknown", stop, call)]
+    return [replace(stop, node=call)] if above.attr in PASSED else [end("unknown", stop, call)]
 
 
 @onward.register
@@ -112,7 +113,7 @@ def of_function(reach: Reach, stop: Stop, above: ast.Call, name: str) -> list[An
         item = reach.syntax.parent(above)
         bound = item.optional_vars if isinstance(item, ast.withitem) else None
         return reach.named(stop, bound) if bound is not None else [end("unknown", stop, above)]
-    if name in PASSED.split():
+    if name in PASSED:
         return [replace(stop, node=above)]
     functions = [each for each in reach.syntax.functions if each.name == name]
     return reach.given(stop, above, functions[0]) if len(functions) == 1 else [end("unknown", stop, above)]
@@ -128,9 +129,7 @@ def of_keyword(above: ast.keyword, reach: Reach, stop: Stop) -> list[Any]:
 @onward.register
 def of_comprehension(above: ast.GeneratorExp | ast.ListComp | ast.SetComp, reach: Reach, stop: Stop) -> list[Any]:
     """What a comprehension is made of goes on with it."""
-    if isinstance(above, ast.GeneratorExp | ast.ListComp | ast.SetComp) and above.elt is stop.node:
-        return [replace(stop, node=above)]
-    return [end("unknown", stop, above)]
+    return [replace(stop, node=above)] if above.elt is stop.node else [end("unknown", stop, above)]
 
 
 @onward.register

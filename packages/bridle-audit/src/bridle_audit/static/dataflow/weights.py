@@ -16,7 +16,8 @@ WEIGHT = re.compile(r"^(?:weight|kernel|bias)(?:_\w+)?$")
 COLLECTIONS = ("parameters", "named_parameters")
 KERAS = ("trainable_weights", "trainable_variables")
 WRAPPERS = ("list", "tuple", "iter", "sorted", "reversed", "tqdm.tqdm", "tqdm.auto.tqdm")
-SHAPES = "view reshape flatten ravel float double half to cuda cpu t clone contiguous type squeeze"
+SHAPE_WORDS = "view reshape flatten ravel float double half to cuda cpu t clone contiguous type squeeze"
+SAME_WEIGHTS = frozenset({*SHAPE_WORDS.split(), "detach"})  # methods that return a weight in another shape or type
 JOINED = ("torch.cat", "torch.hstack", "torch.concat", "torch.nn.utils.parameters_to_vector")
 OF_MATRICES = re.compile(r"weight|kernel|ndim|dim\(\)|\.shape\)|Linear|Conv|Dense|Embedding")
 OF_VECTORS = re.compile(r"bias|bn|norm|beta|gamma")
@@ -217,7 +218,7 @@ def of_call(syntax: Syntax, node: ast.Call, depth: int) -> Weights | None:
         return weights(syntax, node.args[0], depth - 1)
     if name is not None or not isinstance(node.func, ast.Attribute):
         return None
-    inner = weights(syntax, node.func.value, depth - 1) if node.func.attr in (*SHAPES.split(), "detach") else None
+    inner = weights(syntax, node.func.value, depth - 1) if node.func.attr in SAME_WEIGHTS else None
     return replace(inner, detached=node) if inner and node.func.attr == "detach" else inner
 
 

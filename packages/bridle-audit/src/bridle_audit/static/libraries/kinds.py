@@ -83,6 +83,9 @@ HOMES = re.compile(
     r"^(?:method:|torch\.(?:nn\.(?:functional\.)?|special\.)?|keras\.(?:layers|activations|ops)\.|timm\.layers\."
     r"|torchvision\.ops\.|einops\.(?:layers\.torch\.)?)(?P<word>\w+)$"
 )
+MODELS = re.compile(
+    r"^torchvision\.models\.|^timm\.create_model$|^torch\.hub\.load$|^[\w.]+\.from_(?:pretrained|config)$"
+)
 DIMENSIONS = re.compile(r"[123][dD]$")
 
 # What is computed for training: the loss's kind, and the place and name of its logits are the first, "input".
@@ -143,8 +146,3 @@ def is_constructor(name: str) -> bool:
     if last[:1].isupper() and not name.startswith(("torch.Tensor", "torch.cuda", "torch.nn.Parameter")):
         return True
     return MODELS.match(name) is not None
-
-
-MODELS = re.compile(
-    r"^torchvision\.models\.|^timm\.create_model$|^torch\.hub\.load$|^[\w.]+\.from_(?:pretrained|config)$"
-)
