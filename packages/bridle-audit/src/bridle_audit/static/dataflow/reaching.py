@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bridle_audit.static.dataflow.weights import calls_of
+from bridle_audit.static.facts.classes import FORWARDS
 from bridle_audit.static.scopes.index import Function, Loop, defaults
 from bridle_audit.static.scopes.names import found
 from bridle_audit.static.syntax import Syntax
@@ -133,7 +134,7 @@ class Reach:
         if function.name in RETURNED:
             return [end("loss", stop, function)]
         owner = self.syntax.parent(function)
-        if function.name in ("forward", "__call__", "call") and isinstance(owner, ast.ClassDef):
+        if function.name in FORWARDS and isinstance(owner, ast.ClassDef):
             is_loss = re.search(r"(?i)loss|criterion", owner.name) is not None
             return [end("loss" if is_loss else "unknown", stop, function)]
         calls = calls_of(self.syntax, function)

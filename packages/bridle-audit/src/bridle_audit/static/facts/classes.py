@@ -14,6 +14,7 @@ MODULES = re.compile(
     r"|^keras\.(?:models|layers|losses)\.|^transformers\.\w*(?:Model|For\w+)$|^timm\.|^torchvision\.models\."
     r"|^torch_geometric\.nn\."
 )
+FORWARDS = ("forward", "call", "__call__")  # by which of its methods an object is called
 LIGHTNING = re.compile(r"^lightning\.LightningModule$")
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from bridle_audit.findings import Place
 from bridle_audit.static.facts.calls import Call, turns_gradients_off
-from bridle_audit.static.facts.classes import is_lightning, is_module
+from bridle_audit.static.facts.classes import FORWARDS, is_lightning, is_module
 from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
 
@@ -23,7 +23,7 @@ MODEL = re.compile(r"(?i)model|(?:^|_)net(?:work)?(?:$|_|\d)|classifier|resnet|^
 NOT_MODEL = re.compile(
     r"(?i)loss|criter|optim|sched|loader|dataset|tokenizer|(?:^|_)metrics?$|accuracy|transform|teacher|target"
 )
-OWN_LOOPS = "validation_step test_step predict_step compute_metrics compute_loss forward __call__ call"
+OWN_LOOPS = ("validation_step", "test_step", "predict_step", "compute_metrics", "compute_loss", *FORWARDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ class Loops:
         for node, calls in self.by_function.items():
             trains = any(each.name in BACKWARDS for each in calls)
             if isinstance(node, Function) and not trains:
-                if node.name not in OWN_LOOPS.split() and self.is_scoring(node, calls):
+                if node.name not in OWN_LOOPS and self.is_scoring(node, calls):
                     yield node, calls
             elif self.turns_off_somewhere:
                 yield from self.blocks(calls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from bridle_audit.static.facts.classes import fields_of, is_module, known_base, method_of
+from bridle_audit.static.facts.classes import FORWARDS, fields_of, is_module, known_base, method_of
 from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.functions import call_function
 from bridle_audit.static.interpreter.keras import keras_loss
@@ -31,8 +31,6 @@ from bridle_audit.static.interpreter.values import (
 from bridle_audit.static.libraries.kinds import kind_of
 from bridle_audit.static.scopes.index import Function as Definition
 
-FORWARDS = ("forward", "call", "__call__")
-OWN_CONSTRUCTOR = "__init__"
 PARTS = "(parts)"  # on the heap: what an object of a class that derives from nn.Sequential consists of
 
 
@@ -171,17 +169,14 @@ def initialize(
 ) -> None:
     """Follow ``__init__``: the class's own, or that of a class above."""
     node = instance.of.node
-    found = method_of(machine.syntax, node, OWN_CONSTRUCTOR, after)
+    found = method_of(machine.syntax, node, "__init__", after)
+    base = known_base(machine.syntax, node)
     if found is not None:
         call_function(bound(instance, found), machine, arguments, frame)
-    elif known_base(machine.syntax, node) == "torch.nn.Sequential":
-        machine.heap[instance.number, PARTS] = call_library(Named("torch.nn.Sequential"), machine, arguments, frame)
-    elif known_base(machine.syntax, node) is not None:
-        name = str(known_base(machine.syntax, node))
-        made = call_library(Named(name), machine, arguments, frame)
-        if isinstance(made, Layer):
+    elif base is not None:
+        made = call_library(Named(base), machine, arguments, frame)
+        if isinstance(made, Layer | Container):
             machine.heap[instance.number, PARTS] = made
-    for name, value in zip(fields_of(machine.syntax, node), arguments.positional, strict=False):
-        machine.heap[instance.number, name] = value
-    for name, value in arguments.keywords.items() if fields_of(machine.syntax, node) else ():
-        machine.heap[instance.number, name] = value
+    fields = fields_of(machine.syntax, node)
+    given = {**dict(zip(fields, arguments.positional, strict=False)), **(arguments.keywords if fields else {})}
+    machine.heap.update({(instance.number, name): value for name, value in given.items()})

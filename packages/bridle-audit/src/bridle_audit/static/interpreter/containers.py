@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridle_audit.static.interpreter.calls import FORWARDS
+from bridle_audit.static.facts.classes import FORWARDS
 from bridle_audit.static.interpreter.iteration import items_of
 from bridle_audit.static.interpreter.machine import Machine, method
 from bridle_audit.static.interpreter.values import TOP, AbstractValue, Arguments, Const, Container, Frame, Group

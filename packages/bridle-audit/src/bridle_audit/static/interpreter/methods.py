@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridle_audit.static.facts.calls import Call
-from bridle_audit.static.facts.classes import is_module, known_base, method_of
+from bridle_audit.static.facts.classes import FORWARDS, is_module, known_base, method_of
 from bridle_audit.static.interpreter.attributes import ABOUT
-from bridle_audit.static.interpreter.calls import FORWARDS, PARTS, bound, initialize
+from bridle_audit.static.interpreter.calls import PARTS, bound, initialize
 from bridle_audit.static.interpreter.containers import SAME
 from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.functions import call_function

@@ -41,9 +41,9 @@ def networks_of(syntax: Syntax, trace: Trace, calls: list[Call]) -> list[Network
     blocks: set[str] = set()
     for call in calls:
         owner = syntax.class_of(call.node) if "." not in call.name else None
-        if owner in classes and call.name != getattr(owner, "name", ""):
+        if owner is not None and owner in classes and call.name != owner.name:
             blocks.add(call.name)
-    blocks.update(each.name for node in classes if isinstance(node, ast.ClassDef) for each in syntax.lineages[node][1:])
+    blocks.update(each.name for node in classes for each in syntax.lineages[node][1:])
     return [
         Network(syntax, each.name, each.node, each.flow, each.identity, each.name in blocks) for each in trace.networks
     ]

@@ -41,8 +41,7 @@ def output(machine: Machine, value: AbstractValue) -> Tensor | None:
 def record_sequence(machine: Machine, target: ast.expr, value: AbstractValue, frame: Frame) -> None:
     """Take a sequence of layers down under its first name, where it is no part of a network's class."""
     is_part = frame.owner is not None and is_module(machine.syntax, frame.owner)
-    is_network = value.is_network if isinstance(value, Layer) else isinstance(value, Container)
-    if isinstance(value, Container) and value.kind != "sequential":
-        return
+    is_sequential = isinstance(value, Container) and value.kind == "sequential"
+    is_network = is_sequential or (isinstance(value, Layer) and value.is_network)
     if is_network and isinstance(target, ast.Name) and not is_part:
         machine.trace.sequences.setdefault(value, (target.id, machine.syntax.statement_of(target) or target))

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 
-from bridle_audit.static.facts.classes import is_module, known_base, method_of
+from bridle_audit.static.facts.classes import FORWARDS, is_module, known_base, method_of
 from bridle_audit.static.interpreter import attributes, expressions, methods, python, references, statements  # noqa: F401 -- they register themselves
-from bridle_audit.static.interpreter.calls import FORWARDS, bound, forward_of
+from bridle_audit.static.interpreter.calls import bound, forward_of
 from bridle_audit.static.interpreter.flow import Ops, origin
 from bridle_audit.static.interpreter.functions import call_function, entry_arguments, make_by_default, nowhere
 from bridle_audit.static.interpreter.machine import Exhausted, Machine
@@ -60,19 +60,18 @@ class Run:
         return node not in self.machine.entered and node in self.losing
 
     @cached_property
-    def losing(self) -> set[ast.AST]:
+    def losing(self) -> set[Definition]:
         """The functions that mention a loss, or call one of the file that does."""
-        calls: dict[ast.AST, set[str]] = {}
-        for node in self.syntax.nodes(ast.Call):
-            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            for function in [each for each in self.syntax.above(node) if isinstance(each, Definition)][:1]:
-                calls.setdefault(function, set()).add(last)
+        calls: dict[ast.AST | None, set[str]] = {}
+        for name, nodes in self.syntax.values.calls_by_name.items():
+            for node in nodes:
+                calls.setdefault(self.syntax.function_of(node), set()).add(name)
         found = {each for each in self.syntax.functions if mentions_loss(self.syntax.text_of(each))}
         names: set[str] = set()
         while len(names) < len({each.name for each in found}):
             names = {each.name for each in found}
             found |= {each for each in self.syntax.functions if calls.get(each, set()) & names}
-        return {*found}
+        return found
 
     def attempt(self, most: int, action: Callable[[], object]) -> None:
         """Follow something as far as the budget goes; what was met until then is kept."""

@@ -45,9 +45,8 @@ class Trace:
 
     losses: list[LossCall] = field(default_factory=list)
     networks: list[NetworkFlow] = field(default_factory=list)
-    sequences: dict[AbstractValue, tuple[str, ast.AST]] = field(
-        default_factory=dict
-    )  # with their names, and where they are
+    # Sequences of layers with their names, and where they are.
+    sequences: dict[AbstractValue, tuple[str, ast.AST]] = field(default_factory=dict)
     keys: set[tuple[object, ...]] = field(default_factory=set)  # of the losses
 
     def add(self, loss: LossCall) -> None:
