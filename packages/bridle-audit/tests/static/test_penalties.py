@@ -82,7 +82,7 @@ LOOPS = {
 def test_a_loop_over_parameters_is_one_penalty(form):
     found = in_a_step(*LOOPS[form].split("\n"))
     assert {(each.over, each.of, each.fate, each.strength) for each in found} == {("all", "model", "loss", 0.01)}
-    assert all(each.join(way) is not None for each in found for way in each.ways)
+    assert all(each.join(chain) is not None for each in found for chain in each.loss_chains)
 
 
 FILTERS = {

@@ -31,7 +31,7 @@ def check(program: Program) -> Iterator[Finding]:
 
 def is_trained_in(program: Program, penalty: Penalty, node: ast.AST) -> bool:
     """Whether the gradient of a penalty is taken in a function."""
-    return any((program.function_of(way.node) or program.tree) is node for way in penalty.ways)
+    return any((program.function_of(chain.node) or program.tree) is node for chain in penalty.loss_chains)
 
 
 def cure(penalty: Penalty) -> str:

@@ -27,6 +27,6 @@ def is_meant(penalty: Penalty) -> bool:
     """Whether it is a penalty: part of the loss, or weighed and added to something, though nothing is made of it."""
     if penalty.in_loss:
         return True
-    ends = [path for path in penalty.paths if path.end == "unused"]
-    operators = {type(step.node.op) for path in ends for step in path.steps}
+    ends = [chain for chain in penalty.chains if chain.end == "unused"]
+    operators = {type(step.node.op) for chain in ends for step in chain.steps}
     return penalty.fate == "unused" and {ast.Mult, ast.Add} <= operators

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
+from bridle_audit.static.dataflow.def_use import DefUse, Step, UseChain
 from bridle_audit.static.dataflow.penalties import Penalty, penalties_of
-from bridle_audit.static.dataflow.reaching import Path, Reach, Step
-from bridle_audit.static.dataflow.ways import ways_of
+from bridle_audit.static.dataflow.use_chains import use_chains
 
 CURE = "loss = criterion(model(x), y) + strength * penalty\nloss.backward()"
 KERAS_CURE = "loss = loss_fn(y, model(x, training=True)) + sum(model.losses)  # within the tape"
@@ -32,13 +32,13 @@ def trains(program: Program) -> bool:
 
 
 def is_dead(penalty: Penalty) -> bool:
-    """Whether no way of a penalty leads to where it would have an effect: a bare number has none, wherever it goes."""
-    return all(path.end in DEAD or (path.end == "unknown" and path.detached is not None) for path in penalty.paths)
+    """Whether no chain of a penalty leads where it would have an effect: a bare number has none, wherever it goes."""
+    return all(chain.end in DEAD or (chain.end == "unknown" and chain.detached is not None) for chain in penalty.chains)
 
 
 def of_penalty(program: Program, penalty: Penalty) -> Iterator[Finding]:
     """One that is forgotten, or added to a total beside the loss."""
-    beside = [step for path in penalty.paths if (step := beside_loss(program, penalty, path)) is not None]
+    beside = [step for chain in penalty.chains if (step := beside_loss(program, penalty, chain)) is not None]
     if beside:
         total = program.source(beside[0].other)
         yield Finding(
@@ -56,15 +56,15 @@ def of_penalty(program: Program, penalty: Penalty) -> Iterator[Finding]:
         )
 
 
-def beside_loss(program: Program, penalty: Penalty, path: Path) -> Step | None:
+def beside_loss(program: Program, penalty: Penalty, chain: UseChain) -> Step | None:
     """Where it is added to a variable that is trained on as it is."""
-    step = penalty.join(path)
+    step = penalty.join(chain)
     if step is None or not isinstance(step.other, ast.Name) or isinstance(step.node, ast.AugAssign):
         return None
     bound = [
         each for each in program.nodes(ast.Name) if each.id == step.other.id and is_read_alike(program, each, step)
     ]
-    ends = [way.end for each in bound for way in ways_of(Reach(program), each)]
+    ends = [chain.end for each in bound for chain in use_chains(DefUse(program), each)]
     return step if "loss" in ends else None
 
 
@@ -80,8 +80,8 @@ def is_forgotten(program: Program, penalty: Penalty) -> bool:
     within = penalty.function or loop
     if within is None or (penalty.function is None and not any(is_backward(each) for each in ast.walk(within))):
         return False
-    names = [path.node.id for path in penalty.paths if isinstance(path.node, ast.Name)]
-    weighed = any(isinstance(step.node.op, ast.Mult) for path in penalty.paths for step in path.steps)
+    names = [chain.node.id for chain in penalty.chains if isinstance(chain.node, ast.Name)]
+    weighed = any(isinstance(step.node.op, ast.Mult) for chain in penalty.chains for step in chain.steps)
     return bool(names) and (weighed or any(map(NAMED.search, names)))
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Program
+from bridle_audit.static.dataflow.def_use import Step, UseChain
 from bridle_audit.static.dataflow.penalties import Penalty, penalties_of
-from bridle_audit.static.dataflow.reaching import Path, Step
 
 
 def check(program: Program) -> Iterator[Finding]:
     """Penalties beside a loss that is divided, in loops that accumulate."""
     for penalty in penalties_of(program):
-        for way in penalty.ways if penalty.detached is None else ():
-            step = penalty.join(way)
-            count = accumulated(program, way) if step is not None else None
-            if step is None or count is None or is_shared(program, penalty, way, count):
+        for chain in penalty.loss_chains if penalty.detached is None else ():
+            step = penalty.join(chain)
+            count = accumulated(program, chain) if step is not None else None
+            if step is None or count is None or is_shared(program, penalty, chain, count):
                 continue
             if is_divided(program, step, count):
                 times = program.number(count)
@@ -30,13 +30,13 @@ def check(program: Program) -> Iterator[Finding]:
                 )
 
 
-def accumulated(program: Program, way: Path) -> ast.expr | None:
+def accumulated(program: Program, chain: UseChain) -> ast.expr | None:
     """The number of rounds after which the optimizer is called, where ``backward`` is called in each."""
-    loop = program.enclosing(way.node, ast.For, ast.AsyncFor, ast.While)
+    loop = program.enclosing(chain.node, ast.For, ast.AsyncFor, ast.While)
     for test in ast.walk(loop) if loop is not None else ():
         if isinstance(test, ast.If) and any(is_step(each) for body in test.body for each in ast.walk(body)):
             counts = [each.right for each in ast.walk(test.test) if isinstance(each, ast.BinOp) and is_modulo(each)]
-            if counts and test not in set(program.above(way.node)):
+            if counts and test not in set(program.above(chain.node)):
                 return counts[0]
     return None
 
@@ -51,11 +51,11 @@ def is_modulo(node: ast.BinOp) -> bool:
     return isinstance(node.op, ast.Mod)
 
 
-def is_shared(program: Program, penalty: Penalty, way: Path, count: ast.expr) -> bool:
+def is_shared(program: Program, penalty: Penalty, chain: UseChain, count: ast.expr) -> bool:
     """Whether the penalty is divided on its way, or its strength has the number of rounds in it."""
-    divided = any(isinstance(step.node.op, ast.Div) and not is_constant(program, step) for step in way.steps)
+    divided = any(isinstance(step.node.op, ast.Div) and not is_constant(program, step) for step in chain.steps)
     text = program.source(count)
-    factors = [step.other for step in way.steps if isinstance(step.node.op, ast.Mult)]
+    factors = [step.other for step in chain.steps if isinstance(step.node.op, ast.Mult)]
     written = [each for factor in factors for each in (factor, *named(program, factor)) if each is not None]
     return divided or any(text in program.source(each) for each in [penalty.node, *written])
 

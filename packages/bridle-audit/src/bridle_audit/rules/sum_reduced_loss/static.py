@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.sum_reduced_loss.finding import CURE
 from bridle_audit.static import Program
+from bridle_audit.static.dataflow.def_use import DefUse
 from bridle_audit.static.dataflow.penalties import penalties_of
-from bridle_audit.static.dataflow.reaching import Reach
-from bridle_audit.static.dataflow.ways import ways_of
+from bridle_audit.static.dataflow.use_chains import use_chains
 from bridle_audit.static.interpreter import Loss
 
 
@@ -20,9 +20,9 @@ def check(program: Program) -> Iterator[Finding]:
     if not sums:
         return
     regularized = has_decay(program) or any(each.in_loss and each.detached is None for each in penalties_of(program))
-    reach = Reach(program)
+    def_use = DefUse(program)
     for loss in sums if regularized else ():
-        if is_trained_on(program, reach, loss):
+        if is_trained_on(program, def_use, loss):
             yield Finding(
                 program.source(loss.constructor.node),
                 'with reduction="sum" the loss grows with the batch, and the penalty or the decay does not: how strong '
@@ -40,7 +40,7 @@ def has_decay(program: Program) -> bool:
     )
 
 
-def is_trained_on(program: Program, reach: Reach, loss: Loss) -> bool:
+def is_trained_on(program: Program, def_use: DefUse, loss: Loss) -> bool:
     """Whether the gradient of a sum is taken without a division on the way, by the batch's rows or tokens."""
-    ways = [way for way in ways_of(reach, loss.node) if way.end == "loss"]
-    return bool(ways) and not any(isinstance(step.node.op, ast.Div) for way in ways for step in way.steps)
+    chains = [chain for chain in use_chains(def_use, loss.node) if chain.end == "loss"]
+    return bool(chains) and not any(isinstance(step.node.op, ast.Div) for chain in chains for step in chain.steps)

@@ -14,9 +14,9 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from bridle_audit.findings import Place
+from bridle_audit.static.dataflow.def_use import DefUse, Step, UseChain
 from bridle_audit.static.dataflow.measures import measures
-from bridle_audit.static.dataflow.reaching import Path, Reach, Step
-from bridle_audit.static.dataflow.ways import ways_of
+from bridle_audit.static.dataflow.use_chains import use_chains
 from bridle_audit.static.dataflow.weights import weights
 from bridle_audit.static.facts.calls import call_of, no_grad_around
 from bridle_audit.static.scopes.index import Function
@@ -52,7 +52,7 @@ class Penalty:
     node: ast.expr  # the whole expression, or in a loop what is added in one round
     over: str  # "all" parameters of a network, "matrices", "some", or "one" weight
     of: str  # whose, as it is written; empty for a layer's own regularizer
-    paths: tuple[Path, ...]
+    chains: tuple[UseChain, ...]
     cut: ast.AST | None = None  # what cuts the weights themselves off from their gradients
     framework: str = "torch"
     given: float | None = None  # a strength that is part of it
@@ -76,7 +76,7 @@ class Penalty:
     @property
     def fate(self) -> str:
         """What becomes of it: "loss" where a gradient is taken of it, "reported", "unused", or "unknown"."""
-        ends = {each.end for each in self.paths}
+        ends = {each.end for each in self.chains}
         return next((each for each in ORDER if each in ends), "unknown")
 
     @property
@@ -85,28 +85,28 @@ class Penalty:
         return self.fate == "loss"
 
     @cached_property
-    def ways(self) -> tuple[Path, ...]:
-        """The paths that lead into the loss."""
-        return tuple(each for each in self.paths if each.end == "loss")
+    def loss_chains(self) -> tuple[UseChain, ...]:
+        """The chains that lead into the loss."""
+        return tuple(each for each in self.chains if each.end == "loss")
 
     @property
     def detached(self) -> ast.AST | None:
-        """What cuts it off from its gradient, on all ways into the loss; None where there is one with a gradient."""
-        if not self.ways:
+        """What cuts it off from its gradient, on every chain into the loss; None where there is one with a gradient."""
+        if not self.loss_chains:
             return None
-        cuts = [self.cut or each.detached for each in self.ways]
+        cuts = [self.cut or each.detached for each in self.loss_chains]
         return None if None in cuts else cuts[0]
 
     @cached_property
     def strength(self) -> float | None:
         """What it is multiplied with until it meets the loss; None where that is not known or differs."""
-        found = {self.strength_on(each) for each in self.ways}
+        found = {self.strength_on(each) for each in self.loss_chains}
         return found.pop() if len(found) == 1 else None
 
-    def strength_on(self, path: Path) -> float | None:
-        """The product of the numbers on one way."""
+    def strength_on(self, chain: UseChain) -> float | None:
+        """The product of the numbers on one chain into the loss."""
         factors = [1.0 if self.given is None else self.given]
-        for step in path.steps:
+        for step in chain.steps:
             if self.is_join(step):
                 break
             number = self.syntax.number(step.other)
@@ -125,9 +125,9 @@ class Penalty:
         """Whether a step adds it to something that is no penalty: the loss of the data."""
         return step.is_sum and not is_neutral(self.syntax, step.other)
 
-    def join(self, path: Path) -> Step | None:
-        """Where it meets the loss of the data on a way; None where it does not."""
-        return next((step for step in path.steps if self.is_join(step)), None)
+    def join(self, chain: UseChain) -> Step | None:
+        """Where it meets the loss of the data on a chain; None where it does not."""
+        return next((step for step in chain.steps if self.is_join(step)), None)
 
 
 FOUND: WeakKeyDictionary[Syntax, tuple[Penalty, ...]] = WeakKeyDictionary()
@@ -150,16 +150,25 @@ def penalties_of(program: Syntax) -> tuple[Penalty, ...]:
 def by_hand(syntax: Syntax) -> Iterator[Penalty]:
     """Those that are written out as arithmetic."""
     found = list(measures(syntax))
-    reach = Reach(syntax) if found else None
+    def_use = DefUse(syntax) if found else None
     for each in found:
-        assert reach is not None
+        assert def_use is not None
         held = each.weights
         framework = "torch" if "torch" in syntax.text else "keras"
         cut = held.detached or no_grad_around(syntax, each.node)
         half = 0.5 if call_of(syntax, each.node).name == "tensorflow.nn.l2_loss" else None  # type: ignore[arg-type]
         whole = entire(syntax, each.node)
         yield Penalty(
-            syntax, each.kind, each.squared, whole, held.over, held.of, ways_of(reach, each.node), cut, framework, half
+            syntax,
+            each.kind,
+            each.squared,
+            whole,
+            held.over,
+            held.of,
+            use_chains(def_use, each.node),
+            cut,
+            framework,
+            half,
         )
 
 
@@ -233,7 +242,7 @@ def by_layers(syntax: Syntax) -> Iterator[Penalty]:
         if made is None:
             continue
         kind, strength = made
-        end = Path("loss" if fits else "unknown", node.value, None)
+        end = UseChain("loss" if fits else "unknown", node.value, None)
         over = "one" if node.arg == "bias_regularizer" else "matrices"
         yield Penalty(syntax, kind, kind == "l2", node.value, over, "", (end,), None, "keras", strength)
 

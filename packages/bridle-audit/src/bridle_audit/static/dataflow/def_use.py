@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bridle_audit.static.dataflow.weights import calls_of
 from bridle_audit.static.facts.classes import FORWARDS
@@ -17,8 +17,8 @@ RETURNED = ("training_step", "compute_loss", "train_loss_fn", "closure")
 
 
 @dataclass(frozen=True)
-class Path:
-    """One way that a value goes, up to where it ends."""
+class UseChain:
+    """A chain of uses: where a value goes, use by use, up to where it ends."""
 
     end: str  # "loss": a gradient is taken of it; "reported", "unused", or "unknown"
     node: ast.AST  # where it ended
@@ -46,20 +46,20 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stop:
-    """A value where it is now."""
+class Use:
+    """One use of a value: where it is now, and what it went through on the way."""
 
     node: ast.expr
     detached: ast.AST | None = None
     steps: tuple[Step, ...] = ()
 
 
-def end(what: str, stop: Stop, node: ast.AST | None) -> Path:
-    """The end of a way."""
-    return Path(what, node if node is not None else stop.node, stop.detached, stop.steps)
+def end(what: str, use: Use, node: ast.AST | None) -> UseChain:
+    """The chain of a use that is the last."""
+    return UseChain(what, node if node is not None else use.node, use.detached, use.steps)
 
 
-class Reach:
+class DefUse:
     """Follows values through one program."""
 
     def __init__(self, syntax: Syntax) -> None:
@@ -73,15 +73,15 @@ class Reach:
             if isinstance(attribute.ctx, ast.Load):
                 self.attributes.setdefault(attribute.attr, []).append(attribute)
 
-    def named(self, stop: Stop, target: ast.AST) -> list[Any]:
+    def named(self, use: Use, target: ast.AST) -> list[Use | UseChain]:
         """What is assigned goes on wherever it is read."""
         if isinstance(target, ast.Name):
             read = [each for each in self.uses(target) if not self.is_before(each, target)]
-            return [replace(stop, node=each) for each in read] or [end("unused", stop, target)]
+            return [replace(use, node=each) for each in read] or [end("unused", use, target)]
         if isinstance(target, ast.Attribute):
             read_there = self.attributes.get(target.attr, [])
-            return [replace(stop, node=each) for each in read_there] or [end("unknown", stop, target)]
-        return [end("unknown", stop, target)]
+            return [replace(use, node=each) for each in read_there] or [end("unknown", use, target)]
+        return [end("unknown", use, target)]
 
     def uses(self, target: ast.Name) -> list[ast.Name]:
         """Where a variable is read."""
@@ -129,24 +129,24 @@ class Reach:
         inside = set(map(id, block))
         return any(id(each) in inside for each in self.syntax.above(node))
 
-    def called(self, stop: Stop, function: Function) -> list[Any]:
+    def called(self, use: Use, function: Function) -> list[Use | UseChain]:
         """What a function returns goes on where it is called."""
         if function.name in RETURNED:
-            return [end("loss", stop, function)]
+            return [end("loss", use, function)]
         owner = self.syntax.parent(function)
         if function.name in FORWARDS and isinstance(owner, ast.ClassDef):
             is_loss = re.search(r"(?i)loss|criterion", owner.name) is not None
-            return [end("loss" if is_loss else "unknown", stop, function)]
+            return [end("loss" if is_loss else "unknown", use, function)]
         calls = calls_of(self.syntax, function)
-        return [replace(stop, node=each) for each in calls] or [end("unknown", stop, function)]
+        return [replace(use, node=each) for each in calls] or [end("unknown", use, function)]
 
-    def given(self, stop: Stop, call: ast.Call, function: Function) -> list[Any]:
+    def given(self, use: Use, call: ast.Call, function: Function) -> list[Use | UseChain]:
         """What a function of the file is given goes on wherever it reads that argument."""
         names = [each for each, _ in defaults(function.args)]
         offset = bool(names) and names[0] in ("self", "cls") and isinstance(call.func, ast.Attribute)
-        keyword = next((each.arg for each in call.keywords if each.value is stop.node), None)
-        position = next((at for at, each in enumerate(call.args) if each is stop.node), -1) + offset
+        keyword = next((each.arg for each in call.keywords if each.value is use.node), None)
+        position = next((at for at, each in enumerate(call.args) if each is use.node), -1) + offset
         name = keyword or (names[position] if offset <= position < len(names) else None)
         scope = self.syntax.index.inner.get(function)
         read = [each for each in self.loads.get(name or "", []) if found(self.syntax.index, each) is scope]
-        return [replace(stop, node=each) for each in read] or [end("unknown", stop, call)]
+        return [replace(use, node=each) for each in read] or [end("unknown", use, call)]
