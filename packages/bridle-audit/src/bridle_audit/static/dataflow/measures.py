@@ -48,7 +48,7 @@ ZEROS = ("torch.zeros_like", "torch.zeros", "method:new_zeros")
 class Measure:
     """One norm of weights, or sum of their squares or absolute values."""
 
-    node: ast.expr
+    node: ast.Call
     kind: str  # "l1", "l2" or "other"
     squared: bool
     weights: Weights

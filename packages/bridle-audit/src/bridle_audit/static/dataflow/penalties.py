@@ -150,13 +150,14 @@ def penalties_of(program: Syntax) -> tuple[Penalty, ...]:
 def by_hand(syntax: Syntax) -> Iterator[Penalty]:
     """Those that are written out as arithmetic."""
     found = list(measures(syntax))
-    def_use = DefUse(syntax) if found else None
+    if not found:
+        return
+    def_use = DefUse(syntax)
     for each in found:
-        assert def_use is not None
         held = each.weights
         framework = "torch" if "torch" in syntax.text else "keras"
         cut = held.detached or no_grad_around(syntax, each.node)
-        half = 0.5 if call_of(syntax, each.node).name == "tensorflow.nn.l2_loss" else None  # type: ignore[arg-type]
+        half = 0.5 if call_of(syntax, each.node).name == "tensorflow.nn.l2_loss" else None
         whole = entire(syntax, each.node)
         yield Penalty(
             syntax,
