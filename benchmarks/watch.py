@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import rivals
 import workloads
 from bridle.engine.precision import default_device
-from bridle_audit.run.loops import watch
+from bridle_audit import watch
 from measure import Contender, Spread, interleave
 from record import measure_and_save
 

@@ -46,7 +46,7 @@ REFERENCE = {  # a page, and what is described on it: public names by the module
     "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine"),
     "Comparison and results": ("bridle.comparison", "bridle.results"),
     "In your own loop": ("bridle.attaching", "bridle.exporting"),
-    "Audit": ("bridle_audit", "bridle_audit.run.loops"),
+    "Audit": ("bridle_audit",),
     "Recipes": (
         "bridle.recipe.Recipe",
         "bridle.recipe.Regularizer",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from watched_loops import X, Y, a_proper_loop, found, sgd, train, validate, with_norm_and_dropout
 
-from bridle_audit.run.loops import watch
+from bridle_audit import watch
 
 
 def test_a_watched_loop_computes_the_same_bits() -> None:

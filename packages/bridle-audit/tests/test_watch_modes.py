@@ -14,7 +14,7 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.checkpoint import checkpoint
 from watched_loops import X, Y, a_proper_loop, found, loss_of, sgd, train, validate, with_norm_and_dropout
 
-from bridle_audit.run.loops import watch
+from bridle_audit import watch
 
 
 def test_validation_passes_and_what_they_moved_are_counted() -> None:

@@ -14,8 +14,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from watched_loops import X, Y, found, loss_of, sgd, train, validate, with_norm_and_dropout
 
 from bridle.attaching import attach
-from bridle_audit.run.loops import watch
-from bridle_audit.watch.watcher import Watcher
+from bridle_audit import watch
+from bridle_audit.watching.watcher import Watcher
 
 
 def with_frozen_backbone() -> nn.Sequential:

@@ -1,9 +1,9 @@
-"""Finds regularization mistakes: in scripts and notebooks, which are read, and, with torch, in models and loops.
+"""Find regularization mistakes: in scripts and notebooks, which are read, and, with torch, in models and loops.
 
 Read in this order: ``rule`` (what a rule is) and ``rules`` (all of them, a folder each); what rules are given:
-``static`` (files as syntax), ``probe`` (a model, measured on a copy), ``watch`` (what is seen of a loop); what runs
-them: ``run``; and ``decay`` (what makes weights smaller: the
-ledger, strengths in other units). Only ``probe``, ``watch``, ``decay`` and ``kinds`` need torch.
+``static`` (files as syntax), ``probe`` (a model, measured on a copy), ``watching`` (the record of a loop); what runs
+them: ``run``; and ``decay`` (the decay that optimizers apply, measured: the ledger, strengths in other units). Only
+``probe``, ``watching``, ``decay`` and ``kinds`` need torch.
 """
 
 # Note [lazy names]
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from bridle_audit.findings import Finding as Finding
     from bridle_audit.run.factories import audit_factory as audit_factory
     from bridle_audit.run.files import audit_files as audit_files
+    from bridle_audit.run.loops import watch as watch
     from bridle_audit.run.models import audit as audit
     from bridle_audit.run.targets import audit_targets as audit_targets
 
-HOME = {
+MODULES = {
     "Finding": "findings",
     "Ledger": "decay.ledger",
     "audit": "run.models",
@@ -40,14 +41,25 @@ HOME = {
     "convert_strength": "decay.strengths",
     "exactness": "decay.strengths",
     "ledger": "decay.ledger",
+    "watch": "run.loops",
 }
-__all__ = ["__version__", *HOME]  # noqa: PLE0604  (the table above is the list)
+OPTIONAL = ("numpy", "torch")  # what `bridle-audit[probe]` brings
+__all__ = ["__version__", *MODULES]  # noqa: PLE0604  (the table above is the list)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOME:
+    if name not in MODULES:
         raise AttributeError(f"module 'bridle_audit' has no attribute {name!r}")
-    return getattr(import_module(f"bridle_audit.{HOME[name]}"), name)
+    try:
+        module = import_module(f"bridle_audit.{MODULES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise
+        raise ImportError(
+            f"bridle_audit.{name} needs {error.name}; install it with pip install 'bridle-audit[probe]'",
+            name=error.name,
+        ) from error
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

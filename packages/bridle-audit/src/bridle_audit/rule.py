@@ -18,7 +18,7 @@ from bridle_audit.findings import SEVERITIES, Finding, RulePage
 # `check(evidence)`, which yields findings: all but its severity and its rule's name are the check's own.
 #   static.py   a script or notebook, as syntax; never run                 (static.Program)
 #   probe.py    a model, optimizer, loss and batch: measured on a copy     (probe.setup.Setup)
-#   watch.py    what was seen while a loop ran                             (watch.record.Record)
+#   watch.py    what was seen while a loop ran                             (watching.record.Record)
 # Other packages bring more of them, with what they are (run.subjects): bridle has recipe.py and study.py.
 KINDS = ("probe", "watch", "static")
 SUBJECTS = "bridle_audit.subjects"  # the entry points that name the others

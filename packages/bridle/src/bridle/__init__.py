@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     from bridle_audit import audit as audit
     from bridle_audit import convert_strength as convert_strength
     from bridle_audit import ledger as ledger
-    from bridle_audit.run.loops import watch as watch
+    from bridle_audit import watch as watch
 
 HOMES = {
     "bridle_audit": (
@@ -100,8 +100,8 @@ HOMES = {
         "audit",
         "convert_strength",
         "ledger",
+        "watch",
     ),
-    "bridle_audit.run.loops": ("watch",),
     "bridle.attaching": (
         "Handle",
         "attach",

@@ -30,7 +30,7 @@ class Way(NamedTuple):
 
 WAYS = {
     "probe": Way("models", "measured on a copy of the model", "bridle_audit.audit(model, optimizer, loss, batch)"),
-    "watch": Way("loops", "seen while a loop runs", "bridle_audit.run.loops.watch(model, optimizer)"),
+    "watch": Way("loops", "seen while a loop runs", "bridle_audit.watch(model, optimizer)"),
     "static": Way("files", "read in scripts and notebooks", "bridle-audit PATH"),
     "recipe": Way("recipes", "read off a recipe, before training", "bridle.audit(recipe)"),
     "study": Way("studies", "seen in a finished comparison", "bridle.audit(study)"),

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bridle_audit.run.selection import selected
-from bridle_audit.watch.watcher import Watcher
+from bridle_audit.watching.watcher import Watcher
 
 
 def watch(

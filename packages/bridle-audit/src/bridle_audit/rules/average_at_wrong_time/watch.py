@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.watch.record import AverageSeen, Record
+from bridle_audit.watching.record import AverageSeen, Record
 
 CURE = "optimizer.step()\naveraged.update_parameters(model)  # once, behind the step"
 FEW = 0.05  # of all steps: a gradient scaler skips some while it looks for its scale

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
-from bridle_audit.watch.record import Record
+from bridle_audit.watching.record import Record
 
 
 def check(record: Record) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
 from bridle_audit.rules.tiny_batch_norm.finding import DROP, GROUPS
-from bridle_audit.watch.record import LayerSeen, Record
+from bridle_audit.watching.record import LayerSeen, Record
 
 
 def check(record: Record) -> Iterator[Finding]:

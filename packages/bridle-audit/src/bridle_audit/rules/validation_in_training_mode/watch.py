@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
 from bridle_audit.rules.validation_in_training_mode.finding import CURE
-from bridle_audit.watch.record import QuietSeen, Record
+from bridle_audit.watching.record import QuietSeen, Record
 
 MOST = 0.5  # of the gaps between steps: where more have such passes, these are part of the step
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle_audit.watch.record import AverageSeen
+from bridle_audit.watching.record import AverageSeen
 
 
 class Average:

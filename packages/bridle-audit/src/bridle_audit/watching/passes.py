@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from bridle_audit.watch.record import ModesSeen, QuietSeen, TwiceSeen
+from bridle_audit.watching.record import ModesSeen, QuietSeen, TwiceSeen
 
 # Note [events]
 # An event is a tuple, whose first entry says what happened:

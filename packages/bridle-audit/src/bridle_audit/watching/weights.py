@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle_audit.watch.record import FrozenSeen, WeightSeen
+from bridle_audit.watching.record import FrozenSeen, WeightSeen
 
 MEASURED = 3  # times that gradients are compared with the weights
 

@@ -11,9 +11,9 @@ from torch.compiler import is_dynamo_compiling
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from bridle_audit.probe.layers import drop_rate
-from bridle_audit.watch.hook import Hook
-from bridle_audit.watch.passes import Event, Pass, Passes
-from bridle_audit.watch.record import LayerSeen
+from bridle_audit.watching.hook import Hook
+from bridle_audit.watching.passes import Event, Pass, Passes
+from bridle_audit.watching.record import LayerSeen
 
 RATES = ("p", "drop_prob", "rate", "drop_rate", "dropout")
 WITHIN = (nn.MultiheadAttention, nn.RNNBase)  # with dropout inside, which is no module

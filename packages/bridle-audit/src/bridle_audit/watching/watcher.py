@@ -19,12 +19,12 @@ from bridle_audit.decay.decay import innermost
 from bridle_audit.findings import Findings
 from bridle_audit.probe.layers import unwrapped
 from bridle_audit.rule import Rule
-from bridle_audit.watch.average import Average
-from bridle_audit.watch.hook import Hook
-from bridle_audit.watch.layers import DropoutHook, NormHook, layers_of
-from bridle_audit.watch.passes import BEFORE, BEHIND, ENOUGH_EVENTS, PASS, Passes
-from bridle_audit.watch.record import Record
-from bridle_audit.watch.weights import Frozen, Weights, names_in
+from bridle_audit.watching.average import Average
+from bridle_audit.watching.hook import Hook
+from bridle_audit.watching.layers import DropoutHook, NormHook, layers_of
+from bridle_audit.watching.passes import BEFORE, BEHIND, ENOUGH_EVENTS, PASS, Passes
+from bridle_audit.watching.record import Record
+from bridle_audit.watching.weights import Frozen, Weights, names_in
 from bridle_audit.wording import counted
 
 FIRST, EVERY = 4, 8  # the first steps are looked at, and then one of so many, or of as many as there are parameters
