@@ -102,7 +102,7 @@ def passes(leaf: Any) -> int:
 
     A gradient at another point, the outputs of another pass, the slope or the prediction that it asks for.
     """
-    return 1 + issubclass(leaf, Ascent | PassLoss) + len({"slope", "prediction"} & {*leaf.asks})
+    return 1 + issubclass(leaf, Ascent | PassLoss) + len({"slope", "prediction"} & {*leaf.extra_inputs})
 
 
 def setting(leaf: type[Regularizer]) -> Setting:

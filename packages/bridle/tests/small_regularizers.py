@@ -79,7 +79,7 @@ class Shrink(Weight):"""
     + CARD.replace("EXAMPLE", "Shrink.vanilla(np.ones(2), strength=1.0, lr=0.5)\n        array([0.5, 0.5])")
     + """
     strength: float = knob(0.01, "share", off=0.0, open_high=True, log=True)
-    told: ClassVar[tuple[str, ...]] = ("lr",)
+    step_inputs: ClassVar[tuple[str, ...]] = ("lr",)
     vanilla = staticmethod(shrink_vanilla)
     torch = staticmethod(shrink)
 """
@@ -150,8 +150,7 @@ class Tilt(Layer):"""
     + CARD.replace("EXAMPLE", "Tilt().spread\n        0.1")
     + """
     spread: float = knob(0.1, "how much", off=0.0, high=1.0, open_high=True)
-    way: str = knob("up", "which way", choices=("up", "down"))
-    told: ClassVar[tuple[str, ...]] = ("way",)
+    way: str = knob("up", "which way", choices=("up", "down"), in_formula=True)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "channel"),)
     maps: ClassVar[bool] = True
     vanilla = staticmethod(tilt_vanilla)
@@ -233,7 +232,7 @@ class Tether(Loss):"""
     + CARD.replace("EXAMPLE", "Tether().strength\n        0.01")
     + """
     strength: float = knob(0.01, "cost", off=0.0, open_high=True, log=True)
-    asks: ClassVar[tuple[str, ...]] = ("initial",)
+    extra_inputs: ClassVar[tuple[str, ...]] = ("initial",)
     state: ClassVar[dict] = {"seen": squares}
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(tether_vanilla)
@@ -287,7 +286,7 @@ class Agree(PassLoss):"""
     strength: float = knob(0.5, "cost", off=0.0, open_high=True, log=True)
     radius: float = knob(0.1, "how far", off=0.0, open_high=True, log=True)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    asks: ClassVar[tuple[str, ...]] = ("slope",)
+    extra_inputs: ClassVar[tuple[str, ...]] = ("slope",)
     vanilla = staticmethod(agree_vanilla)
     torch = staticmethod(agree)
 
@@ -324,8 +323,8 @@ class Blend(Batch):"""
     + """
     rate: float = knob(0.5, "share", off=0.0, high=1.0)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"),)
-    asks: ClassVar[tuple[str, ...]] = ("slope", "prediction")
-    told: ClassVar[tuple[str, ...]] = ("layout",)
+    extra_inputs: ClassVar[tuple[str, ...]] = ("slope", "prediction")
+    step_inputs: ClassVar[tuple[str, ...]] = ("layout",)
     vanilla = staticmethod(blend_vanilla)
     torch = staticmethod(blend)
 """
@@ -350,7 +349,7 @@ class Damp(Gradient):"""
     + """
     strength: float = knob(0.01, "how much", off=0.0, open_high=True, log=True)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    asks: ClassVar[tuple[str, ...]] = ("weight", "norm")
+    extra_inputs: ClassVar[tuple[str, ...]] = ("weight", "norm")
     vanilla = staticmethod(damp_vanilla)
     torch = staticmethod(damp)
 """

@@ -28,21 +28,31 @@ REFUSED = [
         "each must be one of .* got 'rows'; did you mean row",
     ),
     ("Damp", '(Draw("normal"),)', 'Draw("normal")', "Damp: noise is a tuple of draws"),
-    ("Damp", '("weight", "norm")', '("wieght", "norm")', "Damp: asks has 'wieght', .*; did you mean weight"),
-    ("Damp", '("weight", "norm")', '"weight"', "Damp: asks is a tuple of words"),
-    ("Tether", '("initial",)', '("inital",)', "Tether: asks has 'inital', .*; did you mean initial"),
-    ("Agree", '("slope",)', '("slopes",)', "Agree: asks has 'slopes', .*; did you mean slope"),
-    ("Shrink", '("lr",)', '("rl",)', "Shrink: told has 'rl', which this kind of regularizer is not given"),
-    ("Blend", '("layout",)', '("layouts",)', "Blend: told has 'layouts', .*; did you mean layout"),
-    ("Blend", "told: ClassVar", "tol: ClassVar", "Blend: nothing reads tol; did you mean told"),
+    ("Damp", '("weight", "norm")', '("wieght", "norm")', "Damp: extra_inputs has 'wieght', .*; did you mean weight"),
+    ("Damp", '("weight", "norm")', '"weight"', "Damp: extra_inputs is a tuple of words"),
+    ("Tether", '("initial",)', '("inital",)', "Tether: extra_inputs has 'inital', .*; did you mean initial"),
+    ("Agree", '("slope",)', '("slopes",)', "Agree: extra_inputs has 'slopes', .*; did you mean slope"),
+    ("Shrink", '("lr",)', '("rl",)', "Shrink: step_inputs has 'rl', which this kind of regularizer is not given"),
+    ("Blend", '("layout",)', '("layouts",)', "Blend: step_inputs has 'layouts', .*; did you mean layout"),
+    (
+        "Blend",
+        "step_inputs: ClassVar",
+        "step_input: ClassVar",
+        "Blend: nothing reads step_input; did you mean step_inputs",
+    ),
     ("Damp", "noise: ClassVar", "noize: ClassVar", "Damp: nothing reads noize; did you mean noise"),
-    ("Damp", "asks: ClassVar", "aks: ClassVar", "Damp: nothing reads aks; did you mean asks"),
+    (
+        "Damp",
+        "extra_inputs: ClassVar",
+        "extra_input: ClassVar",
+        "nothing reads extra_input; did you mean extra_inputs",
+    ),
     ("Damp", "vanilla = staticmethod", "vanila = staticmethod", "Damp: nothing reads vanila; did you mean vanilla"),
     ("Climb", "def measure(", "def mesure(", "Climb: nothing reads mesure; did you mean measure"),
     (
         "Damp",
-        "asks: ClassVar",
-        "maps: ClassVar[bool] = True\n    asks: ClassVar",
+        "extra_inputs: ClassVar",
+        "maps: ClassVar[bool] = True\n    extra_inputs: ClassVar",
         "Damp: maps means nothing for this kind",
     ),
     (
@@ -51,11 +61,16 @@ REFUSED = [
         "matrix: ClassVar[bool] = 1",
         "Tether: matrix must be True or False, got '1'",
     ),
-    ("Damp", "asks: ClassVar", "place: ClassVar[str] = 'loss'\n    asks: ClassVar", "its place is 'gradient'; leave"),
     (
         "Damp",
-        "asks: ClassVar",
-        "state: ClassVar[dict] = {'a': 0.0}\n    asks: ClassVar",
+        "extra_inputs: ClassVar",
+        "place: ClassVar[str] = 'loss'\n    extra_inputs: ClassVar",
+        "its place is 'gradient'; leave",
+    ),
+    (
+        "Damp",
+        "extra_inputs: ClassVar",
+        "state: ClassVar[dict] = {'a': 0.0}\n    extra_inputs: ClassVar",
         "this kind of regularizer has no state",
     ),
     (
@@ -117,8 +132,8 @@ REFUSED = [
     (
         "Cost",
         "    torch =",
-        "    told: tuple = ()\n    torch =",
-        "Cost: told is a field and no knob; .* or write ClassVar",
+        "    step_inputs: tuple = ()\n    torch =",
+        "Cost: step_inputs is a field and no knob; .* or write ClassVar",
     ),
     ("Choir", "every", "name", "Choir: no knob can be called name"),
     ("Cost", '"cost", ', '"", ', "Cost: the knob strength has no meaning"),
@@ -191,13 +206,13 @@ from bridle.places import Batch, Draw, Loss
 
 class Mine(Batch):
     noise: ClassVar[tuple[Draw, ...]] = (Draw("{kind}", "{each}"),)
-    asks = ("{asked}",)
+    extra_inputs = ("{extra}",)
 """
-RIGHT = {"kind": "normal", "each": "row", "asked": "slope"}
+RIGHT = {"kind": "normal", "each": "row", "extra": "slope"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "word"), [("", ""), ("kind", "nromal"), ("each", "rows"), ("asked", "weight")])
+@pytest.mark.parametrize(("name", "word"), [("", ""), ("kind", "nromal"), ("each", "rows"), ("extra", "weight")])
 def test_a_type_checker_finds_a_misspelt_word_as_well(tmp_path, name, word):
     (tmp_path / "mine.py").write_text(SPELT.format(**RIGHT | {name: word}))
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ".mypy_cache", str(tmp_path / "mine.py")]

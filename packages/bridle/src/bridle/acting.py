@@ -209,10 +209,10 @@ def moves(unit: Regularizer) -> bool:
     if not isinstance(unit, Gradient):
         return isinstance(unit, Loss | Weight | WeightLayer)
     g = np.array([[[0.0], [1.0]], [[0.0], [2.0]]])
-    asked = {"weight": np.ones_like(g), "norm": np.float64(1.0)}
-    told = {name: 0 for name in unit.told if name == "step"}
-    arrays = [*(np.full_like(g, 0.5) for _ in unit.noise), *(asked[name] for name in unit.asks)]
-    return bool(np.any(unit.vanilla(g, *arrays, **unit.keywords(), **told)[:, 0]))
+    extra = {"weight": np.ones_like(g), "norm": np.float64(1.0)}
+    step_inputs = {name: 0 for name in unit.step_inputs if name == "step"}
+    arrays = [*(np.full_like(g, 0.5) for _ in unit.noise), *(extra[name] for name in unit.extra_inputs)]
+    return bool(np.any(unit.vanilla(g, *arrays, **unit.keywords(), **step_inputs)[:, 0]))
 
 
 def first_spot(unit: Placed, whose: str = "") -> int:

@@ -34,6 +34,7 @@ class Knob:
     choices: tuple[str, ...]  # for a knob that is a word; empty: any word
     known_as: tuple[str, ...]  # what other libraries and papers call it, where they give it the same value
     differs: tuple[str, ...]  # what they call it where they give it another, as the card's Conversion says
+    in_formula: bool  # a word that the formulas take by name; numbers they always do
 
     @property
     def is_number(self) -> bool:
@@ -123,12 +124,14 @@ def knob(
     choices: tuple[str, ...] = (),
     known_as: tuple[str, ...] = (),
     differs: tuple[str, ...] = (),
+    in_formula: bool = False,
 ) -> Any:
     """Declare a dataclass field as a knob; :func:`knobs` reads it back.
 
     The return type is ``Any`` so that the field can be annotated with the type of its value.
     """
-    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, choices, known_as, differs)
+    names = choices, known_as, differs
+    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, *names, in_formula)
     return dataclasses.field(default=default, metadata={"knob": declared})
 
 

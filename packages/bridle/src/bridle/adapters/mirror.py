@@ -80,7 +80,7 @@ class Mirror(nn.Module):
     def check(self, recipe: Recipe) -> None:
         """Raise ``ValueError`` for what must know outputs from inputs in a weight whose axes could be anything."""
         for unit in recipe:
-            if getattr(unit, "matrix", False) or "fan_in" in getattr(unit, "asks", ()):
+            if getattr(unit, "matrix", False) or "fan_in" in getattr(unit, "extra_inputs", ()):
                 for each in selected(unit, self.described):
                     if each.name in self.strange:
                         raise ValueError(

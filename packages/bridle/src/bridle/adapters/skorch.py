@@ -296,7 +296,7 @@ def check(net: Any, model: nn.Module | None, recipe: Recipe) -> None:
         )
     if isinstance(net, NeuralNetClassifier) and isinstance(net.criterion_, nn.NLLLoss):
         for unit in recipe:
-            asks = isinstance(unit, Batch) and {"slope", "prediction"} & {*unit.asks}
+            asks = isinstance(unit, Batch) and {"slope", "prediction"} & {*unit.extra_inputs}
             if asks or isinstance(unit, OutputLoss | PassLoss):
                 raise ValueError(
                     f"{unit!r} needs logits, and with NLLLoss the module of a NeuralNetClassifier gives probabilities; "

@@ -60,7 +60,7 @@ class Penalty(Act):
         """Act on these from now on; what has come begins with the weights that it has."""
         super().take_in(targets)
         for each in self.targets:
-            if "initial" in self.unit.asks and each.name not in self.initial:
+            if "initial" in self.unit.extra_inputs and each.name not in self.initial:
                 self.initial[each.name] = each.tensor.clone()
             if self.unit.state and each.name not in self.state:
                 matrix = each.subject(each.wide, matrix=True)
@@ -90,12 +90,12 @@ class Penalty(Act):
 
     def arguments(self, each: Target) -> tuple[list[Tensor], dict[str, Tensor]]:
         """The weight with what else the penalty asks for, and its state, where the weight is."""
-        like, asked = each.wide, []
-        if "initial" in self.unit.asks:
+        like, extra = each.wide, []
+        if "initial" in self.unit.extra_inputs:
             self.initial[each.name] = self.initial[each.name].to(like.device)
-            asked = [self.initial[each.name].to(like.dtype)]
+            extra = [self.initial[each.name].to(like.dtype)]
         self.state[each.name] = {name: value.to(like) for name, value in self.state.get(each.name, {}).items()}
-        return [each.subject(tensor, matrix=self.matrix) for tensor in (like, *asked)], self.state[each.name]
+        return [each.subject(tensor, matrix=self.matrix) for tensor in (like, *extra)], self.state[each.name]
 
     def value(self, moment: Moment) -> Tensor:
         """What the penalty adds to the loss, a number."""
@@ -118,7 +118,7 @@ class Change(Act):
 
     def apply(self, moment: Moment) -> None:
         """Change all gradients, or all weights, in place."""
-        norm = self.norm(moment) if "norm" in self.unit.asks else None
+        norm = self.norm(moment) if "norm" in self.unit.extra_inputs else None
         for present, keywords, found in self.moving(moment):
             tensors = present.gradients if self.of_gradients else present.tensors
             with padding_rests(present.targets, tensors):
@@ -130,7 +130,7 @@ class Change(Act):
 
     def other(self, present: Moving, tensors: Sequence[Tensor]) -> list[Tensor]:
         """What a weighted sum takes besides the tensors that it changes, if it does."""
-        if not (self.unit.noise or self.unit.asks):
+        if not (self.unit.noise or self.unit.extra_inputs):
             return []
         pairs = zip(present.targets, tensors, strict=True)
         return [self.arrays(each, tensor, None)[0].to(tensor.dtype) for each, tensor in pairs]
@@ -145,13 +145,13 @@ class Change(Act):
 
     def arrays(self, each: Target, subject: Tensor, norm: Tensor | None) -> list[Any]:
         """The noise and all else that the formula takes behind its subject."""
-        asked: dict[str, Any] = {"norm": norm if norm is None else norm.to(subject.device)}
-        if "weight" in self.unit.asks:
-            asked["weight"] = each.subject(each.wide, matrix=self.matrix)
-        if "fan_in" in self.unit.asks:
-            asked["fan_in"] = each.fan_in
+        extra: dict[str, Any] = {"norm": norm if norm is None else norm.to(subject.device)}
+        if "weight" in self.unit.extra_inputs:
+            extra["weight"] = each.subject(each.wide, matrix=self.matrix)
+        if "fan_in" in self.unit.extra_inputs:
+            extra["fan_in"] = each.fan_in
         noise = self.noise.draw(self.unit.noise, first_spot(self.unit, each.name), subject) if self.unit.noise else []
-        return [*noise, *(asked[name] for name in self.unit.asks)]
+        return [*noise, *(extra[name] for name in self.unit.extra_inputs)]
 
     def norm(self, moment: Moment) -> Tensor | None:
         """The length of all gradients that it changes together."""

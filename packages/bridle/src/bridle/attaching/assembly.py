@@ -252,5 +252,5 @@ class Assembly:
 def notes_passes(unit: Any) -> bool:
     """Whether a regularizer needs to know of the model's passes."""
     return isinstance(unit, ActivityLoss | OutputLoss | PassLoss | Ascent) or (
-        isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.asks})
+        isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.extra_inputs})
     )

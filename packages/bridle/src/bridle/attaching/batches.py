@@ -35,7 +35,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         for unit in self.units:
-            if "slope" in unit.asks and self.loss is None:
+            if "slope" in unit.extra_inputs and self.loss is None:
                 raise ValueError(f"{unit!r} follows the slope of the loss: attach(..., loss=your loss function)")
 
     @torch.no_grad()
@@ -51,14 +51,14 @@ class Batches:
         for unit, drawn in zip(self.units, noise, strict=True):
             if not targets.problem:
                 check_data(unit, targets.task, layout)
-            if "slope" in unit.asks:
+            if "slope" in unit.extra_inputs:
                 self.check_rows(unit, x)
             shown = self.as_given(new_x, rows, x), targets.as_given(new_y)
-            asked = [getattr(self, each)(*shown, targets.task) for each in unit.asks]
-            told = {"layout": layout} if "layout" in unit.told else {}
+            extra = [getattr(self, each)(*shown, targets.task) for each in unit.extra_inputs]
+            step_inputs = {"layout": layout} if "layout" in unit.step_inputs else {}
             before = new_x, new_y
-            keywords = {**unit.keywords(passed=moment.passed), **told}
-            new_x, new_y = changed(unit, before, [*drawn, *asked], keywords, targets.task)
+            keywords = {**unit.keywords(passed=moment.passed), **step_inputs}
+            new_x, new_y = changed(unit, before, [*drawn, *extra], keywords, targets.task)
             if new_x is not before[0]:
                 self.check_rows(unit, x)
             if new_y is not before[1]:
@@ -73,7 +73,7 @@ class Batches:
     def check_batch(self, x: Any, y: Any) -> None:
         """Raise ``ValueError`` for a batch that is no tensors, where a regularizer must have it as such."""
         for unit in self.units:
-            needs_rows = unit.noise or unit.told or "slope" in unit.asks or getattr(unit, "images_only", False)
+            needs_rows = unit.noise or unit.step_inputs or unit.images_only or "slope" in unit.extra_inputs
             if not isinstance(y, Tensor) or (needs_rows and not isinstance(x, Tensor)):
                 found = type(x if isinstance(y, Tensor) else y).__name__
                 raise ValueError(
@@ -139,6 +139,6 @@ def changed(
     if task != MULTILABEL or not getattr(unit, "classes_only", False):
         new: tuple[Tensor, Tensor] = unit.torch(x, y, *arrays, **keywords)
         return new
-    asked = [pairs(each, 1 - each) if each.shape == y.shape else each for each in arrays]
-    new_x, new_y = unit.torch(x, pairs(y, 1 - y), *asked, **keywords)
+    extra = [pairs(each, 1 - each) if each.shape == y.shape else each for each in arrays]
+    new_x, new_y = unit.torch(x, pairs(y, 1 - y), *extra, **keywords)
     return new_x, new_y[..., 0].T

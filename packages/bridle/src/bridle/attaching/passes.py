@@ -83,7 +83,7 @@ class Passes:
         x = self.rows(unit)
         flat = x.detach().flatten(1).to(at_least_float32(x.dtype))
         arrays = tape.noise.draw(unit.noise, first_spot(unit), flat)
-        if "slope" in unit.asks:
+        if "slope" in unit.extra_inputs:
             with torch.enable_grad():
                 probed = unit.probe(flat, *arrays, **numbers).detach().requires_grad_()
                 there = self.outputs_for(probed.view(x.shape).to(x.dtype))

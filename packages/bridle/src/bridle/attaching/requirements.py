@@ -52,7 +52,7 @@ def needs_steps(unit: Any) -> bool:
     """Whether a regularizer depends on the length of the training: on a schedule, or by its formula."""
     if unit.is_scheduled or isinstance(unit, Ensemble):
         return True
-    if "steps" not in getattr(unit, "told", ()):
+    if "steps" not in getattr(unit, "step_inputs", ()):
         return False
     if not isinstance(unit, Average):
         return True

@@ -28,15 +28,15 @@ RATES = {"lr": 0.1, "peak": 0.1}
 
 def formula_of(unit: Placed) -> tuple[Formula, int] | None:
     """The NumPy form of a regularizer on parameters and its number of arrays; ``None`` if these are not all alike."""
-    shaped = getattr(unit, "matrix", False) or unit.state or {"norm", "fan_in"} & {*unit.asks}
+    shaped = getattr(unit, "matrix", False) or unit.state or {"norm", "fan_in"} & {*unit.extra_inputs}
     if shaped or not isinstance(unit, Loss | Gradient | Weight | Average):
         return None
     own = unit.vanilla
     if isinstance(unit, Average):
         return own, 2
     if isinstance(unit, Loss):
-        return lambda g, *arrays, **keywords: (g + own(*arrays, **keywords)[1],), 2 + len(unit.asks)
-    return lambda *arrays, **keywords: (own(*arrays, **keywords),), 1 + len(unit.noise) + len(unit.asks)
+        return lambda g, *arrays, **keywords: (g + own(*arrays, **keywords)[1],), 2 + len(unit.extra_inputs)
+    return lambda *arrays, **keywords: (own(*arrays, **keywords),), 1 + len(unit.noise) + len(unit.extra_inputs)
 
 
 def as_sum(unit: Placed) -> tuple[Formula, int] | None:
@@ -53,10 +53,10 @@ def as_sum(unit: Placed) -> tuple[Formula, int] | None:
 
 def trials(unit: Placed) -> list[dict[str, Any]]:
     """Keywords to try a formula with: the regularizer's own at several moments, and its class's defaults."""
-    words = {name: word for name, word in unit.settings(numbers=False).items() if name in unit.told}
+    words = unit.words_in_formula()
     numbers = [type(unit)().numbers(), *(unit.numbers(passed=passed) for passed in (0.0, 0.5, LAST))]
-    told = [{name: value for name, value in {**each, **RATES}.items() if name in unit.told} for each in MOMENTS]
-    return [{**knobs, **words, **moment} for knobs in numbers for moment in told]
+    steps: list[dict[str, Any]] = [{name: (each | RATES)[name] for name in unit.step_inputs} for each in MOMENTS]
+    return [{**knobs, **words, **step} for knobs in numbers for step in steps]
 
 
 @np.errstate(all="ignore")  # what divides zero by zero is no sum

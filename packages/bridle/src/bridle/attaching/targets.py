@@ -169,7 +169,7 @@ class Bucket(Generic[Some]):
 
     def __init__(self, unit: Placed, targets: list[Some]) -> None:
         self.unit, self.targets, self.group = unit, targets, targets[0].group
-        self.told, self.scheduled = [name for name in unit.told if name in TELLS], unit.is_scheduled
+        self.step_inputs, self.scheduled = [name for name in unit.step_inputs if name in TELLS], unit.is_scheduled
         self.own: dict[str, Any] = {}  # knobs and words of the moment
         self.heard: list[Any] | None = None  # what the formula was told the last time
         self.said: dict[str, Any] = {}  # both
@@ -178,11 +178,11 @@ class Bucket(Generic[Some]):
 
     def keywords(self, moment: Moment) -> dict[str, Any]:
         """Everything that the formula takes by name, at a moment: the same object as long as nothing changes."""
-        told = [TELLS[name](moment, self.group) for name in self.told]
+        step_inputs = [TELLS[name](moment, self.group) for name in self.step_inputs]
         if self.scheduled or self.heard is None:
             self.own = self.unit.keywords(*self.targets[0].described.names, passed=moment.passed)
-        if self.scheduled or self.heard != told:
-            self.said, self.heard = {**self.own, **dict(zip(self.told, told, strict=True))}, told
+        if self.scheduled or self.heard != step_inputs:
+            self.said, self.heard = {**self.own, **dict(zip(self.step_inputs, step_inputs, strict=True))}, step_inputs
         return self.said
 
     def tensors(self) -> list[Tensor]:

@@ -56,10 +56,10 @@ class BlockObjective:
         rows, targets = rows.to(self.block.precision.weights), self.target_outputs(y)[:, None]
         for term in self.batches:
             drawn = context.draw(term.unit.noise, term.spot, rows.shape[2:])
-            asked = [getattr(self, each)(rows, targets, again) for each in term.unit.asks]
-            told = {"layout": self.device_data.layout} if "layout" in term.unit.told else {}
+            extra = [getattr(self, each)(rows, targets, again) for each in term.unit.extra_inputs]
+            step_inputs = {"layout": self.device_data.layout} if "layout" in term.unit.step_inputs else {}
             numbers = term.knobs.at(self.block.passed)
-            rows, targets = term.unit.torch(rows, targets, *drawn, *asked, **numbers, **told)
+            rows, targets = term.unit.torch(rows, targets, *drawn, *extra, **numbers, **step_inputs)
         return rows, targets
 
     def target_outputs(self, y: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class BlockObjective:
         rows = rows.to(self.block.precision.weights)
         numbers = term.knobs.at(self.block.passed)
         arrays = context.draw(term.unit.noise, term.spot, rows.shape[2:])
-        if "slope" in term.unit.asks:
+        if "slope" in term.unit.extra_inputs:
             probed = self.per_variant_rows(term.unit.probe(rows, *arrays, **numbers)).requires_grad_()
             there = self.block.forward(probed, context).to(z.dtype)
             apart = term.unit.torch(z.detach(), there, **numbers)

@@ -81,7 +81,7 @@ class ParameterUpdates:
         block = self.block
         for group in self.losses:
             for target in group.targets:
-                if "initial" in group.unit.asks:
+                if "initial" in group.unit.extra_inputs:
                     self.set_state(f"initial:{target.name}", values, self.view(target.name))
                 for kind, first in group.unit.state.items():
                     name = state_name(group.unit, target, kind)
@@ -108,9 +108,9 @@ class ParameterUpdates:
 
     def loss_arguments(self, group: RecipeGroup, target: ParameterTarget) -> list[Tensor]:
         """The weight, what else a penalty asks for, and its state."""
-        asked = [self.subject(group, f"{each}:{target.name}") for each in group.unit.asks]
+        extra = [self.subject(group, f"{each}:{target.name}") for each in group.unit.extra_inputs]
         kept = [self.view(state_name(group.unit, target, kind))[:, group.recipes] for kind in group.unit.state]
-        return [self.subject(group, target.name), *asked, *kept]
+        return [self.subject(group, target.name), *extra, *kept]
 
     def update_state(self, group: RecipeGroup, target: ParameterTarget, state: Sequence[Tensor]) -> None:
         """Put a penalty's new state into its place."""
@@ -163,16 +163,16 @@ class ParameterUpdates:
         """Clip, center, add noise: in place, in the order of the recipe."""
         for group in self.gradients:
             subjects = [self.subject(group, target.name, gradients[target.name]) for target in group.targets]
-            norm = global_norm(subjects) if "norm" in group.unit.asks else None
+            norm = global_norm(subjects) if "norm" in group.unit.extra_inputs else None
             for target, g in zip(group.targets, subjects, strict=True):
-                asked = {
+                extra = {
                     "weight": self.subject(group, target.name),
                     "norm": None if norm is None else broadcast_norm(norm, g),
                 }
                 group.unit.torch(
                     g,
                     *context.draw(group.unit.noise, target.spot, g.shape[2:]),
-                    *(asked[each] for each in group.unit.asks),
+                    *(extra[each] for each in group.unit.extra_inputs),
                     **target.knobs.at(self.block.passed),
                     **step_arguments(group.unit, step_info),
                     out=g,
@@ -185,11 +185,11 @@ class ParameterUpdates:
                 continue
             for target in group.targets:
                 w = self.subject(group, target.name)
-                asked = [float(as_matrix(w)[0, 0, 0].numel())] * ("fan_in" in group.unit.asks)
+                extra = [float(as_matrix(w)[0, 0, 0].numel())] * ("fan_in" in group.unit.extra_inputs)
                 group.unit.torch(
                     w,
                     *context.draw(group.unit.noise, target.spot, w.shape[2:]),
-                    *asked,
+                    *extra,
                     **target.knobs.at(self.block.passed),
                     **step_arguments(group.unit, step_info),
                     out=w,
@@ -283,4 +283,4 @@ def broadcast_norm(norm: Tensor, subject: Tensor) -> Tensor:
 
 def step_arguments(unit: Placed, step_info: StepInfo) -> dict[str, float]:
     """Return the step's numbers that a formula takes as arguments."""
-    return {name: value for name, value in step_info._asdict().items() if name in unit.told}
+    return {name: value for name, value in step_info._asdict().items() if name in unit.step_inputs}

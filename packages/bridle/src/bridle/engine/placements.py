@@ -18,20 +18,17 @@ from bridle.recipe import Recipe, Regularizer
 
 
 class KnobTensors:
-    """The numeric knobs of regularizers of one type, one per recipe, and the words that their formula is told.
+    """The numeric knobs of regularizers of one type, one per recipe, and the words that their formula takes.
 
     A knob that changes over the training is made anew for every moment, the others once.
     """
 
-    def __init__(
-        self, regularizers: Sequence[Regularizer], names: tuple[str, ...], precision: Precision, axes: int
-    ) -> None:
+    def __init__(self, regularizers: Sequence[Placed], names: tuple[str, ...], precision: Precision, axes: int) -> None:
         self.regularizers, self.names, self.precision, self.axes = tuple(regularizers), names, precision, axes
         self.scheduled = any(each.is_scheduled for each in regularizers)
         self.moment = -1.0
         self.cached: dict[str, Tensor] = {}
-        told = getattr(regularizers[0], "told", ())
-        self.text_knobs = {name: word for name, word in regularizers[0].settings(numbers=False).items() if name in told}
+        self.text_knobs = regularizers[0].words_in_formula()
 
     def at(self, passed: float) -> dict[str, Any]:
         """Each knob after a share ``passed`` of the training: (1, recipes, 1, ...), ready to broadcast over a grid."""

@@ -69,4 +69,4 @@ def extra_weight_copies(unit: Regularizer) -> int:
     """Return how many copies of all weights a regularizer keeps."""
     if isinstance(unit, Ensemble):
         return sum(unit.takes(step, COUNTED_STEPS) for step in range(COUNTED_STEPS))
-    return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "asks", ()))
+    return int(isinstance(unit, Average | Stop) or "initial" in getattr(unit, "extra_inputs", ()))

@@ -19,9 +19,9 @@ from bridle.schedules import PerLayer, Schedule
 
 
 def arguments(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> dict[str, str]:
-    """Each knob that a formula takes in the spot with these names, and each word that it is told, as code."""
+    """Return each knob that a formula takes at the site with these names, as code."""
     numbers = {name: number(script, held) for name, held in knob_values(unit, where).items()}
-    words = {name: quoted(word) for name, word in unit.settings(numbers=False).items() if name in unit.told}
+    words = {name: quoted(word) for name, word in unit.words_in_formula().items()}
     return {**numbers, **words}
 
 

@@ -36,7 +36,7 @@ class ObjectiveCode:
         self.twice = any(isinstance(each, Ascent) for each in recipe)  # whether there is a second gradient
         self.remembers = any(each.state for each in inside)
         noisy = any(each.noise for each in inside)
-        same = any(each.asks for each in self.batches) or any(not each.fresh_noise for each in self.passes)
+        same = any(each.extra_inputs for each in self.batches) or any(not each.fresh_noise for each in self.passes)
         again = self.twice and any(each.noise or each.fresh_noise for each in self.passes)
         self.seeded = (noisy and (same or self.twice)) or again
         self.smoothing = self.torchs_smoothing()
@@ -57,10 +57,10 @@ class ObjectiveCode:
         blocks += [["x = x.flatten(1)"]] * self.network.images
         for unit in self.batches:
             draws = [noise(draw, "x", 2) for draw in unit.noise]
-            layout = "layout=layout" if "layout" in unit.told else ""
-            made = call(formula(self.script, unit), "x", "y", *draws, *unit.asks, keywords(self.script, unit), layout)
-            asked = [line for each in unit.asks for line in getattr(self, each)()]
-            blocks.append([*remark(unit), *asked, f"x, y = {made}"])
+            knobs = [keywords(self.script, unit), "layout=layout" if "layout" in unit.step_inputs else ""]
+            made = call(formula(self.script, unit), "x", "y", *draws, *unit.extra_inputs, *knobs)
+            extra = [line for each in unit.extra_inputs for line in getattr(self, each)()]
+            blocks.append([*remark(unit), *extra, f"x, y = {made}"])
         return [*blocks, *[["x = x.view(-1, channels, height, width)"]] * self.network.images]
 
     def slope(self) -> list[str]:
@@ -203,7 +203,7 @@ class ObjectiveCode:
         knobs = keywords(self.script, unit)
         arrays = [noise(draw, rows, 2) for draw in unit.noise]
         lines = []
-        if "slope" in unit.asks:
+        if "slope" in unit.extra_inputs:
             lines += [
                 f"probe = {call(method(self.script, unit, 'probe'), rows, *arrays, knobs)}.requires_grad_()",
                 *self.second_pass("there", f"probe{shape}"),
@@ -223,12 +223,12 @@ class ObjectiveCode:
     def penalty(self, unit: Loss) -> list[str]:
         """One penalty on parameters."""
         w = f"{as_matrix(self.script)}(w)" if unit.matrix else "w"
-        asked = [f"{each}[w]" for each in unit.asks]
+        extra = [f"{each}[w]" for each in unit.extra_inputs]
         if unit.matrix:
-            asked = [f"{as_matrix(self.script)}({each})" for each in asked]
+            extra = [f"{as_matrix(self.script)}({each})" for each in extra]
         lines = ["", *remark(unit)]
         for parameters, knobs in self.lists.groups(unit):
-            penalty = call(formula(self.script, unit), w, *asked, *(f"{each}[w]" for each in unit.state), knobs)
+            penalty = call(formula(self.script, unit), w, *extra, *(f"{each}[w]" for each in unit.state), knobs)
             if not unit.state:
                 lines.append(f"loss = loss + sum({penalty} for w in {parameters})")
                 continue
@@ -245,9 +245,9 @@ class ObjectiveCode:
         """Return the lines that initialize what penalties remember of parameters."""
         lines = []
         for unit in self.recipe:
-            if isinstance(unit, Loss) and (unit.asks or unit.state):
+            if isinstance(unit, Loss) and (unit.extra_inputs or unit.state):
                 parameters = self.lists.all_of(unit)
-                for each in unit.asks:
+                for each in unit.extra_inputs:
                     lines.append(f"{each} = {{w: w.detach().clone() for w in {parameters}}}")
                 for name, start in unit.state.items():
                     begun = f"w.new_full((len(w), 1, 1), {start})"

@@ -277,13 +277,13 @@ class TrainFunctionCode:
         g, w = "w.grad", "w.detach()"
         if unit.matrix:
             g, w = (f"{as_matrix(self.script)}({each})" for each in (g, w))
-        asked = {"weight": w, "norm": "norm"}
+        extra = {"weight": w, "norm": "norm"}
         lines = remark(unit)
-        if "norm" in unit.asks:
+        if "norm" in unit.extra_inputs:
             lines.append(f"norm = nn.utils.get_total_norm([w.grad for w in {self.lists.all_of(unit)}])")
         for parameters, knobs in self.lists.groups(unit):
             draws = [noise(draw, g, 3 * unit.matrix) for draw in unit.noise]
-            inputs = [g, *draws, *(asked[each] for each in unit.asks), knobs, *self.told(unit)]
+            inputs = [g, *draws, *(extra[each] for each in unit.extra_inputs), knobs, *self.step_inputs(unit)]
             changed = call(formula(self.script, unit), *inputs)
             lines += [f"for w in {parameters}:", f"{INDENT}w.grad = {changed}{'.view_as(w)' * unit.matrix}"]
         return lines
@@ -298,17 +298,17 @@ class TrainFunctionCode:
         lines = []
         for parameters, knobs in self.lists.groups(unit):
             draws = [noise(draw, w, 3 * unit.matrix) for draw in unit.noise]
-            fan_in = ["w[0].numel()"] * ("fan_in" in unit.asks)
-            changed = call(formula(self.script, unit), w, *draws, *fan_in, knobs, *self.told(unit))
+            fan_in = ["w[0].numel()"] * ("fan_in" in unit.extra_inputs)
+            changed = call(formula(self.script, unit), w, *draws, *fan_in, knobs, *self.step_inputs(unit))
             lines += [f"for w in {parameters}:", f"{INDENT}w.copy_({changed}{'.view_as(w)' * unit.matrix})"]
         return [*remark(unit), "with torch.no_grad():", *indented(lines)]
 
-    def told(self, unit: Placed) -> list[str]:
+    def step_inputs(self, unit: Placed) -> list[str]:
         """Return the step's numbers that a formula takes, as code."""
         constant = self.protocol.schedule == "constant"
         rate = repr(self.protocol.lr)
         known = {"step": "step", "steps": "steps", "lr": rate if constant else "lr", "peak": rate}
-        return [f"{name}={code}" for name, code in known.items() if name in unit.told]
+        return [f"{name}={code}" for name, code in known.items() if name in unit.step_inputs]
 
     def averaging(self) -> list[str]:
         """The average after a step."""
@@ -320,7 +320,7 @@ class TrainFunctionCode:
         groups = self.lists.by_knobs(unit, refs)
         for knobs, chosen in groups.items():
             pairs = ", ".join(f"({spot.code.replace('model', 'average', 1)}, {spot.code})" for spot in chosen)
-            made = call(formula(self.script, unit), "a", "w", knobs, *self.told(unit))
+            made = call(formula(self.script, unit), "a", "w", knobs, *self.step_inputs(unit))
             lines.append(f"for a, w in {self.averaged(unit) if len(groups) == 1 else f'[{pairs}]'}:")
             if unit.moves_weights:
                 lines += indented([f"new_a, new_w = {made}", "a.copy_(new_a)", "w.copy_(new_w)"])

@@ -13,16 +13,16 @@ The place is the type: it fixes the arguments, the order, the folder and the che
 What holds at every place (Note [the formulas]):
 
 - A formula is a pure function: arrays are positional, knobs keyword-only. Its arguments come in one order: the
-  subjects (``x, y``; ``h``; ``w``; ...), the noise in the order of ``noise``, what the regularizer ``asks`` for, its
-  ``parameters``, its ``state``; then as keywords the knobs that are numbers, and what of the training step it is
-  ``told``. New state is returned behind the result.
+  subjects (``x, y``; ``h``; ``w``; ...), the noise in the order of ``noise``, its ``extra_inputs``, its
+  ``parameters``, its ``state``; then as keywords its knobs and its
+  ``step_inputs``. New state is returned behind the result.
 - Nothing branches on a knob's value. In the stacked engine a knob is an array with one value per variant, broadcast
   against the subject, whose leading axes are (seeds, recipes): so the PyTorch forms count axes from the end, and a sum
   that ends in one number per variant takes its knobs in before it sums.
 - Noise, parameters and state arrive in shapes that broadcast against the subject. What all recipes share comes once:
   the subject itself may be (seeds, 1, ...) where knobs, parameters and state are (seeds or 1, recipes, ...).
-- Knobs that are words (``on``, ``at``, ``groups``) say where or which; they are not passed to a formula, unless the
-  class names them in ``told``, and then as what they are: words.
+- Knobs that are words (``on``, ``at``, ``groups``) say where or which; they are not passed to a formula, unless they
+  are declared with ``in_formula``, and then as what they are: words.
 """
 
 from bridle.places.average import Average as Average

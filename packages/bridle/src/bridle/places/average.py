@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -27,8 +27,7 @@ class Average(Placed, ABC):
         Form("vanilla", "a w", results=2),
         Form("torch", "a w", results=2),
     )
-    tells: ClassVar[tuple[str, ...]] = ("step", "steps")
-    told: ClassVar[tuple[str, ...]] = ("step", "steps")
+    step_inputs: ClassVar[tuple[Literal["step", "steps"], ...]] = ("step", "steps")
     moves_weights: ClassVar[bool] = False  # whether it returns another w than it was given
     reestimates: ClassVar[bool] = False  # whether the running statistics are measured anew for the averaged weights
     torch: ClassVar[Callable[..., tuple[Tensor, Tensor]]]
@@ -45,8 +44,8 @@ class Ensemble(Placed, ABC):
 
     place: ClassVar[str] = "average"
     forms: ClassVar[tuple[Form, ...]] = (
-        Form("vanilla", "z", results=1, told=False),
-        Form("torch", "z", results=1, told=False),
+        Form("vanilla", "z", results=1, knobs=False),
+        Form("torch", "z", results=1, knobs=False),
     )
     torch: ClassVar[Callable[..., Tensor]]
 

@@ -6,8 +6,9 @@ from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from bridle.knobs import knobs
 from bridle.places.definition import check_definition
 from bridle.places.draw import Draw
 from bridle.places.signatures import Form
@@ -25,6 +26,10 @@ AT = (
     "a layer type such as Conv2d, or a name pattern"
 )
 
+# What a formula may take besides its own arrays and knobs. Each place gives some of these, as its base says.
+ExtraInput = Literal["initial", "weight", "norm", "fan_in", "slope", "prediction"]  # by position
+StepInput = Literal["lr", "peak", "step", "steps", "layout"]  # by keyword
+
 # Where a parameter or state begins: a number, or a function of the weight (both NumPy's and torch's) for weight layers.
 Start = float | Callable[[Any], Any]
 
@@ -39,11 +44,9 @@ class Placed(Regularizer):
 
     place: ClassVar[str] = ""
     forms: ClassVar[tuple[Form, ...]] = ()  # how the place calls the formulas
-    answers: ClassVar[tuple[str, ...]] = ()  # what a class may ask for
-    tells: ClassVar[tuple[str, ...]] = ()  # what it may be told, besides its own words
     noise: ClassVar[tuple[Draw, ...]] = ()
-    asks: ClassVar[tuple[str, ...]] = ()
-    told: ClassVar[tuple[str, ...]] = ()
+    extra_inputs: ClassVar[tuple[ExtraInput, ...]] = ()
+    step_inputs: ClassVar[tuple[StepInput, ...]] = ()
     parameters: ClassVar[dict[str, Any]] = {}  # learned: name and initial value
     state: ClassVar[dict[str, Any]] = {}  # carried from step to step: name and initial value
     vanilla: ClassVar[Callable[..., Any]]
@@ -55,9 +58,12 @@ class Placed(Regularizer):
         super().__init_subclass__()
 
     def keywords(self, *where: str, passed: float = 0.0) -> dict[str, Any]:
-        """The knobs as a formula takes them at a spot and a moment (see ``numbers``), and the words it is told."""
-        words = {name: word for name, word in self.settings(numbers=False).items() if name in self.told}
-        return {**self.numbers(*where, passed=passed), **words}
+        """Return the knobs as a formula takes them: the numbers of a site at a moment (see ``numbers``), and words."""
+        return {**self.numbers(*where, passed=passed), **self.words_in_formula()}
+
+    def words_in_formula(self) -> dict[str, str]:
+        """Return the knobs that are words and that the formulas take by name."""
+        return {k.name: getattr(self, k.name) for k in knobs(self) if k.in_formula and not k.is_number}
 
 
 def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
@@ -74,7 +80,7 @@ def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
 
 
 def in_choices(name: str, value: str, choices: tuple[str, ...]) -> str:
-    """The value, or ``ValueError`` if it is none of the choices: for formulas that are told a word."""
+    """The value, or ``ValueError`` if it is none of the choices: for formulas that take a word."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value

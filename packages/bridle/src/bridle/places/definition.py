@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bridle.knobs import Knob, check_declared, named
 from bridle.places.draw import Draw
@@ -16,7 +16,7 @@ from bridle.places.signatures import Declared, check_form
 from bridle_audit.wording import nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
-DECLARED = ("noise", "asks", "parameters", "state")  # what a class adds to the arrays of its place
+DECLARED = ("noise", "extra_inputs", "parameters", "state")  # what a class adds to the arrays of its place
 WRITTEN = {"name", "out"}  # words of written recipes and of the engine's calls
 
 
@@ -30,7 +30,7 @@ def check_definition(leaf: type[Any], root: type[Any]) -> None:
         declared = read(leaf)
         check_admitted(leaf, declared)
         for form in leaf.forms:
-            if form.serves in ("", *declared.asks) or hasattr(leaf, form.name):
+            if form.serves in ("", *declared.extra_inputs) or hasattr(leaf, form.name):
                 check_form(declared, form, formula_of(leaf, form.name))
         check_complete(leaf)
     except ValueError as error:
@@ -82,12 +82,29 @@ def read(leaf: type[Any]) -> Declared:
     return Declared(
         leaf.place,
         len(leaf.noise),
-        words_of(leaf, "asks", leaf.answers),
+        words_of(leaf, "extra_inputs", allowed(leaf, "extra_inputs")),
         names_of(leaf, "parameters"),
         names_of(leaf, "state"),
-        tuple(k.name for k in knobs if k.is_number),
-        words_of(leaf, "told", (*leaf.tells, *(k.name for k in knobs if not k.is_number))),
+        tuple(k.name for k in knobs if k.is_number or k.in_formula),
+        words_of(leaf, "step_inputs", allowed(leaf, "step_inputs")),
     )
+
+
+def allowed(leaf: type[Any], name: str) -> tuple[str, ...]:
+    """Return the words that a class may have in ``extra_inputs`` or ``step_inputs``: the Literals of its base."""
+    for base in leaf.__mro__[1:]:
+        if name in inspect.get_annotations(base):
+            words: tuple[str, ...] = literals(get_type_hints(base)[name])
+            if words:
+                return words if ABC in base.__bases__ else ()
+    return ()
+
+
+def literals(hint: Any) -> tuple[str, ...]:
+    """Return all words of the Literals within an annotation."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(word for part in get_args(hint) for word in literals(part))
 
 
 def words_of(leaf: type[Any], name: str, known: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -156,9 +173,9 @@ def check_admitted(leaf: type[Any], declared: Declared) -> None:
     """That this kind of regularizer is given all that is declared, and that no two things have one name."""
     arrays = " ".join(form.arrays for form in leaf.forms)
     for name in DECLARED:
-        if getattr(leaf, name) and f"*{name}" not in arrays and not (name == "asks" and leaf.answers):
+        if getattr(leaf, name) and f"*{name}" not in arrays and not (name == "extra_inputs" and allowed(leaf, name)):
             raise ValueError(f"this kind of regularizer has no {name}; see bridle.places.{leaf.place}")
-    names = [*declared.asks, *declared.parameters, *declared.state, *declared.numbers, *declared.told]
+    names = [*declared.extra_inputs, *declared.parameters, *declared.state, *declared.knobs, *declared.step_inputs]
     for each in names:
         if names.count(each) > 1:
             raise ValueError(f"{each} is declared twice, among {', '.join(names)}")

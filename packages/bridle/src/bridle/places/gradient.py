@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -13,27 +13,25 @@ from bridle.knobs import knob
 from bridle.places.declare import EVERYTHING, ON, Placed
 from bridle.places.signatures import Form
 
-Asked = Literal["weight", "norm"]
-
 
 @dataclass(frozen=True, repr=False)
 class Gradient(Placed, ABC):
     """Changes the gradient ``g`` of each selected parameter, penalties included.
 
-    ``vanilla(g, *noise, *asked, **knobs, **told)`` and ``torch(g, *noise, *asked, **knobs, **told, out=None)`` return
-    the new gradient. It may ask for ``"weight"``, the parameter itself, and ``"norm"``, the length of all selected
-    gradients together, a number that broadcasts against ``g``; and be told ``"step"`` (from 0). ``g`` has any shape;
-    with ``matrix`` it is (outputs, inputs, positions), and parameters of less than two axes are (outputs, 1, 1).
+    ``vanilla(g, *noise, *extra_inputs, **knobs, **step_inputs)`` returns the new gradient, as does ``torch``, which
+    takes ``out=None`` besides. Extra inputs are ``"weight"``, the parameter itself, and ``"norm"``, the length of all
+    selected gradients together, a number that broadcasts against ``g``; the step input is ``"step"`` (from 0). ``g``
+    has any shape; with ``matrix`` it is (outputs, inputs, positions), and parameters of less than two axes are
+    (outputs, 1, 1).
     """
 
     place: ClassVar[str] = "gradient"
     forms: ClassVar[tuple[Form, ...]] = (
-        Form("vanilla", "g *noise *asks", results=1),
-        Form("torch", "g *noise *asks", results=1, out=True),
+        Form("vanilla", "g *noise *extra_inputs", results=1),
+        Form("torch", "g *noise *extra_inputs", results=1, out=True),
     )
-    asks: ClassVar[tuple[Asked, ...]] = ()
-    answers: ClassVar[tuple[str, ...]] = get_args(Asked)
-    tells: ClassVar[tuple[str, ...]] = ("step",)
+    extra_inputs: ClassVar[tuple[Literal["weight", "norm"], ...]] = ()
+    step_inputs: ClassVar[tuple[Literal["step"], ...]] = ()
     _: KW_ONLY
     on: str = knob(EVERYTHING, ON)
     matrix: ClassVar[bool] = False

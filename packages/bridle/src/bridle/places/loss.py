@@ -18,24 +18,24 @@ from bridle.places.signatures import Form
 class Loss(Placed, ABC):
     """Adds a penalty on each selected parameter ``w`` to the loss.
 
-    ``vanilla(w, *asked, *state, **knobs)`` returns ``(penalty, gradient, *state)``; ``torch(...)`` the penalty, for
-    autograd, or ``(penalty, *state)`` where there is state. ``add_gradient(g, w, *asked, *state, **knobs, out=None)``
-    returns ``g`` plus the penalty's gradient: what the engine calls, since one pass over the weights is several times
-    cheaper than autograd's five. Of one variant or of a stack, it must be right for both.
+    ``vanilla(w, *extra_inputs, *state, **knobs)`` returns ``(penalty, gradient, *state)``; ``torch`` the penalty, for
+    autograd, or ``(penalty, *state)`` where there is state. ``add_gradient(g, w, *extra_inputs, *state, **knobs,
+    out=None)`` returns ``g`` plus the penalty's gradient: what the engine calls, since one pass over the weights is
+    several times cheaper than autograd's five. Of one variant or of a stack, it must be right for both.
 
-    It may ask for ``"initial"``: the parameter as it was before the first step. ``w`` has any shape; with ``matrix`` it
-    is (outputs, inputs, positions), whatever the layer. State starts as in :class:`bridle.places.WeightLayer`, and is
-    advanced by ``vanilla`` and ``torch``; ``add_gradient`` then returns ``(g, *state)``.
+    The extra input is ``"initial"``: the parameter as it was before the first step. ``w`` has any shape; with
+    ``matrix`` it is (outputs, inputs, positions), whatever the layer. State starts as in
+    :class:`bridle.places.WeightLayer`, and is advanced by ``vanilla`` and ``torch``; ``add_gradient`` then returns
+    ``(g, *state)``.
     """
 
     place: ClassVar[str] = "loss"
     forms: ClassVar[tuple[Form, ...]] = (
-        Form("vanilla", "w *asks *state", results=2, keeps=True),
-        Form("torch", "w *asks *state", results=1, keeps=True),
-        Form("add_gradient", "g w *asks *state", results=1, keeps=True, out=True),
+        Form("vanilla", "w *extra_inputs *state", results=2, keeps=True),
+        Form("torch", "w *extra_inputs *state", results=1, keeps=True),
+        Form("add_gradient", "g w *extra_inputs *state", results=1, keeps=True, out=True),
     )
-    asks: ClassVar[tuple[Literal["initial"], ...]] = ()
-    answers: ClassVar[tuple[str, ...]] = ("initial",)
+    extra_inputs: ClassVar[tuple[Literal["initial"], ...]] = ()
     _: KW_ONLY
     on: str = knob(MATRICES, ON)
     matrix: ClassVar[bool] = False
@@ -86,7 +86,7 @@ class PassLoss(Placed, ABC):
 
     The second pass sees the same batch under other noise of the recipe's layers (``fresh_noise``), or a moved one under
     the same noise: ``move(x, *noise, **knobs) -> x`` with ``x`` (batch, features) and the noise that the class
-    declares. A regularizer that asks for the ``"slope"`` defines ``probe(x, *noise, **knobs) -> x`` as well: the
+    declares. A regularizer with the extra input ``"slope"`` defines ``probe(x, *noise, **knobs) -> x`` as well: the
     penalty between ``z`` and the outputs there (taken as its formula says, per row), has a gradient with respect to
     the probed ``x``, and ``move(x, slope, **knobs)`` is given that instead of the noise. Both are arithmetic alone and
     serve both forms.
@@ -101,8 +101,7 @@ class PassLoss(Placed, ABC):
         Form("move", "x *moved", results=1),
         Form("probe", "x *noise", results=1, serves="slope"),
     )
-    asks: ClassVar[tuple[Literal["slope"], ...]] = ()
-    answers: ClassVar[tuple[str, ...]] = ("slope",)
+    extra_inputs: ClassVar[tuple[Literal["slope"], ...]] = ()
     classes_only: ClassVar[bool] = False
     fresh_noise: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]

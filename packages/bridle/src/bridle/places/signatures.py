@@ -25,7 +25,7 @@ class Form:
     results: int
     keeps: bool = False  # whether the new state is returned besides
     out: bool = False  # whether it can write its result into an array that it is given
-    told: bool = True  # whether it takes the knobs, and what the class is told
+    knobs: bool = True  # whether it takes the knobs, and the step's inputs
     serves: str = ""  # what a class must ask for to need it; nothing where all need it
 
 
@@ -35,11 +35,11 @@ class Declared:
 
     place: str
     noise: int
-    asks: tuple[str, ...]
+    extra_inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     state: tuple[str, ...]
-    numbers: tuple[str, ...]  # the knobs that are
-    told: tuple[str, ...]
+    knobs: tuple[str, ...]  # those that the formulas take
+    step_inputs: tuple[str, ...]
 
     def arrays(self, form: Form) -> list[str]:
         """The names of what a form is given by position; noise has names like ``noise 1``."""
@@ -47,15 +47,15 @@ class Declared:
         for each in form.arrays.split():
             if each == "*noise":
                 found += ["noise"] if self.noise == 1 else [f"noise {1 + number}" for number in range(self.noise)]
-            elif each == "*moved":  # by the slope, or by noise where no slope is asked for
-                found += self.asks or self.arrays(Form("", "*noise", 0))
+            elif each == "*moved":  # by the slope, or by noise where the class takes no slope
+                found += self.extra_inputs or self.arrays(Form("", "*noise", 0))
             else:
                 found += getattr(self, each[1:]) if each.startswith("*") else [each]
         return found
 
     def keywords(self, form: Form) -> list[str]:
         """The names of what a form is given by keyword."""
-        return [*self.numbers, *self.told] if form.told else []
+        return [*self.knobs, *self.step_inputs] if form.knobs else []
 
 
 def check_form(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
@@ -92,20 +92,18 @@ def check_arrays(declared: Declared, form: Form, parameters: list[inspect.Parame
 
 
 def check_keywords(declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
-    """What is given by name: the knobs that are numbers, what the class is told, and ``out``."""
+    """Check what is given by name: knobs, the step's inputs, and ``out``."""
     given = [*declared.keywords(form), *["out"] * form.out]
     taken = {each.name: each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
     for name, each in taken.items():
         if name not in given and each.default is each.empty:
             said = nearest(name, given) if given else "; this formula is given no knobs"
-            raise ValueError(
-                f"{form.name} takes {name}=, which is neither a knob nor among what the class is told{said}"
-            )
+            raise ValueError(f"{form.name} takes {name}=, which is neither a knob nor among its step_inputs{said}")
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
         return
     for name in given:
         if name not in taken:
-            why = "where to write the result, or None" if name == "out" else "a knob, or what the class is told"
+            why = "where to write the result, or None" if name == "out" else "a knob, or one of its step_inputs"
             raise ValueError(f"{form.name} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
 
 

@@ -90,7 +90,7 @@ def check_second_pass(case: Case) -> None:
     holds(case.leaf.move is not PassLoss.move, f"{case.leaf.__name__}: the second pass is the first once more")
     x, beside = second_pass(case)
     passes_agree(case, "move", x, beside)
-    if "slope" in case.leaf.asks:
+    if "slope" in case.leaf.extra_inputs:
         passes_agree(case, "probe", x, run_noise(case.leaf.noise, x.shape, seed=0))
         for make in EDGES.values():
             passes_agree(case, "move", x, [make(x.shape)])
@@ -195,8 +195,8 @@ def verdicts(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
     theirs = [torch.tensor(start, dtype=torch.float64) for start in ours]
     for number in SCORES:
         score = number - (case.words.get("watch") == "metric")
-        improved, stop, *ours = unit.vanilla(score, *ours, **numbers, **case.told)
-        results = case.leaf.torch(torch.tensor(score, dtype=torch.float64), *theirs, **numbers, **case.told)
+        improved, stop, *ours = unit.vanilla(score, *ours, **numbers, **case.keywords)
+        results = case.leaf.torch(torch.tensor(score, dtype=torch.float64), *theirs, **numbers, **case.keywords)
         same(torch.stack(results), [float(each) for each in (improved, stop, *ours)], what=f"{unit} at {score}")
         holds({float(improved), float(stop)} <= {0.0, 1.0}, f"{unit}: improved {improved}, stop {stop}")
         theirs = [*results[2:]]

@@ -32,7 +32,7 @@ class Vanilla:
 
 def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> Vanilla:
     """The NumPy form at any place."""
-    returned = unit.vanilla(*inputs.all, *fan_in(case), **case.numbers(unit), **case.told)
+    returned = unit.vanilla(*inputs.all, *fan_in(case), **case.numbers(unit), **case.keywords)
     if case.kind in (Layer, WeightLayer):
         *results, backward = returned
         return Vanilla(tuple(results), backward)
@@ -50,12 +50,12 @@ def call_torch(case: Case, unit: Any, inputs: Inputs) -> tuple[Tensor, ...]:
 
 def call_with(case: Case, numbers: dict[str, Any], inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
     """The PyTorch form at any place, with knobs given as numbers or tensors."""
-    return as_results(case, case.leaf.torch(*inputs.all, *fan_in(case), **numbers, **case.told, **out))
+    return as_results(case, case.leaf.torch(*inputs.all, *fan_in(case), **numbers, **case.keywords, **out))
 
 
 def add_gradient(case: Case, numbers: dict[str, Any], g: Tensor, inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
     """The gradient form of a penalty on parameters."""
-    return as_results(case, case.leaf.add_gradient(g, *inputs.all, **numbers, **case.told, **out))
+    return as_results(case, case.leaf.add_gradient(g, *inputs.all, **numbers, **case.keywords, **out))
 
 
 def as_results(case: Case, returned: Any) -> tuple[Any, ...]:
@@ -65,12 +65,12 @@ def as_results(case: Case, returned: Any) -> tuple[Any, ...]:
 
 def fan_in(case: Case) -> list[float]:
     """The number of inputs of a unit, for those that ask for it."""
-    return [float(math.prod(case.matrix[1:]))] if "fan_in" in case.leaf.asks else []
+    return [float(math.prod(case.matrix[1:]))] if "fan_in" in case.leaf.extra_inputs else []
 
 
 def words(case: Case) -> dict[str, Any]:
-    """The words that an evaluation form is told."""
-    return {name: value for name, value in case.told.items() if isinstance(value, str)}
+    """The words that an evaluation form takes."""
+    return {name: value for name, value in case.keywords.items() if isinstance(value, str)}
 
 
 def knob_tensors(case: Case, units: list[Any], *shape: int, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:

@@ -102,11 +102,11 @@ class Case:
         return outputs, inputs, math.prod(positions)
 
     @cached_property
-    def told(self) -> dict[str, Any]:
-        """The keywords of the formula that are not numbers to set: what it is told of the step, and its words."""
+    def keywords(self) -> dict[str, Any]:
+        """The keywords of the formula that are not numbers to set: its words and step inputs."""
         moment = {"lr": PEAK * (1 - self.step / STEPS), "peak": PEAK, "step": self.step, "steps": STEPS}
-        known = {**moment, "layout": self.layout, **self.units[0].settings(numbers=False)}
-        return {name: known[name] for name in self.leaf.told}
+        known = {**moment, "layout": self.layout}
+        return {**self.units[0].words_in_formula(), **{name: known[name] for name in self.leaf.step_inputs}}
 
     def numbers(self, unit: Any) -> dict[str, Any]:
         """The knobs that the formula takes: an ensemble's takes none."""
@@ -114,16 +114,16 @@ class Case:
 
     def named(self, unit: Any) -> str:
         """The unit in this case, for messages."""
-        told = "".join(f", {name}={value}" for name, value in self.told.items())
-        return f"{unit!r} on {' and '.join(map(str, self.shapes))}{told}"
+        keywords = "".join(f", {name}={value}" for name, value in self.keywords.items())
+        return f"{unit!r} on {' and '.join(map(str, self.shapes))}{keywords}"
 
 
 def cases(leaf: Leaf) -> Iterator[Case]:
-    """Every choice of every word, every kind of subject, and several moments for a formula that is told the step."""
+    """Every choice of every word, every kind of subject, and several moments for a formula that takes the step."""
     choices = {k.name: k.choices for k in knobs(leaf) if k.choices}
-    steps = MOMENTS if {"lr", "step"} & {*leaf.told} else MOMENTS[1:2]
+    steps = MOMENTS if {"lr", "step"} & {*leaf.step_inputs} else MOMENTS[1:2]
     layouts: tuple[Layout | None, ...] = (None,)
-    if "layout" in leaf.told:
+    if "layout" in leaf.step_inputs:
         layouts = IMAGES if leaf.images_only else (*IMAGES, TABLE)
     for words, layout, step in product(product(*choices.values()), layouts, steps):
         parts = math.lcm(*(2 * int(word) for word in words if word.isdecimal()))

@@ -21,7 +21,7 @@ class Inputs(NamedTuple):
 
     subjects: list[Any]
     noise: list[Any]
-    asked: list[Any]
+    extra: list[Any]
     parameters: list[Any]
     state: list[Any]
 
@@ -52,7 +52,7 @@ def arrays(case: Case, unit: Any, seed: int = 0, variant: int = 0, *, given: Seq
     random = np.random.default_rng([seed, variant])
     first = list(given) or usual(case, random, seed)
     noise = [] if case.kind is PassLoss else run_noise(case.leaf.noise, case.shapes[0], seed)
-    wanted = asked(case, unit, first, random)
+    wanted = extra(case, unit, first, random)
     parameters = [begun(case, start, random) for start in case.leaf.parameters.values()]
     if case.kind is Stop:
         state = in_mind(case, unit, epochs=seed + variant)
@@ -89,12 +89,12 @@ def run_noise(draws: Sequence[Draw], subject: Shape, seed: int) -> list[np.ndarr
     return [LEVELS[draw.kind][each] for draw, each in zip(draws, ticks, strict=True)]
 
 
-def asked(case: Case, unit: Any, first: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
+def extra(case: Case, unit: Any, first: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
     """The arrays that the formula asks for."""
     if case.kind is Ascent:
         return [norm_of_all(unit.measure(*first, **case.numbers(unit)))]
     found = []
-    for name in () if case.kind is PassLoss else case.leaf.asks:
+    for name in () if case.kind is PassLoss else case.leaf.extra_inputs:
         if name == "norm":
             found.append(norm_of_all(first[0]))
         elif name == "prediction":
@@ -124,7 +124,7 @@ def in_mind(case: Case, unit: Any, epochs: int) -> list[np.ndarray]:
     random = np.random.default_rng(9)
     state = [np.asarray(float(start)) for start in case.leaf.state.values()]
     for _ in range(epochs):
-        state = unit.vanilla(score(case, random), *state, **case.numbers(unit), **case.told)[2:]
+        state = unit.vanilla(score(case, random), *state, **case.numbers(unit), **case.keywords)[2:]
     return [np.asarray(each) for each in state]
 
 
@@ -132,7 +132,7 @@ def second_pass(case: Case, seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]
     """A batch (rows, features), and what a penalty is given to move it: the slope, or noise."""
     random = np.random.default_rng([seed, 3])
     x, slope = random.normal(size=(2, ROWS, UNITS))
-    return x, [slope] if "slope" in case.leaf.asks else run_noise(case.leaf.noise, x.shape, seed)
+    return x, [slope] if "slope" in case.leaf.extra_inputs else run_noise(case.leaf.noise, x.shape, seed)
 
 
 def stacked(case: Case, alone: list[list[Inputs]], *, shared: bool = False) -> Inputs:
@@ -172,10 +172,10 @@ def edges(case: Case, unit: Any) -> Iterator[tuple[str, Inputs]]:
         beside = [first, -first] if case.kind is not Batch else plain.subjects[1:]  # targets cannot be any numbers
         for given in [[first, second] for second in beside] if len(case.shapes) > 1 else [[first]]:
             yield name, arrays(case, unit, given=given)
-        for number, each in enumerate(plain.asked):
+        for number, each in enumerate(plain.extra):
             if each.shape == case.shapes[0]:
-                changed = [*plain.asked[:number], make(each.shape), *plain.asked[number + 1 :]]
-                yield f"{name} asked for", plain._replace(asked=changed)
+                changed = [*plain.extra[:number], make(each.shape), *plain.extra[number + 1 :]]
+                yield f"{name} asked for", plain._replace(extra=changed)
     for name, end in (("lowest noise", 0), ("highest noise", -1)):
         kinds = [draw.kind for draw in case.leaf.noise][: len(plain.noise)]
         noise = [np.full(each.shape, LEVELS[kind][end]) for kind, each in zip(kinds, plain.noise, strict=True)]

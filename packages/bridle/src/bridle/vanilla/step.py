@@ -130,9 +130,9 @@ class Trainer:
         y = np.eye(self.outputs)[y] if self.task == "classification" else y[:, None]
         for unit in self.units(Batch):
             noise = self.noise.draw(unit.noise, first_spot(unit), x.shape)
-            asked = [getattr(self, each)(x, y) for each in unit.asks]
-            told = {"layout": self.layout} if "layout" in unit.told else {}
-            x, y = unit.vanilla(x, y, *noise, *asked, **unit.keywords(passed=self.passed), **told)
+            extra = [getattr(self, each)(x, y) for each in unit.extra_inputs]
+            step_inputs = {"layout": self.layout} if "layout" in unit.step_inputs else {}
+            x, y = unit.vanilla(x, y, *noise, *extra, **unit.keywords(passed=self.passed), **step_inputs)
         return x, y
 
     def second_pass_context(self, **changes: Any) -> VanillaContext:
@@ -184,7 +184,7 @@ class Trainer:
             return self.network.train(x, self.second_pass_context(offset=FRESH))
         numbers = unit.keywords(passed=self.passed)
         arrays = self.noise.draw(unit.noise, first_spot(unit), x.shape)
-        if "slope" in unit.asks:
+        if "slope" in unit.extra_inputs:
             there, backward = self.network.train(unit.probe(x, *arrays, **numbers), self.second_pass_context())
             arrays = [backward(unit.vanilla(z, there, **numbers)[2])[0]]
         return self.network.train(unit.move(x, *arrays, **numbers), self.second_pass_context())
@@ -196,10 +196,10 @@ class Trainer:
             for each in self.targets_of[unit]:
                 name = each.name
                 as_seen = matrix if unit.matrix else identity
-                asked = [as_seen(self.initial[name])] * ("initial" in unit.asks)
+                extra = [as_seen(self.initial[name])] * ("initial" in unit.extra_inputs)
                 kept = [self.state[unit, kind, name] for kind in unit.state]
                 numbers = unit.keywords(*each.names, passed=self.passed)
-                penalty, gradient, *state = unit.vanilla(as_seen(weights[name]), *asked, *kept, **numbers)
+                penalty, gradient, *state = unit.vanilla(as_seen(weights[name]), *extra, *kept, **numbers)
                 for kind, value in zip(unit.state, state, strict=True):
                     self.state[unit, kind, name] = value
                 gradients[name] = gradients[name] + gradient.reshape(weights[name].shape)
@@ -226,8 +226,8 @@ class Trainer:
             for each in self.targets_of[unit]:
                 as_seen = matrix if unit.matrix else identity
                 g, w = as_seen(gradients[each.name]), as_seen(weights[each.name])
-                asked = {"weight": w, "norm": norm}
-                arrays = [*self.draw_noise(unit, each, g), *(asked[what] for what in unit.asks)]
+                extra = {"weight": w, "norm": norm}
+                arrays = [*self.draw_noise(unit, each, g), *(extra[what] for what in unit.extra_inputs)]
                 changed = unit.vanilla(g, *arrays, **self.keywords(unit, each, step_info))
                 gradients[each.name] = changed.reshape(weights[each.name].shape)
 
@@ -237,8 +237,8 @@ class Trainer:
             if unit.after_update == after_update:
                 for each in self.targets_of[unit]:
                     w = matrix(weights[each.name]) if unit.matrix else weights[each.name]
-                    asked = [float(flat(weights[each.name]).shape[1])] * ("fan_in" in unit.asks)
-                    arrays = [*self.draw_noise(unit, each, w), *asked]
+                    extra = [float(flat(weights[each.name]).shape[1])] * ("fan_in" in unit.extra_inputs)
+                    arrays = [*self.draw_noise(unit, each, w), *extra]
                     changed = unit.vanilla(w, *arrays, **self.keywords(unit, each, step_info))
                     weights[each.name][...] = changed.reshape(weights[each.name].shape)
 
@@ -248,8 +248,8 @@ class Trainer:
 
     def keywords(self, unit: Placed, each: Parameter, step_info: StepInfo) -> dict[str, Any]:
         """Return a formula's knobs and the step's numbers that it takes."""
-        told = {name: value for name, value in step_info._asdict().items() if name in unit.told}
-        return {**unit.keywords(*each.names, passed=self.passed), **told}
+        known = step_info._asdict()
+        return {**unit.keywords(*each.names, passed=self.passed), **{name: known[name] for name in unit.step_inputs}}
 
     def update_averages(self, step_info: StepInfo) -> None:
         """Take the weights of this step into the averages, and keep a copy where an ensemble wants one."""

@@ -151,6 +151,6 @@ class CutMix(Batch):
     )
 
     noise: ClassVar[tuple[Draw, ...]] = (*3 * (Draw("uniform", "batch"),), Draw("uniform"))
-    told: ClassVar[tuple[str, ...]] = ("layout",)
+    step_inputs = ("layout",)
     vanilla = staticmethod(cut_mix_vanilla)
     torch = staticmethod(cut_mix)

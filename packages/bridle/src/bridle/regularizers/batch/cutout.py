@@ -83,6 +83,6 @@ class Cutout(Batch):
     )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
-    told: ClassVar[tuple[str, ...]] = ("layout",)
+    step_inputs = ("layout",)
     vanilla = staticmethod(cutout_vanilla)
     torch = staticmethod(cutout)

@@ -154,7 +154,7 @@ class ElasticDistortion(Batch):
 
     known_as = ("ElasticTransform",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"), Draw("uniform"))
-    told: ClassVar[tuple[str, ...]] = ("layout",)
+    step_inputs = ("layout",)
     images_only: ClassVar[bool] = True
     vanilla = staticmethod(elastic_distortion_vanilla)
     torch = staticmethod(elastic_distortion)

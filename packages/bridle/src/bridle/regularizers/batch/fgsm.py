@@ -69,6 +69,6 @@ class FGSM(Batch):
 
     known_as = ("FastGradientSign", "AdversarialTraining")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"),)
-    asks = ("slope",)
+    extra_inputs = ("slope",)
     vanilla = staticmethod(fgsm_vanilla)
     torch = staticmethod(fgsm)

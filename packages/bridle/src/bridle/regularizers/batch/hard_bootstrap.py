@@ -70,7 +70,7 @@ class HardBootstrap(Batch):
     )
 
     known_as = ("Bootstrapping",)
-    asks = ("prediction",)
+    extra_inputs = ("prediction",)
     classes_only: ClassVar[bool] = True
     vanilla = staticmethod(hard_bootstrap_vanilla)
     torch = staticmethod(hard_bootstrap)

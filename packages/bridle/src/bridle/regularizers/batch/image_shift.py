@@ -104,7 +104,7 @@ class ImageShift(Batch):
 
     known_as = ("RandomCrop", "RandomTranslation")
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "row"), Draw("uniform", "row"))
-    told: ClassVar[tuple[str, ...]] = ("layout",)
+    step_inputs = ("layout",)
     images_only: ClassVar[bool] = True
     vanilla = staticmethod(image_shift_vanilla)
     torch = staticmethod(image_shift)

@@ -99,7 +99,7 @@ class AdaptiveClip(Gradient):
     )
 
     known_as = ("AGC", "AdaptiveGradientClipping")
-    asks = ("weight",)
+    extra_inputs = ("weight",)
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(adaptive_clip_vanilla)
     torch = staticmethod(adaptive_clip)

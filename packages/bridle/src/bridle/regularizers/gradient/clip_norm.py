@@ -71,6 +71,6 @@ class ClipNorm(Gradient):
     )
 
     known_as = ("GradientClipping", "clip_grad_norm_")
-    asks = ("norm",)
+    extra_inputs = ("norm",)
     vanilla = staticmethod(clip_norm_vanilla)
     torch = staticmethod(clip_norm)

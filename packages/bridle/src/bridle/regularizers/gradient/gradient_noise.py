@@ -73,6 +73,6 @@ class GradientNoise(Gradient):
     )
 
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    told: ClassVar[tuple[str, ...]] = ("step",)
+    step_inputs = ("step",)
     vanilla = staticmethod(gradient_noise_vanilla)
     torch = staticmethod(gradient_noise)

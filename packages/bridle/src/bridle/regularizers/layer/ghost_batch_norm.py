@@ -150,10 +150,10 @@ class GhostBatchNorm(Layer):
         "how many parts a batch is divided into",
         choices=("2", "4", "8", "16", "32"),
         differs=("ghost_batch_size", "virtual_batch_size"),
+        in_formula=True,
     )
 
     known_as = ("GBN", "GhostBatchNormalization")
-    told: ClassVar[tuple[str, ...]] = ("parts",)
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
     state: ClassVar[dict[str, Any]] = {"running_mean": 0.0, "running_var": 1.0}
     before_activation: ClassVar[bool] = True

@@ -107,10 +107,10 @@ class GroupNorm(Layer):
         "how many groups the channels are divided into",
         choices=("1", "2", "4", "8", "16", "32", "64"),
         known_as=("num_groups",),
+        in_formula=True,
     )
 
     known_as = ("GroupNormalization",)
-    told: ClassVar[tuple[str, ...]] = ("groups",)
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
     maps: ClassVar[bool] = True
     before_activation: ClassVar[bool] = True

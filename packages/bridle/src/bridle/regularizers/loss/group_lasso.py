@@ -97,10 +97,12 @@ class GroupLasso(Loss):
         differs=("alpha",),
     )
     groups: str = knob(
-        "rows", "what a group is: the weights of a unit, an input value or a channel", choices=tuple(AXES)
+        "rows",
+        "what a group is: the weights of a unit, an input value or a channel",
+        choices=tuple(AXES),
+        in_formula=True,
     )
 
-    told: ClassVar[tuple[str, ...]] = ("groups",)
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(group_lasso_vanilla)
     torch = staticmethod(group_lasso)

@@ -76,7 +76,7 @@ class L2ToInit(Loss):
     )
 
     known_as = ("L2SP", "L2Init")
-    asks = ("initial",)
+    extra_inputs = ("initial",)
     vanilla = staticmethod(l2_to_init_vanilla)
     torch = staticmethod(l2_to_init)
     add_gradient = staticmethod(add_l2_to_init_gradient)

@@ -95,7 +95,7 @@ class VAT(PassLoss):
     known_as = ("VirtualAdversarialTraining",)
     classes_only: ClassVar[bool] = True
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    asks = ("slope",)
+    extra_inputs = ("slope",)
     vanilla = staticmethod(vat_vanilla)
     torch = staticmethod(vat)
 

@@ -94,11 +94,14 @@ class GroupSoftThreshold(Weight):
         differs=("alpha",),
     )
     groups: str = knob(
-        "rows", "what a group is: the weights of a unit, an input value or a channel", choices=tuple(AXES)
+        "rows",
+        "what a group is: the weights of a unit, an input value or a channel",
+        choices=tuple(AXES),
+        in_formula=True,
     )
 
     known_as = ("ProximalGroupLasso",)
-    told: ClassVar[tuple[str, ...]] = ("lr", "groups")
+    step_inputs = ("lr",)
     after_update: ClassVar[bool] = True
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(group_soft_threshold_vanilla)

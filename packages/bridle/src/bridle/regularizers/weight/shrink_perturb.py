@@ -104,7 +104,7 @@ class ShrinkPerturb(Weight):
 
     known_as = ("ShrinkAndPerturb",)
     noise: ClassVar[tuple[Draw, ...]] = (Draw("normal"),)
-    asks = ("fan_in",)
-    told: ClassVar[tuple[str, ...]] = ("step", "steps")
+    extra_inputs = ("fan_in",)
+    step_inputs = ("step", "steps")
     vanilla = staticmethod(shrink_perturb_vanilla)
     torch = staticmethod(shrink_perturb)

@@ -73,7 +73,7 @@ class SoftThreshold(Weight):
     )
 
     known_as = ("SoftThresholding", "ProximalL1")
-    told: ClassVar[tuple[str, ...]] = ("lr",)
+    step_inputs = ("lr",)
     after_update: ClassVar[bool] = True
     vanilla = staticmethod(soft_threshold_vanilla)
     torch = staticmethod(soft_threshold)

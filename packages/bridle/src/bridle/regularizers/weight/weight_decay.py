@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -82,9 +81,11 @@ class WeightDecay(Weight):
         log=True,
         known_as=("weight_decay", "wd", "decay"),
     )
-    per: str = knob("lr", "what a unit is: the learning rate, or its share of the schedule's highest", choices=PER)
+    per: str = knob(
+        "lr", "what a unit is: the learning rate, or its share of the schedule's highest", choices=PER, in_formula=True
+    )
 
     known_as = ("AdamW", "SGDW", "DecoupledWeightDecay")
-    told: ClassVar[tuple[str, ...]] = ("lr", "peak", "per")
+    step_inputs = ("lr", "peak")
     vanilla = staticmethod(weight_decay_vanilla)
     torch = staticmethod(weight_decay)
