@@ -135,7 +135,7 @@ def test_a_rule_that_fails_on_a_file_is_told_and_the_others_go_on():
     assert [each.rule for each in found] == [RULE]
     (said,) = map(str, remarks)
     fault = r"\(KeyError: 'planted'; test_files\.py, line \d+\)"
-    assert re.fullmatch(rf"here\.py: first-rule, second-rule failed on it, a fault of bridle's {fault}", said)
+    assert re.fullmatch(rf"here\.py: first-rule, second-rule failed on it, a fault of test_files {fault}", said)
 
 
 def test_equal_findings_are_told_once():

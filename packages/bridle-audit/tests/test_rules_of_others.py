@@ -141,6 +141,59 @@ def test_a_check_that_a_rule_has_already_is_not_replaced(installed):
 
 
 @pytest.mark.parametrize(
+    ("folder", "files", "said"),
+    [
+        (
+            "late_nights",
+            ["page.md", "static.py"],
+            "the folder late_nights has no __init__.py, so it cannot be imported",
+        ),
+        ("late_nights", ["__init__.py"], "the folder late_nights has neither a page nor a check: none of page.md, "),
+        ("dead_output", ["__init__.py"], "the folder dead_output has neither a page nor a check: none of page.md, "),
+        ("dead_output", ["__init__.py", "statics.py"], "the folder dead_output has neither a page nor a check"),
+    ],
+)
+def test_a_folder_that_is_no_rule_is_named_with_what_is_missing(installed, folder, files, said):
+    for name in files:
+        file = installed / "nightly/rules" / folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+    last = audited(installed).stderr.splitlines()[-1]
+    assert last.startswith("ValueError: nightly brings rules that cannot be used") and said in last
+
+
+@pytest.mark.parametrize("name", ["__pycache__", ".ipynb_checkpoints", "left_by_git/__pycache__"])
+def test_a_folder_of_caches_is_passed_over(installed, name):
+    file = installed / "nightly/rules" / name / "cached.pyc"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("")
+    told = audited(installed)
+    assert told.stdout.splitlines()[0] == "('no-early-nights', 'warning', 2)", told.stderr
+
+
+def test_a_check_that_raises_is_a_fault_of_the_package_that_brings_it(installed):
+    (installed / "nightly/rules/no_early_nights/static.py").write_text(
+        "def check(program):\n    return {}['planted']\n"
+    )
+    told = audited(installed, "from bridle_audit.run.files import audit_files; print(*audit_files(['.']).remarks)")
+    assert told.stdout == (
+        "train.py: no-early-nights failed on it, a fault of nightly.rules.no_early_nights.static "
+        "(KeyError: 'planted'; static.py, line 2)\n"
+    ), told.stderr
+
+
+def test_a_check_of_ours_that_raises_is_a_fault_of_bridles(installed):
+    code = """
+from bridle_audit.rules import RULES
+from bridle_audit.run.files import audit_files
+import bridle_audit.rules.one_seed.static as module
+module.check = lambda program: [][0]
+print(*audit_files(["."], select=["one-seed"]).remarks)
+"""
+    assert "one-seed failed on it, a fault of bridle's (IndexError: " in audited(installed, code).stdout
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("import a_module_that_is_not_there", "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),

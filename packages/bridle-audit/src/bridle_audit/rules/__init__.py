@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from bridle_audit.rule import Rule, checks_in
+from bridle_audit.rule import Rule, checks_in, kinds
 
 GROUP = "bridle_audit.rules"
 
@@ -34,6 +34,7 @@ def join(rules: dict[str, Rule], entry: EntryPoint) -> None:
     """Take in the rules of another package, and the checks that it adds to those that there are."""
     for folder in folders(entry.load().__name__):
         package, name = f"{entry.value}.{folder.name}", folder.name.replace("_", "-")
+        check_folder(folder)
         if (folder / "page.md").is_file():
             if name in rules:
                 raise ValueError(f"there is a rule {name} already")
@@ -45,9 +46,19 @@ def join(rules: dict[str, Rule], entry: EntryPoint) -> None:
 
 
 def folders(package: str) -> Iterator[Traversable]:
-    """The folders of a package that are packages themselves, by name."""
+    """Yield the folders in a package, by name; those without a file, as caches leave them, are no folders of rules."""
     inside = sorted(files(package).iterdir(), key=lambda each: each.name)
-    return (each for each in inside if (each / "__init__.py").is_file())
+    named = (each for each in inside if each.is_dir() and not each.name.startswith((".", "__")))
+    return (each for each in named if any(inner.is_file() for inner in each.iterdir()))
+
+
+def check_folder(folder: Traversable) -> None:
+    """Raise ``ValueError`` unless a folder can be imported and has a page or a check."""
+    if not (folder / "__init__.py").is_file():
+        raise ValueError(f"the folder {folder.name} has no __init__.py, so it cannot be imported")
+    parts = ["page.md", *(f"{kind}.py" for kind in kinds())]
+    if not any((folder / each).is_file() for each in parts):
+        raise ValueError(f"the folder {folder.name} has neither a page nor a check: none of {', '.join(parts)}")
 
 
 RULES = found_rules()

@@ -11,10 +11,11 @@ from itertools import count
 from pathlib import Path
 
 from bridle_audit.findings import Finding, Remark
-from bridle_audit.rule import Rule
+from bridle_audit.rule import Rule, modules_of
 from bridle_audit.static import Program, Unreadable, read_file
 
 Tell = Callable[[Remark], None]
+OURS = ("bridle_audit", "bridle")  # the packages whose checks are bridle's own
 FILES_BETWEEN = 50  # two looks for garbage
 
 
@@ -79,17 +80,19 @@ def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator
         try:
             found += rule.find("static", program)
         except Exception as error:  # a rule that fails on one file must not keep the rest from being looked at
-            failed.setdefault(fault(error), []).append(rule.name)
-    for said, names in failed.items():
-        tell(Remark(program.file, f"{', '.join(names)} failed on it, a fault of bridle's ({said})"))
+            failed.setdefault(fault(rule, error), []).append(rule.name)
+    for reason, names in failed.items():
+        tell(Remark(program.file, f"{', '.join(names)} failed on it, {reason}"))
     for number, each in enumerate(found):
         permitted = each.place is not None and program.allows(each.rule, each.place)
         if not permitted and each not in found[:number]:
             yield each
 
 
-def fault(error: Exception) -> str:
-    """An error in one line, with where it was raised."""
+def fault(rule: Rule, error: Exception) -> str:
+    """Return whose fault an error is, bridle's or that of the other package's module, and the error in one line."""
+    module = modules_of(rule.checks)["static"]
+    owner = "bridle's" if module.partition(".")[0] in OURS else module
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said}; {Path(frame.filename).name}, line {frame.lineno}"
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"a fault of {owner} ({reason}; {Path(frame.filename).name}, line {frame.lineno})"
