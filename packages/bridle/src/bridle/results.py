@@ -18,9 +18,11 @@ from bridle.decoding import decode, parse, short_repr
 from bridle_audit.files import read_whole, write_whole
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
-SPLITS = ("train", "valid", "test")
+SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
+SPLITS = tuple(SPLIT_NAMES)
 HIGHER_IS_BETTER = {"accuracy": True, "r2": True, "rmse": False, "loss": False, "calibration_error": False}
 MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
+HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"  # the verdicts
 
 
 class UnsupportedVersion(ValueError):
@@ -104,7 +106,7 @@ class Versus:
     difference: float  # mean of contender - baseline over the seeds
     low: float  # of the 95 % confidence interval of that mean
     high: float
-    verdict: str  # "helps" | "hurts" | "no difference shown"
+    verdict: str  # HELPS, HURTS or UNDECIDED
     words: str  # the verdict as a sentence
     smallest: float  # the smallest difference that this many seeds would have shown
     values: list[float]  # one difference per seed

@@ -5,19 +5,20 @@ from studies import BASELINE, DECAY, DROPOUT, SIX, study
 
 from bridle.report import verdicts
 from bridle.report.narrative import cautions, headline, lead
+from bridle.report.rows import Report
 from bridle.report.series_style import short_names, styles
 
 
 def test_the_headline_names_the_recipe_that_helps_most_and_by_how_much():
     made = study(effects=(0.0, 0.0, 0.01, 0.02, 0.0, 0.005))
     best = made.contenders[3]
-    assert headline(made).startswith("Dropout 0.2 helps most: +")
-    assert f"{100 * best.versus_baseline.difference:.2f} points of validation accuracy" in headline(made)
+    assert headline(Report.of(made)).startswith("Dropout 0.2 helps most: +")
+    assert f"{100 * best.versus_baseline.difference:.2f} points of validation accuracy" in headline(Report.of(made))
 
 
 def test_the_lead_gives_the_size_the_interval_the_test_score_and_what_seeds_cannot_tell():
     made = study()
-    answer, tested, noise = lead(made)
+    answer, tested, noise = lead(Report.of(made))
     dropout, baseline = made.contenders[3], made.baseline
     versus = dropout.versus_baseline
     size = f"{100 * versus.difference:.2f} points (95 % interval {100 * versus.low:.2f} to {100 * versus.high:.2f})"
@@ -31,9 +32,9 @@ def test_the_lead_gives_the_size_the_interval_the_test_score_and_what_seeds_cann
 def test_no_difference_shown_is_said_with_the_smallest_that_would_have_been():
     made = study(recipes=(BASELINE, DROPOUT), effects=(0.0, 0.0))
     made.contenders[1].versus_baseline = undecided(made.contenders[1].versus_baseline)
-    assert headline(made) == "No difference that 5 seeds can show"
-    assert "5 seeds would have shown one of 0.30 points or more" in lead(made)[0]
-    assert lead(made)[-1].startswith("Is it noise? It may well be")
+    assert headline(Report.of(made)) == "No difference that 5 seeds can show"
+    assert "5 seeds would have shown one of 0.30 points or more" in lead(Report.of(made))[0]
+    assert lead(Report.of(made))[-1].startswith("Is it noise? It may well be")
 
 
 def undecided(versus):
@@ -44,31 +45,31 @@ def undecided(versus):
 def test_one_seed_gives_scores_and_no_verdict():
     made = study(seeds=1)
     assert verdicts(made) == []
-    assert headline(made).startswith("Scores without a verdict")
-    assert lead(made)[-1] == "Is it noise? One seed cannot tell."
+    assert headline(Report.of(made)).startswith("Scores without a verdict")
+    assert lead(Report.of(made))[-1] == "Is it noise? One seed cannot tell."
 
 
 def test_a_single_contender_is_compared_with_nothing():
     made = study(recipes=(BASELINE,))
-    assert headline(made).startswith("none: 9")
-    assert lead(made)[-1] == "Only one recipe was trained, so there is nothing to compare it with."
+    assert headline(Report.of(made)).startswith("none: 9")
+    assert lead(Report.of(made))[-1] == "Only one recipe was trained, so there is nothing to compare it with."
 
 
 def test_regression_speaks_of_r2_and_never_of_percent():
     made = study(task="regression")
-    text = " ".join([headline(made), *lead(made)]).replace("95 % interval", "")
+    text = " ".join([headline(Report.of(made)), *lead(Report.of(made))]).replace("95 % interval", "")
     assert "validation R²" in text
     assert "%" not in text and "points" not in text
 
 
 def test_a_contender_without_a_verdict_is_named():
     made = study(diverged=[(4, seed) for seed in range(5)])
-    assert "BatchNorm has no verdict" in lead(made)[0]
+    assert "BatchNorm has no verdict" in lead(Report.of(made))[0]
 
 
 def test_a_baseline_without_a_finite_score_is_said_so():
     made = study(recipes=(BASELINE, DROPOUT), diverged=[(0, seed) for seed in range(5)])
-    assert "has no finite score" in lead(made)[0]
+    assert "has no finite score" in lead(Report.of(made))[0]
 
 
 def test_an_unfinished_study_and_its_notices_are_cautions():

@@ -9,6 +9,7 @@ from studies import BASELINE, DROPOUT, SIX, study
 
 from bridle.report import write_html
 from bridle.report.page import facts, page, recipes
+from bridle.report.rows import Report
 from bridle.results import Study
 
 HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
@@ -21,6 +22,11 @@ def without_library(text):
 
 def specs_of(text):
     return json.loads(re.search(r'<script type="application/json" id="specs">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def command_of_the_last(made):
+    _, command = recipes(Report.of(made))[-1]
+    return command
 
 
 def test_the_page_is_one_file_that_asks_for_no_other(tmp_path):
@@ -70,13 +76,13 @@ def test_what_went_wrong_stands_on_the_page(change):
 
 def test_each_recipe_is_there_as_the_command_that_compares_it():
     made = study(recipes=(*SIX, "Dropout(rate=0.2, at='input')"))
-    assert recipes(made)[-1]["command"] == "bridle compare --recipe \"Dropout(rate=0.2, at='input')\" --epochs 20"
+    assert command_of_the_last(made) == "bridle compare --recipe \"Dropout(rate=0.2, at='input')\" --epochs 20"
     assert "bridle compare --recipe &#34;Dropout(rate=0.2, at=&#39;input&#39;)&#34; --epochs 20" in page(made)
 
 
 def test_where_no_command_can_compare_a_recipe_it_is_there_itself():
     made = study(data={**study().data, "name": "arrays"})
-    assert recipes(made)[-1]["command"] == made.contenders[-1].name
+    assert command_of_the_last(made) == made.contenders[-1].name
 
 
 def test_protocol_data_seeds_versions_machine_and_date_are_there():

@@ -22,11 +22,9 @@ from collections.abc import Sequence
 
 from scipy.stats import t as student
 
-from bridle.results import HIGHER_IS_BETTER, Run, Summary, Versus
+from bridle.results import HELPS, HIGHER_IS_BETTER, HURTS, SPLIT_NAMES, UNDECIDED, Run, Summary, Versus
 
 CONFIDENCE = 0.95
-HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"
-SPLIT_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 METRIC_WORDS = {"r2": "R2", "rmse": "RMSE", "loss": "loss", "calibration_error": "calibration error"}
 
 # Note [no spread]
@@ -79,7 +77,7 @@ def verdict_sentence(verdict: str, mean: float, margin: float, seeds: int, *, me
     >>> verdict_sentence("no difference shown", -0.0005, 0.003, 5, metric="accuracy", split="valid")
     'no difference that 5 seeds can show (-0.05 points of validation accuracy; the smallest they could: 0.30)'
     """
-    of = f"of {SPLIT_WORDS[split]} {METRIC_WORDS.get(metric, metric)}"
+    of = f"of {SPLIT_NAMES[split]} {METRIC_WORDS.get(metric, metric)}"
     unit = f" points {of}" if metric == "accuracy" else f" {of}"
     if margin == 0:
         return unanimous_sentence(verdict, mean, seeds, metric, unit)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from bridle.report.series_style import SeriesStyle
+from bridle.report.rows import ContenderRow
 
 Trace = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -20,8 +20,8 @@ ABOVE = 0.36  # of a row: how far its name stands above its marks
 
 
 @dataclass(frozen=True)
-class Table:
-    """Numbers as text; the first cell of a row is its head."""
+class PageTable:
+    """A table of the page, all text; the first cell of a row is its head."""
 
     caption: str
     head: list[str]
@@ -30,7 +30,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """One drawing, and what stands for it where it cannot be seen."""
+    """A drawing, with a summary and a table of its numbers for readers who cannot see it."""
 
     key: str  # unique on the page
     title: str
@@ -38,24 +38,28 @@ class Chart:
     summary: str  # what it shows, in a sentence
     traces: list[Trace]
     layout: dict[str, Any]
-    table: Table
+    table: PageTable
 
     def spec(self) -> dict[str, Any]:
-        """Returns what the page hands to plotly."""
+        """Return the traces and the layout in the form that plotly draws, under the chart's key."""
         return {"key": self.key, "data": self.traces, "layout": self.layout}
 
 
 @dataclass(frozen=True)
-class Row:
-    """The text of one contender in a chart of rows: its number among all, its style, a text at the right."""
+class RowLabel:
+    """The label of one contender in a chart of rows: its name at the left, a text at the right."""
 
-    number: int
-    style: SeriesStyle
+    row: ContenderRow
     text: str
 
 
+def summarized(title: str, labels: list[RowLabel]) -> str:
+    """Summarize a chart of rows in a sentence: each contender and its text."""
+    return f"{title}: {', '.join(f'{label.row.name} {label.text}' for label in labels)}."
+
+
 def base_layout(height: int) -> dict[str, Any]:
-    """Returns the layout that all charts share: no dragging, as a finger that scrolls must not move a chart."""
+    """Return the layout that all charts share: no dragging, as a finger that scrolls must not move a chart."""
     return {
         "height": height,
         "showlegend": False,
@@ -69,20 +73,23 @@ def base_layout(height: int) -> dict[str, Any]:
 
 
 def axis(title: str, **settings: Any) -> dict[str, Any]:
-    """An axis that cannot be dragged."""
+    """Return an axis that cannot be dragged."""
     return {"title": {"text": title, "standoff": 8}, "fixedrange": True, "zeroline": False, "ticks": "", **settings}
 
 
-def rows_layout(rows: list[Row], x_axis: dict[str, Any], *, lowest: float = -0.45) -> dict[str, Any]:
-    """One row for each contender, the first on top; names at the left and texts at the right stand above the marks."""
-    count = len(rows)
+def rows_layout(labels: list[RowLabel], x_axis: dict[str, Any], *, lowest: float = -0.45) -> dict[str, Any]:
+    """Lay out one row for each label, the first on top; its name and its text stand above the marks."""
+    count = len(labels)
     under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
     layout = base_layout(ROW_HEIGHT * count + ROW_MARGIN["t"] + under)
+    heights = [height_of(place, count) for place in range(count)]
     names = [
-        beside(plain_text(row.style.name), height_of(place, count), "left", row.style.color)
-        for place, row in enumerate(rows)
+        beside(plain_text(label.row.name), height, "left", label.row.style.color)
+        for label, height in zip(labels, heights, strict=True)
     ]
-    texts = [beside(plain_text(row.text), height_of(place, count), "right", None) for place, row in enumerate(rows)]
+    texts = [
+        beside(plain_text(label.text), height, "right", None) for label, height in zip(labels, heights, strict=True)
+    ]
     return {
         **layout,
         "margin": {**ROW_MARGIN, "b": under},
@@ -93,12 +100,12 @@ def rows_layout(rows: list[Row], x_axis: dict[str, Any], *, lowest: float = -0.4
 
 
 def height_of(place: int, count: int) -> int:
-    """The y of row ``place``, counted from the top."""
+    """Return the y of row ``place``, counted from the top."""
     return count - 1 - place
 
 
 def beside(text: str, y: float, side: str, color: str | None) -> dict[str, Any]:
-    """A text above a row, at the left with the contender's mark in its colour, or at the right."""
+    """Return a text above a row, at the left with the contender's mark in its colour, or at the right."""
     mark = f'<span style="color:{color}">■</span> ' if color else ""
     return {
         "text": f"{mark}{text}",
@@ -114,12 +121,12 @@ def beside(text: str, y: float, side: str, color: str | None) -> dict[str, Any]:
 
 
 def plain_text(text: str) -> str:
-    """Text that plotly, which reads a few HTML tags, shows as it is."""
+    """Escape what plotly would read as a tag of HTML."""
     return escape(text, quote=False)
 
 
 def translucent(color: str, opacity: float) -> str:
-    """A ``#rrggbb`` colour with an opacity.
+    """Give a ``#rrggbb`` colour an opacity.
 
     >>> translucent("#0072b2", 0.2)
     'rgba(0,114,178,0.2)'

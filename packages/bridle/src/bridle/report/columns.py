@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from rich import box
-from rich.table import Table as Grid
+from rich.table import Table
 from rich.text import Text
 
-from bridle.report.charts import Table
+from bridle.report.charts import PageTable
 from bridle_audit.wording import counted, first_few, printable
 
 CLASSES_SHOWN = 20
@@ -17,7 +17,7 @@ STYLES = {"dropped": "yellow"}
 
 
 def data_lines(data: dict[str, Any]) -> list[str]:
-    """Returns what the data are, in a few lines; ``data`` is what ``Data.describe()`` gives."""
+    """Describe data in a few lines: name, task, rows, inputs; ``data`` is the result of ``Data.describe()``."""
     rows = ", ".join(f"{count} {split}" for split, count in data["rows"].items() if count)
     of_columns = f" of {kinds_of(data)}" if column_rows(data) else ""
     inputs = f"inputs: {data['features']}{of_columns}"
@@ -25,7 +25,7 @@ def data_lines(data: dict[str, Any]) -> list[str]:
 
 
 def kinds_of(data: dict[str, Any]) -> str:
-    """Returns how many columns there are, and of which kinds.
+    """Count the columns, in all and by kind.
 
     >>> kinds_of({"columns": [{"kind": "number"}, {"kind": "number"}, {"kind": "dropped"}]})
     '3 columns (2 number, 1 dropped)'
@@ -35,7 +35,7 @@ def kinds_of(data: dict[str, Any]) -> str:
 
 
 def of_target(data: dict[str, Any]) -> str:
-    """The target and its classes, as far as there are any."""
+    """Name the target and its classes, as far as there are any."""
     target = f" of {data['target']}" if data["target"] else ""
     classes = data["classes"]
     if not classes:
@@ -43,9 +43,9 @@ def of_target(data: dict[str, Any]) -> str:
     return f"{target}, {counted('class', len(classes))} ({first_few(classes, CLASSES_SHOWN)})"
 
 
-def columns_table(data: dict[str, Any]) -> Grid:
-    """The columns for the terminal: name, kind, inputs, what was done."""
-    table = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def columns_table(data: dict[str, Any]) -> Table:
+    """Return a table of the columns for ``rich``: name, kind, inputs, preprocessing."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("column", overflow="fold")
     table.add_column("kind", no_wrap=True)
     table.add_column("inputs", justify="right", no_wrap=True)
@@ -55,23 +55,23 @@ def columns_table(data: dict[str, Any]) -> Grid:
     return table
 
 
-def page_table(data: dict[str, Any]) -> Table:
-    """The columns for the page; without rows where the data were no table."""
-    return Table("What was made of each column", ["Column", "Kind", "Inputs", "What was done"], column_rows(data))
+def page_table(data: dict[str, Any]) -> PageTable:
+    """Return the columns as a table of the page; without rows where the data were no table."""
+    return PageTable("What was made of each column", ["Column", "Kind", "Inputs", "What was done"], column_rows(data))
 
 
 def column_rows(data: dict[str, Any]) -> list[list[str]]:
-    """One row of text for each column; what is not there, as in a study from elsewhere, is left empty."""
+    """Return one row of text for each column; in a study from elsewhere, cells may be empty."""
     found = data.get("columns")
     return [row_of(column) for column in found if isinstance(column, dict)] if isinstance(found, list) else []
 
 
 def row_of(column: dict[str, Any]) -> list[str]:
-    """A column as text."""
+    """Format a column as text."""
     phrases = [*listed(column.get("notable")), *listed(column.get("done"))]
     return [*(str(column.get(key, "")) for key in ("name", "kind", "features")), "; ".join(phrases)]
 
 
-def listed(phrases: Any) -> list[str]:
-    """Phrases as a list of text."""
+def listed(phrases: object) -> list[str]:
+    """Return phrases as a list of text; none where they are no list."""
     return list(map(str, phrases)) if isinstance(phrases, list | tuple) else []

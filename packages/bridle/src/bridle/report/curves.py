@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridle.report.averaging import finite
-from bridle.report.charts import Chart, Table, Trace, axis, base_layout, plain_text, translucent
-from bridle.report.formats import PERCENT, bare, headed, label, scaled, shown
-from bridle.report.narrative import SPLIT_NAMES
-from bridle.report.series_style import SeriesStyle, styles
-from bridle.results import Contender, Run, Study, Summary
+from bridle.report.charts import Chart, PageTable, Trace, axis, base_layout, plain_text, translucent
+from bridle.report.formats import bare, head_unit, headed, scaled, shown, split_label, suffix
+from bridle.report.rows import ContenderRow, Report
+from bridle.results import Contender, Run, Summary
 
-SPLITS = ("train", "valid")
+PANELS = ("train", "valid")
 HEIGHT = 300
 SETTLING = 0.25  # the part of the epochs, from the first, that may leave the frame of a score
 WIDE = 8.0  # a loss whose largest value is this many times the smallest is drawn on a logarithmic axis
@@ -24,8 +23,7 @@ ROWS = 12  # of the table that stands for a chart
 class Curve:
     """One contender's curve: for each epoch the mean over the runs and the band around it."""
 
-    number: int
-    style: SeriesStyle
+    row: ContenderRow
     epochs: list[float]
     mean: list[float]
     low: list[float]
@@ -33,43 +31,38 @@ class Curve:
     runs: int
 
 
-def curve_charts(study: Study) -> list[Chart]:
-    """Loss and main metric, on the training and on the validation rows; what no run recorded is left out."""
+def curve_charts(report: Report) -> list[Chart]:
+    """Draw loss and main metric, on the training and on the validation rows; what no run recorded is left out."""
     charts = []
-    for metric in dict.fromkeys(("loss", study.metric)):
-        by_split = {split: curves_of(study, f"{split}_{metric}") for split in SPLITS}
+    for metric in dict.fromkeys(("loss", report.metric)):
+        by_split = {split: curves_of(report, f"{split}_{metric}") for split in PANELS}
         frame = axis_of(metric, [curve for curves in by_split.values() for curve in curves])
         charts += [curve_chart(split, metric, curves, frame) for split, curves in by_split.items() if curves]
     return charts
 
 
-def curves_of(study: Study, name: str) -> list[Curve]:
-    """The curve of each contender that recorded it, over the runs that stayed finite."""
-    found = []
-    for number, (style, contender) in enumerate(zip(styles(study), study.contenders, strict=True)):
-        curve = averaged(number, style, steady(contender), name)
-        if curve.epochs:
-            found.append(curve)
-    return found
+def curves_of(report: Report, name: str) -> list[Curve]:
+    """Return the curve of each contender that recorded it, over the runs that stayed finite."""
+    curves = [averaged(row, name) for row in report.rows]
+    return [curve for curve in curves if curve.epochs]
 
 
 def steady(contender: Contender) -> list[Run]:
-    """The runs that did not diverge; all of them where each did."""
+    """Return the runs that did not diverge; all of them where each did."""
     return [run for run in contender.runs if run.diverged_at is None] or contender.runs
 
 
-def averaged(number: int, style: SeriesStyle, runs: list[Run], name: str) -> Curve:
-    """Mean ± standard deviation at each epoch, over the runs that have a finite value there."""
+def averaged(row: ContenderRow, name: str) -> Curve:
+    """Return mean ± standard deviation at each epoch, over the steady runs that have a finite value there."""
     by_epoch: dict[float, list[float]] = {}
-    for run in runs:
+    for run in steady(row.contender):
         for epoch, value in zip(run.curves.get("epoch", []), run.curves.get(name, []), strict=False):
             if math.isfinite(value) and math.isfinite(epoch):
                 by_epoch.setdefault(epoch, []).append(value)
     epochs = sorted(by_epoch)
     summaries = [Summary.of(by_epoch[epoch]) for epoch in epochs]
     return Curve(
-        number,
-        style,
+        row,
         epochs,
         mean=[each.mean for each in summaries],
         low=[each.mean - each.sd for each in summaries],
@@ -79,11 +72,11 @@ def averaged(number: int, style: SeriesStyle, runs: list[Run], name: str) -> Cur
 
 
 def curve_chart(split: str, metric: str, curves: list[Curve], frame: dict[str, Any]) -> Chart:
-    """The curves of all contenders for one metric on one split."""
-    title = headed(f"{SPLIT_NAMES[split]} {label(metric)}")
+    """Draw the curves of all contenders for one metric on one split."""
+    title = headed(split_label(split, metric))
     layout = base_layout(HEIGHT)
     margin = {"l": 56, "r": 12, "t": 8, "b": 44}
-    ends = ", ".join(f"{curve.style.name} {shown(metric, curve.mean[-1])}" for curve in curves)
+    ends = ", ".join(f"{curve.row.name} {shown(metric, curve.mean[-1])}" for curve in curves)
     return Chart(
         key=f"curve-{split}-{metric}",
         title=title,
@@ -96,40 +89,40 @@ def curve_chart(split: str, metric: str, curves: list[Curve], frame: dict[str, A
 
 
 def band(curve: Curve, metric: str, frame: dict[str, Any]) -> Trace:
-    """Mean ± standard deviation as an area; on a logarithmic axis it ends at the axis's own lower edge."""
+    """Draw mean ± standard deviation as an area; on a logarithmic axis it ends at the axis's own lower edge."""
     floor = 10 ** frame["range"][0] if frame.get("type") == "log" else -math.inf
     outline = [*curve.high, *(max(low, floor) for low in reversed(curve.low))]
     return {
         "type": "scatter",
         "mode": "lines",
-        "meta": curve.number,
+        "meta": curve.row.number,
         "x": [*curve.epochs, *reversed(curve.epochs)],
         "y": [scaled(metric, value) for value in outline],
         "fill": "toself",
-        "fillcolor": translucent(curve.style.color, 0.16),
-        "line": {"width": 0, "color": curve.style.color},
+        "fillcolor": translucent(curve.row.style.color, 0.16),
+        "line": {"width": 0, "color": curve.row.style.color},
         "hoverinfo": "skip",
     }
 
 
 def line(curve: Curve, metric: str) -> Trace:
-    """The mean; with markers where it is too short to be a line."""
+    """Draw the mean; with markers where it is too short to be a line."""
     return {
         "type": "scatter",
         "mode": "lines" if len(curve.epochs) > 2 else "lines+markers",
-        "meta": curve.number,
-        "name": plain_text(curve.style.name),
+        "meta": curve.row.number,
+        "name": plain_text(curve.row.name),
         "x": curve.epochs,
         "y": [scaled(metric, value) for value in curve.mean],
-        "line": {"color": curve.style.color, "dash": curve.style.dash, "width": 2},
-        "text": [f"{plain_text(curve.style.name)}: {shown(metric, value)}" for value in curve.mean],
+        "line": {"color": curve.row.style.color, "dash": curve.row.style.dash, "width": 2},
+        "text": [f"{plain_text(curve.row.name)}: {shown(metric, value)}" for value in curve.mean],
         "hovertemplate": "epoch %{x}<br>%{text}<extra></extra>",
     }
 
 
 def axis_of(metric: str, curves: list[Curve]) -> dict[str, Any]:
-    """One axis for the panels of a metric, so that training and validation can be compared by eye."""
-    values = [value for curve in curves for value in settled(curve, metric)]
+    """Return one axis for the panels of a metric, so that training and validation can be compared by eye."""
+    values = [value for curve in curves for value in framed_values(curve, metric)]
     if not values:
         return axis("")
     low, high = min(values), max(values)
@@ -137,18 +130,18 @@ def axis_of(metric: str, curves: list[Curve]) -> dict[str, Any]:
         return logarithmic(low, high)
     pad = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
     edges = [scaled(metric, low - pad), scaled(metric, high + pad)]
-    return axis("", range=edges, nticks=6, ticksuffix=" %" if metric in PERCENT else "")
+    return axis("", range=edges, nticks=6, ticksuffix=suffix(metric))
 
 
-def settled(curve: Curve, metric: str) -> list[float]:
-    """The values that must lie within the frame: of a score, not those of the first epochs, which would flatten it."""
+def framed_values(curve: Curve, metric: str) -> list[float]:
+    """Return the values to frame: of a score, not those of the first epochs, which would flatten the rest."""
     skipped = 0 if metric == "loss" else round(SETTLING * len(curve.epochs))
     ends = curve.mean[skipped:]
     return finite(ends if metric == "loss" else [*ends, *curve.low[skipped:], *curve.high[skipped:]])
 
 
 def logarithmic(low: float, high: float) -> dict[str, Any]:
-    """An axis for positive values over several powers of ten, marked at 1, 2 and 5."""
+    """Return an axis for positive values over several powers of ten, marked at 1, 2 and 5."""
     edges = [math.log10(low) - 0.08, math.log10(high) + 0.08]
     powers = range(math.floor(edges[0]), math.ceil(edges[1]) + 1)
     steps = (1, 2, 5) if edges[1] - edges[0] < 3 else (1,)
@@ -158,12 +151,12 @@ def logarithmic(low: float, high: float) -> dict[str, Any]:
     return axis("", type="log", range=edges, tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
 
 
-def curve_table(title: str, metric: str, curves: list[Curve]) -> Table:
-    """The means at about a dozen epochs, the last among them."""
+def curve_table(title: str, metric: str, curves: list[Curve]) -> PageTable:
+    """Return the means at about a dozen epochs, the last among them."""
     epochs = sorted({epoch for curve in curves for epoch in curve.epochs})
     stride = -(-len(epochs) // ROWS)
     kept = sorted({*epochs[::stride], epochs[-1]})
     columns = [dict(zip(curve.epochs, curve.mean, strict=True)) for curve in curves]
     rows = [[f"{epoch:g}", *(bare(metric, column.get(epoch, math.nan)) for column in columns)] for epoch in kept]
-    unit = " (%)" if metric in PERCENT else ""
-    return Table(f"{title}{unit}, mean over the seeds", ["Epoch", *(curve.style.name for curve in curves)], rows)
+    head = ["Epoch", *(curve.row.name for curve in curves)]
+    return PageTable(f"{title}{head_unit(metric)}, mean over the seeds", head, rows)

@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridle.report.averaging import counted, edges_over, finite, mean_of, middle
-from bridle.report.formats import NOTHING, fixed
-from bridle.report.histograms import gammas_of, layers_of, size
-from bridle.report.tables import dead
+from bridle.report.formats import NOTHING, fixed, mean_count, significant
+from bridle.report.layers import gammas_of, layers_of, mean_norm
 from bridle.report.terminal import typed
 from bridle.results import Contender, Study
 
@@ -52,8 +51,8 @@ def title(contender: Contender) -> Text:
 def layer_cells(contender: Contender, name: str) -> list[str]:
     """Norm of the weights, and dead units of all units."""
     layers = layers_of(contender, name)
-    count = dead(mean_of(layer.dead_units for layer in layers))
-    return [size(mean_of(layer.weight_norm for layer in layers)), f"{count} of {layers[0].units}"]
+    dead = mean_count(mean_of(layer.dead_units for layer in layers))
+    return [significant(mean_norm(contender, name)), f"{dead} of {layers[0].units}"]
 
 
 def gamma_cells(gammas: list[float]) -> list[str]:

@@ -9,40 +9,23 @@ from __future__ import annotations
 import math
 
 from bridle.report.averaging import finite
-from bridle.report.formats import NOTHING, bare, headed, joined, label, points, shown, signed
-from bridle.report.series_style import styles
-from bridle.results import Contender, Study, Versus
+from bridle.report.formats import NOTHING, bare, headed, in_points, joined, label
+from bridle.report.rows import Difference, Report
+from bridle.results import HELPS, HURTS, UNDECIDED, Study
 from bridle_audit.wording import counted
 
-HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"
-SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 NAMED = 3  # contenders named one by one in a sentence; the others are counted
+Named = tuple[str, Difference]  # a contender's name and its difference to the baseline
 
 
-def main_split(study: Study) -> str:
-    """The split on which contenders are compared."""
-    splits = [each.versus_baseline.split for each in study.contenders if each.versus_baseline]
-    return splits[0] if splits else "valid"
-
-
-def measured(study: Study, split: str | None = None) -> str:
-    """The main metric with its split, that of the comparison unless said: "validation accuracy"."""
-    split = split or main_split(study)
-    return f"{SPLIT_NAMES.get(split, split)} {label(study.metric)}"
-
-
-def judged(study: Study, verdict: str) -> list[tuple[str, Versus]]:
-    """Names and differences of the contenders with that verdict, the greatest difference first."""
-    found = [
-        (style.name, contender.versus_baseline)
-        for style, contender in zip(styles(study), study.contenders, strict=True)
-        if contender.versus_baseline and contender.versus_baseline.verdict == verdict
-    ]
-    return sorted(found, key=lambda pair: -abs(pair[1].difference))
+def judged(report: Report, verdict: str) -> list[Named]:
+    """Return the contenders with that verdict, the greatest difference first."""
+    found = [(row.name, its) for row, its in report.compared if its.versus.verdict == verdict]
+    return sorted(found, key=lambda pair: -abs(pair[1].versus.difference))
 
 
 def verdicts(study: Study) -> list[str]:
-    """One sentence for each contender that was compared with the baseline: its recipe, and what came out."""
+    """Return a sentence for each contender that was compared with the baseline: its recipe and its verdict."""
     return [
         f"{contender.name}: {contender.versus_baseline.words}"
         for contender in study.contenders
@@ -50,108 +33,90 @@ def verdicts(study: Study) -> list[str]:
     ]
 
 
-def headline(study: Study) -> str:
-    """The answer in one line."""
-    helped, hurt = judged(study, HELPS), judged(study, HURTS)
+def headline(report: Report) -> str:
+    """Answer in one line which recipe helps."""
+    helped, hurt = judged(report, HELPS), judged(report, HURTS)
     if helped:
-        return f"{helped[0][0]} helps{' most' if len(helped) > 1 else ''}: {gain(helped[0][1])} {in_metric(study)}"
+        return f"{helped[0][0]} helps{' most' if len(helped) > 1 else ''}: {gain(report, helped[0][1])}"
     if hurt:
-        return f"Nothing helped, and {hurt[0][0]} hurts: {gain(hurt[0][1])} {in_metric(study)}"
-    if judged(study, UNDECIDED):
-        return f"No difference that {seeds_of(study)} can show"
-    if len(study.contenders) > 1:
+        return f"Nothing helped, and {hurt[0][0]} hurts: {gain(report, hurt[0][1])}"
+    if judged(report, UNDECIDED):
+        return f"No difference that {report.seeds} can show"
+    if len(report.rows) > 1:
         return "Scores without a verdict: too few seeds to tell a difference from noise"
-    name = styles(study)[0].name
-    return f"{name}: {shown(study.metric, score(study, study.baseline))} {measured(study)}"
+    reached = report.baseline.score(report.split, report.metric).shown
+    return f"{report.baseline.name}: {reached} {report.measured}"
 
 
-def in_metric(study: Study) -> str:
-    """Returns what a difference is of: "of validation accuracy", or "in validation R²"."""
-    return f"{'of' if study.metric == 'accuracy' else 'in'} {measured(study)}"
+def gain(report: Report, difference: Difference) -> str:
+    """Say a difference with its metric: "+0.61 points of validation accuracy", "+0.010 in validation R²"."""
+    return f"{difference.in_points} {'of' if report.metric == 'accuracy' else 'in'} {report.measured}"
 
 
-def gain(versus: Versus) -> str:
-    """The difference with its sign and unit."""
-    return points(versus.metric, signed(versus.metric, versus.difference))
-
-
-def score(study: Study, contender: Contender, split: str | None = None) -> float:
-    """The mean of the main metric on a split, that of the comparison unless said; nan where there is none."""
-    summary = contender.scores.get(split or main_split(study), {}).get(study.metric)
-    return summary.mean if summary else math.nan
-
-
-def seeds_of(study: Study) -> str:
-    """The seeds, counted: 1 seed, 5 seeds."""
-    return counted("seed", len(study.seeds))
-
-
-def lead(study: Study) -> list[str]:
-    """The answer in paragraphs: which helped and by how much; what the test rows say; whether it is noise."""
-    helped, hurt, open_ones = judged(study, HELPS), judged(study, HURTS), judged(study, UNDECIDED)
-    if len(study.contenders) == 1:
-        return [opening(study), "Only one recipe was trained, so there is nothing to compare it with."]
-    if not (helped or hurt or open_ones):
-        return [f"{opening(study)} {best_of(study)}", without_interval(study)]
-    answer = [opening(study)]
+def lead(report: Report) -> list[str]:
+    """Answer in paragraphs which recipes helped, by how much, what the test rows say, and whether it is noise."""
+    helped, hurt, undecided = (judged(report, verdict) for verdict in (HELPS, HURTS, UNDECIDED))
+    if len(report.rows) == 1:
+        return [opening(report), "Only one recipe was trained, so there is nothing to compare it with."]
+    if not (helped or hurt or undecided):
+        return [f"{opening(report)} {best_of(report)}", without_interval(report)]
+    answer = [opening(report)]
     answer += [f"{listed(helped, 'is better than the baseline by')}."] if helped else []
     answer += [f"{listed(hurt, 'is worse than the baseline by')}."] if hurt else []
-    answer += [what_could_be_seen(study, open_ones)] if open_ones else []
-    answer += unpaired(study)
-    return [" ".join(answer), *quotable(study, helped), noise(study, helped + hurt)]
+    answer += [smallest_shown(report, undecided)] if undecided else []
+    answer += unpaired(report)
+    return [" ".join(answer), *quote_test_scores(report, helped), noise(report, helped + hurt)]
 
 
-def opening(study: Study) -> str:
-    """Returns what was trained, and where the baseline stands."""
-    base = shown(study.metric, score(study, study.baseline))
-    reached = "has no finite score" if base == NOTHING else f"reached {base} {measured(study)}"
-    several = len(study.contenders) > 1
-    what = counted("recipe", len(study.contenders))
-    trained = f"On {study.data.get('name', 'the data')}, {what} {'were' if several else 'was'} trained"
-    baseline = f"the baseline, {study.baseline.name}," if several else study.baseline.name
-    return f"{trained} with {seeds_of(study)}{' each' if several else ''}; {baseline} {reached}."
+def opening(report: Report) -> str:
+    """Open with the data, the number of recipes and seeds, and the baseline's score."""
+    base = report.baseline.score(report.split, report.metric).shown
+    reached = "has no finite score" if base == NOTHING else f"reached {base} {report.measured}"
+    several = len(report.rows) > 1
+    trained = (
+        f"On {report.study.data.get('name', 'the data')}, {counted('recipe', len(report.rows))} "
+        f"{'were' if several else 'was'} trained"
+    )
+    name = report.baseline.contender.name
+    baseline = f"the baseline, {name}," if several else name
+    return f"{trained} with {report.seeds}{' each' if several else ''}; {baseline} {reached}."
 
 
-def listed(found: list[tuple[str, Versus]], differs: str) -> str:
-    """Lists the differences: "A is better by 0.93 points (95 % interval 0.86 to 0.99), B by 0.16 (0.01 to 0.32)"."""
-    first, *others = found[:NAMED]
-    amount = points(first[1].metric, size(first[1]))
-    parts = [f"{first[0]} {differs} {amount} ({certainty(first[1], '95 % interval ')})"]
-    parts += [f"{name} by {size(versus)} ({certainty(versus, '')})" for name, versus in others]
+def listed(found: list[Named], differs: str) -> str:
+    """List the differences: "A is better by 0.93 points (95 % interval 0.86 to 0.99), B by 0.16 (0.01 to 0.32)"."""
+    (first, largest), *others = found[:NAMED]
+    amount = in_points(largest.versus.metric, largest.size)
+    parts = [f"{first} {differs} {amount} ({certainty(largest, '95 % interval ')})"]
+    parts += [f"{name} by {difference.size} ({certainty(difference, '')})" for name, difference in others]
     return joined([*parts, *more_than_named(found)])
 
 
-def size(versus: Versus) -> str:
-    """Returns how large a difference is, without its sign and unit."""
-    return bare(versus.metric, abs(versus.difference))
-
-
-def certainty(versus: Versus, what: str) -> str:
-    """The interval of a difference's size, after ``what`` it is; or that every seed gave the same."""
+def certainty(difference: Difference, what: str) -> str:
+    """Say the interval of a difference's size, after ``what`` it is; or that every seed gave the same."""
+    versus = difference.versus
     if versus.low == versus.high:
         return f"the same under each of {len(finite(versus.values))} seeds"
-    low, high = (versus.low, versus.high) if versus.difference > 0 else (-versus.high, -versus.low)
-    return f"{what}{bare(versus.metric, low)} to {bare(versus.metric, high)}"
+    return f"{what}{difference.size_interval}"
 
 
-def quotable(study: Study, helped: list[tuple[str, Versus]]) -> list[str]:
-    """Returns what the contender that helped most scores on the test rows, if there are any."""
+def quote_test_scores(report: Report, helped: list[Named]) -> list[str]:
+    """Quote the test score of the contender that helped most beside the baseline's, if there are test rows."""
     if not helped:
         return []
     name = helped[0][0]
-    ours = dict(zip((style.name for style in styles(study)), study.contenders, strict=True))[name]
-    test, base = score(study, ours, "test"), score(study, study.baseline, "test")
-    if not (math.isfinite(test) and math.isfinite(base)):
+    row = next(row for row in report.rows if row.name == name)
+    test, base = (each.score("test", report.metric).shown for each in (row, report.baseline))
+    if NOTHING in (test, base):
         return []
-    scores = f"{shown(study.metric, test)} {label(study.metric)} against {shown(study.metric, base)}"
+    scores = f"{test} {label(report.metric)} against {base}"
     return [f"On the test rows, which chose nothing, {name} has {scores} of the baseline."]
 
 
-def noise(study: Study, shown_to_differ: list[tuple[str, Versus]]) -> str:
-    """Returns a sentence on the noise in what was seen."""
+def noise(report: Report, shown_to_differ: list[Named]) -> str:
+    """Say whether the differences may be noise."""
     if not shown_to_differ:
-        return f"Is it noise? It may well be: {seeds_of(study)} cannot tell any of these differences from none."
-    compared = sum(each.versus_baseline is not None for each in study.contenders)
+        return f"Is it noise? It may well be: {report.seeds} cannot tell any of these differences from none."
+    compared = len(report.compared)
     several = len(shown_to_differ) > 1
     return (
         f"Is it noise? Hardly, as far as seeds go: {'these differ' if several else 'this differs'} by more than the "
@@ -160,54 +125,50 @@ def noise(study: Study, shown_to_differ: list[tuple[str, Versus]]) -> str:
     )
 
 
-def unpaired(study: Study) -> list[str]:
-    """Returns who has no verdict although others have."""
-    names = [
-        style.name
-        for style, contender in zip(styles(study)[1:], study.contenders[1:], strict=True)
-        if not contender.versus_baseline
-    ]
+def unpaired(report: Report) -> list[str]:
+    """Name the contenders without a verdict, although others have one."""
+    names = [row.name for row in report.rows[1:] if not row.difference]
     if not names:
         return []
     verb = "has" if len(names) == 1 else "have"
     return [f"{joined(names)} {verb} no verdict: fewer than two finished runs can be paired with the baseline's."]
 
 
-def what_could_be_seen(study: Study, found: list[tuple[str, Versus]]) -> str:
-    """Returns which contenders are undecided, and how large a difference would have been seen."""
-    names = joined([*(name for name, _ in found[:NAMED]), *more_than_named(found)])
-    sizes = [v.smallest for _, v in found if math.isfinite(v.smallest) and v.smallest > 0]
-    if not sizes:
+def smallest_shown(report: Report, undecided: list[Named]) -> str:
+    """Name the undecided contenders, and the smallest difference that would have been shown."""
+    names = joined([*(name for name, _ in undecided[:NAMED]), *more_than_named(undecided)])
+    sizes = [each.versus.smallest for _, each in undecided]
+    known = [size for size in sizes if math.isfinite(size) and size > 0]
+    if not known:
         return f"For {names} no difference can be shown."
-    metric = study.metric
-    low, high = (signed(metric, size).lstrip("+") for size in (min(sizes), max(sizes)))
-    size = points(metric, low if low == high else f"{low} to {high}")
-    return f"For {names} no difference can be shown: {seeds_of(study)} would have shown one of {size} or more."
+    low, high = (bare(report.metric, size) for size in (min(known), max(known)))
+    size = in_points(report.metric, low if low == high else f"{low} to {high}")
+    return f"For {names} no difference can be shown: {report.seeds} would have shown one of {size} or more."
 
 
-def more_than_named(found: list[tuple[str, Versus]]) -> list[str]:
-    """The count of those that a sentence does not name, if any."""
+def more_than_named(found: list[Named]) -> list[str]:
+    """Count those that a sentence does not name, if any."""
     return [counted("other", len(found) - NAMED)] if len(found) > NAMED else []
 
 
-def best_of(study: Study) -> str:
-    """The contender with the highest score."""
-    scored = [(score(study, each), style.name) for style, each in zip(styles(study), study.contenders, strict=True)]
-    known = [pair for pair in scored if math.isfinite(pair[0])]
+def best_of(report: Report) -> str:
+    """Name the contender with the highest score."""
+    scored = [(row.score(report.split, report.metric), row.name) for row in report.rows]
+    known = [(score.summary.mean, name, score.shown) for score, name in scored if math.isfinite(score.summary.mean)]
     if not known:
         return "No contender has a finite score."
-    best, name = max(known)
-    return f"The highest {measured(study)} is {name}'s, {shown(study.metric, best)}."
+    _, name, best = max(known)
+    return f"The highest {report.measured} is {name}'s, {best}."
 
 
-def without_interval(study: Study) -> str:
-    """Returns why there is no verdict."""
-    few = "one seed" if len(study.seeds) == 1 else "too few runs that can be paired with the baseline's"
+def without_interval(report: Report) -> str:
+    """Say why no verdict can be given."""
+    few = "one seed" if len(report.study.seeds) == 1 else "too few runs that can be paired with the baseline's"
     return f"Is it noise? {headed(few)} cannot tell."
 
 
 def cautions(study: Study) -> list[str]:
-    """Returns what a reader must know before trusting the numbers: what is missing, and what went wrong."""
+    """Warn of runs that are missing, and of all that the study gives notice of."""
     done = sum(len(contender.runs) for contender in study.contenders)
     unfinished = f"This study is not finished ({counted('run', done)} so far); the same command goes on with the rest."
     return [*([] if study.finished else [unfinished]), *study.notices]

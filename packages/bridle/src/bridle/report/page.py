@@ -20,9 +20,9 @@ from bridle.report.curves import curve_charts
 from bridle.report.dot_plots import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.formats import seconds
 from bridle.report.histograms import gamma_charts, weight_charts
-from bridle.report.narrative import cautions, headline, lead, seeds_of
-from bridle.report.series_style import styles
-from bridle.report.tables import comparison_rows, dead_table, norm_table, quoted_split, score_table
+from bridle.report.narrative import cautions, headline, lead
+from bridle.report.rows import ContenderRow, Report
+from bridle.report.tables import dead_unit_table, difference_rows, norm_table, score_table
 from bridle.results import Study, plain
 from bridle_audit.files import write_whole
 from bridle_audit.wording import counted
@@ -38,7 +38,7 @@ def write_html(study: Study, path: Path) -> None:
 
 
 def page(study: Study) -> str:
-    """The report as text."""
+    """Render the report as the text of an HTML file."""
     environment = Environment(
         loader=PackageLoader("bridle.report", "."),
         autoescape=True,
@@ -46,23 +46,24 @@ def page(study: Study) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    groups = chart_groups(study)
+    report = Report.of(study)
+    groups = chart_groups(report)
     charts = [chart for group in groups.values() for chart in group]
     return environment.get_template("page.html").render(
         study=study,
-        title=f"{study.data.get('name', 'study')}: {headline(study)}",
-        eyebrow=eyebrow(study),
-        headline=glued(headline(study)),
-        lead=[glued(paragraph) for paragraph in lead(study)],
+        title=f"{study.data.get('name', 'study')}: {headline(report)}",
+        eyebrow=eyebrow(report),
+        headline=glued(headline(report)),
+        lead=[glued(paragraph) for paragraph in lead(report)],
         cautions=cautions(study),
-        styles=styles(study),
+        rows=report.rows,
         groups=groups,
         specs=plain([chart.spec() for chart in charts]),
-        spread_note=spread_note(study),
-        tables=[comparison_rows(study), score_table(study)],
-        dead=dead_table(study),
-        norms=norm_table(study),
-        recipes=recipes(study),
+        spread_note=spread_note(report),
+        tables=[difference_rows(report), score_table(report)],
+        dead=dead_unit_table(report),
+        norms=norm_table(report),
+        recipes=recipes(report),
         facts=facts(study),
         columns=page_table(study.data),
         css=asset("page.css"),
@@ -72,46 +73,46 @@ def page(study: Study) -> str:
     )
 
 
-def chart_groups(study: Study) -> dict[str, list[Chart]]:
-    """All charts by the section of the page that they stand in; what a study does not have is left out."""
+def chart_groups(report: Report) -> dict[str, list[Chart]]:
+    """Draw all charts, by the section of the page that they stand in; a section may have none."""
     by_section: dict[str, list[Chart | None]] = {
-        "difference": [difference_chart(study)],
-        "scores": [score_chart(study, split, study.metric) for split in ("valid", "test")],
-        "gap": [gap_chart(study)],
-        "other": [score_chart(study, quoted_split(study), metric) for metric in ("rmse", "loss", "calibration_error")],
-        "curves": [*curve_charts(study)],
-        "weights": [*weight_charts(study)],
-        "gammas": [*gamma_charts(study)],
+        "difference": [difference_chart(report)],
+        "scores": [score_chart(report, split, report.metric) for split in ("valid", "test")],
+        "gap": [gap_chart(report)],
+        "other": [score_chart(report, report.quoted_split, metric) for metric in ("rmse", "loss", "calibration_error")],
+        "curves": [*curve_charts(report)],
+        "weights": [*weight_charts(report)],
+        "gammas": [*gamma_charts(report)],
     }
     return {section: [chart for chart in charts if chart] for section, charts in by_section.items()}
 
 
 def glued(text: str) -> str:
-    """Numbers held together with their units, so that no line begins with "%"."""
+    """Hold numbers together with their units, so that no line begins with "%"."""
     return re.sub(r"(?<=\d) (?=%|points|seeds?\b)", "\N{NO-BREAK SPACE}", text)
 
 
-def eyebrow(study: Study) -> list[str]:
-    """Returns what stands above the headline: data, network, how much was trained, when."""
-    count = counted("recipe", len(study.contenders))
-    return [str(study.data.get("name", "")), study.network, f"{count} × {seeds_of(study)}", day(study)]
+def eyebrow(report: Report) -> list[str]:
+    """Return the line above the headline: data, network, the number of recipes and seeds, and the day."""
+    study, count = report.study, counted("recipe", len(report.rows))
+    return [str(study.data.get("name", "")), study.network, f"{count} × {report.seeds}", day(study)]
 
 
 def day(study: Study) -> str:
-    """The date on which the study was made; empty where it is not told."""
+    """Return the date on which the study was made; empty where it is not told."""
     return str(study.made.get("date", ""))[:10]
 
 
-def recipes(study: Study) -> list[dict[str, str]]:
-    """For each contender its recipe as text, and what there is to copy: the command that compares it again.
+def recipes(report: Report) -> list[tuple[ContenderRow, str]]:
+    """Return each contender with a text to copy: the command that compares its recipe again.
 
     Where no command can, since data or network were made in Python, it is the recipe itself.
     """
-    return [{"text": each.name, "command": command(study, each.name) or each.name} for each in study.contenders]
+    return [(row, command(report.study, row.contender.name) or row.contender.name) for row in report.rows]
 
 
 def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Returns how the study was made, for reading: groups of names and values."""
+    """Describe the data, the training and the software, as groups of names and values."""
     made = {key: value for key, value in study.made.items() if key != "versions"}
     how = [("seeds", ", ".join(map(str, study.seeds))), ("engine", study.engine)]
     versions = study.made.get("versions", {})
@@ -123,7 +124,7 @@ def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def told(mapping: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values as text; what is empty is left out."""
+    """Format names and values as text; empty values are left out."""
     return [
         (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
         for name, value in mapping.items()
@@ -132,7 +133,7 @@ def told(mapping: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def as_text(name: str, value: Any) -> str:
-    """A value for reading: lists with commas, mappings as "key value", durations and dates in words."""
+    """Format a value for reading: lists with commas, mappings as "key value", durations and dates in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {as_text('', each)}" for key, each in value.items())
     if isinstance(value, list | tuple):
@@ -145,7 +146,7 @@ def as_text(name: str, value: Any) -> str:
 
 
 def moment(text: str) -> str:
-    """A date and time as in ISO 8601, shortened to the minute; any other text as it is.
+    """Shorten a date and time of ISO 8601 to the minute; return any other text unchanged.
 
     >>> moment("2026-01-02T03:04:05+00:00"), moment("last week")
     ('2026-01-02 03:04 UTC', 'last week')
@@ -158,7 +159,7 @@ def moment(text: str) -> str:
 
 
 def asset(name: str) -> str:
-    """A text file of this package."""
+    """Read a text file of this package."""
     return files("bridle.report").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -166,12 +167,12 @@ def asset(name: str) -> str:
 # plotly.js is 4.8 MB of text, and a folder of studies holds one page each. Compressed, and in letters, it takes 1.9 MB;
 # every browser since spring 2023 unpacks it (DecompressionStream). An older one shows the tables.
 def packed_library() -> str:
-    """plotly.js, gzipped, in base64; the same bytes each time."""
+    """Return plotly.js, gzipped, in base64; the same bytes each time."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode("ascii")
 
 
 def library_notice() -> str:
-    """The name, the version, the copyright and the licence, from the head of plotly.js."""
+    """Return the name, the version, the copyright and the licence, from the head of plotly.js."""
     head = get_plotlyjs()[:600]
     lines = re.findall(r"^\* (.+)$", head.split("*/")[0], flags=re.MULTILINE)
     return ". ".join(line.rstrip(".") for line in lines)
