@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bridle_audit.errors import DependencyError
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in OPTIONAL:
             raise
-        raise ImportError(
+        raise DependencyError(
             f"bridle_audit.{name} needs {error.name}; install it with pip install 'bridle-audit[probe]'",
             name=error.name,
         ) from error

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from bridle_audit.errors import InputError
+
 try:
     import fcntl
 except ImportError:  # not a POSIX system
@@ -129,10 +131,10 @@ def opened(path: Path, *, largest: int = LARGEST, follow: bool = True) -> Iterat
     try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{path} is not a regular file")
+            raise InputError(f"{path} is not a regular file")
         if about.st_size > largest:
             limit = f"{largest / 2**20:.0f} MiB"
-            raise ValueError(f"{path} is larger than {limit}, the most that is read of such a file")
+            raise InputError(f"{path} is larger than {limit}, the most that is read of such a file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             yield file
     finally:

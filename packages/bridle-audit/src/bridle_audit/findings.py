@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from bridle_audit.errors import InputError
+
 SEVERITIES = ("note", "warning", "error")  # from the mildest
 NEVER = "never"  # in place of a severity: nothing fails
 PAGES = "docs/audit/rules"  # where the rules' pages stand in the repository
@@ -75,7 +77,7 @@ class Findings(tuple[Finding, ...]):
     def at_least(self, severity: str) -> Self:
         """Those that are as severe, or more; ``ValueError`` for a word that is none of ``SEVERITIES``."""
         if severity not in SEVERITIES:
-            raise ValueError(f"unknown severity {severity!r}; one of {', '.join(SEVERITIES)}")
+            raise InputError(f"unknown severity {severity!r}; one of {', '.join(SEVERITIES)}")
         least = SEVERITIES.index(severity)
         return type(self)(each for each in self if SEVERITIES.index(each.severity) >= least)
 

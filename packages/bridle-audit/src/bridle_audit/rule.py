@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
 from typing import Any, Self
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import SEVERITIES, Finding, RulePage
 
 # Note [kinds of evidence]
@@ -45,13 +46,13 @@ class Rule:
         page = read_page(folder)
         checks = checks_in(folder, package)
         if not checks:
-            raise ValueError(f"rule {page.name}: its folder has no check; one of {', '.join(kinds())} with .py behind")
+            raise InputError(f"rule {page.name}: its folder has no check; one of {', '.join(kinds())} with .py behind")
         return cls(page.name, page.severity, page, checks, package)
 
     def with_checks(self, more: Mapping[str, Check]) -> Self:
         """The same rule, which looks at more kinds of evidence; ``ValueError`` for one that it has already."""
         if again := sorted(set(self.checks) & set(more)):
-            raise ValueError(f"rule {self.name} has {again[0]}.py already: a folder without page.md adds other kinds")
+            raise InputError(f"rule {self.name} has {again[0]}.py already: a folder without page.md adds other kinds")
         return replace(self, checks=Checks({**modules_of(self.checks), **modules_of(more)}))
 
     def find(self, kind: str, evidence: Any) -> Iterator[Finding]:
@@ -72,7 +73,7 @@ class Checks(Mapping[str, Check]):
         try:
             found: Check = import_module(module).check
         except Exception as error:  # whatever somebody else's module raises when it is imported
-            raise ValueError(
+            raise InputError(
                 f"{module} cannot be used as a check ({type(error).__name__}: {error}); mend it, or ignore its rule"
             ) from error
         return found
@@ -105,13 +106,13 @@ def read_page(folder: Traversable) -> RulePage:
     name = folder.name.replace("_", "-")
     found = PAGE.fullmatch(text_of(folder, "page.md"))
     if found is None or found[2] != name:
-        raise ValueError(f"rule {name}: page.md begins with ---, severity: ..., ---, # {name}, and a sentence")
+        raise InputError(f"rule {name}: page.md begins with ---, severity: ..., ---, # {name}, and a sentence")
     severity, _, summary, rest = found.groups()
     sections = [part.partition("\n") for part in re.split(r"\n## ", rest)]
     if tuple(heading for heading, _, _ in sections) != HEADINGS:
-        raise ValueError(f"rule {name}: the headings of page.md must be {', '.join(HEADINGS)}")
+        raise InputError(f"rule {name}: the headings of page.md must be {', '.join(HEADINGS)}")
     if severity not in SEVERITIES:
-        raise ValueError(f"rule {name}: severity must be one of {', '.join(SEVERITIES)}, got {severity!r}")
+        raise InputError(f"rule {name}: severity must be one of {', '.join(SEVERITIES)}, got {severity!r}")
     what, why, references = (text.strip() for _, _, text in sections)
     bad, good = (text_of(folder, file).rstrip("\n") for file in ("bad.py", "good.py"))
     listed = "\n".join(line.removeprefix("- ") for line in references.splitlines())
@@ -122,5 +123,5 @@ def text_of(folder: Traversable, name: str) -> str:
     """The text of a file of a rule; ``ValueError`` where it is missing."""
     file = folder / name
     if not file.is_file():
-        raise ValueError(f"rule {folder.name.replace('_', '-')}: its folder has no {name}")
+        raise InputError(f"rule {folder.name.replace('_', '-')}: its folder has no {name}")
     return file.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from bridle.errors import InputError
 from bridle.layout import Layout
 from bridle.places import (
     EVERYTHING,
@@ -132,7 +133,7 @@ def check_sites(recipe: Recipe, sites: Iterable[Site]) -> None:
         if unit.at not in (HIDDEN, INPUT, EVERYTHING) and not any(stands_at(unit, site) for site in sites):
             known = ", ".join(dict.fromkeys(name for site in sites for name in site.names[1:]))
             hint = "; a network with residual branches is residual_mlp(...)" if unit.at == RESIDUAL else ""
-            raise ValueError(f"{unit!r}: at={unit.at!r} is no place in this network; there are {known}{hint}")
+            raise InputError(f"{unit!r}: at={unit.at!r} is no place in this network; there are {known}{hint}")
 
 
 def check_patterns(unit: Regularizer, spots: Sequence[tuple[str, ...]]) -> None:
@@ -142,7 +143,7 @@ def check_patterns(unit: Regularizer, spots: Sequence[tuple[str, ...]]) -> None:
             if pattern != EVERYWHERE and not any(fnmatchcase(each, pattern) for names in spots for each in names):
                 known = ", ".join(dict.fromkeys(each for names in spots for each in names if each))
                 there = f"there are {known}" if known else "it acts in no layer; give it one value"
-                raise ValueError(f"{unit!r}: the pattern {pattern!r} of {name} matches nothing; {there}")
+                raise InputError(f"{unit!r}: the pattern {pattern!r} of {name} matches nothing; {there}")
 
 
 def under(optimizer: str, recipe: Recipe) -> Recipe:
@@ -164,10 +165,10 @@ def selected(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Paramet
     if not found:
         names = ", ".join(each.name for each in parameters)
         made = f"; {spared[0].made_by} makes a weight of {spared[0].name}, which is left alone" if spared else ""
-        raise ValueError(f"{unit!r}: on={on!r} selects none of the parameters; they are {names}{made}")
+        raise InputError(f"{unit!r}: on={on!r} selects none of the parameters; they are {names}{made}")
     for each in found:
         if reads_signs(each.made_by) and moves(unit):
-            raise ValueError(
+            raise InputError(
                 f"{unit!r}: {each.made_by} reads signs from {each.name}, and loses the weight if they move; choose "
                 f"others by on="
             )
@@ -233,9 +234,9 @@ def check_data(unit: Placed, task: str, layout: Layout) -> None:
     if isinstance(unit, Batch | OutputLoss | PassLoss):
         check_patterns(unit, [])
     if getattr(unit, "classes_only", False) and task not in ("classification", "multilabel"):
-        raise ValueError(f"{unit!r} is for classes, and the target here is a number; leave it out for a regression")
+        raise InputError(f"{unit!r} is for classes, and the target here is a number; leave it out for a regression")
     if getattr(unit, "images_only", False) and layout.image is None:
-        raise ValueError(
+        raise InputError(
             f"{unit!r} is for images, rows of shape (height, width) or (channels, height, width), and these are rows "
             f"of {len(layout.groups)} features; leave it out, or give the images their shape"
         )

@@ -9,6 +9,8 @@ from functools import cache
 from textwrap import dedent
 from typing import Self
 
+from bridle.errors import InputError
+
 SECTIONS = ("Formula", "Helps when", "Hurts when", "Conversion", "Conflicts", "Example", "Paper")
 OPTIONAL = ("Conversion", "Conflicts")
 REFUSED, DOUBTFUL = "refused", "doubtful"
@@ -34,7 +36,7 @@ class Conflict:
         """
         found = ENTRY.fullmatch(line)
         if found is None:
-            raise ValueError(
+            raise InputError(
                 f"cannot read the conflict {line!r}; write it in one line as 'Name, Name2: {REFUSED}. Why, and what to "
                 f"do.' or 'Name: {DOUBTFUL}. ...'"
             )
@@ -83,4 +85,4 @@ def card_of(leaf: type) -> Card:
     try:
         return Card.read(vars(leaf).get("__doc__") or "")
     except ValueError as error:
-        raise ValueError(f"{leaf.__name__}: {error}") from None
+        raise InputError(f"{leaf.__name__}: {error}") from None

@@ -10,6 +10,8 @@ from functools import cache
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from bridle.errors import InputError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -24,16 +26,16 @@ def parse(text: bytes) -> Any:
     try:
         return json.loads(text.decode(), parse_constant=reject_constant)
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is no text in UTF-8: {error.reason} at byte {error.start}") from error
+        raise InputError(f"it is no text in UTF-8: {error.reason} at byte {error.start}") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error}") from error
+        raise InputError(f"it is no JSON: {error}") from error
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise InputError("it is nested too deep") from error
 
 
 def reject_constant(constant: str) -> None:
     """``ValueError`` for what JSON has no number for."""
-    raise ValueError(f"{constant} is no number of JSON")
+    raise InputError(f"{constant} is no number of JSON")
 
 
 def decode(kind: type[Kind], data: Any, where: str = "") -> Kind:
@@ -43,14 +45,14 @@ def decode(kind: type[Kind], data: Any, where: str = "") -> Kind:
     are from a later bridle that only added them. Fields that do not compare are no data, and keep their defaults.
     """
     if not isinstance(data, dict):
-        raise ValueError(f"{where or 'it'} must be an object, got {short_repr(data)}")
+        raise InputError(f"{where or 'it'} must be an object, got {short_repr(data)}")
     inside = f"{where}." if where else ""
     values = {}
     for field in (each for each in dataclasses.fields(kind) if each.compare):
         if field.name in data:
             values[field.name] = decode_value(field_types(kind)[field.name], data[field.name], f"{inside}{field.name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ValueError(f"{inside}{field.name} is missing")
+            raise InputError(f"{inside}{field.name} is missing")
     return kind(**values)
 
 
@@ -70,7 +72,7 @@ def decode_value(kind: Any, value: Any, where: str) -> Any:
     if kind in (Any, float):
         return check_json(value, where, DEEPEST) if kind is Any else number(value, where)
     if not isinstance(value, of or kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where} must be {WORDS[of or kind]}, got {short_repr(value)}")
+        raise InputError(f"{where} must be {WORDS[of or kind]}, got {short_repr(value)}")
     if of is dict:
         return {name: decode_value(parts[1], each, f"{where}.{name}") for name, each in value.items()}
     if of is list:
@@ -83,7 +85,7 @@ def number(value: Any, where: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{where} must be a number, got {short_repr(value)}")
+        raise InputError(f"{where} must be a number, got {short_repr(value)}")
     found: float = check_json(value, where, 0)  # a whole number stays one, so that it is written as it was read
     return found
 
@@ -91,10 +93,10 @@ def number(value: Any, where: str) -> float:
 def check_json(value: Any, where: str, levels: int) -> Any:
     """Anything that JSON holds, if its numbers are finite and it is not nested deeper than so many levels."""
     if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
-        raise ValueError(f"{where} is out of the range of numbers")
+        raise InputError(f"{where} is out of the range of numbers")
     if isinstance(value, dict | list):
         if not levels:
-            raise ValueError(f"{where} is nested too deep")
+            raise InputError(f"{where} is nested too deep")
         for each in value.values() if isinstance(value, dict) else value:
             check_json(each, where, levels - 1)
     return value

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from bridle.errors import InputError
 from bridle.schedules import SCHEDULES, PerLayer, Schedule
 from bridle_audit.wording import nearest, shortened
 
@@ -41,7 +42,7 @@ def terms(text: str) -> Iterator[Term]:
     try:
         nodes = [ast.parse(PYTHONS_OWN.sub("lambda_", text.strip()), mode="eval").body]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(unreadable(text)) from error
+        raise InputError(unreadable(text)) from error
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -51,17 +52,17 @@ def terms(text: str) -> Iterator[Term]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield Term(node.func.id, node, text)
         else:
-            raise ValueError(unreadable(text))
+            raise InputError(unreadable(text))
 
 
 def arguments(call: ast.Call, owner: str, names: list[str], text: str) -> dict[str, ast.expr]:
     """What a call gives, by name; ``ValueError`` for too much, for the same twice, and for ``*`` and ``**``."""
     if len(call.args) > len(names) or any(keyword.arg is None for keyword in call.keywords):
-        raise ValueError(f"{unreadable(text)}; {owner} takes {', '.join(names)}")
+        raise InputError(f"{unreadable(text)}; {owner} takes {', '.join(names)}")
     given = [*zip(names, call.args, strict=False), *((str(k.arg), k.value) for k in call.keywords)]
     repeated = twice([name for name, _ in given])
     if repeated:
-        raise ValueError(f"{owner}: {repeated[0]} is given twice in {shortened(text)}")
+        raise InputError(f"{owner}: {repeated[0]} is given twice in {shortened(text)}")
     return dict(given)
 
 
@@ -72,7 +73,7 @@ def value(node: ast.expr, text: str) -> Any:
     patterns = [None if key is None else literal(key, text) for key in node.keys]
     repeated = twice(patterns)
     if repeated:
-        raise ValueError(f"the pattern {shortened(str(repeated[0]))} is given twice in {shortened(text)}")
+        raise InputError(f"the pattern {shortened(str(repeated[0]))} is given twice in {shortened(text)}")
     return dict(zip(patterns, (part(each, text) for each in node.values), strict=True))
 
 
@@ -97,14 +98,14 @@ def literal(node: ast.expr, text: str) -> float | str:
     if isinstance(found, str) and not negative:
         return found
     shown = shortened(ast.get_source_segment(text.strip(), node) or "")
-    raise ValueError(f"{unreadable(text)}; {shown} is neither a number, a quoted word, a schedule nor values by layer")
+    raise InputError(f"{unreadable(text)}; {shown} is neither a number, a quoted word, a schedule nor values by layer")
 
 
 def known_schedule(name: str) -> type[Schedule]:
     """The schedule of that name; ``ValueError`` with the nearest names if there is none."""
     if name in SCHEDULES:
         return SCHEDULES[name]
-    raise ValueError(f"unknown schedule {shortened(name)}{nearest(name, SCHEDULES)}")
+    raise InputError(f"unknown schedule {shortened(name)}{nearest(name, SCHEDULES)}")
 
 
 def taken(kind: type[Schedule]) -> dict[str, bool]:
@@ -116,10 +117,10 @@ def schedule(kind: type[Schedule], given: Mapping[str, Any]) -> Schedule:
     """A schedule from arguments by name; ``ValueError`` for one that is unknown or missing."""
     for name in given:
         if name not in taken(kind):
-            raise ValueError(f"{kind.kind} has no argument {shortened(name)}{nearest(name, taken(kind))}")
+            raise InputError(f"{kind.kind} has no argument {shortened(name)}{nearest(name, taken(kind))}")
     for name, is_required in taken(kind).items():
         if is_required and name not in given:
-            raise ValueError(f"{kind.kind}: {name} is missing; its arguments are {', '.join(taken(kind))}")
+            raise InputError(f"{kind.kind}: {name} is missing; its arguments are {', '.join(taken(kind))}")
     return kind(**given)
 
 
@@ -153,7 +154,7 @@ def strength(data: Any) -> Any:
         return schedule(known_schedule(str(data[SCHEDULE])), given)
     layers = data.get(PER_LAYER, data)
     if not isinstance(layers, Mapping) or (layers is not data and len(data) > 1):
-        raise ValueError(f"values by layer are {{{PER_LAYER!r}: {{pattern: value, ...}}}}, got {shortened(repr(data))}")
+        raise InputError(f"values by layer are {{{PER_LAYER!r}: {{pattern: value, ...}}}}, got {shortened(repr(data))}")
     return {pattern: strength(each) for pattern, each in layers.items()}
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from bridle.errors import InputError
 from bridle.schedules import LAST, PerLayer, Schedule
 from bridle_audit.scalars import is_number
 
@@ -69,7 +70,7 @@ class Knob:
         try:
             layers = value if isinstance(value, PerLayer) else PerLayer.of(value)
         except ValueError as error:
-            raise ValueError(f"{self.name}: {error}") from None
+            raise InputError(f"{self.name}: {error}") from None
         return PerLayer(tuple((pattern, self.read_one(each)) for pattern, each in layers.entries))
 
     def read_one(self, value: object) -> float | str | Schedule:
@@ -81,14 +82,14 @@ class Knob:
         elif self.admits(value):
             return float(value) if self.is_number else value  # type: ignore[arg-type, return-value]  # it is admitted
         among = "in " if self.is_number else "one of " if self.choices else ""
-        raise ValueError(f"{self.name} must be {among}{self.range}, got {value!r}")
+        raise InputError(f"{self.name} must be {among}{self.range}, got {value!r}")
 
     def filled(self, schedule: Schedule) -> Schedule:
         """The schedule with this knob's values where it leaves some open."""
         try:
             return schedule.filled(float(self.default), self.off)
         except ValueError as error:
-            raise ValueError(f"{self.name}: {error}") from None
+            raise InputError(f"{self.name}: {error}") from None
 
     def at(self, value: Value, where: tuple[str, ...], passed: float) -> float:
         """What a number is in a spot that has these names, when this share of the training has passed."""
@@ -160,13 +161,13 @@ def check_declared(declared: Knob) -> None:
     for name in ("choices", "known_as", "differs"):
         words = getattr(declared, name)
         if not (isinstance(words, tuple) and all(isinstance(each, str) for each in words)):
-            raise ValueError(f"{what}: {name} is a tuple of words, got {words!r}")
+            raise InputError(f"{what}: {name} is a tuple of words, got {words!r}")
     if not (isinstance(declared.meaning, str) and declared.meaning):
-        raise ValueError(f"{what} has no meaning; say in a few words what the knob is")
+        raise InputError(f"{what} has no meaning; say in a few words what the knob is")
     if not declared.admits(declared.default):
-        raise ValueError(f"{what}: its default is not among its values {declared.range}, got {declared.default!r}")
+        raise InputError(f"{what}: its default is not among its values {declared.range}, got {declared.default!r}")
     if declared.off is not None and not declared.admits(declared.off):
-        raise ValueError(f"{what}: what switches it off is not among its values {declared.range}, got {declared.off!r}")
+        raise InputError(f"{what}: what switches it off is not among its values {declared.range}, got {declared.off!r}")
 
 
 class Body(dict[str, Any]):
@@ -175,7 +176,7 @@ class Body(dict[str, Any]):
     def __setitem__(self, name: str, value: Any) -> None:
         held = self.get(name)
         if isinstance(held, dataclasses.Field) and "knob" in held.metadata:
-            raise ValueError(f"{self.get('__qualname__')}: the knob {name} is declared twice")
+            raise InputError(f"{self.get('__qualname__')}: the knob {name} is declared twice")
         super().__setitem__(name, value)
 
 
@@ -194,4 +195,4 @@ def check(owner: Any) -> None:
         try:
             object.__setattr__(owner, each.name, each.read(getattr(owner, each.name)))
         except ValueError as error:
-            raise ValueError(f"{type(owner).__name__}: {error}") from None
+            raise InputError(f"{type(owner).__name__}: {error}") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from bridle.errors import InputError
+
 GIB = 2**30
 CGROUPS = (  # the limit of a container and what it has taken of it: version 2, version 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -64,6 +66,6 @@ def check(what: str, needed: int, instead: str) -> None:
     """Raise ``ValueError`` where ``what`` would take more bytes than are free."""
     there = free_bytes()
     if there is not None and needed > there:
-        raise ValueError(
+        raise InputError(
             f"{what} would take about {needed / GIB:,.1f} GiB of memory, and {there / GIB:,.1f} GiB are free; {instead}"
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bridle.card import card_of
+from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
 from bridle_audit.wording import begun, nearest, shortened
 
@@ -20,7 +21,7 @@ GREEK = {"alpha": "α", "beta": "β", "epsilon": "ε", "eps": "ε", "eta": "η",
 CLAUSE_END = re.compile(r"(?<!\bal\.)(?<=[.;])\s+")
 
 
-class UnknownKnob(TypeError, ValueError):
+class UnknownKnob(InputError, TypeError):
     """A knob that a regularizer does not have: a TypeError as of any function, a ValueError as of any bad recipe."""
 
 

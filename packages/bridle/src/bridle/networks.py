@@ -20,6 +20,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from bridle.errors import InputError
 from bridle.layout import Layout
 from bridle_audit.wording import shortened
 
@@ -146,7 +147,7 @@ class ConvNet(DescribedNetwork):
 
     def __post_init__(self) -> None:
         if not self.channels:
-            raise ValueError("convnet: say the channels of each convolution, as in convnet(16, 32)")
+            raise InputError("convnet: say the channels of each convolution, as in convnet(16, 32)")
         check_whole("convnet: channels", self.channels)
         check_depth("convnet", len(self.channels) + 1)
         check_activation("convnet", self.activation)
@@ -158,7 +159,7 @@ class ConvNet(DescribedNetwork):
         """For rows of shape (height, width) or (channels, height, width)."""
         image = Layout.of(shape).image
         if image is None:
-            raise ValueError(
+            raise InputError(
                 f"convnet takes images, rows of shape (height, width) or (channels, height, width), and these are rows "
                 f"of shape {shape}; give the images their shape, or take mlp(...)"
             )
@@ -186,21 +187,21 @@ def parse_network(network: Network | str) -> Network:
     if isinstance(network, str):
         return parse(network)
     if isinstance(network, nn.Module):
-        raise ValueError(
+        raise InputError(
             f"network must be a description such as mlp(128, 64) or a function that makes a module, got a "
             f"{type(network).__name__} that is made already; every run needs its own"
         )
     if isinstance(network, MLP | DescribedNetwork):
         return network
     if not callable(network):
-        raise ValueError(
+        raise InputError(
             f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, got {network!r}"
         )
     try:
         inspect.signature(network).bind()
     except TypeError as error:
         name = getattr(network, "__name__", type(network).__name__)
-        raise ValueError(
+        raise InputError(
             f"the function that makes the network is called without arguments, and {name} needs some ({error}); "
             f"write network=lambda: {'Network' if '<' in name else name}(...)"
         ) from error
@@ -247,15 +248,15 @@ def parse(text: str) -> MLP | DescribedNetwork:
     try:
         call = ast.parse(text.strip(), mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
-            raise ValueError(problem)
+            raise InputError(problem)
         build = BY_NAME[call.func.id]
         arguments = [ast.literal_eval(each) for each in call.args]
         options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
         inspect.signature(build).bind(*arguments, **options)
     except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
-        raise ValueError(problem) from error
+        raise InputError(problem) from error
     if len(options) < len(call.keywords):  # one was given twice
-        raise ValueError(problem)
+        raise InputError(problem)
     return build(*arguments, **options)
 
 
@@ -269,16 +270,16 @@ def check_whole(what: str, numbers: tuple[int, ...]) -> None:
     """Raise ``ValueError`` for the first that cannot be a size."""
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"{what} must be whole numbers of at least 1, got {number!r}")
+            raise InputError(f"{what} must be whole numbers of at least 1, got {number!r}")
 
 
 def check_depth(network: str, layers: int) -> None:
     """Raise ``ValueError`` for more layers than a description may have."""
     if layers > MOST_LAYERS:
-        raise ValueError(f"{network}: at most {MOST_LAYERS:,} layers with weights, got {layers:,}; take fewer")
+        raise InputError(f"{network}: at most {MOST_LAYERS:,} layers with weights, got {layers:,}; take fewer")
 
 
 def check_activation(network: str, activation: str) -> None:
     """Raise ``ValueError`` for an activation that is not known."""
     if activation not in tuple(ACTIVATIONS):  # of a tuple one may ask with anything, a list too
-        raise ValueError(f"{network}: activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+        raise InputError(f"{network}: activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")

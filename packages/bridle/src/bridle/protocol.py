@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+from bridle.errors import InputError
 from bridle.recipe import Recipe
 
 # Starting points for small networks, not tuned to any data: where the learning rate matters, compare several.
@@ -70,7 +71,7 @@ class Protocol:
             object.__setattr__(self, "lr", LEARNING_RATES[self.optimizer])
         lr = self.lr if isinstance(self.lr, int) or not isinstance(self.lr, Real) else float(self.lr)  # NumPy's too
         if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr <= sys.float_info.max:
-            raise ValueError(f"Protocol: lr must be a positive number, got {lr!r}")
+            raise InputError(f"Protocol: lr must be a positive number, got {lr!r}")
         object.__setattr__(self, "lr", lr)
         object.__setattr__(self, "batch_size", whole("batch_size", self.batch_size, 2))
         if self.epochs is not None:
@@ -80,7 +81,7 @@ class Protocol:
     def of(cls, protocol: Protocol | None) -> Protocol:
         """The protocol, or the default one; ``ValueError`` for anything else."""
         if protocol is not None and not isinstance(protocol, Protocol):
-            raise ValueError(f"protocol must be a Protocol, such as Protocol(epochs=20), got {protocol!r}")
+            raise InputError(f"protocol must be a Protocol, such as Protocol(epochs=20), got {protocol!r}")
         return protocol or cls()
 
     def for_rows(self, rows: int) -> Protocol:
@@ -98,7 +99,7 @@ class Protocol:
     def n_epochs(self) -> int:
         """The number of epochs, settled."""
         if self.epochs is None:
-            raise ValueError("Protocol: the number of epochs is open until the data are known; call on(rows) first")
+            raise InputError("Protocol: the number of epochs is open until the data are known; call on(rows) first")
         return self.epochs
 
     def learning_rate(self, step: int, steps: int) -> float:
@@ -119,7 +120,7 @@ def checked_seed(seed: object) -> int:
     """The seed as a plain number; ``ValueError`` for what is none."""
     number = whole_number(seed)
     if number is None or not 0 <= number <= MOST_SEED:
-        raise ValueError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+        raise InputError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
     return number
 
 
@@ -135,29 +136,29 @@ def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
         f"seeds must be how many (1 or more) or a list of different whole numbers from 0, got {reprlib.repr(seeds)}"
     )
     if isinstance(seeds, bool | str | bytes) or not isinstance(seeds, Integral | Sized):  # NumPy's are Integral too
-        raise ValueError(problem)
+        raise InputError(problem)
     asked = range(int(seeds)) if isinstance(seeds, int | Integral) else seeds
     counted = isinstance(asked, range)
     try:
         chosen = [checked_seed(seed) for seed in ((asked[0], asked[-1]) if counted and len(asked) else asked)]
     except (TypeError, ValueError, OverflowError) as error:  # more than a length can be
-        raise ValueError(problem) from error
+        raise InputError(problem) from error
     if not chosen or (not counted and len(set(chosen)) < len(chosen)):
-        raise ValueError(problem)
+        raise InputError(problem)
     return asked if counted else chosen
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
-        raise ValueError(f"Protocol: {name} must be one of {', '.join(choices)}, got {value!r}")
+        raise InputError(f"Protocol: {name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def whole(name: str, value: object, least: int) -> int:
     """A whole number as a plain one; ``ValueError`` unless it is at least ``least``."""
     number = whole_number(value)
     if number is None or number < least:
-        raise ValueError(f"Protocol: {name} must be a whole number of at least {least}, got {value!r}")
+        raise InputError(f"Protocol: {name} must be a whole number of at least {least}, got {value!r}")
     return number
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
+from bridle.errors import InputError
 from bridle.forms import Term, json_number, names_in, plain, strength, terms, toml_table
 from bridle.knobs import DeclaresKnobs, check, knobs, parts
 from bridle.naming import check_names, meant
@@ -60,7 +61,7 @@ class Regularizer(metaclass=DeclaresKnobs):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "place" in vars(cls) and cls.place not in ("", *PLACES):
-            raise ValueError(f"{cls.__name__}: there is no place {cls.place!r}{nearest(str(cls.place), list(PLACES))}")
+            raise InputError(f"{cls.__name__}: there is no place {cls.place!r}{nearest(str(cls.place), list(PLACES))}")
         if "place" not in vars(cls) and ABC not in cls.__bases__:  # the others are bases
             check_is_only(cls)
             Regularizer.leaves[cls.__name__] = cls
@@ -123,14 +124,14 @@ def check_is_only(leaf: type[Regularizer]) -> None:
     homes = {each.__module__ for each in (known, leaf) if each}
     if len(homes) > 1 and any(home.startswith(CATALOG_HOME) for home in homes):
         where = " and ".join(sorted(homes))
-        raise ValueError(f"there are two regularizers called {leaf.__name__}, of {where}; give yours another name")
+        raise InputError(f"there are two regularizers called {leaf.__name__}, of {where}; give yours another name")
 
 
 def check_decorated(leaf: type[Regularizer]) -> None:
     """``ValueError`` where the knobs of a class are still only declared."""
     waiting = [name for name, value in vars(leaf).items() if isinstance(value, Field)]
     if waiting:
-        raise ValueError(
+        raise InputError(
             f"{leaf.__name__} has no {waiting[0]} yet; write @dataclass(frozen=True, repr=False) above the class"
         )
 
@@ -148,16 +149,16 @@ class Recipe:
     def __post_init__(self) -> None:
         given = self.regularizers
         if not (isinstance(given, tuple | list) and all(isinstance(each, Regularizer) for each in given)):
-            raise ValueError(f"Recipe takes a tuple of regularizers, got {shortened(repr(given))}; see also Recipe.of")
+            raise InputError(f"Recipe takes a tuple of regularizers, got {shortened(repr(given))}; see also Recipe.of")
         object.__setattr__(self, "regularizers", tuple(sorted(self.regularizers, key=lambda r: PLACES.index(r.place))))
         spots = [(type(r).__name__, tuple(r.settings(numbers=False).values())) for r in self.regularizers]
         for name, spot in spots:
             if spots.count((name, spot)) > 1:
                 where = f" at {', '.join(spot)!r}" if spot else ""
-                raise ValueError(f"{name} stands twice in one recipe{where}; give it once, with the value you mean")
+                raise InputError(f"{name} stands twice in one recipe{where}; give it once, with the value you mean")
         for one, other, conflict in conflicts(self.regularizers):
             if conflict.severity == REFUSED:
-                raise ValueError(f"{one} and {other} cannot stand in one recipe. {conflict.sentence}")
+                raise InputError(f"{one} and {other} cannot stand in one recipe. {conflict.sentence}")
 
     def __add__(self, other: Regularizer | Recipe) -> Recipe:
         if isinstance(other, Regularizer):
@@ -185,7 +186,7 @@ class Recipe:
     def at(self, place: str) -> tuple[Regularizer, ...]:
         """The regularizers that act at one of the seven places; ``ValueError`` for another word."""
         if place not in PLACES:
-            raise ValueError(f"there is no place {place!r}{nearest(str(place), list(PLACES))}")
+            raise InputError(f"there is no place {place!r}{nearest(str(place), list(PLACES))}")
         return tuple(r for r in self.regularizers if r.place == place)
 
     def notes(self) -> tuple[str, ...]:
@@ -201,7 +202,7 @@ class Recipe:
     def from_json(cls, data: Sequence[Mapping[str, Any]]) -> Self:
         """Read :meth:`to_json` back; ``ValueError`` for an unknown name or a bad knob."""
         if not isinstance(data, list | tuple):
-            raise ValueError(f"a recipe in JSON is a list of regularizers, got {type(data).__name__}")
+            raise InputError(f"a recipe in JSON is a list of regularizers, got {type(data).__name__}")
         return cls(tuple(from_json(item) for item in data))
 
     def to_toml(self) -> str:
@@ -216,9 +217,9 @@ class Recipe:
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"cannot read the recipe, which is not TOML: {error}") from error
+            raise InputError(f"cannot read the recipe, which is not TOML: {error}") from error
         if list(data) != ["regularizer"] or not isinstance(data["regularizer"], list):
-            raise ValueError(
+            raise InputError(
                 f"a recipe in TOML is a table [[regularizer]] for each, with its name and knobs; this one has the keys "
                 f"{shortened(', '.join(data))}"
             )
@@ -266,12 +267,12 @@ class Recipe:
             ".toml": cls.from_toml,
         }
         if not isinstance(path, str | Path):
-            raise ValueError(f"a recipe is loaded from the path of a file, got {shortened(repr(path))}")
+            raise InputError(f"a recipe is loaded from the path of a file, got {shortened(repr(path))}")
         read = by_ending(Path(path), forms)
         try:
             return read(read_whole(Path(path)).decode().replace("\r\n", "\n"))
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
 
     @classmethod
     def of(cls, recipe: RecipeLike) -> Recipe:
@@ -290,12 +291,12 @@ class Recipe:
             try:
                 return cls(tuple(unit for each in recipe for unit in cls.of(each)))
             except RecursionError:
-                raise ValueError(
+                raise InputError(
                     "a recipe is a list of regularizers, got lists within lists, nested too deep"
                 ) from None
         if isinstance(recipe, type) and issubclass(recipe, Regularizer):
-            raise ValueError(f"{recipe.__name__} is the class; a recipe takes a regularizer: {recipe.__name__}()")
-        raise ValueError(
+            raise InputError(f"{recipe.__name__} is the class; a recipe takes a regularizer: {recipe.__name__}()")
+        raise InputError(
             f"a recipe is text such as 'Dropout(rate=0.2)', a regularizer, a sum or list of regularizers, or None, "
             f"got {type(recipe).__name__}"
         )
@@ -330,7 +331,7 @@ def conflicts(units: Iterable[Regularizer]) -> Iterator[tuple[str, str, Conflict
 def check_text(text: object) -> None:
     """``ValueError`` for a recipe that is to be read and is no text."""
     if not isinstance(text, str):
-        raise ValueError(
+        raise InputError(
             f"a recipe is read from text, got {type(text).__name__}; Recipe.of takes all that may be meant"
         )
 
@@ -341,17 +342,17 @@ Form = TypeVar("Form")
 def by_ending(path: Path, forms: Mapping[str, Form]) -> Form:
     """What belongs to the ending of the file's name; ``ValueError`` for another."""
     if path.suffix.lower() not in forms:
-        raise ValueError(f"a recipe's file ends in {', '.join(forms)}, got {str(path)!r}")
+        raise InputError(f"a recipe's file ends in {', '.join(forms)}, got {str(path)!r}")
     return forms[path.suffix.lower()]
 
 
 def from_json(data: Mapping[str, Any]) -> Regularizer:
     """A regularizer from ``{"name": ..., knob: value, ...}``."""
     if not isinstance(data, Mapping):
-        raise ValueError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")
+        raise InputError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")
     for key in data:
         if not isinstance(key, str):
-            raise ValueError(f"the knobs of a regularizer in JSON have names, got {shortened(repr(key))}")
+            raise InputError(f"the knobs of a regularizer in JSON have names, got {shortened(repr(key))}")
     leaf = find(str(data.get("name", "")))
     numbers = {k.name for k in knobs(leaf) if k.is_number}
     given = ((name, value) for name, value in data.items() if name != "name")
@@ -369,8 +370,8 @@ def find(name: str) -> type[Regularizer]:
     if name in Regularizer.leaves:
         return Regularizer.leaves[name]
     if name.lower() == NONE:
-        raise ValueError(f"{NONE!r} is the recipe without regularizers and stands alone; leave it out beside others")
-    raise ValueError(f"unknown regularizer {shortened(name)}{meant(name, Regularizer.leaves)}")
+        raise InputError(f"{NONE!r} is the recipe without regularizers and stands alone; leave it out beside others")
+    raise InputError(f"unknown regularizer {shortened(name)}{meant(name, Regularizer.leaves)}")
 
 
 def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bridle.decoding import decode, parse, short_repr
+from bridle.errors import InputError
 from bridle_audit.files import read_whole, write_whole
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
@@ -25,7 +26,7 @@ MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
 HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"  # the verdicts
 
 
-class UnsupportedVersion(ValueError):
+class UnsupportedVersion(InputError):
     """A study in a version of the format that this bridle does not read."""
 
 
@@ -161,7 +162,7 @@ class Study:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read :meth:`to_json` back; ``ValueError`` for another version of the format, and for what does not fit it."""
         if not isinstance(data, dict) or "version" not in data:
-            raise ValueError("it has no version")
+            raise InputError("it has no version")
         if data["version"] != VERSION:
             raise UnsupportedVersion(
                 f"this study has format version {short_repr(data['version'])}, this bridle reads {VERSION}; "
@@ -181,46 +182,46 @@ class Study:
         """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
         file = Path(path) / "study.json" if Path(path).is_dir() else Path(path)
         if not os.path.lexists(file):
-            raise ValueError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
+            raise InputError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
         try:
             return cls.from_json(parse(read_whole(file)))
         except UnsupportedVersion:
             raise
         except (ValueError, OSError) as error:
             problem = error.strerror if isinstance(error, OSError) else error
-            raise ValueError(f"{file} is not a study written by `bridle compare` ({problem})") from error
+            raise InputError(f"{file} is not a study written by `bridle compare` ({problem})") from error
 
 
 def check_study(study: Study) -> None:
     """``ValueError`` for a study whose parts do not belong together."""
     if not study.contenders:
-        raise ValueError("contenders: there are none")
+        raise InputError("contenders: there are none")
     if study.metric not in HIGHER_IS_BETTER:
-        raise ValueError(f"metric must be one of {', '.join(HIGHER_IS_BETTER)}, got {study.metric!r}")
+        raise InputError(f"metric must be one of {', '.join(HIGHER_IS_BETTER)}, got {study.metric!r}")
     measured = metrics_of(study.baseline.scores)
     for split in ("train", "valid"):
         if study.metric not in measured.get(split, ()):
-            raise ValueError(f"contenders[0].scores.{split} has no {study.metric}")
+            raise InputError(f"contenders[0].scores.{split} has no {study.metric}")
     for number, each in enumerate(study.contenders):
         where = f"contenders[{number}]"
         if metrics_of(each.scores) != measured:
-            raise ValueError(f"{where}.scores are of other splits or metrics than the baseline's")
+            raise InputError(f"{where}.scores are of other splits or metrics than the baseline's")
         for index, run in enumerate(each.runs):
             if metrics_of(run.scores) != measured:
-                raise ValueError(f"{where}.runs[{index}].scores are of other splits or metrics than the baseline's")
+                raise InputError(f"{where}.runs[{index}].scores are of other splits or metrics than the baseline's")
             check_run(run, f"{where}.runs[{index}].")
 
 
 def check_run(run: Run, where: str = "") -> None:
     """``ValueError`` for a run whose parts do not belong together."""
     if len({len(points) for points in run.curves.values()}) > 1:
-        raise ValueError(f"{where}curves are of different lengths")
+        raise InputError(f"{where}curves are of different lengths")
     for layer in run.layers:
         if not {"edges", "counts"} <= set(layer.weights):
-            raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs edges and counts")
+            raise InputError(f"{where}layers: the histogram of {layer.name!r} needs edges and counts")
         edges, counts = layer.weights["edges"], layer.weights["counts"]
         if (edges or counts) and len(edges) != len(counts) + 1:  # both are empty where a weight was not finite
-            raise ValueError(f"{where}layers: the histogram of {layer.name!r} needs one edge more than counts")
+            raise InputError(f"{where}layers: the histogram of {layer.name!r} needs one edge more than counts")
 
 
 def metrics_of(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:

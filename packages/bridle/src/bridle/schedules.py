@@ -19,6 +19,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Self
 
+from bridle.errors import InputError
 from bridle_audit.scalars import is_number
 
 EVERYWHERE = "*"
@@ -56,7 +57,7 @@ class Schedule(ABC):
     def check(self, holds: bool, name: str, expected: str) -> None:
         """Raise ``ValueError`` for an argument that is not what is expected."""
         if not holds:
-            raise ValueError(f"{self.kind}: {name} must be {expected}, got {getattr(self, name)!r}")
+            raise InputError(f"{self.kind}: {name} must be {expected}, got {getattr(self, name)!r}")
 
     def filled(self, default: float, off: float | None) -> Self:
         """The same with the knob's values where it leaves some open (Note [open values])."""
@@ -76,7 +77,7 @@ class Schedule(ABC):
         """The value when this share of the training has passed, from 0 up to but without 1."""
         first, last = self.ends
         if first is None or last is None:
-            raise ValueError(f"{self!r} takes its values from a knob; give it to a regularizer and ask that")
+            raise InputError(f"{self!r} takes its values from a knob; give it to a regularizer and ask that")
         moved = self.moved(passed)
         if moved in (0.0, 1.0):  # the ends themselves; they may be infinite
             return last if moved else first
@@ -186,7 +187,7 @@ class Switch(Schedule):
     def filled(self, default: float, off: float | None) -> Self:
         """The same with the knob's values where it leaves some open (Note [open values])."""
         if off is None:
-            raise ValueError(
+            raise InputError(
                 f"{self!r} needs a value at which the method is off, and this knob has none; write linear(...) or "
                 f"cosine(...), with the values that you mean"
             )
@@ -256,14 +257,14 @@ class PerLayer:
         patterns = list(values)
         for pattern in patterns:
             if not isinstance(pattern, str) or not pattern:
-                raise ValueError(
+                raise InputError(
                     f"a pattern of per-layer values is a word such as '0', 'linear1' or '*', got {pattern!r}"
                 )
         if not patterns:
-            raise ValueError("per-layer values must have at least one pattern, such as {'*': 0.1}, got {}")
+            raise InputError("per-layer values must have at least one pattern, such as {'*': 0.1}, got {}")
         if EVERYWHERE in patterns[:-1]:
             hidden = patterns[patterns.index(EVERYWHERE) + 1]
-            raise ValueError(f"{hidden!r} stands behind '*', which matches everywhere; write '*' last")
+            raise InputError(f"{hidden!r} stands behind '*', which matches everywhere; write '*' last")
         return cls(tuple(values.items()))
 
     def __repr__(self) -> str:

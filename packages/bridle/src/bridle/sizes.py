@@ -10,6 +10,7 @@ from torch import nn
 
 from bridle import memory
 from bridle.data import Data
+from bridle.errors import InputError
 from bridle.module_sites import trace_shapes
 from bridle.networks import MLP, DescribedNetwork, Network
 from bridle.protocol import Protocol
@@ -38,7 +39,7 @@ class NetworkSize(NamedTuple):
                 module = network.build(shape, data.n_outputs)
                 return cls.seen(module, torch.empty(1, *shape))
         except (RuntimeError, OverflowError) as error:  # more numbers than torch can count
-            raise ValueError(
+            raise InputError(
                 f"the network {network} has more weights than can be counted; take a smaller one"
             ) from error
 

@@ -17,6 +17,7 @@ import typer
 from bridle_audit import __version__
 from bridle_audit.cli.console import say, show
 from bridle_audit.cli.program import named_path
+from bridle_audit.errors import InputError
 from bridle_audit.files import write_whole
 from bridle_audit.findings import NEVER, SEVERITIES, FileAudit
 
@@ -125,7 +126,7 @@ def run_audit(targets: Sequence[str], chosen: Settings, out: Path | None) -> Non
     from bridle_audit.report import audit_as
 
     if "" in targets:
-        raise ValueError("an empty name is neither a file, a folder nor a factory; . is the current folder")
+        raise InputError("an empty name is neither a file, a folder nor a factory; . is the current folder")
     found = audit_targets(targets, chosen.ignore, chosen.select, chosen.exclude, chosen.jobs)
     if out:
         write_whole(out, audit_as(chosen.format, found, Path.cwd()))
@@ -158,7 +159,7 @@ def list_rules(form: str) -> None:
     elif form == "text":
         show(rule_listing(pages), whole=True)
     else:
-        raise ValueError(f"the rules are listed as text or as json, not as {form!r}")
+        raise InputError(f"the rules are listed as text or as json, not as {form!r}")
 
 
 def explain_rules(names: Iterable[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,22 +14,22 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bridle_audit.cli.console import say
+from bridle_audit.errors import BridleError
 
 LONGEST = 3000  # characters of a message
 STOPPED = 130  # what shells report after Ctrl-C
+FAULT = "This is a fault of the program, not of what you gave it. Please report it to its authors, with what follows."
 
 
 @contextmanager
 def spoken() -> Iterator[None]:
-    """Within, an error of the edge, where data and settings come in, is one sentence; others keep their traceback."""
+    """Within, an error that the user can mend is one sentence; others keep their traceback."""
     try:
         with spoken_warnings():
             yield
     except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
         raise
-    except (ValueError, OSError) as error:
-        if not is_sentence(error):
-            raise
+    except (BridleError, OSError) as error:  # an OSError is what the system says of a file
         say(cut(str(error)), style="red")
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
@@ -85,15 +84,6 @@ def spoken_warnings() -> Iterator[None]:
         yield
 
 
-def is_sentence(error: Exception) -> bool:
-    """Returns True for an error written for the user: what the system says of a file, or our own code refuses.
-
-    A ValueError from the inside of a library is a fault of ours, which needs its traceback.
-    """
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, OSError) or frame.f_globals["__name__"].startswith(("bridle.", "bridle_audit."))
-
-
 def run(app: Callable[[], Any]) -> None:
     """Run a program until it ends: what the entry point does."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that its encoding lacks is written as \\xNN
@@ -103,3 +93,6 @@ def run(app: Callable[[], Any]) -> None:
     except KeyboardInterrupt:  # before there was a command to interrupt
         say("Stopped.")
         raise SystemExit(STOPPED) from None
+    except Exception:
+        say(FAULT, style="red")
+        raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from bridle_audit.errors import InputError
 from bridle_audit.files import read_whole
 from bridle_audit.findings import NEVER, SEVERITIES
 from bridle_audit.report import FORMS
@@ -56,11 +57,11 @@ def table_of(file: Path) -> dict[str, Any] | None:
     try:
         whole = tomllib.loads(read_whole(file, largest=LARGEST).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read as TOML: {error}") from None
+        raise InputError(f"{file} cannot be read as TOML: {error}") from None
     tools = whole.get("tool", {})
     table = tools.get(TABLE) if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
-        raise ValueError(f"{file}: tool.{TABLE} must be a table, got {kind_of(table)}")
+        raise InputError(f"{file}: tool.{TABLE} must be a table, got {kind_of(table)}")
     return table
 
 
@@ -71,7 +72,7 @@ def from_table(table: dict[str, Any], file: Path) -> Settings:
     for key, value in table.items():
         said_by = f"{file}: [tool.{TABLE}] {key}"
         if key not in names:
-            raise ValueError(f"{said_by}: there is no such setting{nearest(key, list(names))}")
+            raise InputError(f"{said_by}: there is no such setting{nearest(key, list(names))}")
         found[names[key]] = check(names[key], value, said_by)
     found["exclude"] = tuple(from_there(each, file.parent) for each in found.get("exclude", ()))
     return Settings(**found)
@@ -95,20 +96,20 @@ def check(name: str, value: Any, said_by: str) -> Any:
             return texts if name == "exclude" else tuple(check_rules(said_by, texts))
         case "jobs":
             if type(value) is not int or value < 0:
-                raise ValueError(f"{said_by} must be how many processes (1 or more), or 0 for all cores, got {value!r}")
+                raise InputError(f"{said_by} must be how many processes (1 or more), or 0 for all cores, got {value!r}")
         case _:
             known = tuple(FORMS) if name == "format" else (*SEVERITIES, NEVER)
             if value not in known:
-                raise ValueError(f"{said_by} must be one of {', '.join(known)}, got {shown(value)}")
+                raise InputError(f"{said_by} must be one of {', '.join(known)}, got {shown(value)}")
     return value
 
 
 def list_of_texts(value: Any, said_by: str) -> tuple[str, ...]:
     """Several texts; ``ValueError`` for anything else."""
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise ValueError(f'{said_by} must be a list of texts, as in ["..."], got {shown(value)}')
+        raise InputError(f'{said_by} must be a list of texts, as in ["..."], got {shown(value)}')
     if "" in value:
-        raise ValueError(f"{said_by}: an empty text names nothing; leave it out")
+        raise InputError(f"{said_by}: an empty text names nothing; leave it out")
     return tuple(value)
 
 

@@ -15,6 +15,7 @@ from bridle_audit.decay.columns import table
 from bridle_audit.decay.decay import innermost
 from bridle_audit.decay.entries import Row, rows_of
 from bridle_audit.decay.rates import Rates, rates_array
+from bridle_audit.errors import InputError
 from bridle_audit.wording import plural
 
 COLUMNS = {  # and whether they hold words, which stand to the left
@@ -106,7 +107,7 @@ def ledger(
     bias       1      none               0.1              0   100 %
     """
     if lr_schedule is not None and steps is None:
-        raise ValueError("lr_schedule needs steps=, the number of optimizer steps to come")
+        raise InputError("lr_schedule needs steps=, the number of optimizer steps to come")
     rates = None if steps is None else rates_array(optimizer, lr_schedule, steps, every)
     rows = rows_of(model, optimizer, rates=rates, penalty=penalty)
     return Ledger(type(innermost(optimizer)).__name__, steps, tuple(rows))

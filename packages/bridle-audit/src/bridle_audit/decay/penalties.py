@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bridle_audit.errors import InputError
+
 SEED = 0
 SMALL = 0.01  # what stands in for weights that are all zero, as biases are at the start
 
@@ -32,7 +34,7 @@ def pulls_of(penalty: Callable[[nn.Module], Any], model: nn.Module) -> dict[str,
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), kept(model), filled(held):
         value = penalty(model)
         if not isinstance(value, Tensor) or value.numel() != 1:
-            raise ValueError(
+            raise InputError(
                 f"penalty(model) must give one number as a tensor, such as 1e-4 * model.fc.weight.square().sum(); got "
                 f"{type(value).__name__}{list(value.shape) if isinstance(value, Tensor) else ''}"
             )

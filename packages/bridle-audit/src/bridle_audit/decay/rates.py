@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
+from bridle_audit.errors import InputError
+
 MUCH = 10  # a scheduler this many times shorter than the training counts epochs
 VANISHED = (
     1e-6  # no training runs at this share of its learning rate; a scheduler that would bring it here counts epochs
@@ -93,7 +95,7 @@ def learning_rates(
 def rates_array(optimizer: Optimizer, schedule: Rates, steps: int, every: float | None = None) -> np.ndarray:
     """The same as an array (groups, steps)."""
     if steps < 1:
-        raise ValueError(f"steps must be the number of optimizer steps to come, at least 1, got {steps!r}")
+        raise InputError(f"steps must be the number of optimizer steps to come, at least 1, got {steps!r}")
     if isinstance(schedule, Schedule):
         return factors(optimizer, [schedule.at(step / steps) for step in range(steps)])
     scheduler = unwrapped(schedule)
@@ -114,7 +116,7 @@ def factors(optimizer: Optimizer, values: Sequence[float]) -> np.ndarray:
 def given(values: np.ndarray, groups: int, steps: int) -> np.ndarray:
     """The learning rates that were given, spread evenly over the steps."""
     if values.ndim != 1 or not 1 <= len(values) <= steps:
-        raise ValueError(
+        raise InputError(
             f"the learning rates of {steps} steps are a sequence of at most that many numbers (fewer are spread "
             f"evenly), a function of the step or a scheduler; got values of shape {values.shape}"
         )
@@ -131,7 +133,7 @@ def asked(optimizer: Optimizer, scheduler: Scheduler, steps: int, every: float |
     """What a copy of the scheduler does to a stand-in of the optimizer."""
     moved = scheduler.optimizer
     if not same_groups(optimizer, moved):
-        raise ValueError(
+        raise InputError(
             f"the {type(scheduler).__name__} moves another optimizer ({type(moved).__name__}); make it with the one "
             f"that trains the model"
         )
@@ -159,7 +161,7 @@ def copy_of(scheduler: Scheduler, memo: dict[int, Any]) -> Any:
     try:
         return copy.deepcopy(scheduler, memo)
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"the {type(scheduler).__name__} cannot be copied ({error}), and the audit does not move yours; give the "
             f"learning rates as a function of the step instead"
         ) from error

@@ -13,6 +13,7 @@ from typing import Any
 from bridle_audit.decay.columns import table
 from bridle_audit.decay.trials import COUPLED, DECOUPLED
 from bridle_audit.decay.units import MEANINGS, UNITS, Given, Unit, named
+from bridle_audit.errors import InputError
 from bridle_audit.scalars import is_number
 
 ALWAYS, SAME_OPTIMIZER = "exact", "exact with the same optimizer"
@@ -58,12 +59,12 @@ def convert_strength(
 def check(value: float, given: Given, momentum: float) -> None:
     """``ValueError`` for numbers that are none."""
     if not is_number(value) or not value >= 0:
-        raise ValueError(f"a strength is a number from 0, got {value!r}")
+        raise InputError(f"a strength is a number from 0, got {value!r}")
     for name, each in given._asdict().items():
         if each is not None and not (is_number(each) and 0 < each < math.inf):
-            raise ValueError(f"{name}, {MEANINGS[name]}, must be greater than 0, got {each!r}")
+            raise InputError(f"{name}, {MEANINGS[name]}, must be greater than 0, got {each!r}")
     if not is_number(momentum) or not 0 <= momentum < 1:
-        raise ValueError(f"momentum must be in [0, 1), got {momentum!r}")
+        raise InputError(f"momentum must be in [0, 1), got {momentum!r}")
 
 
 def known(name: str, given: Given) -> Unit:
@@ -71,7 +72,7 @@ def known(name: str, given: Given) -> Unit:
     found = named(name)
     for each in found.needs:
         if getattr(given, each) is None:
-            raise ValueError(f"{found.name} needs {each}=, {MEANINGS[each]}: {found.formula}")
+            raise InputError(f"{found.name} needs {each}=, {MEANINGS[each]}: {found.formula}")
     return found
 
 

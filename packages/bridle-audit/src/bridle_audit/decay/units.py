@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridle_audit.decay.trials import COUPLED, DECOUPLED
+from bridle_audit.errors import InputError
 from bridle_audit.wording import nearest
 
 
@@ -165,5 +166,5 @@ def named(name: str) -> Unit:
     short = f"{parts[0]}.{parts[-1]}{bracket}{inside}" if len(parts) > 1 else path
     names = {each.replace(" ", "").lower(): each for each in UNITS} | ALIASES
     if short not in names:
-        raise ValueError(f"unknown unit of strength {name!r}{nearest(str(name), UNITS)}")
+        raise InputError(f"unknown unit of strength {name!r}{nearest(str(name), UNITS)}")
     return UNITS[names[short]]

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import DataLoader
 
+from bridle_audit.errors import InputError
+
 FORMS = "(x, y), (x, y, ...) with more inputs behind, a dictionary of named inputs, or a DataLoader of such"
 
 
@@ -38,7 +40,7 @@ class Batch:
             return cls(tuple(x) if isinstance(x, tuple | list) else (x,), {}, y)
         if isinstance(given, Iterable) and not isinstance(given, Tensor | tuple | list):
             return replace(cls.of(next(iter(given), None)), last_rows=rows_at_the_end(given))
-        raise ValueError(f"batch: expected {FORMS}; got {type(given).__name__}")
+        raise InputError(f"batch: expected {FORMS}; got {type(given).__name__}")
 
     def __len__(self) -> int:
         """How many rows it has: the length of its first tensor with axes; 0 where there is none."""

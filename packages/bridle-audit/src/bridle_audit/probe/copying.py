@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bridle_audit.errors import InputError
 from bridle_audit.probe.randomness import unmoved
 
 Copied = TypeVar("Copied")
@@ -29,7 +30,7 @@ def copied(subject: Copied) -> Copied:
     try:
         return copy.deepcopy(subject, memo)
     except Exception as error:  # whatever a class's own __deepcopy__ or pickling raises
-        raise ValueError(
+        raise InputError(
             f"{type(subject).__name__} cannot be copied ({type(error).__name__}: {error}), and only copies are probed; "
             "make copy.deepcopy work for it, or audit a part of it that can be copied"
         ) from error

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bridle_audit.decay.rates import learning_rates
+from bridle_audit.errors import InputError
 from bridle_audit.kinds import NORMS, kind_of
 from bridle_audit.probe.batch import Batch
 from bridle_audit.probe.copying import copied
@@ -174,7 +175,7 @@ class Setup:
         try:
             return run(self.model, self.batch, self.loss_function, training=False)
         except Exception as error:  # the user's own code runs here, and may raise anything
-            raise ValueError(
+            raise InputError(
                 f"the model or the loss does not take this batch ({type(error).__name__}: {error}); "
                 "give batch=(x, y) as the loop does: model(x), then loss(output, y)"
             ) from error
@@ -313,7 +314,7 @@ class Setup:
         try:
             value = self.penalty(self.model)
         except Exception as error:  # the user's own code
-            raise ValueError(
+            raise InputError(
                 f"penalty(model) failed ({type(error).__name__}: {error}); give a function that computes the penalty "
                 "from the model that it is given, such as lambda model: 1e-4 * model.fc.weight.square().sum()"
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import FileAudit
 from bridle_audit.report.github import findings_annotations
 from bridle_audit.report.json import findings_json
@@ -24,5 +25,5 @@ FORMS: Mapping[str, Callable[[FileAudit, Path], str]] = {
 def audit_as(form: str, audit: FileAudit, root: Path) -> str:
     """An audit as text, JSON, SARIF or GitHub annotations; files are named from ``root``, the repository's."""
     if form not in FORMS:
-        raise ValueError(f"format must be one of {', '.join(FORMS)}, got {form!r}")
+        raise InputError(f"format must be one of {', '.join(FORMS)}, got {form!r}")
     return FORMS[form](audit, root)

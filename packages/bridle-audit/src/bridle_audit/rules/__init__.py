@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from bridle_audit.errors import InputError
 from bridle_audit.rule import Rule, checks_in, kinds
 
 GROUP = "bridle_audit.rules"
@@ -24,7 +25,7 @@ def found_rules() -> dict[str, Rule]:
             join(rules, entry)
         except Exception as error:  # whatever somebody else's package raises when it is imported
             owner = entry.dist.name if entry.dist else entry.name
-            raise ValueError(
+            raise InputError(
                 f"{owner} brings rules that cannot be used ({type(error).__name__}: {error}); mend or uninstall it"
             ) from error
     return dict(sorted(rules.items()))
@@ -37,12 +38,12 @@ def join(rules: dict[str, Rule], entry: EntryPoint) -> None:
         check_folder(folder)
         if (folder / "page.md").is_file():
             if name in rules:
-                raise ValueError(f"there is a rule {name} already")
+                raise InputError(f"there is a rule {name} already")
             rules[name] = Rule.read(folder, package)
         elif name in rules:
             rules[name] = rules[name].with_checks(checks_in(folder, package))
         else:
-            raise ValueError(f"the folder {folder.name} has no page.md, and there is no rule {name} to add checks to")
+            raise InputError(f"the folder {folder.name} has no page.md, and there is no rule {name} to add checks to")
 
 
 def folders(package: str) -> Iterator[Traversable]:

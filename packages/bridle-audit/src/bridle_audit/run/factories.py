@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import nn
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import Findings, Place
 from bridle_audit.run.models import audit
 from bridle_audit.run.subjects import recognized
@@ -64,7 +65,7 @@ def imported(name: str) -> Any:
         if not hasattr(held, part):
             known = [each for each in dir(held) if not each.startswith("_")]
             owner = held.__name__ if isinstance(held, ModuleType | type) else type(held).__name__
-            raise ValueError(f"{name}: {owner} has no {part!r}{nearest(part, known)}")
+            raise InputError(f"{name}: {owner} has no {part!r}{nearest(part, known)}")
         held = getattr(held, part)
     return held
 
@@ -74,10 +75,10 @@ def made_by(factory: Any, name: str) -> Any:
     if is_subject(factory):
         return factory
     if not callable(factory):
-        raise ValueError(f"{name} is {described(factory)}; name a function that makes a model, or a model")
+        raise InputError(f"{name} is {described(factory)}; name a function that makes a model, or a model")
     missing = without_default(factory)
     if missing:
-        raise ValueError(f"{name} takes {', '.join(missing)}, but a factory is called without arguments")
+        raise InputError(f"{name} takes {', '.join(missing)}, but a factory is called without arguments")
     return guarded(f"{name} failed", factory)
 
 
@@ -91,7 +92,7 @@ def guarded(what: str, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except (Exception, SystemExit) as error:  # whatever it raises: a script may end itself when it is imported
-        raise ValueError(f"{what}: {type(error).__name__}: {error}{spot(error)}") from error
+        raise InputError(f"{what}: {type(error).__name__}: {error}{spot(error)}") from error
 
 
 def spot(error: BaseException) -> str:
@@ -115,16 +116,16 @@ def parts_of(made: Any, name: str) -> dict[str, Any]:
     """Returns the parts of a set-up by the names that ``audit`` takes."""
     parts = named_parts(made)
     if parts is None:
-        raise ValueError(
+        raise InputError(
             f"{name} made {described(made)}; expected a torch.nn.Module, or a tuple, dictionary, named tuple or "
             f"dataclass with {', '.join(PARTS)}"
         )
     for each in parts:
         if each not in PARTS:
-            raise ValueError(f"{name} made {each!r}, which audit does not take{nearest(str(each), list(PARTS))}")
+            raise InputError(f"{name} made {each!r}, which audit does not take{nearest(str(each), list(PARTS))}")
     if not is_subject(parts.get("model")):
         found = described(parts["model"]) if "model" in parts else "missing"
-        raise ValueError(f"{name}: the model that it should make is {found}; expected a torch.nn.Module")
+        raise InputError(f"{name}: the model that it should make is {found}; expected a torch.nn.Module")
     return parts
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import FileAudit, Finding, Findings, Remark, RulePage
 from bridle_audit.rule import Rule
 from bridle_audit.run.check import check_files
@@ -37,7 +38,7 @@ def audit_files(
     Raises ``ValueError`` for a path where there is nothing, for a name that is no rule's, and for ``jobs`` below 0.
     """
     if jobs < 0:
-        raise ValueError(f"jobs must be how many processes (1 or more), or 0 for all cores, got {jobs}")
+        raise InputError(f"jobs must be how many processes (1 or more), or 0 for all cores, got {jobs}")
     rules = [each for each in selected(allow, select) if "static" in each.checks]
     files = list(dict.fromkeys(find_files(existing(paths), excluder(exclude))))
     number = processes(jobs, len(files))
@@ -58,7 +59,7 @@ def existing(paths: Iterable[Path | str]) -> list[Path]:
     found = [Path(each) for each in ([paths] if isinstance(paths, Path | str) else paths)]
     for each in found:
         if not each.exists():
-            raise ValueError(f"there is no file or folder {each}")
+            raise InputError(f"there is no file or folder {each}")
     return found
 
 

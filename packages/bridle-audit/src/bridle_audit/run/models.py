@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import Findings
 from bridle_audit.probe.copying import same_randomness
 from bridle_audit.probe.passes import LossFunction
@@ -65,7 +66,7 @@ def audit(
             return Findings.of(each for rule in rules for each in rule.find("probe", setup))
     found = recognized(subject)
     if found is None:
-        raise ValueError(
+        raise InputError(
             f"audit takes a torch.nn.Module{known()}, got {type(subject).__name__}; files are read by "
             "`bridle-audit PATH`"
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
+from bridle_audit.errors import InputError
 from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
 from bridle_audit.wording import nearest
@@ -24,7 +25,7 @@ def check_rules(said_by: str, given: Sequence[str]) -> list[str]:
     names = [given] if isinstance(given, str) else list(given)
     for each in names:
         if each not in RULES:
-            raise ValueError(f"{said_by}: there is no rule {each!r}{nearest(each, list(RULES))}")
+            raise InputError(f"{said_by}: there is no rule {each!r}{nearest(each, list(RULES))}")
     return names
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from bridle_audit.errors import InputError
 from bridle_audit.rule import SUBJECTS
 
 Recognize = Callable[[Any], Any | None]
@@ -29,7 +30,7 @@ def loaded(entry: Any) -> Recognize:
         found: Recognize = entry.load()
     except Exception as error:  # whatever somebody else's package raises when it is imported
         owner = entry.dist.name if entry.dist else entry.value
-        raise ValueError(
+        raise InputError(
             f"{owner} registers {entry.name!r} to be audited, and {entry.value} cannot be imported "
             f"({type(error).__name__}: {error}); mend or uninstall that package"
         ) from error

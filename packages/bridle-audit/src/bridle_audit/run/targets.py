@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import FileAudit, Finding, Findings
 from bridle_audit.rules import RULES
 from bridle_audit.run.files import audit_files, pages_of
@@ -40,7 +41,7 @@ def audit_targets(
 def probed_factories(names: Sequence[str], allow: Sequence[str]) -> list[Finding]:
     """The findings in what factories make; ``ValueError`` where there is no torch to probe with."""
     if find_spec("torch") is None:
-        raise ValueError(
+        raise InputError(
             f"{names[0]} makes a model, and models are probed with torch, which is not installed; "
             "pip install 'bridle-audit[probe]', or name files and folders only"
         )

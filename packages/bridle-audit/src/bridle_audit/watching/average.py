@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from bridle_audit.errors import InputError
 from bridle_audit.watching.record import AverageSeen
 
 
@@ -18,7 +19,7 @@ class Average:
         counter = averaged._buffers.get("n_averaged")  # of AveragedModel: written once per update
         held = counter if counter is not None else next(averaged.parameters(), None)
         if held is None:
-            raise ValueError(f"averaged: {type(averaged).__name__} has no parameters, so its updates cannot be seen")
+            raise InputError(f"averaged: {type(averaged).__name__} has no parameters, so its updates cannot be seen")
         self.held, self.exact = held, counter is not None
         self.version = held._version
         self.scaler, self.scale = scaler, scale_of(scaler)

@@ -16,6 +16,7 @@ from torch.optim import LBFGS, Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from bridle_audit.decay.decay import innermost
+from bridle_audit.errors import InputError, StateError
 from bridle_audit.findings import Findings
 from bridle_audit.probe.layers import unwrapped
 from bridle_audit.rule import Rule
@@ -62,7 +63,7 @@ class Watcher:
 
     def __enter__(self) -> Self:
         if self.was_entered:
-            raise RuntimeError("a watcher watches one loop, and this one has; make another with bridle.watch(...)")
+            raise StateError("a watcher watches one loop, and this one has; make another with bridle.watch(...)")
         self.was_entered = True
         compiled = {id(each) for each in compiled_parts(self.called)}
         implied = [(module, hook) for module, hook in self.layers if id(module) in compiled]
@@ -209,7 +210,7 @@ class RootHook(Hook):
 def check(name: str, given: object, expected: type, words: str) -> None:
     """Refuse what is not of a type."""
     if not isinstance(given, expected):
-        raise ValueError(
+        raise InputError(
             f"watch: the {name} must be a {words}, got {type(given).__name__}; bridle.watch(model, optimizer)"
         )
 

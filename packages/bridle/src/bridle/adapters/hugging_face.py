@@ -28,6 +28,7 @@ from bridle.attaching import Handle, attach
 from bridle.attaching.calling import on_device
 from bridle.attaching.lasting import belongs_to_network
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
+from bridle.errors import DependencyError, InputError, StateError
 from bridle.places import Ascent, Batch, Stop
 from bridle.recipe import Recipe, RecipeLike
 from bridle_audit.files import write_whole
@@ -55,7 +56,9 @@ def library() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "transformers":
             raise
-        raise ImportError("bridle.adapters.hugging_face needs transformers: pip install transformers[torch]") from error
+        raise DependencyError(
+            "bridle.adapters.hugging_face needs transformers: pip install transformers[torch]"
+        ) from error
 
 
 class Hooks:
@@ -204,7 +207,7 @@ class Hooks:
         attaches the recipe anew.
         """
         if self.training:
-            raise RuntimeError("the trainer still trains: call regularize.finish() behind trainer.train()")
+            raise StateError("the trainer still trains: call regularize.finish() behind trainer.train()")
         if self.handle is not None:
             self.handle.finish()
         self.handle = None
@@ -287,7 +290,7 @@ class Hooks:
         first = next((name for name in inputs if name not in labels), "")
         rows, targets = self.fields or (main if main in inputs else first, labels[0] if labels else "labels")
         if rows not in inputs or (self.recipe.at("batch") and targets not in inputs):
-            raise ValueError(
+            raise InputError(
                 f"{self.recipe} must find the rows and the targets of a batch, and this has {', '.join(inputs)}; say "
                 f"which they are: Regularize(..., fields=(..., ...))"
             )
@@ -307,7 +310,7 @@ class Hooks:
         by_model = trainer.compute_loss_func is None and isinstance(base, library().PreTrainedModel)
         if by_model or trainer.label_smoother is not None:
             whose = type(base).__name__ if by_model else "Trainer's label_smoothing_factor"
-            raise ValueError(
+            raise InputError(
                 f"{self.recipe.at('batch')[-1]!r} gives each row a share of several classes, and {whose} takes class "
                 f"ids; take Trainer(compute_loss_func=lambda outputs, labels, num_items_in_batch=None: "
                 f"F.cross_entropy(outputs.logits, labels))"
@@ -353,7 +356,7 @@ class Hooks:
         if self.valid_loss in metrics:
             self.over = self.attached.stop(metrics[self.valid_loss], metrics.get(self.valid_metric))
         elif prefix == "eval":  # of one data set, not of one among others
-            raise ValueError(
+            raise InputError(
                 f"{self.recipe.at('stop')[0]!r} watches {self.valid_loss!r}, and the evaluation gives "
                 f"{', '.join(metrics)}: Regularize(..., valid_loss=its name)"
             )
@@ -382,9 +385,9 @@ def check(trainer: Any, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a trainer in which a recipe cannot act."""
     args = trainer.args
     if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:
-        raise ValueError("DeepSpeed and FSDP cut the parameters into pieces, and a recipe acts on whole ones; take DDP")
+        raise InputError("DeepSpeed and FSDP cut the parameters into pieces, and a recipe acts on whole ones; take DDP")
     if args.n_gpu > 1:
-        raise ValueError(
+        raise InputError(
             f"the trainer would copy the model to {args.n_gpu} devices at every step (DataParallel), and a recipe's "
             f"layers and penalties are in one; start it with torchrun"
         )
@@ -392,10 +395,10 @@ def check(trainer: Any, recipe: Recipe) -> None:
     shared.check_stop(recipe, validates=validates, hint='take TrainingArguments(eval_strategy="epoch")')
     for unit in shared.of_kind(recipe, Stop):
         if args.load_best_model_at_end:
-            raise ValueError(f"{unit!r} keeps the best weights itself; take load_best_model_at_end=False")
+            raise InputError(f"{unit!r} keeps the best weights itself; take load_best_model_at_end=False")
     for unit in shared.of_kind(recipe, Batch):
         if "slope" in unit.asks and trainer.compute_loss_func is None:
-            raise ValueError(f"{unit!r} follows the slope of the loss: Trainer(compute_loss_func=...)")
+            raise InputError(f"{unit!r} follows the slope of the loss: Trainer(compute_loss_func=...)")
 
 
 def forget_schedule(optimizer: Any) -> None:

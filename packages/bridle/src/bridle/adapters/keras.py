@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
+from bridle.errors import InputError
 from bridle.places import ActivityLoss, Ascent, Average, Batch, Ensemble, Layer, OutputLoss, PassLoss, WeightLayer
 from bridle.recipe import Recipe, RecipeLike
 from bridle.regularizers import WeightDecay
@@ -96,7 +97,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Lend the model a step of ours, for this batch: whatever interrupts the training, it has its own again."""
         if "train_step" in self.model.__dict__:
-            raise ValueError("the model has another recipe, or a train_step set by hand; give one recipe, their sum")
+            raise InputError("the model has another recipe, or a train_step set by hand; give one recipe, their sum")
         self.model.__dict__["train_step"] = self.train_step
 
     def train_step(self, data: Any) -> Any:
@@ -118,12 +119,12 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         assert self.handle is not None
         unit = self.recipe.at("batch")[0]
         if sample_weight is not None:
-            raise ValueError(f"{unit!r} changes batches, and these rows have weights; leave one of them out")
+            raise InputError(f"{unit!r} changes batches, and these rows have weights; leave one of them out")
         are_ids = isinstance(y, Tensor) and not y.is_floating_point() and task_of(self.model) != MULTILABEL
         full = nn.functional.one_hot(y.long().flatten(), max(2, int(y.max()) + 1)).float() if are_ids else y
         new_x, new_y = self.handle.batch(as_torch(x), full)
         if are_ids and new_y is not full:
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} gives rows shares of several classes, and these are ids: take one-hot targets, with "
                 f"CategoricalCrossentropy"
             )
@@ -178,7 +179,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         if not units:
             return
         if "val_loss" not in scores:
-            raise ValueError(f"{units[0]!r} stops by the scores of each epoch: fit(..., validation_data=...)")
+            raise InputError(f"{units[0]!r} stops by the scores of each epoch: fit(..., validation_data=...)")
         if self.handle.stop(scores["val_loss"], scores.get(self.metric)):
             self.model.stop_training = True
 
@@ -194,18 +195,18 @@ def check(model: Any, recipe: Recipe) -> None:
     """Raise ``ValueError`` where the recipe could not do what it says."""
     optimizer = model.optimizer
     if keras.backend.backend() != "torch":
-        raise ValueError("Keras runs on another backend: set KERAS_BACKEND=torch before it is imported")
+        raise InputError("Keras runs on another backend: set KERAS_BACKEND=torch before it is imported")
     if model.jit_compile:
-        raise ValueError("a compiled step cannot be changed: model.compile(..., jit_compile=False)")
+        raise InputError("a compiled step cannot be changed: model.compile(..., jit_compile=False)")
     if optimizer.loss_scale_factor is not None or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError("the optimizer scales the loss: take mixed_bfloat16, which needs no scale")
+        raise InputError("the optimizer scales the loss: take mixed_bfloat16, which needs no scale")
     if optimizer.gradient_accumulation_steps:
-        raise ValueError(
+        raise InputError(
             "the optimizer adds gradients up, and updates where a recipe cannot see it: take larger batches"
         )
     for unit in recipe:
         for words in (*against(unit, model), *beside(unit, optimizer)):
-            raise ValueError(f"{unit!r} {words}")
+            raise InputError(f"{unit!r} {words}")
 
 
 def against(unit: Any, model: Any) -> Iterator[str]:

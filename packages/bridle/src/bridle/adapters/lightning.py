@@ -28,6 +28,7 @@ from bridle.attaching.calling import on_device
 from bridle.attaching.noise import TorchNoise
 from bridle.attaching.objectives import LossFunction
 from bridle.attaching.requirements import needs_steps
+from bridle.errors import DependencyError, InputError, StateError
 from bridle.places import Ascent
 from bridle.recipe import Recipe, RecipeLike
 
@@ -50,7 +51,7 @@ def library() -> Any:
         except ModuleNotFoundError as error:
             if error.name not in (name, name.partition(".")[0]):
                 raise
-    raise ImportError("bridle.adapters.lightning needs PyTorch Lightning: pip install lightning")
+    raise DependencyError("bridle.adapters.lightning needs PyTorch Lightning: pip install lightning")
 
 
 class Hooks:
@@ -226,7 +227,7 @@ class Hooks:
         attaches the recipe anew.
         """
         if self.trainer is not None:
-            raise RuntimeError("the trainer still trains: call regularize.finish() behind trainer.fit()")
+            raise StateError("the trainer still trains: call regularize.finish() behind trainer.fit()")
         if self.handle is not None:
             self.handle.finish()
         self.handle = None
@@ -251,7 +252,7 @@ class Hooks:
         result = own(*args)
         tape = self.attached.parts.tape
         if tape.marks and tape.mark is None:
-            raise RuntimeError(
+            raise StateError(
                 f"{self.recipe} must see the passes through {type(self.attached.model).__name__}, and training_step "
                 f"makes none; say what it calls: Regularize(..., part=the network's name in the module)"
             )
@@ -277,7 +278,7 @@ class Hooks:
         except (KeyError, IndexError, TypeError):
             pass
         has = f" with the keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
-        raise ValueError(
+        raise InputError(
             f"{self.recipe} must find the rows and the targets of a batch, and this is of type {type(batch).__name__}"
             f"{has}; say where they are: Regularize(..., fields=(..., ...))"
         )
@@ -286,7 +287,7 @@ class Hooks:
         """What training_step gives back, with the penalties on activations and outputs in the loss."""
         needing = shared.lines(self.recipe)
         if needing and result is None:
-            raise ValueError(f"{needing[0]!r} needs the loss of every step, and training_step has given None")
+            raise InputError(f"{needing[0]!r} needs the loss of every step, and training_step has given None")
         if not shared.in_the_loss(self.recipe):
             return result
         penalty = self.attached.penalty()
@@ -344,7 +345,7 @@ class Hooks:
         """Stop the trainer, if the recipe does."""
         logged = self.trainer.callback_metrics
         if self.valid_loss not in logged:
-            raise ValueError(
+            raise InputError(
                 f"{self.recipe.at('stop')[0]!r} watches {self.valid_loss!r}, and validation has logged "
                 f"{', '.join(logged) or 'nothing'}: Regularize(..., valid_loss=its name)"
             )
@@ -373,7 +374,7 @@ class Hooks:
         if self.ended or self.trainer is None:
             return self.ended
         if self.evaluating is not None and self.recipe.at("average"):
-            raise RuntimeError("during validation the averaged weights are in the module; save a checkpoint behind it")
+            raise StateError("during validation the averaged weights are in the module; save a checkpoint behind it")
         return {**shared.state_of(self.attached), "generators": self.generators.mark()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -396,7 +397,7 @@ class Hooks:
 def check_trainer(trainer: Any, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a trainer in which the recipe cannot act."""
     if trainer.strategy.restore_checkpoint_after_setup:
-        raise ValueError(
+        raise InputError(
             f"{type(trainer.strategy).__name__} cuts the parameters into pieces, and a recipe acts on whole ones; "
             f'take strategy="ddp"'
         )
@@ -406,13 +407,13 @@ def check_trainer(trainer: Any, recipe: Recipe) -> None:
 def check_module(trainer: Any, pl_module: Any, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a module in which the recipe cannot act."""
     if len(trainer.optimizers) != 1:
-        raise ValueError(
+        raise InputError(
             f"a recipe is attached to one optimizer, and configure_optimizers gives {len(trainer.optimizers)}; use "
             f"bridle.attach for each part of the module in its training_step"
         )
     if not pl_module.automatic_optimization:
         for unit in shared.lines(recipe):
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} needs the loss, which a module that optimizes manually keeps to itself; use bridle.attach "
                 f"in its training_step"
             )
@@ -426,7 +427,7 @@ def estimated_steps(trainer: Any, recipe: Recipe) -> int | None:
         return None
     steps = trainer.estimated_stepping_batches
     if steps < 1 or math.isinf(steps):
-        raise ValueError(
+        raise InputError(
             f"{needing[0]!r} must know how long the training is, and the trainer does not: Regularize(..., "
             f"steps=all its steps)"
         )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from bridle.acting import Parameter, describe, selected
 from bridle.attaching.layers import unused
 from bridle.attaching.noise import TorchNoise
+from bridle.errors import InputError
 from bridle.recipe import Recipe
 
 # The axes of Keras's weights in the order that torch has: outputs, inputs, positions.
@@ -83,7 +84,7 @@ class Mirror(nn.Module):
             if getattr(unit, "matrix", False) or "fan_in" in getattr(unit, "extra_inputs", ()):
                 for each in selected(unit, self.described):
                     if each.name in self.strange:
-                        raise ValueError(
+                        raise InputError(
                             f"{unit!r} tells the outputs of a weight from its inputs, and of {each.name} it is not "
                             f"known which axes are which; choose others by on="
                         )

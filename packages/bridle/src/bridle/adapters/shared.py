@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from bridle.acting import MEASURED_ROWS
 from bridle.attaching import Handle
 from bridle.attaching.lasting import belongs_to_network
+from bridle.errors import InputError
 from bridle.module_sites import PREFIX
 from bridle.places import ActivityLoss, Ascent, Ensemble, Layer, OutputLoss, PassLoss, Stop, WeightLayer
 from bridle.recipe import Recipe, RecipeLike
@@ -26,7 +27,7 @@ def read(recipe: RecipeLike) -> Recipe:
     read = Recipe.of(recipe)
     for unit in read:
         if isinstance(unit, Ensemble):
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} is several networks, and this trainer saves and tests one; take EMA or SWA, or attach it in "
                 f"a loop of your own"
             )
@@ -76,7 +77,7 @@ def check_stop(recipe: Recipe, *, validates: bool, hint: str) -> None:
     """Raise ``ValueError`` for a recipe that stops by validation scores where there are none."""
     for unit in of_kind(recipe, Stop):
         if not validates:
-            raise ValueError(f"{unit!r} stops by validation scores, and there are none; {hint}")
+            raise InputError(f"{unit!r} stops by validation scores, and there are none; {hint}")
 
 
 def check_wrapper(recipe: Recipe, model: nn.Module, wrapper: nn.Module) -> None:
@@ -85,7 +86,7 @@ def check_wrapper(recipe: Recipe, model: nn.Module, wrapper: nn.Module) -> None:
         return
     for unit in of_kind(recipe, Layer, WeightLayer):
         if unit.parameters or unit.state:
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} brings along weights or statistics, and {type(wrapper).__name__} shares only those that the "
                 f"model had when it was wrapped; put such layers into the model"
             )

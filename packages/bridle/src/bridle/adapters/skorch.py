@@ -36,6 +36,7 @@ from bridle.adapters.shared import first_rows, lines
 from bridle.attaching import Handle, attach
 from bridle.attaching.requirements import needs_steps
 from bridle.attaching.stopping import Stopping
+from bridle.errors import InputError, StateError
 from bridle.places import Batch, OutputLoss, PassLoss
 from bridle.places.module import FormulaModule
 from bridle.recipe import Recipe, RecipeLike
@@ -108,7 +109,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         """
         handle = self.handle_
         if handle is None or not self.is_attached_to(net):
-            raise RuntimeError("the recipe is not in this net: train it first, or call regularize.attach(net)")
+            raise StateError("the recipe is not in this net: train it first, or call regularize.attach(net)")
         shown = copy.deepcopy(handle.model.state_dict())
         self.train_again()
         handle.model.load_state_dict(shown)
@@ -151,7 +152,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         except TypeError:
             batches = 0
         if not batches and any(needs_steps(unit) for unit in self.handle_.recipe):
-            raise ValueError("the length of the training data is not known: Regularize(..., steps=all its steps)")
+            raise InputError("the length of the training data is not known: Regularize(..., steps=all its steps)")
         self.handle_.parts.moment.steps = batches * net.max_epochs or None
         self.counted_ = True
 
@@ -191,7 +192,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
             return
         scores = net.history[-1]
         if "valid_loss" not in scores:
-            raise ValueError(f"{units[0]!r} stops by validation scores, and there are none; give the net a train_split")
+            raise InputError(f"{units[0]!r} stops by validation scores, and there are none; give the net a train_split")
         if self.handle_.stop(scores["valid_loss"], scores.get(self.metric)):
             raise KeyboardInterrupt
 
@@ -242,7 +243,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; the recipe is attached already."""
         if self.handle_ is None:
-            raise ValueError(
+            raise InputError(
                 "the state of a recipe is loaded where it is attached: regularize.attach(net.initialize())"
             )
         self.train_again()
@@ -264,10 +265,10 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
     def resume(self, net: Any, state: Mapping[str, Any]) -> None:
         """Go on with a net that was pickled: attach to a new module, which takes over all that the old one knows."""
         if isinstance(net.module, nn.Module):
-            raise ValueError("a net that was pickled is trained further only if its module was given as a class")
+            raise InputError("a net that was pickled is trained further only if its module was given as a class")
         before = [each for _, each in itertools.takewhile(lambda named: named[1] is not self, net.callbacks_)]
         if any(isinstance(each, LRScheduler) for each in before):
-            raise ValueError("list Regularize before LRScheduler: the net was pickled, and its optimizer is made anew")
+            raise InputError("list Regularize before LRScheduler: the net was pickled, and its optimizer is made anew")
         module, optimizer = net.module_.state_dict(), net.optimizer_.state_dict()
         with torch.random.fork_rng(devices=[]):  # the new weights are not those that count
             net.initialize_module()
@@ -287,10 +288,10 @@ def has_lines(recipe: Recipe) -> bool:
 def check(net: Any, model: nn.Module | None, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a net in which a recipe cannot act; ``model`` is one that no recipe should be in yet."""
     if model is not None and any(isinstance(part, FormulaModule) for part in model.modules()):
-        raise ValueError("the module holds the layers of a recipe already; give the net a class, or a module without")
+        raise InputError("the module holds the layers of a recipe already; give the net a class, or a module without")
     own = (type(net).train_step, type(net).train_step_single)
     if has_lines(recipe) and own != (NeuralNet.train_step, NeuralNet.train_step_single):
-        raise ValueError(
+        raise InputError(
             f"{recipe} needs lines in the training step, and {type(net).__name__} has one of its own: put the lines "
             f"of bridle.attach there"
         )
@@ -298,7 +299,7 @@ def check(net: Any, model: nn.Module | None, recipe: Recipe) -> None:
         for unit in recipe:
             asks = isinstance(unit, Batch) and {"slope", "prediction"} & {*unit.extra_inputs}
             if asks or isinstance(unit, OutputLoss | PassLoss):
-                raise ValueError(
+                raise InputError(
                     f"{unit!r} needs logits, and with NLLLoss the module of a NeuralNetClassifier gives probabilities; "
                     f"let it give logits, with criterion=nn.CrossEntropyLoss"
                 )

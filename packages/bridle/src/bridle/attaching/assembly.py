@@ -30,6 +30,7 @@ from bridle.attaching.stopping import Stopping
 from bridle.attaching.tape import Tape
 from bridle.attaching.targets import Averaged, Found, Moment, Target, found_at, matching, statistics_of, values_at
 from bridle.attaching.unusual import check_kinds, check_values, padding_rows
+from bridle.errors import InputError
 from bridle.places import (
     ActivityLoss,
     Ascent,
@@ -127,7 +128,7 @@ class Assembly:
                 free.append(name)
             (found if parameter.requires_grad and parameter in held else self.passed_by).append(each)
         if not found:
-            raise ValueError("the optimizer holds none of the model's parameters that require gradients")
+            raise InputError("the optimizer holds none of the model's parameters that require gradients")
         check_kinds(self.recipe, {each.described: each.parameter for each in found}, modules)
         self.notes += of_parameters(self.recipe, [each.described for each in found], modules)
         if frozen:

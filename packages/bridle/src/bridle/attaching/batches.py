@@ -16,6 +16,7 @@ from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, Loss
 from bridle.attaching.passes import as_outputs
 from bridle.attaching.tape import Tape
 from bridle.attaching.targets import Moment
+from bridle.errors import InputError
 from bridle.layout import Layout
 from bridle.places import Batch
 from bridle.places.module import at_least_float32
@@ -36,7 +37,7 @@ class Batches:
     def __post_init__(self) -> None:
         for unit in self.units:
             if "slope" in unit.extra_inputs and self.loss is None:
-                raise ValueError(f"{unit!r} follows the slope of the loss: attach(..., loss=your loss function)")
+                raise InputError(f"{unit!r} follows the slope of the loss: attach(..., loss=your loss function)")
 
     @torch.no_grad()
     def shown(self, x: Any, y: Tensor, moment: Moment) -> tuple[Any, Tensor]:
@@ -76,7 +77,7 @@ class Batches:
             needs_rows = unit.noise or unit.step_inputs or unit.images_only or "slope" in unit.extra_inputs
             if not isinstance(y, Tensor) or (needs_rows and not isinstance(x, Tensor)):
                 found = type(x if isinstance(y, Tensor) else y).__name__
-                raise ValueError(
+                raise InputError(
                     f"{unit!r} changes batches that are tensors, got {found}: give handle.batch the tensor that it is "
                     f"to change, rows first, and put what it returns back into yours"
                 )
@@ -104,7 +105,7 @@ class Batches:
         """Raise ``ValueError`` where rows were changed that hold no amounts."""
         if not isinstance(x, Tensor) or not x.is_floating_point():
             found = f"of type {x.dtype}" if isinstance(x, Tensor) else f"in a {type(x).__name__}"
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} changes rows as amounts, and these are {found}: ids of words or categories have "
                 f"nothing in between; give it numbers (x.float()), or leave it out"
             )
@@ -113,11 +114,11 @@ class Batches:
         """Targets that were changed; ``ValueError`` where they cannot be, or the loss cannot take what they become."""
         problem = targets.problem or (targets.doubt if getattr(unit, "classes_only", False) else "")
         if problem:
-            raise ValueError(f"{unit!r} changes targets, and {problem}")
+            raise InputError(f"{unit!r} changes targets, and {problem}")
         if targets.y.is_floating_point() or targets.task != CLASSIFICATION:
             return targets
         if self.objective.ids_only:
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} gives each row a share of several classes, and {self.objective.name} takes class ids alone; "
                 f"take nn.CrossEntropyLoss()"
             )

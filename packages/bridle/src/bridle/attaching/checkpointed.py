@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bridle.errors import StateError
 from bridle.places.rerun import is_checkpointed
 
 
@@ -37,7 +38,7 @@ class Ticket:
         if self.has_graph or not torch.is_grad_enabled():
             return h
         if self.slope is None:
-            raise RuntimeError(
+            raise StateError(
                 "backward() reaches activations before their penalty, which reentrant checkpointing must know: add "
                 "handle.penalty() to the loss, and call backward() once; or take use_reentrant=False"
             )

@@ -8,13 +8,15 @@ from contextlib import ExitStack
 import torch
 from torch import nn
 
+from bridle.errors import InputError
+
 
 def check_scripted(model: nn.Module) -> None:
     """Raise ``ValueError`` for a model that torch.jit runs in part, where no hook is heard."""
     for name, part in model.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             which = f"its part {name}" if name else "the model"
-            raise ValueError(
+            raise InputError(
                 f"{which} was made by torch.jit.script or torch.jit.trace and runs without Python, where a recipe "
                 f"acts; attach to the model that it was made of, and script that when its training is over"
             )

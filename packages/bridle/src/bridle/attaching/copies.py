@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bridle.attaching.targets import Averaged, Moment, Statistic, Target
+from bridle.errors import InputError
 from bridle.places import Ensemble
 
 
@@ -65,7 +66,7 @@ class Copies:
         finally:
             self.busy = False
         if not isinstance(output, Tensor):
-            raise ValueError(
+            raise InputError(
                 f"{self.unit!r} joins outputs that are tensors, and the model gives {type(output).__name__}"
             )
         return type(self.unit).torch(torch.stack(outputs))

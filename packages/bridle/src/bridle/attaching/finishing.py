@@ -25,6 +25,7 @@ from bridle.attaching.layers import Hanging
 from bridle.attaching.replacing import AMONG, AROUND, WITHIN, Replaced, among, go_slowly, places_of
 from bridle.attaching.sample import Sample, same
 from bridle.attaching.torch_layers import is_written_out, plain, refill, written_out
+from bridle.errors import InputError
 from bridle.modes import eval_mode
 
 UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run: a batch, a batch of sequences
@@ -106,7 +107,7 @@ class Ending:
             found = WITHIN
         if not found:
             layers = ", ".join(name for name, _ in side.left)
-            raise ValueError(
+            raise InputError(
                 f"{layers} at {side.name} cannot be left in the model as a layer of torch: the model does more with "
                 f"{side.name} than to call it with one tensor; put the layer into the model yourself. Meanwhile the "
                 f"recipe stays attached"
@@ -179,7 +180,7 @@ def check_one(parts: Assembly) -> None:
     """Raise ``ValueError`` for an ensemble."""
     for copies in parts.copies:
         if copies.copies:
-            raise ValueError(
+            raise InputError(
                 f"{copies.unit!r} has {len(copies.copies)} networks that predict together, and a model is one: predict "
                 f"within handle.averaged(), or let handle.detach(discard=True) leave the last one alone"
             )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from bridle.attaching.calling import call_of, one_row
+from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle_audit.wording import said
@@ -78,7 +79,7 @@ def shapes_of(model: nn.Module, example: Any) -> dict[str, IOShapes]:
                 model, lambda: model(*map(one_row, args), **{k: one_row(v) for k, v in kwargs.items()})
             )[1]
     except Exception as error:  # whatever the user's code may raise
-        raise ValueError(f"the model cannot take one row of the example: {said(error)}") from error
+        raise InputError(f"the model cannot take one row of the example: {said(error)}") from error
 
 
 def leaf_within(part: nn.Module) -> Path:

@@ -13,6 +13,7 @@ from torch.amp.grad_scaler import GradScaler, OptState
 from torch.optim import Optimizer
 
 from bridle.attaching.groups import held_by
+from bridle.errors import StateError
 
 SUSPECT = 8.0  # how many times longer than the second a first gradient may be without a look for a scaler
 
@@ -22,11 +23,11 @@ def scale_of(scaler: Any, optimizer: Optimizer) -> float:
     if not is_active(scaler):
         return 1.0
     if getattr(scaler, "_scale", scaler) is None:
-        raise RuntimeError(
+        raise StateError(
             "this GradScaler has scaled no loss yet: scaler.scale(loss).backward(), then handle.ascend(closure, scaler)"
         )
     if stage_of(scaler, optimizer) is not OptState.READY:
-        raise RuntimeError(
+        raise StateError(
             "the second gradient takes the place of the first, and with it what scaler.unscale_ and clipping have made "
             "of that: call handle.ascend(closure, scaler) right behind backward(), before scaler.unscale_(optimizer)"
         )
@@ -66,7 +67,7 @@ def check_told(first: float, second: float) -> None:
     ratio = math.log(first / second)
     nearest = min(scales_in_use(), key=lambda scale: abs(ratio - math.log(scale)), default=1.0)
     if math.log(nearest) / 2 < ratio < 2 * math.log(nearest):
-        raise RuntimeError(
+        raise StateError(
             f"the gradients behind backward() are {first / second:.3g} times as long as those of the closure, "
             f"and a GradScaler scales losses by {nearest:g}: handle.ascend(closure, scaler)"
         )
@@ -95,7 +96,7 @@ def check_alike(first: float, second: float, scale: float) -> None:
         problem = "scales its loss itself, and handle.ascend(closure, scaler) does it once more: let it return the loss"
     else:
         problem = "calls backward() without the scaler: scaler.scale(loss).backward() in it, too"
-    raise RuntimeError(
+    raise StateError(
         f"the gradients of the closure are {second / first:.3g} times as long as those behind backward(), and the "
         f"scaler scales losses by {scale:g}: the closure {problem}"
     )
@@ -117,7 +118,7 @@ def check_taker(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
         problem = "handle.ascend has scaled the gradients by its scaler, and nobody has unscaled them: scaler.step(...)"
     else:
         problem = "this step is taken by another GradScaler than the one that handle.ascend was given"
-    raise RuntimeError(problem)
+    raise StateError(problem)
 
 
 def taking_step() -> GradScaler | None:

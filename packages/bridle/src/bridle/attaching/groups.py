@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from bridle.errors import InputError
+
 OWN = ("params", "param_names", "weight_decay")  # what a group that was split off has for itself
 
 
@@ -57,7 +59,7 @@ class Groups:
     def set_parts(self, index: int, parts: Mapping[Decay, Mapping[nn.Parameter, str]]) -> None:
         """Let a group have the first part; each of the others becomes a group of its own."""
         if len(parts) > 1 and self.counted:
-            raise ValueError(
+            raise InputError(
                 "the recipe needs parameter groups of its own, and a learning-rate schedule has already counted the "
                 "optimizer's; make the schedule after attach"
             )

@@ -29,6 +29,7 @@ from bridle.attaching.sample import Sample
 from bridle.attaching.saving import load_state, state_of
 from bridle.attaching.second_gradient import SecondGradient
 from bridle.attaching.small_batches import SmallBatches
+from bridle.errors import InputError, StateError
 from bridle.recipe import Recipe, Regularizer
 
 
@@ -124,7 +125,7 @@ def attached(model: nn.Module) -> Handle | None:
     True
     """
     if not isinstance(model, nn.Module):
-        raise ValueError(f"attached takes the model, an nn.Module, got {type(model).__name__}")
+        raise InputError(f"attached takes the model, an nn.Module, got {type(model).__name__}")
     found = handles_of(model)
     return found[0] if found else None
 
@@ -253,7 +254,7 @@ class Handle:
         Losses that are sums are added up. The penalties of a batch count as its loss does.
         """
         if self.loss is None:
-            raise ValueError("handle.step computes the loss: attach(..., loss=your loss function)")
+            raise InputError("handle.step computes the loss: attach(..., loss=your loss function)")
         run = self.model if model is None else model
         small_batches = self._small_batches
         share = small_batches.share(x, y, weight)  # shares of classes that are made of ids keep its mean
@@ -340,13 +341,13 @@ class Handle:
         """Raise ``RuntimeError`` where a line of the loop is missing, or averages are in the model."""
         self._check_attached()
         if self._evaluated.is_in:
-            raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before training goes on")
+            raise StateError("the averaged weights are in the model: leave handle.averaged() before training goes on")
         self._lines.check()
 
     def _check_attached(self) -> None:
         """Raise ``RuntimeError`` where the recipe is off."""
         if self._ended:
-            raise RuntimeError(f"this handle was {self._ended}: its recipe acts no more; attach it again")
+            raise StateError(f"this handle was {self._ended}: its recipe acts no more; attach it again")
 
     @contextmanager
     def averaged(self, batches: Iterable[Any] | None = None) -> Iterator[nn.Module]:
@@ -388,7 +389,7 @@ class Handle:
         if not stopping.units:
             return
         if not stopping.best:
-            raise RuntimeError("there is no best epoch yet: call handle.stop(valid_loss) after each")
+            raise StateError("there is no best epoch yet: call handle.stop(valid_loss) after each")
         self.model.load_state_dict(stopping.best)
         for average in self.parts.averages:
             average.take()
@@ -434,7 +435,7 @@ class Handle:
         """
         self._check_attached()
         if self._evaluated.is_in:
-            raise RuntimeError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
+            raise StateError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
         ending = Ending(self.parts, self._sample)
         if self.parts.stopping.units and not self.parts.stopping.best:
             warnings.warn(
@@ -475,7 +476,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
     for hook in optimizer._optimizer_step_pre_hooks.values():
         other: Any = getattr(hook, "__self__", None)
         if isinstance(other, Handle):
-            raise ValueError(
+            raise InputError(
                 f"this optimizer has a recipe attached already, {str(other.recipe)!r}: end that first, "
                 f"bridle.attached(its model).finish() or .detach(), or attach the sum of both"
             )

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from bridle.attaching.folding import is_ours
 from bridle.attaching.groups import held_by
+from bridle.errors import InputError
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.module import WeightModule
 from bridle.recipe import Recipe
@@ -51,12 +52,12 @@ def check_free(model: nn.Module, optimizer: Optimizer, recipe: Recipe) -> None:
     for handle in handles_of(model):
         shared = held & {each.parameter for each in handle.parts.targets}
         if shared or (stands(handle.recipe) and stands(recipe)):
-            raise ValueError(
+            raise InputError(
                 f"{str(handle.recipe)!r} is attached already, to this model, a part of it or what it is a part of: end "
                 f"that first, bridle.attached(model).finish() or .detach(), or attach the sum of both"
             )
     if any(MARK in vars(part) and vars(part)[MARK] is None for part in model.modules()) and has_remains(model):
-        raise ValueError(
+        raise InputError(
             "this is a copy of a model with a recipe attached: its layers and hooks are in it, and no handle knows of "
             "them; copy or save what handle.finish() gives back, or the state_dict"
         )

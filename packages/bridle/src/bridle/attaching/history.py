@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from bridle.attaching.noise import is_distributed
+from bridle.errors import StateError
 
 # What is known of a gradient is written on it, so that it is forgotten with it: what happened last, and its version
 # then, which every change in place raises.
@@ -46,14 +47,14 @@ class History:
         """Before an ascent: the gradients must be there, of this step, and untouched."""
         gradients = [each.grad for each in parameters if each.grad is not None]
         if not gradients:
-            raise RuntimeError(f"there are no gradients to ascend by: call {CALL}")
+            raise StateError(f"there are no gradients to ascend by: call {CALL}")
         last = [last_of(each) for each in gradients]
         if self.behind or all(each is not None and each[0] != BACKWARD for each in last):
-            raise RuntimeError(f"these gradients were ascended by, or stepped with, already: call {CALL}")
+            raise StateError(f"these gradients were ascended by, or stepped with, already: call {CALL}")
         touched = [each for each, then in zip(gradients, last, strict=True) if then and then[1] != each._version]
         # Where several processes share their gradients, they are written to behind backward().
         if touched and not self.others_change and not is_distributed():
-            raise RuntimeError(
+            raise StateError(
                 f"the second gradient takes the place of the first, which somebody has changed since backward() "
                 f"(clipped, scaled, zeroed), and that would be lost: call {CALL}, and change gradients behind it"
             )
@@ -61,7 +62,7 @@ class History:
     def check_step(self) -> None:
         """Before a step: nothing was added to the gradients of the ascent."""
         if self.behind:
-            raise RuntimeError(
+            raise StateError(
                 f"backward() has added to the gradients behind handle.ascend, as when it is called for the first of "
                 f"several small batches alone: call {CALL}, with a closure for all of its batches"
             )

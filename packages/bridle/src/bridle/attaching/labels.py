@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bridle.attaching.objectives import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, Objective
 from bridle.attaching.unknown_losses import alike, ignores, noise, value
+from bridle.errors import InputError
 
 # Note [ids made shares]
 # torch's cross-entropy divides by the weights of the rows that count if they have class ids, and by the number of rows
@@ -136,5 +137,5 @@ def measured_scale(y: Tensor, full: Tensor, objective: Objective, loss: Any) -> 
     z = noise(*full.shape).to(full)
     of_ids, of_shares = value(loss, z, y), value(loss, z, full)
     if of_ids is not None and of_shares is None:
-        raise ValueError(f"{objective.name} takes class ids alone; take nn.CrossEntropyLoss()")
+        raise InputError(f"{objective.name} takes class ids alone; take nn.CrossEntropyLoss()")
     return 1.0 if not of_ids or not of_shares or alike(of_ids, of_shares) else of_ids / of_shares

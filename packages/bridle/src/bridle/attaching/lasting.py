@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bridle.attaching.assembly import Assembly
+from bridle.errors import StateError
 from bridle.places import Layer, WeightLayer
 
 
@@ -31,7 +32,7 @@ def check_detach(parts: Assembly) -> None:
         unit for unit in parts.recipe if belongs_to_network(unit) and any(unit is whose for whose, *_ in parts.log)
     ]
     if layers:
-        raise RuntimeError(
+        raise StateError(
             f"the trained network is another one without {', '.join(map(repr, layers))}, which detach would take out; "
             f"handle.finish() hands over the model that was evaluated, handle.detach(discard=True) takes them out"
         )

@@ -11,6 +11,7 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.groups import held_by
 from bridle.attaching.targets import Target, found_at, matching
 from bridle.attaching.unusual import check_kinds, padding_rows
+from bridle.errors import StateError
 from bridle.places import WeightLayer
 from bridle.regularizers import WeightDecay
 
@@ -90,7 +91,7 @@ class Roll:
         for each in gone:
             other = named.get(each.name)
             if other is not None and other.requires_grad and other not in held:
-                raise RuntimeError(
+                raise StateError(
                     f"{each.name} is another parameter than it was (assigned, or load_state_dict(assign=True)), and "
                     f"the optimizer still holds the one before, so that it is not trained: make the optimizer anew and "
                     f"attach the recipe to both"
@@ -102,7 +103,7 @@ class Roll:
             if isinstance(unit, WeightLayer) and come:
                 chosen = matching(unit, come)
                 if chosen:
-                    raise RuntimeError(
+                    raise StateError(
                         f"{unit!r} makes weights from attach on, and {chosen[0].name} is trained only since now: let "
                         f"it require gradients, in the optimizer, when the recipe is attached, or choose others by on="
                     )
@@ -120,7 +121,7 @@ class Roll:
             if by_recipe is not None:  # somebody has put it beside what the recipe decays
                 self.parts.in_groups.update({each.described: by_recipe for each in come if each.group == index})
             elif amount and not own.issuperset(group["params"]):
-                raise RuntimeError(
+                raise StateError(
                     f"the optimizer's weight_decay of {amount:g} is also that of parameters that are not in the model, "
                     f"and WeightDecay says what decays in it: put the model's into a group of their own"
                 )

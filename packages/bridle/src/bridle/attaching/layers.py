@@ -22,6 +22,7 @@ from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, se
 from bridle.attaching.frame import Frame, Path, leaf_within, transposed_groups
 from bridle.attaching.hooks import on_inputs, on_output, seeded_dropout
 from bridle.attaching.tape import ActivityTap, Tape
+from bridle.errors import InputError
 from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.module import (
@@ -145,7 +146,7 @@ class Insertion:
             return int(part.in_features if isinstance(part, nn.Linear) else part.in_channels)
         units = self.frame.units_behind(name)
         if units is None and (layer.parameters or layer.state):
-            raise ValueError(f"{layer!r} must know how many units {name} gives out: attach(..., example=a batch)")
+            raise InputError(f"{layer!r} must know how many units {name} gives out: attach(..., example=a batch)")
         return units or 0
 
     def layer(self, each: Standing, name: str, *, on_input: bool) -> nn.Module:
@@ -227,7 +228,7 @@ class Insertion:
     def parametrize(self, unit: WeightLayer, described: Parameter, weight: nn.Parameter) -> None:
         """Let a formula make the weight that acts, wherever the model uses the stored one."""
         if described.made_by:
-            raise ValueError(
+            raise InputError(
                 f"{unit!r}: {described.name} is parametrized already, by {described.made_by}; choose others by on="
             )
         owners = self.frame.owners[weight]
@@ -264,7 +265,7 @@ def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding
         acting = unit.evaluate(subject, *held, **made.knobs)
         slopes = torch.autograd.grad(acting[resting].sum(), [subject, *made.parameters()], allow_unused=True)
     if not any(slope is not None and bool(slope.any()) for slope in slopes):
-        raise ValueError(
+        raise InputError(
             f"{unit!r} cannot act on {name}, where {int(resting.sum())} of {len(matrix)} units begin at zero: its "
             f"formula gives them no gradient, so they would stay there; choose other parameters by on="
         )
@@ -273,7 +274,7 @@ def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding
 def check_real(unit: Any, name: str, like: Tensor) -> None:
     """Raise ``ValueError`` for what would act on complex activations, as far as the weights there tell."""
     if like.is_complex():
-        raise ValueError(f"{unit!r} acts on real numbers, and {name} has complex weights; choose another place by at=")
+        raise InputError(f"{unit!r} acts on real numbers, and {name} has complex weights; choose another place by at=")
 
 
 def has_schedule(each: Standing) -> bool:

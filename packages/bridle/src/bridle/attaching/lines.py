@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridle.attaching.assembly import Assembly
+from bridle.errors import StateError
 
 BATCH, PENALTY, ASCEND = "batch", "penalty", "ascend"
 LINES = {
@@ -29,4 +30,4 @@ class Lines:
         """Raise ``RuntimeError`` where one is missing."""
         for name, line in LINES.items() if not self.needed <= self.called else ():
             if name in self.needed - self.called:
-                raise RuntimeError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")
+                raise StateError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")

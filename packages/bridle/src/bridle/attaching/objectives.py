@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bridle.attaching.unknown_losses import tried
+from bridle.errors import InputError
 from bridle.places import OutputLoss, PassLoss
 from bridle.recipe import Recipe
 
@@ -75,7 +76,7 @@ def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | Non
     The latter only where the recipe must know. ``ValueError`` where it cannot be known, or does not fit the recipe.
     """
     if task is not None and task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+        raise InputError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
     needing = [unit for unit in recipe if getattr(unit, "classes_only", False)]
     found = known(loss)
     if task is not None and task != found.task:
@@ -125,20 +126,20 @@ def with_options(found: Objective | None, name: str, options: Mapping[str, Any])
 def check(unit: Any, objective: Objective) -> None:
     """Raise ``ValueError`` for a regularizer of classes where the loss has none, or does not tell."""
     if objective.given and not objective.task:
-        raise ValueError(
+        raise InputError(
             f"{unit!r} must know what the outputs are, and {objective.name} does not tell: attach(..., task=...), "
             f'"{CLASSIFICATION}" for a softmax over the classes, "{MULTILABEL}" for a sigmoid of each output, or '
             f'"{REGRESSION}"'
         )
     if objective.task == REGRESSION:
-        raise ValueError(f"{unit!r} is for classes, and {objective.name} compares numbers; leave it out")
+        raise InputError(f"{unit!r} is for classes, and {objective.name} compares numbers; leave it out")
     if isinstance(unit, OutputLoss | PassLoss) and objective.outputs != LOGITS:
-        raise ValueError(
+        raise InputError(
             f"{unit!r} needs logits, and {objective.name} takes outputs for {objective.outputs}; let the model give "
             f"logits, with CrossEntropyLoss or BCEWithLogitsLoss"
         )
     if objective.signed and not isinstance(unit, OutputLoss | PassLoss):
-        raise ValueError(
+        raise InputError(
             f"{unit!r} takes targets for probabilities, and those of {objective.name} are 1 and -1; take "
             f"BCEWithLogitsLoss, with 1 and 0"
         )

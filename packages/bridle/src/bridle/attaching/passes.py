@@ -12,6 +12,7 @@ from bridle.acting import check_data, first_spot
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, Objective, pairs
 from bridle.attaching.tape import Tape
 from bridle.attaching.targets import Moment
+from bridle.errors import InputError, StateError
 from bridle.layout import Layout
 from bridle.places import ActivityLoss, OutputLoss, PassLoss
 from bridle.places.module import at_least_float32, full_precision
@@ -35,7 +36,7 @@ class Passes:
         tape = self.tape
         needs_output = bool(self.outputs or self.passes)
         if (needs_output and tape.output is None) or (self.activities and not tape.penalties):
-            raise RuntimeError(
+            raise StateError(
                 "handle.penalty() is of the last training pass, and there was none since the last time; "
                 "call it after model(x), with the model in training mode"
             )
@@ -60,7 +61,7 @@ class Passes:
     def task(self, z: Tensor) -> str:
         """What the outputs (batch, outputs) are for: as the loss says, or by their number."""
         if self.objective.task == CLASSIFICATION and z.shape[1] == 1:
-            raise ValueError(f"{self.objective.name} takes a softmax over classes, and the model gives one output")
+            raise InputError(f"{self.objective.name} takes a softmax over classes, and the model gives one output")
         return self.objective.task or (CLASSIFICATION if z.shape[1] > 1 else REGRESSION)
 
     def cost(self, unit: OutputLoss | PassLoss, outputs: Sequence[Tensor], numbers: Mapping[str, Any]) -> Tensor:
@@ -106,7 +107,7 @@ class Passes:
         x = self.tape.args[0] if self.tape.args else next(iter(self.tape.kwargs.values()), None)
         if not isinstance(x, Tensor) or not x.is_floating_point():
             found = f"numbers of type {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
-            raise ValueError(f"{unit!r} moves the model's input a little, and that is {found}; leave it out here")
+            raise InputError(f"{unit!r} moves the model's input a little, and that is {found}; leave it out here")
         return x
 
 
@@ -118,5 +119,5 @@ def as_outputs(output: Any) -> Tensor:
     z = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
     if not isinstance(z, Tensor) or z.ndim not in (1, 2):
         found = f"a tensor of shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(output).__name__
-        raise ValueError(f"a penalty on outputs needs them as (batch, outputs), and the model gives {found}")
+        raise InputError(f"a penalty on outputs needs them as (batch, outputs), and the model gives {found}")
     return (z if z.ndim == 2 else z[:, None]).to(at_least_float32(z.dtype))

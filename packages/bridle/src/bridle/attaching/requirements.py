@@ -11,6 +11,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim import LBFGS, Optimizer
 
 from bridle.attaching.compiled import check_scripted
+from bridle.errors import InputError
 from bridle.places import Average, Ensemble
 from bridle.recipe import Recipe
 
@@ -18,9 +19,9 @@ from bridle.recipe import Recipe
 def check_types(model: Any, optimizer: Any) -> None:
     """Raise ``ValueError`` for what is no model or no optimizer."""
     if not isinstance(model, nn.Module):
-        raise ValueError(f"attach takes an nn.Module, got {type(model).__name__}")
+        raise InputError(f"attach takes an nn.Module, got {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
-        raise ValueError(
+        raise InputError(
             f"attach takes an optimizer of torch.optim, or derived from one, got {type(optimizer).__name__}"
         )
 
@@ -29,13 +30,13 @@ def check(model: nn.Module, optimizer: Optimizer) -> None:
     """Raise ``ValueError`` for a model and an optimizer in which nothing can act."""
     check_scripted(model)
     if isinstance(model, DistributedDataParallel | DataParallel):
-        raise ValueError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
+        raise InputError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
     if isinstance(optimizer, LBFGS):
-        raise ValueError(
+        raise InputError(
             "LBFGS takes many gradients in a step and compares their losses; attach needs one that takes one"
         )
     if any(group.get("maximize") for group in optimizer.param_groups):
-        raise ValueError("the optimizer maximizes, and penalties must be minimized; negate the loss instead")
+        raise InputError("the optimizer maximizes, and penalties must be minimized; negate the loss instead")
 
 
 def check_steps(recipe: Recipe, steps: int | None) -> None:
@@ -43,9 +44,9 @@ def check_steps(recipe: Recipe, steps: int | None) -> None:
     if steps is None:
         lacking = [unit for unit in recipe if needs_steps(unit)]
         if lacking:
-            raise ValueError(f"{lacking[0]!r} must know how long the training is: attach(..., steps=all its steps)")
+            raise InputError(f"{lacking[0]!r} must know how long the training is: attach(..., steps=all its steps)")
     elif isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a whole number above 0, got {steps!r}")
+        raise InputError(f"steps must be a whole number above 0, got {steps!r}")
 
 
 def needs_steps(unit: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from bridle.attaching.assembly import Assembly
+from bridle.errors import InputError
 
 
 def state_of(parts: Assembly) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def state_of(parts: Assembly) -> dict[str, Any]:
 def load_state(parts: Assembly, state: Mapping[str, Any]) -> None:
     """Remember what :func:`state_of` gave; ``ValueError`` for the state of another recipe."""
     if state["recipe"] != str(parts.recipe):
-        raise ValueError(f"the state is that of {state['recipe']}, and attached is {parts.recipe}")
+        raise InputError(f"the state is that of {state['recipe']}, and attached is {parts.recipe}")
     parts.moment.step, parts.moment.peaks = state["step"], dict(state["peaks"])
     for penalty, kept in zip(parts.penalties, state["penalties"], strict=True):
         penalty.initial.update({name: each.clone() for name, each in kept["initial"].items()})

@@ -17,6 +17,7 @@ from bridle.attaching.groups import held_by
 from bridle.attaching.history import History
 from bridle.attaching.lines import PENALTY, Lines
 from bridle.attaching.targets import Target
+from bridle.errors import StateError
 
 
 class SecondGradient:
@@ -61,7 +62,7 @@ class SecondGradient:
         """Raise ``RuntimeError`` where no pass was seen whose noise the second one could see again."""
         tape = self.parts.tape
         if tape.mark is None and tape.marks and self.parts.model.training:
-            raise RuntimeError(
+            raise StateError(
                 "handle.ascend repeats the last training pass, and none was seen: call model(x), not model.forward(x), "
                 "of the model that the recipe is attached to"
             )
@@ -78,7 +79,7 @@ class SecondGradient:
             if isinstance(loss, Tensor):
                 (loss if scaler is None else scaler.scale(loss)).backward()
         if PENALTY in self.lines.needed - self.lines.called:
-            raise RuntimeError(
+            raise StateError(
                 "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
                 "handle.ascend(lambda: criterion(model(x), y) + handle.penalty())"
             )

@@ -15,6 +15,7 @@ from bridle.attaching.calling import first_tensor
 from bridle.attaching.groups import held_by
 from bridle.attaching.objectives import IGNORED, LossFunction, known
 from bridle.attaching.unknown_losses import adds_up, weight_of
+from bridle.errors import InputError
 
 MOST_CLASSES = 1000  # of so many it is tried what each weighs
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)
@@ -138,7 +139,7 @@ def settings_of(loss: LossFunction) -> Mapping[str, Any]:
 def checked(weight: float) -> float:
     """What the user says a batch counts; ``ValueError`` where it is no number above 0."""
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
-        raise ValueError(
+        raise InputError(
             f"weight is how many terms the loss of this batch is the mean of, a number above 0: {weight!r}"
         )
     return float(weight)

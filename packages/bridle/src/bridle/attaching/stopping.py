@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bridle.acting import watched
 from bridle.attaching.targets import Moment
+from bridle.errors import InputError
 from bridle.places import Stop
 from bridle.recipe import Recipe
 
@@ -29,7 +30,7 @@ class Stopping:
         verdicts = []
         for number, unit in enumerate(self.units):
             if metric is None and unit.settings(numbers=False).get("watch") == METRIC:
-                raise ValueError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
+                raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
             numbers = unit.numbers(passed=moment.passed)
             improved, over, *state = unit.vanilla(watched(unit, point, METRIC), *self.states[number], **numbers)
             self.states[number] = tuple(float(each) for each in state)

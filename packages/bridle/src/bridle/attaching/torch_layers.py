@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from bridle.attaching.folding import affine, is_affine, keywords
 from bridle.attaching.layers import Hanging
+from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.places.module import LayerModule
 from bridle.regularizers import BatchNorm
@@ -37,7 +38,7 @@ def plain(each: Hanging, axes: Sequence[int]) -> nn.Module:
     for made in candidates(each, max(axes)):
         if all(agree(each.module, made, number) for number in axes):
             return made.train(each.module.training)
-    raise ValueError(
+    raise InputError(
         f"{each.standing.layer!r} at {each.part} has no equal among torch's layers, which the finished model is made "
         f"of; with attach(..., example=a batch) there may be one, else put the layer into the model yourself"
     )

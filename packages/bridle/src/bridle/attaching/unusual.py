@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from bridle.acting import Parameter, selected
 from bridle.attaching.targets import Moving
+from bridle.errors import InputError
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
 from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
@@ -25,7 +26,7 @@ def check_values(model: nn.Module, recipe: Recipe) -> None:
     for name, each in (*model.named_parameters(), *model.named_buffers()) if tuple(recipe) else ():
         for problem in unready(each):
             layer = type(model.get_submodule(name.rpartition(".")[0])).__name__
-            raise ValueError(f"{recipe} cannot be attached yet: {name} of {layer} {problem}")
+            raise InputError(f"{recipe} cannot be attached yet: {name} of {layer} {problem}")
 
 
 def unready(value: Tensor) -> Iterator[str]:
@@ -49,7 +50,7 @@ def check_kinds(recipe: Recipe, parameters: Mapping[Parameter, nn.Parameter], mo
         chosen = selected(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
         for each in chosen:
             for problem in against(unit, parameters[each], id(parameters[each]) in sparse):
-                raise ValueError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
+                raise InputError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
 
 
 def against(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
@@ -97,7 +98,7 @@ def check_dense(present: Moving, unit: Any) -> None:
     """Raise ``ValueError`` for a gradient that has turned out to be sparse."""
     for each, gradient in zip(present.targets, present.gradients, strict=True):
         if gradient.layout != torch.strided:
-            raise ValueError(
+            raise InputError(
                 f"{unit!r} cannot act on {each.name}, whose gradients are sparse: look it up without sparse=True, or "
                 f"{ELSEWHERE}"
             )

@@ -17,6 +17,7 @@ from rich.console import Console
 from bridle.cli.app import Json, app
 from bridle.cli.describing import Categorical, DataDir, Target, Task
 from bridle.cli.printing import note_lines, print_lines, progress_bar, say_notes
+from bridle.errors import InputError
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
 from bridle_audit.cli.console import PlainConsole, output, say, show
@@ -148,7 +149,7 @@ def check_files(folder: Path) -> None:
     """``ValueError`` where the results could not be written in the end, before anything is trained."""
     for name in ("study.json", "report.html"):
         if isdir(folder / name):  # noqa: PTH112  (Path's raises where a name is too long, which is told later)
-            raise ValueError(f"{folder / name} is a folder, and a file goes there; give --out another folder")
+            raise InputError(f"{folder / name} is a folder, and a file goes there; give --out another folder")
 
 
 def show_study(study: Study, folder: Path, console: Console, said: Sequence[str]) -> None:

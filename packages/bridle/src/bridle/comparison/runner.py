@@ -18,6 +18,7 @@ from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.engine.user_modules import build_module
+from bridle.errors import InputError
 from bridle.metrics import METRICS
 from bridle.networks import MLP, DescribedNetwork, Network, mlp, parse_network
 from bridle.protocol import Progress, Protocol, Variant, chosen_seeds
@@ -119,28 +120,28 @@ def resolve_contenders(
 ) -> tuple[list[Recipe], Sequence[int]]:
     """The recipes to compare, "none" first, and the seeds; ``ValueError`` for what is none, or an unknown engine."""
     if engine not in tuple(ENGINES):  # of a tuple one may ask with anything, a list too
-        raise ValueError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+        raise InputError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
     return recipes_with_baseline(recipes), chosen_seeds(seeds)
 
 
 def check(out: object, progress: object) -> None:
     """Raise ``ValueError`` for a folder or a function that is none."""
     if not isinstance(out, str | os.PathLike | None):
-        raise ValueError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
+        raise InputError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
     if progress is not None and not callable(progress):
-        raise ValueError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
+        raise InputError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
 
 
 def recipes_with_baseline(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
     """The recipes to compare, "none" first; ``ValueError`` where one is asked for twice."""
     if isinstance(recipes, str | Recipe | Regularizer):
-        raise ValueError(f"compare: recipes must be a list of recipes, got {recipes!r}; write [{recipes!r}]")
+        raise InputError(f"compare: recipes must be a list of recipes, got {recipes!r}; write [{recipes!r}]")
     if recipes is not None and (isinstance(recipes, Mapping) or not isinstance(recipes, Iterable)):
-        raise ValueError(f"compare: recipes must be a list of recipes, got {type(recipes).__name__}")
+        raise InputError(f"compare: recipes must be a list of recipes, got {type(recipes).__name__}")
     asked = [Recipe.of(recipe) for recipe in (DEFAULT_RECIPES if recipes is None else recipes)]
     for recipe in asked:
         if asked.count(recipe) > 1:
-            raise ValueError(f"compare: the recipe {str(recipe)!r} is asked for twice; give each recipe once")
+            raise InputError(f"compare: the recipe {str(recipe)!r} is asked for twice; give each recipe once")
     return [Recipe(), *(recipe for recipe in asked if recipe != Recipe())]
 
 

@@ -21,6 +21,7 @@ from bridle.comparison.hashes import checksum, hash_json
 from bridle.comparison.unusable_files import set_aside
 from bridle.decoding import decode, parse
 from bridle.engine.checkpointing import UnfinishedStack
+from bridle.errors import InputError
 from bridle.protocol import Variant
 from bridle_audit.files import clear_left_overs, opened, write_whole
 
@@ -106,10 +107,10 @@ class StackCheckpoints:
         sums = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
         line = file.readline(LONGEST_LINE)
         if len(sums) != 2 or sums[0] != checksum(line):
-            raise ValueError("it does not begin as it was written, by its checksum")
+            raise InputError("it does not begin as it was written, by its checksum")
         header = decode(CheckpointHeader, parse(line))
         if header.key != json.loads(json.dumps(self.key)) or self.path(header.members) != path:
-            raise ValueError("it is the state of another comparison, or of other runs")
+            raise InputError("it is the state of another comparison, or of other runs")
         return header, sums[1]
 
     @property
@@ -129,7 +130,7 @@ class StackCheckpoints:
                 header, sum_of_state = self.header(file, path)
                 state = file.read()
             if checksum(state) != sum_of_state:
-                raise ValueError("its content is not what was written, by its checksum")
+                raise InputError("its content is not what was written, by its checksum")
         except FileNotFoundError:
             return b""
         except (ValueError, OSError) as problem:

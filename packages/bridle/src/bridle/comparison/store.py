@@ -16,6 +16,7 @@ from bridle.comparison.sessions import Session
 from bridle.comparison.stack_checkpoints import StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
 from bridle.decoding import DEEPEST, check_json, parse
+from bridle.errors import InputError
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, metrics_of
 from bridle_audit.files import clear_left_overs, read_whole, write_whole
@@ -95,13 +96,13 @@ class RunStore:
     def parse_run(self, saved: Any, variant: Variant) -> Run:
         """The run that a file holds; ``ValueError`` where it is another one, or not as it was written."""
         if not isinstance(saved, dict) or not {"key", "run", "checksum"} <= set(saved):
-            raise ValueError("it is no run with a checksum, as this bridle writes them")
+            raise InputError("it is no run with a checksum, as this bridle writes them")
         check_json(saved, "it", DEEPEST)
         asked = json.loads(json.dumps(self.key(str(variant.recipe), variant.seed)))
         if saved["key"] != asked:
-            raise ValueError(f"it is a run of another {', '.join(differing_parts(saved['key'], asked))}")
+            raise InputError(f"it is a run of another {', '.join(differing_parts(saved['key'], asked))}")
         if saved["checksum"] != hash_json([saved["key"], saved["run"]]):
-            raise ValueError("its content is not what was written, by its checksum")
+            raise InputError("its content is not what was written, by its checksum")
         run = Run.from_json(saved["run"])
         self.check(run, variant)
         return run
@@ -109,16 +110,16 @@ class RunStore:
     def check(self, run: Run, variant: Variant) -> None:
         """``ValueError`` for a run that is not one of this variant, trained to its end."""
         if (run.recipe, run.seed) != (str(variant.recipe), variant.seed):
-            raise ValueError("its run is of another recipe or seed than its key")
+            raise InputError("its run is of another recipe or seed than its key")
         if self.measured is not None and metrics_of(run.scores) != {s: set(each) for s, each in self.measured.items()}:
-            raise ValueError("its scores are of other splits or metrics")
+            raise InputError("its scores are of other splits or metrics")
         epochs = self.setting["protocol"].get("epochs")
         if run.diverged_at is not None:
             epochs = run.diverged_at - 1
         elif run.stopped_at is not None:
             epochs = run.stopped_at
         if epochs is not None and any(len(points) != epochs for points in run.curves.values()):
-            raise ValueError(f"its curves must have {epochs} points")
+            raise InputError(f"its curves must have {epochs} points")
 
     def write(self, run: Run, variant: Variant) -> None:
         """Save a finished run, with its key in plain words beside it."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few
 
 
@@ -20,19 +21,19 @@ def as_array(given: Any, name: str, expected: str = "numbers") -> np.ndarray:
         array = np.asarray(given)
     except Exception as error:  # ragged lists, tensors with a gradient or elsewhere: what converts itself fails anyhow
         way_out = f"; give {name}.detach().cpu().float().numpy()" if hasattr(given, "detach") else ""
-        raise ValueError(f"{name} cannot be read as an array: {str(error).rstrip('.')}{way_out}") from error
+        raise InputError(f"{name} cannot be read as an array: {str(error).rstrip('.')}{way_out}") from error
     if array.ndim == 0:
-        raise ValueError(f"{name} must be an array with one entry per row, got {type(given).__name__}")
+        raise InputError(f"{name} must be an array with one entry per row, got {type(given).__name__}")
     return unboxed(array, name, expected) if array.dtype.kind == "O" else array
 
 
 def check_plain(given: Any, name: str) -> None:
     """Raise ``ValueError`` for arrays of which NumPy would show another content: sparse, structured, masked."""
     if hasattr(given, "toarray"):
-        raise ValueError(f"{name} is sparse ({type(given).__name__}); give {name}.toarray()")
+        raise InputError(f"{name} is sparse ({type(given).__name__}); give {name}.toarray()")
     fields = getattr(getattr(given, "dtype", None), "names", None)
     if isinstance(fields, tuple):
-        raise ValueError(
+        raise InputError(
             f"{name} is a structured array with the fields {', '.join(fields)}; give pandas.DataFrame({name})"
         )
     if isinstance(given, list | tuple) and any(isinstance(each, np.ma.MaskedArray) for each in given):
@@ -40,7 +41,7 @@ def check_plain(given: Any, name: str) -> None:
     if np.ma.is_masked(given):
         masked: np.ndarray = np.atleast_1d(np.ma.getmaskarray(given))
         rows = np.array([row.any() for row in masked])
-        raise ValueError(f"{name} has masked values in {listed(rows)}; fill or leave out these rows")
+        raise InputError(f"{name} has masked values in {listed(rows)}; fill or leave out these rows")
 
 
 def unboxed(array: np.ndarray, name: str, expected: str) -> np.ndarray:
@@ -52,7 +53,7 @@ def unboxed(array: np.ndarray, name: str, expected: str) -> np.ndarray:
     present = [value for value in values if not is_missing(value)]
     strange = next((value for value in present if not isinstance(value, str | numbers.Real | np.bool_)), None)
     if strange is not None:
-        raise ValueError(f"{name} must hold {expected}, got {type(strange).__name__} such as {short(strange)}")
+        raise InputError(f"{name} must hold {expected}, got {type(strange).__name__} such as {short(strange)}")
     if any(isinstance(value, str) for value in present):
         return array if len(present) < len(values) else np.array(list(map(str, values))).reshape(array.shape)
     return np.array([math.nan if is_missing(value) else value for value in values]).reshape(array.shape)
@@ -76,16 +77,16 @@ def numeric(given: Any, name: str) -> np.ndarray:
     """
     array = as_array(given, name)
     if array.ndim < 2:
-        raise ValueError(f"{name} must have shape (rows, features) or (rows, ...), got {array.shape}")
+        raise InputError(f"{name} must have shape (rows, features) or (rows, ...), got {array.shape}")
     if 0 in array.shape:
-        raise ValueError(f"{name} has no {'rows' if array.shape[0] == 0 else 'features'}: its shape is {array.shape}")
+        raise InputError(f"{name} has no {'rows' if array.shape[0] == 0 else 'features'}: its shape is {array.shape}")
     if array.dtype.kind in "biuf":
         return array
     values = array.reshape(-1).tolist()
     strange = next((value for value in values if not isinstance(value, numbers.Real)), None)
     if array.dtype.kind == "O" and strange is None:
         return np.array(list(map(as_float, values))).reshape(array.shape)
-    raise ValueError(
+    raise InputError(
         f"{name} must hold numbers, got {array.dtype} such as {short(values[0] if strange is None else strange)}; "
         "encode it as numbers, or let bridle.load read the table"
     )
@@ -112,7 +113,7 @@ def narrowed(array: np.ndarray, name: str) -> np.ndarray:
     x = owned(array, np.float32)
     bad: np.ndarray = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if bad.any():
-        raise ValueError(f"{name} must be finite in float32, but has nan or infinite values in {listed(bad)}")
+        raise InputError(f"{name} must be finite in float32, but has nan or infinite values in {listed(bad)}")
     return x
 
 

@@ -18,6 +18,7 @@ from bridle.data.number_formats import dissected, plain_text, read_numbers
 from bridle.data.precision import EXACT
 from bridle.data.target_encoding import text
 from bridle.data.vocabulary import Distinct, alike
+from bridle.errors import InputError
 from bridle_audit.wording import counted
 
 MISSING = "missing"
@@ -75,7 +76,7 @@ def check_finite(label: str, values: pd.Series[Any]) -> None:
     """Raise ``ValueError`` that names the rows with infinite numbers."""
     infinite = np.isinf(values.to_numpy())
     if infinite.any():
-        raise ValueError(f"{label} is infinite in {listed(infinite, first=1)}; correct these values")
+        raise InputError(f"{label} is infinite in {listed(infinite, first=1)}; correct these values")
 
 
 def dated(column: pd.Series[Any]) -> ParsedColumn:
@@ -120,7 +121,7 @@ def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> ParsedCol
         return ParsedColumn(pd.Series(seconds, column.index), "number", ("times as seconds",))
     strange = next((v for v in present if not isinstance(v, str | numbers.Real | np.bool_ | decimal.Decimal)), None)
     if strange is not None:
-        raise ValueError(
+        raise InputError(
             f"{label} holds {type(strange).__name__} such as {short(strange)}; bridle reads numbers, words and "
             "dates: write it as one of these or leave it out"
         )

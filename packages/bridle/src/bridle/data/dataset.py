@@ -26,6 +26,7 @@ from bridle.data.names import check_different, check_index, column_names, featur
 from bridle.data.precision import mean_and_spread, within_reach
 from bridle.data.target_encoding import check_task, column, encode, infer_task, surprise
 from bridle.data.vocabulary import alike
+from bridle.errors import InputError
 from bridle.results import SPLITS
 from bridle_audit.wording import counted
 
@@ -195,11 +196,11 @@ def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:
     """Raise ``ValueError`` unless every split has a target per row, and rows of the same shape."""
     for split, x in xs.items():
         if len(x) != len(ys[split]):
-            raise ValueError(
+            raise InputError(
                 f"x_{split} has {counted('row', len(x))}, but y_{split} has {len(ys[split])}; give one target per row"
             )
         if x.shape[1:] != xs["train"].shape[1:]:
-            raise ValueError(
+            raise InputError(
                 f"the rows of x_{split} have shape {x.shape[1:]}, those of x_train {xs['train'].shape[1:]}; "
                 "all splits must have the same features"
             )
@@ -210,9 +211,9 @@ def present(pairs: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
     for split, (x, y) in pairs.items():
         if (x is None) != (y is None):
             lone, absent = (f"y_{split}", f"x_{split}") if x is None else (f"x_{split}", f"y_{split}")
-            raise ValueError(f"{lone} was given without {absent}; give both{' or neither' * (split == 'test')}")
+            raise InputError(f"{lone} was given without {absent}; give both{' or neither' * (split == 'test')}")
         if x is None and split != "test":
-            raise ValueError(f"x_{split} and y_{split} are None; only the test split may be absent")
+            raise InputError(f"x_{split} and y_{split} are None; only the test split may be absent")
     return {split: pair for split, pair in pairs.items() if pair[0] is not None}
 
 
@@ -220,14 +221,14 @@ def check_texts(given: dict[str, Any]) -> None:
     """Raise ``ValueError`` for what is no text."""
     for option, value in given.items():
         if not isinstance(value, str):
-            raise ValueError(f"{option} must be a text, got {value!r}")
+            raise InputError(f"{option} must be a text, got {value!r}")
 
 
 def check_lists(given: dict[str, Any]) -> None:
     """Raise ``ValueError`` for what is no list of names, such as one name: its letters would be taken for names."""
     for option, values in given.items():
         if isinstance(values, str) or not isinstance(values, Iterable):
-            raise ValueError(f"{option} must be a list of texts, got {values!r}")
+            raise InputError(f"{option} must be a list of texts, got {values!r}")
 
 
 def channels_last(row: tuple[int, ...]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from bridle.errors import InputError
 from bridle_audit.wording import counted, shortened
 
 SEPARATORS = "\t;|,"  # of two that fit equally well the first one: commas are the likeliest to stand inside of fields
@@ -101,21 +102,21 @@ def encoding_of(data: bytes) -> str:
     """UTF-8, or what the byte order mark says; ``ValueError`` for what is no text."""
     for magic, kind in OTHER_FILES.items():
         if data[: len(magic)].lower() == magic.lower():
-            raise ValueError(f"it is {kind}")
+            raise InputError(f"it is {kind}")
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
     if encoding.startswith("utf-8") and b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise ValueError(f"line {line} has a NUL byte, which no text has; if it is UTF-16, save it as UTF-8")
+        raise InputError(f"line {line} has a NUL byte, which no text has; if it is UTF-16, save it as UTF-8")
     return encoding
 
 
 def check_lines(data: bytes) -> None:
     """Raise ``ValueError`` for text that is blank, or a line of which would fill the memory."""
     if not data.strip():
-        raise ValueError("it is blank: it has no line that names columns")
+        raise InputError("it is blank: it has no line that names columns")
     for start in range(0, len(data) - LONGEST, LONGEST):
         if not any(data.find(end, start, start + LONGEST) >= 0 for end in (b"\n", b"\r")):
-            raise ValueError(f"it has a line of more than {LONGEST >> 20} MiB; a table has a line for each row")
+            raise InputError(f"it has a line of more than {LONGEST >> 20} MiB; a table has a line for each row")
 
 
 def records(source: Source, separator: str, *, strict: bool = False) -> Iterator[Record]:
@@ -127,11 +128,11 @@ def records(source: Source, separator: str, *, strict: bool = False) -> Iterator
         except StopIteration:
             return
         except UnicodeDecodeError as error:
-            raise ValueError(not_text(source)) from error
+            raise InputError(not_text(source)) from error
         except csv.Error as error:
-            raise ValueError(f"line {reader.line_num}: {error}; is a quotation mark not closed?") from error
+            raise InputError(f"line {reader.line_num}: {error}; is a quotation mark not closed?") from error
         if len(fields) > MOST_FIELDS:
-            raise ValueError(f"line {reader.line_num} has {len(fields)} fields; at most {MOST_FIELDS} are read")
+            raise InputError(f"line {reader.line_num} has {len(fields)} fields; at most {MOST_FIELDS} are read")
         if len(fields) > 1 or "".join(fields).strip():
             yield Record(reader.line_num, fields)
 
@@ -152,7 +153,7 @@ def named_separator(source: Source) -> str | None:
     try:
         first = next((line for line in source.lines() if line.strip()), "")
     except UnicodeDecodeError as error:
-        raise ValueError(not_text(source)) from error
+        raise InputError(not_text(source)) from error
     named = NAMED_SEPARATOR.fullmatch(first.strip("\r\n"))
     return named[1] if named else None
 
@@ -193,13 +194,13 @@ def header_of(stream: Iterator[Record], width: int) -> tuple[list[Record], Recor
         if len(record.fields) >= min(width, 2) and not is_comment(record, width):
             if above and any(map(is_number, record.fields)):
                 first = above[0]
-                raise ValueError(
+                raise InputError(
                     f"line {first.line} has {counted('field', len(first.fields))}, line {record.line} has "
                     f"{len(record.fields)}; neither looks like a header; the first line must name the columns"
                 )
             return above, record
         above.append(record)
-    raise ValueError("it has no line that names columns")
+    raise InputError("it has no line that names columns")
 
 
 def is_comment(record: Record, width: int) -> bool:
@@ -238,7 +239,7 @@ def fields_of(record: Record, width: int) -> list[str]:
     if len(fields) == width + 1 and not fields[-1].strip():
         return fields[:-1]
     if len(fields) != width:
-        raise ValueError(
+        raise InputError(
             f"Expected {counted('field', width)} in line {record.line}, saw {len(fields)}: the header names "
             f"{counted('column', width)}; mend that row, or quote a field that has the separator in it"
         )

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bridle.data.files import check_regular, content
+from bridle.errors import InputError
 
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
 CHUNK = 1 << 16
@@ -80,7 +81,7 @@ class Bounded:
         """Write; ``ValueError`` where that is too much."""
         self.left -= len(data)
         if self.left < 0:
-            raise ValueError("it sends more than the file can have")
+            raise InputError("it sends more than the file can have")
         self.file.write(data)
 
     def flush(self) -> None:
@@ -125,7 +126,7 @@ def fetch(files: tuple[RemoteFile, ...], mirrors: tuple[str, ...], folder: Path,
             for file in wanted:
                 fetch_one(file, mirrors, Path(workshop), progress, advice).replace(folder / file.name)
     except OSError as error:
-        raise ValueError(f"cannot keep downloads in {folder}: {error}. {advice}") from error
+        raise InputError(f"cannot keep downloads in {folder}: {error}. {advice}") from error
 
 
 def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress: Progress, advice: str) -> Path:
@@ -149,7 +150,7 @@ def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress
             return path
         reasons.append(f"  {mirror}{file.name}: {problem}")
         progress.remove_task(bar.task)
-    raise ValueError("\n".join([f"could not download {file.name}; tried", *reasons, advice]))
+    raise InputError("\n".join([f"could not download {file.name}; tried", *reasons, advice]))
 
 
 def reason(error: Exception) -> str:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from bridle.errors import InputError
+
 GZIP_MAGIC = b"\x1f\x8b"
 OTHER_WRAPPINGS = {
     rb"PK\x03\x04": "a zip archive or a spreadsheet",
@@ -55,11 +57,11 @@ def content(path: Path, length: Length | None = None) -> bytes:
                 check_size(path, size, most)  # before anything is read
             data = bounded(stream, most, length)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is corrupt: its gzip data cannot be unpacked ({error}); fetch it again") from error
+        raise InputError(f"{path} is corrupt: its gzip data cannot be unpacked ({error}); fetch it again") from error
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not data:
-        raise ValueError(f"{path} is empty")
+        raise InputError(f"{path} is empty")
     check_size(path, len(data), most)
     check_unwrapped(path, data)
     return data
@@ -69,7 +71,7 @@ def check_size(path: Path, size: int, most: int) -> None:
     """Raise ``ValueError`` for more bytes than are read into memory."""
     if size > most:
         why = "" if most >= most_bytes() else f", {MOST_RATIO} times what it is packed"
-        raise ValueError(
+        raise InputError(
             f"{path} holds more than the {most / GIB:.3g} GiB that are read into memory{why}; if that is meant, allow "
             f"more with the environment variable {MOST}, such as {MOST}={math.ceil(most / GIB) * 8}"
         )
@@ -80,13 +82,13 @@ def check_regular(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise ValueError(f"there is no file {path}") from error
+        raise InputError(f"there is no file {path}") from error
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         kind = kinds.get(stat.S_IFMT(mode), "a device")
-        raise ValueError(f"{path} is {kind}, not a file; put the data into a regular file and name that")
+        raise InputError(f"{path} is {kind}, not a file; put the data into a regular file and name that")
 
 
 def unpacking(file: BinaryIO) -> BinaryIO:
@@ -115,7 +117,7 @@ def most_bytes() -> int:
     except ValueError:
         most = math.nan
     if not 0 < most < math.inf:
-        raise ValueError(f"the environment variable {MOST} must be a number of GiB above 0, got {given!r}")
+        raise InputError(f"the environment variable {MOST} must be a number of GiB above 0, got {given!r}")
     return int(most * GIB)
 
 
@@ -128,6 +130,6 @@ def check_unwrapped(path: Path, data: bytes) -> None:
     """Raise ``ValueError`` for a content that is packed in a way which is not read."""
     for magic, wrapping in OTHER_WRAPPINGS.items():
         if re.match(magic, data):
-            raise ValueError(
+            raise InputError(
                 f"{path} is {wrapping}; unpack it or save it as a plain file: what is read is plain or gzip"
             )

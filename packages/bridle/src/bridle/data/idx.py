@@ -12,6 +12,7 @@ import numpy as np
 
 from bridle.data.dataset import Data
 from bridle.data.files import content
+from bridle.errors import InputError
 from bridle_audit.wording import counted
 
 ROLES = ("train-images", "train-labels", "t10k-images", "t10k-labels")
@@ -53,20 +54,20 @@ def entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda path: (path.name.endswith(".gz"), path.name))
     except OSError as error:
-        raise ValueError(f"{folder} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
 
 
 def read_contents(folder: Path) -> dict[str, bytes]:
     """The uncompressed content of the four files by role; ``ValueError`` naming the files that are not there."""
     found, sets = find_idx(folder), sets_in(folder)
     if not found and sets:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds several data sets, with names in {', '.join(f'{each}...' for each in sorted(sets))}; "
             "put the four files of one into a folder of their own"
         )
     absent = [f"{role}-idx{AXES[role.split('-')[1]]}-ubyte" for role in ROLES if role not in found]
     if absent:
-        raise ValueError(
+        raise InputError(
             f"{folder} is not a whole data set in MNIST's layout: it lacks {', '.join(absent)} (plain or .gz)"
         )
     return {role: content(found[role], expected_length) for role in ROLES}
@@ -110,22 +111,22 @@ def parse_idx(data: bytes, axes: int, source: str) -> np.ndarray:
     """
     likewise = range(2, 5) if axes == AXES["images"] else range(1, 3)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES or data[3] not in likewise:
-        raise ValueError(
+        raise InputError(
             f"{source} is not an idx file with {axes} ax{'e' if axes > 1 else 'i'}s: expected magic "
             f"number 0x{bytes([0, 0, UNSIGNED_BYTE, axes]).hex()}, got 0x{data[:4].hex()} (the third byte may also say "
             f"another type, the fourth {likewise[0]} to {likewise[-1]} axes)"
         )
     found = header(data)
     if found is None:
-        raise ValueError(f"{source} is truncated: its head has {4 + 4 * data[3]} bytes, the file {len(data)}")
+        raise InputError(f"{source} is truncated: its head has {4 + 4 * data[3]} bytes, the file {len(data)}")
     if len(data) != found.length:
         state = "truncated" if len(data) < found.length else "longer than its head says"
         more = " or more" if len(data) > found.length else ""
-        raise ValueError(
+        raise InputError(
             f"{source} is {state}: expected {found.length} bytes for shape {found.shape}, got {len(data)}{more}"
         )
     if 0 in found.shape:
-        raise ValueError(f"{source} is empty: its head says the shape {found.shape}")
+        raise InputError(f"{source} is empty: its head says the shape {found.shape}")
     return np.frombuffer(data, dtype=found.kind, offset=found.start).reshape(found.shape)
 
 
@@ -136,7 +137,7 @@ def pair(contents: dict[str, bytes], part: str, folder: Path) -> tuple[np.ndarra
     if labels.ndim > 1:
         labels = class_column(labels, f"{part}-labels in {folder}")
     if len(images) != len(labels):
-        raise ValueError(
+        raise InputError(
             f"{part}-images in {folder} has {counted('image', len(images))}, but {part}-labels "
             f"{counted('label', len(labels))}"
         )
@@ -147,7 +148,7 @@ def pair(contents: dict[str, bytes], part: str, folder: Path) -> tuple[np.ndarra
 def class_column(labels: np.ndarray, source: str) -> np.ndarray:
     """The classes among QMNIST's eight columns, which are the first; ``ValueError`` for labels of another width."""
     if labels.shape[1] != 1 and (labels.shape[1] != QMNIST_COLUMNS or labels.dtype.kind != "i"):
-        raise ValueError(
+        raise InputError(
             f"{source} has the shape {labels.shape} and the type {labels.dtype.name}; expected one label per image, or "
             f"QMNIST's {QMNIST_COLUMNS} columns of whole numbers, of which the first is the class"
         )
@@ -169,7 +170,7 @@ def idx_data(  # noqa: PLR0917  (the parts of a data set)
     x, y = pair(contents, "train", folder)
     x_test, y_test = pair(contents, "t10k", folder)
     if len(x) < VALID_SHARE:
-        raise ValueError(
+        raise InputError(
             f"train-images in {folder} has {counted('image', len(x))}; {VALID_SHARE} are the least, of which one "
             "is for valid"
         )

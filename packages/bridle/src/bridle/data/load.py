@@ -14,6 +14,7 @@ from bridle.data.pickles import read_pickle
 from bridle.data.registry import DIGITS, IMAGE_SETS, NAMES, digits, image_set
 from bridle.data.tables import ENDINGS, read_table
 from bridle.data.target_encoding import check_task
+from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
 PICKLE_ENDINGS = (".pkl", ".pkl.gz")
@@ -77,9 +78,9 @@ def read(
     if is_table(path):
         return read_table(path, target, task, named(categorical))
     if target is not None:
-        raise ValueError(f"target={target!r} names a column of a table, but {str(name_or_path)!r} is not a table")
+        raise InputError(f"target={target!r} names a column of a table, but {str(name_or_path)!r} is not a table")
     if categorical:
-        raise ValueError(f"categorical= names columns of a table, but {str(name_or_path)!r} is not a table")
+        raise InputError(f"categorical= names columns of a table, but {str(name_or_path)!r} is not a table")
     if known == DIGITS:
         return digits(task)
     if known in IMAGE_SETS:
@@ -88,42 +89,42 @@ def read(
         return read_idx_folder(path, path.resolve().name, task)
     if path.name.lower().endswith(PICKLE_ENDINGS):
         return read_pickle(path, path.name.split(".")[0], task)
-    raise ValueError(unknown(name_or_path, path))
+    raise InputError(unknown(name_or_path, path))
 
 
 def named(categorical: Any) -> Sequence[str]:
     """Names of columns; ``ValueError`` for anything else."""
     names = [categorical] if isinstance(categorical, str) else list(categorical or ())
     if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"categorical must be a list of names of columns, got {categorical!r}")
+        raise InputError(f"categorical must be a list of names of columns, got {categorical!r}")
     return names
 
 
 def path_of(given: Any) -> Path:
     """``given`` as a path that can be looked at, ``~`` spelled out; ``ValueError`` for anything else."""
     if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
-        raise ValueError(
+        raise InputError(
             f"expected the name of a data set or the path of a file or folder, as text or pathlib.Path, got "
             f"{type(given).__name__}; arrays and tables in memory go to bridle.Data(x_train, y_train, ...)"
         )
     name = os.fspath(given)
     if not name or "\0" in name:
-        raise ValueError(f"{name!r} is neither the name of a data set nor a path{nearest(name, list(NAMES))}")
+        raise InputError(f"{name!r} is neither the name of a data set nor a path{nearest(name, list(NAMES))}")
     if "://" in name:
-        raise ValueError(f"{name} is an address on the web; download the file and give its path")
+        raise InputError(f"{name} is an address on the web; download the file and give its path")
     try:
         path = Path(name).expanduser()
         path.exists()
     except (OSError, RuntimeError) as error:  # a name that is too long, a folder that is closed, an unknown home
         problem = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{name if len(name) < LONG else name[:LONG] + '...'} cannot be read: {problem}") from error
+        raise InputError(f"{name if len(name) < LONG else name[:LONG] + '...'} cannot be read: {problem}") from error
     return path
 
 
 def check_target(target: Any) -> None:
     """Raise ``ValueError`` unless ``target`` is a column's name, or None."""
     if target is not None and not isinstance(target, str):
-        raise ValueError(f"target must be the name of a column, as text, got {target!r}")
+        raise InputError(f"target must be the name of a column, as text, got {target!r}")
 
 
 def is_table(path: Path) -> bool:

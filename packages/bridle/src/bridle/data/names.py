@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few
 
 
@@ -26,7 +27,7 @@ def check_different(names: Sequence[str], problem: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"{problem} {name!r}; give each its own name")
+            raise InputError(f"{problem} {name!r}; give each its own name")
         seen.add(name)
 
 
@@ -63,7 +64,7 @@ def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list
     if is_numbered(names) or is_numbered(wanted):
         return []
     parts = [f"{verb} {first_few(found, form=repr)}" for verb, found in (("lacks", lacking), ("has", strange)) if found]
-    raise ValueError(
+    raise InputError(
         f"the columns of {name} are not those of x_train: it {' and '.join(parts)}; give all splits the same"
     )
 
@@ -81,12 +82,12 @@ def feature_names(given: Sequence[str], columns: tuple[str, ...], count: int) ->
     """
     names = tuple(map(str, given)) or columns
     if names and len(names) != count:
-        raise ValueError(
+        raise InputError(
             f"got {counted('feature name', len(names))} for {counted('feature', count)}; give one per feature or none"
         )
     check_different(names, "features has twice the name")
     if columns and names != columns and set(names) == set(columns):
-        raise ValueError("features has the names of x_train's columns in another order; leave features= out")
+        raise InputError("features has the names of x_train's columns in another order; leave features= out")
     return names
 
 
@@ -98,7 +99,7 @@ def check_index(x: Any, y: Any, split: str) -> None:
         return
     labels = enumerate(zip(x.index.tolist(), y.index.tolist(), strict=True))
     row, (one, other) = next((pair for pair in labels if pair[1][0] != pair[1][1]), (0, (x.index.dtype, y.index.dtype)))
-    raise ValueError(
+    raise InputError(
         f"x_{split} and y_{split} have different indices (row {row}: {one!r} and {other!r}); give "
         f"y_{split}.loc[x_{split}.index] if rows belong together by index, y_{split}.to_numpy() if by place"
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from bridle.data.files import GIB, MOST, most_unpacked
+from bridle.errors import InputError
 from bridle_audit.wording import counted
 
 CELL = 8  # bytes of a number, at least as many of a word
@@ -28,7 +29,7 @@ def read_parquet(data: bytes) -> pd.DataFrame:
     except ValueError:
         raise
     except Exception as error:  # what is malformed can fail in any way
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+        raise InputError(f"{type(error).__name__}: {error}") from error
     for name in declared & set(frame.columns):
         frame[name] = frame[name].astype("category")
     return frame
@@ -40,7 +41,7 @@ def check_cells(metadata: parquet.FileMetaData, packed: int) -> None:
     values = sum(metadata.row_group(group).column(column).num_values for group in groups for column in columns)
     size = CELL * max(values, metadata.num_rows * metadata.num_columns)
     if size > most_unpacked(packed):
-        raise ValueError(
+        raise InputError(
             f"its {counted('row', metadata.num_rows)} of {counted('column', metadata.num_columns)}, {packed} bytes in "
             f"the file, take {size / GIB:.3g} GiB or more of memory; if that is meant, allow more with the environment "
             f"variable {MOST}"

@@ -19,6 +19,7 @@ import numpy as np
 
 from bridle.data.dataset import Data
 from bridle.data.files import content
+from bridle.errors import InputError
 
 NUMERIC = re.compile(r"[<>=|]?([biuf][1248])")
 MOST_STEPS = 10_000  # of a pickle that is read: one of the layout below has less than 200
@@ -146,7 +147,7 @@ def unpickle(data: bytes, source: str) -> Any:
         check_steps(data)
         return ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
     except Exception as error:  # a malformed pickle can fail in any way at all
-        raise ValueError(f"{source} was refused as a pickle of arrays: {str(error) or type(error).__name__}") from error
+        raise InputError(f"{source} was refused as a pickle of arrays: {str(error) or type(error).__name__}") from error
 
 
 def check_steps(data: bytes) -> None:
@@ -160,7 +161,7 @@ def read_pickle(path: Path, name: str, task: str | None = None) -> Data:
     """The data set of a pickle in the notebook's layout, plain or .gz."""
     found = unpickle(content(path), str(path))
     if not (isinstance(found, tuple | list) and len(found) == 3 and all(map(is_pair, found))):
-        raise ValueError(f"{path} does not have the layout {LAYOUT}")
+        raise InputError(f"{path} does not have the layout {LAYOUT}")
     arrays = [each.array for pair in found for each in pair]
     return Data(*arrays, task=task, name=name, target="label")
 

@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from bridle.data.arrays import owned
 from bridle.data.names import distinct
 from bridle.data.precision import HUGE, TINY, moved, origin
+from bridle.errors import InputError
 from bridle_audit.wording import counted
 
 RARE = "(rare)"
@@ -59,7 +60,7 @@ def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
     varied = [name for name in train.columns if train[name].nunique(dropna=False) > 1]
     made = {name: constant(name, train, others) for name in train.columns if name not in varied}
     if not varied:
-        raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
+        raise InputError(no_feature({name: each.dropped for name, each in made.items()}))
     extreme = extreme_columns(train[varied])
     steady = [steadied(part[varied], train, extreme) for part in (train, *others)]
     transformer = columns_to_numbers(steady[0])
@@ -70,7 +71,7 @@ def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
     names = [readable(name) for name, keep in zip(labels, kept, strict=True) if keep]
     made |= describe(transformer, train[varied], others, kept)
     if not names:
-        raise ValueError(no_feature({name: each.dropped for name, each in made.items()}))
+        raise InputError(no_feature({name: each.dropped for name, each in made.items()}))
     return Prepared([x_train[:, kept], *others_x], distinct(names), {name: made[name] for name in train.columns})
 
 

@@ -14,6 +14,7 @@ from bridle.data.files import content
 from bridle.data.idx import ROLES, expected_length, find_idx, idx_data, read_contents
 from bridle.data.pickles import read_pickle
 from bridle.data.splits import stratified_split
+from bridle.errors import InputError
 
 ENVIRONMENT = "BRIDLE_DATA"
 
@@ -153,14 +154,14 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
         return None
     source = ENVIRONMENT if data_dir is None else "--data-dir"
     if not isinstance(named, str | os.PathLike) or not isinstance(os.fspath(named), str):
-        raise ValueError(f"{source} must be the path of a folder, as text or pathlib.Path, got {named!r}")
+        raise InputError(f"{source} must be the path of a folder, as text or pathlib.Path, got {named!r}")
     try:
         folder = Path(named).expanduser()
         there = bool(os.fspath(named)) and folder.is_dir()
     except (OSError, RuntimeError) as error:  # a name that is too long, a folder that is closed, an unknown home
-        raise ValueError(f"the folder that {source} names cannot be read: {error}") from error
+        raise InputError(f"the folder that {source} names cannot be read: {error}") from error
     if not there:
-        raise ValueError(f"there is no folder {os.fspath(named) or repr('')}, which {source} names")
+        raise InputError(f"there is no folder {os.fspath(named) or repr('')}, which {source} names")
     return folder
 
 
@@ -204,7 +205,7 @@ def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -
         same_length = len(data) == file.length
         if other or (same_length and file.content_sha256):
             problem = f"it is {other}'s" if other else difference(file.content_sha256, content_sum(data))
-            raise ValueError(
+            raise InputError(
                 f"{role} in {folder} is not {source.name}'s: {problem}; to read another data set, give its "
                 f"{'name or ' * bool(other)}folder instead of the name {source.name!r}"
             )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bridle.errors import InputError
 from bridle_audit.wording import counted
 
 HELD_OUT = 0.2  # of the rows for valid, and as many for test
@@ -24,7 +25,7 @@ class Split(NamedTuple):
 def plain_split(rows: int, seed: int = SEED) -> Split:
     """Split the rows at random."""
     if rows < LEAST:
-        raise ValueError(f"{counted('row', rows)} cannot be split into train, valid and test; give at least {LEAST}")
+        raise InputError(f"{counted('row', rows)} cannot be split into train, valid and test; give at least {LEAST}")
     held_out = int(quotas(np.array([rows]))[0])
     return joined([dealt(np.arange(rows), held_out, np.random.default_rng(seed))])
 
@@ -38,7 +39,7 @@ def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
     random = np.random.default_rng(seed)
     classes, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.max() < LEAST:
-        raise ValueError(
+        raise InputError(
             f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ("
             f"{counted('class', len(classes))}, {counted('row', len(labels))}): merge classes, or say "
             "task='regression' if the target is an amount"

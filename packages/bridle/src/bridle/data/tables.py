@@ -21,6 +21,7 @@ from bridle.data.splits import plain_split, stratified_split
 from bridle.data.target_encoding import check_present, check_varied, infer_task, task_note
 from bridle.data.unparsed import with_rows
 from bridle.data.vocabulary import Distinct
+from bridle.errors import InputError
 from bridle_audit.wording import nearest, offered
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
@@ -57,7 +58,7 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
     found = read_target(table, target, path, task)
     features = table.frame.drop(columns=[target])
     if not len(features.columns):
-        raise ValueError(f"{path} has no features: its only column is the target {target!r}")
+        raise InputError(f"{path} has no features: its only column is the target {target!r}")
     chosen = named_columns(categorical, list(features.columns), target)
     read = {
         name: read_column(f"column {name!r}", features[name], gaps=table.text, categorical=name in chosen)
@@ -70,12 +71,12 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
     split = stratified_split(y) if found.task == "classification" else plain_split(len(y))
     typed = pd.DataFrame({name: each.values for name, each in read.items() if name not in dropped})
     if not len(typed.columns):
-        raise ValueError(f"{path} has no features: {'; '.join(f'{name} is {why}' for name, why in dropped.items())}")
+        raise InputError(f"{path} has no features: {'; '.join(f'{name} is {why}' for name, why in dropped.items())}")
     try:
         prepared = prepare(typed.iloc[split.train], [typed.iloc[split.valid], typed.iloc[split.test]])
     except ValueError as error:  # no column is left, and how they were read may say why
         said = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
-        raise ValueError("; ".join([str(error), *said])) from error
+        raise InputError("; ".join([str(error), *said])) from error
     made = prepared.made | {name: ColumnOutcome(0, dropped=why) for name, why in dropped.items()}
     columns = [described(name, each, made[name], y, found.task) for name, each in read.items()]
     arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]
@@ -103,15 +104,15 @@ def read_frame(path: Path) -> Table:
     try:
         frame, notes = read_delimited(data) if text else (read_parquet(data), ())
     except (ValueError, OSError, Warning) as error:  # pandas' and pyarrow's errors are among these
-        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+        raise InputError(f"{path} cannot be read as a table: {error}") from error
     # A named index, as Parquet files can have, is a column like the others.
     frame = frame.reset_index(drop=frame.index.names == [None], allow_duplicates=True)
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
-        raise ValueError(f"{path} has two columns named {twice!r}; give each its own name, or leave one out")
+        raise InputError(f"{path} has two columns named {twice!r}; give each its own name, or leave one out")
     if not len(frame):
-        raise ValueError(f"{path} has no rows, only the columns {', '.join(frame.columns)}")
+        raise InputError(f"{path} has no rows, only the columns {', '.join(frame.columns)}")
     return Table(frame, text, notes)
 
 
@@ -119,13 +120,13 @@ def known_target(table: Table, target: str | None, path: Path) -> str:
     """The name of the target column; ``ValueError`` where none is given or there is no such column."""
     names = list(map(str, table.frame.columns))
     if target is None:
-        raise ValueError(
+        raise InputError(
             f"{path} is a table: say which column to predict with target= (--target); it has {offered(names)}"
         )
     if target not in names:
         spaces = "; its one column has spaces in its name: write commas between the fields, not spaces"
         hint = spaces if len(names) == 1 and len(names[0].split()) > 1 else nearest(target, names)
-        raise ValueError(f"{path} has no column {target!r}{hint}")
+        raise InputError(f"{path} has no column {target!r}{hint}")
     return target
 
 
@@ -139,13 +140,13 @@ def read_target(table: Table, target: str, path: Path, task: str | None) -> Targ
         else read_column(f"the target {target!r}", column, gaps=table.text)
     )
     if read.kind == "date":
-        raise ValueError(
+        raise InputError(
             f"{path}: the target {target!r} holds dates; it must hold numbers or words: write it as days, say"
         )
     if read.strays.any():
         found = Distinct.of(column[read.strays])
         words = with_rows(found.words, found.counts)
-        raise ValueError(f"the target {target!r} holds numbers and words ({words}); correct these rows")
+        raise InputError(f"the target {target!r} holds numbers and words ({words}); correct these rows")
     y: np.ndarray[Any, Any] = read.values.to_numpy()
     y = y.astype(str) if read.kind == "category" else y
     check_varied(y, f"the target {target!r}")
@@ -176,7 +177,7 @@ def check_target_present(column: pd.Series[Any], target: str, *, text: bool) -> 
     except ValueError as error:
         written = sorted({repr(word) for word in words[gaps] if word})
         classes = f"; {', '.join(written)} stand{'s' * (len(written) < 2)} for missing: spell a class otherwise"
-        raise ValueError(f"{error}{classes if written else ''}") from error
+        raise InputError(f"{error}{classes if written else ''}") from error
 
 
 def named_columns(given: Sequence[str], names: list[str], target: str) -> set[str]:
@@ -184,12 +185,12 @@ def named_columns(given: Sequence[str], names: list[str], target: str) -> set[st
     parts = [name for each in given for name in ([each] if each in names else each.split(","))]
     chosen = {part.strip() for part in parts if part.strip()}
     if target in chosen:
-        raise ValueError(
+        raise InputError(
             f"categorical= (--categorical) names the target {target!r}; for labels say task='classification'"
         )
     for name in chosen:
         if name not in names:
-            raise ValueError(f"categorical= (--categorical): there is no column {name!r}{nearest(name, names)}")
+            raise InputError(f"categorical= (--categorical): there is no column {name!r}{nearest(name, names)}")
     return chosen
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bridle.data.arrays import as_array, listed, owned
 from bridle.data.precision import is_lost, is_wide
+from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few, plural
 
 TASKS = ("classification", "regression")
@@ -28,9 +29,9 @@ def column(given: Any, name: str) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise ValueError(f"{name} must have shape (rows,), one target per row, got {y.shape}")
+        raise InputError(f"{name} must have shape (rows,), one target per row, got {y.shape}")
     if y.dtype.kind not in "biufUSO":
-        raise ValueError(f"{name} must hold numbers or words, got {y.dtype}")
+        raise InputError(f"{name} must hold numbers or words, got {y.dtype}")
     check_present(y, name)
     return y
 
@@ -39,10 +40,10 @@ def check_present(y: np.ndarray, name: str, first: int = 0) -> None:
     """Raise ``ValueError`` that counts and names the rows whose target is missing or infinite."""
     missing = np.asarray(pd.isna(y))
     if missing.any():
-        raise ValueError(f"{name} is missing in {listed(missing, first)}; fill or leave out these rows")
+        raise InputError(f"{name} is missing in {listed(missing, first)}; fill or leave out these rows")
     infinite = np.isinf(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
     if infinite.any():
-        raise ValueError(f"{name} is infinite in {listed(infinite, first)}; correct or leave out these rows")
+        raise InputError(f"{name} is infinite in {listed(infinite, first)}; correct or leave out these rows")
 
 
 def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
@@ -84,13 +85,13 @@ def surprise(y: np.ndarray, task: str) -> tuple[str, ...]:
 def check_task(task: str | None) -> None:
     """Raise ``ValueError`` unless ``task`` is None or one that there is."""
     if task is not None and not (isinstance(task, str) and task in TASKS):
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, or None to tell it by the targets, got {task!r}")
+        raise InputError(f"task must be one of {', '.join(TASKS)}, or None to tell it by the targets, got {task!r}")
 
 
 def amounts(y: np.ndarray, name: str, kind: type[np.floating[Any]] = np.float32) -> np.ndarray:
     """Regression targets, of type ``kind``, in their own units."""
     if y.dtype.kind not in "biuf":
-        raise ValueError(
+        raise InputError(
             f"{name} must hold numbers for a regression, got {text(y[0])!r}; words need task='classification'"
         )
     numbers = owned(y, kind)
@@ -107,7 +108,7 @@ def check_exact(y_train: np.ndarray) -> None:
     """Raise ``ValueError`` for whole numbers that lie so far from zero that even float64 makes one of several."""
     if y_train.dtype.kind not in "iu" or len(np.unique(y_train)) == len(np.unique(y_train.astype(np.float64))):
         return
-    raise ValueError(
+    raise InputError(
         f"y_train has whole numbers beyond 2^53, such as {y_train.max()}, of which float64 makes one of several; "
         "subtract from all targets what they have in common"
     )
@@ -127,7 +128,7 @@ def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     if strangers:
         which = f"{plural('label', len(strangers))} {first_few(strangers, form=repr)}"
         occur = "occurs" if len(strangers) == 1 else "occur"
-        raise ValueError(
+        raise InputError(
             f"{name} has the {which}, which never {occur} in y_train; every class needs training rows (amounts "
             "rather than labels need task='regression')"
         )
@@ -141,7 +142,7 @@ def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     outside = (y < 0) | (y >= len(classes)) | (y != np.rint(y))
     if outside.any():
         count = counted("class", len(classes))
-        raise ValueError(f"{name} must hold ids 0 ... {len(classes) - 1} of the {count}, got {y[outside][0]}")
+        raise InputError(f"{name} must hold ids 0 ... {len(classes) - 1} of the {count}, got {y[outside][0]}")
     return owned(y, np.int64)
 
 
@@ -157,7 +158,7 @@ def check_varied(y: np.ndarray, name: str, classes: tuple[str, ...] = ()) -> Non
     if (y == y[0]).all():
         first = repr(classes[int(y[0])]) if classes else y[0]
         value = first if isinstance(first, str) else f"{first:g}"
-        raise ValueError(f"{name} is constant: every row has {value}; a target needs at least two values")
+        raise InputError(f"{name} is constant: every row has {value}; a target needs at least two values")
 
 
 def encode(
@@ -166,7 +167,7 @@ def encode(
     """Encode every split's targets; ``given`` is keyed "train", "valid", "test". Also returns the class names."""
     if task == "regression":
         if classes:
-            raise ValueError(f"a regression has no classes, got {len(classes)}; leave classes= out")
+            raise InputError(f"a regression has no classes, got {len(classes)}; leave classes= out")
         check_exact(given["train"])
         kind = precise_enough(given["train"])
         encoded = {split: amounts(y, f"y_{split}", kind) for split, y in given.items()}

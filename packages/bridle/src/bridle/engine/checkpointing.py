@@ -17,6 +17,7 @@ from bridle.engine.recording import Recorder
 from bridle.engine.stack import BlockState, Stack
 from bridle.engine.stopping import BestEpoch, StackStopping
 from bridle.engine.variant_grids import VariantGrid
+from bridle.errors import InputError
 from bridle.protocol import Variant
 from bridle_audit.probe.randomness import Position
 
@@ -160,7 +161,7 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
     block_states = [restore_block(stack, each) for each in state["blocks"]]
     per_epoch = stack.batches.per_epoch
     if state["done"] % per_epoch or not 0 < state["done"] <= stack.steps:
-        raise ValueError("it was not saved at the end of an epoch")
+        raise InputError("it was not saved at the end of an epoch")
     stack.block_states = block_states
     stack.optimizer = stack.new_optimizer()
     for block_state, saved in zip(block_states, state["blocks"], strict=True):
@@ -181,7 +182,7 @@ def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockState:
     recipes = {str(variant.recipe): variant.recipe for variant in stack.variants}
     grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]))
     if not set(grid.variants) <= set(stack.variants):
-        raise ValueError("it has runs that the stack does not have")
+        raise InputError("it has runs that the stack does not have")
     block_state = stack.prepare(stack.start(grid), {})
     block = block_state.block
     check_same_tensors(saved["parameters"], block.parameters, block.parameters)
@@ -201,10 +202,10 @@ def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockState:
 def check_same_tensors(saved: Values, fresh: Values, names: Collection[str]) -> None:
     """``ValueError`` where saved tensors are not called, or shaped, as those of a network that begins."""
     if set(saved) != set(names):
-        raise ValueError(f"the network has other parts than it had: {', '.join(sorted(set(saved) ^ set(names)))}")
+        raise InputError(f"the network has other parts than it had: {', '.join(sorted(set(saved) ^ set(names)))}")
     for name, tensor in fresh.items():
         if (saved[name].shape, saved[name].dtype) != (tensor.shape, tensor.dtype):
-            raise ValueError(f"{name} has another shape or precision than it had")
+            raise InputError(f"{name} has another shape or precision than it had")
 
 
 def restore_block_moments(stack: Stack, block: Block, saved: dict[str, Values]) -> None:

@@ -17,6 +17,7 @@ from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import TracedModule, check_output
 from bridle.engine.user_modules import cast
+from bridle.errors import StateError
 from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 
@@ -123,7 +124,7 @@ class HookedModule:
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             if self.context is None:
-                raise RuntimeError(CHECKPOINTED)
+                raise StateError(CHECKPOINTED)
             h = inputs[0] if number else self.apply_layers(inputs[0], 0, before=True)
             h = self.apply_layers(self.add_activity_penalties(h, number), number, before=False)
             if self.context.ranges is not None and number:

@@ -16,6 +16,7 @@ from bridle.engine.module_block import ModuleBlock
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import TracedModule
 from bridle.engine.variant_grids import VariantGrid
+from bridle.errors import InputError
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import unmoved
 from bridle_audit.wording import said
@@ -61,7 +62,7 @@ def solo_obstacle(alone: ModuleBlock, rows: Tensor) -> str:
             alone.state = state
             outputs.append(alone.forward(expand_to_seeds(rows, 1), ForwardContext(TRAIN, noise)).detach())
     except Exception as error:  # whatever the user's code may raise
-        raise ValueError(
+        raise InputError(
             f"the network cannot take a training step on a batch of shape {tuple(rows.shape)}: {said(error)}"
         ) from error
     if alone.module_rng.position != before:
@@ -79,9 +80,9 @@ def trial_steps(block: ModuleBlock, rows: Tensor) -> None:
         with torch.autograd.graph.disable_saved_tensors_hooks(CHECKPOINTED):  # checkpointing, unless it is reentrant
             z = block.forward(expand_to_seeds(rows, len(seeds)), ForwardContext(mode, noise))
         if not z.requires_grad:
-            raise ValueError("no gradient leads from its outputs to its parameters")
+            raise InputError("no gradient leads from its outputs to its parameters")
         if uses_reentrant_checkpointing(z):
-            raise ValueError(CHECKPOINTED)
+            raise InputError(CHECKPOINTED)
         torch.autograd.grad(z.sum(), list(block.parameters.values()), allow_unused=True)
     with torch.no_grad():
         block.forward(expand_to_seeds(rows, len(seeds)), ForwardContext(REESTIMATE))

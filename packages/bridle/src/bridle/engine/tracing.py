@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bridle import sizes
 from bridle.acting import Site
 from bridle.engine.user_modules import build_module, cast, dry_run, private_copy, uncompiled
+from bridle.errors import InputError
 from bridle.module_sites import WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle.randomness import seeded
 
@@ -89,14 +90,14 @@ class TracedModule:
 def check_parameters(module: nn.Module) -> None:
     """Raise ``ValueError`` where there is nothing to train, or something that the engine cannot train."""
     if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-        raise ValueError("the network is a scripted module, into which nothing can be put; return it as it was written")
+        raise InputError("the network is a scripted module, into which nothing can be put; return it as it was written")
     own = dict(module.named_parameters())
     if not any(each.requires_grad for each in own.values()):
         found = "all its parameters are frozen (requires_grad=False)" if own else "it has no parameters"
-        raise ValueError(f"the network has nothing to train: {found}")
+        raise InputError(f"the network has nothing to train: {found}")
     for name, each in own.items():
         if each.is_complex():
-            raise ValueError(
+            raise InputError(
                 f"the network's parameter {name} is complex, which the engine does not train; keep it as two real "
                 f"numbers and write torch.view_as_complex({name.rpartition('.')[2]}) in forward"
             )
@@ -106,6 +107,6 @@ def check_output(z: object, rows: int, n_outputs: int) -> None:
     """Raise ``ValueError`` for what is no tensor (rows, outputs)."""
     if not isinstance(z, Tensor) or z.shape != (rows, n_outputs):
         found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
-        raise ValueError(
+        raise InputError(
             f"the network must map a batch to shape (batch, {n_outputs}); for a batch of {rows} it gave {found}"
         )

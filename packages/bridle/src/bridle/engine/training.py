@@ -22,6 +22,7 @@ from bridle.engine.stopping import StackStopping
 from bridle.engine.threads import limited_threads, threads_for
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
+from bridle.errors import InputError
 from bridle.networks import MLP, Network, mlp, parse_network
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
@@ -99,7 +100,7 @@ def make_stack(
     precision = Precision.of(protocol, device or default_device())
     plan = TrainingPlan.of(data, network, protocol, precision)
     if plan.obstacle and len(variants) > 1:
-        raise ValueError(
+        raise InputError(
             f"torch.func cannot stack this network ({plan.obstacle}); make a stack of one variant for each of the "
             f"{len(variants)}, or let train_variants do that"
         )

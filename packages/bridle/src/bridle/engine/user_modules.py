@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bridle import sizes
+from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.randomness import seeded
 from bridle_audit.wording import said
@@ -29,12 +30,12 @@ def build_module(factory: Callable[[], nn.Module], seed: int, row: Tensor | None
         with MemoryGuard():  # type: ignore[no-untyped-call]
             module = factory()
         if not isinstance(module, nn.Module):
-            raise ValueError(
+            raise InputError(
                 f"a network is a description such as mlp(128, 64), or a function that returns an nn.Module, "
                 f"and this function returned {module!r}"
             )
         if any(each.is_meta for each in (*module.parameters(), *module.buffers())):
-            raise ValueError("the network has parameters on the meta device, which have no values; make it on the CPU")
+            raise InputError("the network has parameters on the meta device, which have no values; make it on the CPU")
         if row is not None and any(map(is_lazy, (*module.parameters(), *module.buffers()))):
             dry_run(module, row.float())
     return module
@@ -56,7 +57,7 @@ def dry_run(module: nn.Module, row: Tensor) -> Any:
         with torch.no_grad(), eval_mode(module):
             return module(row.clone())
     except Exception as error:  # whatever the user's code may raise
-        raise ValueError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error
+        raise InputError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error
 
 
 def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
@@ -68,7 +69,7 @@ def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
     try:
         return copy.deepcopy(module)
     except Exception as error:
-        raise ValueError(f"the network cannot be copied, as every run needs its own: {said(error)}") from error
+        raise InputError(f"the network cannot be copied, as every run needs its own: {said(error)}") from error
 
 
 def uncompiled(module: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bridle.card import card_of
+from bridle.errors import InputError
 from bridle.exporting.script import Script
 from bridle.places import Draw
 from bridle.places.declare import Placed
@@ -51,7 +52,7 @@ def noise(draw: Draw, subject: str, axes: int) -> str:
     kind = {"uniform": "torch.rand_like", "normal": "torch.randn_like"}[draw.kind]
     own = {"value": axes, "channel": 2, "row": 1, "batch": 0}[draw.each]
     if not axes and draw.each != "value":
-        raise ValueError(f"noise with one draw for each {draw.each} cannot be written for parameters of any shape")
+        raise InputError(f"noise with one draw for each {draw.each} cannot be written for parameters of any shape")
     if own == axes:
         return f"{kind}({subject})"
     return f"{kind}({subject}[{', '.join([':'] * own + [':1'] * (axes - own))}])"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridle import networks
 from bridle.acting import check_data
+from bridle.errors import InputError
 from bridle.exporting.network import NetworkCode
 from bridle.exporting.script import Script
 from bridle.exporting.training import TrainFunctionCode
@@ -56,12 +57,12 @@ def to_code(
     recipe, protocol = Recipe.of(recipe), protocol or Protocol()
     described = networks.parse(network) if isinstance(network, str) else network or networks.mlp(128, 64)
     if not isinstance(described, MLP | DescribedNetwork):
-        raise ValueError(
+        raise InputError(
             f"to_code writes networks that bridle describes, such as mlp(128, 64), got {described!r}; for a module of "
             "your own, put it in the place of the network that is written, or use bridle.attach"
         )
     if task not in TASKS:
-        raise ValueError(f"the task must be one of {', '.join(TASKS)}, got {task!r}")
+        raise InputError(f"the task must be one of {', '.join(TASKS)}, got {task!r}")
     for unit in recipe:
         if isinstance(unit, Placed):
             check_data(unit, task, Layout((1, 8, 8)))

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bridle.errors import InputError
 from bridle.exporting.source import (
     Defined,
     ModuleSource,
@@ -75,7 +76,7 @@ class Script:
         """Put in a function of a file; returns its name in the script. A method gets the ``name`` that is given."""
         module = inspect.getmodule(function)
         if not inspect.isfunction(function) or module is None:
-            raise ValueError(f"{function!r} is no Python function, so that its source cannot be printed")
+            raise InputError(f"{function!r} is no Python function, so that its source cannot be printed")
         if function.__qualname__ == function.__name__:
             return self.include(module_source(module), function.__name__)
         if name not in self.texts:

@@ -11,6 +11,8 @@ from functools import cache
 from itertools import takewhile
 from types import ModuleType
 
+from bridle.errors import InputError
+
 Defined = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 CHECKS = re.compile(r"\s*#\s*(noqa|type: ignore)\b[^#\n]*(#[^\n]*)?$", flags=re.MULTILINE)  # remarks for linters
 # What a formula says of the stack that it also serves, and what is left of that for a single network.
@@ -33,7 +35,7 @@ def module_source(module: ModuleType) -> ModuleSource:
     try:
         text = inspect.getsource(module)
     except (OSError, TypeError) as error:
-        raise ValueError(f"the formulas of {module.__name__} have no file that could be printed") from error
+        raise InputError(f"the formulas of {module.__name__} have no file that could be printed") from error
     body = ast.parse(text).body
     defined = {name: node for node in body if isinstance(node, Defined) for name in names_of(node)}
     imported = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from bridle import layout
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS, under
+from bridle.errors import InputError
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark, summary_of
 from bridle.exporting.knob_code import arguments, is_moving, keywords, number
 from bridle.exporting.network import NetworkCode, ParameterRef
@@ -51,7 +52,7 @@ class TrainFunctionCode:
         """The recipe's only regularizer of a kind; ``ValueError`` if there are several."""
         found = self.units(kind)
         if len(found) > 1:
-            raise ValueError(f"{found[0]!r} and {found[1]!r}: the code has room for one of them; keep one")
+            raise InputError(f"{found[0]!r} and {found[1]!r}: the code has room for one of them; keep one")
         return found[0] if found else None
 
     def torchs_decay(self) -> WeightDecay | None:

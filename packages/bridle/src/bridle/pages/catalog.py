@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from bridle.card import DOUBTFUL, Card, Conflict, card_of
+from bridle.errors import InputError
 from bridle.forms import json_number
 from bridle.knobs import Knob, knobs
 from bridle.recipe import PLACES, Regularizer
@@ -22,7 +23,7 @@ ByPlace = Mapping[str, list[Leaf]]
 def catalog_of(place: str | None = None) -> ByPlace:
     """The regularizers of each place, in the order of the training step; of one place alone if it is named."""
     if place not in (None, *PLACES):
-        raise ValueError(f"unknown place {shortened(str(place))}{nearest(str(place), list(PLACES))}")
+        raise InputError(f"unknown place {shortened(str(place))}{nearest(str(place), list(PLACES))}")
     return {each: [leaf for leaf in CATALOG.values() if leaf.place == each] for each in PLACES if place in (None, each)}
 
 

@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from bridle.errors import InputError
 from bridle.knobs import knobs
 from bridle.naming import meant
 from bridle.pages.catalog import (
@@ -51,7 +52,7 @@ def explained(name: str) -> RenderableType:
         return rule_explanation(*pages_of([RULES[name]]))
     if name in Regularizer.leaves:
         return explanation(find(name))
-    raise ValueError(f"unknown regularizer or rule {shortened(name)}{meant(name, Regularizer.leaves, RULES)}")
+    raise InputError(f"unknown regularizer or rule {shortened(name)}{meant(name, Regularizer.leaves, RULES)}")
 
 
 def explanation(leaf: Leaf) -> RenderableType:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from bridle.errors import InputError
 from bridle.knobs import Knob, check_declared, named
 from bridle.places.draw import Draw
 from bridle.places.signatures import Declared, check_form
@@ -34,14 +35,14 @@ def check_definition(leaf: type[Any], root: type[Any]) -> None:
                 check_form(declared, form, formula_of(leaf, form.name))
         check_complete(leaf)
     except ValueError as error:
-        raise ValueError(f"{leaf.__name__}: {error}") from None
+        raise InputError(f"{leaf.__name__}: {error}") from None
 
 
 def check_attributes(leaf: type[Any], root: type[Any]) -> None:
     """Names that look like one of the place's own, or are of another kind; switches that are neither on nor off."""
     if "place" in vars(leaf):
         base: type[Any] = leaf.__mro__[1]
-        raise ValueError(f"its base says that its place is {base.place!r}; leave `place` out")
+        raise InputError(f"its base says that its place is {base.place!r}; leave `place` out")
     known = attributes(leaf.__mro__[1:])
     elsewhere = attributes(each for each in root.__subclasses__() if ABC in each.__bases__)
     for name, value in vars(leaf).items():
@@ -49,11 +50,11 @@ def check_attributes(leaf: type[Any], root: type[Any]) -> None:
             continue
         if name in known:
             if isinstance(known[name], bool) and not isinstance(value, bool):
-                raise ValueError(f"{name} must be True or False, got {shortened(repr(value))}")
+                raise InputError(f"{name} must be True or False, got {shortened(repr(value))}")
         elif name in elsewhere:
-            raise ValueError(f"{name} means nothing for this kind of regularizer; leave it out")
+            raise InputError(f"{name} means nothing for this kind of regularizer; leave it out")
         elif near := get_close_matches(name.lower(), list(known), n=1, cutoff=ALIKE):
-            raise ValueError(f"nothing reads {name}; did you mean {near[0]}?")
+            raise InputError(f"nothing reads {name}; did you mean {near[0]}?")
 
 
 def attributes(classes: Iterable[type]) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def own_attributes(one: type) -> dict[str, Any]:
 def read(leaf: type[Any]) -> Declared:
     """What the class says of itself, each part of a form that can be read."""
     if not (isinstance(leaf.noise, tuple) and all(isinstance(each, Draw) for each in leaf.noise)):
-        raise ValueError(f'noise is a tuple of draws such as (Draw("normal"),), got {shortened(repr(leaf.noise))}')
+        raise InputError(f'noise is a tuple of draws such as (Draw("normal"),), got {shortened(repr(leaf.noise))}')
     words_of(leaf, "known_as", None)
     knobs = knobs_of(leaf)
     return Declared(
@@ -111,11 +112,11 @@ def words_of(leaf: type[Any], name: str, known: tuple[str, ...] | None) -> tuple
     """A tuple of words, all of them known where it is said which are."""
     words = getattr(leaf, name)
     if not (isinstance(words, tuple) and all(isinstance(each, str) for each in words)):
-        raise ValueError(f'{name} is a tuple of words such as ("step",), got {shortened(repr(words))}')
+        raise InputError(f'{name} is a tuple of words such as ("step",), got {shortened(repr(words))}')
     for each in words:
         if known is not None and each not in known:
             said = nearest(each, list(known)) if known else ""
-            raise ValueError(f"{name} has {shortened(each)}, which this kind of regularizer is not given{said}")
+            raise InputError(f"{name} has {shortened(each)}, which this kind of regularizer is not given{said}")
     return words
 
 
@@ -123,13 +124,13 @@ def names_of(leaf: type[Any], name: str) -> tuple[str, ...]:
     """The names of the parameters, or of the state, each with a number or a function with which it begins."""
     held = getattr(leaf, name)
     if not isinstance(held, Mapping):
-        raise ValueError(f'{name} is a dictionary such as {{"mean": 0.0}}, got {shortened(repr(held))}')
+        raise InputError(f'{name} is a dictionary such as {{"mean": 0.0}}, got {shortened(repr(held))}')
     for each, start in held.items():
         if not (isinstance(each, str) and each.isidentifier()):
-            raise ValueError(f"{name} has the key {shortened(repr(each))}, which is no name")
+            raise InputError(f"{name} has the key {shortened(repr(each))}, which is no name")
         if isinstance(start, bool) or not (isinstance(start, int | float) or callable(start)):
             what = "a number or a function of the weight"
-            raise ValueError(f"{name}: {each} begins at {what}, got {shortened(repr(start))}")
+            raise InputError(f"{name}: {each} begins at {what}, got {shortened(repr(start))}")
     return tuple(held)
 
 
@@ -140,17 +141,17 @@ def knobs_of(leaf: type[Any]) -> tuple[Knob, ...]:
     reserved = (taken | WRITTEN) - set(found)
     for name, value in vars(leaf).items():
         if isinstance(value, Field) and name not in annotated:
-            raise ValueError(f"the knob {name} has no type; write `{name}: Strength = knob(...)`")
+            raise InputError(f"the knob {name} has no type; write `{name}: Strength = knob(...)`")
     for name, kind in annotated.items():
         if is_field(kind):
             value = vars(leaf).get(name)
             if not (isinstance(value, Field) and "knob" in value.metadata):
-                raise ValueError(
+                raise InputError(
                     f"{name} is a field and no knob; declare it as `{name}: Strength = knob(...)`, or write ClassVar "
                     f"in front of its type"
                 )
             if name in reserved:
-                raise ValueError(f"no knob can be called {name}, which has a meaning for every regularizer")
+                raise InputError(f"no knob can be called {name}, which has a meaning for every regularizer")
             found[name] = value
     knobs = tuple(named(each, name) for name, each in found.items() if "knob" in each.metadata)
     for each in knobs:
@@ -174,20 +175,20 @@ def check_admitted(leaf: type[Any], declared: Declared) -> None:
     arrays = " ".join(form.arrays for form in leaf.forms)
     for name in DECLARED:
         if getattr(leaf, name) and f"*{name}" not in arrays and not (name == "extra_inputs" and allowed(leaf, name)):
-            raise ValueError(f"this kind of regularizer has no {name}; see bridle.places.{leaf.place}")
+            raise InputError(f"this kind of regularizer has no {name}; see bridle.places.{leaf.place}")
     names = [*declared.extra_inputs, *declared.parameters, *declared.state, *declared.knobs, *declared.step_inputs]
     for each in names:
         if names.count(each) > 1:
-            raise ValueError(f"{each} is declared twice, among {', '.join(names)}")
+            raise InputError(f"{each} is declared twice, among {', '.join(names)}")
 
 
 def formula_of(leaf: type[Any], name: str) -> Any:
     """A formula as it is called; ``ValueError`` where it is missing, or would be given the regularizer itself."""
     held = next((vars(each)[name] for each in leaf.__mro__ if name in vars(each)), None)
     if held is None or getattr(held, "__isabstractmethod__", False):
-        raise ValueError(f"{name} is missing; write `{name} = staticmethod(...)`, see bridle.places.{leaf.place}")
+        raise InputError(f"{name} is missing; write `{name} = staticmethod(...)`, see bridle.places.{leaf.place}")
     if not isinstance(held, staticmethod):
-        raise ValueError(f"{name} must be a staticmethod, a function of arrays and knobs alone")
+        raise InputError(f"{name} must be a staticmethod, a function of arrays and knobs alone")
     return held.__func__
 
 
@@ -195,4 +196,4 @@ def check_complete(leaf: type[Any]) -> None:
     """``ValueError`` where something is missing that a base leaves open."""
     for name in sorted({name for base in leaf.__mro__[1:] for name in getattr(base, "__abstractmethods__", ())}):
         if getattr(getattr(leaf, name), "__isabstractmethod__", False):
-            raise ValueError(f"{name} is missing; see bridle.places.{leaf.place}")
+            raise InputError(f"{name} is missing; see bridle.places.{leaf.place}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
 Kind = Literal["uniform", "normal"]
@@ -29,7 +30,7 @@ class Draw:
             word = getattr(self, name)
             if word not in known:
                 expected = f"{name} must be one of {', '.join(known)}"
-                raise ValueError(f"Draw: {expected}, got {word!r}{nearest(str(word), list(known))}")
+                raise InputError(f"Draw: {expected}, got {word!r}{nearest(str(word), list(known))}")
 
     def shape(self, subject: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the noise for a subject (of one variant) of this shape.

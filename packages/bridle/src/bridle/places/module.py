@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bridle.errors import InputError
 from bridle.places.declare import Placed
 from bridle.places.draw import Draw
 from bridle.places.layer import Layer, WeightLayer
@@ -263,6 +264,6 @@ def as_maps(h: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
 def map_size(positions: Sequence[int]) -> tuple[int, int]:
     """Height and width of the positions of one row: none, a sequence, an image."""
     if len(positions) > 2:
-        raise ValueError(f"activations must be plain, sequences or images, got {len(positions)} axes of positions")
+        raise InputError(f"activations must be plain, sequences or images, got {len(positions)} axes of positions")
     height, width = (1, 1, *positions)[-2:]
     return height, width

@@ -15,6 +15,8 @@ import torch
 from torch.utils.checkpoint import CheckpointFunction
 from torch.utils.checkpoint import __file__ as HOME
 
+from bridle.errors import StateError
+
 T = TypeVar("T")
 MEMORY = "_bridle_memory"  # among the attributes of what torch keeps of a segment
 
@@ -55,7 +57,7 @@ def as_first(owner: object, value: T) -> T:
     if segments.again is not None or is_rerun():
         kept = memory_of(segments.again, owner)
         if not kept.values:
-            raise RuntimeError(
+            raise StateError(
                 "a part of the model is run again within backward(), and what was so the first time is not known: the "
                 "recipe knows activation checkpointing by torch.utils.checkpoint alone, take that, or none"
             )

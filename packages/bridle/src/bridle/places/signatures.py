@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
 IN_ORDER = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -75,17 +76,17 @@ def check_arrays(declared: Declared, form: Form, parameters: list[inspect.Parame
     taken = [each.name for each in parameters if each.kind in IN_ORDER]
     for name in taken:
         if name in keywords:
-            raise ValueError(f"{form.name}: {name} is given by its name; write it behind a star: (..., *, {name}, ...)")
+            raise InputError(f"{form.name}: {name} is given by its name; write it behind a star: (..., *, {name}, ...)")
     enough = len([each for each in parameters if each.kind in IN_ORDER and each.default is each.empty]) <= len(given)
     takes_any = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
     if not enough or (len(taken) < len(given) and not takes_any):
-        raise ValueError(
+        raise InputError(
             f"{form.name} takes ({', '.join(taken)}) by position, but at the place {declared.place!r}, by what the "
             f"class declares, it is given ({', '.join(given)})"
         )
     for place, (name, expected) in enumerate(zip(taken, given, strict=False)):
         if name != expected and name in given:
-            raise ValueError(
+            raise InputError(
                 f"{form.name}: {name} stands at position {1 + place}, where {expected} is given; the order is "
                 f"({', '.join(given)})"
             )
@@ -98,13 +99,13 @@ def check_keywords(declared: Declared, form: Form, parameters: list[inspect.Para
     for name, each in taken.items():
         if name not in given and each.default is each.empty:
             said = nearest(name, given) if given else "; this formula is given no knobs"
-            raise ValueError(f"{form.name} takes {name}=, which is neither a knob nor among its step_inputs{said}")
+            raise InputError(f"{form.name} takes {name}=, which is neither a knob nor among its step_inputs{said}")
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
         return
     for name in given:
         if name not in taken:
             why = "where to write the result, or None" if name == "out" else "a knob, or one of its step_inputs"
-            raise ValueError(f"{form.name} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
+            raise InputError(f"{form.name} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
 
 
 def check_results(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
@@ -113,7 +114,7 @@ def check_results(declared: Declared, form: Form, formula: Callable[..., Any]) -
     for found in returned(formula):
         if found != expected:
             besides = f", the new {' and '.join(declared.state)} among them" if form.keeps and declared.state else ""
-            raise ValueError(f"{form.name} returns {found} results, but {expected} are expected{besides}")
+            raise InputError(f"{form.name} returns {found} results, but {expected} are expected{besides}")
 
 
 def returned(formula: Callable[..., Any]) -> Iterator[int]:

@@ -12,6 +12,7 @@ import torch
 from bridle.comparison import compare
 from bridle.comparison.provenance import provenance
 from bridle.data import Data
+from bridle.errors import InputError
 from bridle.networks import mlp
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe
@@ -100,13 +101,13 @@ def check_counts(**counts: object) -> None:
     """Raise ``ValueError`` for the first that is no whole number of at least 1."""
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"reproduce: {name} must be a whole number of at least 1, got {value!r}")
+            raise InputError(f"reproduce: {name} must be a whole number of at least 1, got {value!r}")
 
 
 def split_of(data: Data) -> Split:
     """The rows that the notebook uses, as it has them; ``ValueError`` for data of another kind."""
     if data.task != "classification" or data.n_inputs != INPUTS or data.n_outputs != OUTPUTS:
-        raise ValueError(
+        raise InputError(
             f"the notebook's networks take {INPUTS} inputs and tell {OUTPUTS} classes apart, but these data are a "
             f"{data.task} with {data.n_inputs} inputs and {data.n_outputs} outputs; give MNIST, or a set of its layout"
         )

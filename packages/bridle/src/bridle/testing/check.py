@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 
+from bridle.errors import InputError
 from bridle.places.declare import Placed
 from bridle.recipe import Regularizer
 from bridle.testing.assertions import Check
@@ -35,9 +36,9 @@ def check_regularizer(leaf: type[Regularizer]) -> None:
 def checks_of(leaf: type[Regularizer]) -> tuple[Check, ...]:
     """The checks that apply to a regularizer, each a function of its class; ``ValueError`` for what is none."""
     if not (isinstance(leaf, type) and issubclass(leaf, Placed)):
-        raise ValueError(f"the checks take the class of a regularizer, such as Dropout, got {shortened(repr(leaf))}")
+        raise InputError(f"the checks take the class of a regularizer, such as Dropout, got {shortened(repr(leaf))}")
     if leaf.__name__ not in Regularizer.leaves:
-        raise ValueError(f"{leaf.__name__} is the base of a place; the checks take a regularizer made of it")
+        raise InputError(f"{leaf.__name__} is the base of a place; the checks take a regularizer made of it")
     return (*numerical_checks(leaf), *CARD_CHECKS)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from bridle.acting import watched
 from bridle.data import Data
 from bridle.draws import batch_orders
+from bridle.errors import InputError
 from bridle.networks import MLP
 from bridle.networks import Network as Description
 from bridle.places import Stop
@@ -26,7 +27,7 @@ from bridle.vanilla.step import Trainer
 def prepare(data: Data, variant: Variant, network: Description, protocol: Protocol) -> Trainer:
     """A run before its first step; ``ValueError`` for what this engine cannot train."""
     if not isinstance(network, MLP):
-        raise ValueError(
+        raise InputError(
             f"the vanilla engine trains mlp(...) and linear() only, got {network!r}; "
             "use the torch engine (--engine torch) for a network of your own"
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from bridle_audit.errors import InputError
 from bridle_audit.findings import Place
 
 VERSION = f"Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -27,7 +28,7 @@ PYTHON_2 = (
 )
 
 
-class Unreadable(ValueError):
+class Unreadable(InputError):
     """A file that cannot be read as Python 3; its text is one sentence, with the file and the line if there is one.
 
     >>> print(Unreadable("old.py", "not Python", 3))
