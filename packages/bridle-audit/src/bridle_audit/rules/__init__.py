@@ -56,10 +56,10 @@ def folders(package: str) -> Iterator[Traversable]:
 def check_folder(folder: Traversable) -> None:
     """Raise ``ValueError`` unless a folder can be imported and has a page or a check."""
     if not (folder / "__init__.py").is_file():
-        raise ValueError(f"the folder {folder.name} has no __init__.py, so it cannot be imported")
+        raise InputError(f"the folder {folder.name} has no __init__.py, so it cannot be imported")
     parts = ["page.md", *(f"{kind}.py" for kind in kinds())]
     if not any((folder / each).is_file() for each in parts):
-        raise ValueError(f"the folder {folder.name} has neither a page nor a check: none of {', '.join(parts)}")
+        raise InputError(f"the folder {folder.name} has neither a page nor a check: none of {', '.join(parts)}")
 
 
 RULES = found_rules()
