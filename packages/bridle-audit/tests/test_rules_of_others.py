@@ -118,7 +118,7 @@ def test_a_package_whose_rules_cannot_be_used_is_named_with_what_is_wrong(instal
     told = audited(installed)
     assert told.returncode == 1
     last = told.stderr.splitlines()[-1]
-    assert last.startswith("ValueError: nightly brings rules that cannot be used") and said in last
+    assert last.startswith("bridle_audit.errors.InputError: nightly brings rules that cannot be used") and said in last
     assert last.endswith("mend or uninstall it")
 
 
@@ -136,7 +136,7 @@ def test_a_check_that_a_rule_has_already_is_not_replaced(installed):
     (folder / "__init__.py").write_text("")
     (folder / "probe.py").write_text(CHECK)
     last = audited(installed).stderr.splitlines()[-1]
-    assert last.startswith("ValueError: nightly brings rules that cannot be used")
+    assert last.startswith("bridle_audit.errors.InputError: nightly brings rules that cannot be used")
     assert "rule dead-output has probe.py already" in last
 
 
@@ -159,7 +159,7 @@ def test_a_folder_that_is_no_rule_is_named_with_what_is_missing(installed, folde
         file.parent.mkdir(exist_ok=True)
         file.write_text("")
     last = audited(installed).stderr.splitlines()[-1]
-    assert last.startswith("ValueError: nightly brings rules that cannot be used") and said in last
+    assert last.startswith("bridle_audit.errors.InputError: nightly brings rules that cannot be used") and said in last
 
 
 @pytest.mark.parametrize("name", ["__pycache__", ".ipynb_checkpoints", "left_by_git/__pycache__"])

@@ -8,8 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from bridle.errors import InputError
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -42,7 +40,7 @@ class Layout:
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width); ``ValueError`` for a table."""
         if self.image is None:
-            raise InputError("a table's columns have no place in an image")  # not our own: exported code has this class
+            raise ValueError("a table's columns have no place in an image")  # not our own: exported code has this class
         return self.image
 
     @cached_property
