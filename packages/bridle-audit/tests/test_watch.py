@@ -61,7 +61,7 @@ def test_dropouts_that_every_pass_calls_lose_their_hooks_and_are_still_seen() ->
         model.eval()
         train(model, optimizer, steps=3)
     dropout = next(each for each in watcher.record.layers if each.kind == "dropout")
-    assert (dropout.trained, dropout.rested, dropout.quiet) == (10, 3, 4)
+    assert (dropout.training_calls, dropout.evaluation_calls, dropout.no_grad_calls) == (10, 3, 4)
     assert set(watcher.findings.rules) == {"validation-in-training-mode", "training-in-evaluation-mode"}
 
 
@@ -244,7 +244,7 @@ def test_a_compiled_model_is_watched_from_outside_and_compiled_as_it_was(wrapped
         called.eval()
         train(called, optimizer)
     assert watcher.record.passes == 16
-    assert watcher.record.quiet.moves == 4
+    assert watcher.record.validation.statistics_updates == 4
     assert set(watcher.findings.rules) == {"validation-in-training-mode", "training-in-evaluation-mode"}
 
 
@@ -294,7 +294,7 @@ def test_layers_in_a_compiled_part_are_taken_to_be_called_with_the_model() -> No
     with watch(model, optimizer) as watcher:
         train(model, optimizer)
     (layer,) = watcher.record.layers
-    assert layer.trained == watcher.record.passes == 8
+    assert layer.training_calls == watcher.record.passes == 8
     assert watcher.findings.rules == []
 
 
@@ -326,6 +326,6 @@ def test_events_are_gone_through_before_they_become_many() -> None:
     optimizer = sgd(model)
     with watch(model, optimizer) as watcher:
         train(model, optimizer, 300)
-        assert len(watcher.passes.events) < 1100
+        assert len(watcher.log.events) < 1100
         assert watcher.record.steps == 300
-    assert [each.trained for each in watcher.record.layers] == [300, 300]
+    assert [each.training_calls for each in watcher.record.layers] == [300, 300]

@@ -37,9 +37,9 @@ def test_findings_may_be_read_within_and_go_on() -> None:
         train(model, optimizer)
         assert watcher.findings.rules == []
         validate(model)
-        assert watcher.record.quiet.passes == watcher.record.quiet.passes == 4
+        assert watcher.record.validation.passes == watcher.record.validation.passes == 4
         train(model, optimizer)
-    assert watcher.record.quiet.passes == 4
+    assert watcher.record.validation.passes == 4
     assert watcher.record.steps == 16
 
 
@@ -75,7 +75,7 @@ def test_validation_of_a_model_that_is_not_called_itself_is_seen() -> None:
     with watch(model, optimizer) as watcher:
         loop(model, optimizer)
     assert watcher.record.passes == 4
-    assert watcher.record.quiet.passes == 2
+    assert watcher.record.validation.passes == 2
     assert watcher.findings.rules == ["validation-in-training-mode"]
 
 

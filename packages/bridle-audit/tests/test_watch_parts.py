@@ -72,7 +72,7 @@ def test_decay_of_a_frozen_parameter_with_a_gradient_left_is_measured(
             loss_of(model).backward()
             optimizer.step()
     (finding,) = watcher.findings
-    seen = {each.name: each for each in watcher.record.frozen}
+    seen = {each.name: each for each in watcher.record.frozen_parameters}
     assert finding.rule == "frozen-parameter-moves"
     assert set(seen) == {"0.weight", "0.bias"}
     assert seen["0.weight"].change == pytest.approx(float((model[0].weight - start).norm()))
@@ -100,7 +100,7 @@ def test_no_copy_is_made_of_frozen_parameters_that_cannot_move() -> None:
     optimizer = sgd(model, momentum=0.9, weight_decay=0.1)
     with watch(model, optimizer) as watcher:
         train(model, optimizer)
-        assert [each.value for each in watcher.frozen.ones.values()] == [None] * 4
+        assert [each.start for each in watcher.frozen.watched.values()] == [None] * 4
     assert watcher.findings.rules == []
 
 
@@ -236,7 +236,7 @@ def test_a_second_pass_that_moves_no_statistics_is_no_finding() -> None:
     optimizer = Climbing(model.parameters())
     with watch(model, optimizer) as watcher:
         sam_loop(model, optimizer, begin=lambda: model[1].eval() and None)
-    assert watcher.record.twice.steps == 0
+    assert watcher.record.repeated_batches.steps == 0
     assert "sam-counts-statistics-twice" not in watcher.findings.rules
 
 
@@ -315,8 +315,8 @@ def test_the_growth_of_a_weight_in_front_of_a_norm_is_measured() -> None:
     (finding,) = watcher.findings
     assert (finding.rule, finding.severity, finding.where) == ("undecayed-scale-invariant", "note", "0.weight")
     assert finding.numbers["growth"] == pytest.approx(model[0].weight.norm().item() / start)
-    other = next(each for each in watcher.record.weights if each.name == "3.weight")
-    assert other.along > 1e-3
+    other = next(each for each in watcher.record.undecayed_weights if each.name == "3.weight")
+    assert other.alignment > 1e-3
 
 
 def test_a_falling_learning_rate_is_no_reason_for_a_note() -> None:
@@ -329,6 +329,6 @@ def test_a_falling_learning_rate_is_no_reason_for_a_note() -> None:
             loss_of(model).backward()
             optimizer.step()
             scheduler.step()
-    lowest, highest = watcher.record.rates
+    lowest, highest = watcher.record.learning_rates
     assert (lowest < 0.03, highest) == (True, 0.05)
     assert watcher.findings.rules == []

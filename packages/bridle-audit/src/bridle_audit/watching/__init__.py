@@ -1,1 +1,1 @@
-"""What is seen of a training loop while it runs: the record that rules are given, and the hooks that fill it."""
+"""The record of a training loop, taken while it runs: plain data for the rules, and the hooks that fill it."""

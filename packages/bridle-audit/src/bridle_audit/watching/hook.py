@@ -1,4 +1,4 @@
-"""A hook that stays behind when its module is copied or saved."""
+"""A hook that is left out when its module is copied or saved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Hook:
-    """What is called before a module's forward; in a copy or a file of the module, something that does nothing.
+    """A callable to run before a module's forward; a copy or a saved file of the module has a no-op in its place.
 
     A copy (``AveragedModel`` makes one) is not the model that is watched, and a model that was saved whole within must
     load where there is no bridle. So a copy of a hook is ``nullcontext().__exit__``: it takes any arguments, returns

@@ -1,4 +1,4 @@
-"""What was seen while a loop ran, as plain data: what a rule's ``watched`` check reads."""
+"""The record of a watched loop, as plain data: the evidence that a rule's ``watch.py`` checks."""
 
 from __future__ import annotations
 
@@ -6,62 +6,59 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class LayerSeen:
-    """A layer that acts in another way in training mode: a dropout, or a norm with statistics of the batch.
-
-    Calls are counted in passes with gradients (``trained``, ``rested``) and in those without (``quiet``).
-    """
+class LayerRecord:
+    """The calls of a layer whose two modes differ: a dropout, or a norm with statistics of the batch."""
 
     name: str
     kind: str  # "dropout" or "norm"
     type: str  # its class
-    rate: float | None = None  # what is dropped; None where that is not known, and for a norm
-    trained: int = 0  # calls in training mode, with gradients
-    rested: int = 0  # calls in evaluation mode, with gradients
-    quiet: int = 0  # calls in training mode, without gradients
-    frozen: int = 0  # batches that moved the running statistics though the norm and all that feeds it are frozen
-    shift: float = 0.0  # how far these have moved the running mean, in standard deviations: root mean square
+    rate: float | None = None  # the share dropped; None where that is not known, and for a norm
+    training_calls: int = 0  # in training mode, with gradients
+    evaluation_calls: int = 0  # in evaluation mode, with gradients
+    no_grad_calls: int = 0  # in training mode, without gradients
+    frozen_batches: int = 0  # that moved the running statistics though the norm and all that feeds it are frozen
+    shift: float = 0.0  # by which these have moved the running mean, in standard deviations: root mean square
     fewest_rows: int | None = None  # that a batch norm met in training mode; None where it met none
     fewest_values: int | None = None  # the same per channel: rows times positions
-    small: int = 0  # calls of a batch norm with at most two rows
-    tiny: int = 0  # calls of a batch norm with at most two values per channel
+    few_row_batches: int = 0  # of a batch norm, with at most two rows
+    few_value_batches: int = 0  # of a batch norm, with at most two values per channel
 
 
 @dataclass(frozen=True)
-class ModesSeen:
-    """In which mode the passes behind the optimizer's steps ran."""
+class ModeRecord:
+    """The optimizer's steps, counted by the mode of the passes before them."""
 
-    trained: int = 0  # steps behind a pass in training mode
-    rested: int = 0  # steps with the whole model in evaluation mode, with layers that only act in training mode
-    first_rested: int | None = None  # the number of the first of these, from 1
+    training_steps: int = 0  # after a pass in training mode
+    evaluation_steps: int = 0  # with the whole model in evaluation mode, and layers that only act in training mode
+    first_evaluation_step: int | None = None  # its number, from 1
 
 
 @dataclass(frozen=True)
-class QuietSeen:
-    """Passes without gradients in training mode, behind the first step: validation, as far as one can tell.
+class ValidationRecord:
+    """Passes without gradients in training mode, after the first step: validation, as far as one can tell.
 
-    Not among them: estimation of batch norm's statistics (its momentum is another than at the start, or None), the same
-    batch three times or more (sampling), a batch that has a pass with gradients as well, and what runs within
+    Not counted: estimation of batch norm's statistics (its momentum is another than at the start, or None), the same
+    batch three times or more (sampling), a batch that has a pass with gradients as well, and passes within
     ``optimizer.step``.
     """
 
     passes: int = 0
-    moves: int = 0  # how often one of them moved the running statistics of a norm
-    gaps: int = 0  # gaps between two steps in which there were such passes
-    fixed: int = 0  # those in which it was the same tensor as in the gap before
+    statistics_updates: int = 0  # by these passes, each of the running statistics of one norm
+    gaps: int = 0  # between two steps, in which there were such passes
+    same_batch_gaps: int = 0  # those in which it was the same tensor as in the gap before
 
 
 @dataclass(frozen=True)
-class TwiceSeen:
-    """One batch that moved running statistics more than once for one step, the weights changed in between."""
+class RepeatedBatchRecord:
+    """Steps for which one batch updated running statistics more than once, with other weights in between (SAM)."""
 
-    steps: int = 0  # for which that happened
-    passes: int = 0  # that moved statistics for these steps
+    steps: int = 0
+    passes: int = 0  # that updated statistics for these steps
 
 
 @dataclass(frozen=True)
-class AverageSeen:
-    """When the averaged model was updated."""
+class AverageRecord:
+    """The updates of the averaged model."""
 
     updates: int = 0
     extra: int = 0  # beyond one for each step of the optimizer
@@ -70,36 +67,36 @@ class AverageSeen:
 
 
 @dataclass(frozen=True)
-class FrozenSeen:
+class FrozenParameterRecord:
     """A parameter with ``requires_grad=False`` that steps of the optimizer have moved."""
 
     name: str
-    looked: int  # steps that were looked at since it could move
-    change: float  # the norm of all that it has moved by since
+    inspected_steps: int  # since it could move
+    change: float  # the norm of its total movement since
     norm: float  # its own before
 
 
 @dataclass(frozen=True)
-class WeightSeen:
+class UndecayedWeightRecord:
     """A trained matrix that the optimizer does not decay."""
 
     name: str
-    start: float  # its norm
-    end: float
-    along: float  # |<w, g>| / (|w| |g|), the largest over some steps: near zero where a norm follows
+    start_norm: float
+    end_norm: float
+    alignment: float  # |<w, g>| / (|w| |g|), the largest over some steps: near zero where a norm follows
 
 
 @dataclass(frozen=True)
-class Record:
-    """What was seen of a loop."""
+class LoopRecord:
+    """The record of a watched loop: every count of it."""
 
     steps: int = 0  # that the optimizer took; one that a gradient scaler skipped is none
     passes: int = 0  # through the model, with gradients
-    layers: tuple[LayerSeen, ...] = ()  # in the model's order
-    modes: ModesSeen = ModesSeen()
-    quiet: QuietSeen = QuietSeen()
-    twice: TwiceSeen = TwiceSeen()
-    average: AverageSeen | None = None  # None where none is watched
-    frozen: tuple[FrozenSeen, ...] = ()
-    weights: tuple[WeightSeen, ...] = ()
-    rates: tuple[float, float] = (0.0, 0.0)  # the lowest and the highest learning rate that was seen
+    layers: tuple[LayerRecord, ...] = ()  # in the model's order
+    modes: ModeRecord = ModeRecord()
+    validation: ValidationRecord = ValidationRecord()
+    repeated_batches: RepeatedBatchRecord = RepeatedBatchRecord()
+    average: AverageRecord | None = None  # None where none is watched
+    frozen_parameters: tuple[FrozenParameterRecord, ...] = ()
+    undecayed_weights: tuple[UndecayedWeightRecord, ...] = ()
+    learning_rates: tuple[float, float] = (0.0, 0.0)  # the lowest and the highest

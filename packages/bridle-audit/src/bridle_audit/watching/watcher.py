@@ -1,4 +1,4 @@
-"""The watcher: it puts hooks on a model and an optimizer, and takes them off again."""
+"""The watcher, which puts hooks on a model and an optimizer, and takes them off again."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from bridle_audit.errors import InputError, StateError
 from bridle_audit.findings import Findings
 from bridle_audit.probe.layers import unwrapped
 from bridle_audit.rule import Rule
-from bridle_audit.watching.average import Average
+from bridle_audit.watching.average_updates import AverageUpdateCounter
+from bridle_audit.watching.events import EVENTS_PER_COUNT, PASS_BEGINS, STEP_BEGINS, STEP_ENDS, EventLog
+from bridle_audit.watching.frozen import FrozenParameters, parameter_names
 from bridle_audit.watching.hook import Hook
-from bridle_audit.watching.layers import DropoutHook, NormHook, layers_of
-from bridle_audit.watching.passes import BEFORE, BEHIND, ENOUGH_EVENTS, PASS, Passes
-from bridle_audit.watching.record import Record
-from bridle_audit.watching.weights import Frozen, Weights, names_in
+from bridle_audit.watching.layer_hooks import DropoutHook, NormHook, make_layer_hooks
+from bridle_audit.watching.record import LoopRecord
+from bridle_audit.watching.undecayed import UndecayedWeights
 from bridle_audit.wording import counted
 
-FIRST, EVERY = 4, 8  # the first steps are looked at, and then one of so many, or of as many as there are parameters
+# The first steps are inspected, and then one of so many, or of as many as there are parameters.
+FIRST_STEPS, LEAST_INTERVAL = 4, 8
 
 
 class Watcher:
-    """Watches a loop from ``with`` to its end; made by :func:`bridle.watch`, see there."""
+    """Watches a training loop within a ``with`` block; made by :func:`bridle_audit.watch`, see there."""
 
     def __init__(
         self,
@@ -43,23 +45,23 @@ class Watcher:
         scaler: Any = None,
         rules: Iterable[Rule],
     ) -> None:
-        check("model", model, nn.Module, "torch.nn.Module")
-        check("optimizer", optimizer, Optimizer, "torch.optim.Optimizer")
+        require_type("model", model, nn.Module, "torch.nn.Module")
+        require_type("optimizer", optimizer, Optimizer, "torch.optim.Optimizer")
         self.model, self.optimizer, self.rules = unwrapped(model), innermost(optimizer), tuple(rules)
-        self.called = compiled_in(model) or self.model  # what is compiled is seen from outside
-        self.average = Average(averaged, scaler) if averaged is not None else None
-        self.passes = Passes(searches=isinstance(self.optimizer, LBFGS))
-        self.layers = list(layers_of(self.model, self.passes))
-        names = names_in(self.model, self.optimizer)
-        self.frozen, self.weights = Frozen(names), Weights(names, self.optimizer)
+        self.called = compiled_module(model) or self.model  # what is compiled is seen from outside
+        self.average = AverageUpdateCounter(averaged, scaler) if averaged is not None else None
+        self.log = EventLog(searches=isinstance(self.optimizer, LBFGS))
+        self.layers = list(make_layer_hooks(self.model, self.log))
+        names = parameter_names(self.model, self.optimizer)
+        self.frozen, self.undecayed = FrozenParameters(names), UndecayedWeights(names, self.optimizer)
         self.root: RootHook | None = None
         self.dropouts: list[tuple[nn.Module, DropoutHook, RemovableHandle]] = []  # with hooks of their own
         self.steps = 0  # that have begun
-        self.next_look = 1  # the step at which more is done than counting
+        self.next_inspection = 1  # the step at which more is done than counting
         self.undo = ExitStack()
         self.was_entered = False
-        self.finished: Record | None = None
-        self.was_told = False  # whether it was said that no pass was seen
+        self.final_record: LoopRecord | None = None
+        self.has_warned = False  # that no pass was seen
 
     def __enter__(self) -> Self:
         if self.was_entered:
@@ -67,7 +69,7 @@ class Watcher:
         self.was_entered = True
         compiled = {id(each) for each in compiled_parts(self.called)}
         implied = [(module, hook) for module, hook in self.layers if id(module) in compiled]
-        root = self.root = RootHook(self.model, weight_of(self.optimizer), self.passes, self.average, implied)
+        root = self.root = RootHook(self.model, version_witness(self.optimizer), self.log, self.average, implied)
         with ExitStack() as undo:
             undo.callback(self.called.register_forward_pre_hook(root, with_kwargs=True, prepend=True).remove)
             for module, hook in self.layers:
@@ -77,9 +79,9 @@ class Watcher:
                     if isinstance(hook, DropoutHook):
                         self.dropouts.append((module, hook, handle))
             undo.callback(self.optimizer.register_step_pre_hook(self.before_step).remove)
-            undo.callback(self.optimizer.register_step_post_hook(self.behind_step).remove)
+            undo.callback(self.optimizer.register_step_post_hook(self.after_step).remove)
             self.undo = undo.pop_all()
-        self.weights.note_rates(self.optimizer)
+        self.undecayed.note_learning_rates(self.optimizer)
         return self
 
     def __exit__(
@@ -87,27 +89,27 @@ class Watcher:
     ) -> None:
         self.undo.close()
         if error is None:
-            self.finished = self.so_far()
-            self.frozen.forget()
-            self.tell_unseen(self.finished)
+            self.final_record = self.current_record()
+            self.frozen.clear()
+            self.warn_if_no_pass(self.final_record)
 
     @property
-    def record(self) -> Record:
-        """What was seen, as plain data: so far, or up to the end of the ``with`` block."""
-        return self.finished or self.so_far()
+    def record(self) -> LoopRecord:
+        """The record of the loop, as plain data: so far, or up to the end of the ``with`` block."""
+        return self.final_record or self.current_record()
 
     @property
     def findings(self) -> Findings:
-        """What the rules make of it; at any time."""
+        """The findings of the rules in the record, so far or at the end."""
         record = self.record
-        self.tell_unseen(record)
+        self.warn_if_no_pass(record)
         return Findings.of(each for rule in self.rules for each in rule.find("watch", record))
 
-    def tell_unseen(self, record: Record) -> None:
-        """Warn, once, where steps were taken and no pass was seen that they could come from."""
-        if record.passes or not record.steps or self.was_told:
+    def warn_if_no_pass(self, record: LoopRecord) -> None:
+        """Warn, once, if steps were taken and no pass was seen that they could come from."""
+        if record.passes or not record.steps or self.has_warned:
             return
-        self.was_told = True
+        self.has_warned = True
         steps = counted("step", record.steps)
         warnings.warn(
             f"watch has seen {steps} of the optimizer and no pass of the model with gradients, so nothing is known of "
@@ -117,98 +119,96 @@ class Watcher:
         )
 
     def before_step(self, *_: Any) -> None:
-        """The hook before the optimizer's step."""
-        self.passes.events.append((BEFORE,))
+        """Note that a step of the optimizer begins; its hook before a step."""
+        self.log.events.append((STEP_BEGINS,))
         if self.average is not None:
             self.average.before_step()
         self.steps += 1
-        if self.steps == self.next_look:
+        if self.steps == self.next_inspection:
             self.frozen.before_step(self.optimizer)
-            self.weights.before_step(self.optimizer, self.steps)
+            self.undecayed.before_step(self.optimizer, self.steps)
 
-    def behind_step(self, *_: Any) -> None:
-        """The hook behind it."""
-        self.passes.events.append((BEHIND,))
-        if self.steps == self.next_look:
-            self.frozen.behind_step()
-            self.next_look += 1 if self.steps < FIRST else max(EVERY, len(self.frozen.names))
+    def after_step(self, *_: Any) -> None:
+        """Note that the step is taken; the optimizer's hook after a step."""
+        self.log.events.append((STEP_ENDS,))
+        if self.steps == self.next_inspection:
+            self.frozen.after_step()
+            self.next_inspection += 1 if self.steps < FIRST_STEPS else max(LEAST_INTERVAL, len(self.frozen.names))
         if self.average is not None:
-            self.average.behind_step(self.optimizer)
-        if self.steps == FIRST:
-            self.spare_dropouts()
-        if len(self.passes.events) > ENOUGH_EVENTS:
-            self.passes.go_through()
+            self.average.after_step(self.optimizer)
+        if self.steps == FIRST_STEPS:
+            self.remove_dropout_hooks()
+        if len(self.log.events) > EVENTS_PER_COUNT:
+            self.log.count_events()
 
-    def spare_dropouts(self) -> None:
-        """Take the hooks off those dropouts that each pass has called once; from here on the model's passes count.
+    def remove_dropout_hooks(self) -> None:
+        """Remove the hooks of the dropouts that each pass has called once; from here on the model's passes count.
 
         torch calls a module with hooks in a slower way, and of a dropout there is nothing to see but its mode.
         """
-        self.passes.go_through()
-        if self.root is None or self.passes.strays:
+        self.log.count_events()
+        if self.root is None or self.log.stray_passes:
             return
         for module, hook, handle in self.dropouts:
-            if hook.trained == self.passes.learning:
+            if hook.training_calls == self.log.learning_passes:
                 handle.remove()
                 self.root.implied.append((module, hook))
 
-    def so_far(self) -> Record:
-        """The record as it is now."""
-        passes = self.passes
-        passes.go_through()
-        passes.end()
-        return Record(
-            steps=passes.modes.steps,
-            passes=passes.learning,
-            layers=tuple(hook.seen for _, hook in self.layers),
-            modes=passes.modes.seen,
-            quiet=passes.quiet.seen,
-            twice=passes.twice.seen,
-            average=self.average.seen if self.average is not None else None,
-            frozen=self.frozen.seen,
-            weights=self.weights.seen,
-            rates=self.weights.rates,
+    def current_record(self) -> LoopRecord:
+        """Return the record of the loop so far."""
+        log = self.log
+        log.count_events()
+        log.end_pass()
+        return LoopRecord(
+            steps=log.modes.steps,
+            passes=log.learning_passes,
+            layers=tuple(hook.record for _, hook in self.layers),
+            modes=log.modes.record,
+            validation=log.validation.record,
+            repeated_batches=log.repeated_batches.record,
+            average=self.average.record if self.average is not None else None,
+            frozen_parameters=self.frozen.records,
+            undecayed_weights=self.undecayed.records,
+            learning_rates=self.undecayed.learning_rates,
         )
 
 
 class RootHook(Hook):
-    """Before the model's own forward: a pass begins."""
+    """Notes that a pass begins, before the model's own forward."""
 
     def __init__(
         self,
         model: nn.Module,
         weight: Tensor | None,
-        passes: Passes,
-        average: Average | None,
+        log: EventLog,
+        average: AverageUpdateCounter | None,
         implied: list[tuple[nn.Module, DropoutHook | NormHook]],
     ) -> None:
         self.model, self.weight, self.average = model, weight, average
-        self.passes, self.events = passes, passes.events
+        self.log, self.events = log, log.events
         self.batch: weakref.ref[Tensor] | None = None
-        self.implied = (
-            implied  # layers that call no hooks, as those in what is compiled: each is taken to be called once
-        )
+        self.implied = implied  # layers that call no hooks, as compiled ones: each is taken to be called once
 
     def __call__(self, model: nn.Module, args: Any, kwargs: Any) -> None:
-        """Before a call."""
+        """Note a call, and the calls of the layers that call no hooks."""
         if is_dynamo_compiling():
             return
         batch = args[0] if args and isinstance(args[0], Tensor) else first_tensor(args, kwargs)
         before, self.batch = self.batch, weakref.ref(batch) if batch is not None else None
-        again = before is not None and before() is batch
+        same_batch = before is not None and before() is batch
         version = self.weight._version if self.weight is not None else 0
         learns = torch.is_grad_enabled()
-        self.events.append((PASS, learns, self.model.training, again, version, self.batch))
+        self.events.append((PASS_BEGINS, learns, self.model.training, same_batch, version, self.batch))
         if self.average is not None:
-            self.average.at_pass(learns)
+            self.average.before_pass(learns)
         for module, hook in self.implied:
             hook(module, ())
-        if len(self.events) > ENOUGH_EVENTS:
-            self.passes.go_through()
+        if len(self.events) > EVENTS_PER_COUNT:
+            self.log.count_events()
 
 
-def check(name: str, given: object, expected: type, words: str) -> None:
-    """Refuse what is not of a type."""
+def require_type(name: str, given: object, expected: type, words: str) -> None:
+    """Raise ``InputError`` unless an argument is of a type."""
     if not isinstance(given, expected):
         raise InputError(
             f"watch: the {name} must be a {words}, got {type(given).__name__}; bridle.watch(model, optimizer)"
@@ -216,36 +216,36 @@ def check(name: str, given: object, expected: type, words: str) -> None:
 
 
 def first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """The first tensor among arguments, or in the first dictionary or list of them: it stands for the batch."""
+    """Return the first tensor among arguments, or in their first dictionary or list: it stands for the batch."""
     for each in (*args, *kwargs.values()):
         if isinstance(each, Tensor):
             return each
         if isinstance(each, Mapping | list | tuple):
-            return next((value for value in values_of(each) if isinstance(value, Tensor)), None)
+            return next((value for value in members(each) if isinstance(value, Tensor)), None)
     return None
 
 
-def values_of(held: Any) -> Iterable[Any]:
-    """What a dictionary, a list or a tuple holds."""
+def members(held: Any) -> Iterable[Any]:
+    """Return the members of a dictionary, a list or a tuple."""
     return held.values() if isinstance(held, Mapping) else held
 
 
-def compiled_in(model: nn.Module) -> nn.Module | None:
-    """What ``torch.compile`` made, where the model is that, or holds it within ``DistributedDataParallel``."""
+def compiled_module(model: nn.Module) -> nn.Module | None:
+    """Return the module made by ``torch.compile``, if the model is that or wraps it for distributed training."""
     while isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
         model = model.module
     return model if hasattr(model, "_orig_mod") else None
 
 
 def compiled_parts(model: nn.Module) -> Iterator[nn.Module]:
-    """All modules in those parts that ``torch.compile`` made, or that were compiled in place."""
+    """Yield all modules in those parts that ``torch.compile`` made, or that were compiled in place."""
     for each in model.modules():
         if hasattr(each, "_orig_mod") or each._compiled_call_impl is not None:
             yield from each.modules()
 
 
-def weight_of(optimizer: Optimizer) -> Tensor | None:
-    """A trained parameter by whose version one sees that the weights have changed; a matrix, if there is one."""
+def version_witness(optimizer: Optimizer) -> Tensor | None:
+    """Return a trained parameter whose version shows that the weights have changed; a matrix, if there is one."""
     held = [each for group in optimizer.param_groups for each in group["params"]]
     trained = [each for each in held if each.requires_grad and not each.is_inference()]
     return max(trained, key=lambda each: each.ndim > 1, default=None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.watching.record import AverageSeen, Record
+from bridle_audit.watching.record import AverageRecord, LoopRecord
 
 CURE = "optimizer.step()\naveraged.update_parameters(model)  # once, behind the step"
 FEW = 0.05  # of all steps: a gradient scaler skips some while it looks for its scale
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """More updates than steps, updates for skipped steps, or updates in front of the step."""
     average = record.average
     if average is None or not record.steps:
@@ -22,7 +22,7 @@ def check(record: Record) -> Iterator[Finding]:
         yield Finding("the averaged model", sentence, CURE, {**numbers, "skipped": average.skipped})
 
 
-def words(average: AverageSeen, steps: int) -> str:
+def words(average: AverageRecord, steps: int) -> str:
     """What is wrong, the worst first; empty where nothing is."""
     least = FEW * (steps + average.extra)
     if average.skipped > least:

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
-from bridle_audit.watching.record import Record
+from bridle_audit.watching.record import LoopRecord
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Norms that are frozen with all that feeds them, and move."""
-    norms = [each for each in record.layers if each.frozen]
+    norms = [each for each in record.layers if each.frozen_batches]
     if not norms:
         return
     worst = max(norms, key=lambda each: each.shift)
     part = worst.name.rpartition(".")[0] or worst.name
     yield Finding(
         described([each.name for each in norms]),
-        f"the running statistics took in {worst.frozen} batches, and the mean of {worst.name} moved by "
+        f"the running statistics took in {worst.frozen_batches} batches, and the mean of {worst.name} moved by "
         f"{worst.shift:.2f} standard deviations, though its parameters and all that feeds it are frozen",
         f'model.get_submodule("{part}").eval()  # behind every model.train()' if part else "model.eval()",
-        {"batches": worst.frozen, "shift": worst.shift},
+        {"batches": worst.frozen_batches, "shift": worst.shift},
     )

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
 from bridle_audit.rules.frozen_parameter_moves.finding import CURE
-from bridle_audit.watching.record import Record
+from bridle_audit.watching.record import LoopRecord
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Frozen parameters that steps have moved."""
-    if not record.frozen:
+    if not record.frozen_parameters:
         return
-    worst = max(record.frozen, key=lambda each: each.change / max(each.norm, each.change))
+    worst = max(record.frozen_parameters, key=lambda each: each.change / max(each.norm, each.change))
     of_itself = f" ({worst.change / worst.norm:.1%} of its norm)" if worst.norm > 0 else ""
     yield Finding(
-        described([each.name for each in record.frozen]),
+        described([each.name for each in record.frozen_parameters]),
         f"{worst.name} has requires_grad=False, and the optimizer has moved it by {worst.change:.3g}{of_itself}: it "
         "holds a gradient from earlier, with which weight decay and momentum go on",
         CURE,
-        {"change": worst.change, "norm": worst.norm, "parameters": len(record.frozen)},
+        {"change": worst.change, "norm": worst.norm, "parameters": len(record.frozen_parameters)},
     )

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
-from bridle_audit.watching.record import Record
+from bridle_audit.watching.record import LoopRecord
 
 ATTENTION = "att"  # in attn, attention, SelfAttention
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Dropouts that were never called in a pass with gradients."""
     if not record.passes:
         return
     dropouts = [each for each in record.layers if each.kind == "dropout" and each.rate]
-    called = {each.name.rpartition(".")[2] for each in dropouts if each.trained + each.rested}
+    called = {each.name.rpartition(".")[2] for each in dropouts if each.training_calls + each.evaluation_calls}
     idle = [
         each
         for each in dropouts
-        if not each.trained + each.rested
+        if not each.training_calls + each.evaluation_calls
         and each.name.rpartition(".")[2] not in called
         and ATTENTION not in each.name.lower()
     ]

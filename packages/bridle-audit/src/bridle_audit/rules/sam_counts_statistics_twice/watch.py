@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
-from bridle_audit.watching.record import Record
+from bridle_audit.watching.record import LoopRecord
 
 CURE = (
     "for norm in norms:\n"
@@ -14,16 +14,16 @@ CURE = (
 )
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Steps for which one batch moved statistics more than once."""
-    twice = record.twice
-    if not twice.steps:
+    repeated = record.repeated_batches
+    if not repeated.steps:
         return
-    each_step = twice.passes / twice.steps
+    each_step = repeated.passes / repeated.steps
     yield Finding(
-        described([each.name for each in record.layers if each.kind == "norm" and each.trained]),
-        f"in {twice.steps} of {record.steps} steps the batch moved the running statistics again after the weights had "
-        f"been changed: {each_step:.1f} times per step in place of once",
+        described([each.name for each in record.layers if each.kind == "norm" and each.training_calls]),
+        f"in {repeated.steps} of {record.steps} steps the batch moved the running statistics again after the weights "
+        f"had been changed: {each_step:.1f} times per step in place of once",
         CURE,
-        {"steps": twice.steps, "times per step": each_step},
+        {"steps": repeated.steps, "times per step": each_step},
     )

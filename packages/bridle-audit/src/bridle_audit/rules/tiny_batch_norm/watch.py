@@ -7,38 +7,38 @@ from collections.abc import Iterator, Sequence
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
 from bridle_audit.rules.tiny_batch_norm.finding import DROP, GROUPS
-from bridle_audit.watching.record import LayerSeen, Record
+from bridle_audit.watching.record import LayerRecord, LoopRecord
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Norms that met at most two values per channel, or at most two rows."""
-    tiny = [each for each in record.layers if each.tiny]
-    small = [each for each in record.layers if each.small and not each.tiny]
+    tiny = [each for each in record.layers if each.few_value_batches]
+    small = [each for each in record.layers if each.few_row_batches and not each.few_value_batches]
     if tiny:
-        worst = max(tiny, key=lambda each: each.tiny)
-        always = worst.tiny == worst.trained
+        worst = max(tiny, key=lambda each: each.few_value_batches)
+        always = worst.few_value_batches == worst.training_calls
         effect = "each output is +1 or -1, whatever came in" if worst.fewest_values == 2 else "nothing comes through"
         yield Finding(
             described([each.name for each in tiny]),
-            f"{worst.tiny} of {worst.trained} batches in training mode had {worst.fewest_values} values per channel: "
-            f"{effect}",
+            f"{worst.few_value_batches} of {worst.training_calls} batches in training mode had {worst.fewest_values} "
+            f"values per channel: {effect}",
             GROUPS if always else DROP,
-            {"values": worst.fewest_values or 0, "batches": worst.tiny},
+            {"values": worst.fewest_values or 0, "batches": worst.few_value_batches},
             severity="error" if always else "",
         )
     if small:
         yield few_rows(small)
 
 
-def few_rows(small: Sequence[LayerSeen]) -> Finding:
+def few_rows(small: Sequence[LayerRecord]) -> Finding:
     """Few rows with many positions each."""
-    worst = max(small, key=lambda each: each.small)
-    mostly = worst.small > worst.trained / 2
+    worst = max(small, key=lambda each: each.few_row_batches)
+    mostly = worst.few_row_batches > worst.training_calls / 2
     return Finding(
         described([each.name for each in small]),
-        f"{worst.small} of {worst.trained} batches in training mode had at most 2 rows (the smallest "
+        f"{worst.few_row_batches} of {worst.training_calls} batches in training mode had at most 2 rows (the smallest "
         f"{worst.fewest_rows}): the statistics of a batch are those of hardly more than one image",
         GROUPS if mostly else DROP,
-        {"rows": worst.fewest_rows or 0, "batches": worst.small},
+        {"rows": worst.fewest_rows or 0, "batches": worst.few_row_batches},
         severity="" if mostly else "note",
     )

@@ -7,29 +7,30 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
 from bridle_audit.rules.training_in_evaluation_mode.finding import CURE
-from bridle_audit.watching.record import Record
+from bridle_audit.watching.record import LoopRecord
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Steps with the whole model in evaluation mode."""
     modes = record.modes
-    layers = [each for each in record.layers if each.rested]
-    if not modes.rested or not layers:
+    layers = [each for each in record.layers if each.evaluation_calls]
+    if not modes.evaluation_steps or not layers:
         return
     names = described([each.name or "the model" for each in layers])
-    numbers = {"share of steps": modes.rested / record.steps}
-    if modes.trained:
+    numbers = {"share of steps": modes.evaluation_steps / record.steps}
+    if modes.training_steps:
         yield Finding(
             names,
-            f"{modes.rested} of {record.steps} steps were taken with the model in evaluation mode, the first of them "
-            f"step {modes.first_rested}: its {kinds(layer.kind for layer in layers)} did not act",
+            f"{modes.evaluation_steps} of {record.steps} steps were taken with the model in evaluation mode, the "
+            f"first of them step {modes.first_evaluation_step}: its {kinds(each.kind for each in layers)} did not act",
             CURE,
             numbers,
         )
     elif any(each.kind == "dropout" for each in layers):
         yield Finding(
             names,
-            f"all {modes.rested} steps were taken with the model in evaluation mode: its dropout has never acted",
+            f"all {modes.evaluation_steps} steps were taken with the model in evaluation mode: its dropout has "
+            "never acted",
             CURE,
             numbers,
             severity="warning",

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
-from bridle_audit.watching.record import Record
+from bridle_audit.watching.record import LoopRecord
 
 CURE = (
     'torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], lr=1e-3)'
 )
-ALONG = 1e-4  # ordinary weights are near 1e-2; a norm's eps leaves some 1e-5
+ALIGNED = 1e-4  # ordinary weights are near 1e-2; a norm's eps leaves some 1e-5
 GROWTH = 1.5
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Weights whose scale does not matter, and grows."""
-    lowest, highest = record.rates
-    invariant = [each for each in record.weights if each.along < ALONG and each.start > 0]
-    growing = [each for each in invariant if each.end >= GROWTH * each.start]
+    lowest, highest = record.learning_rates
+    invariant = [each for each in record.undecayed_weights if each.alignment < ALIGNED and each.start_norm > 0]
+    growing = [each for each in invariant if each.end_norm >= GROWTH * each.start_norm]
     if not growing or lowest != highest:
         return
-    worst = max(growing, key=lambda each: each.end / each.start)
-    growth = worst.end / worst.start
+    worst = max(growing, key=lambda each: each.end_norm / each.start_norm)
+    growth = worst.end_norm / worst.start_norm
     yield Finding(
         described([each.name for each in growing]),
         f"the norm of {worst.name} grew {growth:.2f}-fold in {record.steps} steps; its scale changes nothing in the "

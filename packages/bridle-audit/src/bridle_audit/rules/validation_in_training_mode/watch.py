@@ -7,31 +7,31 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import described
 from bridle_audit.rules.validation_in_training_mode.finding import CURE
-from bridle_audit.watching.record import QuietSeen, Record
+from bridle_audit.watching.record import LoopRecord, ValidationRecord
 
 MOST = 0.5  # of the gaps between steps: where more have such passes, these are part of the step
 
 
-def check(record: Record) -> Iterator[Finding]:
+def check(record: LoopRecord) -> Iterator[Finding]:
     """Passes without gradients in training mode."""
-    quiet = record.quiet
-    if not quiet.passes or belongs_to_the_step(quiet, record.steps):
+    validation = record.validation
+    if not validation.passes or belongs_to_the_step(validation, record.steps):
         return
-    layers = [each for each in record.layers if each.quiet]
+    layers = [each for each in record.layers if each.no_grad_calls]
     effects = ["dropout drew noise in them"] if any(each.kind == "dropout" for each in layers) else []
-    if quiet.moves:
-        effects.append(f"they moved the running statistics of norms {quiet.moves} times")
+    if validation.statistics_updates:
+        effects.append(f"they moved the running statistics of norms {validation.statistics_updates} times")
     elif any(each.kind == "norm" for each in layers):
         effects.append("norms took each batch's own statistics")
     yield Finding(
         described([each.name or "the model" for each in layers]),
-        f"{quiet.passes} {'pass' if quiet.passes == 1 else 'passes'} without gradients ran in training mode: "
+        f"{validation.passes} {'pass' if validation.passes == 1 else 'passes'} without gradients ran in training mode: "
         + ", and ".join(effects),
         CURE,
-        {"passes": quiet.passes, "moves of running statistics": quiet.moves},
+        {"passes": validation.passes, "moves of running statistics": validation.statistics_updates},
     )
 
 
-def belongs_to_the_step(quiet: QuietSeen, steps: int) -> bool:
-    """Whether most steps have such passes, and not on one and the same tensor, as validation in one batch would."""
-    return quiet.gaps > MOST * steps and quiet.fixed < MOST * quiet.gaps
+def belongs_to_the_step(validation: ValidationRecord, steps: int) -> bool:
+    """Return True if most steps have such passes, and on another tensor each time, unlike validation in one batch."""
+    return validation.gaps > MOST * steps and validation.same_batch_gaps < MOST * validation.gaps
