@@ -19,7 +19,7 @@ from bridle.reproduce.literal import (
     NAMES,
     PROGRAMS,
     LiteralRun,
-    Split,
+    NotebookData,
     calc_acc,
     dead_outputs,
     effect_of_decay,
@@ -46,7 +46,9 @@ def little_mnist(rows=120, classes=10, inputs=784):
 
 
 def split(data):
-    return Split(*(torch.from_numpy(array) for array in (data.x_train, data.y_train, data.x_valid, data.y_valid)))
+    return NotebookData(
+        *(torch.from_numpy(array) for array in (data.x_train, data.y_train, data.x_valid, data.y_valid))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +169,7 @@ def test_one_seed_gives_one_result_and_starts_decay_and_none_alike(reproduction)
 
 def test_fewer_epochs_shorten_the_right_comparison_too():
     short = notebook(little_mnist(), epochs=1, right_seeds=1, protocol=SHORT)
-    assert short.protocol["epochs"] == 1
+    assert short.protocol.epochs == 1
     said = markdown(short, "bridle reproduce notebook --epochs 1")
     assert "1 epoch and 1 seed for every recipe" in said and "Literal runs: 1 seed, 1 epoch, shortened" in said
     assert not re.search(r"\b1 (epochs|seeds|steps)\b", said)
@@ -255,7 +257,7 @@ def made_up(accuracies, dead=0, epochs=500):
         for name, recipe in RECIPES.items()
     ]
     made = {"bridle": "0", "python": "3", "versions": {"torch": "2"}, "machine": "one", "date": "2026-01-01"}
-    return Reproduction(epochs, runs, right, 20.0, "mlp(128, 64)", SHORT.to_json(), made)
+    return Reproduction(epochs, runs, right, 20.0, "mlp(128, 64)", SHORT, made)
 
 
 def paragraph(reproduction, title):
@@ -293,7 +295,7 @@ def test_the_paragraph_on_the_right_comparison_says_its_share_of_the_time():
 
 def test_a_reproduction_without_a_full_pass_has_no_ratio():
     whole = made_up([90.0])
-    part = Reproduction(500, whole.runs[:3], whole.right, 20.0, "mlp(128, 64)", {}, whole.made)
+    part = Reproduction(500, whole.runs[:3], whole.right, 20.0, "mlp(128, 64)", whole.protocol, whole.made)
     assert math.isnan(part.ratio)
 
 

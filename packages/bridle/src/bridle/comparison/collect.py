@@ -18,7 +18,7 @@ Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each 
 
 @dataclass
 class ProgressCounter:
-    """Turns the engine's "n more steps" into "so many of so many"."""
+    """Count steps that the engine reports as "n more" towards the total, for a watcher."""
 
     watch: Watch | None
     total: int
@@ -41,7 +41,7 @@ def collect(
     session: Session,
     stacks: StackCheckpoints | None,
 ) -> dict[Variant, Run]:
-    """The run of each variant; fewer where the user interrupts, if any is finished (else ``KeyboardInterrupt``).
+    """Return the run of each variant; fewer after an interrupt, if any is finished (else ``KeyboardInterrupt``).
 
     ``session`` notes the time that training takes; ``stacks`` knows what is kept of runs that are not finished.
     """
@@ -68,7 +68,7 @@ def collect(
 
 
 def finished_runs(store: RunStore, variants: Sequence[Variant]) -> dict[Variant, Run]:
-    """The runs that are finished already."""
+    """Return the runs that are finished already."""
     return {variant: run for variant in variants if (run := store.read(variant)) is not None}
 
 

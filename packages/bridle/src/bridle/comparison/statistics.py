@@ -35,7 +35,7 @@ SEEDS_THAT_AGREE = 6
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Half the width of the 95 % confidence interval of the mean of ``values`` (two or more).
+    """Return half the width of the 95 % confidence interval of the mean of ``values`` (two or more).
 
     >>> round(half_width([1.0, 2.0, 3.0]), 3)
     2.484
@@ -45,14 +45,14 @@ def half_width(values: Sequence[float]) -> float:
 
 
 def differences(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split: str) -> list[float]:
-    """Contender - baseline for each seed that both have, in the contender's order; nan where one of them diverged."""
+    """Return contender - baseline for each seed that both have, in the contender's order; nan where one diverged."""
     by_seed = {run.seed: run for run in baseline}
     pairs = [(run, by_seed[run.seed]) for run in contender if run.seed in by_seed]
     return [ours.scores[split][metric] - theirs.scores[split][metric] for ours, theirs in pairs]
 
 
 def versus(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split: str = "valid") -> Versus | None:
-    """The contender against the baseline, paired by seed; ``None`` where fewer than two finite pairs are left."""
+    """Compare with the baseline, paired by seed; ``None`` where fewer than two finite pairs are left."""
     values = differences(contender, baseline, metric, split)
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
@@ -70,7 +70,7 @@ def versus(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split
 
 
 def verdict_sentence(verdict: str, mean: float, margin: float, seeds: int, *, metric: str, split: str) -> str:
-    """The verdict in words.
+    """Word the verdict.
 
     >>> verdict_sentence("helps", 0.0062, 0.0031, 5, metric="accuracy", split="valid")
     'helps: +0.62 points of validation accuracy (95 % interval +0.31 to +0.93, 5 seeds)'
@@ -90,7 +90,7 @@ def verdict_sentence(verdict: str, mean: float, margin: float, seeds: int, *, me
 
 
 def unanimous_sentence(verdict: str, mean: float, seeds: int, metric: str, unit: str) -> str:
-    """The verdict in words where every seed gives the same difference; see Note [no spread]."""
+    """Word the verdict where every seed gives the same difference; see Note [no spread]."""
     if mean == 0:
         return f"no difference: the same score as the baseline under each of {seeds} seeds"
     if verdict == UNDECIDED:
@@ -102,7 +102,7 @@ def unanimous_sentence(verdict: str, mean: float, seeds: int, metric: str, unit:
 
 
 def format_difference(value: float, metric: str) -> str:
-    """A difference with its sign: percentage points for accuracy, else four digits.
+    """Format a difference with its sign: percentage points for accuracy, else four digits.
 
     >>> format_difference(0.0062, "accuracy"), format_difference(-0.01234567, "r2")
     ('+0.62', '-0.01235')

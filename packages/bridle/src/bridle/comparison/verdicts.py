@@ -1,4 +1,4 @@
-"""From single runs to contenders with a verdict each, and what a reader must be told beside the numbers."""
+"""Contenders and their verdicts, made from single runs, and the notices to print beside the numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ABSENT = Summary(math.nan, math.nan, [])  # of a baseline that an interrupt left
 
 
 def contenders(runs: dict[Recipe, list[Run]], metric: str) -> list[Contender]:
-    """One contender for each recipe that has runs, in order; the first recipe is the baseline.
+    """Return a contender for each recipe that has runs, in order; the first recipe is the baseline.
 
     The baseline is there even where an interrupt left it without runs: its scores are then nan, of no values.
     """
@@ -27,7 +27,7 @@ def contenders(runs: dict[Recipe, list[Run]], metric: str) -> list[Contender]:
 def contender(
     recipe: Recipe, runs: list[Run], baseline: list[Run], metric: str, splits: dict[str, dict[str, float]]
 ) -> Contender:
-    """One recipe over its runs."""
+    """Summarize the runs of one recipe."""
     scores = {
         split: {name: summary([run.scores[split][name] for run in runs]) for name in metrics}
         for split, metrics in splits.items()
@@ -45,12 +45,12 @@ def contender(
 
 
 def summary(values: list[float]) -> Summary:
-    """Mean and spread, or :data:`ABSENT` of no values."""
+    """Return mean and spread, or :data:`ABSENT` of no values."""
     return Summary.of(values) if values else ABSENT
 
 
 def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Sequence[int], missing: int) -> list[str]:
-    """Return the sentences a reader must know beside the numbers; what the cards doubt, once for all contenders."""
+    """Return the sentences to print beside the numbers; the cards' doubts come once for all contenders."""
     said = []
     if missing:
         are = "is" if missing == 1 else "are"
@@ -64,7 +64,7 @@ def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Seque
 
 
 def diverged_notice(judged: Contender) -> str:
-    """The sentence for a contender some of whose runs did not stay finite."""
+    """Count a contender's runs that did not stay finite, in a sentence."""
     first = min(run.diverged_at for run in judged.runs if run.diverged_at is not None)
     return (
         f"{judged.name}: {judged.diverged} of {len(judged.runs)} runs diverged, the first in epoch {first}, and are in "

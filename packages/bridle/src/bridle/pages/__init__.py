@@ -1,8 +1,7 @@
-"""What there is to know of the catalog and the audit's rules, as text: on the terminal, and as pages of Markdown.
+"""Descriptions of regularizers and rules, made from `CATALOG` and `RULES`: on the terminal, and as pages of Markdown.
 
-All of it is made from `CATALOG` and `RULES`. Read in this order: ``catalog`` (what is said of places and regularizers),
-``source`` (the two forms as they stand in their file), ``terminal`` (the list and explain), ``markdown``,
-``rule_documents`` and ``documents`` (the pages of docs/).
+Read in this order: ``catalog`` (descriptions of places and regularizers), ``source`` (the two forms as they stand in
+their file), ``terminal`` (the list and explain), ``markdown``, ``rule_documents``, ``documents`` (the pages of docs/).
 """
 
 from bridle.pages.catalog import catalog_of as catalog_of

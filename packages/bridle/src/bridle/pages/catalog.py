@@ -1,11 +1,10 @@
-"""What is said of places and regularizers, wherever they are shown: read from the places, the cards and the knobs."""
+"""Descriptions of places and regularizers, read from the modules of the places, the cards and the knobs."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 from bridle.card import DOUBTFUL, Card, Conflict, card_of
 from bridle.errors import InputError
@@ -21,16 +20,16 @@ ByPlace = Mapping[str, list[Leaf]]
 
 
 def catalog_of(place: str | None = None) -> ByPlace:
-    """The regularizers of each place, in the order of the training step; of one place alone if it is named."""
+    """Return the regularizers of each place, in the order of the training step, or those of one place."""
     if place not in (None, *PLACES):
         raise InputError(f"unknown place {shortened(str(place))}{nearest(str(place), list(PLACES))}")
     return {each: [leaf for leaf in CATALOG.values() if leaf.place == each] for each in PLACES if place in (None, each)}
 
 
-def what_happens(place: str) -> str:
-    """What a place is, in half a sentence: the first line of its module.
+def describe_place(place: str) -> str:
+    """Describe a place in half a sentence, the first line of its module.
 
-    >>> what_happens("loss")
+    >>> describe_place("loss")
     'what is added to the loss'
     """
     return (
@@ -39,28 +38,28 @@ def what_happens(place: str) -> str:
 
 
 def card(leaf: Leaf) -> Card:
-    """The card of a regularizer."""
+    """Return the card of a regularizer."""
     known: type = leaf  # mypy takes the hash of a dataclass's objects for that of the class
     return card_of(known)
 
 
 def summary(leaf: Leaf) -> str:
-    """What a regularizer does, in one line."""
+    """Return the summary of a regularizer's card, one line."""
     return plain(card(leaf).summary)
 
 
 def in_short(knob: Knob) -> str:
-    """A knob and its default: ``rate=0.5``."""
+    """Format a knob and its default: ``rate=0.5``."""
     return f"{knob.name}={value(knob.default)}"
 
 
 def knobs_in_short(leaf: Leaf) -> str:
-    """All knobs with their defaults: ``rate=0.5, at=hidden``."""
+    """Format all knobs with their defaults: ``rate=0.5, at=hidden``."""
     return ", ".join(map(in_short, knobs(leaf)))
 
 
 def value(held: float | str | None) -> str:
-    """A knob's value as it is shown; nothing for None.
+    """Format a knob's value; None is empty.
 
     >>> value(10.0), value(1e-05), value("hidden"), value(None)
     ('10', '1e-05', 'hidden', '')
@@ -69,7 +68,7 @@ def value(held: float | str | None) -> str:
 
 
 def called_elsewhere(leaf: Leaf) -> list[str]:
-    """The words of other libraries and papers for the method and each of its knobs, a line for each that has some."""
+    """Return the names that other libraries and papers have for the method and its knobs, one line each."""
     lines = [f"the method: {', '.join(leaf.known_as)}"] if leaf.known_as else []
     for each in knobs(leaf):
         words = [", ".join(each.known_as), f"with another value {', '.join(each.differs)}" if each.differs else ""]
@@ -79,7 +78,7 @@ def called_elsewhere(leaf: Leaf) -> list[str]:
 
 
 def conflicts_of(leaf: Leaf) -> list[Conflict]:
-    """What is said of its standing in one recipe with others, on its card and on theirs; first what is refused."""
+    """Return the conflicts with others, from its card and from theirs; first those that are refused."""
     said = list(card(leaf).conflicts)
     for other in CATALOG.values():
         theirs = (each for each in card(other).conflicts if leaf.__name__ in each.names)
@@ -88,12 +87,12 @@ def conflicts_of(leaf: Leaf) -> list[Conflict]:
 
 
 def by_whom(leaf: Leaf, conflict: Conflict) -> str:
-    """What stands before the words of a conflict, which are those of a card: this one's, or the other's."""
+    """Introduce the sentence of a conflict: ":" on the regularizer's own card, else the other's card is named."""
     return ":" if conflict in card(leaf).conflicts else ", as its card says:"
 
 
-def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
-    """The catalog as plain data, strict JSON: an infinite number is the word ``inf``."""
+def plain_data(catalog: ByPlace) -> list[dict[str, object]]:
+    """Return the catalog as plain data, strict JSON: an infinite number is the word ``inf``."""
     return [
         {"name": leaf.__name__, "place": place, "summary": summary(leaf), "knobs": [*map(knob_as_json, knobs(leaf))]}
         for place, leaves in catalog.items()
@@ -101,9 +100,13 @@ def plain_data(catalog: ByPlace) -> list[dict[str, Any]]:
     ]
 
 
-def knob_as_json(knob: Knob) -> dict[str, Any]:
-    """What is declared of a knob; a word has ``choices`` (any word where there are none), a number has its range."""
-    said = {"name": knob.name, "default": number_or_word(knob.default), "meaning": plain(knob.meaning)}
+def knob_as_json(knob: Knob) -> dict[str, object]:
+    """Return a knob's declaration; a word has ``choices`` (any word where there are none), a number has its range."""
+    said: dict[str, object] = {
+        "name": knob.name,
+        "default": number_or_word(knob.default),
+        "meaning": plain(knob.meaning),
+    }
     if not knob.is_number:
         return said | {"choices": list(knob.choices)}
     return said | {
@@ -117,5 +120,5 @@ def knob_as_json(knob: Knob) -> dict[str, Any]:
 
 
 def number_or_word(held: float | str | None) -> float | str | None:
-    """The same, with a number in the form that JSON can hold."""
+    """Return a number in the form that JSON can hold, a word unchanged."""
     return json_number(held) if isinstance(held, float) else held

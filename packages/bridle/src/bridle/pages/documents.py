@@ -17,9 +17,9 @@ from bridle.pages.catalog import (
     card,
     catalog_of,
     conflicts_of,
+    describe_place,
     knobs_in_short,
     value,
-    what_happens,
 )
 from bridle.pages.markdown import MADE, code, prose, side_by_side, table
 from bridle.pages.rule_documents import rule_documents
@@ -51,7 +51,7 @@ def write(root: Path) -> list[Path]:
 
 
 def documents(root: Path) -> dict[Path, str]:
-    """Every page with the text that it should have."""
+    """Return every page by its path, with the text that it should have."""
     made = {
         root / FOLDER / "index.md": index(),
         **{root / FOLDER / path_of(leaf): page(leaf) for leaf in CATALOG.values()},
@@ -62,17 +62,17 @@ def documents(root: Path) -> dict[Path, str]:
 
 
 def with_tables(text: str) -> str:
-    """A page with its tables made anew: what stands between ``<!-- made by `make docs`: name -->`` and the end."""
+    """Make a page's tables anew, between ``<!-- made by `make docs`: name -->`` and the end."""
     return BLOCK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n{found[3]}", text)
 
 
 def path_of(leaf: Leaf) -> str:
-    """Where a regularizer's page stands in the folder of pages: as its file in the package."""
+    """Return the path of a regularizer's page in the folder of pages, which is that of its file in the package."""
     return f"{leaf.place}/{leaf.__module__.rpartition('.')[2]}.md"
 
 
 def page(leaf: Leaf) -> str:
-    """All that ``bridle explain`` says, as a page of Markdown."""
+    """Write a regularizer's page in Markdown, with all that ``bridle explain`` shows."""
     said, source = card(leaf), source_of(leaf)
     file = f"packages/bridle/src/bridle/regularizers/{path_of(leaf).removesuffix('.md')}.py"
     sections = {
@@ -93,7 +93,7 @@ def page(leaf: Leaf) -> str:
     parts = [
         MADE.format(file),
         f"# {leaf.__name__}",
-        f"[All regularizers](../index.md) · [{leaf.place}](../index.md#{leaf.place}): {what_happens(leaf.place)} · "
+        f"[All regularizers](../index.md) · [{leaf.place}](../index.md#{leaf.place}): {describe_place(leaf.place)} · "
         f"[source](../../../{file})",
         prose(said.opening),
         *(f"## {heading}\n\n{text}" for heading, text in sections.items() if text),
@@ -102,7 +102,7 @@ def page(leaf: Leaf) -> str:
 
 
 def knob_table(leaf: Leaf) -> str:
-    """One row for each knob."""
+    """Write a table with one row for each knob."""
     rows = [
         (
             f"`{each.name}`",
@@ -117,18 +117,18 @@ def knob_table(leaf: Leaf) -> str:
 
 
 def clash(leaf: Leaf, conflict: Conflict) -> str:
-    """A conflict as a sentence of the regularizer's page."""
+    """Write a conflict as a sentence of the regularizer's page."""
     with_whom = linked(conflict.names, "../")
     return f"**{conflict.severity}** with {with_whom}{by_whom(leaf, conflict)} {prose(conflict.sentence)}"
 
 
 def linked(names: Iterable[str], up: str) -> str:
-    """Names with their pages, from a page for which ``up`` leads to the folder of pages."""
+    """Link names to their pages, from a page for which ``up`` leads to the folder of pages."""
     return ", ".join(f"[{name}]({up}{path_of(CATALOG[name])})" for name in names)
 
 
 def index() -> str:
-    """The page that lists all pages."""
+    """Write the page that lists all pages."""
     parts = [
         MADE.format("the cards in packages/bridle/src/bridle/regularizers"),
         "# Regularizers",
@@ -140,12 +140,12 @@ def index() -> str:
             (linked((leaf.__name__,), ""), prose(card(leaf).summary), f"`{knobs_in_short(leaf)}`") for leaf in leaves
         ]
         listed = table(("regularizer", "what it does", "knobs"), rows)
-        parts.append(f"## {place}\n\n{what_happens(place).capitalize()}.\n\n{listed}")
+        parts.append(f"## {place}\n\n{describe_place(place).capitalize()}.\n\n{listed}")
     return "\n\n".join(parts) + "\n"
 
 
 def conflicts(severity: str) -> str:
-    """All conflicts of that kind, each as its card states it."""
+    """Write a table of the conflicts of one severity, each as its card states it."""
     rows = [
         (linked((name,), "regularizers/"), linked(each.names, "regularizers/"), prose(each.sentence))
         for name, leaf in CATALOG.items()
@@ -156,7 +156,7 @@ def conflicts(severity: str) -> str:
 
 
 def schedules() -> str:
-    """The schedules, from their declarations."""
+    """Write a table of the schedules, from their declarations."""
     rows = []
     for kind, schedule in SCHEDULES.items():
         arguments = [

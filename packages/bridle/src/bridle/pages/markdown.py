@@ -11,7 +11,7 @@ MARKUP = re.compile(r"[\\*<$~]|(?<!\w)_|_(?!\w)")  # characters that would not b
 
 
 def prose(text: str) -> str:
-    """Text of a docstring as paragraphs: code and addresses stay such, all else is shown as it is.
+    """Write a docstring's text as paragraphs: code and addresses stay such, all else is shown as it is.
 
     >>> print(prose("The ``rate`` of 2 * x\\nor `less`, https://example.org, section 1."))
     The `rate` of 2 \\* x or `less`, <https://example.org>, section 1.
@@ -20,7 +20,7 @@ def prose(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """The same in one paragraph, its line breaks kept."""
+    """Escape one paragraph's markup, but for code and addresses; its line breaks are kept."""
     parts = CODE_OR_ADDRESS.split(text)
     parts[0::2] = [MARKUP.sub(lambda found: "\\" + found[0], part) for part in parts[0::2]]
     parts[1::2] = [f"<{part}>" if part.startswith("http") else f"`{part.strip('`')}`" for part in parts[1::2]]
@@ -28,7 +28,7 @@ def inline(text: str) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of Markdown; a bar within a cell is shown, not a border.
+    """Write a table of Markdown; a bar within a cell is shown, not a border.
 
     >>> print(table(["knob", "values"], [["`at`", "`a | b`"]]))
     | knob | values |
@@ -43,12 +43,12 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def code(text: str, language: str = "") -> str:
-    """A block of code."""
+    """Fence a block of code."""
     return f"```{language}\n{text}\n```"
 
 
 def side_by_side(left: tuple[str, str], right: tuple[str, str]) -> str:
-    """Two blocks of Python with their titles, next to each other.
+    """Set two blocks of Python with their titles next to each other.
 
     The blank lines around the fences are what makes GitHub read Markdown within HTML.
     """

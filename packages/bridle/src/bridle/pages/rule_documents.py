@@ -11,19 +11,19 @@ from bridle_audit.run.files import pages_of
 
 
 def rule_documents() -> dict[str, str]:
-    """Every page by its path in the repository, with the text that it should have."""
+    """Return every page by its path in the repository, with the text that it should have."""
     pages = {f"{PAGES}/{rule.name}.md": rule_page(rule) for rule in RULES.values()}
     return {f"{PAGES}/index.md": rule_index(), **pages}
 
 
 def source(rule: Rule) -> str:
-    """The folder of a rule in the repository."""
+    """Return the folder of a rule in the repository."""
     distribution = rule.package.partition(".")[0].replace("_", "-")
     return f"packages/{distribution}/src/{rule.package.replace('.', '/')}"
 
 
 def rule_page(rule: Rule) -> str:
-    """All that ``bridle-audit --explain`` says, as a page of Markdown."""
+    """Write a rule's page in Markdown, with all that ``bridle-audit --explain`` shows."""
     (said,) = pages_of([rule])
     sections = {
         "What it finds": prose(said.what),
@@ -45,7 +45,7 @@ def rule_page(rule: Rule) -> str:
 
 
 def rule_index() -> str:
-    """The page that lists all pages."""
+    """Write the page that lists all pages."""
     parts = [
         MADE.format("the rules in packages/*/src/*/rules"),
         "# Rules of the audit",

@@ -19,10 +19,10 @@ from bridle.pages.catalog import (
     called_elsewhere,
     card,
     conflicts_of,
+    describe_place,
     knobs_in_short,
     summary,
     value,
-    what_happens,
 )
 from bridle.pages.source import source_of
 from bridle.recipe import Regularizer, find
@@ -37,17 +37,19 @@ AS_WRITTEN = ("Formula", "Example")  # sections whose lines mean something
 
 
 def listing(catalog: ByPlace) -> Listing:
-    """The regularizers by place, for ``rich`` to print."""
+    """Return the regularizers by place, for ``rich`` to print."""
     return Listing(
         {
-            (place, what_happens(place)): [Entry(each.__name__, summary(each), knobs_in_short(each)) for each in leaves]
+            (place, describe_place(place)): [
+                Entry(each.__name__, summary(each), knobs_in_short(each)) for each in leaves
+            ]
             for place, leaves in catalog.items()
         }
     )
 
 
 def explained(name: str) -> RenderableType:
-    """The page of a regularizer or a rule; ``ValueError`` with the nearest names of both if there is none."""
+    """Return the page of a regularizer or a rule; ``ValueError`` with the nearest names of both if there is none."""
     if name in RULES:
         return rule_explanation(*pages_of([RULES[name]]))
     if name in Regularizer.leaves:
@@ -56,9 +58,9 @@ def explained(name: str) -> RenderableType:
 
 
 def explanation(leaf: Leaf) -> RenderableType:
-    """Everything a reader wants to know of one regularizer: its card, its knobs, both of its forms."""
+    """Return the page of one regularizer: its card, its knobs, both of its forms."""
     source = source_of(leaf)
-    title = Text.assemble((leaf.__name__, "bold"), f", {leaf.place}: {what_happens(leaf.place)}\n")
+    title = Text.assemble((leaf.__name__, "bold"), f", {leaf.place}: {describe_place(leaf.place)}\n")
     head = [title, Text(paragraphs(card(leaf).opening) + "\n")]
     middle = [part for heading in headings(leaf) for part in section(heading, text_of(leaf, heading))]
     elsewhere = "\n".join(called_elsewhere(leaf))
@@ -73,7 +75,7 @@ def explanation(leaf: Leaf) -> RenderableType:
 
 
 def headings(leaf: Leaf) -> list[str]:
-    """The sections that are shown, in the order of a card; conflicts as well where only others' cards tell of them."""
+    """Return the sections in the order of a card; conflicts as well where only others' cards tell of them."""
     found = [each for each in card(leaf).headings if each != "Conflicts"]
     if conflicts_of(leaf):
         found.insert(found.index("Example"), "Conflicts")
@@ -81,7 +83,7 @@ def headings(leaf: Leaf) -> list[str]:
 
 
 def text_of(leaf: Leaf, heading: str) -> str:
-    """A section as it is shown."""
+    """Format the text of a section."""
     if heading == "Conflicts":
         return "\n".join(
             f"{each.severity} with {', '.join(each.names)}{by_whom(leaf, each)} {plain(each.sentence)}"
@@ -107,7 +109,7 @@ class Knobs:
 
 
 def knob_table(leaf: Leaf) -> Table:
-    """One row for each knob."""
+    """Return a table with one row for each knob."""
     table = Table("knob", "default", "off at", "values", "meaning", box=box.SIMPLE_HEAD, pad_edge=False)
     for each in knobs(leaf):
         table.add_row(each.name, value(each.default), value(each.off), Text(each.range), Text(plain(each.meaning)))

@@ -1,4 +1,4 @@
-"""Reports of studies and audits: pages, tables, sentences, and forms that programs read; made from results alone."""
+"""Reports of studies, as a page of HTML and as tables and sentences for the terminal; made from results alone."""
 
 from bridle.report.columns import columns_table as columns_table
 from bridle.report.columns import data_lines as data_lines

@@ -10,18 +10,18 @@ from bridle.results import Summary
 
 
 def finite(values: Iterable[float]) -> list[float]:
-    """Those of ``values`` that are numbers."""
+    """Return the values that are finite."""
     return [value for value in values if math.isfinite(value)]
 
 
 def mean_of(values: Iterable[float]) -> float:
-    """The mean of what is finite; nan of nothing."""
+    """Return the mean of the finite values; nan where there are none."""
     kept = finite(values)
     return Summary.of(kept).mean if kept else math.nan
 
 
 def middle(values: Sequence[float]) -> float:
-    """The median of what is finite; nan of nothing.
+    """Return the median of the finite values; nan where there are none.
 
     >>> middle([3.0, 1.0, 2.0, float("nan")]), middle([1.0, 2.0])
     (2.0, 1.5)
@@ -37,14 +37,14 @@ Histogram = dict[str, list[float]]  # {"edges": n + 1 numbers, "counts": n numbe
 
 
 def usable(histogram: Histogram) -> bool:
-    """Returns True where it has counts, and edges that are finite: the weights of a run that diverged have neither."""
+    """Return True if it has counts and finite edges: the weights of a run that diverged have neither."""
     counts, edges = histogram.get("counts", []), histogram.get("edges", [])
     whole = len(edges) == len(counts) + 1 and len(finite([*edges, *counts])) == len(edges) + len(counts)
     return whole and sum(counts) > 0
 
 
 def rebinned(histogram: Histogram, edges: Sequence[float]) -> list[float]:
-    """The share of the mass in each bin of ``edges``; a bin that is cut gives each side its share.
+    """Return the share of the mass in each bin of ``edges``; a bin that is cut gives each side its share.
 
     A bin without width, which holds equal values, goes whole to the bin that it lies in.
 
@@ -60,14 +60,14 @@ def rebinned(histogram: Histogram, edges: Sequence[float]) -> list[float]:
 
 
 def overlap(low: float, high: float, left: float, right: float) -> float:
-    """Returns which part of [low, high] lies in [left, right]."""
+    """Return the part of [low, high] that lies in [left, right]."""
     if high <= low:
         return float(left <= low < right)
     return max(0.0, min(high, right) - max(low, left)) / (high - low)
 
 
 def edges_over(low: float, high: float, bins: int) -> list[float]:
-    """``bins`` equal bins; of width one in all where ``low`` and ``high`` are the same.
+    """Return the edges of ``bins`` equal bins; of width one in all where ``low`` and ``high`` are the same.
 
     >>> edges_over(0.0, 1.0, 2), edges_over(3.0, 3.0, 2)
     ([0.0, 0.5, 1.0], [2.5, 3.0, 3.5])
@@ -78,7 +78,7 @@ def edges_over(low: float, high: float, bins: int) -> list[float]:
 
 
 def counted(values: Iterable[float], edges: Sequence[float]) -> list[float]:
-    """The share of ``values`` in each bin; the last bin holds its upper edge, what lies outside is left out.
+    """Return the share of ``values`` in each bin; the last bin holds its upper edge, values outside are in none.
 
     >>> counted([0.0, 0.2, 1.0], [0.0, 0.5, 1.0])
     [0.6666666666666666, 0.3333333333333333]

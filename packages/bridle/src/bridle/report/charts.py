@@ -7,16 +7,70 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TypedDict, Unpack
 
 from bridle.report.rows import ContenderRow
 
-Trace = dict[str, Any]
+Layout = dict[str, object]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 ROW_HEIGHT = 58  # pixels that one contender takes: its name above its marks
 ROW_MARGIN = {"l": 8, "r": 8, "t": 4}
 UNDER, UNDER_TITLE = 24, 42  # pixels under the marks: for the numbers of the axis, and for its title as well
 ABOVE = 0.36  # of a row: how far its name stands above its marks
+
+
+class Line(TypedDict, total=False):
+    """The look of a line, as plotly has it."""
+
+    color: str
+    width: float
+    dash: str
+
+
+class Marker(TypedDict):
+    """The look of a marker, as plotly has it."""
+
+    color: str
+    size: int
+    symbol: str
+
+
+class Trace(TypedDict, total=False):
+    """The marks of one contender, as plotly has them; ``meta`` is the contender's number."""
+
+    type: str
+    mode: str
+    meta: int
+    name: str
+    x: list[float]
+    y: list[float]
+    text: list[str]
+    hovertemplate: str
+    hoverinfo: str
+    fill: str
+    fillcolor: str
+    line: Line
+    marker: Marker
+
+
+class AxisSettings(TypedDict, total=False):
+    """The settings in which the axes of charts differ, as plotly has them."""
+
+    type: str
+    range: list[float]
+    nticks: int
+    ticksuffix: str
+    tickvals: list[float]
+    ticktext: list[str]
+
+
+class Axis(AxisSettings):
+    """An axis, as plotly has it."""
+
+    title: dict[str, object]
+    fixedrange: bool
+    zeroline: bool
+    ticks: str
 
 
 @dataclass(frozen=True)
@@ -37,10 +91,10 @@ class Chart:
     note: str  # how to read it
     summary: str  # what it shows, in a sentence
     traces: list[Trace]
-    layout: dict[str, Any]
+    layout: Layout
     table: PageTable
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         """Return the traces and the layout in the form that plotly draws, under the chart's key."""
         return {"key": self.key, "data": self.traces, "layout": self.layout}
 
@@ -58,7 +112,7 @@ def summarized(title: str, labels: list[RowLabel]) -> str:
     return f"{title}: {', '.join(f'{label.row.name} {label.text}' for label in labels)}."
 
 
-def base_layout(height: int) -> dict[str, Any]:
+def base_layout(height: int) -> Layout:
     """Return the layout that all charts share: no dragging, as a finger that scrolls must not move a chart."""
     return {
         "height": height,
@@ -72,12 +126,12 @@ def base_layout(height: int) -> dict[str, Any]:
     }
 
 
-def axis(title: str, **settings: Any) -> dict[str, Any]:
+def axis(title: str, **settings: Unpack[AxisSettings]) -> Axis:
     """Return an axis that cannot be dragged."""
     return {"title": {"text": title, "standoff": 8}, "fixedrange": True, "zeroline": False, "ticks": "", **settings}
 
 
-def rows_layout(labels: list[RowLabel], x_axis: dict[str, Any], *, lowest: float = -0.45) -> dict[str, Any]:
+def rows_layout(labels: list[RowLabel], x_axis: Axis, *, lowest: float = -0.45) -> Layout:
     """Lay out one row for each label, the first on top; its name and its text stand above the marks."""
     count = len(labels)
     under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
@@ -104,7 +158,7 @@ def height_of(place: int, count: int) -> int:
     return count - 1 - place
 
 
-def beside(text: str, y: float, side: str, color: str | None) -> dict[str, Any]:
+def beside(text: str, y: float, side: str, color: str | None) -> dict[str, object]:
     """Return a text above a row, at the left with the contender's mark in its colour, or at the right."""
     mark = f'<span style="color:{color}">■</span> ' if color else ""
     return {

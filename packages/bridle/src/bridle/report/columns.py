@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from rich import box
@@ -24,7 +25,7 @@ def data_lines(data: dict[str, Any]) -> list[str]:
     return [f"{data['name']}: {data['task']}{of_target(data)}", f"rows: {rows}", inputs, ""]
 
 
-def kinds_of(data: dict[str, Any]) -> str:
+def kinds_of(data: Mapping[str, object]) -> str:
     """Count the columns, in all and by kind.
 
     >>> kinds_of({"columns": [{"kind": "number"}, {"kind": "number"}, {"kind": "dropped"}]})
@@ -43,7 +44,7 @@ def of_target(data: dict[str, Any]) -> str:
     return f"{target}, {counted('class', len(classes))} ({first_few(classes, CLASSES_SHOWN)})"
 
 
-def columns_table(data: dict[str, Any]) -> Table:
+def columns_table(data: Mapping[str, object]) -> Table:
     """Return a table of the columns for ``rich``: name, kind, inputs, preprocessing."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("column", overflow="fold")
@@ -55,18 +56,18 @@ def columns_table(data: dict[str, Any]) -> Table:
     return table
 
 
-def page_table(data: dict[str, Any]) -> PageTable:
+def page_table(data: Mapping[str, object]) -> PageTable:
     """Return the columns as a table of the page; without rows where the data were no table."""
     return PageTable("What was made of each column", ["Column", "Kind", "Inputs", "What was done"], column_rows(data))
 
 
-def column_rows(data: dict[str, Any]) -> list[list[str]]:
+def column_rows(data: Mapping[str, object]) -> list[list[str]]:
     """Return one row of text for each column; in a study from elsewhere, cells may be empty."""
     found = data.get("columns")
     return [row_of(column) for column in found if isinstance(column, dict)] if isinstance(found, list) else []
 
 
-def row_of(column: dict[str, Any]) -> list[str]:
+def row_of(column: Mapping[str, object]) -> list[str]:
     """Format a column as text."""
     phrases = [*listed(column.get("notable")), *listed(column.get("done"))]
     return [*(str(column.get(key, "")) for key in ("name", "kind", "features")), "; ".join(phrases)]

@@ -17,8 +17,8 @@ QUIET = re.compile(r"[^\"$`\\!]*")  # what stands between double quotes as it is
 
 
 def command(study: Study, recipe: str) -> str:
-    """One line for a shell; empty where none can say it: data or a network made in Python, seeds of one's own."""
-    source = source_of(study.data)
+    """Return the command in one line; empty where data or network were made in Python, or the seeds are one's own."""
+    source = loaded_from(study.data)
     counted = study.seeds == list(range(len(study.seeds)))
     if not (source and counted and DESCRIBED.fullmatch(study.network)):
         return ""
@@ -26,14 +26,14 @@ def command(study: Study, recipe: str) -> str:
     return " ".join(["bridle compare", *parts])
 
 
-def source_of(data: dict[str, Any]) -> dict[str, Any]:
-    """Returns what was loaded and how; empty where the data were made in Python."""
+def loaded_from(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the file or name that was loaded, with the options of loading; empty for data made in Python."""
     named = {"path": data["name"]} if data.get("name") in NAMED else {}
     return data.get("source") or named
 
 
 def data_options(source: dict[str, Any]) -> Iterator[str]:
-    """The data, and how they are to be read."""
+    """Yield the data and the options of loading them."""
     if source["path"] != DATA:
         yield quoted(source["path"])
     for name in ("target", "task", "data_dir"):
@@ -43,7 +43,7 @@ def data_options(source: dict[str, Any]) -> Iterator[str]:
 
 
 def training_options(study: Study) -> Iterator[str]:
-    """Yields options that are no defaults; a study holds what these settled, so what they settle alike is left out."""
+    """Yield the options that differ from the defaults; a study holds settled values, so defaults are settled alike."""
     used = study.protocol
     usual = {
         "optimizer": Protocol.optimizer,
@@ -63,12 +63,12 @@ def training_options(study: Study) -> Iterator[str]:
 
 
 def option(name: str, value: object) -> str:
-    """``--data-dir "my files"``."""
+    """Format one option: ``--data-dir "my files"``."""
     return f"--{name.replace('_', '-')} {quoted(str(value))}"
 
 
 def quoted(text: str) -> str:
-    """``text`` as one word of a shell, and no option.
+    """Quote ``text`` as one word of a shell, and no option.
 
     >>> print(quoted("wine.csv"), quoted("Dropout(rate=0.2, at='input')"), quoted('a$b"'), quoted("-x.csv"))
     wine.csv "Dropout(rate=0.2, at='input')" 'a$b"' ./-x.csv

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from bridle.report.averaging import finite
-from bridle.report.charts import Chart, PageTable, Trace, axis, base_layout, plain_text, translucent
+from bridle.report.charts import Axis, Chart, PageTable, Trace, axis, base_layout, plain_text, translucent
 from bridle.report.formats import bare, head_unit, headed, scaled, shown, split_label, suffix
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender, Run, Summary
@@ -43,7 +42,7 @@ def curve_charts(report: Report) -> list[Chart]:
 
 def curves_of(report: Report, name: str) -> list[Curve]:
     """Return the curve of each contender that recorded it, over the runs that stayed finite."""
-    curves = [averaged(row, name) for row in report.rows]
+    curves = [mean_curve(row, name) for row in report.rows]
     return [curve for curve in curves if curve.epochs]
 
 
@@ -52,7 +51,7 @@ def steady(contender: Contender) -> list[Run]:
     return [run for run in contender.runs if run.diverged_at is None] or contender.runs
 
 
-def averaged(row: ContenderRow, name: str) -> Curve:
+def mean_curve(row: ContenderRow, name: str) -> Curve:
     """Return mean ± standard deviation at each epoch, over the steady runs that have a finite value there."""
     by_epoch: dict[float, list[float]] = {}
     for run in steady(row.contender):
@@ -71,7 +70,7 @@ def averaged(row: ContenderRow, name: str) -> Curve:
     )
 
 
-def curve_chart(split: str, metric: str, curves: list[Curve], frame: dict[str, Any]) -> Chart:
+def curve_chart(split: str, metric: str, curves: list[Curve], frame: Axis) -> Chart:
     """Draw the curves of all contenders for one metric on one split."""
     title = headed(split_label(split, metric))
     layout = base_layout(HEIGHT)
@@ -88,7 +87,7 @@ def curve_chart(split: str, metric: str, curves: list[Curve], frame: dict[str, A
     )
 
 
-def band(curve: Curve, metric: str, frame: dict[str, Any]) -> Trace:
+def band(curve: Curve, metric: str, frame: Axis) -> Trace:
     """Draw mean ± standard deviation as an area; on a logarithmic axis it ends at the axis's own lower edge."""
     floor = 10 ** frame["range"][0] if frame.get("type") == "log" else -math.inf
     outline = [*curve.high, *(max(low, floor) for low in reversed(curve.low))]
@@ -120,7 +119,7 @@ def line(curve: Curve, metric: str) -> Trace:
     }
 
 
-def axis_of(metric: str, curves: list[Curve]) -> dict[str, Any]:
+def axis_of(metric: str, curves: list[Curve]) -> Axis:
     """Return one axis for the panels of a metric, so that training and validation can be compared by eye."""
     values = [value for curve in curves for value in framed_values(curve, metric)]
     if not values:
@@ -140,7 +139,7 @@ def framed_values(curve: Curve, metric: str) -> list[float]:
     return finite(ends if metric == "loss" else [*ends, *curve.low[skipped:], *curve.high[skipped:]])
 
 
-def logarithmic(low: float, high: float) -> dict[str, Any]:
+def logarithmic(low: float, high: float) -> Axis:
     """Return an axis for positive values over several powers of ten, marked at 1, 2 and 5."""
     edges = [math.log10(low) - 0.08, math.log10(high) + 0.08]
     powers = range(math.floor(edges[0]), math.ceil(edges[1]) + 1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bridle.report.averaging import finite, mean_of
 from bridle.report.charts import (
     Chart,
+    Layout,
     PageTable,
     RowLabel,
     Trace,
@@ -50,7 +49,7 @@ def score_chart(report: Report, split: str, metric: str) -> Chart | None:
     texts = [shown(metric, mean_of(its)) + of_runs(its) for its in values]
     labels = [RowLabel(row, text) for row, text in zip(report.rows, texts, strict=True)]
     traces = score_traces(report.rows, metric, values)
-    x_axis = axis(label(metric), ticksuffix=suffix(metric), nticks=6, **framed(traces))
+    x_axis = axis(label(metric), ticksuffix=suffix(metric), nticks=6, range=framed(traces))
     return Chart(
         key=f"score-{split}-{metric}",
         title=title,
@@ -112,9 +111,9 @@ def difference_chart(report: Report) -> Chart | None:
     )
 
 
-def difference_layout(labels: list[RowLabel], unit: str, traces: list[Trace]) -> dict[str, Any]:
+def difference_layout(labels: list[RowLabel], unit: str, traces: list[Trace]) -> Layout:
     """Lay out a chart of differences, with a line at zero."""
-    return {**rows_layout(labels, axis(unit, **framed(traces, 0.0))), "shapes": [zero_line()]}
+    return {**rows_layout(labels, axis(unit, range=framed(traces, 0.0))), "shapes": [zero_line()]}
 
 
 def difference_traces(row: ContenderRow, y: float, difference: Difference) -> list[Trace]:
@@ -206,15 +205,15 @@ def mean_mark(row: ContenderRow, y: float, x: float, hover: str) -> Trace:
     }
 
 
-def framed(traces: list[Trace], *others: float) -> dict[str, Any]:
+def framed(traces: list[Trace], *others: float) -> list[float]:
     """Return the range of an axis that leaves a little room beside all marks and ``others``."""
     values = [*others, *finite(value for trace in traces for value in trace["x"])]
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
-    return {"range": [low - room, high + room]}
+    return [low - room, high + room]
 
 
-def zero_line() -> dict[str, Any]:
+def zero_line() -> dict[str, object]:
     """Draw the line of no difference."""
     line = {"color": "#7d848e", "width": 1.5, "dash": "dot"}
     return {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": line}

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them.
+"""Numbers and units as text, one form for each metric.
 
 >>> shown("accuracy", 0.97413), shown("r2", 0.9534), shown("loss", 0.087231), shown("loss", float("nan"))
 ('97.41 %', '0.953', '0.0872', '—')

@@ -62,7 +62,7 @@ def weight_chart(report: Report, name: str, place: int) -> Chart | None:
     hills = Hills(
         subject=f"Weights of {name}",
         edges=edges,
-        shares=[averaged(histograms, edges) for histograms in by_contender],
+        shares=[mean_shares(histograms, edges) for histograms in by_contender],
         texts=[f"norm {significant(mean_norm(row.contender, name))}" for row in report.rows],
     )
     return hill_chart(report, f"weights-{place}", name, hills, weight_table(report, name))
@@ -108,7 +108,7 @@ def outermost(counts: list[float], allowed: float) -> int:
     return place
 
 
-def averaged(histograms: list[Histogram], edges: list[float]) -> list[float]:
+def mean_shares(histograms: list[Histogram], edges: list[float]) -> list[float]:
     """Average the share in each bin; no bins where there is no histogram."""
     shares = [rebinned(histogram, edges) for histogram in histograms]
     return [math.fsum(column) / len(shares) for column in zip(*shares, strict=True)]

@@ -1,4 +1,4 @@
-"""The insides of the trained networks, for the terminal: norms, dead units and gammas of each layer."""
+"""Norms, dead units and gammas of each layer of the trained networks, for the terminal."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BINS = 12
 
 
 def inspection(study: Study) -> Group:
-    """For each contender a table of its layers: means over the runs, the gammas of all runs together."""
+    """Return a table of the layers of each contender: means over the runs, the gammas of all runs together."""
     return Group(*(part for each in study.contenders for part in (title(each), layers_of_one(each))))
 
 
 def layers_of_one(contender: Contender) -> Table:
-    """One contender's layers; gammas only where a batch norm left some."""
+    """Return a table of one contender's layers; with gammas only after batch norm."""
     names = list(dict.fromkeys(layer.name for run in contender.runs for layer in run.layers))
     gammas = {name: gammas_of(contender, name) for name in names}
     with_gammas = any(gammas.values())
@@ -42,21 +42,21 @@ def layers_of_one(contender: Contender) -> Table:
 
 
 def title(contender: Contender) -> Text:
-    """The recipe and how many runs the numbers are over."""
+    """Return the recipe and the number of its runs."""
     runs = len(contender.runs)
     diverged = f", {contender.diverged} diverged" if contender.diverged else ""
     return Text.assemble((contender.name, "bold"), f"  ({runs} {'run' if runs == 1 else 'runs'}{diverged})")
 
 
 def layer_cells(contender: Contender, name: str) -> list[str]:
-    """Norm of the weights, and dead units of all units."""
+    """Return the norm of the weights, and the dead units of all units."""
     layers = layers_of(contender, name)
     dead = mean_count(mean_of(layer.dead_units for layer in layers))
     return [significant(mean_norm(contender, name)), f"{dead} of {layers[0].units}"]
 
 
 def gamma_cells(gammas: list[float]) -> list[str]:
-    """The least, the middle and the greatest gamma, and their histogram in letters."""
+    """Return the least, the middle and the greatest gamma, and their histogram in letters."""
     if not finite(gammas):
         return [NOTHING, NOTHING, NOTHING, ""]
     ends = [typed(fixed(each, 2)) for each in (min(gammas), middle(gammas), max(gammas))]
@@ -64,7 +64,7 @@ def gamma_cells(gammas: list[float]) -> list[str]:
 
 
 def drawn(shares: list[float]) -> str:
-    """A histogram in one line of text; what is not empty shows.
+    """Draw a histogram in one line of text, so that every bin with something in it shows.
 
     >>> drawn([0.0, 0.01, 0.5, 1.0])
     ' ▁▄█'

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
@@ -123,7 +123,7 @@ def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def told(mapping: dict[str, Any]) -> list[tuple[str, str]]:
+def told(mapping: Mapping[str, object]) -> list[tuple[str, str]]:
     """Format names and values as text; empty values are left out."""
     return [
         (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
@@ -132,7 +132,7 @@ def told(mapping: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def as_text(name: str, value: Any) -> str:
+def as_text(name: str, value: object) -> str:
     """Format a value for reading: lists with commas, mappings as "key value", durations and dates in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {as_text('', each)}" for key, each in value.items())

@@ -30,13 +30,13 @@ class SeriesStyle:
 
 
 def styles(study: Study) -> list[SeriesStyle]:
-    """Returns a style for each contender, in order."""
+    """Return a style for each contender, in order."""
     names = short_names([contender.name for contender in study.contenders])
     return [series_style(name, number) for number, name in enumerate(names)]
 
 
 def series_style(name: str, number: int) -> SeriesStyle:
-    """Returns the style of contender ``number``; 0 is the baseline."""
+    """Return the style of contender ``number``; 0 is the baseline."""
     if number == 0:
         return SeriesStyle(name, BASELINE_COLOR, "solid", "circle")
     turn, place = divmod(number - 1, len(COLORS))
@@ -44,7 +44,7 @@ def series_style(name: str, number: int) -> SeriesStyle:
 
 
 def short_names(names: list[str]) -> list[str]:
-    """Recipes without the names of their knobs, cut to what fits, numbered where they would read alike.
+    """Shorten recipes: without the names of their knobs, cut to what fits, numbered where they would read alike.
 
     >>> short_names(["none", "Dropout(rate=0.2, at='input') + WeightDecay(strength=0.01)"])
     ['none', 'Dropout 0.2, input + WeightDe…']
@@ -56,11 +56,11 @@ def short_names(names: list[str]) -> list[str]:
 
 
 def shortened(recipe: str) -> str:
-    """``Dropout(rate=0.2)`` as ``Dropout 0.2``."""
+    """Write ``Dropout(rate=0.2)`` as ``Dropout 0.2``."""
     without_knobs = re.sub(r"\b\w+=", "", recipe)
     return re.sub(r"\s+", " ", re.sub(r"['\"()]", " ", without_knobs)).replace(" ,", ",").strip()
 
 
 def cut(name: str) -> str:
-    """At most ``LONGEST`` characters, the last an ellipsis where some were left out."""
+    """Cut to ``LONGEST`` characters, the last of them an ellipsis."""
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1].rstrip()}{ELLIPSIS}"

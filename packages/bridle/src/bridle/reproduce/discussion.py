@@ -25,14 +25,14 @@ PROGRAM = {program.name: program for program in PROGRAMS}
 
 
 class Paragraph(NamedTuple):
-    """One finding."""
+    """A finding of the reproduction: its title, and its text."""
 
     title: str
     text: str
 
 
 def paragraphs(reproduction: Reproduction) -> list[Paragraph]:
-    """One per finding, in the order of the notebook; a finding whose runs are missing is left out."""
+    """Return a paragraph per finding, in the order of the notebook; findings without runs are left out."""
     findings: dict[str, Callable[[Reproduction], str]] = {
         "Outputs die": dying_outputs,
         f"A decay of {DECAY:g} is a rounding error": decay_below_resolution,
@@ -46,7 +46,7 @@ def paragraphs(reproduction: Reproduction) -> list[Paragraph]:
 
 
 def dying_outputs(reproduction: Reproduction) -> str:
-    """The ReLU behind the output layer."""
+    """Count the outputs that the ReLU behind the output layer kills, and the accuracy that they cost."""
     counts = [
         f"{name} {', '.join(str(run.dead_outputs) for run in reproduction.runs_of(name))}"
         for name in NAMES
@@ -66,7 +66,7 @@ def dying_outputs(reproduction: Reproduction) -> str:
 
 
 def decay_below_resolution(reproduction: Reproduction) -> str:
-    """Adam's coupled weight_decay=1e-15."""
+    """Show that Adam's coupled weight_decay=1e-15 is lost in rounding."""
     decayed = reproduction.runs_of(WEIGHT_DECAY)
     if not decayed:
         return ""
@@ -82,11 +82,11 @@ def decay_below_resolution(reproduction: Reproduction) -> str:
         "place."
     )
     pairs = list(zip(reproduction.runs_of(NO_REGULARIZATION), decayed, strict=False))
-    return f"{text} {what_became_of_it(pairs, reproduction.epochs)}"
+    return f"{text} {outcome_of_decay(pairs, reproduction.epochs)}"
 
 
-def what_became_of_it(pairs: list[tuple[LiteralRun, LiteralRun]], epochs: int) -> str:
-    """Two trainings from the same initial weights, one with the decay."""
+def outcome_of_decay(pairs: list[tuple[LiteralRun, LiteralRun]], epochs: int) -> str:
+    """Compare two trainings from the same initial weights, one with the decay."""
     different = [run.measured["weights_that_end_differently"] for _, run in pairs]
     norms = [(run.measured["norm_without"], run.measured["norm_with"]) for _, run in pairs]
     scores = "; ".join(f"{without.accuracy:.2f} and {with_it.accuracy:.2f} %" for without, with_it in pairs)
@@ -101,7 +101,7 @@ def what_became_of_it(pairs: list[tuple[LiteralRun, LiteralRun]], epochs: int) -
 
 
 def dropout_on_logits(reproduction: Reproduction) -> str:
-    """The second dropout layer, behind the output ReLU."""
+    """Show the cost of the second dropout layer, behind the output ReLU."""
     runs = reproduction.runs_of(DROPOUT)
     if not runs:
         return ""
@@ -115,7 +115,7 @@ def dropout_on_logits(reproduction: Reproduction) -> str:
 
 
 def one_seed(reproduction: Reproduction) -> str:
-    """The notebook's numbers are one draw each."""
+    """Show by how much the notebook's numbers vary from seed to seed."""
     runs = {name: [run.accuracy for run in reproduction.runs_of(name)] for name in NAMES if reproduction.runs_of(name)}
     if not runs:
         return ""
@@ -135,7 +135,7 @@ def one_seed(reproduction: Reproduction) -> str:
 
 
 def another_learning_rate(reproduction: Reproduction) -> str:
-    """Batch norm changed two things at once."""
+    """Separate batch norm's effect from its other learning rate."""
     normed, plain_runs = reproduction.runs_of(BATCH_NORM), reproduction.runs_of(NO_REGULARIZATION)
     if not normed:
         return ""
@@ -153,7 +153,7 @@ def another_learning_rate(reproduction: Reproduction) -> str:
 
 
 def done_right(reproduction: Reproduction) -> str:
-    """The same comparison, as it should be."""
+    """Report the comparison under one protocol, and its cost beside the notebook's."""
     if not reproduction.right:
         return ""
     right, protocol = reproduction.right, reproduction.protocol
@@ -162,8 +162,8 @@ def done_right(reproduction: Reproduction) -> str:
     dead = sum(sum(each.dead_outputs) for each in right)
     verdicts = "; ".join(f"{each.name} {verb_phrase(each.versus.words)}" for each in right if each.versus)
     text = (
-        f"No ReLU behind the output, batches of {protocol['batch_size']}, learning rate {protocol['lr']:g} "
-        f"({protocol['schedule']}), {counted('epoch', protocol['epochs'])} and "
+        f"No ReLU behind the output, batches of {protocol.batch_size}, learning rate {protocol.lr:g} "
+        f"({protocol.schedule}), {counted('epoch', protocol.n_epochs)} and "
         f"{counted('seed', len(right[0].accuracy))} for every recipe: mean validation accuracy is {among(means)} %, "
         f"above the notebook's number for {len(above)} of {len(right)} recipes, and {dead} outputs are dead. "
         f"Against no regularization: {verdicts or 'one seed gives no verdict'}. "
@@ -175,7 +175,7 @@ def done_right(reproduction: Reproduction) -> str:
 
 
 def verb_phrase(verdict: str) -> str:
-    """A verdict with a verb in front, to follow a name.
+    """Put a verb in front of a verdict, to follow a name.
 
     >>> verb_phrase("helps: +0.62 points"), verb_phrase("no difference that 5 seeds can show")
     ('helps: +0.62 points', 'makes no difference that 5 seeds can show')
@@ -184,12 +184,12 @@ def verb_phrase(verdict: str) -> str:
 
 
 def mean(values: list[float]) -> float:
-    """The arithmetic mean; nan of none."""
+    """Return the arithmetic mean; nan of no values."""
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def among(values: list[float], digits: int = 2) -> str:
-    """One number, or the lowest and the highest.
+    """Format one number, or the lowest and the highest.
 
     >>> among([3.0]), among([1.0, 3.0, 2.0])
     ('3.00', '1.00 to 3.00')
@@ -199,7 +199,7 @@ def among(values: list[float], digits: int = 2) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A count of a count, and in percent.
+    """Format a count of a count, and in percent.
 
     >>> share(105, 97646)
     '105 of 97646 (0.11 %)'

@@ -26,7 +26,7 @@ NO_REGULARIZATION, WEIGHT_DECAY, DROPOUT, BATCH_NORM = NAMES = (
 )
 
 
-class Split(NamedTuple):
+class NotebookData(NamedTuple):
     """The rows that the notebook uses: float32 (rows, 784) and int64 (rows,), twice."""
 
     x_train: Tensor
@@ -70,7 +70,7 @@ class Program:
 
 
 def network() -> nn.Sequential:
-    """The notebook's ``Network``."""
+    """Build the notebook's ``Network``."""
     return nn.Sequential(
         nn.Linear(784, 128),
         nn.ReLU(),
@@ -82,7 +82,7 @@ def network() -> nn.Sequential:
 
 
 def network_with_dropout() -> nn.Sequential:
-    """The notebook's ``NetworkWithDropout``."""
+    """Build the notebook's ``NetworkWithDropout``."""
     return nn.Sequential(
         nn.Linear(784, 128),
         nn.ReLU(),
@@ -96,7 +96,7 @@ def network_with_dropout() -> nn.Sequential:
 
 
 def network_with_batch_norm() -> nn.Sequential:
-    """The notebook's ``NetworkWithBatchNorm``."""
+    """Build the notebook's ``NetworkWithBatchNorm``."""
     return nn.Sequential(
         nn.Linear(784, 128),
         nn.BatchNorm1d(128),
@@ -139,7 +139,7 @@ PROGRAMS = (
 
 
 def printed_epochs(epochs: int) -> list[int]:
-    """The epochs whose loss the notebook prints.
+    """Return the epochs whose loss the notebook prints.
 
     >>> printed_epochs(500)
     [0, 1, 100, 200, 300, 400]
@@ -155,7 +155,7 @@ def train(  # noqa: PLR0917  (the notebook's own order)
     epochs: int,
     watch: Callable[[int], None],
 ) -> list[float]:
-    """The notebook's ``train``; returns what it prints. ``watch(epoch)`` looks on before each step."""
+    """Train as the notebook's ``train`` and return its printed losses. ``watch(epoch)`` looks on before each step."""
     criterion = nn.CrossEntropyLoss()
     shown = printed_epochs(epochs)
     losses = []
@@ -173,14 +173,14 @@ def train(  # noqa: PLR0917  (the notebook's own order)
 
 @torch.no_grad()
 def calc_acc(model: nn.Sequential, x: Tensor, y: Tensor) -> float:
-    """The notebook's ``calc_acc``: percent of the rows, in evaluation mode."""
+    """Return the accuracy as the notebook's ``calc_acc``: percent of the rows, in evaluation mode."""
     model.eval()
     _, predicted = torch.max(model(x), 1)
     return (predicted == y).sum().item() / y.size(0) * 100
 
 
-def one_pass(split: Split, seed: int, epochs: int, told: Callable[[str, int], None]) -> Iterator[LiteralRun]:
-    """The notebook from top to bottom, each of its four networks initialized under ``seed``.
+def one_pass(split: NotebookData, seed: int, epochs: int, told: Callable[[str, int], None]) -> Iterator[LiteralRun]:
+    """Run the notebook from top to bottom, each of its four networks initialized under ``seed``.
 
     ``told(name, epochs_done)`` hears of every epoch. The weights that training ends with are kept from section to
     section, since the first two differ in the decay alone and can be compared weight by weight.
@@ -195,9 +195,9 @@ def one_pass(split: Split, seed: int, epochs: int, told: Callable[[str, int], No
 
 
 def run_program(
-    program: Program, split: Split, seed: int, epochs: int, told: Callable[[str, int], None]
+    program: Program, split: NotebookData, seed: int, epochs: int, told: Callable[[str, int], None]
 ) -> tuple[LiteralRun, nn.Sequential]:
-    """One section of the notebook."""
+    """Run one section of the notebook."""
     torch.manual_seed(seed)
     model = program.network()
     optimizer = optim.Adam(model.parameters(), lr=program.lr, weight_decay=program.decay)
@@ -234,14 +234,14 @@ def run_program(
 
 @torch.no_grad()
 def dead_outputs(model: nn.Module, x: Tensor) -> Tensor:
-    """(rows, inputs) -> (outputs,): whether an output is zero for every row, in evaluation mode."""
+    """Return (outputs,), True for outputs that are zero for every row of (rows, inputs), in evaluation mode."""
     model.eval()
     dead: Tensor = (model(x) == 0).all(0)
     return dead
 
 
 def effect_of_decay(model: nn.Module, optimizer: optim.Optimizer) -> dict[str, float]:
-    """Returns what coupled decay changes in the step that comes next.
+    """Measure the changes that coupled decay makes to the next step.
 
     In the float32 gradients, of which those that are zero are counted apart; and in the weights, if this one step is
     made with the decay and without, in numbers of weights and in rounding steps of the weight that changes most.
@@ -264,13 +264,13 @@ def effect_of_decay(model: nn.Module, optimizer: optim.Optimizer) -> dict[str, f
 
 
 def over_steps(effects: list[dict[str, float]]) -> dict[str, float]:
-    """The sum over the steps looked at, of the largest change the largest."""
+    """Sum the effects over the steps looked at; of the largest changes, take the largest."""
     keys = effects[0] if effects else {}
     return {key: (max if key.startswith("largest") else sum)(effect[key] for effect in effects) for key in keys}
 
 
 def weights_after_step(model: nn.Module, optimizer: optim.Optimizer, decay: float) -> Tensor:
-    """The weights that one step with this decay would give; neither argument changes."""
+    """Return the weights that one step with this decay would give; neither argument changes."""
     its_model, its_optimizer = copy.deepcopy((model, optimizer))
     for twin, parameter in zip(its_model.parameters(), model.parameters(), strict=True):
         twin.grad = None if parameter.grad is None else parameter.grad.clone()
@@ -280,17 +280,17 @@ def weights_after_step(model: nn.Module, optimizer: optim.Optimizer, decay: floa
 
 
 def flat_gradients(model: nn.Module) -> Tensor:
-    """All gradients in one row."""
+    """Return all gradients in one row."""
     return nn.utils.parameters_to_vector([p.grad for p in model.parameters() if p.grad is not None])
 
 
 def flat_weights(model: nn.Module) -> Tensor:
-    """All parameters in one row."""
+    """Return all parameters in one row."""
     return nn.utils.parameters_to_vector(model.parameters()).detach().clone()
 
 
 def compare_ends(without: Tensor, with_decay: Tensor) -> dict[str, float]:
-    """Two trainings that started alike: how many weights differ at the end, and the Euclidean norm of each."""
+    """Compare two trainings that started alike: the number of weights that differ, and the Euclidean norm of each."""
     return {
         "weights_that_end_differently": float((without != with_decay).sum()),
         "norm_without": without.norm().item(),
@@ -300,7 +300,7 @@ def compare_ends(without: Tensor, with_decay: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def loss_by_mode(model: nn.Sequential, x: Tensor, y: Tensor) -> dict[str, float]:
-    """The data loss of one set of weights: as the notebook trains, without its last dropout, and in evaluation mode."""
+    """Measure the loss of one set of weights: in training, without its last dropout, and in evaluation mode."""
     criterion = nn.CrossEntropyLoss()
     model.train()
     training = criterion(model(x), y).item()

@@ -26,7 +26,7 @@ from bridle.reproduce.literal import (
     OUTPUTS,
     WEIGHT_DECAY,
     LiteralRun,
-    Split,
+    NotebookData,
     dead_outputs,
     one_pass,
 )
@@ -86,14 +86,14 @@ def notebook(
         right=right_recipes(study, split) if study else [],
         right_seconds=study.made["seconds"] if study else 0.0,
         network=str(NETWORK),
-        protocol=protocol.to_json(),
+        protocol=protocol,
         made=provenance(),
         finished=study is not None and study.finished,
     )
 
 
 def done_right(data: Data, seeds: int, protocol: Protocol = PROTOCOL, watch: Count | None = None) -> Study:
-    """The notebook's comparison as it should be: the same four recipes under one protocol, over seeds 0, 1, ...."""
+    """Compare the notebook's four recipes under one protocol, over seeds 0, 1, ...."""
     return compare(data, list(RECIPES.values()), seeds, NETWORK, protocol, progress=watch)
 
 
@@ -104,14 +104,14 @@ def check_counts(**counts: object) -> None:
             raise InputError(f"reproduce: {name} must be a whole number of at least 1, got {value!r}")
 
 
-def split_of(data: Data) -> Split:
-    """The rows that the notebook uses, as it has them; ``ValueError`` for data of another kind."""
+def split_of(data: Data) -> NotebookData:
+    """Return the rows as the notebook has them; ``ValueError`` for data of another kind."""
     if data.task != "classification" or data.n_inputs != INPUTS or data.n_outputs != OUTPUTS:
         raise InputError(
             f"the notebook's networks take {INPUTS} inputs and tell {OUTPUTS} classes apart, but these data are a "
             f"{data.task} with {data.n_inputs} inputs and {data.n_outputs} outputs; give MNIST, or a set of its layout"
         )
-    return Split(
+    return NotebookData(
         torch.tensor(data.x_train, dtype=torch.float32).flatten(1),
         torch.tensor(data.y_train, dtype=torch.int64),
         torch.tensor(data.x_valid, dtype=torch.float32).flatten(1),
@@ -120,7 +120,7 @@ def split_of(data: Data) -> Split:
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
     del what, done, total
 
 
@@ -129,14 +129,14 @@ def tell_epochs(told: Watch, seed: int, epochs: int, name: str, done: int) -> No
     told(f"{name}, seed {seed}", done, epochs)
 
 
-def right_recipes(study: Study, split: Split) -> list[RightRecipe]:
-    """The study's contenders under the notebook's names; those without any run are left out."""
+def right_recipes(study: Study, split: NotebookData) -> list[RightRecipe]:
+    """Return the contenders under the notebook's names; those without any run are left out."""
     names = {str(recipe): name for name, recipe in RECIPES.items()}
     return [right_recipe(names[each.name], each, split) for each in study.contenders if each.runs]
 
 
-def right_recipe(name: str, contender: Contender, split: Split) -> RightRecipe:
-    """One contender, with its outputs counted as those of the notebook."""
+def right_recipe(name: str, contender: Contender, split: NotebookData) -> RightRecipe:
+    """Return one contender, with its dead outputs counted like the notebook's."""
     runs = contender.runs
     return RightRecipe(
         name=name,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridle.protocol import Protocol
 from bridle.reproduce.literal import NAMES, PROGRAMS, LiteralRun, printed_epochs
 from bridle.results import Summary, Versus, plain
 
@@ -32,7 +33,7 @@ class Reproduction:
     right: list[RightRecipe]
     right_seconds: float  # wall time of the whole comparison done right, evaluation included
     network: str  # of the comparison done right, as is the protocol
-    protocol: dict[str, Any]
+    protocol: Protocol
     made: dict[str, Any]  # bridle, python, versions, machine, date
     finished: bool = True  # False where an interrupt ended it early
     printed_epochs: list[int] = field(init=False)
@@ -41,7 +42,7 @@ class Reproduction:
         object.__setattr__(self, "printed_epochs", printed_epochs(self.epochs))
 
     def runs_of(self, name: str) -> list[LiteralRun]:
-        """The literal runs of one of the four networks, in the order of their seeds."""
+        """Return the literal runs of one of the four networks, in the order of their seeds."""
         return [run for run in self.runs if run.name == name]
 
     @property
@@ -55,8 +56,8 @@ class Reproduction:
         """The time of the comparison done right, all recipes and seeds, as a share of one pass over the notebook."""
         return self.right_seconds / self.pass_seconds if self.right else math.nan
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns what ``bridle reproduce notebook --json`` prints; numbers that are not finite become null.
+    def to_json(self) -> dict[str, object]:
+        """Return plain data for ``bridle reproduce notebook --json``; numbers that are not finite become null.
 
         ``literal`` and ``right`` have one entry per recipe, and in it one number per seed; ``seconds`` is the sum over
         the seeds. Accuracies are in percent, as the notebook prints them.
@@ -67,7 +68,7 @@ class Reproduction:
             "epochs": self.epochs,
             "printed_epochs": self.printed_epochs,
             "network": self.network,
-            "protocol": self.protocol,
+            "protocol": self.protocol.to_json(),
             "seconds": {"literal_one_pass": self.pass_seconds, "right": self.right_seconds},
             "ratio": self.ratio,
             "finished": self.finished,
@@ -75,8 +76,8 @@ class Reproduction:
         }
         return {key: plain(value) for key, value in content.items()}
 
-    def literal_json(self, name: str) -> dict[str, Any]:
-        """One entry of ``literal``."""
+    def literal_json(self, name: str) -> dict[str, object]:
+        """Return one entry of ``literal``."""
         runs = self.runs_of(name)
         printed = next(program.printed for program in PROGRAMS if program.name == name)
         return {
@@ -93,15 +94,14 @@ class Reproduction:
         }
 
 
-def right_json(right: RightRecipe) -> dict[str, Any]:
-    """One entry of ``right``."""
-    return {key: getattr(right, key) for key in RightRecipe.__dataclass_fields__} | {
-        "notebook": next(program.printed.accuracy for program in PROGRAMS if program.name == right.name)
-    }
+def right_json(right: RightRecipe) -> dict[str, object]:
+    """Return one entry of ``right``."""
+    printed = next(program.printed.accuracy for program in PROGRAMS if program.name == right.name)
+    return {**vars(right), "notebook": printed}
 
 
 def spread(values: list[float]) -> str:
-    """Mean and standard deviation of percentages, or the one value.
+    """Format mean and standard deviation of percentages, or the one value.
 
     >>> spread([86.73]), spread([98.0, 97.0])
     ('86.73', '97.50 ± 0.71')

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+from bridle.comparison.statistics import format_difference
 from bridle.reproduce.discussion import mean, paragraphs
 from bridle.reproduce.literal import EPOCHS, OUTPUTS, PROGRAMS, LiteralRun, Program
 from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
@@ -28,19 +29,19 @@ class Grid(NamedTuple):
 
 
 def table(reproduction: Reproduction) -> Group:
-    """The tables for a terminal."""
+    """Return the tables for a terminal."""
     return Group(*(rich_table(grid) for grid in grids(reproduction)))
 
 
 def markdown(reproduction: Reproduction, command: str = COMMAND) -> str:
-    """The tables, the paragraphs, and what made them: ``command``, machine, versions and date."""
+    """Write the tables, the paragraphs, and what made them: ``command``, machine, versions and date."""
     tables = [f"## {grid.title}\n\n{markdown_table(grid)}" for grid in grids(reproduction)]
     findings = [f"**{title}.** {text}" for title, text in paragraphs(reproduction)]
     return "\n\n".join([*tables, "## What it shows", *findings, "## Made by", made_by(reproduction, command)]) + "\n"
 
 
 def grids(reproduction: Reproduction) -> list[Grid]:
-    """All tables that the runs suffice for."""
+    """Return all tables that the runs suffice for."""
     programs = [(program, reproduction.runs_of(program.name)) for program in PROGRAMS]
     trained = [(program, runs) for program, runs in programs if runs]
     all_tables = [
@@ -52,7 +53,7 @@ def grids(reproduction: Reproduction) -> list[Grid]:
 
 
 def literal_grid(trained: list[tuple[Program, list[LiteralRun]]]) -> Grid:
-    """The notebook's numbers beside ours."""
+    """Return the notebook's numbers beside ours."""
     columns = (
         "",
         "Accuracy in the notebook, %",
@@ -76,7 +77,7 @@ def literal_grid(trained: list[tuple[Program, list[LiteralRun]]]) -> Grid:
 
 
 def losses_grid(trained: list[tuple[Program, list[LiteralRun]]], epochs: list[int]) -> Grid:
-    """The losses that the notebook prints, under its own and ours, one row per seed."""
+    """Return the losses that the notebook prints, under its own and ours, one row per seed."""
     rows = []
     for program, runs in trained:
         printed = program.printed.losses[: len(epochs)]
@@ -86,7 +87,7 @@ def losses_grid(trained: list[tuple[Program, list[LiteralRun]]], epochs: list[in
 
 
 def right_grid(right: list[RightRecipe]) -> Grid:
-    """The comparison done right."""
+    """Return the scores and differences of the comparison done right."""
     columns = ("", "Recipe", "Validation, %", "Test, %", "Versus none, points (95 %)", "Dead outputs", "Seconds")
     rows = [
         (
@@ -104,7 +105,7 @@ def right_grid(right: list[RightRecipe]) -> Grid:
 
 
 def counts(values: list[int]) -> str:
-    """One count per seed, or one for all where they agree.
+    """Format one count per seed, or one for all where they agree.
 
     >>> counts([10, 3]), counts([0, 0])
     ('10, 3', '0')
@@ -113,14 +114,16 @@ def counts(values: list[int]) -> str:
 
 
 def interval(versus: Versus | None) -> str:
-    """A paired difference in points, with its interval."""
+    """Format a paired difference with its interval."""
     if versus is None:
         return ""
-    return f"{100 * versus.difference:+.2f} ({100 * versus.low:+.2f} to {100 * versus.high:+.2f})"
+    ends = (versus.difference, versus.low, versus.high)
+    difference, low, high = (format_difference(end, versus.metric) for end in ends)
+    return f"{difference} ({low} to {high})"
 
 
 def rich_table(grid: Grid) -> Table:
-    """For the terminal."""
+    """Turn a grid into a table for ``rich``."""
     drawn = Table(
         title=f"\n{grid.title}",
         title_justify="left",
@@ -139,17 +142,17 @@ def rich_table(grid: Grid) -> Table:
 
 
 def markdown_table(grid: Grid) -> str:
-    """For the docs."""
+    """Write a grid as a table of Markdown."""
     rule = ("---", *("--:" for _ in grid.columns[1:]))
     return "\n".join(f"| {' | '.join(row)} |" for row in (grid.columns, rule, *grid.rows))
 
 
 def made_by(reproduction: Reproduction, command: str) -> str:
-    """Returns what was run, where, when and with what."""
+    """Name the command, the machine, the versions and the date of a reproduction."""
     made = reproduction.made
     versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
     seeds = len({run.seed for run in reproduction.runs})
-    protocol = ", ".join(f"{key} {value}" for key, value in reproduction.protocol.items())
+    protocol = ", ".join(f"{key} {value}" for key, value in reproduction.protocol.to_json().items())
     short = "" if reproduction.epochs == EPOCHS else f", shortened from {EPOCHS}"
     return (
         f"`{command}` on {made['date']}: {made['machine']}; bridle {made['bridle']}, Python {made['python']}, "
