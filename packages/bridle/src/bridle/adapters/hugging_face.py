@@ -397,7 +397,7 @@ def check(trainer: Any, recipe: Recipe) -> None:
         if args.load_best_model_at_end:
             raise InputError(f"{unit!r} keeps the best weights itself; take load_best_model_at_end=False")
     for unit in shared.of_kind(recipe, Batch):
-        if "slope" in unit.asks and trainer.compute_loss_func is None:
+        if "slope" in unit.extra_inputs and trainer.compute_loss_func is None:
             raise InputError(f"{unit!r} follows the slope of the loss: Trainer(compute_loss_func=...)")
 
 

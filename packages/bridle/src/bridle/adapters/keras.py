@@ -211,8 +211,8 @@ def check(model: Any, recipe: Recipe) -> None:
 
 def against(unit: Any, model: Any) -> Iterator[str]:
     """What speaks against a regularizer in a model."""
-    asks = {*getattr(unit, "asks", ())}
-    second = isinstance(unit, PassLoss | Ascent) or bool({"slope", "prediction"} & asks)
+    inputs = set(unit.extra_inputs) if isinstance(unit, Batch) else set()
+    second = isinstance(unit, PassLoss | Ascent) or bool({"slope", "prediction"} & inputs)
     if isinstance(unit, Layer | WeightLayer | ActivityLoss):
         yield "acts within the network, where Keras would not save it: use a layer of Keras's own"
     if isinstance(unit, Ensemble):
@@ -226,7 +226,7 @@ def against(unit: Any, model: Any) -> Iterator[str]:
         yield "needs a second pass, in which modules of torch within the model would not be as in the first"
     if isinstance(unit, PassLoss) and not unit.fresh_noise and seeds_of(model):
         yield "needs a second pass under the noise of the first, and the model draws its own"
-    if (isinstance(unit, OutputLoss | PassLoss) or "prediction" in asks) and not gives_logits(model):
+    if (isinstance(unit, OutputLoss | PassLoss) or "prediction" in inputs) and not gives_logits(model):
         yield "needs logits: compile the model with a loss object that has from_logits=True"
     if isinstance(unit, Average) and unit.reestimates and Mirror(model).statistics:
         yield "measures running statistics anew, which Keras's layers cannot be told to: take EMA"
