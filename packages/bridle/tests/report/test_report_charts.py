@@ -7,6 +7,7 @@ from studies import BASELINE, BATCH_NORM, DROPOUT, SIX, study
 from bridle.report.averaging import rebinned, usable
 from bridle.report.curves import curve_charts
 from bridle.report.dot_plots import difference_chart, gap_chart, score_chart
+from bridle.report.formats import MetricFormat
 from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.page import chart_groups
 from bridle.report.rows import Report
@@ -19,7 +20,7 @@ def traces_of(chart, contender, mode=None):
 
 def test_a_score_chart_has_every_seed_the_mean_and_one_standard_deviation():
     made = study()
-    chart = score_chart(Report.of(made), "test", "accuracy")
+    chart = score_chart(Report.of(made), "test", MetricFormat("accuracy"))
     scores = made.contenders[3].scores["test"]["accuracy"]
     (ends,) = traces_of(chart, 3, "lines")
     dots, mark = traces_of(chart, 3, "markers")
@@ -139,7 +140,9 @@ def test_rebinning_keeps_the_mass_and_puts_equal_values_into_their_bin():
 
 def test_names_reach_plotly_as_text_and_never_as_its_tags():
     made = study(recipes=(BASELINE, '<a href="x">b</a> & <b>c</b>'))
-    texts = [note["text"] for note in score_chart(Report.of(made), "test", "accuracy").layout["annotations"]]
+    texts = [
+        note["text"] for note in score_chart(Report.of(made), "test", MetricFormat("accuracy")).layout["annotations"]
+    ]
     assert any(text.endswith("</span> &lt;a x &gt;b&lt;/a&gt; &amp; &lt;b&gt;c&lt;/b&gt;") for text in texts), texts
 
 

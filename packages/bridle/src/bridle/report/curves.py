@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridle.report.averaging import finite
 from bridle.report.charts import Axis, Chart, PageTable, Trace, axis, base_layout, plain_text, translucent
-from bridle.report.formats import bare, head_unit, headed, scaled, shown, split_label, suffix
+from bridle.report.formats import MetricFormat, headed
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender, Run, Summary
 
@@ -33,8 +33,8 @@ class Curve:
 def curve_charts(report: Report) -> list[Chart]:
     """Draw loss and main metric, on the training and on the validation rows; what no run recorded is left out."""
     charts = []
-    for metric in dict.fromkeys(("loss", report.metric)):
-        by_split = {split: curves_of(report, f"{split}_{metric}") for split in PANELS}
+    for metric in dict.fromkeys((MetricFormat("loss"), report.metric)):
+        by_split = {split: curves_of(report, f"{split}_{metric.name}") for split in PANELS}
         frame = axis_of(metric, [curve for curves in by_split.values() for curve in curves])
         charts += [curve_chart(split, metric, curves, frame) for split, curves in by_split.items() if curves]
     return charts
@@ -70,14 +70,14 @@ def mean_curve(row: ContenderRow, name: str) -> Curve:
     )
 
 
-def curve_chart(split: str, metric: str, curves: list[Curve], frame: Axis) -> Chart:
+def curve_chart(split: str, metric: MetricFormat, curves: list[Curve], frame: Axis) -> Chart:
     """Draw the curves of all contenders for one metric on one split."""
-    title = headed(split_label(split, metric))
+    title = headed(metric.label_on(split))
     layout = base_layout(HEIGHT)
     margin = {"l": 56, "r": 12, "t": 8, "b": 44}
-    ends = ", ".join(f"{curve.row.name} {shown(metric, curve.mean[-1])}" for curve in curves)
+    ends = ", ".join(f"{curve.row.name} {metric.shown(curve.mean[-1])}" for curve in curves)
     return Chart(
-        key=f"curve-{split}-{metric}",
+        key=f"curve-{split}-{metric.name}",
         title=title,
         note="",
         summary=f"{title} over the epochs; at the end {ends}.",
@@ -87,7 +87,7 @@ def curve_chart(split: str, metric: str, curves: list[Curve], frame: Axis) -> Ch
     )
 
 
-def band(curve: Curve, metric: str, frame: Axis) -> Trace:
+def band(curve: Curve, metric: MetricFormat, frame: Axis) -> Trace:
     """Draw mean ± standard deviation as an area; on a logarithmic axis it ends at the axis's own lower edge."""
     floor = 10 ** frame["range"][0] if frame.get("type") == "log" else -math.inf
     outline = [*curve.high, *(max(low, floor) for low in reversed(curve.low))]
@@ -96,7 +96,7 @@ def band(curve: Curve, metric: str, frame: Axis) -> Trace:
         "mode": "lines",
         "meta": curve.row.number,
         "x": [*curve.epochs, *reversed(curve.epochs)],
-        "y": [scaled(metric, value) for value in outline],
+        "y": [metric.scaled(value) for value in outline],
         "fill": "toself",
         "fillcolor": translucent(curve.row.style.color, 0.16),
         "line": {"width": 0, "color": curve.row.style.color},
@@ -104,7 +104,7 @@ def band(curve: Curve, metric: str, frame: Axis) -> Trace:
     }
 
 
-def line(curve: Curve, metric: str) -> Trace:
+def line(curve: Curve, metric: MetricFormat) -> Trace:
     """Draw the mean; with markers where it is too short to be a line."""
     return {
         "type": "scatter",
@@ -112,31 +112,31 @@ def line(curve: Curve, metric: str) -> Trace:
         "meta": curve.row.number,
         "name": plain_text(curve.row.name),
         "x": curve.epochs,
-        "y": [scaled(metric, value) for value in curve.mean],
+        "y": [metric.scaled(value) for value in curve.mean],
         "line": {"color": curve.row.style.color, "dash": curve.row.style.dash, "width": 2},
-        "text": [f"{plain_text(curve.row.name)}: {shown(metric, value)}" for value in curve.mean],
+        "text": [f"{plain_text(curve.row.name)}: {metric.shown(value)}" for value in curve.mean],
         "hovertemplate": "epoch %{x}<br>%{text}<extra></extra>",
     }
 
 
-def axis_of(metric: str, curves: list[Curve]) -> Axis:
+def axis_of(metric: MetricFormat, curves: list[Curve]) -> Axis:
     """Return one axis for the panels of a metric, so that training and validation can be compared by eye."""
     values = [value for curve in curves for value in framed_values(curve, metric)]
     if not values:
         return axis("")
     low, high = min(values), max(values)
-    if metric == "loss" and low > 0 and high / low > WIDE:
+    if metric.name == "loss" and low > 0 and high / low > WIDE:
         return logarithmic(low, high)
     pad = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
-    edges = [scaled(metric, low - pad), scaled(metric, high + pad)]
-    return axis("", range=edges, nticks=6, ticksuffix=suffix(metric))
+    edges = [metric.scaled(low - pad), metric.scaled(high + pad)]
+    return axis("", range=edges, nticks=6, ticksuffix=metric.suffix)
 
 
-def framed_values(curve: Curve, metric: str) -> list[float]:
+def framed_values(curve: Curve, metric: MetricFormat) -> list[float]:
     """Return the values to frame: of a score, not those of the first epochs, which would flatten the rest."""
-    skipped = 0 if metric == "loss" else round(SETTLING * len(curve.epochs))
+    skipped = 0 if metric.name == "loss" else round(SETTLING * len(curve.epochs))
     ends = curve.mean[skipped:]
-    return finite(ends if metric == "loss" else [*ends, *curve.low[skipped:], *curve.high[skipped:]])
+    return finite(ends if metric.name == "loss" else [*ends, *curve.low[skipped:], *curve.high[skipped:]])
 
 
 def logarithmic(low: float, high: float) -> Axis:
@@ -150,12 +150,12 @@ def logarithmic(low: float, high: float) -> Axis:
     return axis("", type="log", range=edges, tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
 
 
-def curve_table(title: str, metric: str, curves: list[Curve]) -> PageTable:
+def curve_table(title: str, metric: MetricFormat, curves: list[Curve]) -> PageTable:
     """Return the means at about a dozen epochs, the last among them."""
     epochs = sorted({epoch for curve in curves for epoch in curve.epochs})
     stride = -(-len(epochs) // ROWS)
     kept = sorted({*epochs[::stride], epochs[-1]})
     columns = [dict(zip(curve.epochs, curve.mean, strict=True)) for curve in curves]
-    rows = [[f"{epoch:g}", *(bare(metric, column.get(epoch, math.nan)) for column in columns)] for epoch in kept]
+    rows = [[f"{epoch:g}", *(metric.bare(column.get(epoch, math.nan)) for column in columns)] for epoch in kept]
     head = ["Epoch", *(curve.row.name for curve in curves)]
-    return PageTable(f"{title}{head_unit(metric)}, mean over the seeds", head, rows)
+    return PageTable(f"{title}{metric.head_unit}, mean over the seeds", head, rows)

@@ -16,42 +16,25 @@ from bridle.report.charts import (
     summarized,
     translucent,
 )
-from bridle.report.formats import (
-    NOTHING,
-    PERCENT,
-    bare,
-    fixed,
-    head_points,
-    head_unit,
-    headed,
-    in_points,
-    label,
-    scaled,
-    shown,
-    signed,
-    split_label,
-    spread,
-    suffix,
-    with_unit,
-)
+from bridle.report.formats import NOTHING, MetricFormat, fixed, headed
 from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
 
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
 
 
-def score_chart(report: Report, split: str, metric: str) -> Chart | None:
+def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | None:
     """Draw one metric on one split; ``None`` where no contender has it."""
     values = [row.score(split, metric).summary.values for row in report.rows]
     if not any(map(finite, values)):
         return None
-    title = headed(split_label(split, metric))
-    texts = [shown(metric, mean_of(its)) + of_runs(its) for its in values]
+    title = headed(metric.label_on(split))
+    texts = [metric.shown(mean_of(its)) + of_runs(its) for its in values]
     labels = [RowLabel(row, text) for row, text in zip(report.rows, texts, strict=True)]
     traces = score_traces(report.rows, metric, values)
-    x_axis = axis(label(metric), ticksuffix=suffix(metric), nticks=6, range=framed(traces))
+    x_axis = axis(metric.label, ticksuffix=metric.suffix, nticks=6, range=framed(traces))
     return Chart(
-        key=f"score-{split}-{metric}",
+        key=f"score-{split}-{metric.name}",
         title=title,
         note="",
         summary=summarized(title, labels),
@@ -64,19 +47,19 @@ def score_chart(report: Report, split: str, metric: str) -> Chart | None:
 def gap_chart(report: Report) -> Chart | None:
     """Draw the training minus the validation score of the main metric; ``None`` where no run has both."""
     metric, title = report.metric, "Generalization gap"
-    gaps = [gaps_of(row.contender, metric) for row in report.rows]
+    gaps = [gaps_of(row.contender, metric.name) for row in report.rows]
     if not any(map(finite, gaps)):
         return None
-    texts = [in_points(metric, signed(metric, mean_of(its))) + of_runs(its) for its in gaps]
+    texts = [metric.in_points(metric.signed(mean_of(its))) + of_runs(its) for its in gaps]
     labels = [RowLabel(row, text) for row, text in zip(report.rows, texts, strict=True)]
     traces = score_traces(report.rows, metric, gaps)
     return Chart(
         key="gap",
         title=title,
-        note=f"Training minus validation {label(metric)}, both measured in evaluation mode after the last epoch.",
+        note=f"Training minus validation {metric.label}, both measured in evaluation mode after the last epoch.",
         summary=summarized(title, labels),
         traces=traces,
-        layout=difference_layout(labels, difference_unit(metric), traces),
+        layout=difference_layout(labels, metric.difference_unit, traces),
         table=seeds_table(report, title, metric, gaps),
     )
 
@@ -106,7 +89,7 @@ def difference_chart(report: Report) -> Chart | None:
         "zero: no difference shown.",
         summary="; ".join(f"{row.name} {found.versus.words}" for row, found in report.compared) + ".",
         traces=traces,
-        layout=difference_layout(labels, f"{difference_unit(metric)} ({split})", traces),
+        layout=difference_layout(labels, f"{metric.difference_unit} ({split})", traces),
         table=difference_table(report),
     )
 
@@ -119,13 +102,14 @@ def difference_layout(labels: list[RowLabel], unit: str, traces: list[Trace]) ->
 def difference_traces(row: ContenderRow, y: float, difference: Difference) -> list[Trace]:
     """Draw seeds, interval and mean of one contender's difference to the baseline."""
     versus = difference.versus
-    mean, low, high = (scaled(versus.metric, each) for each in (versus.difference, versus.low, versus.high))
+    metric = MetricFormat(versus.metric)
+    mean, low, high = (metric.scaled(each) for each in (versus.difference, versus.low, versus.high))
     hover = f"{difference.in_points}<br>95 %: {difference.interval}<br>{plain_text(versus.verdict)}"
-    dots = seed_dots(row, y, versus.metric, versus.values)
+    dots = seed_dots(row, y, metric, versus.values)
     return [*dots, bar(row, y, (low, high)), mean_mark(row, y, mean, hover)]
 
 
-def score_traces(rows: list[ContenderRow], metric: str, values: list[list[float]]) -> list[Trace]:
+def score_traces(rows: list[ContenderRow], metric: MetricFormat, values: list[list[float]]) -> list[Trace]:
     """Draw the values of all contenders, one for each run."""
     return [
         trace
@@ -134,13 +118,13 @@ def score_traces(rows: list[ContenderRow], metric: str, values: list[list[float]
     ]
 
 
-def run_traces(row: ContenderRow, y: float, metric: str, values: list[float]) -> list[Trace]:
+def run_traces(row: ContenderRow, y: float, metric: MetricFormat, values: list[float]) -> list[Trace]:
     """Draw seeds, mean ± standard deviation and mean of one contender, over the runs that are finite."""
     over = finite_summary(values)
     if over is None:
         return []
-    mean, sd = scaled(metric, over.mean), scaled(metric, over.sd)
-    mark = mean_mark(row, y, mean, f"{plain_text(row.name)}<br>{with_unit(metric, spread(metric, over))}")
+    mean, sd = metric.scaled(over.mean), metric.scaled(over.sd)
+    mark = mean_mark(row, y, mean, f"{plain_text(row.name)}<br>{metric.with_unit(metric.spread(over))}")
     if len(over.values) == 1:
         return [mark]
     return [*seed_dots(row, y, metric, values), bar(row, y, (mean - sd, mean + sd)), mark]
@@ -158,7 +142,7 @@ def of_runs(values: list[float]) -> str:
     return f" ({kept} of {len(values)})" if 0 < kept < len(values) else ""
 
 
-def seed_dots(row: ContenderRow, y: float, metric: str, values: list[float]) -> list[Trace]:
+def seed_dots(row: ContenderRow, y: float, metric: MetricFormat, values: list[float]) -> list[Trace]:
     """Draw each seed's value, a little below the mean."""
     kept = finite(values)
     if not kept:
@@ -169,9 +153,9 @@ def seed_dots(row: ContenderRow, y: float, metric: str, values: list[float]) -> 
             "mode": "markers",
             "meta": row.number,
             "name": plain_text(row.name),
-            "x": [scaled(metric, value) for value in kept],
+            "x": [metric.scaled(value) for value in kept],
             "y": [y - SEEDS_BELOW] * len(kept),
-            "text": [f"one seed: {shown(metric, value)}" for value in kept],
+            "text": [f"one seed: {metric.shown(value)}" for value in kept],
             "hovertemplate": "%{text}<extra></extra>",
             "marker": {"color": translucent(row.style.color, 0.55), "size": 6, "symbol": "circle"},
         }
@@ -219,11 +203,6 @@ def zero_line() -> dict[str, object]:
     return {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": line}
 
 
-def difference_unit(metric: str) -> str:
-    """Name the unit of an axis of differences: points of a percentage, or the metric itself."""
-    return f"points of {label(metric)}" if metric in PERCENT else label(metric)
-
-
 def spread_note(report: Report) -> str:
     """Explain the marks of a chart of scores."""
     if len(report.study.seeds) == 1:
@@ -236,17 +215,17 @@ def spread_note(report: Report) -> str:
     )
 
 
-def seeds_table(report: Report, caption: str, metric: str, values: list[list[float]]) -> PageTable:
+def seeds_table(report: Report, caption: str, metric: MetricFormat, values: list[list[float]]) -> PageTable:
     """Return the mean, the standard deviation and each run, one row for each contender."""
     most = max((len(each) for each in values), default=0)
     head = ["Recipe", "Mean", "Sd", *(f"Run {number}" for number in range(1, most + 1))]
     rows = []
     for row, its in zip(report.rows, values, strict=True):
         over = finite_summary(its)
-        sd = fixed(scaled(metric, over.sd), 3) if over and len(over.values) > 1 else NOTHING
-        cells = [bare(metric, value) for value in its] + [""] * (most - len(its))
-        rows.append([row.name, bare(metric, mean_of(its)), sd, *cells])
-    return PageTable(f"{caption}{head_unit(metric)}", head, rows)
+        sd = fixed(metric.scaled(over.sd), 3) if over and len(over.values) > 1 else NOTHING
+        cells = [metric.bare(value) for value in its] + [""] * (most - len(its))
+        rows.append([row.name, metric.bare(mean_of(its)), sd, *cells])
+    return PageTable(f"{caption}{metric.head_unit}", head, rows)
 
 
 def difference_table(report: Report) -> PageTable:
@@ -256,4 +235,4 @@ def difference_table(report: Report) -> PageTable:
         [row.name, found.mean, found.low, found.high, found.versus.verdict, found.smallest]
         for row, found in report.compared
     ]
-    return PageTable(f"Difference in {report.measured}{head_points(report.metric)}", head, rows)
+    return PageTable(f"Difference in {report.measured}{report.metric.head_points}", head, rows)

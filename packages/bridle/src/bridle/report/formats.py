@@ -1,13 +1,10 @@
-"""Numbers and units as text, one form for each metric.
-
->>> shown("accuracy", 0.97413), shown("r2", 0.9534), shown("loss", 0.087231), shown("loss", float("nan"))
-('97.41 %', '0.953', '0.0872', '—')
-"""
+"""Numbers and units as text: one form for each metric, and those of lengths, counts and durations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bridle.results import SPLIT_NAMES, Summary
 
@@ -18,22 +15,100 @@ NOTHING = "—"
 MINUS = "−"
 
 
-def label(metric: str) -> str:
-    """Return a metric's name as papers write it.
+@dataclass(frozen=True)
+class MetricFormat:
+    """The form of a metric's numbers: percentages with two decimals, R² with three, others with three digits.
 
-    >>> label("r2"), label("calibration_error")
-    ('R²', 'calibration error')
+    >>> MetricFormat("accuracy").shown(0.97413), MetricFormat("r2").shown(0.9534), MetricFormat("loss").shown(0.087231)
+    ('97.41 %', '0.953', '0.0872')
     """
-    return LABELS.get(metric, metric.replace("_", " "))
 
+    name: str
 
-def split_label(split: str, metric: str) -> str:
-    """Return the label of a metric on one split.
+    @property
+    def is_percentage(self) -> bool:
+        """True for a fraction that is shown in percent, whose differences are points."""
+        return self.name in PERCENT
 
-    >>> split_label("valid", "r2")
-    'validation R²'
-    """
-    return f"{SPLIT_NAMES.get(split, split)} {label(metric)}"
+    @property
+    def label(self) -> str:
+        """The name as papers write it: "R²", "calibration error"."""
+        return LABELS.get(self.name, self.name.replace("_", " "))
+
+    def label_on(self, split: str) -> str:
+        """Return the label with a split.
+
+        >>> MetricFormat("r2").label_on("valid")
+        'validation R²'
+        """
+        return f"{SPLIT_NAMES.get(split, split)} {self.label}"
+
+    @property
+    def suffix(self) -> str:
+        """The unit behind a score: " %" for percentages."""
+        return " %" if self.is_percentage else ""
+
+    @property
+    def head_unit(self) -> str:
+        """The unit of scores in a column's head: " (%)" for percentages."""
+        return " (%)" if self.is_percentage else ""
+
+    @property
+    def head_points(self) -> str:
+        """The unit of differences in a column's head: " (points)" for percentages."""
+        return " (points)" if self.is_percentage else ""
+
+    @property
+    def difference_unit(self) -> str:
+        """The unit of an axis of differences: "points of accuracy", "R²"."""
+        return f"points of {self.label}" if self.is_percentage else self.label
+
+    def decimals(self, value: float) -> int:
+        """Return the number of decimals of ``value``: fixed for fractions, three significant digits otherwise."""
+        if self.is_percentage:
+            return 2
+        return 3 if self.name in THREE_DECIMALS else significant_decimals(value)
+
+    def scaled(self, value: float) -> float:
+        """Return a fraction as a percentage, any other score unchanged."""
+        return 100 * value if self.is_percentage else value
+
+    def bare(self, value: float) -> str:
+        """Format a score without its unit, for a column whose head says it."""
+        return fixed(self.scaled(value), self.decimals(value))
+
+    def shown(self, value: float) -> str:
+        """Format a score with its unit."""
+        return self.with_unit(self.bare(value))
+
+    def with_unit(self, text: str) -> str:
+        """Append the unit, except to a dash."""
+        return text if text == NOTHING else f"{text}{self.suffix}"
+
+    def spread(self, summary: Summary) -> str:
+        """Format mean ± standard deviation over the seeds, without the unit; the mean alone for one seed.
+
+        >>> metric = MetricFormat("accuracy")
+        >>> metric.spread(Summary(0.97, 0.004, [0.966, 0.974])), metric.spread(Summary(0.97, 0.0, [0.97]))
+        ('97.00 ± 0.40', '97.00')
+        """
+        mean = self.bare(summary.mean)
+        if mean == NOTHING or len(summary.values) < 2 or "e" in mean:
+            return mean
+        return f"{mean} ± {fixed(self.scaled(summary.sd), self.decimals(summary.mean))}"
+
+    def signed(self, value: float) -> str:
+        """Format a difference of two scores with its sign, without the unit.
+
+        >>> MetricFormat("accuracy").signed(0.0061), MetricFormat("accuracy").signed(-0.004)
+        ('+0.61', '−0.40')
+        """
+        text = self.bare(value)
+        return f"+{text}" if value > 0 and text.strip("0.") else text
+
+    def in_points(self, text: str) -> str:
+        """Append the unit of a difference, except to a dash: percentages differ by points."""
+        return f"{text} points" if self.is_percentage and text != NOTHING else text
 
 
 def headed(text: str) -> str:
@@ -45,38 +120,11 @@ def headed(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def suffix(metric: str) -> str:
-    """Return the unit behind a score: " %" for percentages."""
-    return " %" if metric in PERCENT else ""
-
-
-def head_unit(metric: str) -> str:
-    """Return the unit of a score in a column's head: " (%)" for percentages."""
-    return " (%)" if metric in PERCENT else ""
-
-
-def head_points(metric: str) -> str:
-    """Return the unit of a difference in a column's head: percentages differ by points."""
-    return " (points)" if metric in PERCENT else ""
-
-
-def decimals(metric: str, value: float) -> int:
-    """Return the number of decimals of ``value``: fixed for fractions, three significant digits otherwise."""
-    if metric in PERCENT:
-        return 2
-    return 3 if metric in THREE_DECIMALS else significant_decimals(value)
-
-
 def significant_decimals(value: float) -> int:
     """Return the number of decimals that gives ``value`` three significant digits."""
     if value == 0 or not math.isfinite(value):
         return 2
     return max(0, 2 - math.floor(math.log10(abs(value))))
-
-
-def scaled(metric: str, value: float) -> float:
-    """Return a fraction as a percentage, any other score unchanged."""
-    return 100 * value if metric in PERCENT else value
 
 
 def fixed(value: float, places: int) -> str:
@@ -110,48 +158,6 @@ def mean_count(value: float) -> str:
     ('3', '2.2', '—')
     """
     return fixed(value, 0 if math.isfinite(value) and value == int(value) else 1)
-
-
-def bare(metric: str, value: float) -> str:
-    """Format a score without its unit, for a column whose head says it."""
-    return fixed(scaled(metric, value), decimals(metric, value))
-
-
-def shown(metric: str, value: float) -> str:
-    """Format a score with its unit."""
-    return with_unit(metric, bare(metric, value))
-
-
-def with_unit(metric: str, text: str) -> str:
-    """Append the unit of the metric, except to a dash."""
-    return text if text == NOTHING else f"{text}{suffix(metric)}"
-
-
-def spread(metric: str, summary: Summary) -> str:
-    """Format mean ± standard deviation over the seeds, without the unit; the mean alone for one seed.
-
-    >>> spread("accuracy", Summary(0.97, 0.004, [0.966, 0.974])), spread("accuracy", Summary(0.97, 0.0, [0.97]))
-    ('97.00 ± 0.40', '97.00')
-    """
-    mean = bare(metric, summary.mean)
-    if mean == NOTHING or len(summary.values) < 2 or "e" in mean:
-        return mean
-    return f"{mean} ± {fixed(scaled(metric, summary.sd), decimals(metric, summary.mean))}"
-
-
-def signed(metric: str, value: float) -> str:
-    """Format a difference of two scores with its sign, without the unit.
-
-    >>> signed("accuracy", 0.0061), signed("accuracy", -0.004), signed("r2", 0.01)
-    ('+0.61', '−0.40', '+0.010')
-    """
-    text = bare(metric, value)
-    return f"+{text}" if value > 0 and text.strip("0.") else text
-
-
-def in_points(metric: str, text: str) -> str:
-    """Append the unit of a difference, except to a dash: percentages differ by points."""
-    return f"{text} points" if metric in PERCENT and text != NOTHING else text
 
 
 def seconds(value: float) -> str:

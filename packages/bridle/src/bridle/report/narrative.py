@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from bridle.report.averaging import finite
-from bridle.report.formats import NOTHING, bare, headed, in_points, joined, label
+from bridle.report.formats import NOTHING, MetricFormat, headed, joined
 from bridle.report.rows import Difference, Report
 from bridle.results import HELPS, HURTS, UNDECIDED, Study
 from bridle_audit.wording import counted
@@ -50,7 +50,7 @@ def headline(report: Report) -> str:
 
 def gain(report: Report, difference: Difference) -> str:
     """Say a difference with its metric: "+0.61 points of validation accuracy", "+0.010 in validation R²"."""
-    return f"{difference.in_points} {'of' if report.metric == 'accuracy' else 'in'} {report.measured}"
+    return f"{difference.in_points} {'of' if report.metric.name == 'accuracy' else 'in'} {report.measured}"
 
 
 def lead(report: Report) -> list[str]:
@@ -85,7 +85,7 @@ def opening(report: Report) -> str:
 def listed(found: list[Named], differs: str) -> str:
     """List the differences: "A is better by 0.93 points (95 % interval 0.86 to 0.99), B by 0.16 (0.01 to 0.32)"."""
     (first, largest), *others = found[:NAMED]
-    amount = in_points(largest.versus.metric, largest.size)
+    amount = MetricFormat(largest.versus.metric).in_points(largest.size)
     parts = [f"{first} {differs} {amount} ({certainty(largest, '95 % interval ')})"]
     parts += [f"{name} by {difference.size} ({certainty(difference, '')})" for name, difference in others]
     return joined([*parts, *more_than_named(found)])
@@ -108,7 +108,7 @@ def quote_test_scores(report: Report, helped: list[Named]) -> list[str]:
     test, base = (each.score("test", report.metric).shown for each in (row, report.baseline))
     if NOTHING in (test, base):
         return []
-    scores = f"{test} {label(report.metric)} against {base}"
+    scores = f"{test} {report.metric.label} against {base}"
     return [f"On the test rows, which chose nothing, {name} has {scores} of the baseline."]
 
 
@@ -141,8 +141,8 @@ def smallest_shown(report: Report, undecided: list[Named]) -> str:
     known = [size for size in sizes if math.isfinite(size) and size > 0]
     if not known:
         return f"For {names} no difference can be shown."
-    low, high = (bare(report.metric, size) for size in (min(known), max(known)))
-    size = in_points(report.metric, low if low == high else f"{low} to {high}")
+    low, high = (report.metric.bare(size) for size in (min(known), max(known)))
+    size = report.metric.in_points(low if low == high else f"{low} to {high}")
     return f"For {names} no difference can be shown: {report.seeds} would have shown one of {size} or more."
 
 

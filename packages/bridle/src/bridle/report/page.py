@@ -18,7 +18,7 @@ from bridle.report.columns import page_table
 from bridle.report.command import command
 from bridle.report.curves import curve_charts
 from bridle.report.dot_plots import difference_chart, gap_chart, score_chart, spread_note
-from bridle.report.formats import seconds
+from bridle.report.formats import MetricFormat, seconds
 from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.narrative import cautions, headline, lead
 from bridle.report.rows import ContenderRow, Report
@@ -27,6 +27,7 @@ from bridle.results import Study, plain
 from bridle_audit.files import write_whole
 from bridle_audit.wording import counted
 
+OTHER_METRICS = ("rmse", "loss", "calibration_error")  # drawn beside the main metric
 SHOWN_ELSEWHERE = ("source", "columns")  # of what is known of the data
 NAMES = {"seconds": "took", "lr": "learning rate"}
 
@@ -79,7 +80,7 @@ def chart_groups(report: Report) -> dict[str, list[Chart]]:
         "difference": [difference_chart(report)],
         "scores": [score_chart(report, split, report.metric) for split in ("valid", "test")],
         "gap": [gap_chart(report)],
-        "other": [score_chart(report, report.quoted_split, metric) for metric in ("rmse", "loss", "calibration_error")],
+        "other": [score_chart(report, report.quoted_split, MetricFormat(other)) for other in OTHER_METRICS],
         "curves": [*curve_charts(report)],
         "weights": [*weight_charts(report)],
         "gammas": [*gamma_charts(report)],

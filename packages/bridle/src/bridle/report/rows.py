@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from bridle.report.formats import NOTHING, bare, in_points, mean_count, seconds, shown, signed, split_label, spread
+from bridle.report.formats import NOTHING, MetricFormat, mean_count, seconds
 from bridle.report.series_style import SeriesStyle, styles
 from bridle.results import SPLITS, Contender, Study, Summary, Versus
 from bridle_audit.wording import counted
@@ -29,9 +29,9 @@ class Score:
     spread: str  # "97.41 ± 0.40"
 
     @classmethod
-    def of(cls, metric: str, summary: Summary) -> Self:
+    def of(cls, metric: MetricFormat, summary: Summary) -> Self:
         """Word a summary."""
-        return cls(summary, bare(metric, summary.mean), shown(metric, summary.mean), spread(metric, summary))
+        return cls(summary, metric.bare(summary.mean), metric.shown(summary.mean), metric.spread(summary))
 
 
 ABSENT = Score(Summary(math.nan, math.nan, []), NOTHING, NOTHING, NOTHING)  # of a split or metric without scores
@@ -53,18 +53,18 @@ class Difference:
     @classmethod
     def of(cls, versus: Versus) -> Self:
         """Word a difference in the unit of its metric."""
-        metric = versus.metric
-        mean, low, high = (signed(metric, each) for each in (versus.difference, versus.low, versus.high))
+        metric = MetricFormat(versus.metric)
+        mean, low, high = (metric.signed(each) for each in (versus.difference, versus.low, versus.high))
         ends = (versus.low, versus.high) if versus.difference > 0 else (-versus.high, -versus.low)
         return cls(
             versus,
             mean,
             low,
             high,
-            in_points=in_points(metric, mean),
-            size=bare(metric, abs(versus.difference)),
-            size_interval=" to ".join(bare(metric, end) for end in ends),
-            smallest=bare(metric, versus.smallest),
+            in_points=metric.in_points(mean),
+            size=metric.bare(abs(versus.difference)),
+            size_interval=" to ".join(metric.bare(end) for end in ends),
+            smallest=metric.bare(versus.smallest),
         )
 
     @property
@@ -93,9 +93,9 @@ class ContenderRow:
         """The short name of the recipe."""
         return self.style.name
 
-    def score(self, split: str, metric: str) -> Score:
+    def score(self, split: str, metric: MetricFormat) -> Score:
         """Return the score of a metric on a split; dashes where there is none."""
-        return self.scores.get((split, metric), ABSENT)
+        return self.scores.get((split, metric.name), ABSENT)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Report:
     study: Study
     rows: list[ContenderRow]
     splits: list[str]  # those that were scored
-    metrics: list[str]  # likewise, in the order of columns
+    metrics: list[MetricFormat]  # likewise, in the order of columns
     split: str  # the one on which contenders are compared
 
     @classmethod
@@ -113,19 +113,20 @@ class Report:
         """Word the results of a study."""
         scored = {(split, metric) for each in study.contenders for split, its in each.scores.items() for metric in its}
         splits, metrics = ({pair[place] for pair in scored} for place in (0, 1))
+        ordered = [*(metric for metric in METRICS if metric in metrics), *sorted(metrics - set(METRICS))]
         compared = [each.versus_baseline.split for each in study.contenders if each.versus_baseline]
         return cls(
             study,
             [contender_row(study, number, style) for number, style in enumerate(styles(study))],
             splits=[split for split in SPLITS if split in splits],
-            metrics=[*(metric for metric in METRICS if metric in metrics), *sorted(metrics - set(METRICS))],
+            metrics=[MetricFormat(metric) for metric in ordered],
             split=compared[0] if compared else "valid",
         )
 
     @property
-    def metric(self) -> str:
+    def metric(self) -> MetricFormat:
         """The main metric."""
-        return self.study.metric
+        return MetricFormat(self.study.metric)
 
     @property
     def baseline(self) -> ContenderRow:
@@ -145,7 +146,7 @@ class Report:
     @property
     def measured(self) -> str:
         """The main metric on the split of the comparison: "validation accuracy"."""
-        return split_label(self.split, self.metric)
+        return self.metric.label_on(self.split)
 
     @property
     def seeds(self) -> str:
@@ -164,12 +165,12 @@ def contender_row(study: Study, number: int, style: SeriesStyle) -> ContenderRow
         runs=run_count(done, wanted, contender.diverged),
         whole=done == wanted and not contender.diverged,
         scores={
-            (split, metric): Score.of(metric, summary)
+            (split, metric): Score.of(MetricFormat(metric), summary)
             for split, summaries in contender.scores.items()
             for metric, summary in summaries.items()
         },
         difference=Difference.of(contender.versus_baseline) if contender.versus_baseline else None,
-        gap=signed(study.metric, contender.gap),
+        gap=MetricFormat(study.metric).signed(contender.gap),
         dead_units=mean_count(contender.dead_units),
         seconds=seconds(contender.seconds),
     )

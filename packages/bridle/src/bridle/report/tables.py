@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bridle.report.averaging import mean_of
 from bridle.report.charts import PageTable
-from bridle.report.formats import NOTHING, head_points, head_unit, headed, mean_count, significant, split_label
+from bridle.report.formats import NOTHING, headed, mean_count, significant
 from bridle.report.layers import layer_names, layers_of, mean_norm
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender
@@ -31,7 +31,7 @@ class DeadUnitTable:
 def score_table(report: Report) -> PageTable:
     """Return every metric on every split, one row for each contender."""
     pairs = [(split, metric) for metric in report.metrics for split in report.splits]
-    head = ["Recipe", *(f"{headed(split_label(split, metric))}{head_unit(metric)}" for split, metric in pairs)]
+    head = ["Recipe", *(f"{headed(metric.label_on(split))}{metric.head_unit}" for split, metric in pairs)]
     rows = [[row.name, *(unbroken(row.score(*pair).spread) for pair in pairs)] for row in report.rows]
     return PageTable("All scores, mean ± standard deviation over the seeds", head, rows)
 
@@ -43,7 +43,7 @@ def unbroken(text: str) -> str:
 
 def difference_rows(report: Report) -> PageTable:
     """Return the difference to the baseline, the gap, dead units and time, one row for each contender."""
-    unit = head_points(report.metric)
+    unit = report.metric.head_points
     head = ["Recipe", "Runs", f"Difference{unit}", "95 % interval", "Verdict"]
     head += [f"Gap{unit}", "Dead units", "Time of a run"]
     rows = [[row.name, row.runs, *difference_cells(row), row.gap, row.dead_units, row.seconds] for row in report.rows]

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from bridle.report.formats import MINUS, NOTHING, PERCENT, fixed, label, suffix
+from bridle.report.formats import MINUS, NOTHING, fixed
 from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import HELPS, HURTS, Study
 
@@ -71,7 +71,7 @@ def score_columns(report: Report) -> list[CellColumn]:
     metric = report.metric
     columns = [
         CellColumn(
-            f"{split}\n{label(metric)}{suffix(metric)}",
+            f"{split}\n{metric.label}{metric.suffix}",
             [typed(row.score(split, metric).spread) for row in report.rows],
         )
         for split in report.splits
@@ -84,7 +84,7 @@ def rest_columns(report: Report) -> list[CellColumn]:
     split = report.quoted_split
     others = [
         CellColumn(
-            f"{split}\n{HEADS.get(metric, label(metric))}",
+            f"{split}\n{HEADS.get(metric.name, metric.label)}",
             [typed(row.score(split, metric).mean) for row in report.rows],
         )
         for metric in report.metrics
@@ -113,7 +113,7 @@ def typed(text: str) -> str:
 
 def legend(report: Report) -> str:
     """Explain the units and spreads of the table's numbers."""
-    percentages = [label(metric) for metric in report.metrics if metric in PERCENT]
+    percentages = [metric.label for metric in report.metrics if metric.is_percentage]
     units = f"{' and '.join(percentages)} in percent, differences in points; " if percentages else ""
     spreads = "one seed" if len(report.study.seeds) == 1 else f"mean ± standard deviation over {report.seeds}"
     return f"{units}{spreads}; seconds are those of one run"
