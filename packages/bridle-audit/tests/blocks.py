@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.copying import same_randomness
+from bridle_audit.probe.copying import fixed_seed
 from bridle_audit.rules import RULES
 from bridle_audit.run.models import audit
 from bridle_audit.static import read_source
@@ -18,7 +18,7 @@ SETTINGS = ("optimizer", "loss", "scheduler", "steps", "averaged", "penalty")
 def run_block(code: str) -> dict[str, Any]:
     """The names that a block leaves behind; its random numbers are its own."""
     names: dict[str, Any] = {"__name__": "block"}
-    with same_randomness():
+    with fixed_seed():
         torch.manual_seed(0)
         exec(compile(code, "<block>", "exec"), names)
     return names

@@ -15,10 +15,11 @@ from torch.nn.utils import weight_norm
 
 from bridle_audit.probe.batch import Batch, logits_of
 from bridle_audit.probe.layers import drop_rate
-from bridle_audit.probe.losses import Loss
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.measured_loss import MeasuredLoss
+from bridle_audit.probe.setup import Setup
 from bridle_audit.rules import RULES
 from bridle_audit.run.models import audit
+from bridle_audit.wording import first_names
 
 X, Y = torch.randn(12, 6), torch.arange(12) % 3
 
@@ -139,7 +140,7 @@ HELD = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 0.5]))
 )
 def test_a_softmax_within_the_loss_is_recognized(function):
     wanted = not isinstance(function, nn.MultiMarginLoss)
-    assert Loss(function, torch.randn(12, 3), Y).is_cross_entropy or not wanted
+    assert MeasuredLoss(function, torch.randn(12, 3), Y).is_cross_entropy or not wanted
 
 
 @pytest.mark.parametrize(
@@ -153,43 +154,45 @@ def test_a_softmax_within_the_loss_is_recognized(function):
     ],
 )
 def test_other_losses_have_no_softmax_within(function, y):
-    assert not Loss(function, torch.randn(12, 3), y).is_cross_entropy
+    assert not MeasuredLoss(function, torch.randn(12, 3), y).is_cross_entropy
 
 
 def test_binary_cross_entropy_of_logits_is_recognized():
     y = torch.rand(12, 3).round()
-    assert Loss(nn.BCEWithLogitsLoss(), torch.randn(12, 3), y).is_binary
-    assert Loss(nn.BCEWithLogitsLoss(reduction="sum"), torch.randn(12, 3), y).is_binary
-    assert not Loss(nn.BCELoss(), torch.rand(12, 3), y).is_binary
-    assert not Loss(nn.MSELoss(), torch.rand(12, 3), y).is_binary
+    assert MeasuredLoss(nn.BCEWithLogitsLoss(), torch.randn(12, 3), y).is_binary_cross_entropy
+    assert MeasuredLoss(nn.BCEWithLogitsLoss(reduction="sum"), torch.randn(12, 3), y).is_binary_cross_entropy
+    assert not MeasuredLoss(nn.BCELoss(), torch.rand(12, 3), y).is_binary_cross_entropy
+    assert not MeasuredLoss(nn.MSELoss(), torch.rand(12, 3), y).is_binary_cross_entropy
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.05, 0.1, 0.3])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_label_smoothing_is_measured(amount, reduction):
     function = nn.CrossEntropyLoss(label_smoothing=amount, reduction=reduction)
-    assert Loss(function, torch.randn(12, 3), Y).smoothing == pytest.approx(amount, abs=1e-4)
-    by_hand = Loss(lambda z, y: function(z, y) * 1.0, torch.randn(12, 3), Y)
-    assert by_hand.smoothing == pytest.approx(amount, abs=1e-4)
+    assert MeasuredLoss(function, torch.randn(12, 3), Y).label_smoothing == pytest.approx(amount, abs=1e-4)
+    by_hand = MeasuredLoss(lambda z, y: function(z, y) * 1.0, torch.randn(12, 3), Y)
+    assert by_hand.label_smoothing == pytest.approx(amount, abs=1e-4)
 
 
 def test_label_smoothing_is_measured_for_pixels_and_tokens():
-    pixels = Loss(SMOOTHED, torch.randn(2, 5, 4, 4), torch.randint(5, (2, 4, 4)))
-    assert (pixels.class_axis, pixels.classes) == (1, 5)
-    assert pixels.smoothing == pytest.approx(0.1, abs=1e-4)
-    tokens = Loss(lambda z, y: SMOOTHED(z.flatten(0, 1), y.flatten()), torch.randn(2, 4, 7), torch.randint(7, (2, 4)))
-    assert (tokens.class_axis, tokens.classes) == (2, 7)
-    assert tokens.smoothing == pytest.approx(0.1, abs=1e-4)
+    pixels = MeasuredLoss(SMOOTHED, torch.randn(2, 5, 4, 4), torch.randint(5, (2, 4, 4)))
+    assert (pixels.class_axis, pixels.class_count) == (1, 5)
+    assert pixels.label_smoothing == pytest.approx(0.1, abs=1e-4)
+    tokens = MeasuredLoss(
+        lambda z, y: SMOOTHED(z.flatten(0, 1), y.flatten()), torch.randn(2, 4, 7), torch.randint(7, (2, 4))
+    )
+    assert (tokens.class_axis, tokens.class_count) == (2, 7)
+    assert tokens.label_smoothing == pytest.approx(0.1, abs=1e-4)
 
 
 def test_label_smoothing_is_measured_where_the_targets_are_soft():
     soft = F.one_hot(Y, 3).float() * 0.8 + 0.2 / 3
-    assert Loss(SMOOTHED, torch.randn(12, 3), soft).smoothing == pytest.approx(0.1, abs=1e-4)
+    assert MeasuredLoss(SMOOTHED, torch.randn(12, 3), soft).label_smoothing == pytest.approx(0.1, abs=1e-4)
 
 
 def test_a_sum_over_the_rows_is_measured():
-    assert Loss(nn.CrossEntropyLoss(reduction="sum"), torch.randn(12, 3), Y).is_sum
-    assert not Loss(nn.CrossEntropyLoss(), torch.randn(12, 3), Y).is_sum
+    assert MeasuredLoss(nn.CrossEntropyLoss(reduction="sum"), torch.randn(12, 3), Y).is_sum
+    assert not MeasuredLoss(nn.CrossEntropyLoss(), torch.randn(12, 3), Y).is_sum
 
 
 class OwnNorm(nn.Module):
@@ -242,16 +245,16 @@ def test_a_vector_of_gains_without_a_norm_is_none():
 def test_tied_parameters_have_all_their_names():
     model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
     model[1].weight = model[0].weight
-    assert Setup.of(model).names_of["0.weight"] == ["0.weight", "1.weight"]
+    assert Setup.of(model).all_names["0.weight"] == ["0.weight", "1.weight"]
 
 
 def test_parts_that_the_user_keeps_in_evaluation_mode_stay_there():
     model = network()
     model[1].eval()
     training = Setup.of(model, None, nn.CrossEntropyLoss(), (X, Y)).training
-    assert not training.of("1").training and training.of("3").training
+    assert not training.first_call("1").training and training.first_call("3").training
     model.eval()
-    assert Setup.of(model, None, nn.CrossEntropyLoss(), (X, Y)).training.of("1").training
+    assert Setup.of(model, None, nn.CrossEntropyLoss(), (X, Y)).training.first_call("1").training
 
 
 def test_the_gradients_are_those_of_the_loop():
@@ -267,9 +270,9 @@ def test_the_gradients_are_those_of_the_loop():
 
 def test_batches_come_in_the_forms_that_loops_have():
     assert len(Batch.of((X, Y))) == 12
-    assert Batch.of(((X, X), Y)).arguments == (X, X)
+    assert Batch.of(((X, X), Y)).args == (X, X)
     named = Batch.of({"input_ids": X, "labels": Y})
-    assert (named.arguments, named.y is Y, sorted(named.named)) == ((), True, ["input_ids", "labels"])
+    assert (named.args, named.y is Y, sorted(named.kwargs)) == ((), True, ["input_ids", "labels"])
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, Y), batch_size=4)
     assert len(Batch.of(loader)) == 4
     with pytest.raises(ValueError, match=r"batch: expected .*got Tensor"):
@@ -291,5 +294,5 @@ def test_rates_of_layers_that_drop():
 
 
 def test_many_names_are_few_words():
-    assert described(["a", "b", "c"]) == "a, b, c"
-    assert described([str(number) for number in range(9)]) == "0, 1, 2 and 6 more"
+    assert first_names(["a", "b", "c"]) == "a, b, c"
+    assert first_names([str(number) for number in range(9)]) == "0, 1, 2 and 6 more"

@@ -14,7 +14,7 @@ from bridle import CATALOG, Data, Protocol, Recipe, engine
 from bridle.networks import convnet, mlp, residual_mlp
 from bridle.protocol import Variant
 from bridle.randomness import Stream, seeded
-from bridle_audit.probe.randomness import Position, unmoved
+from bridle_audit.probe.randomness import GeneratorStates, generators_restored
 
 
 def drawn() -> list[float]:
@@ -22,16 +22,16 @@ def drawn() -> list[float]:
 
 
 def test_what_is_drawn_within_moves_nothing() -> None:
-    before = Position.now()
-    with unmoved():
+    before = GeneratorStates.current()
+    with generators_restored():
         first = drawn()
-    assert Position.now() == before
+    assert GeneratorStates.current() == before
     assert drawn() == first
-    assert Position.now() != before
+    assert GeneratorStates.current() != before
 
 
 def test_a_seed_begins_anew_and_a_stream_goes_on() -> None:
-    before = Position.now()
+    before = GeneratorStates.current()
     with seeded(3):
         whole = [drawn(), drawn()]
     stream = Stream(3)
@@ -41,9 +41,9 @@ def test_a_seed_begins_anew_and_a_stream_goes_on() -> None:
             parts.append(drawn())
         drawn_between = drawn()
         assert drawn_between not in whole
-        before_next = Position.now()
+        before_next = GeneratorStates.current()
     assert parts == whole
-    assert Position.now() == before_next != before
+    assert GeneratorStates.current() == before_next != before
 
 
 def test_numbers_are_those_of_torchs_own_seed() -> None:
@@ -77,13 +77,13 @@ def images() -> Data:
 @pytest.mark.filterwarnings("ignore:.*one by one")
 @pytest.mark.parametrize("network", [mlp(8), residual_mlp(8, 1), convnet(2), Draws], ids=str)
 def test_training_moves_nothing(images: Data, network: object) -> None:
-    before = Position.now()
+    before = GeneratorStates.current()
     bridle.train(images, "BatchNorm + SWA(start=0.5)", network, Protocol(epochs=1))  # type: ignore[arg-type]
-    assert Position.now() == before
+    assert GeneratorStates.current() == before
     bridle.compare(images, ["Dropout"], 1, network, Protocol(epochs=1))  # type: ignore[arg-type]
-    assert Position.now() == before
+    assert GeneratorStates.current() == before
     engine.make_stack(images, [Variant(Recipe(), 0)], network, Protocol(epochs=1)).step()
-    assert Position.now() == before
+    assert GeneratorStates.current() == before
 
 
 def model() -> nn.Sequential:
@@ -99,10 +99,10 @@ def test_attaching_and_detaching_move_nothing(name: str, seed: int | None) -> No
     network = model()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     example, loss = torch.zeros(2, 1, 8, 8), nn.CrossEntropyLoss()
-    before = Position.now()
+    before = GeneratorStates.current()
     handle = bridle.attach(network, optimizer, name, steps=10, example=example, loss=loss, seed=seed)
-    assert Position.now() == before
+    assert GeneratorStates.current() == before
     handle.step(torch.ones(8, 1, 8, 8), torch.tensor([0, 1] * 4))
-    before = Position.now()
+    before = GeneratorStates.current()
     handle.detach(discard=True)
-    assert Position.now() == before
+    assert GeneratorStates.current() == before

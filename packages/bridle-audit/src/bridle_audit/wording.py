@@ -8,6 +8,7 @@ from typing import Any
 
 LONGEST_SHOWN = 120  # characters of a text that an error repeats
 NAMED = 5  # names that a sentence shows, before it counts the others
+NAMED_IN_FINDING = 3  # names at which a finding points, before it counts the others
 OFFERED = 80  # names that are all shown to choose from
 SHORTEST_BEGUN = 3  # letters that are the beginning of a name rather than a misspelt one
 ENDS = 5  # names that are shown from each end of more
@@ -35,6 +36,15 @@ def first_few(found: Sequence[Any], most: int = NAMED, form: Callable[[Any], str
     """
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return ", ".join(map(form, found[:most])) + more
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names at which a finding points, and the number of the others.
+
+    >>> first_names(["0.weight", "1.weight", "2.weight", "3.weight"])
+    '0.weight, 1.weight, 2.weight and 1 more'
+    """
+    return first_few(names, NAMED_IN_FINDING)
 
 
 def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:

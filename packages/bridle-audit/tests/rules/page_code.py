@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from bridle_audit.probe.copying import same_randomness
+from bridle_audit.probe.copying import fixed_seed
 from bridle_audit.rules import RULES
 
 
 def run_page(rule: str, section: str) -> dict[str, Any]:
     """The names that the code of a section leaves behind; its random numbers are its own."""
     names: dict[str, Any] = {"__name__": "page"}
-    with same_randomness():
+    with fixed_seed():
         torch.manual_seed(0)
         exec(compile(dict(RULES[rule].page.sections)[section], f"<{rule}: {section}>", "exec"), names)
     return names

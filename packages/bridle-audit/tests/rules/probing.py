@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.copying import same_randomness
+from bridle_audit.probe.copying import fixed_seed
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules import RULES
 from bridle_audit.static import read_source
@@ -13,7 +13,7 @@ from bridle_audit.static import read_source
 
 def probed(rule: str, model: Any, loss: Any = None, batch: Any = None, **more: Any) -> list[Finding]:
     """What the rule finds in a model and what it is trained with."""
-    with same_randomness():
+    with fixed_seed():
         setup = Setup.of(model, more.pop("optimizer", None), loss, batch, **more)
         return list(RULES[rule].find("probe", setup))
 

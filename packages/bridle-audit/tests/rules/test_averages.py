@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_ema_multi_avg_fn, get_swa_avg_fn
 
-from bridle_audit.probe.averages import Average
+from bridle_audit.probe.weight_average import WeightAverage
 
 MODEL = nn.Linear(2, 2)
 
@@ -34,8 +34,8 @@ def test_what_is_left_of_the_first_weights(decay, steps, left):
         AveragedModel(MODEL, avg_fn=get_ema_avg_fn(decay)),
         Timm(MODEL, decay),
     ):
-        assert Average(averaged, MODEL).left_of_first(steps) == pytest.approx(left, abs=5e-3)
-        assert not Average(averaged, MODEL).is_mean
+        assert WeightAverage(averaged, MODEL).first_share(steps) == pytest.approx(left, abs=5e-3)
+        assert not WeightAverage(averaged, MODEL).is_plain_mean
 
 
 def test_it_is_what_torch_really_keeps():
@@ -46,31 +46,31 @@ def test_it_is_what_torch_really_keeps():
     nn.init.zeros_(model.weight)
     for _ in range(99):
         averaged.update_parameters(model)
-    assert Average(averaged, model).left_of_first(100) == pytest.approx(averaged.module.weight.item(), abs=1e-6)
+    assert WeightAverage(averaged, model).first_share(100) == pytest.approx(averaged.module.weight.item(), abs=1e-6)
 
 
 def test_a_warmup_forgets_the_first_weights():
-    assert Average(Timm(MODEL, 0.9999), MODEL).left_of_first(2000) > 0.8
-    assert Average(Timm(MODEL, 0.9999, warmup=True), MODEL).left_of_first(2000) < 1e-6
+    assert WeightAverage(Timm(MODEL, 0.9999), MODEL).first_share(2000) > 0.8
+    assert WeightAverage(Timm(MODEL, 0.9999, warmup=True), MODEL).first_share(2000) < 1e-6
 
 
 @pytest.mark.parametrize("averaged", [AveragedModel(MODEL), AveragedModel(MODEL, avg_fn=get_swa_avg_fn())])
 def test_a_plain_mean_is_known_as_one(averaged):
-    assert Average(averaged, MODEL).is_mean
-    assert Average(averaged, MODEL).left_of_first(1000) == pytest.approx(1 / 1000, rel=0.05)
+    assert WeightAverage(averaged, MODEL).is_plain_mean
+    assert WeightAverage(averaged, MODEL).first_share(1000) == pytest.approx(1 / 1000, rel=0.05)
 
 
 def test_an_average_of_which_nothing_is_known_has_no_share():
-    assert Average(nn.Sequential(MODEL), MODEL).share(5) is None
-    assert Average(nn.Sequential(MODEL), MODEL).left_of_first(100) is None
-    assert not Average(nn.Sequential(MODEL), MODEL).is_mean
+    assert WeightAverage(nn.Sequential(MODEL), MODEL).newest_share(5) is None
+    assert WeightAverage(nn.Sequential(MODEL), MODEL).first_share(100) is None
+    assert not WeightAverage(nn.Sequential(MODEL), MODEL).is_plain_mean
 
 
 def test_the_network_is_found_within_whatever_holds_it():
     other = nn.Linear(2, 2)
-    assert Average(nn.ModuleDict({"ema": other}), MODEL).network is other
-    assert Average(nn.Linear(3, 3), MODEL).network is None
-    assert Average(nn.Linear(3, 3), MODEL).distance == 0
+    assert WeightAverage(nn.ModuleDict({"ema": other}), MODEL).network is other
+    assert WeightAverage(nn.Linear(3, 3), MODEL).network is None
+    assert WeightAverage(nn.Linear(3, 3), MODEL).distance == 0
 
 
 def test_the_distance_is_relative_to_the_current_weights():
@@ -78,7 +78,7 @@ def test_the_distance_is_relative_to_the_current_weights():
     for each, held in zip(model.parameters(), averaged.parameters(), strict=True):
         nn.init.constant_(each, 2.0)
         nn.init.constant_(held, 1.0)
-    assert Average(averaged, model).distance == pytest.approx(0.5)
+    assert WeightAverage(averaged, model).distance == pytest.approx(0.5)
 
 
 def trained(norm: nn.BatchNorm1d) -> nn.BatchNorm1d:
@@ -91,10 +91,13 @@ def trained(norm: nn.BatchNorm1d) -> nn.BatchNorm1d:
 def test_statistics_that_are_borrowed_new_or_frozen_are_told_apart():
     model = nn.Sequential(nn.Linear(3, 3), trained(nn.BatchNorm1d(3)))
     copied, fresh = copy.deepcopy(model), nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
-    assert Average(copied, model).borrowed == ("1",) and Average(copied, model).untouched == ()
-    assert Average(fresh, model).borrowed == () and Average(fresh, model).untouched == ("1",)
+    assert WeightAverage(copied, model).norms_with_current_statistics == ("1",)
+    assert WeightAverage(copied, model).norms_with_initial_statistics == ()
+    assert WeightAverage(fresh, model).norms_with_current_statistics == () and WeightAverage(
+        fresh, model
+    ).norms_with_initial_statistics == ("1",)
     frozen = copy.deepcopy(model)
     frozen[1].requires_grad_(False)
-    assert Average(copied, frozen).batch_norms == {}
+    assert WeightAverage(copied, frozen).batch_norms == {}
     untrained = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
-    assert Average(fresh, untrained).batch_norms == {}
+    assert WeightAverage(fresh, untrained).batch_norms == {}

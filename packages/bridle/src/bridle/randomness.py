@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from bridle_audit.probe.randomness import Position, generators, unmoved
+from bridle_audit.probe.randomness import GeneratorStates, generators, generators_restored
 
 
 def begin(seed: int) -> None:
@@ -22,7 +22,7 @@ def begin(seed: int) -> None:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within, the shared generators start from a seed; then they stand where they stood."""
-    with unmoved():
+    with generators_restored():
         begin(seed)
         yield
 
@@ -32,12 +32,12 @@ class Stream:
 
     def __init__(self, seed: int) -> None:
         with seeded(seed):
-            self.position = Position.now()
+            self.position = GeneratorStates.current()
 
     @contextmanager
     def resumed(self) -> Iterator[None]:
         """Within, the shared generators go on from where this stream stopped."""
-        with unmoved():
-            self.position.take()
+        with generators_restored():
+            self.position.restore()
             yield
-            self.position = Position.now()
+            self.position = GeneratorStates.current()

@@ -1,1 +1,1 @@
-"""What is measured on a copy of a model, its optimizer and its loss: ``setup`` has everything that rules ask for."""
+"""Measurements on a copy of a model, its optimizer and its loss; ``setup`` has all that rules ask for."""

@@ -1,4 +1,4 @@
-"""A batch as a training loop gives it to a model, in whatever form."""
+"""A batch as a training loop gives it to a model, in any of the usual forms."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from torch.utils.data import DataLoader
 
 from bridle_audit.errors import InputError
 
-FORMS = "(x, y), (x, y, ...) with more inputs behind, a dictionary of named inputs, or a DataLoader of such"
+LossFunction = Callable[[Any, Any], Any]  # of the model's output and the targets
+ACCEPTED_FORMS = "(x, y), (x, y, ...) with more inputs behind, a dictionary of named inputs, or a DataLoader of such"
 
 
 @dataclass(frozen=True)
 class Batch:
     """The arguments of the model, and the targets."""
 
-    arguments: tuple[Any, ...]
-    named: Mapping[str, Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
     y: Any  # None where the model is given the targets among its inputs
-    last_rows: int | None = None  # how many the last batch of the epoch has, where a loader was given that knows
+    last_batch_rows: int | None = None  # in the last batch of an epoch, where a loader was given that knows
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """From ``(x, y)``, where x may be a tuple or a dictionary; from a dictionary, ``labels`` in it; from a loader.
+        """Make a batch from ``(x, y)``, x a tensor, tuple or dictionary; a dictionary with ``labels``; or a loader.
 
-        Raises ``ValueError`` for anything else.
+        Raises ``InputError`` for anything else.
         """
         if isinstance(given, Mapping):
             return cls((), dict(given), given.get("labels"))
@@ -39,48 +40,48 @@ class Batch:
                 return cls((), dict(x), y)
             return cls(tuple(x) if isinstance(x, tuple | list) else (x,), {}, y)
         if isinstance(given, Iterable) and not isinstance(given, Tensor | tuple | list):
-            return replace(cls.of(next(iter(given), None)), last_rows=rows_at_the_end(given))
-        raise InputError(f"batch: expected {FORMS}; got {type(given).__name__}")
+            return replace(cls.of(next(iter(given), None)), last_batch_rows=last_batch_rows(given))
+        raise InputError(f"batch: expected {ACCEPTED_FORMS}; got {type(given).__name__}")
 
     def __len__(self) -> int:
-        """How many rows it has: the length of its first tensor with axes; 0 where there is none."""
+        """Return the number of rows: the length of the first tensor with axes; 0 without one."""
         sizes = [each.shape[0] for each in self.tensors if each.ndim]
         return sizes[0] if sizes else 0
 
     @property
     def tensors(self) -> list[Tensor]:
-        """All tensors of the inputs."""
-        return [each for each in tree_leaves((self.arguments, dict(self.named))) if isinstance(each, Tensor)]
+        """The tensors among the inputs."""
+        return [each for each in tree_leaves((self.args, dict(self.kwargs))) if isinstance(each, Tensor)]
 
-    def run(self, model: nn.Module) -> Any:
-        """What the model makes of it."""
-        return model(*self.arguments, **self.named)
+    def call(self, model: nn.Module) -> Any:
+        """Return the model's output for the batch."""
+        return model(*self.args, **self.kwargs)
 
-    def changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """The same with every tensor changed, targets too."""
+    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """Return the batch with a function applied to every tensor, targets too."""
 
         def one(held: Any) -> Any:
-            return change(held) if isinstance(held, Tensor) else held
+            return function(held) if isinstance(held, Tensor) else held
 
-        named = tree_map(one, dict(self.named))
-        return Batch(tree_map(one, self.arguments), named, tree_map(one, self.y), self.last_rows)
+        kwargs = tree_map(one, dict(self.kwargs))
+        return Batch(tree_map(one, self.args), kwargs, tree_map(one, self.y), self.last_batch_rows)
 
-    def copied(self) -> Batch:
-        """The same in memory of its own, so that a model that changes its input does not change the user's."""
-        return self.changed(lambda held: held.detach().clone())
+    def clone(self) -> Batch:
+        """Return a copy in memory of its own, so that a model that changes its input does not change the user's."""
+        return self.map_tensors(lambda held: held.detach().clone())
 
-    def in_double(self) -> Batch:
-        """The same with its floating-point numbers in double precision."""
-        return self.changed(lambda held: held.double() if held.is_floating_point() else held)
+    def double(self) -> Batch:
+        """Return the batch with its floating-point tensors in double precision."""
+        return self.map_tensors(lambda held: held.double() if held.is_floating_point() else held)
 
-    def part(self, rows: slice) -> Batch:
-        """Some of its rows: of every tensor that has as many as the batch."""
+    def take_rows(self, rows: slice) -> Batch:
+        """Return some rows of every tensor that has as many as the batch."""
         count = len(self)
-        return self.changed(lambda held: held[rows] if held.ndim and held.shape[0] == count else held)
+        return self.map_tensors(lambda held: held[rows] if held.ndim and held.shape[0] == count else held)
 
 
-def rows_at_the_end(loader: Any) -> int | None:
-    """How many rows a loader's last batch has; None for one that does not know."""
+def last_batch_rows(loader: Any) -> int | None:
+    """Return the number of rows in a loader's last batch; None for a loader that does not know."""
     if not isinstance(loader, DataLoader) or loader.batch_size is None or not isinstance(loader.sampler, Sized):
         return None
     rows = len(loader.sampler)
@@ -89,7 +90,7 @@ def rows_at_the_end(loader: Any) -> int | None:
 
 
 def logits_of(output: Any) -> Tensor | None:
-    """The tensor that a loss is made of: the output, its ``logits``, or the first of several."""
+    """Return the tensor that a loss is computed from: the output, its ``logits``, or the first of several."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, Mapping):
@@ -103,14 +104,14 @@ def logits_of(output: Any) -> Tensor | None:
 
 
 def scalar_of(loss: Any) -> Tensor | None:
-    """A loss as one number; None where it is none."""
+    """Return a loss as a scalar, the mean of one with ``reduction="none"``; None for anything else."""
     if isinstance(loss, Tensor) and loss.numel() == 1 and loss.is_floating_point():
         return loss.reshape(())
-    if isinstance(loss, Tensor) and loss.is_floating_point() and loss.numel():  # reduction="none"
+    if isinstance(loss, Tensor) and loss.is_floating_point() and loss.numel():
         return loss.mean()
     return None
 
 
-def same(left: Tensor, right: Tensor) -> bool:
-    """Whether two tensors hold the same numbers, bit for bit; NaN in the same spots counts as the same."""
+def same_numbers(left: Tensor, right: Tensor) -> bool:
+    """Return True if two tensors hold the same numbers, bit for bit; NaN in both counts as the same."""
     return left.shape == right.shape and bool(torch.equal(left.nan_to_num(7.0), right.nan_to_num(7.0)))

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from bridle_audit.errors import InputError
-from bridle_audit.probe.randomness import unmoved
+from bridle_audit.probe.randomness import generators_restored
 
 Copied = TypeVar("Copied")
 SEED = 0  # of the noise under which everything is probed
 
 
 def copied(subject: Copied) -> Copied:
-    """A copy that shares no memory; tensors that a module has computed, as old-style weight norm does, among it.
+    """Return a deep copy; tensors that a module has computed, as old-style weight norm does, are copied too.
 
-    Raises ``ValueError`` where Python cannot copy it.
+    Raises ``InputError`` if Python cannot copy it.
     """
     modules = list(subject.modules()) if isinstance(subject, nn.Module) else []
     held = [each for module in modules for each in vars(module).values() if isinstance(each, Tensor)]
@@ -37,23 +37,23 @@ def copied(subject: Copied) -> Copied:
 
 
 @contextmanager
-def same_randomness() -> Iterator[None]:
-    """Within, random numbers are those of one seed; behind it, those of the program go on as if nothing had been."""
-    with unmoved():
-        seeded()
+def fixed_seed() -> Iterator[None]:
+    """Seed all generators for the block; afterwards the program's random numbers go on as if nothing had been drawn."""
+    with generators_restored():
+        seed_all()
         yield
 
 
-def seeded(seed: int = SEED) -> None:
-    """Begin the noise anew, on whatever device."""
+def seed_all(seed: int = SEED) -> None:
+    """Seed Python's, NumPy's and torch's generators, on every device."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 @contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Within, a copy may be run in any mode; behind it, its buffers, modes and gradients are what they were."""
+def state_restored(model: nn.Module) -> Iterator[None]:
+    """Restore a model's buffers and modes after the block, and clear its gradients."""
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(each, each.detach().clone()) for each in model.buffers()]
     try:

@@ -1,4 +1,4 @@
-"""The groups of an optimizer as plain data: which parameters of the model they hold, and what decays them."""
+"""The parameter groups of an optimizer as plain data: parameters by name, options, and their measured decay."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from bridle_audit.decay.decay import Decay, Decays, stated_by_default
 
 
 @dataclass(frozen=True)
-class Group:
-    """One group of parameters under the same options."""
+class ParameterGroup:
+    """A group of an optimizer's ``param_groups``."""
 
     index: int
     names: tuple[str, ...]  # of the model's parameters, as often as the group holds them
-    strangers: tuple[tuple[int, ...], ...]  # the shapes of parameters that are not the model's
+    foreign_shapes: tuple[tuple[int, ...], ...]  # the shapes of parameters that are not the model's
     options: Mapping[str, Any]  # as the optimizer keeps them, without the parameters
-    decay: Decay  # what it does to a weight, measured
+    decay: Decay  # measured
     by_default: bool  # whether its decay is the nonzero one of the optimizer's class
 
     @property
     def lr(self) -> float:
-        """The learning rate as it is now; 0 where the optimizer has none."""
-        return number(self.options.get("lr", 0.0))
+        """The present learning rate; 0 if the optimizer has none."""
+        return as_float(self.options.get("lr", 0.0))
 
     @property
     def weight_decay(self) -> float:
-        """The decay as the optimizer states it; 0 where it has none."""
-        return number(self.options.get("weight_decay", 0.0) or 0.0)
+        """The ``weight_decay`` option; 0 if the optimizer has none."""
+        return as_float(self.options.get("weight_decay", 0.0) or 0.0)
 
     def __str__(self) -> str:
         return f"parameter group {self.index}"
 
 
-def groups_of(optimizer: Optimizer, model: nn.Module) -> tuple[Group, ...]:
-    """The groups of an optimizer; a parameter goes by its first name in the model."""
+def groups_of(optimizer: Optimizer, model: nn.Module) -> tuple[ParameterGroup, ...]:
+    """Return the groups of an optimizer; a parameter goes by its first name in the model."""
     known = {id(each): name for name, each in model.named_parameters()}
     decays = Decays(optimizer)
     return tuple(
-        Group(
+        ParameterGroup(
             index,
             tuple(known[id(each)] for each in group["params"] if id(each) in known),
             tuple(tuple(each.shape) for each in group["params"] if id(each) not in known),
@@ -54,6 +54,6 @@ def groups_of(optimizer: Optimizer, model: nn.Module) -> tuple[Group, ...]:
     )
 
 
-def number(value: float | Tensor) -> float:
-    """A setting as a number; torch's capturable optimizers hold tensors."""
+def as_float(value: float | Tensor) -> float:
+    """Return an option as a number; torch's capturable optimizers hold tensors."""
     return float(value)

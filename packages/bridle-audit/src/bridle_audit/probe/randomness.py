@@ -1,4 +1,4 @@
-"""The random numbers that a whole program shares, torch's, NumPy's and Python's, left as they were."""
+"""The random generators that a whole program shares: torch's, NumPy's and Python's."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 import torch
 
 
-class Position(NamedTuple):
-    """Where the shared generators stand; two are equal where the next numbers are."""
+class GeneratorStates(NamedTuple):
+    """The states of the shared generators; two are equal if the next numbers are."""
 
     python: Any
     numpy: tuple[Any, ...]
     torch: tuple[bytes, ...]  # of the CPU, and of each CUDA device once CUDA runs
 
     @classmethod
-    def now(cls) -> Position:
-        """Where they stand now."""
+    def current(cls) -> GeneratorStates:
+        """Return the present states."""
         kind, keys, *rest = np.random.get_state()
         states = (each.get_state().numpy().tobytes() for each in generators())
         return cls(random.getstate(), (kind, np.asarray(keys).tobytes(), *rest), tuple(states))
 
-    def take(self) -> None:
-        """Put them where they stood."""
+    def restore(self) -> None:
+        """Set the shared generators to these states."""
         random.setstate(self.python)
         kind, keys, *rest = self.numpy
         np.random.set_state((kind, np.frombuffer(keys, dtype=np.uint32), *rest))
@@ -35,15 +35,15 @@ class Position(NamedTuple):
 
 
 def generators() -> list[torch.Generator]:
-    """Torch's own generators."""
+    """Return torch's default generators: the CPU's, and those of CUDA devices once CUDA runs."""
     return [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
 
 
 @contextmanager
-def unmoved() -> Iterator[None]:
-    """Whatever is drawn within, the shared generators then stand where they stood."""
-    position = Position.now()
+def generators_restored() -> Iterator[None]:
+    """Restore the states of the shared generators after the block."""
+    states = GeneratorStates.current()
     try:
         yield
     finally:
-        position.take()
+        states.restore()

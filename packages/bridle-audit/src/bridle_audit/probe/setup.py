@@ -1,7 +1,7 @@
-"""What a rule probes: copies of what the user gave, and what was measured on them, each measurement once.
+"""The evidence of a rule's ``probe.py``: copies of what the user gave, and measurements on them, each made once.
 
-A rule asks for what it needs (``setup.training``, ``setup.evaluation``, ``setup.exact`` ...); a part that was not
-given, or could not be run, is None or empty, and the rule then has nothing to say.
+A rule asks for what it needs (``setup.training``, ``setup.evaluation``, ``setup.training_in_double`` ...); a part that
+was not given, or could not be run, is None or empty, and the rule then has nothing to say.
 """
 
 from __future__ import annotations
@@ -19,34 +19,36 @@ from torch.optim import Optimizer
 from bridle_audit.decay.rates import learning_rates
 from bridle_audit.errors import InputError
 from bridle_audit.kinds import NORMS, kind_of
-from bridle_audit.probe.batch import Batch
+from bridle_audit.probe.batch import Batch, LossFunction
 from bridle_audit.probe.copying import copied
-from bridle_audit.probe.functions import Undropped, Use, noted
-from bridle_audit.probe.groups import Group, groups_of
+from bridle_audit.probe.forward import ForwardPass, run_pass
+from bridle_audit.probe.function_calls import FunctionCall, WithoutDropout, record_function_calls
+from bridle_audit.probe.groups import ParameterGroup, groups_of
 from bridle_audit.probe.layers import (
     BATCH_NORMS,
     UNCHANGED,
     drop_rate,
-    takes_no_scale,
-    unwrapped,
-    without_eps,
+    ignores_input_scale,
+    shrink_eps,
+    unwrap,
 )
-from bridle_audit.probe.losses import Loss
-from bridle_audit.probe.passes import LossFunction, Pass, run
+from bridle_audit.probe.measured_loss import MeasuredLoss
 
-ALONG = 1e-4  # in double precision; ordinary layers are near 1e-2, those in front of a norm far below (its eps)
+LARGEST_ALIGNMENT = (
+    1e-4  # in double precision; ordinary layers are near 1e-2, those in front of a norm far below (its eps)
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """Everything a probe may look at. Nothing in it is the user's own object, but for the scheduler and optimizer.
+    """A model and its training, to be probed; only the scheduler and the optimizer are the user's own objects.
 
     Of these two, rules read plain data: :attr:`groups` and :meth:`rates`.
     """
 
     model: nn.Module
     optimizer: Optimizer | None
-    groups: tuple[Group, ...]
+    groups: tuple[ParameterGroup, ...]
     loss_function: LossFunction | None
     batch: Batch | None
     scheduler: Any
@@ -68,8 +70,8 @@ class Setup:
         averaged: nn.Module | None = None,
         penalty: Callable[[nn.Module], Any] | None = None,
     ) -> Setup:
-        """Copies of all; ``ValueError`` where something cannot be copied or is not what it should be."""
-        bare = unwrapped(model)
+        """Make a set-up from copies; ``InputError`` if something cannot be copied or is not what it should be."""
+        bare = unwrap(model)
         return cls(
             copied(bare),
             optimizer,
@@ -87,17 +89,17 @@ class Setup:
 
     @cached_property
     def modules(self) -> dict[str, nn.Module]:
-        """All modules by name; the model itself is called ``""``."""
+        """The modules by name; the model itself is called ``""``."""
         return dict(self.model.named_modules())
 
     @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:
-        """All parameters by name, tied ones once."""
+        """The parameters by name, tied ones once."""
         return dict(self.model.named_parameters())
 
     @cached_property
-    def names_of(self) -> dict[str, list[str]]:
-        """All names of each parameter; several where it is tied."""
+    def all_names(self) -> dict[str, list[str]]:
+        """The names of each parameter, by its first one; several if it is tied."""
         every = list(self.model.named_parameters(remove_duplicate=False))
         return {name: [other for other, held in every if held is each] for name, each in self.parameters.items()}
 
@@ -110,52 +112,54 @@ class Setup:
     def norms(self) -> dict[str, nn.Module]:
         """The layers that normalize: torch's, and those that do not change when their input is multiplied."""
         known = {name for name, each in self.modules.items() if isinstance(each, NORMS)}
-        calls = self.training.leaves if self.training else ()
-        known |= {call.name for call in calls if call.name not in known and takes_no_scale(call.module, call.input)}
+        calls = self.training.leaf_calls if self.training else ()
+        known |= {
+            call.name for call in calls if call.name not in known and ignores_input_scale(call.module, call.input)
+        }
         return {name: each for name, each in self.modules.items() if name in known}
 
     @cached_property
     def batch_norms(self) -> dict[str, nn.Module]:
-        """Those of the norms that normalize over the batch and keep running statistics, or could."""
+        """The norms that normalize over the batch and keep running statistics, or could."""
         return {name: each for name, each in self.modules.items() if isinstance(each, BATCH_NORMS)}
 
     @cached_property
     def dropouts(self) -> dict[str, nn.Module]:
-        """The modules that drop at random: torch's, and drop-path and others by the rate that they have."""
+        """The modules that drop at random: torch's, and others, such as drop-path, by the rate that they have."""
         return {name: each for name, each in self.modules.items() if drop_rate(each) is not None}
 
-    def group_of(self, name: str) -> Group | None:
-        """The optimizer's group that a parameter is in; None where it is in none."""
+    def group_of(self, name: str) -> ParameterGroup | None:
+        """Return the optimizer's group that a parameter is in; None if it is in none."""
         return next((each for each in self.groups if name in each.names), None)
 
     def is_vector(self, name: str) -> bool:
-        """Whether a parameter has one number for each unit: a bias, the scale of a norm, a gate, in any shape."""
+        """Return True if a parameter has one number for each unit: a bias, the scale of a norm, a gate."""
         return kind_of(self.modules, name, self.parameters[name]).is_vector
 
-    def is_mapping(self, name: str) -> bool:
-        """Whether a parameter is a matrix that maps inputs to outputs, and no table of vectors such as an embedding."""
+    def is_weight_matrix(self, name: str) -> bool:
+        """Return True if a parameter is a matrix that maps inputs to outputs, and no table such as an embedding."""
         table = isinstance(self.owners[name], nn.Embedding | nn.EmbeddingBag)
         return not self.is_vector(name) and name.endswith("weight") and not table
 
     @cached_property
-    def nothing(self) -> Tensor:
-        """No numbers at all: stands in for a gradient that is not there."""
+    def no_gradient(self) -> Tensor:
+        """An empty tensor, in place of a gradient that is not there."""
         return torch.zeros(0)
 
-    def peak_lr(self, group: Group) -> float:
-        """The highest learning rate of a group, as far as it is known: it may be in its warm-up."""
+    def peak_lr(self, group: ParameterGroup) -> float:
+        """Return the highest learning rate of a group that is known: now it may be in its warm-up."""
         initial = self.optimizer.param_groups[group.index].get("initial_lr", 0.0) if self.optimizer else 0.0
         known = self.rates[group.index] if self.rates else []
         return max(group.lr, float(initial), *known)
 
-    def half_life(self, group: Group) -> float:
-        """After how many steps decay alone leaves half of a weight, at the highest learning rate; inf if never."""
+    def half_life(self, group: ParameterGroup) -> float:
+        """Return the steps in which decay alone halves a weight, at the highest learning rate; inf if never."""
         share = group.decay.share(self.peak_lr(group))
         return math.inf if share <= 0 else 0.0 if share >= 1 else math.log(2) / -math.log1p(-share)
 
     @property
     def optimizer_name(self) -> str:
-        """Its class, as the user knows it."""
+        """The name of the optimizer's class; empty without one."""
         return type(self.optimizer).__name__ if self.optimizer is not None else ""
 
     @cached_property
@@ -168,12 +172,12 @@ class Setup:
     # What was measured
 
     @cached_property
-    def evaluation(self) -> Pass | None:
-        """A pass in evaluation mode; ``ValueError`` where the model cannot take the batch."""
+    def evaluation(self) -> ForwardPass | None:
+        """A pass in evaluation mode; ``InputError`` if the model does not take the batch."""
         if self.batch is None:
             return None
         try:
-            return run(self.model, self.batch, self.loss_function, training=False)
+            return run_pass(self.model, self.batch, self.loss_function, training=False)
         except Exception as error:  # the user's own code runs here, and may raise anything
             raise InputError(
                 f"the model or the loss does not take this batch ({type(error).__name__}: {error}); "
@@ -181,37 +185,37 @@ class Setup:
             ) from error
 
     @cached_property
-    def evaluation_again(self) -> Pass | None:
-        """The same under another seed: where the two differ, something is random."""
+    def evaluation_reseeded(self) -> ForwardPass | None:
+        """A pass in evaluation mode under another seed: if it differs, something is random."""
         if self.batch is None or self.evaluation is None:
             return None
-        return run(self.model, self.batch, None, training=False, seed=1)
+        return run_pass(self.model, self.batch, None, training=False, seed=1)
 
     @cached_property
-    def training_or_error(self) -> Pass | Exception | None:
-        """A pass in training mode with gradients; or what was raised, though the evaluation pass went well."""
+    def training_or_error(self) -> ForwardPass | Exception | None:
+        """A pass in training mode with gradients; or the error that it raised, though evaluation raised none."""
         if self.batch is None or self.evaluation is None:
             return None
         try:
-            return run(self.model, self.batch, self.loss_function, training=True, gradients=True)
+            return run_pass(self.model, self.batch, self.loss_function, training=True, gradients=True)
         except Exception as error:  # such as batch norm with one row; rules say what it means
             return error
 
     @property
-    def training(self) -> Pass | None:
+    def training(self) -> ForwardPass | None:
         """A pass in training mode with the gradients of the data loss."""
-        return self.training_or_error if isinstance(self.training_or_error, Pass) else None
+        return self.training_or_error if isinstance(self.training_or_error, ForwardPass) else None
 
     @cached_property
-    def training_again(self) -> Pass | None:
-        """The same under another seed, without gradients."""
+    def training_reseeded(self) -> ForwardPass | None:
+        """A pass in training mode under another seed, without gradients."""
         if self.batch is None or self.training is None:
             return None
-        return run(self.model, self.batch, None, training=True, seed=1)
+        return run_pass(self.model, self.batch, None, training=True, seed=1)
 
     @cached_property
-    def undropped(self) -> Pass | None:
-        """A pass in training mode in which nothing is dropped: norms normalize by the batch, all else is as it is."""
+    def training_without_dropout(self) -> ForwardPass | None:
+        """A pass in training mode in which nothing is dropped; norms still normalize by the batch."""
         if self.batch is None or self.training is None:
             return None
         model = copied(self.model)
@@ -220,53 +224,55 @@ class Setup:
         for each in model.modules():
             if isinstance(each, nn.RNNBase) or drop_rate(each) is not None:
                 each.eval()
-        with Undropped():
-            return run(model, self.batch, None, training=True)
+        with WithoutDropout():
+            return run_pass(model, self.batch, None, training=True)
 
     @cached_property
-    def uses(self) -> tuple[Use, ...]:
-        """The dropouts, attentions and SELUs at work in training mode, as modules or as functions."""
-        return self.used(training=True) if self.training else ()
+    def function_calls(self) -> tuple[FunctionCall, ...]:
+        """The calls of dropout, attention and SELU in training mode, by modules or as functions."""
+        return self.record_calls(training=True) if self.training else ()
 
     @cached_property
-    def uses_in_evaluation(self) -> tuple[Use, ...]:
-        """The same in evaluation mode, where nothing should drop."""
-        return self.used(training=False) if self.evaluation else ()
+    def evaluation_function_calls(self) -> tuple[FunctionCall, ...]:
+        """The calls of dropout, attention and SELU in evaluation mode, where nothing should drop."""
+        return self.record_calls(training=False) if self.evaluation else ()
 
-    def used(self, *, training: bool) -> tuple[Use, ...]:
-        """What was at work in a pass of one mode, under the same noise as in the other passes."""
+    def record_calls(self, *, training: bool) -> tuple[FunctionCall, ...]:
+        """Record the calls of functions in a pass of one mode, under the same noise as in the other passes."""
         if self.batch is None:
             return ()
-        with noted(self.model) as uses:
-            run(self.model, self.batch, None, training=training)
-        return tuple(uses)
+        with record_function_calls(self.model) as calls:
+            run_pass(self.model, self.batch, None, training=training)
+        return tuple(calls)
 
     @cached_property
-    def exact(self) -> Pass | None:
+    def training_in_double(self) -> ForwardPass | None:
         """A pass in training mode with gradients, in double precision, the norms' eps next to nothing.
 
-        None where the model cannot do that.
+        None if the model cannot run in double precision.
         """
         if self.batch is None or self.training is None:
             return None
         try:
-            return run(self.exact_model, self.batch.in_double(), self.loss_function, training=True, gradients=True)
+            return run_pass(
+                self.model_in_double, self.batch.double(), self.loss_function, training=True, gradients=True
+            )
         except Exception:  # a model may fix a type inside; then there is no exact measurement
             return None
 
     @cached_property
-    def exact_model(self) -> nn.Module:
+    def model_in_double(self) -> nn.Module:
         """The model in double precision."""
-        return without_eps(copied(self.model).double())
+        return shrink_eps(copied(self.model).double())
 
     @cached_property
-    def loss(self) -> Loss | None:
-        """What the loss function is, by what it does; None without one, or without logits."""
+    def loss(self) -> MeasuredLoss | None:
+        """The loss function, recognized by its values; None without one, or without logits."""
         if self.loss_function is None or self.batch is None or self.evaluation is None:
             return None
         if not isinstance(self.evaluation.output, Tensor) or self.evaluation.logits is None:
             return None
-        return Loss(self.loss_function, self.evaluation.logits, self.batch.y)
+        return MeasuredLoss(self.loss_function, self.evaluation.logits, self.batch.y)
 
     @cached_property
     def scale_invariant(self) -> tuple[str, ...]:
@@ -275,27 +281,28 @@ class Setup:
         Measured with the layer's bias, in double precision, and confirmed by doubling them, which must change nothing.
         The idea is in van Laarhoven, 2017, section 2.
         """
-        candidates = tuple(name for name in self.parameters if self.share_along(name) < ALONG)
-        if not candidates or not self.changes_when_doubled(candidates):
+        candidates = tuple(name for name in self.parameters if self.gradient_alignment(name) < LARGEST_ALIGNMENT)
+        if not candidates or not self.output_changes_when_doubled(candidates):
             return candidates
-        return tuple(name for name in candidates if not self.changes_when_doubled((name,)))
+        return tuple(name for name in candidates if not self.output_changes_when_doubled((name,)))
 
-    def changes_when_doubled(self, names: Sequence[str]) -> bool:
-        """Whether the model gives something else when these weights, with their layers' biases, are twice as large."""
-        if self.exact is None or self.exact.logits is None or self.batch is None:
+    def output_changes_when_doubled(self, names: Sequence[str]) -> bool:
+        """Return True if the output changes when these weights, with their layers' biases, are doubled."""
+        if self.training_in_double is None or self.training_in_double.logits is None or self.batch is None:
             return True
         biases = {name.removesuffix("weight") + "bias" for name in names}
-        model = copied(self.exact_model)
+        model = copied(self.model_in_double)
         with torch.no_grad():
             for name, each in model.named_parameters():
                 if name in names or name in biases:
                     each.mul_(2)
-        logits = run(model, self.batch.in_double(), None, training=True).logits
-        return logits is None or bool((logits - self.exact.logits).norm() > UNCHANGED * self.exact.logits.norm())
+        before = self.training_in_double.logits
+        after = run_pass(model, self.batch.double(), None, training=True).logits
+        return after is None or bool((after - before).norm() > UNCHANGED * before.norm())
 
-    def share_along(self, name: str) -> float:
-        """How much of a weight's gradient lies along the weight: |⟨w, g⟩ + ⟨b, g_b⟩| over the lengths; 1 if unknown."""
-        held, gradients = self.parameters[name], self.exact.gradients if self.exact else {}
+    def gradient_alignment(self, name: str) -> float:
+        """Return the share of a weight's gradient along the weight: |⟨w, g⟩ + ⟨b, g_b⟩| / (|w| |g|); 1 if unknown."""
+        held, gradients = self.parameters[name], self.training_in_double.gradients if self.training_in_double else {}
         if held.ndim < 2 or name not in gradients or not name.endswith("weight"):
             return 1.0
         pairs = [(held, gradients[name])]
@@ -308,7 +315,7 @@ class Setup:
 
     @cached_property
     def penalty_value(self) -> Tensor | None:
-        """The penalty on the copy, with its graph if it has one; ``ValueError`` where it cannot be computed."""
+        """The penalty on the copy, with its graph if it has one; ``InputError`` if it cannot be computed."""
         if self.penalty is None:
             return None
         try:
@@ -322,20 +329,10 @@ class Setup:
 
     @cached_property
     def penalty_gradients(self) -> dict[str, Tensor]:
-        """The gradient of the penalty for each parameter to which a path leads."""
+        """The gradient of the penalty by parameter name, for each parameter that it depends on."""
         value = self.penalty_value
         if value is None or not value.requires_grad:
             return {}
         held = {name: each for name, each in self.parameters.items() if each.requires_grad}
         found = torch.autograd.grad(value.sum(), list(held.values()), allow_unused=True, retain_graph=True)
         return {name: each.detach() for name, each in zip(held, found, strict=True) if each is not None}
-
-
-def described(names: Sequence[str], most: int = 3) -> str:
-    """Names in a sentence: the first few, and how many more there are.
-
-    >>> described(["0.weight", "1.weight", "2.weight", "3.weight"])
-    '0.weight, 1.weight, 2.weight and 1 more'
-    """
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

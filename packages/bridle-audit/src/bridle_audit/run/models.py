@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 
 from bridle_audit.errors import InputError
 from bridle_audit.findings import Findings
-from bridle_audit.probe.copying import same_randomness
-from bridle_audit.probe.passes import LossFunction
+from bridle_audit.probe.batch import LossFunction
+from bridle_audit.probe.copying import fixed_seed
 from bridle_audit.probe.setup import Setup
 from bridle_audit.run.selection import selected
 from bridle_audit.run.subjects import known, recognized
@@ -60,7 +60,7 @@ def audit(
     """
     rules = selected(allow)
     if isinstance(subject, nn.Module):
-        with same_randomness():
+        with fixed_seed():
             given = {"scheduler": scheduler, "steps": steps, "averaged": averaged, "penalty": penalty}
             setup = Setup.of(subject, optimizer, loss, batch, **given)
             return Findings.of(each for rule in rules for each in rule.find("probe", setup))

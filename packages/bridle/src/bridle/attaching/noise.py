@@ -23,7 +23,7 @@ from bridle.places import Draw, Gradient, Weight
 from bridle.places.module import at_least_float32, from_torch
 from bridle.places.rerun import as_first
 from bridle.recipe import Recipe
-from bridle_audit.probe.randomness import unmoved
+from bridle_audit.probe.randomness import generators_restored
 
 Ticks = dict[tuple[int, int], np.ndarray]  # what was drawn, by stream and length
 RANKS = 2**44  # streams that one process of several has: more than there are spots, second passes included
@@ -215,7 +215,7 @@ def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedN
         return SeedNoise(seed, TorchNoise([]))
     if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
         return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
-    with unmoved():  # a number that the user's generator has yet to give out
+    with generators_restored():  # a number that the user's generator has yet to give out
         agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)
     if is_distributed():
         dist.broadcast(agreed, 0)

@@ -18,7 +18,7 @@ from bridle.engine.precision import Precision
 from bridle.engine.variant_grids import VariantGrid
 from bridle.places import Draw, Ensemble
 from bridle.protocol import Variant
-from bridle_audit.probe.randomness import unmoved
+from bridle_audit.probe.randomness import generators_restored
 
 COPY = "copy"  # of a network, in the names of an ensemble's state
 Values = dict[str, Tensor]  # by parameter name, as in the module that a run ends with
@@ -220,7 +220,7 @@ class Block(ABC):
         """Parameters and state."""
         return {**self.parameters, **self.state}
 
-    @unmoved()  # an ordinary module draws initial weights, which are not those that count
+    @generators_restored()  # an ordinary module draws initial weights, which are not those that count
     def trained_module(self, values: Values, variant: Variant) -> nn.Module:
         """Return the module a run ends with: an ordinary one, or all copies of an ensemble as one."""
         members = []

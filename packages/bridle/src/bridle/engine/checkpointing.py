@@ -19,7 +19,7 @@ from bridle.engine.stopping import BestEpoch, StackStopping
 from bridle.engine.variant_grids import VariantGrid
 from bridle.errors import InputError
 from bridle.protocol import Variant
-from bridle_audit.probe.randomness import Position
+from bridle_audit.probe.randomness import GeneratorStates
 
 # A stack is saved at the end of the first epoch that ends so many seconds or more after it was last saved. Earlier at
 # its beginning, so that an early end loses half of it at most: after one second, two, four ...
@@ -195,7 +195,7 @@ def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockState:
     block.state = {name: tensor.to(block.precision.device).clone() for name, tensor in saved["state"].items()}
     block.passed, block.seconds = saved["passed"], saved["seconds"]
     if isinstance(block, ModuleBlock) and block.module_rng:
-        block.module_rng.position = Position(*saved["own numbers"])
+        block.module_rng.position = GeneratorStates(*saved["own numbers"])
     return block_state
 
 

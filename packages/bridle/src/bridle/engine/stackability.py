@@ -18,7 +18,7 @@ from bridle.engine.tracing import TracedModule
 from bridle.engine.variant_grids import VariantGrid
 from bridle.errors import InputError
 from bridle.recipe import Recipe
-from bridle_audit.probe.randomness import unmoved
+from bridle_audit.probe.randomness import generators_restored
 from bridle_audit.wording import said
 
 ROWS = 8  # of a trial
@@ -43,7 +43,7 @@ def stacking_obstacle(
     del alone
     together = block((0, 1), stacked=True)
     try:
-        with unmoved():
+        with generators_restored():
             trial_steps(together, rows)
     except Exception as error:  # torch.func, and the user's code under it, may raise anything
         return said(error).partition("\n")[0].partition(". ")[0]

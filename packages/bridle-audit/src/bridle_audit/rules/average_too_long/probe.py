@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.averages import Average
 from bridle_audit.probe.setup import Setup
+from bridle_audit.probe.weight_average import WeightAverage
 from bridle_audit.rules.average_too_long.finding import MUCH, cure
 
 
@@ -14,11 +14,11 @@ def check(setup: Setup) -> Iterator[Finding]:
     """The share of the first weights, by the function that averages."""
     if setup.averaged is None or not setup.steps:
         return
-    average = Average(setup.averaged, setup.model)
-    left = average.left_of_first(setup.steps)
-    if left is None or left < MUCH or average.is_mean:
+    average = WeightAverage(setup.averaged, setup.model)
+    left = average.first_share(setup.steps)
+    if left is None or left < MUCH or average.is_plain_mean:
         return
-    decay = 1 - (average.share(setup.steps) or 0.0)
+    decay = 1 - (average.newest_share(setup.steps) or 0.0)
     yield Finding(
         "the averaged model",
         f"a decay of {decay:.6g} for {setup.steps} steps: {left:.0%} of the average is still what went in first",

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.passes import run
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.forward import run_pass
+from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.batch_norm_without_statistics.finding import CURE
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         "" if moved is None else f": half of the batch alone gives outputs that differ by {moved:.0%} of their length"
     )
     yield Finding(
-        described(names),
+        first_names(names),
         f"{len(names)} of {len(setup.batch_norms)} norms keep no running statistics and normalize by the batch in "
         f"evaluation mode too{seen}",
         CURE,
@@ -41,7 +42,7 @@ def change_by_the_others(setup: Setup) -> float | None:
         return None
     half, whole = len(setup.batch) // 2, setup.evaluation.logits
     try:
-        alone = run(setup.model, setup.batch.part(slice(0, half)), None, training=False).logits
+        alone = run_pass(setup.model, setup.batch.take_rows(slice(0, half)), None, training=False).logits
     except Exception:  # the user's model may want batches of one size
         return None
     if half == 0 or alone is None or alone.shape != whole[:half].shape:

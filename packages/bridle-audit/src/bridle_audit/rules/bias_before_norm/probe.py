@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 ZERO = 1e-5  # of the weight's gradient; in double precision rounding leaves 1e-15
 
@@ -24,7 +25,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     largest = max(shares.values())
     count = sum(setup.parameters[name].numel() for name in shares)
     yield Finding(
-        described(list(shares)),
+        first_names(list(shares)),
         f"{count} biases have no gradient (at most {largest:.0e} of their weights'): the norm behind takes them out",
         "nn.Linear(inputs, units, bias=False), nn.BatchNorm1d(units)",
         {"biases": float(count), "largest share of the gradient": largest},
@@ -33,7 +34,7 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 def share_of_bias(setup: Setup, name: str) -> float | None:
     """The length of the gradient of a weight's bias over that of the weight; None where there is none of either."""
-    gradients = setup.exact.gradients if setup.exact else {}
+    gradients = setup.training_in_double.gradients if setup.training_in_double else {}
     weight, bias = gradients.get(name), gradients.get(name.removesuffix("weight") + "bias")
     if weight is None or bias is None or not bool(weight.any()):
         return None

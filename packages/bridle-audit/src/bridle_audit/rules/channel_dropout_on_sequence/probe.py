@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
-from bridle_audit.probe.functions import CHANNELWISE, Use
-from bridle_audit.probe.passes import Call
+from bridle_audit.probe.batch import same_numbers
+from bridle_audit.probe.forward import ModuleCall
+from bridle_audit.probe.function_calls import CHANNELWISE, FunctionCall
 from bridle_audit.probe.setup import Setup
 
 CURE = "h = self.dropout(h.transpose(1, 2)).transpose(1, 2)  # channels second while it drops; or nn.Dropout"
@@ -19,15 +19,15 @@ POINTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.EL
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Channel dropouts between layers whose features are on the last axis."""
-    leaves = setup.training.leaves if setup.training else ()
+    leaves = setup.training.leaf_calls if setup.training else ()
     names = set(CHANNELWISE.values())
-    for use in setup.uses:
+    for use in setup.function_calls:
         if not use.drops or use.function not in names or use.input is None or use.input.ndim < 3:
             continue
         if neighbour := feature_layer(use, leaves):
             steps, features = use.input.shape[1], use.input.shape[-1]
             yield Finding(
-                use.where,
+                use.site,
                 f"drops {use.rate:.3g} of the {steps} slices along axis 1, but layer {neighbour} has its {features} "
                 "features on the last axis: each step is dropped with all its features",
                 CURE,
@@ -35,7 +35,7 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def feature_layer(use: Use, leaves: tuple[Call, ...]) -> str:
+def feature_layer(use: FunctionCall, leaves: tuple[ModuleCall, ...]) -> str:
     """The layer in front of a dropout, or behind it, that has its features on the last axis; empty without one."""
     for call in leaves:
         if holds(call.input, use.output) and isinstance(call.module, FEATURES_LAST):
@@ -54,4 +54,4 @@ def feature_layer(use: Use, leaves: tuple[Call, ...]) -> str:
 
 def holds(held: Tensor | None, wanted: Tensor | None) -> bool:
     """Whether both are the same numbers in the same order of axes."""
-    return held is not None and wanted is not None and same(held, wanted)
+    return held is not None and wanted is not None and same_numbers(held, wanted)

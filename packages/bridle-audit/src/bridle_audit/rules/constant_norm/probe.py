@@ -14,7 +14,7 @@ from bridle_audit.wording import counted
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Norms with one number to normalize over."""
-    for call in setup.evaluation.leaves if setup.evaluation else ():
+    for call in setup.evaluation.leaf_calls if setup.evaluation else ():
         if call.input is None or call.output is None or numbers_together(call.module, call.input) != 1:
             continue
         values = most_values(call.output, 1 if isinstance(call.module, nn.GroupNorm) else -1)

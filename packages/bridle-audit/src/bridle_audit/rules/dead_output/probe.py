@@ -10,7 +10,8 @@ from torch import Tensor
 from bridle_audit.findings import Finding
 from bridle_audit.probe.batch import logits_of
 from bridle_audit.probe.copying import copied
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 CURE = "nn.init.kaiming_normal_(layer.weight); nn.init.zeros_(layer.bias)  # start anew, with a smaller learning rate"
 MASKED = -1e3  # an output below is switched off on purpose
@@ -24,10 +25,10 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     still = [unit for unit, values in enumerate(outputs) if is_constant(values)]
     dead = [unit for unit in still[:MOST] if unit in unmoved(setup, still[:MOST])]
-    wants_logits = setup.loss is not None and setup.loss.wants_logits
+    wants_logits = setup.loss is not None and setup.loss.takes_logits
     if not dead or (not wants_logits and len(still) < len(outputs)):  # a ReLU in front of other losses may be meant
         return
-    names, value = described(list(map(str, dead))), float(outputs[dead[0], 0])
+    names, value = first_names(list(map(str, dead))), float(outputs[dead[0], 0])
     yield Finding(
         "the model's output",
         f"{len(dead)} of {len(outputs)} outputs are the same in all {outputs.shape[1]} rows ({names}: {value:.3g}), "
@@ -58,7 +59,7 @@ def unmoved(setup: Setup, units: list[int]) -> list[int]:
     model = copied(setup.model).eval().requires_grad_()
     axis = setup.loss.class_axis if setup.loss and setup.loss.class_axis is not None else 1
     with torch.enable_grad():
-        logits = logits_of(setup.batch.copied().run(model))
+        logits = logits_of(setup.batch.clone().call(model))
         matrices = [each for each in model.parameters() if each.ndim > 1]
         if logits is None or not logits.requires_grad or not matrices:
             return []

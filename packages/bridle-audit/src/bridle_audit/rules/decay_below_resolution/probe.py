@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bridle_audit.decay.decay import DECOUPLED, NONE
 from bridle_audit.findings import Finding
-from bridle_audit.probe.groups import Group
+from bridle_audit.probe.groups import ParameterGroup
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.decay_below_resolution.finding import cure
 
@@ -39,14 +39,14 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def decayed(setup: Setup, group: Group, share: float) -> Iterator[tuple[Tensor, Tensor]]:
+def decayed(setup: Setup, group: ParameterGroup, share: float) -> Iterator[tuple[Tensor, Tensor]]:
     """Weights before and behind a step of decoupled decay, in their own type."""
     for name in group.names:
         held = sample(setup.parameters[name])
         yield held, held * (1 - share)
 
 
-def added(setup: Setup, group: Group) -> Iterator[tuple[Tensor, Tensor]]:
+def added(setup: Setup, group: ParameterGroup) -> Iterator[tuple[Tensor, Tensor]]:
     """Gradients of the data before and behind coupled decay, of the weights that are not zero."""
     gradients = setup.training.gradients if setup.training else {}
     for name in group.names:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from bridle_audit.decay.decay import NONE
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 CURE = """groups = [
     {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": weight_decay},
@@ -27,7 +28,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         yield Finding(
             str(group),
             f"{len(names)} biases, scales and the like ({norms} of norms) decay with the weights: "
-            f"{described(names)}; each loses "
+            f"{first_names(names)}; each loses "
             f"{share:.2g} of itself per step, half of itself in {setup.half_life(group):.3g} steps",
             CURE,
             {"parameters": len(names), "share lost per step": share, "half-life in steps": setup.half_life(group)},

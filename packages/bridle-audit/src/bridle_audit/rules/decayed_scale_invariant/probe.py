@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from bridle_audit.decay.decay import NONE
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -15,10 +16,10 @@ def check(setup: Setup) -> Iterator[Finding]:
         names = [name for name in setup.scale_invariant if name in group.names]
         if group.decay.kind == NONE or not names:
             continue
-        most = max(setup.share_along(name) for name in names)
+        most = max(setup.gradient_alignment(name) for name in names)
         yield Finding(
             str(group),
-            f"{len(names)} decayed weights are in front of norms: {described(names)}; at most {most:.1e} of their "
+            f"{len(names)} decayed weights are in front of norms: {first_names(names)}; at most {most:.1e} of their "
             "gradient is "
             "along the weight, so decay sets their effective learning rate, lr / |w|², and not how simple the "
             "network is",

@@ -11,8 +11,9 @@ from torch.optim import Optimizer
 
 from bridle_audit.decay.decay import innermost
 from bridle_audit.findings import Finding
-from bridle_audit.probe.groups import Group
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.groups import ParameterGroup
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 ROWS = 4  # of the embedding that is tried out; the batch names the first two
 CURE = "nn.Embedding(..., sparse=False)  # where it shall decay; or a group of its own with weight_decay=0"
@@ -30,14 +31,14 @@ def check(setup: Setup) -> Iterator[Finding]:
         outcome, lost = tried(setup.optimizer, group)
         if lost == 0:
             yield Finding(
-                described(names),
+                first_names(names),
                 f"its gradients are sparse, and weight_decay={group.weight_decay:g} {outcome}",
                 CURE,
                 {"weight_decay": group.weight_decay},
             )
 
 
-def tried(optimizer: Optimizer, group: Group) -> tuple[str, float]:
+def tried(optimizer: Optimizer, group: ParameterGroup) -> tuple[str, float]:
     """What becomes of a row that no batch names, in words, and the share of it that a step takes."""
     kind = innermost(optimizer)
     weight = nn.Parameter(torch.ones(ROWS, 2))

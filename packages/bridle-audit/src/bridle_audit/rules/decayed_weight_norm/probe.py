@@ -10,8 +10,9 @@ from bridle_audit.decay.decay import NONE
 from bridle_audit.findings import Finding
 from bridle_audit.kinds import Kind, kind_of, origin_of
 from bridle_audit.probe.copying import copied
-from bridle_audit.probe.passes import run
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.forward import run_pass
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 NORMED = ("weight_norm", "spectral_norm")
 UNCHANGED = 1e-4  # of the outputs, when the direction is doubled
@@ -32,7 +33,7 @@ def check(setup: Setup) -> Iterator[Finding]:
             continue
         measured = "" if change is None else f" (twice as long, they change the outputs by {change:.1%})"
         yield Finding(
-            described(names),
+            first_names(names),
             f"{len(names)} weights whose length is divided out{measured} lose {share:.2g} of themselves per step to "
             "weight decay: the function stays the same, and the steps turn them further",
             CURE.format(last=names[0].rpartition(".")[2]),
@@ -57,6 +58,6 @@ def change_when_doubled(setup: Setup, names: list[str]) -> float | None:
     with torch.no_grad():
         for name in names:
             held[name].mul_(2)
-    after = run(model, setup.batch, None, training=False).logits
+    after = run_pass(model, setup.batch, None, training=False).logits
     before = setup.evaluation.logits
     return None if after is None else float((after - before).norm() / before.norm().clamp(min=1e-12))

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from bridle_audit.decay.decay import NONE
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.double_decay.finding import CURE
+from bridle_audit.wording import first_names
 
 ALONG = 0.99  # of a penalty's gradient, in the direction of the weight
 
@@ -30,7 +31,7 @@ def check(setup: Setup) -> Iterator[Finding]:
             yield Finding(
                 str(group),
                 f"{len(twice)} weights have weight_decay={group.weight_decay:g} and a penalty whose gradient is "
-                f"{largest:.3g} times the weight: {described(list(twice))}",
+                f"{largest:.3g} times the weight: {first_names(list(twice))}",
                 CURE,
                 {"weights": len(twice), "weight_decay": group.weight_decay, "of the penalty": largest},
             )

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.passes import Call, run
+from bridle_audit.probe.forward import ModuleCall, run_pass
 from bridle_audit.probe.setup import Setup
 
 CURE = "h = h + self.drop_path(self.branch(h))  # the shortcut carries what a dropped branch does not"
@@ -23,7 +23,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     if setup.evaluation.logits.ndim < 2 or difference(setup.evaluation.logits) <= SAME:
         return
-    for name in dict.fromkeys(call.name for call in setup.training.leaves if drops_rows(call)):
+    for name in dict.fromkeys(call.name for call in setup.training.leaf_calls if drops_rows(call)):
         left = without(setup, name)
         if left is not None and difference(left) <= SAME:
             rows = len(setup.evaluation.logits)
@@ -36,7 +36,7 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def drops_rows(call: Call) -> bool:
+def drops_rows(call: ModuleCall) -> bool:
     """Whether a call is that of a drop-path: by the name of its class, or as it drops whole rows."""
     name = type(call.module).__name__.lower()
     if any(getattr(call.module, each, None) == 0 for each in RATES):
@@ -61,7 +61,7 @@ def without(setup: Setup, name: str) -> Tensor | None:
 
     hook = setup.modules[name].register_forward_hook(silence)
     try:
-        return run(setup.model, setup.batch, None, training=False).logits
+        return run_pass(setup.model, setup.batch, None, training=False).logits
     finally:
         hook.remove()
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from bridle_audit.findings import Finding
+from bridle_audit.probe.forward import ForwardPass, ModuleCall, run_pass
 from bridle_audit.probe.layers import drop_rate
-from bridle_audit.probe.passes import Call, Pass, run
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 CURE = (
     "nn.BatchNorm1d(units), nn.ReLU(), nn.Dropout(0.5), nn.Linear(units, classes)  # dropout behind the last batch norm"
@@ -21,15 +22,17 @@ DRAWS = 8  # of the noise: one draw of a small batch says too little
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Batch norms whose inputs vary more in training than they will in evaluation."""
-    norms = [each.name for each in setup.training.leaves if remembers(each)] if setup.training else []
-    if not norms or not (any(use.drops for use in setup.uses) or any(map(drop_rate, setup.dropouts.values()))):
+    norms = [each.name for each in setup.training.leaf_calls if remembers(each)] if setup.training else []
+    if not norms or not (
+        any(use.drops for use in setup.function_calls) or any(map(drop_rate, setup.dropouts.values()))
+    ):
         return
     ratios = {name: ratio for name, ratio in variance_ratios(setup, norms).items() if not FINE[0] <= ratio <= FINE[1]}
     if not ratios:
         return
     worst = max(ratios, key=lambda name: max(ratios[name], 1 / ratios[name]))
     yield Finding(
-        described(list(ratios)),
+        first_names(list(ratios)),
         f"under dropout the variance that comes into layer {worst} is {ratios[worst]:.2f} times what it is without: "
         "the norm remembers that one, and divides by it in evaluation mode",
         CURE,
@@ -38,7 +41,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def remembers(call: Call) -> bool:
+def remembers(call: ModuleCall) -> bool:
     """Whether a batch norm normalizes by the batch in training mode, and by what it remembers in evaluation mode."""
     norm = call.module
     return isinstance(norm, nn.modules.batchnorm._BatchNorm) and call.training and norm.running_var is not None
@@ -46,21 +49,21 @@ def remembers(call: Call) -> bool:
 
 def variance_ratios(setup: Setup, norms: list[str]) -> dict[str, float]:
     """For each norm: the variance of its input in training mode, over that with nothing dropped."""
-    if setup.batch is None or setup.undropped is None:
+    if setup.batch is None or setup.training_without_dropout is None:
         return {}
-    clean, noisy = variances(setup.undropped, norms), dict.fromkeys(norms, 0.0)
+    clean, noisy = variances(setup.training_without_dropout, norms), dict.fromkeys(norms, 0.0)
     for seed in range(DRAWS):
-        drawn = variances(run(setup.model, setup.batch, None, training=True, seed=seed), norms)
+        drawn = variances(run_pass(setup.model, setup.batch, None, training=True, seed=seed), norms)
         noisy = {name: noisy[name] + drawn[name] / DRAWS for name in norms}
     return {name: noisy[name] / clean[name] for name in norms if clean[name] > 0 and noisy[name] > 0}
 
 
-def variances(done: Pass, norms: list[str]) -> dict[str, float]:
+def variances(done: ForwardPass, norms: list[str]) -> dict[str, float]:
     """The variance of what comes into each norm in a pass."""
-    return {name: variance(done.of(name)) for name in norms}
+    return {name: variance(done.first_call(name)) for name in norms}
 
 
-def variance(call: Call | None) -> float:
+def variance(call: ModuleCall | None) -> float:
     """The variance of each channel that comes in, on average over the channels; 0 where nothing does."""
     if call is None or not isinstance(call.input, Tensor) or call.input.ndim < 2:
         return 0.0

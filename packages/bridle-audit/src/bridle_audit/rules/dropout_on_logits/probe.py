@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
+from bridle_audit.probe.batch import same_numbers
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.dropout_on_logits.finding import CURE
 
@@ -41,22 +41,22 @@ def is_scored(setup: Setup) -> bool:
     loss = setup.loss
     if loss is None:
         return False
-    return loss.wants_logits or (isinstance(loss.y, Tensor) and loss.y.shape == loss.logits.shape)
+    return loss.takes_logits or (isinstance(loss.y, Tensor) and loss.y.shape == loss.logits.shape)
 
 
 def last_dropout(setup: Setup, outputs: Tensor) -> str:
     """The dropout that gives out the model's outputs, itself; empty where none does."""
     if not bool((outputs == 0).any()):
         return ""
-    for use in reversed(setup.uses):
-        if use.drops and use.output is not None and same(use.output.flatten(), outputs.flatten()):
-            return use.where
+    for use in reversed(setup.function_calls):
+        if use.drops and use.output is not None and same_numbers(use.output.flatten(), outputs.flatten()):
+            return use.site
     return ""
 
 
 def falls_on_single_outputs(setup: Setup, zeros: Tensor) -> bool:
     """Whether zeros fall on some outputs of a row and not on others, and elsewhere in another pass."""
-    again = setup.training_again
+    again = setup.training_reseeded
     if again is None or again.logits is None or zeros.ndim < 2 or zeros.shape[-1] < 2:
         return False
     rows = zeros.flatten(0, -2)

@@ -13,7 +13,7 @@ from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, said
 def check(setup: Setup) -> Iterator[Finding]:
     """Dropouts that are declared with such a rate, and functions that are called with one."""
     rates = {name: drop_rate(each) or 0.0 for name, each in setup.dropouts.items()}
-    rates |= {use.where: use.rate for use in setup.uses if use.rate > rates.get(use.where, 0.0)}
+    rates |= {use.site: use.rate for use in setup.function_calls if use.rate > rates.get(use.site, 0.0)}
     for where, rate in rates.items():
         if rate >= EXTREME:
             yield Finding(where, said(rate), cure(rate), {"rate": rate}, severity="error" if rate >= 1 else "")

@@ -13,15 +13,16 @@ def check(setup: Setup) -> Iterator[Finding]:
     held = {name for group in setup.groups for name in group.names}
     missing = any(each.requires_grad and name not in held for name, each in setup.parameters.items())
     for group in setup.groups:
-        if not group.strangers:
+        if not group.foreign_shapes:
             continue
-        shapes = ", ".join(" x ".join(map(str, shape)) for shape in dict.fromkeys(group.strangers[:3]))
+        shapes = ", ".join(" x ".join(map(str, shape)) for shape in dict.fromkeys(group.foreign_shapes[:3]))
         rest = "parameters of the model are in no group" if missing else "all parameters of the model are there, too"
         yield Finding(
             str(group),
-            f"{len(group.strangers)} parameters of {setup.optimizer_name} ({shapes}) are not in the model, and {rest}",
+            f"{len(group.foreign_shapes)} parameters of {setup.optimizer_name} ({shapes}) are not in the model, "
+            f"and {rest}",
             f"optimizer = torch.optim.{setup.optimizer_name}(model.parameters(), ...)  # behind the last change "
             "of the model",
-            {"parameters": len(group.strangers)},
+            {"parameters": len(group.foreign_shapes)},
             severity="" if missing else "note",
         )

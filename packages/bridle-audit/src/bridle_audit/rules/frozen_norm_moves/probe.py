@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.passes import Call
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.forward import ModuleCall
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -18,12 +19,12 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     if not any(each.requires_grad for each in setup.parameters.values()):
         return
-    moves = {call.name: shift(setup, call.name) for call in setup.training.leaves if is_frozen(call)}
+    moves = {call.name: shift(setup, call.name) for call in setup.training.leaf_calls if is_frozen(call)}
     moves = {name: each for name, each in moves.items() if each > 0}
     if moves:
         worst = max(moves, key=lambda name: moves[name])
         yield Finding(
-            described(list(moves)),
+            first_names(list(moves)),
             f"one batch in training mode moves the running mean of layer {worst} by {moves[worst]:.2g} standard "
             "deviations, though its parameters and all that feeds it are frozen",
             f'model.get_submodule("{worst}").eval()  # behind every model.train()',
@@ -31,10 +32,10 @@ def check(setup: Setup) -> Iterator[Finding]:
         )
 
 
-def is_frozen(call: Call) -> bool:
+def is_frozen(call: ModuleCall) -> bool:
     """Whether a norm is in training mode, has parameters, and neither they nor its input are trained."""
     held = list(call.module.parameters())
-    if not isinstance(call.module, nn.modules.batchnorm._NormBase) or not call.training or call.is_learned:
+    if not isinstance(call.module, nn.modules.batchnorm._NormBase) or not call.training or call.input_requires_grad:
         return False
     return bool(held) and not any(each.requires_grad for each in held)
 

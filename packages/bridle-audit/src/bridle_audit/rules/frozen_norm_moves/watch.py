@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.watching.record import LoopRecord
+from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
     worst = max(norms, key=lambda each: each.shift)
     part = worst.name.rpartition(".")[0] or worst.name
     yield Finding(
-        described([each.name for each in norms]),
+        first_names([each.name for each in norms]),
         f"the running statistics took in {worst.frozen_batches} batches, and the mean of {worst.name} moved by "
         f"{worst.shift:.2f} standard deviations, though its parameters and all that feeds it are frozen",
         f'model.get_submodule("{part}").eval()  # behind every model.train()' if part else "model.eval()",

@@ -8,14 +8,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.frozen_parameter_moves.finding import CURE
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Frozen parameters that the next step would move: their gradients are zeros, which is not the same as None."""
     for group in setup.groups:
-        if setup.optimizer is None or group.strangers:
+        if setup.optimizer is None or group.foreign_shapes:
             continue
         held = zip(group.names, setup.optimizer.param_groups[group.index]["params"], strict=True)
         waiting = [(name, momentum_of(setup.optimizer, each)) for name, each in held if is_waiting(each)]
@@ -24,7 +25,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         if moved:
             name, momentum = max(moved, key=lambda each: each[1])
             yield Finding(
-                described([each for each, _ in moved]),
+                first_names([each for each, _ in moved]),
                 f"{name} has requires_grad=False, and its gradient is zeros, not None: a step takes {share:.2g} of it "
                 f"by weight decay, and moves it on by what is left of its momentum, of norm {momentum:.3g}",
                 CURE,

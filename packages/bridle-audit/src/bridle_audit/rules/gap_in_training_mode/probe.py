@@ -14,7 +14,7 @@ MUCH = 0.25  # of the larger of the two losses
 
 def check(setup: Setup) -> Iterator[Finding]:
     """The loss of one batch in training mode, with dropout and without; all else is the same."""
-    if setup.training is None or setup.training.loss is None or not any(each.drops for each in setup.uses):
+    if setup.training is None or setup.training.loss is None or not any(each.drops for each in setup.function_calls):
         return
     dropped, whole = setup.training.loss, loss_without_dropout(setup)
     if whole is None or abs(dropped - whole) <= MUCH * max(abs(dropped), abs(whole)):
@@ -30,9 +30,9 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 def loss_without_dropout(setup: Setup) -> float | None:
     """The loss of the pass in which nothing is dropped."""
-    if setup.undropped is None or setup.batch is None:
+    if setup.training_without_dropout is None or setup.batch is None:
         return None
     if setup.loss_function is None:
-        return setup.undropped.loss
-    value = scalar_of(setup.loss_function(setup.undropped.output, setup.batch.y))
+        return setup.training_without_dropout.loss
+    value = scalar_of(setup.loss_function(setup.training_without_dropout.output, setup.batch.y))
     return None if value is None else float(value.detach())

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from torch import nn
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
+from bridle_audit.probe.batch import same_numbers
+from bridle_audit.probe.forward import ForwardPass
 from bridle_audit.probe.layers import DROPOUTS, drop_rate
-from bridle_audit.probe.passes import Pass
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 ENOUGH = 50  # numbers that are dropped in a pass, on average: two seeds then differ
 
@@ -25,7 +26,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     if idle:
         rate = drop_rate(setup.modules[idle[0]])
         yield Finding(
-            described(idle),
+            first_names(idle),
             f"layer {idle[0]} (rate {rate:g}) is not called in a pass in training mode",
             f"h = self.{idle[0].rpartition('.')[2]}(h)  # call it in forward; or take it out",
             {"modules": len(idle)},
@@ -33,11 +34,11 @@ def check(setup: Setup) -> Iterator[Finding]:
     yield from without_effect(setup)
 
 
-def arrives(once: Pass, again: Pass) -> bool:
+def arrives(once: ForwardPass, again: ForwardPass) -> bool:
     """Whether any layer is given something else under another seed; outputs may hide it, as behind weights of zero."""
-    pairs = zip(once.leaves, again.leaves, strict=False)
+    pairs = zip(once.leaf_calls, again.leaf_calls, strict=False)
     return any(
-        left.input is not None and right.input is not None and not same(left.input, right.input)
+        left.input is not None and right.input is not None and not same_numbers(left.input, right.input)
         for left, right in pairs
     )
 
@@ -67,23 +68,23 @@ def acting_rates(setup: Setup) -> dict[str, float]:
 def is_missed(setup: Setup, name: str, rate: float) -> bool:
     """Whether the module around a dropout was at work, and no function in it drops at that rate."""
     around = name.rpartition(".")[0]
-    if setup.training is None or setup.training.of(around) is None:
+    if setup.training is None or setup.training.first_call(around) is None:
         return False
-    functions = [use for use in setup.uses if not isinstance(use.module, DROPOUTS)]
+    functions = [use for use in setup.function_calls if not isinstance(use.module, DROPOUTS)]
     inside = [use for use in functions if use.owner == around or use.owner.startswith(f"{around}.") or not around]
     return not any(abs(use.rate - rate) < 1e-9 for use in inside)
 
 
 def without_effect(setup: Setup) -> Iterator[Finding]:
     """Dropouts that drop, while the outputs under another seed are the same."""
-    drops = [use for use in setup.uses if use.drops and use.output is not None]
-    once, again = setup.training, setup.training_again
+    drops = [use for use in setup.function_calls if use.drops and use.output is not None]
+    once, again = setup.training, setup.training_reseeded
     if once is None or again is None or once.logits is None or again.logits is None:
         return
     total = sum(use.rate * use.output.numel() for use in drops if use.output is not None and use.input is not None)
-    if total >= ENOUGH and same(once.logits, again.logits) and not arrives(once, again):
+    if total >= ENOUGH and same_numbers(once.logits, again.logits) and not arrives(once, again):
         yield Finding(
-            described([use.where for use in drops]),
+            first_names([use.site for use in drops]),
             f"{total:.0f} numbers are dropped in a pass, but no layer sees a difference under another seed: what "
             "dropout gives back is not used",
             "h = self.drop(h)  # keep what it gives back",

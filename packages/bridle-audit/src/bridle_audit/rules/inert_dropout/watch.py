@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.watching.record import LoopRecord
+from bridle_audit.wording import first_names
 
 ATTENTION = "att"  # in attn, attention, SelfAttention
 
@@ -28,7 +28,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
         return
     first = idle[0]
     yield Finding(
-        described([each.name for each in idle]),
+        first_names([each.name for each in idle]),
         f"{first.name} (rate {first.rate:g}) was called in none of the {record.passes} passes with gradients",
         f"h = self.{first.name.rpartition('.')[2]}(h)  # call it in forward; or take it out",
         {"passes": record.passes, "modules": len(idle)},

@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
+from bridle_audit.probe.batch import same_numbers
 from bridle_audit.probe.setup import Setup
 
 ZERO = 1e-5  # of the length that the direction's gradient has
@@ -17,11 +17,11 @@ GAINS = {"parametrizations.weight.original0": "parametrizations.weight.original1
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Norms in a row, and gains that a norm takes out."""
-    leaves = setup.training.leaves if setup.training else ()
+    leaves = setup.training.leaf_calls if setup.training else ()
     for first, second in pairwise(leaves):
         if first.name not in setup.norms or second.name not in setup.norms or first.output is None:
             continue
-        if second.input is not None and same(first.output, second.input) and bool(first.output.any()):
+        if second.input is not None and same_numbers(first.output, second.input) and bool(first.output.any()):
             yield Finding(
                 second.name,
                 f"normalizes the output of layer {first.name}, itself a norm: {first.output.numel()} numbers of this "
@@ -40,7 +40,7 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 def idle_gains(setup: Setup) -> dict[str, float]:
     """The gains of weight norms that nothing depends on: slope times length, over that of the direction."""
-    gradients = setup.exact.gradients if setup.exact else {}
+    gradients = setup.training_in_double.gradients if setup.training_in_double else {}
     found = {}
     for name in gradients:
         for gain, direction in GAINS.items():

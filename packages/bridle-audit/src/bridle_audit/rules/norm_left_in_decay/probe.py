@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 CURE = """decay = [p for p in model.parameters() if p.ndim > 1]
 no_decay = [p for p in model.parameters() if p.ndim < 2]"""
@@ -15,7 +16,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     """Vectors in a group that decays, beside a group that is there for vectors."""
     exempt = [name for group in setup.groups if not group.weight_decay for name in group.names]
     vectors = [name for name in exempt if setup.is_vector(name)]
-    if not vectors or any(setup.is_mapping(name) for name in exempt):
+    if not vectors or any(setup.is_weight_matrix(name) for name in exempt):
         return
     with_biases = any(name.endswith("bias") and not in_norm(setup, name) for name in vectors)
     for group in setup.groups:
@@ -27,7 +28,7 @@ def check(setup: Setup) -> Iterator[Finding]:
                 str(group),
                 f"{len(missed)} biases and scales ({norms} of norms) decay by {group.weight_decay:g} though "
                 f"{len(vectors)} others "
-                f"are in a group without decay: {described(missed)}",
+                f"are in a group without decay: {first_names(missed)}",
                 CURE,
                 {"missed": len(missed), "of norms": norms, "exempt": len(vectors)},
             )

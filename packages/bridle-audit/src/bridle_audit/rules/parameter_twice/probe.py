@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -16,7 +17,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         if times:
             yield Finding(
                 str(group),
-                f"{described(list(times))}: {len(times)} parameters are there up to {max(times.values())} times "
+                f"{first_names(list(times))}: {len(times)} parameters are there up to {max(times.values())} times "
                 "and take that "
                 f"many updates, each at lr={group.lr:g}, in every step",
                 "params = list(dict.fromkeys(params))  # each parameter once",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from bridle_audit.decay.penalties import Pull, pulls_of
 from bridle_audit.findings import Finding
 from bridle_audit.probe.copying import copied
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.penalized_bias.finding import CURE
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -28,7 +29,7 @@ def finding(pulls: dict[str, Pull], norms: list[str], biases: list[str]) -> Find
     """What is said of them."""
     largest = max(pulls[name].coefficient for name in [*norms, *biases])
     return Finding(
-        described([*biases, *norms]),
+        first_names([*biases, *norms]),
         f"the penalty pulls {len(biases)} biases and {len(norms)} parameters of norms to zero with the weights, as a "
         f"weight_decay of up to {largest:.2g} would",
         CURE,

@@ -8,9 +8,10 @@ from bridle_audit.decay.decay import RESCALED, Decays
 from bridle_audit.decay.penalties import filled, pulls_of
 from bridle_audit.findings import Finding
 from bridle_audit.probe.copying import copied
-from bridle_audit.probe.groups import Group
-from bridle_audit.probe.passes import run
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.forward import run_pass
+from bridle_audit.probe.groups import ParameterGroup
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -36,11 +37,11 @@ def reached_when_filled(setup: Setup) -> set[str]:
     assert setup.batch is not None
     model = copied(setup.model)
     with filled(dict(model.named_parameters())):
-        again = run(model, setup.batch, setup.loss_function, training=True, gradients=True)
+        again = run_pass(model, setup.batch, setup.loss_function, training=True, gradients=True)
     return {name for name, each in again.gradients.items() if bool(each.any())}
 
 
-def of_group(setup: Setup, group: Group, names: list[str]) -> Iterator[Finding]:
+def of_group(setup: Setup, group: ParameterGroup, names: list[str]) -> Iterator[Finding]:
     """What is said of them, where the optimizer rescales the penalty's gradient."""
     assert setup.optimizer is not None and setup.penalty is not None
     pull = pulls_of(setup.penalty, copied(setup.model)).get(names[0])
@@ -51,7 +52,7 @@ def of_group(setup: Setup, group: Group, names: list[str]) -> Iterator[Finding]:
     if decay.kind != RESCALED:
         return
     yield Finding(
-        described(names),
+        first_names(names),
         f"the data have no gradient for {len(names)} parameters, the penalty has: {setup.optimizer_name} takes "
         f"{decay.share_per_step:.2g} of a weight of 1 per step, and {decay.twice:.3f} times that with twice the "
         "penalty",

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
-from bridle_audit.probe.passes import Pass
+from bridle_audit.probe.batch import same_numbers
+from bridle_audit.probe.forward import ForwardPass
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.random_in_evaluation.finding import ATTENTION, DROPOUT
 
@@ -20,12 +20,12 @@ HIDDEN = 1e-2  # share of the outputs that are zero in one pass and not in the o
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Two passes in evaluation mode that differ, and what they differ by first."""
-    once, again = setup.evaluation, setup.evaluation_again
+    once, again = setup.evaluation, setup.evaluation_reseeded
     if once is None or again is None or once.logits is None or again.logits is None:
         return
-    if same(once.logits, again.logits):
+    if same_numbers(once.logits, again.logits):
         return
-    dropping = [use for use in setup.uses_in_evaluation if use.drops]
+    dropping = [use for use in setup.evaluation_function_calls if use.drops]
     hidden = masked_share(*first_tensors(once, again))
     apart = distance(once.logits, again.logits)
     numbers = {"difference": apart}
@@ -33,7 +33,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     if dropping:
         first = dropping[0]
         cure = ATTENTION if "attention" in first.function else DROPOUT
-        yield Finding(first.where, f"{told}: {first.function} drops {first.rate:.3g} here", cure, numbers)
+        yield Finding(first.site, f"{told}: {first.function} drops {first.rate:.3g} here", cure, numbers)
         return
     where = first_difference(once, again) or "the model"
     if hidden > HIDDEN:
@@ -42,7 +42,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         yield Finding(where, f"{told}: something random is at work in it", NOISE, numbers, severity="note")
 
 
-def first_difference(once: Pass, again: Pass) -> str:
+def first_difference(once: ForwardPass, again: ForwardPass) -> str:
     """The first module, in the order in which they end, that makes different outputs of the same input."""
     for left, right in zip(once.calls, again.calls, strict=False):
         if left.name != right.name:
@@ -52,9 +52,9 @@ def first_difference(once: Pass, again: Pass) -> str:
     return ""
 
 
-def first_tensors(once: Pass, again: Pass) -> tuple[Tensor | None, Tensor | None]:
+def first_tensors(once: ForwardPass, again: ForwardPass) -> tuple[Tensor | None, Tensor | None]:
     """What differs first, in both passes: what comes into a layer or out of it, or the outputs of the model."""
-    for left, right in zip(once.leaves, again.leaves, strict=False):
+    for left, right in zip(once.leaf_calls, again.leaf_calls, strict=False):
         if left.name != right.name:
             break
         if not equal(left.input, right.input):
@@ -66,7 +66,7 @@ def first_tensors(once: Pass, again: Pass) -> tuple[Tensor | None, Tensor | None
 
 def equal(left: Tensor | None, right: Tensor | None) -> bool:
     """Whether both hold the same numbers, or neither is a tensor."""
-    return left is right if left is None or right is None else same(left, right)
+    return left is right if left is None or right is None else same_numbers(left, right)
 
 
 def masked_share(left: Tensor | None, right: Tensor | None) -> float:

@@ -11,7 +11,7 @@ from bridle_audit.rules.relu_on_logits.finding import CURE
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Outputs at zero and above, in front of a loss that wants logits."""
-    if setup.loss is None or not setup.loss.wants_logits:
+    if setup.loss is None or not setup.loss.takes_logits:
         return
     logits = setup.loss.logits
     zeros = float((logits == 0).float().mean())

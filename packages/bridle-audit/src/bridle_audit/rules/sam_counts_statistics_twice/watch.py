@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.watching.record import LoopRecord
+from bridle_audit.wording import first_names
 
 CURE = (
     "for norm in norms:\n"
@@ -21,7 +21,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
         return
     each_step = repeated.passes / repeated.steps
     yield Finding(
-        described([each.name for each in record.layers if each.kind == "norm" and each.training_calls]),
+        first_names([each.name for each in record.layers if each.kind == "norm" and each.training_calls]),
         f"in {repeated.steps} of {record.steps} steps the batch moved the running statistics again after the weights "
         f"had been changed: {each_step:.1f} times per step in place of once",
         CURE,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Scale-invariant weights that the penalty pulls at."""
-    names = [name for name in setup.scale_invariant if bool(setup.penalty_gradients.get(name, setup.nothing).any())]
+    names = [name for name in setup.scale_invariant if bool(setup.penalty_gradients.get(name, setup.no_gradient).any())]
     if names:
-        most = max(setup.share_along(name) for name in names)
+        most = max(setup.gradient_alignment(name) for name in names)
         yield Finding(
-            described(names),
+            first_names(names),
             f"{len(names)} penalized weights are in front of norms: at most {most:.1e} of the loss gradient is "
             "along them, so "
             "their length means nothing to the network, and the penalty changes the effective learning rate alone",

@@ -8,8 +8,8 @@ from itertools import pairwise
 from torch import Tensor
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
-from bridle_audit.probe.functions import Use
+from bridle_audit.probe.batch import same_numbers
+from bridle_audit.probe.function_calls import FunctionCall
 from bridle_audit.probe.setup import Setup
 
 PLAIN = ("dropout", "dropout1d", "dropout2d", "dropout3d")
@@ -17,25 +17,27 @@ PLAIN = ("dropout", "dropout1d", "dropout2d", "dropout3d")
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Plain dropouts that take what a SELU gives."""
-    for first, second in pairwise(setup.uses):
+    for first, second in pairwise(setup.function_calls):
         if not is_pair(first, second) or first.output is None:
             continue
         growth = 1 / (1 - second.rate) if second.rate < 1 else 0.0
         yield Finding(
-            second.where,
-            f"dropout of {second.rate:.3g} behind a SELU ({first.where}) makes the variance {growth:.2f} times what it "
+            second.site,
+            f"dropout of {second.rate:.3g} behind a SELU ({first.site}) makes the variance {growth:.2f} times what it "
             f"was ({variance(first.output):.2f} in this batch), and a SELU is to keep it at 1",
             f"nn.AlphaDropout({second.rate:.3g})",
             {"rate": second.rate, "growth": growth, "variance": variance(first.output)},
         )
 
 
-def is_pair(first: Use, second: Use) -> bool:
+def is_pair(first: FunctionCall, second: FunctionCall) -> bool:
     """Whether the second is a plain dropout of what the first, a SELU, gives out."""
     if first.function != "selu" or second.function not in PLAIN or not second.drops:
         return False
     return (
-        first.output is not None and second.input is not None and same(first.output.flatten(), second.input.flatten())
+        first.output is not None
+        and second.input is not None
+        and same_numbers(first.output.flatten(), second.input.flatten())
     )
 
 

@@ -13,7 +13,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     """Targets with the same least share in all rows, and a loss that spreads a share itself."""
     if setup.loss is None:
         return
-    first, second = setup.loss.smoothing_of_targets, setup.loss.smoothing
+    first, second = setup.loss.target_smoothing, setup.loss.label_smoothing
     if first < LEAST or second < LEAST:
         return
     together = 1 - (1 - first) * (1 - second)

@@ -13,10 +13,10 @@ from bridle_audit.static.dataflow.smoothing import information
 
 def check(setup: Setup) -> Iterator[Finding]:
     """What the loss and the targets spread, together."""
-    if setup.loss is None or setup.loss.classes < 2:
+    if setup.loss is None or setup.loss.class_count < 2:
         return
-    classes = setup.loss.classes
-    smoothing = 1 - (1 - setup.loss.smoothing) * (1 - setup.loss.smoothing_of_targets)
+    classes = setup.loss.class_count
+    smoothing = 1 - (1 - setup.loss.label_smoothing) * (1 - setup.loss.target_smoothing)
     left = information(smoothing, classes)
     if left >= LITTLE:
         return

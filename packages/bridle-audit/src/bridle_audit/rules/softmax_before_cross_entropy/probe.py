@@ -9,8 +9,8 @@ import torch
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.copying import copied
-from bridle_audit.probe.losses import Loss
-from bridle_audit.probe.passes import run
+from bridle_audit.probe.forward import run_pass
+from bridle_audit.probe.measured_loss import MeasuredLoss
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.softmax_before_cross_entropy.finding import CURE
 
@@ -21,7 +21,7 @@ FACTORS = (10.0, -10.0)  # for all weights: what still lies between 0 and 1 has 
 def check(setup: Setup) -> Iterator[Finding]:
     """Outputs that are probabilities, in front of a loss that wants logits."""
     loss = setup.loss
-    if loss is None or not loss.wants_logits or loss.logits.min() < 0 or loss.logits.max() > 1:
+    if loss is None or not loss.takes_logits or loss.logits.min() < 0 or loss.logits.max() > 1:
         return
     sums = sums_to_one(loss)
     lowest, highest = float(loss.logits.min()), float(loss.logits.max())
@@ -38,7 +38,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def sums_to_one(loss: Loss) -> bool:
+def sums_to_one(loss: MeasuredLoss) -> bool:
     """Whether the outputs of every row sum to 1 over the classes."""
     if loss.class_axis is None:
         return False
@@ -54,16 +54,16 @@ def is_squashed(setup: Setup) -> bool:
         with torch.no_grad():
             for each in model.parameters():
                 each.mul_(factor)
-        logits = run(model, setup.batch, None, training=False).logits
+        logits = run_pass(model, setup.batch, None, training=False).logits
         if logits is None or not bool(((logits >= 0) & (logits <= 1)).all()):
             return False
     return True
 
 
-def loss_floor(loss: Loss) -> float:
+def loss_floor(loss: MeasuredLoss) -> float:
     """The loss of the best probabilities that there are: 1 for what is right, 0 for the rest."""
-    best = loss.y if loss.ids is None else torch.zeros_like(loss.logits)
-    if loss.ids is not None and loss.class_axis is not None:
-        best.scatter_(loss.class_axis, loss.ids.unsqueeze(loss.class_axis), 1.0)
+    best = loss.y if loss.class_ids is None else torch.zeros_like(loss.logits)
+    if loss.class_ids is not None and loss.class_axis is not None:
+        best.scatter_(loss.class_axis, loss.class_ids.unsqueeze(loss.class_axis), 1.0)
     value = loss.value(best.to(loss.logits))
-    return math.log(1 + (loss.classes - 1) / math.e) if value is None else value
+    return math.log(1 + (loss.class_count - 1) / math.e) if value is None else value

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.batch import same
-from bridle_audit.probe.functions import ATTENTION, Use
+from bridle_audit.probe.batch import same_numbers
+from bridle_audit.probe.function_calls import ATTENTION, FunctionCall
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.stacked_dropout.finding import cure, said
 
@@ -15,16 +15,16 @@ from bridle_audit.rules.stacked_dropout.finding import cure, said
 def check(setup: Setup) -> Iterator[Finding]:
     """One dropout takes what another gives."""
     attention = set(ATTENTION.values())
-    drops = [use for use in setup.uses if use.drops and use.function not in attention]
+    drops = [use for use in setup.function_calls if use.drops and use.function not in attention]
     for first, second in pairwise(drops):
         if follows(first, second):
             total = 1 - (1 - first.rate) * (1 - second.rate)
             numbers = {"first": first.rate, "second": second.rate, "together": total}
-            yield Finding(second.where, said(first.rate, second.rate, first.where), cure(second.rate), numbers)
+            yield Finding(second.site, said(first.rate, second.rate, first.site), cure(second.rate), numbers)
 
 
-def follows(first: Use, second: Use) -> bool:
+def follows(first: FunctionCall, second: FunctionCall) -> bool:
     """Whether what the first gives out is what the second takes in, and it is not all zero."""
     if first.output is None or second.input is None or not bool(first.output.any()):
         return False
-    return same(first.output.flatten(), second.input.flatten())
+    return same_numbers(first.output.flatten(), second.input.flatten())

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.averages import Average
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
+from bridle_audit.probe.weight_average import WeightAverage
 from bridle_audit.rules.swa_without_update_bn.finding import CURE
+from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
     """A plain mean whose norms hold the statistics of other weights."""
     if setup.averaged is None:
         return
-    average = Average(setup.averaged, setup.model)
-    borrowed = average.borrowed
-    if not borrowed or not average.is_mean or average.distance == 0:
+    average = WeightAverage(setup.averaged, setup.model)
+    borrowed = average.norms_with_current_statistics
+    if not borrowed or not average.is_plain_mean or average.distance == 0:
         return
     yield Finding(
-        described(borrowed),
+        first_names(borrowed),
         f"{len(borrowed)} of {len(average.batch_norms)} batch norms hold the statistics of the current network, bit "
         f"for bit, but the averaged weights are {average.distance:.1%} of their length away from its",
         CURE,

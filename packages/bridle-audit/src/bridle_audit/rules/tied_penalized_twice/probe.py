@@ -16,7 +16,7 @@ CURE = "sum(p.square().sum() for p in model.parameters() if p.ndim > 1)  # each 
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Shared weights whose penalty is a sum over their uses."""
-    for name, names in setup.names_of.items():
+    for name, names in setup.all_names.items():
         together = setup.penalty_gradients.get(name)
         if len(names) < 2 or together is None or not bool(together.any()):
             continue

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import Setup, described
+from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.tiny_batch_norm.finding import DROP, FEW, GROUPS
-from bridle_audit.wording import counted
+from bridle_audit.wording import counted, first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Batch norms that would take their statistics from one or two values."""
     if setup.batch is None or not setup.batch_norms:
         return
-    rows, last = len(setup.batch), setup.batch.last_rows
+    rows, last = len(setup.batch), setup.batch.last_batch_rows
     if "more than 1 value per channel" in str(setup.training_or_error):
         yield Finding(
-            described(list(setup.batch_norms)),
+            first_names(list(setup.batch_norms)),
             f"training mode fails on this batch ({counted('row', rows)}): one value has no variance",
             GROUPS,
             {"rows": rows, "values": 1},
@@ -30,7 +30,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     if values and min(values.values()) * rows <= 2:
         names = [name for name, each in values.items() if each * rows <= 2]
         yield Finding(
-            described(names),
+            first_names(names),
             f"2 values per channel in this batch ({counted('row', rows)}): each output is +1 or -1, whatever came in",
             GROUPS,
             {"rows": rows, "values": 2},
@@ -38,14 +38,14 @@ def check(setup: Setup) -> Iterator[Finding]:
     elif values and last and min(values.values()) * last <= 2:
         yield from at_the_end([name for name, each in values.items() if each * last <= 2], last, rows)
     elif values and rows <= 2:
-        yield Finding(described(list(values)), f"{FEW} (this one has {rows})", GROUPS, {"rows": rows})
+        yield Finding(first_names(list(values)), f"{FEW} (this one has {rows})", GROUPS, {"rows": rows})
 
 
 def at_the_end(names: Sequence[str], last: int, rows: int) -> Iterator[Finding]:
     """The last batch of an epoch is what is left over."""
     effect = "training stops there with an error" if last == 1 else "each output is +1 or -1, whatever came in"
     yield Finding(
-        described(names),
+        first_names(names),
         f"the last batch of an epoch has {counted('row', last)}, where the others have {rows}: {effect}",
         DROP,
         {"rows": last},
@@ -56,7 +56,7 @@ def at_the_end(names: Sequence[str], last: int, rows: int) -> Iterator[Finding]:
 def values_per_row(setup: Setup) -> dict[str, float]:
     """For each batch norm in training mode, how many numbers of each channel a row has."""
     found: dict[str, float] = {}
-    for call in setup.training.leaves if setup.training else ():
+    for call in setup.training.leaf_calls if setup.training else ():
         entered = call.input
         if isinstance(call.module, nn.modules.batchnorm._BatchNorm) and call.training and entered is not None:
             found[call.name] = entered.numel() / entered.shape[1] / max(len(setup.batch or ()), 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.rules.tiny_batch_norm.finding import DROP, GROUPS
 from bridle_audit.watching.record import LayerRecord, LoopRecord
+from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
         always = worst.few_value_batches == worst.training_calls
         effect = "each output is +1 or -1, whatever came in" if worst.fewest_values == 2 else "nothing comes through"
         yield Finding(
-            described([each.name for each in tiny]),
+            first_names([each.name for each in tiny]),
             f"{worst.few_value_batches} of {worst.training_calls} batches in training mode had {worst.fewest_values} "
             f"values per channel: {effect}",
             GROUPS if always else DROP,
@@ -35,7 +35,7 @@ def few_rows(small: Sequence[LayerRecord]) -> Finding:
     worst = max(small, key=lambda each: each.few_row_batches)
     mostly = worst.few_row_batches > worst.training_calls / 2
     return Finding(
-        described([each.name for each in small]),
+        first_names([each.name for each in small]),
         f"{worst.few_row_batches} of {worst.training_calls} batches in training mode had at most 2 rows (the smallest "
         f"{worst.fewest_rows}): the statistics of a batch are those of hardly more than one image",
         GROUPS if mostly else DROP,

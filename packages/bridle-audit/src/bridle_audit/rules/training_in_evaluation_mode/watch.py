@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.rules.training_in_evaluation_mode.finding import CURE
 from bridle_audit.watching.record import LoopRecord
+from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
@@ -16,7 +16,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
     layers = [each for each in record.layers if each.evaluation_calls]
     if not modes.evaluation_steps or not layers:
         return
-    names = described([each.name or "the model" for each in layers])
+    names = first_names([each.name or "the model" for each in layers])
     numbers = {"share of steps": modes.evaluation_steps / record.steps}
     if modes.training_steps:
         yield Finding(

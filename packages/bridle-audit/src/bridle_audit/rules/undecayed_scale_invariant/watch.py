@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.watching.record import LoopRecord
+from bridle_audit.wording import first_names
 
 CURE = (
     'torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], lr=1e-3)'
@@ -25,7 +25,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
     worst = max(growing, key=lambda each: each.end_norm / each.start_norm)
     growth = worst.end_norm / worst.start_norm
     yield Finding(
-        described([each.name for each in growing]),
+        first_names([each.name for each in growing]),
         f"the norm of {worst.name} grew {growth:.2f}-fold in {record.steps} steps; its scale changes nothing in the "
         f"function, but a step of the same length now turns it by 1/{growth:.2f} of what it did",
         CURE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.probe.setup import described
 from bridle_audit.rules.validation_in_training_mode.finding import CURE
 from bridle_audit.watching.record import LoopRecord, ValidationRecord
+from bridle_audit.wording import first_names
 
 MOST = 0.5  # of the gaps between steps: where more have such passes, these are part of the step
 
@@ -24,7 +24,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
     elif any(each.kind == "norm" for each in layers):
         effects.append("norms took each batch's own statistics")
     yield Finding(
-        described([each.name or "the model" for each in layers]),
+        first_names([each.name or "the model" for each in layers]),
         f"{validation.passes} {'pass' if validation.passes == 1 else 'passes'} without gradients ran in training mode: "
         + ", and ".join(effects),
         CURE,

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bridle_audit.probe.functions import Undropped, noted
+from bridle_audit.probe.function_calls import WithoutDropout, record_function_calls
 
 X = torch.randn(4, 3, 8, generator=torch.Generator().manual_seed(3))
 
@@ -43,20 +43,20 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize(("module", "function", "where"), FORMS.values(), ids=FORMS)
-def test_each_form_is_seen_once_with_its_rate_and_its_place(module, function, where):
+@pytest.mark.parametrize(("module", "function", "site"), FORMS.values(), ids=FORMS)
+def test_each_form_is_seen_once_with_its_rate_and_its_site(module, function, site):
     model = nn.Sequential(module)
-    with noted(model) as uses:
+    with record_function_calls(model) as uses:
         model(X)
     (use,) = uses
-    assert (use.function, use.where, use.rate) == (function, where, 0.3)
+    assert (use.function, use.site, use.rate) == (function, site, 0.3)
     assert use.drops
 
 
 @pytest.mark.parametrize("module", [each[0] for each in FORMS.values()], ids=FORMS)
 def test_in_evaluation_mode_nothing_drops(module):
     model = nn.Sequential(module).eval()
-    with noted(model) as uses:
+    with record_function_calls(model) as uses:
         model(X)
     model.train()
     assert not any(use.drops for use in uses)
@@ -65,7 +65,7 @@ def test_in_evaluation_mode_nothing_drops(module):
 @pytest.mark.parametrize("module", [each[0] for each in FORMS.values()], ids=FORMS)
 def test_each_form_can_be_kept_from_dropping(module):
     model = nn.Sequential(module).train()
-    with Undropped():
+    with WithoutDropout():
         once, again = model(X), model(X)
     assert torch.equal(once, again)
     assert not torch.equal(model(X), model(X))
@@ -73,7 +73,7 @@ def test_each_form_can_be_kept_from_dropping(module):
 
 def test_a_layer_that_works_in_place_is_seen_as_it_was_before():
     model = nn.Sequential(nn.Dropout(0.5, inplace=True))
-    with noted(model) as uses:
+    with record_function_calls(model) as uses:
         model(X.clone())
     assert torch.equal(uses[0].input, X)
     assert not torch.equal(uses[0].output, X)
@@ -81,6 +81,6 @@ def test_a_layer_that_works_in_place_is_seen_as_it_was_before():
 
 def test_the_hooks_are_gone_afterwards():
     model = nn.Sequential(nn.Dropout(0.5))
-    with noted(model):
+    with record_function_calls(model):
         model(X)
     assert not model[0]._forward_hooks and not model[0]._forward_pre_hooks
