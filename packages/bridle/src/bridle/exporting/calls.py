@@ -6,10 +6,10 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
-from typing import Any
 
 from bridle.card import card_of
 from bridle.errors import InputError
+from bridle.exporting.formulas import copy_function
 from bridle.exporting.script import Script
 from bridle.places import Draw
 from bridle.places.declare import Placed
@@ -18,25 +18,24 @@ MATRIX = "as_matrix"
 
 
 def call(function: str, *inputs: str) -> str:
-    """``function(inputs)``, without those that are empty."""
+    """Return the call ``function(inputs)``, without inputs that are empty."""
     return f"{function}({', '.join(filter(None, inputs))})"
 
 
 def formula(script: Script, unit: Placed) -> str:
-    """Put in a regularizer's formula; returns its name."""
-    return script.formula(type(unit).torch)
+    """Copy a regularizer's formula into the script; return its name."""
+    return copy_function(script, type(unit).torch)
 
 
-def method(script: Script, unit: Placed, name: str, subject: int = 0) -> str:
-    """Put in what else belongs to a formula, such as ``evaluate``; empty if all it does is return its subject."""
-    function: Callable[..., Any] = getattr(type(unit), name)
+def method(script: Script, unit: Placed, function: Callable[..., object], subject: int = 0) -> str:
+    """Copy a method of a formula, such as ``evaluate``; return its name, empty if it only returns its subject."""
     if returned_argument(function) == subject:
         return ""
-    return script.formula(function, f"{formula(script, unit)}_{name}")
+    return copy_function(script, function, formula(script, unit))
 
 
-def returned_argument(function: Callable[..., Any]) -> int | None:
-    """Return the argument that a function returns as it is, if it does nothing else."""
+def returned_argument(function: Callable[..., object]) -> int | None:
+    """Return the position of the argument that a function returns as it is, if it does nothing else."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(node, ast.FunctionDef)
     *before, last = node.body
@@ -59,7 +58,7 @@ def noise(draw: Draw, subject: str, axes: int) -> str:
 
 
 def as_matrix(script: Script) -> str:
-    """Put in what makes a matrix of any weight; returns its name."""
+    """Define the function that makes a matrix of any weight; return its name."""
     return script.define(
         MATRIX,
         [
@@ -77,7 +76,7 @@ def summary_of(unit: Placed) -> str:
 
 
 def remark(unit: Placed) -> list[str]:
-    """A comment that says what a regularizer does."""
+    """Return the comment that says what a regularizer does."""
     summary = summary_of(unit)
     first, _, rest = summary.partition(" ")
     lowered = first if first[1:] != first[1:].lower() else first.lower()

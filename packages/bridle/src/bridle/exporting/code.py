@@ -11,6 +11,7 @@ from bridle.exporting.training import TrainFunctionCode
 from bridle.exporting.wrapping import docstring, indented, wrapped
 from bridle.layout import Layout
 from bridle.networks import MLP, ConvNet, DescribedNetwork
+from bridle.places import Batch
 from bridle.places.declare import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
@@ -86,7 +87,7 @@ def define(script: Script, recipe: Recipe, described: MLP | DescribedNetwork, pr
 def main(recipe: Recipe, described: MLP | DescribedNetwork, task: str) -> list[str]:
     """The lines that are run where the script is run by itself."""
     maps = isinstance(described, ConvNet)
-    images = maps or any(getattr(unit, "images_only", False) for unit in recipe)
+    images = maps or any(isinstance(unit, Batch) and unit.images_only for unit in recipe)
     source = "diabetes" if task == "regression" and not images else "digits"
     rows = "diabetes.data / diabetes.data.std(0)"
     if source == "digits":

@@ -11,6 +11,7 @@ import textwrap
 from dataclasses import fields
 
 from bridle import schedules
+from bridle.exporting.formulas import copy_definition
 from bridle.exporting.script import Script
 from bridle.exporting.source import module_source
 from bridle.knobs import knobs
@@ -26,12 +27,12 @@ def arguments(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> dict
 
 
 def quoted(word: str) -> str:
-    """A word as a string of code."""
+    """Return a word as a string literal."""
     return json.dumps(word, ensure_ascii=False)
 
 
 def keywords(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> str:
-    """The same as they are passed in a call."""
+    """Return the knobs at the site with these names as the keyword arguments of a call."""
     return ", ".join(f"{name}={text}" for name, text in arguments(script, unit, where).items())
 
 
@@ -43,9 +44,10 @@ def is_moving(unit: Placed, where: tuple[str, ...] = ()) -> bool:
 def knob_values(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Schedule]:
     """Return the value of each numeric knob at these names."""
     found = {}
+    settings = unit.settings(numbers=True)
     for knob in knobs(unit):
         if knob.is_number:
-            held = getattr(unit, knob.name)
+            held = settings[knob.name]
             if isinstance(held, PerLayer):
                 matching = held.matching(where)
                 otherwise = knob.default if knob.off is None else knob.off
@@ -55,7 +57,7 @@ def knob_values(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Sched
 
 
 def number(script: Script, held: float | Schedule) -> str:
-    """A number, or a call that makes one of ``passed``, the share of the training that is over."""
+    """Return a number as code, or a call that computes it from ``passed``, the share of the training that is over."""
     if isinstance(held, Schedule):
         first, last = (number(script, each) for each in held.ends if each is not None)
         others = "".join(f", {name}={getattr(held, name)!r}" for name in schedule_shape(held))
@@ -66,12 +68,12 @@ def number(script: Script, held: float | Schedule) -> str:
 
 
 def schedule_shape(held: Schedule) -> list[str]:
-    """Return what the shape of a schedule depends on besides its ends."""
+    """Return the fields that the shape of a schedule depends on besides its ends."""
     return [each.name for each in fields(held) if re.search(rf"\bself\.{each.name}\b", schedule_expression(held))]
 
 
 def schedule_expression(held: Schedule) -> str:
-    """The expression by which a schedule moves."""
+    """Return the expression by which a schedule moves."""
     (function,) = ast.parse(textwrap.dedent(inspect.getsource(type(held).moved))).body
     assert isinstance(function, ast.FunctionDef)
     returned = function.body[-1]
@@ -80,11 +82,11 @@ def schedule_expression(held: Schedule) -> str:
 
 
 def schedule(script: Script, held: Schedule) -> str:
-    """Put in a function that moves as the schedule does; returns its name."""
+    """Define a function that moves as the schedule does; return its name."""
     way, home = schedule_expression(held), module_source(schedules)
     for each in ast.walk(ast.parse(way)):
         if isinstance(each, ast.Name) and each.id in home.defined:
-            script.include(home, each.id)
+            copy_definition(script, home, each.id)
     others = "".join(f", {name}: float" for name in schedule_shape(held))
     return script.define(
         held.kind,

@@ -6,16 +6,16 @@ A class is written when all spots of its regularizer are known, for the shapes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import torch
 
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, summary_of
+from bridle.exporting.formulas import copy_function
 from bridle.exporting.knob_code import number, quoted
 from bridle.exporting.script import Script
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import ActivityLoss, Layer, WeightLayer
-from bridle.places.declare import Placed
+from bridle.places.declare import Placed, Start
 
 Inside = Layer | WeightLayer | ActivityLoss
 Back = Callable[[str], str]  # from the code of a result to that of the result in the shape of what came in
@@ -37,7 +37,7 @@ def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
     inputs = [f"self.{name}{column}" for name in (*unit.parameters, *unit.state)]
     draws = [noise(draw, subject, 4 if unit.maps else 2) for draw in unit.noise]
     trained = call(formula(script, unit), subject, *draws, *inputs, own_knobs(unit))
-    evaluate = method(script, unit, "evaluate")
+    evaluate = method(script, unit, type(unit).evaluate)
     lines = [
         *([] if evaluate else eval_return("h")),
         *conversion,
@@ -48,9 +48,9 @@ def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
     define_class(script, unit, lines, of="h", subject="units: int", starts=starts)
 
 
-def input_conversion(unit: Layer | ActivityLoss, axes: set[int]) -> tuple[list[str], str, Back]:
+def input_conversion(unit: Layer, axes: set[int]) -> tuple[list[str], str, Back]:
     """Return the code that converts activations for the formula, the result's name, and the code that converts back."""
-    if getattr(unit, "maps", False):
+    if unit.maps:
         if axes == {4}:
             return [], "h", str
         position = "[:, :, None, None]" if axes == {2} else ".view(*h.shape[:2], *(1, 1, *h.shape[2:])[-2:])"
@@ -87,13 +87,13 @@ def define_weight_layer(script: Script, unit: WeightLayer) -> None:
     to_matrix = as_matrix(script)
     inputs, starts = [], {}
     for name, start in (unit.parameters | unit.state).items():
-        begun = call(script.formula(start), "matrix") if callable(start) else full("len(w), 1, 1", start)
+        begun = call(copy_function(script, start), "matrix") if callable(start) else full("len(w), 1, 1", start)
         column = name in unit.parameters and is_per_output(start)
         starts[name] = f"{begun}.flatten()" if column else begun  # no matrix: `on` does not mean it
         inputs.append(f"self.{name}.view(-1, 1, 1)" if column else f"self.{name}")
     draws = [noise(draw, "matrix", 3) for draw in unit.noise]
     trained = call(formula(script, unit), "matrix", *draws, *inputs, own_knobs(unit))
-    evaluate = method(script, unit, "evaluate")
+    evaluate = method(script, unit, type(unit).evaluate)
 
     def back(out: str) -> str:
         return f"{out}.view_as(w)"
@@ -108,7 +108,7 @@ def define_weight_layer(script: Script, unit: WeightLayer) -> None:
     define_class(script, unit, lines, of="w", subject="w: Tensor", starts=starts, before=before)
 
 
-def is_per_output(start: Any) -> bool:
+def is_per_output(start: Start) -> bool:
     """Return True where a weight layer's parameter has one number for each output."""
     return not callable(start) or tuple(start(SAMPLE).shape[1:]) == (1, 1)
 

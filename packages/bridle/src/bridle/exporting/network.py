@@ -12,6 +12,7 @@ from torch import nn
 
 from bridle import networks
 from bridle.acting import Parameter, Site, Standing, check_sites, hidden_site, input_site, selected, standing, stands_at
+from bridle.exporting.formulas import copy_definition
 from bridle.exporting.knob_code import is_moving
 from bridle.exporting.modules import constructor, define_activity, define_layer, define_weight_layer, is_per_output
 from bridle.exporting.script import Script
@@ -160,7 +161,7 @@ class NetworkCode:
         parts: dict[str, ModuleNode | SequenceNode] = {}
         for name, part in module.named_children():
             if isinstance(part, Residual):
-                self.script.include(module_source(networks), "Residual")
+                copy_definition(self.script, module_source(networks), "Residual")
                 parts[name] = SequenceNode(self.chain(part.branch, (*path, name, "branch")).parts, residual=True)
             else:
                 axes = {kind: parameter.ndim for kind, parameter in part.named_parameters()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark
+from bridle.exporting.formulas import copy_function
 from bridle.exporting.knob_code import is_moving, keywords
 from bridle.exporting.network import NetworkCode
 from bridle.exporting.parameters import ParameterLists
@@ -205,13 +206,13 @@ class ObjectiveCode:
         lines = []
         if "slope" in unit.extra_inputs:
             lines += [
-                f"probe = {call(method(self.script, unit, 'probe'), rows, *arrays, knobs)}.requires_grad_()",
+                f"probe = {call(method(self.script, unit, type(unit).probe), rows, *arrays, knobs)}.requires_grad_()",
                 *self.second_pass("there", f"probe{shape}"),
                 f"apart = {call(formula(self.script, unit), 'z.detach()', 'there', knobs)}",
                 "(slope,) = torch.autograd.grad(apart, probe)",
             ]
             arrays = ["slope"]
-        move = method(self.script, unit, "move")
+        move = method(self.script, unit, type(unit).move)
         if not move:
             return [*lines, *self.second_pass("other", "x")]
         return [*lines, f"moved = {call(move, rows, *arrays, knobs)}{shape}", *self.second_pass("other", "moved")]
@@ -252,6 +253,6 @@ class ObjectiveCode:
                 for name, start in unit.state.items():
                     begun = f"w.new_full((len(w), 1, 1), {start})"
                     if callable(start):
-                        begun = call(self.script.formula(start), f"{as_matrix(self.script)}(w.detach())")
+                        begun = call(copy_function(self.script, start), f"{as_matrix(self.script)}(w.detach())")
                     lines.append(f"{name} = {{w: {begun} for w in {parameters}}}")
         return lines

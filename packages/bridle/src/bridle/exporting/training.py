@@ -10,6 +10,7 @@ from bridle import layout
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS, under
 from bridle.errors import InputError
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark, summary_of
+from bridle.exporting.formulas import copy_definition, method_text
 from bridle.exporting.knob_code import arguments, is_moving, keywords, number
 from bridle.exporting.network import NetworkCode, ParameterRef
 from bridle.exporting.objective import LOSSES, SEED, ObjectiveCode
@@ -108,7 +109,7 @@ class TrainFunctionCode:
         """The sizes of the data, and their layout where a formula is told it."""
         outputs = "int(y_train.max()) + 1" if self.task == "classification" else "1"
         if with_layout:
-            self.script.include(module_source(layout), "Layout")
+            copy_definition(self.script, module_source(layout), "Layout")
         if self.network.images:
             own = ["layout = Layout(image=(channels, height, width))"] * with_layout
             lines = ["channels, height, width = x_train.shape[1:]", f"outputs = {outputs}", *own]
@@ -189,7 +190,7 @@ class TrainFunctionCode:
         assert self.ensemble is not None
         name, knobs = type(self.ensemble).__name__, self.ensemble.numbers()
         together = call(formula(self.script, self.ensemble), "torch.stack([each(x) for each in self.members])")
-        methods = [self.script.method(getattr(type(self.ensemble), each)) for each in ("takes", "warped")]
+        methods = [method_text(self.script, each) for each in (type(self.ensemble).takes, type(self.ensemble).warped)]
         self.script.define(
             name,
             [
@@ -253,7 +254,7 @@ class TrainFunctionCode:
         if unit is None:
             return []
         every, groups = self.lists.everything(), self.lists.groups(unit)
-        measure = method(self.script, unit, "measure", 1)
+        measure = method(self.script, unit, type(unit).measure, 1)
         lengths = [f"{call(measure, 'w', 'w.grad', knobs)} for w in {each}" for each, knobs in groups]
         lengths = lengths if measure else [f"w.grad for w in {self.lists.all_of(unit)}"]
         measured = lengths[0] if len(lengths) == 1 else ", ".join(f"*({each})" for each in lengths)
