@@ -1,9 +1,13 @@
-"""A recipe as plain PyTorch code, without bridle.
+"""A recipe as plain PyTorch code, without bridle. Each module knows those below it:
 
-Read in this order: ``code`` (the script as a whole), ``network`` and ``modules`` (what is in the network), ``training``
-and ``objective`` (the loop). ``script`` is the text that is written; ``formulas`` copies definitions into it, with
-``source`` and ``rewriting``; ``knob_code`` and ``calls`` write what formulas are given, ``sizes``, ``parameters`` and
-``wrapping`` the rest.
+- ``code``: the script as a whole.
+- ``training``: the function ``train``; ``data_section``, ``optimizer``, ``updates``, ``averages`` and ``evaluation``
+  write its parts, ``objective`` the loss and its penalties.
+- ``spec``: what a script is written for; ``parameters``: the lists of parameters that it names.
+- ``network``: the function ``build``; ``modules`` writes the classes of layers, ``sizes`` the calls of torch's own.
+- ``calls`` and ``knob_code``: calls of formulas, and what they are given.
+- ``formulas``: copies definitions with all that they use; ``source`` finds them, ``rewriting`` frees them of the stack.
+- ``script``: the text that is written; ``wrapping`` breaks its lines.
 """
 
 from bridle.exporting.code import to_code as to_code

@@ -13,6 +13,7 @@ from bridle.exporting.formulas import copy_function
 from bridle.exporting.script import Script
 from bridle.places import Draw
 from bridle.places.declare import Placed
+from bridle.protocol import Protocol
 
 MATRIX = "as_matrix"
 
@@ -55,6 +56,13 @@ def noise(draw: Draw, subject: str, axes: int) -> str:
     if own == axes:
         return f"{kind}({subject})"
     return f"{kind}({subject}[{', '.join([':'] * own + [':1'] * (axes - own))}])"
+
+
+def step_inputs(unit: Placed, protocol: Protocol) -> list[str]:
+    """Return the step's numbers that a formula takes, as keyword arguments."""
+    rate = repr(protocol.lr)
+    known = {"step": "step", "steps": "steps", "lr": rate if protocol.schedule == "constant" else "lr", "peak": rate}
+    return [f"{name}={code}" for name, code in known.items() if name in unit.step_inputs]
 
 
 def as_matrix(script: Script) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bridle import networks
-from bridle.acting import check_data
+from bridle.acting import check_data, under
 from bridle.errors import InputError
 from bridle.exporting.network import NetworkCode
+from bridle.exporting.parameters import ParameterLists
 from bridle.exporting.script import Script
+from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.training import TrainFunctionCode
 from bridle.exporting.wrapping import docstring, indented, wrapped
 from bridle.layout import Layout
@@ -80,12 +82,14 @@ def to_code(
 
 
 def define(script: Script, recipe: Recipe, described: MLP | DescribedNetwork, protocol: Protocol, task: str) -> None:
-    """Put in all functions and classes."""
-    TrainFunctionCode(recipe, NetworkCode(described, recipe, script), protocol, script, task).define()
+    """Add all functions and classes of the training to the script."""
+    network = NetworkCode(described, recipe, script)
+    lists = ParameterLists(network, script)
+    TrainFunctionCode(TrainingSpec(under(protocol.optimizer, recipe), network, protocol, task, lists, script)).define()
 
 
 def main(recipe: Recipe, described: MLP | DescribedNetwork, task: str) -> list[str]:
-    """The lines that are run where the script is run by itself."""
+    """Return the lines that run where the script is run by itself."""
     maps = isinstance(described, ConvNet)
     images = maps or any(isinstance(unit, Batch) and unit.images_only for unit in recipe)
     source = "diabetes" if task == "regression" and not images else "digits"

@@ -5,9 +5,7 @@ from __future__ import annotations
 from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark
 from bridle.exporting.formulas import copy_function
 from bridle.exporting.knob_code import is_moving, keywords
-from bridle.exporting.network import NetworkCode
-from bridle.exporting.parameters import ParameterLists
-from bridle.exporting.script import Script
+from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import (
     ActivityLoss,
@@ -19,7 +17,6 @@ from bridle.places import (
     PassLoss,
     WeightLayer,
 )
-from bridle.recipe import Recipe
 from bridle.regularizers import LabelSmoothing
 
 LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
@@ -29,13 +26,12 @@ SEED = "seed = int(torch.randint(2**31, ()))  # all passes of the step share it"
 class ObjectiveCode:
     """The lines of a step that come before the gradient."""
 
-    def __init__(self, recipe: Recipe, network: NetworkCode, lists: ParameterLists, script: Script, task: str) -> None:
-        self.recipe, self.network, self.lists, self.script, self.task = recipe, network, lists, script, task
-        inside = [each for each in recipe if isinstance(each, Layer | WeightLayer)]
-        self.batches = [each for each in recipe if isinstance(each, Batch)]
-        self.passes = [each for each in recipe if isinstance(each, PassLoss)]
-        self.twice = any(isinstance(each, Ascent) for each in recipe)  # whether there is a second gradient
-        self.remembers = any(each.state for each in inside)
+    def __init__(self, spec: TrainingSpec) -> None:
+        self.spec, self.script, self.lists = spec, spec.script, spec.lists
+        inside = [each for each in spec.recipe if isinstance(each, Layer | WeightLayer)]
+        self.batches = [each for each in spec.recipe if isinstance(each, Batch)]
+        self.passes = [each for each in spec.recipe if isinstance(each, PassLoss)]
+        self.twice = any(isinstance(each, Ascent) for each in spec.recipe)  # whether there is a second gradient
         noisy = any(each.noise for each in inside)
         same = any(each.extra_inputs for each in self.batches) or any(not each.fresh_noise for each in self.passes)
         again = self.twice and any(each.noise or each.fresh_noise for each in self.passes)
@@ -54,15 +50,16 @@ class ObjectiveCode:
         """Return the lines that transform the batch, a block for each change."""
         if not self.batches:
             return []
-        blocks = [["y = F.one_hot(y, outputs).to(x)  # probabilities"]] * (self.task == "classification")
-        blocks += [["x = x.flatten(1)"]] * self.network.images
+        blocks = [["y = F.one_hot(y, outputs).to(x)  # probabilities"]] * (self.spec.task == "classification")
+        blocks += [["x = x.flatten(1)"]] * self.spec.network.images
+        inputs = {"slope": self.slope, "prediction": self.prediction}
         for unit in self.batches:
             draws = [noise(draw, "x", 2) for draw in unit.noise]
             knobs = [keywords(self.script, unit), "layout=layout" if "layout" in unit.step_inputs else ""]
             made = call(formula(self.script, unit), "x", "y", *draws, *unit.extra_inputs, *knobs)
-            extra = [line for each in unit.extra_inputs for line in getattr(self, each)()]
+            extra = [line for each in unit.extra_inputs for line in inputs[each]()]
             blocks.append([*remark(unit), *extra, f"x, y = {made}"])
-        return [*blocks, *[["x = x.view(-1, channels, height, width)"]] * self.network.images]
+        return [*blocks, *[["x = x.view(-1, channels, height, width)"]] * self.spec.network.images]
 
     def slope(self) -> list[str]:
         """The gradient of each row's loss with respect to the row."""
@@ -75,28 +72,28 @@ class ObjectiveCode:
 
     def prediction(self) -> list[str]:
         """Return the code of the network's prediction."""
-        made = "prediction.softmax(1)" if self.task == "classification" else "prediction"
+        made = "prediction.softmax(1)" if self.spec.task == "classification" else "prediction"
         lines = ["with torch.no_grad():", *indented(self.second_pass("prediction", self.image("x")))]
         return lines if made == "prediction" else [*lines, f"prediction = {made}"]
 
     def image(self, rows: str) -> str:
         """Rows of features in the shape that the network takes."""
-        return f"{rows}.view(-1, channels, height, width)" if self.network.images else rows
+        return f"{rows}.view(-1, channels, height, width)" if self.spec.network.images else rows
 
     def data_loss(self, *inputs: str) -> str:
         """The loss of outputs."""
-        return call(LOSSES[self.task], *inputs)
+        return call(LOSSES[self.spec.task], *inputs)
 
     def second_pass(self, name: str, x: str, *, fresh: bool = False) -> list[str]:
         """One more pass through the network, whose running statistics rest; under the same noise unless ``fresh``."""
-        line = f"{name} = {self.frozen_statistics()}({'model, ' * self.remembers}{x})"
+        line = f"{name} = {self.frozen_statistics()}({'model, ' * self.spec.has_state}{x})"
         if fresh or not self.seeded:
             return [line]
         return [f"with {self.seeding()}(seed):", INDENT + line]
 
     def frozen_statistics(self) -> str:
         """Return the code that passes rows through the network without moving its running statistics."""
-        if not self.remembers:
+        if not self.spec.has_state:
             return "model"
         return self.script.define(
             "pass_again",
@@ -126,8 +123,8 @@ class ObjectiveCode:
         """The loss as a function within ``train``, where it is needed at two points."""
         if not self.twice:
             return []
-        forward = "forward: Callable[[Tensor], Tensor], " * self.remembers
-        lines = self.loss("forward" if self.remembers else "model")
+        forward = "forward: Callable[[Tensor], Tensor], " * self.spec.has_state
+        lines = self.loss("forward" if self.spec.has_state else "model")
         ending = [lines.pop().replace("loss =", "return", 1)] if not self.has_penalties else ["", "return loss"]
         return [
             f"def objective({forward}x: Tensor, y: Tensor) -> Tensor:",
@@ -139,17 +136,17 @@ class ObjectiveCode:
     @property
     def has_penalties(self) -> bool:
         """True where the loss has more than one part."""
-        return any(isinstance(each, Loss | ActivityLoss | OutputLoss | PassLoss) for each in self.recipe)
+        return any(isinstance(each, Loss | ActivityLoss | OutputLoss | PassLoss) for each in self.spec.recipe)
 
     def first(self) -> list[str]:
         """The lines that leave a step's loss under its name."""
         if not self.twice:
             return self.loss("model")
-        return self.with_seed(f"loss = objective({'model, ' * self.remembers}x, y)")
+        return self.with_seed(f"loss = objective({'model, ' * self.spec.has_state}x, y)")
 
-    def ascent_lines(self) -> list[str]:
+    def second_gradient_lines(self) -> list[str]:
         """The lines that take the gradient once more, at another point."""
-        forward = f"partial({self.frozen_statistics()}, model), " if self.remembers else ""
+        forward = f"partial({self.frozen_statistics()}, model), " if self.spec.has_state else ""
         return self.with_seed(f"objective({forward}x, y).backward()")
 
     def with_seed(self, line: str) -> list[str]:
@@ -172,7 +169,7 @@ class ObjectiveCode:
 
     def activities(self) -> list[str]:
         """The penalties that the pass has left in the network."""
-        units = {type(each).__name__: each for each in self.recipe if isinstance(each, ActivityLoss)}
+        units = {type(each).__name__: each for each in self.spec.recipe if isinstance(each, ActivityLoss)}
         lines = []
         for name, unit in units.items():
             found = f"sum(each.penalty for each in model.modules() if isinstance(each, {name}))"
@@ -182,7 +179,7 @@ class ObjectiveCode:
     def outputs(self) -> list[str]:
         """The penalties on the outputs."""
         lines = []
-        for unit in self.recipe:
+        for unit in self.spec.recipe:
             if isinstance(unit, OutputLoss):
                 penalty = call(formula(self.script, unit), "z", keywords(self.script, unit))
                 lines += ["", *remark(unit), f"loss = loss + {penalty}"]
@@ -200,7 +197,7 @@ class ObjectiveCode:
         """The outputs of the second pass."""
         if unit.fresh_noise:
             return self.second_pass("other", "x", fresh=True)
-        rows, shape = ("x.flatten(1)", ".view_as(x)") if self.network.images else ("x", "")
+        rows, shape = ("x.flatten(1)", ".view_as(x)") if self.spec.network.images else ("x", "")
         knobs = keywords(self.script, unit)
         arrays = [noise(draw, rows, 2) for draw in unit.noise]
         lines = []
@@ -219,7 +216,7 @@ class ObjectiveCode:
 
     def penalties(self) -> list[str]:
         """The penalties on parameters."""
-        return [line for unit in self.recipe if isinstance(unit, Loss) for line in self.penalty(unit)]
+        return [line for unit in self.spec.recipe if isinstance(unit, Loss) for line in self.penalty(unit)]
 
     def penalty(self, unit: Loss) -> list[str]:
         """One penalty on parameters."""
@@ -245,7 +242,7 @@ class ObjectiveCode:
     def initial_penalty_state(self) -> list[str]:
         """Return the lines that initialize what penalties remember of parameters."""
         lines = []
-        for unit in self.recipe:
+        for unit in self.spec.recipe:
             if isinstance(unit, Loss) and (unit.extra_inputs or unit.state):
                 parameters = self.lists.all_of(unit)
                 for each in unit.extra_inputs:
