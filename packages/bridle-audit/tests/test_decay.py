@@ -31,7 +31,7 @@ from torch.optim import (
     lr_scheduler,
 )
 
-from bridle_audit.decay.decay import Decay, Decays, measured_decay, stated_by_default
+from bridle_audit.decay.measurement import Decay, DecayMeter, is_default_decay, measure_decay
 from bridle_audit.decay.trials import COUPLED, DECOUPLED, NONE, RESCALED
 
 
@@ -40,7 +40,7 @@ def parameters() -> list[nn.Parameter]:
 
 
 def decay_of(optimizer: Optimizer, **settings: Any) -> Decay:
-    return measured_decay(optimizer, optimizer.param_groups[0], **settings)
+    return measure_decay(optimizer, optimizer.param_groups[0], **settings)
 
 
 def kept_by_steps(optimizer: Optimizer, steps: int, size: float = 1.0) -> list[float]:
@@ -177,10 +177,10 @@ def test_rate_that_is_a_tensor_and_options_of_the_gpu_are_measured_all_the_same(
 
 def test_penalty_is_a_part_of_the_gradient() -> None:
     optimizer = AdamW(parameters(), lr=1e-3)
-    decays = Decays(optimizer)
-    assert decays.of_penalty(optimizer.param_groups[0], 0.1).kind == RESCALED
+    meter = DecayMeter(optimizer)
+    assert meter.measure_penalty(optimizer.param_groups[0], 0.1).kind == RESCALED
     plain = SGD(parameters(), lr=0.1, momentum=0.5)
-    found = Decays(plain).of_penalty(plain.param_groups[0], 0.1)
+    found = DecayMeter(plain).measure_penalty(plain.param_groups[0], 0.1)
     assert (found.kind, found.share_per_step) == (COUPLED, pytest.approx(0.02))
 
 
@@ -307,7 +307,7 @@ class Wrapper(Optimizer):
 def test_optimizer_within_others_is_found() -> None:
     wrapped = Wrapper(Wrapper(AdamW(parameters(), lr=1e-3)))
     assert decay_of(wrapped).kind == DECOUPLED
-    assert stated_by_default(wrapped, wrapped.param_groups[0])
+    assert is_default_decay(wrapped, wrapped.param_groups[0])
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_optimizer_within_others_is_found() -> None:
 )
 def test_decay_that_equals_the_default_of_the_class(make: Callable[[Any], Optimizer], expected: bool) -> None:
     optimizer = make(parameters())
-    assert stated_by_default(optimizer, optimizer.param_groups[0]) is expected
+    assert is_default_decay(optimizer, optimizer.param_groups[0]) is expected
 
 
 def test_nothing_of_the_users_moves(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
@@ -355,9 +355,9 @@ def test_groups_alike_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None
     groups = [{"params": parameters(), "lr": 0.1**layer} for layer in range(1, 6)]
     optimizer = AdamW(groups, weight_decay=0.1)
     lr_scheduler.CosineAnnealingLR(optimizer, 10)  # which writes into the groups
-    decays = Decays(optimizer)
-    first = decays.of(optimizer.param_groups[0])
+    meter = DecayMeter(optimizer)
+    first = meter.measure(optimizer.param_groups[0])
     count = len(made)
-    shares = [decays.of(group).share_per_step for group in optimizer.param_groups]
+    shares = [meter.measure(group).share_per_step for group in optimizer.param_groups]
     assert len(made) == count > 1
     assert shares == pytest.approx([first.share_per_step * 0.1**layer for layer in range(5)])

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 
-from bridle_audit.decay.entries import Row
 from bridle_audit.decay.ledger import Ledger, ledger
-from bridle_audit.decay.penalties import pulls_of
+from bridle_audit.decay.ledger_rows import LedgerRow
+from bridle_audit.decay.penalty_effects import measure_penalty_effects
 
 
 class Tied(nn.Module):
@@ -38,7 +38,7 @@ def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
 
 
-def rows(found: Ledger) -> dict[str, Row]:
+def rows(found: Ledger) -> dict[str, LedgerRow]:
     return {each.name: each for each in found.rows}
 
 
@@ -161,7 +161,7 @@ def test_penalty_on_weights_that_are_still_zero_is_seen() -> None:
     model = net()
     nn.init.zeros_(model[0].bias)
     held = model[0].bias.data
-    assert pulls_of(squared, model)["0.bias"].coefficient == pytest.approx(0.002)
+    assert measure_penalty_effects(squared, model)["0.bias"].coefficient == pytest.approx(0.002)
     assert model[0].bias.data.data_ptr() == held.data_ptr()
     assert not held.any()
 
@@ -198,19 +198,19 @@ def test_penalty_may_run_the_model_and_its_buffers_stay() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     buffers = dict(model.named_buffers())
     before = {name: each.clone() for name, each in buffers.items()}
-    assert pulls_of(lambda it: it(torch.ones(5, 3) * torch.arange(5.0)[:, None]).square().mean(), model)
+    assert measure_penalty_effects(lambda it: it(torch.ones(5, 3) * torch.arange(5.0)[:, None]).square().mean(), model)
     assert all(each is buffers[name] for name, each in model.named_buffers())
     assert all(torch.equal(each, before[name]) for name, each in model.named_buffers())
 
 
 def test_penalty_that_moves_nothing_is_none() -> None:
     model = net()
-    assert pulls_of(lambda it: squared(it).detach(), model) == {}
-    assert pulls_of(lambda it: 0.0 * squared(it), model) == {}
+    assert measure_penalty_effects(lambda it: squared(it).detach(), model) == {}
+    assert measure_penalty_effects(lambda it: 0.0 * squared(it), model) == {}
     with pytest.raises(ValueError, match=r"must give one number as a tensor.*got Parameter\[4\]"):
-        pulls_of(lambda it: it[0].bias, model)
+        measure_penalty_effects(lambda it: it[0].bias, model)
     with pytest.raises(ValueError, match="got float"):
-        pulls_of(lambda it: 0.5, model)
+        measure_penalty_effects(lambda it: 0.5, model)
 
 
 @pytest.mark.parametrize(("strength", "changed"), [(0.1, 0.0), (100.0, 1.0)])

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 
 from bridle.schedules import linear
-from bridle_audit.decay.rates import learning_rates, rate_of
+from bridle_audit.decay.rates import learning_rate, learning_rates
 
 STEPS = 60
 
@@ -28,7 +28,7 @@ def rates_of_loop(optimizer: Optimizer, scheduler: Any, steps: int, every: int =
     """What a loop has at each step."""
     seen = []
     for step in range(1, steps + 1):
-        seen.append([rate_of(group) for group in optimizer.param_groups])
+        seen.append([learning_rate(group) for group in optimizer.param_groups])
         optimizer.step()
         if step % every == 0:
             scheduler.step()

@@ -19,7 +19,7 @@ from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from bridle.attaching import attach
 from bridle_audit.decay.strengths import conversion_table, conversions, convert_strength, exactness
-from bridle_audit.decay.units import UNITS, named
+from bridle_audit.decay.units import UNITS, find_unit
 from needed import keras_on_torch
 from repository import ROOT
 
@@ -238,7 +238,7 @@ def test_what_a_conversion_is_exact_for(source: str, target: str, expected: str)
     ],
 )
 def test_names_are_read_as_people_write_them(written: str, meant: str) -> None:
-    assert named(written).name == meant
+    assert find_unit(written).name == meant
 
 
 @pytest.mark.parametrize(

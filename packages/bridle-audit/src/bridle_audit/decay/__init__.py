@@ -1,1 +1,1 @@
-"""What makes weights smaller: an optimizer's decay, measured; the ledger; what a strength is called elsewhere."""
+"""Weight decay: what each optimizer does, measured; the decay ledger; strengths in the units of other libraries."""

@@ -1,4 +1,4 @@
-"""The decay ledger: for each parameter, what shrinks it, by which path, how much per step and over the training."""
+"""The decay ledger: the path by which each parameter is decayed, and its loss per step and over the training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle_audit.decay.columns import table
-from bridle_audit.decay.decay import innermost
-from bridle_audit.decay.entries import Row, rows_of
-from bridle_audit.decay.rates import Rates, rates_array
+from bridle_audit.decay.ledger_rows import LedgerRow, make_rows
+from bridle_audit.decay.measurement import innermost_optimizer
+from bridle_audit.decay.rates import ScheduleLike, learning_rate_array
+from bridle_audit.decay.text_table import format_table
 from bridle_audit.errors import InputError
 from bridle_audit.wording import plural
 
@@ -33,7 +33,7 @@ COLUMNS = {  # and whether they hold words, which stand to the left
 
 @dataclass(frozen=True)
 class Ledger:
-    """One row for each parameter; prints as a table.
+    """The decay of a model's parameters, a row for each; prints as a table.
 
     The unit is the same for all paths: the share of a weight that one optimizer step takes when the data's gradient is
     zero, at the highest learning rate that is to come, in the long run (momentum adds up). What is left after all steps
@@ -43,16 +43,16 @@ class Ledger:
 
     optimizer: str  # its class
     steps: int | None
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
 
     def __str__(self) -> str:
         after = f"; left: after {self.steps:,} {plural('step', self.steps)}" if self.steps else ""
         first = f"{self.optimizer}; lost per step: the share of a weight, without a data gradient{after}"
-        return "\n".join([first, *table(COLUMNS, [*map(cells, self.rows)]), *self.notes])
+        return "\n".join([first, *format_table(COLUMNS, [*map(row_cells, self.rows)]), *self.notes])
 
     @property
     def notes(self) -> list[str]:
-        """What is to be known of the paths."""
+        """The notes under the table, on paths that rescale."""
         rescaled = [each.twice for each in self.rows if each.twice is not None]
         if not rescaled:
             return []
@@ -62,19 +62,19 @@ class Ledger:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values; a number that is not finite becomes null."""
-        rows = [{name: plain(value) for name, value in dataclasses.asdict(each).items()} for each in self.rows]
+        """Return the ledger as plain values; a number that is not finite becomes None."""
+        rows = [{name: json_value(value) for name, value in dataclasses.asdict(each).items()} for each in self.rows]
         return {"optimizer": self.optimizer, "steps": self.steps, "rows": rows}
 
     def diff(self, other: Ledger) -> str:
-        """The parameters that fare differently under another set-up, this one's row before the other's."""
-        ours, theirs = ({each.name: cells(each) for each in held.rows} for held in (self, other))
+        """Return the rows that differ from another ledger's, this one's marked ``-`` and the other's ``+``."""
+        ours, theirs = ({each.name: row_cells(each) for each in held.rows} for held in (self, other))
         names = list(dict.fromkeys([*ours, *theirs]))
         changed = [name for name in names if ours.get(name) != theirs.get(name)]
         if not changed:
             return f"no difference in {len(names)} parameters"
         found = [(sign, held[name]) for name in changed for sign, held in (("-", ours), ("+", theirs)) if name in held]
-        lines = table(COLUMNS, [row for _, row in found])
+        lines = format_table(COLUMNS, [row for _, row in found])
         same = len(names) - len(changed)
         marked = [f"{sign} {line}".rstrip() for sign, line in zip((" ", *(s for s, _ in found)), lines, strict=True)]
         return "\n".join([*marked, f"  {same} more are the same"] if same else marked)
@@ -85,11 +85,11 @@ def ledger(
     optimizer: Optimizer,
     *,
     steps: int | None = None,
-    lr_schedule: Rates = None,
+    lr_schedule: ScheduleLike = None,
     penalty: Callable[[nn.Module], Any] | None = None,
     every: float | None = None,
 ) -> Ledger:
-    """What shrinks each parameter, by which path and how much; the model and the optimizer stay as they are.
+    """Return the decay of each parameter: its path and its strength; model and optimizer stay as they are.
 
     ``steps`` are the optimizer steps to come, and ``lr_schedule`` what moves the learning rate in them: a scheduler, a
     function from the step to a factor, the rates themselves, or nothing, when it stays. A scheduler's ``step()`` is
@@ -108,36 +108,36 @@ def ledger(
     """
     if lr_schedule is not None and steps is None:
         raise InputError("lr_schedule needs steps=, the number of optimizer steps to come")
-    rates = None if steps is None else rates_array(optimizer, lr_schedule, steps, every)
-    rows = rows_of(model, optimizer, rates=rates, penalty=penalty)
-    return Ledger(type(innermost(optimizer)).__name__, steps, tuple(rows))
+    rates = None if steps is None else learning_rate_array(optimizer, lr_schedule, steps, every)
+    rows = make_rows(model, optimizer, rates=rates, penalty=penalty)
+    return Ledger(type(innermost_optimizer(optimizer)).__name__, steps, tuple(rows))
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """A row as the table shows it."""
+def row_cells(row: LedgerRow) -> tuple[str, ...]:
+    """Return the cells of a row, as the table shows them."""
     strengths = [f"{each:.3g}" for each in (row.penalty, row.strength) if each]  # in the order of the path
     return (
         " = ".join(row.names),
         "×".join(map(str, row.shape)) or "()",
         f"{row.path} (default)" if row.by_default else row.path,
         " + ".join(strengths),
-        number(row.lr),
-        number(row.share),
+        format_number(row.lr),
+        format_number(row.share),
         "" if row.left is None else f"{100 * row.left:.3g} %",
-        number(row.half_life),
+        format_number(row.half_life),
         row.remark,
     )
 
 
-def number(value: float | None) -> str:
-    """Three digits; nothing for what is not known or has no end."""
+def format_number(value: float | None) -> str:
+    """Format a number with three digits; nothing for None, inf and NaN."""
     if value is None or not math.isfinite(value):
         return ""
     return f"{value:,.0f}" if 1000 <= value < 1e9 else f"{value:.3g}"
 
 
-def plain(value: Any) -> Any:
-    """A value as strict JSON can hold it."""
+def json_value(value: Any) -> Any:
+    """Return a value as strict JSON can hold it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return list(value) if isinstance(value, tuple) else value

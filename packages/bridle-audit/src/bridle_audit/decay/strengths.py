@@ -1,4 +1,4 @@
-"""One strength in the units of many libraries: what 0.01 means differs between them by a factor of a thousand.
+"""Conversion of strengths between the units of libraries: 0.01 in one may be 10 in another.
 
 All are compared by the share of a weight that one step takes when the data's gradient is zero; per unit of the learning
 rate, that is torch's weight_decay.
@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bridle_audit.decay.columns import table
+from bridle_audit.decay.text_table import format_table
 from bridle_audit.decay.trials import COUPLED, DECOUPLED
-from bridle_audit.decay.units import MEANINGS, UNITS, Given, Unit, named
+from bridle_audit.decay.units import MEANINGS, UNITS, TrainingNumbers, Unit, find_unit
 from bridle_audit.errors import InputError
 from bridle_audit.scalars import is_number
 
@@ -31,7 +31,7 @@ def convert_strength(
     samples: int | None = None,
     momentum: float = 0.0,
 ) -> float:
-    """The number that shrinks weights in the ``target`` as ``value`` does in the ``source``; both are names of UNITS.
+    """Convert a strength: the number in ``target`` that shrinks weights as ``value`` does in ``source``, of UNITS.
 
     The same means: without a data gradient, a step of plain gradient descent takes the same share of every weight.
     Between two decoupled units that is all there is to it, and between two coupled ones (a penalty, or a weight_decay
@@ -47,17 +47,17 @@ def convert_strength(
     >>> convert_strength(1e-4, source="sklearn.MLP", target="bridle.L2", batch_size=200)
     2.5e-07
     """
-    given = Given(lr, peak_lr if peak_lr is not None else lr, batch_size, samples)
-    check(value, given, momentum)
-    one, other = (known(name, given) for name in (source, target))
+    given = TrainingNumbers(lr, peak_lr if peak_lr is not None else lr, batch_size, samples)
+    check_numbers(value, given, momentum)
+    one, other = (unit_for(name, given) for name in (source, target))
     decay = one.in_torch(value, given)
     if one.kind != other.kind and not (one.rescaled or other.rescaled):
         decay = decay / (1 - momentum) if one.kind == COUPLED else decay * (1 - momentum)
     return float(f"{other.from_torch(decay, given):.12g}")  # without the last digits' rounding
 
 
-def check(value: float, given: Given, momentum: float) -> None:
-    """``ValueError`` for numbers that are none."""
+def check_numbers(value: float, given: TrainingNumbers, momentum: float) -> None:
+    """Raise ``InputError`` for a strength or a number out of range."""
     if not is_number(value) or not value >= 0:
         raise InputError(f"a strength is a number from 0, got {value!r}")
     for name, each in given._asdict().items():
@@ -67,9 +67,9 @@ def check(value: float, given: Given, momentum: float) -> None:
         raise InputError(f"momentum must be in [0, 1), got {momentum!r}")
 
 
-def known(name: str, given: Given) -> Unit:
-    """The unit of that name, which has what it needs; ``ValueError`` where there is none, or something is missing."""
-    found = named(name)
+def unit_for(name: str, given: TrainingNumbers) -> Unit:
+    """Return the unit of a name; ``InputError`` if there is none, or a number that it needs is missing."""
+    found = find_unit(name)
     for each in found.needs:
         if getattr(given, each) is None:
             raise InputError(f"{found.name} needs {each}=, {MEANINGS[each]}: {found.formula}")
@@ -77,8 +77,8 @@ def known(name: str, given: Given) -> Unit:
 
 
 def exactness(source: str, target: str) -> str:
-    """For which optimizers a conversion is exact."""
-    one, other = named(source), named(target)
+    """Return the optimizers for which a conversion is exact, as a phrase."""
+    one, other = find_unit(source), find_unit(target)
     if one.kind == other.kind:
         return ALWAYS if one.kind == DECOUPLED else SAME_OPTIMIZER
     return NEVER if one.rescaled or other.rescaled else SGD_ONLY
@@ -86,7 +86,7 @@ def exactness(source: str, target: str) -> str:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A line of the table of conversions."""
+    """A row of the table of conversions."""
 
     unit: Unit
     share: float  # of a weight, that the number takes per step when it is written here
@@ -104,7 +104,7 @@ def conversion_table(
     samples: int = 60_000,
     momentum: float = 0.0,
 ) -> list[Conversion]:
-    """What a number means in each of the units, and which number means there what it means in the ``source``."""
+    """Return a row for each unit: the effect of the number there, and the number with its effect in ``source``."""
 
     def convert(one: str, other: str) -> float:
         return convert_strength(
@@ -125,7 +125,7 @@ def conversion_table(
 
 
 def conversions(value: float = 0.01, *, source: str = "torch.AdamW", **given: Any) -> str:
-    """The table of conversions as text; ``given`` are the numbers that :func:`conversion_table` takes.
+    """Return the table of conversions as text; ``given`` are the numbers that :func:`conversion_table` takes.
 
     >>> print(conversions(0.01, lr=1e-3).splitlines()[3])
     torch.AdamW                       w ← w - lr·v·w                              1e-05                    0.01  exact
@@ -134,7 +134,7 @@ def conversions(value: float = 0.01, *, source: str = "torch.AdamW", **given: An
         "unit": True,
         "what v does in a step": True,
         f"lost per step at {value:g}": False,
-        f"as {value:g} in {named(source).name}": False,
+        f"as {value:g} in {find_unit(source).name}": False,
         "conversion": True,
     }
     rows = [
@@ -147,4 +147,4 @@ def conversions(value: float = 0.01, *, source: str = "torch.AdamW", **given: An
         )
         for each in conversion_table(value, source=source, **given)
     ]
-    return "\n".join(table(columns, rows))
+    return "\n".join(format_table(columns, rows))

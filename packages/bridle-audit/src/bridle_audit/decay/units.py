@@ -12,8 +12,8 @@ from bridle_audit.errors import InputError
 from bridle_audit.wording import nearest
 
 
-class Given(NamedTuple):
-    """What some units are counted in."""
+class TrainingNumbers(NamedTuple):
+    """The numbers of a training that some units depend on."""
 
     lr: float | None = None
     peak_lr: float | None = None  # the highest of the schedule
@@ -31,44 +31,44 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Unit:
-    """What a library's number means."""
+    """A library's unit of strength."""
 
     name: str
-    call: str  # where the number, v, is written
+    call: str  # in which the number, v, is written
     kind: str  # coupled: a part of the gradient; decoupled: off the weight
-    formula: str  # what happens in a step; g is the gradient, w the weight
-    factor: Callable[[Given], float] = lambda given: 1.0  # times the number gives torch's weight_decay
-    needs: tuple[str, ...] = ()  # what the factor is made from
+    formula: str  # of a step; g is the gradient, w the weight
+    factor: Callable[[TrainingNumbers], float] = lambda given: 1.0  # times the number gives torch's weight_decay
+    needs: tuple[str, ...] = ()  # the numbers of the training that the factor is made from
     inverted: bool = False  # whether a larger number is less of it
     rescaled: bool = False  # whether the optimizer that it belongs to rescales gradients
 
-    def in_torch(self, value: float, given: Given) -> float:
-        """The number as torch's weight_decay of the same kind."""
+    def in_torch(self, value: float, given: TrainingNumbers) -> float:
+        """Return a number of this unit as torch's weight_decay of the same kind."""
         return self.factor(given) * (reciprocal(value) if self.inverted else value)
 
-    def from_torch(self, decay: float, given: Given) -> float:
-        """And back."""
+    def from_torch(self, decay: float, given: TrainingNumbers) -> float:
+        """Return a weight_decay of torch's as a number of this unit."""
         value = decay / self.factor(given)
         return reciprocal(value) if self.inverted else value
 
 
 def reciprocal(value: float) -> float:
-    """One over it; of 0 infinity."""
+    """Return 1 / value, inf for 0."""
     return 1 / value if value else math.inf
 
 
-def per_peak(given: Given) -> float:
-    """Of a number that follows the schedule, but not the learning rate's size."""
+def peak_lr_factor(given: TrainingNumbers) -> float:
+    """Return the factor of a unit that follows the schedule, but not the size of the learning rate."""
     return 1 / (given.peak_lr or math.nan)
 
 
-def per_batch(given: Given) -> float:
-    """Of a number that is divided by the rows of a batch."""
+def batch_factor(given: TrainingNumbers) -> float:
+    """Return the factor of a unit that is divided by the rows of a batch."""
     return 1 / (given.batch_size or math.nan)
 
 
-def per_sample(given: Given) -> float:
-    """Of a number that is weighed against the sum over all rows."""
+def sample_factor(given: TrainingNumbers) -> float:
+    """Return the factor of a unit that is weighed against the sum over all rows."""
     return 1 / (given.samples or math.nan)
 
 
@@ -90,7 +90,7 @@ UNITS: dict[str, Unit] = {
             "composer.optim.DecoupledAdamW(weight_decay=v)",
             DECOUPLED,
             SCHEDULED,
-            per_peak,
+            peak_lr_factor,
             ("peak_lr",),
         ),
         Unit(
@@ -98,18 +98,23 @@ UNITS: dict[str, Unit] = {
             "composer.optim.DecoupledSGDW(weight_decay=v)",
             DECOUPLED,
             SCHEDULED,
-            per_peak,
+            peak_lr_factor,
             ("peak_lr",),
         ),
         Unit(
-            "sklearn.MLP", "MLPClassifier(alpha=v)", COUPLED, "g ← g + (v / batch_size)·w", per_batch, ("batch_size",)
+            "sklearn.MLP",
+            "MLPClassifier(alpha=v)",
+            COUPLED,
+            "g ← g + (v / batch_size)·w",
+            batch_factor,
+            ("batch_size",),
         ),
         Unit(
             "sklearn.Ridge",
             "Ridge(alpha=v), next to the mean squared error",
             COUPLED,
             "g ← g + (2v / samples)·w",
-            lambda given: 2 * per_sample(given),
+            lambda given: 2 * sample_factor(given),
             ("samples",),
         ),
         Unit(
@@ -117,7 +122,7 @@ UNITS: dict[str, Unit] = {
             "LogisticRegression(C=v), next to the mean cross-entropy",
             COUPLED,
             "g ← g + w / (v·samples)",
-            per_sample,
+            sample_factor,
             ("samples",),
             inverted=True,
         ),
@@ -131,7 +136,7 @@ UNITS: dict[str, Unit] = {
             "WeightDecay(strength=v, per='schedule')",
             DECOUPLED,
             SCHEDULED,
-            per_peak,
+            peak_lr_factor,
             ("peak_lr",),
         ),
         Unit(
@@ -158,8 +163,8 @@ ALIASES = {
 }
 
 
-def named(name: str) -> Unit:
-    """The unit of that name, in upper or lower case, with or without the modules in between."""
+def find_unit(name: str) -> Unit:
+    """Return the unit of a name, in upper or lower case, with or without the modules in between."""
     bare = "".join(each for each in str(name).lower() if each not in " '\"")
     path, bracket, inside = bare.partition("(")
     parts = path.split(".")

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle_audit.decay.decay import Decay, Decays, stated_by_default
+from bridle_audit.decay.measurement import Decay, DecayMeter, is_default_decay
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class ParameterGroup:
 def groups_of(optimizer: Optimizer, model: nn.Module) -> tuple[ParameterGroup, ...]:
     """Return the groups of an optimizer; a parameter goes by its first name in the model."""
     known = {id(each): name for name, each in model.named_parameters()}
-    decays = Decays(optimizer)
+    meter = DecayMeter(optimizer)
     return tuple(
         ParameterGroup(
             index,
             tuple(known[id(each)] for each in group["params"] if id(each) in known),
             tuple(tuple(each.shape) for each in group["params"] if id(each) not in known),
             {name: value for name, value in group.items() if name != "params"},
-            decays.of(group),
-            stated_by_default(optimizer, group),
+            meter.measure(group),
+            is_default_decay(optimizer, group),
         )
         for index, group in enumerate(optimizer.param_groups)
     )

@@ -15,7 +15,7 @@ from torch.compiler import is_dynamo_compiling
 from torch.optim import LBFGS, Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from bridle_audit.decay.decay import innermost
+from bridle_audit.decay.measurement import innermost_optimizer
 from bridle_audit.errors import InputError, StateError
 from bridle_audit.findings import Findings
 from bridle_audit.probe.layers import unwrap
@@ -47,7 +47,7 @@ class Watcher:
     ) -> None:
         require_type("model", model, nn.Module, "torch.nn.Module")
         require_type("optimizer", optimizer, Optimizer, "torch.optim.Optimizer")
-        self.model, self.optimizer, self.rules = unwrap(model), innermost(optimizer), tuple(rules)
+        self.model, self.optimizer, self.rules = unwrap(model), innermost_optimizer(optimizer), tuple(rules)
         self.called = compiled_module(model) or self.model  # what is compiled is seen from outside
         self.average = AverageUpdateCounter(averaged, scaler) if averaged is not None else None
         self.log = EventLog(searches=isinstance(self.optimizer, LBFGS))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from bridle_audit.decay.decay import DECOUPLED, NONE
+from bridle_audit.decay.measurement import DECOUPLED, NONE
 from bridle_audit.findings import Finding
 from bridle_audit.probe.groups import ParameterGroup
 from bridle_audit.probe.setup import Setup

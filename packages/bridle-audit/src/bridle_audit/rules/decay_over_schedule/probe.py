@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bridle_audit.decay.decay import COUPLED, DECOUPLED
+from bridle_audit.decay.measurement import COUPLED, DECOUPLED
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
 

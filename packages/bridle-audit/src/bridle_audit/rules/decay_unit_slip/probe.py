@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bridle_audit.decay.decay import DECOUPLED
+from bridle_audit.decay.measurement import DECOUPLED
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.decay_unit_slip.finding import CURE, MOST_PER_LR, MOST_PER_STEP

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from bridle_audit.decay.decay import RESCALED, measured_decay
+from bridle_audit.decay.measurement import RESCALED, measure_decay
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
 
@@ -27,7 +27,7 @@ def check(setup: Setup) -> Iterator[Finding]:
             if share < LEAST:
                 continue
             size = float(setup.parameters[name].detach().abs().median())
-            shrink = measured_decay(setup.optimizer, setup.optimizer.param_groups[group.index], size=size or 1.0)
+            shrink = measure_decay(setup.optimizer, setup.optimizer.param_groups[group.index], size=size or 1.0)
             yield Finding(
                 name,
                 f"{share:.0%} of its {idle} have no gradient from this batch; weight_decay={group.weight_decay:g} "

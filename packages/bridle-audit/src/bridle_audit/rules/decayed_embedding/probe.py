@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from bridle_audit.decay.decay import COUPLED, DECOUPLED
+from bridle_audit.decay.measurement import COUPLED, DECOUPLED
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
 

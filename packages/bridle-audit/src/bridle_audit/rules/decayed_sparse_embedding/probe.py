@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle_audit.decay.decay import innermost
+from bridle_audit.decay.measurement import innermost_optimizer
 from bridle_audit.findings import Finding
 from bridle_audit.probe.groups import ParameterGroup
 from bridle_audit.probe.setup import Setup
@@ -40,7 +40,7 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 def tried(optimizer: Optimizer, group: ParameterGroup) -> tuple[str, float]:
     """What becomes of a row that no batch names, in words, and the share of it that a step takes."""
-    kind = innermost(optimizer)
+    kind = innermost_optimizer(optimizer)
     weight = nn.Parameter(torch.ones(ROWS, 2))
     try:
         with torch.enable_grad(), warnings.catch_warnings():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from bridle_audit.decay.decay import NONE
+from bridle_audit.decay.measurement import NONE
 from bridle_audit.findings import Finding
 from bridle_audit.kinds import Kind, kind_of, origin_of
 from bridle_audit.probe.copying import copied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle_audit.decay.penalties import Pull, pulls_of
+from bridle_audit.decay.penalty_effects import PenaltyEffect, measure_penalty_effects
 from bridle_audit.findings import Finding
 from bridle_audit.probe.copying import copied
 from bridle_audit.probe.setup import Setup
@@ -16,7 +16,11 @@ def check(setup: Setup) -> Iterator[Finding]:
     """Biases and parameters of norms that the penalty pulls to zero together with weights."""
     if setup.penalty is None or not setup.penalty_gradients:
         return
-    pulls = {name: each for name, each in pulls_of(setup.penalty, copied(setup.model)).items() if each.coefficient > 0}
+    pulls = {
+        name: each
+        for name, each in measure_penalty_effects(setup.penalty, copied(setup.model)).items()
+        if each.coefficient > 0
+    }
     norms = [name for name in pulls if name.rpartition(".")[0] in setup.norms]
     biases = [name for name in pulls if name.endswith("bias") and name not in norms]
     weights = [name for name in pulls if not setup.is_vector(name) and name not in norms]
@@ -25,7 +29,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     yield finding(pulls, norms, biases)
 
 
-def finding(pulls: dict[str, Pull], norms: list[str], biases: list[str]) -> Finding:
+def finding(pulls: dict[str, PenaltyEffect], norms: list[str], biases: list[str]) -> Finding:
     """What is said of them."""
     largest = max(pulls[name].coefficient for name in [*norms, *biases])
     return Finding(

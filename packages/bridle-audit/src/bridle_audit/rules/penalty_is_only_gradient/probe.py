@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle_audit.decay.decay import RESCALED, Decays
-from bridle_audit.decay.penalties import filled, pulls_of
+from bridle_audit.decay.measurement import RESCALED, DecayMeter
+from bridle_audit.decay.penalty_effects import measure_penalty_effects, zeros_replaced
 from bridle_audit.findings import Finding
 from bridle_audit.probe.copying import copied
 from bridle_audit.probe.forward import run_pass
@@ -36,7 +36,7 @@ def reached_when_filled(setup: Setup) -> set[str]:
     """What the data reach once no parameter is all zero: a branch may begin with a scale of zero."""
     assert setup.batch is not None
     model = copied(setup.model)
-    with filled(dict(model.named_parameters())):
+    with zeros_replaced(dict(model.named_parameters())):
         again = run_pass(model, setup.batch, setup.loss_function, training=True, gradients=True)
     return {name for name, each in again.gradients.items() if bool(each.any())}
 
@@ -44,11 +44,13 @@ def reached_when_filled(setup: Setup) -> set[str]:
 def of_group(setup: Setup, group: ParameterGroup, names: list[str]) -> Iterator[Finding]:
     """What is said of them, where the optimizer rescales the penalty's gradient."""
     assert setup.optimizer is not None and setup.penalty is not None
-    pull = pulls_of(setup.penalty, copied(setup.model)).get(names[0])
+    pull = measure_penalty_effects(setup.penalty, copied(setup.model)).get(names[0])
     if pull is None or pull.coefficient <= 0:
         return
     settings = setup.optimizer.param_groups[group.index]
-    decay = Decays(setup.optimizer).of_penalty(settings, pull.coefficient, ndim=setup.parameters[names[0]].ndim)
+    decay = DecayMeter(setup.optimizer).measure_penalty(
+        settings, pull.coefficient, ndim=setup.parameters[names[0]].ndim
+    )
     if decay.kind != RESCALED:
         return
     yield Finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridle_audit.decay.decay import COUPLED
+from bridle_audit.decay.measurement import COUPLED
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.sum_reduced_loss.finding import CURE

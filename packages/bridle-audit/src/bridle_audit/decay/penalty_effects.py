@@ -1,4 +1,4 @@
-"""What a penalty in the loss does to each parameter: how much of its gradient is in proportion to the weight."""
+"""The effect of a penalty in the loss on each parameter: the part of its gradient in proportion to the weight."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from torch import Tensor, nn
 from bridle_audit.errors import InputError
 
 SEED = 0
-SMALL = 0.01  # what stands in for weights that are all zero, as biases are at the start
+STAND_IN_SIZE = 0.01  # what stands in for weights that are all zero, as biases are at the start
 
 
 @dataclass(frozen=True)
-class Pull:
+class PenaltyEffect:
     """The gradient of a penalty for one parameter, as ``coefficient`` times the weight and a rest."""
 
     coefficient: float  # torch's weight_decay with the same gradient
     rest: float  # the share of the gradient that is not along the weight: 0 for a squared norm, more for L1
 
 
-def pulls_of(penalty: Callable[[nn.Module], Any], model: nn.Module) -> dict[str, Pull]:
-    """What ``penalty(model)`` does to each parameter on which it acts, by the parameter's first name.
+def measure_penalty_effects(penalty: Callable[[nn.Module], Any], model: nn.Module) -> dict[str, PenaltyEffect]:
+    """Measure the effect of ``penalty(model)`` on each parameter on which it acts, by the parameter's first name.
 
     Nothing in the model changes, nor its gradients. Parameters that are all zero hold small numbers while the penalty
-    is computed, or nobody would see that it acts on them.
+    is computed, or its effect on them could not be seen.
     """
     held = {name: each for name, each in model.named_parameters() if each.requires_grad}
-    with torch.random.fork_rng(devices=[]), torch.enable_grad(), kept(model), filled(held):
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), buffers_restored(model), zeros_replaced(held):
         value = penalty(model)
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise InputError(
@@ -42,19 +42,21 @@ def pulls_of(penalty: Callable[[nn.Module], Any], model: nn.Module) -> dict[str,
             return {}  # detached, or of frozen parameters: it moves nothing
         gradients = torch.autograd.grad(value.sum(), list(held.values()), allow_unused=True)
         found = zip(held, gradients, strict=True)
-        return {name: pull_of(held[name], each) for name, each in found if each is not None and bool(each.any())}
+        return {
+            name: decompose_gradient(held[name], each) for name, each in found if each is not None and bool(each.any())
+        }
 
 
-def pull_of(weight: Tensor, gradient: Tensor) -> Pull:
-    """The gradient's part along the weight, and the rest."""
+def decompose_gradient(weight: Tensor, gradient: Tensor) -> PenaltyEffect:
+    """Split a gradient into its part along the weight and the rest."""
     w, g = weight.detach().double().flatten(), gradient.detach().double().flatten()
     coefficient = (g @ w / (w @ w)).item()
-    return Pull(coefficient, ((g - coefficient * w).norm() / g.norm()).item())
+    return PenaltyEffect(coefficient, ((g - coefficient * w).norm() / g.norm()).item())
 
 
 @contextmanager
-def kept(model: nn.Module) -> Iterator[None]:
-    """The buffers afterwards as they were before: a penalty may run the model."""
+def buffers_restored(model: nn.Module) -> Iterator[None]:
+    """Restore a model's buffers after the block: a penalty may run the model."""
     before = [
         (module, name, buffer, buffer.clone())
         for module in model.modules()
@@ -70,13 +72,13 @@ def kept(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def filled(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """Small numbers where a parameter is all zero, and the zeros again."""
+def zeros_replaced(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
+    """Fill parameters that are all zero with small random numbers for the block."""
     empty = [each for each in parameters.values() if not bool(each.detach().any())]
     before = [each.data for each in empty]
     source = torch.Generator().manual_seed(SEED)
     for each in empty:
-        each.data = (SMALL * torch.randn(each.shape, generator=source)).to(each)
+        each.data = (STAND_IN_SIZE * torch.randn(each.shape, generator=source)).to(each)
     try:
         yield
     finally:
