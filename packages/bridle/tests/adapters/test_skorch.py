@@ -348,7 +348,7 @@ def test_schedules_know_the_length_of_the_training() -> None:
     schedule = LRScheduler(policy=torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
     net = classifier(regularize, more=(("schedule", schedule),), optimizer=torch.optim.AdamW, max_epochs=3).fit(X, Y)
     assert regularize.handle_ is not None
-    assert regularize.handle_.steps_done == regularize.handle_.parts.moment.steps == 3 * ROWS // BATCH
+    assert regularize.handle_.steps_done == regularize.handle_.parts.progress.steps == 3 * ROWS // BATCH
     assert {group["lr"] for group in net.optimizer_.param_groups} == {0.01 / 8}
     assert {group["weight_decay"] for group in net.optimizer_.param_groups} == {0.1, 0.0}
 

@@ -12,8 +12,8 @@ from loops import CLASSES, CRITERION, adam, data, perceptron
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
+from bridle.attaching.loss_probing import probe_task
 from bridle.attaching.objectives import known
-from bridle.attaching.unknown_losses import tried
 from bridle.regularizers import ConfidencePenalty, RDrop
 
 WEIGHT = torch.tensor([1.0, 5.0, 0.2])
@@ -93,7 +93,7 @@ def test_vat_follows_the_slope_of_the_sigmoids() -> None:
     z = handle.model(x)
     penalty = handle.penalty()
     slope = torch.autograd.grad(handle.model(moved := x.clone().requires_grad_()).sum(), moved)[0]
-    handle.parts.tape.forget()
+    handle.parts.recorder.forget()
     ways = [handle.model(x + sign * 0.5 * F.normalize(slope, dim=1)).sigmoid() for sign in (1, -1)]
     p = z.sigmoid()
     costs = [(p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).mean() for q in ways]
@@ -254,7 +254,7 @@ def test_log_probabilities_are_logits_too() -> None:
 )
 def test_a_loss_is_known_by_what_it_does(loss: Any, task: str) -> None:
     state = torch.get_rng_state()
-    assert tried(loss, CLASSES) == task
+    assert probe_task(loss, CLASSES) == task
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -263,7 +263,7 @@ def test_somebodys_module_is_not_taken_for_torchs() -> None:
         def forward(self, z: Tensor, y: Tensor) -> Tensor:
             return (1 - (-F.cross_entropy(z, y, reduction="none")).exp()).square().mean()
 
-    assert known(Focal()).task == "" and tried(Focal(), CLASSES) == "classification"
+    assert known(Focal()).task == "" and probe_task(Focal(), CLASSES) == "classification"
 
 
 @pytest.mark.parametrize("form", ["dictionary", "tuple", "named", "several"])

@@ -25,8 +25,8 @@ import torch
 
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
-from bridle.attaching.calling import on_device
-from bridle.attaching.lasting import belongs_to_network
+from bridle.attaching.detaching import acts_in_evaluation
+from bridle.attaching.model_inputs import to_device
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.errors import DependencyError, InputError, StateError
 from bridle.places import Ascent, Batch, Stop
@@ -177,7 +177,7 @@ class Hooks:
             self.recipe,
             loss=compute and partial(compute, num_items_in_batch=None),
             steps=self.steps or trainer.state.max_steps,
-            example=on_device(self.example, trainer.args.device),
+            example=to_device(self.example, trainer.args.device),
             **{**self.options, "task": self.options["task"] or self.task()},
         )
         self.training = True
@@ -224,7 +224,7 @@ class Hooks:
 
     def give_up(self) -> None:
         """Take the recipe off a training that has failed, unless its layers are a part of the network."""
-        if self.training and not any(belongs_to_network(unit) for unit in self.recipe):
+        if self.training and not any(acts_in_evaluation(unit) for unit in self.recipe):
             self.detach()
         self.training = False
         self.small_batches.clear()
@@ -241,7 +241,7 @@ class Hooks:
         """The trainer's own, with the second gradient behind the first."""
         loss = own(model, inputs, *args)
         if shared.of_kind(self.recipe, Ascent):
-            self.small_batches.append((self.seen, args, self.attached.parts.tape.mark, self.share))
+            self.small_batches.append((self.seen, args, self.attached.parts.recorder.mark, self.share))
             if self.trainer.accelerator.sync_gradients:
                 self.attached.ascend(partial(self.second, own, model), self.trainer.accelerator.scaler)
                 self.small_batches.clear()
@@ -254,7 +254,7 @@ class Hooks:
             self.again = True
             for seen, args, mark, share in self.small_batches:
                 self.share = share
-                with self.attached.parts.tape.noise.replay(mark):
+                with self.attached.parts.recorder.noise.replay(mark):
                     own(model, dict(seen), *args)
 
     def compute_loss(self, own: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -273,7 +273,7 @@ class Hooks:
             return result
         task = self.task()  # the model may have found out by its first labels
         if task and not self.attached.parts.objective.task:
-            self.attached.parts.tell(task)
+            self.attached.parts.set_task(task)
         penalty = self.attached.penalty() * self.share
         return (result[0] + penalty, *result[1:]) if isinstance(result, tuple) else result + penalty
 

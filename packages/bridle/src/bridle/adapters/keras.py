@@ -158,7 +158,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         for variable, gradient in zip(variables, gradients, strict=True):
             self.mirror.put_gradient(variable, gradient)
         self.update.param_groups[0]["lr"] = float(self.model.optimizer.learning_rate)
-        tape = self.handle.parts.tape
+        tape = self.handle.parts.recorder
         tape.mark = tape.noise.mark()  # the noise of the pass is Keras's, which the mirror repeats
         self.handle.ascend(self.second_gradient)
         self.update.own = lambda: own([self.mirror.gradient(each) for each in variables], variables)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from bridle.adapters import shared
 from bridle.attaching import Handle, attach
-from bridle.attaching.calling import on_device
+from bridle.attaching.model_inputs import to_device
 from bridle.attaching.noise import TorchNoise
 from bridle.attaching.objectives import LossFunction
 from bridle.attaching.requirements import needs_steps
@@ -166,7 +166,7 @@ class Hooks:
             trainer.optimizers[0],
             self.recipe,
             steps=steps,
-            example=on_device(example, pl_module.device),
+            example=to_device(example, pl_module.device),
             **self.options,
         )
         shared.go_on(self.handle, waiting)
@@ -175,7 +175,7 @@ class Hooks:
         shared.lend(self.lent, pl_module, "on_save_checkpoint", self.on_save)
         if shared.of_kind(self.recipe, Ascent):
             # on_after_backward runs behind the second gradient, too
-            self.handle.second_gradient.history.others_change = True
+            self.handle.second_gradient.history.allows_changes = True
             shared.lend(self.lent, pl_module, "optimizer_step", self.optimizer_step)
 
     def rewind(self, mark: list[Tensor]) -> None:
@@ -250,7 +250,7 @@ class Hooks:
         if self.recipe.at("batch"):
             args = (self.shown(args[0]), *args[1:])
         result = own(*args)
-        tape = self.attached.parts.tape
+        tape = self.attached.parts.recorder
         if tape.marks and tape.mark is None:
             raise StateError(
                 f"{self.recipe} must see the passes through {type(self.attached.model).__name__}, and training_step "
@@ -307,7 +307,7 @@ class Hooks:
 
     def second(self) -> None:
         """Forward and backward once more, for all small batches of the step."""
-        trainer, noise = self.trainer, self.attached.parts.tape.noise
+        trainer, noise = self.trainer, self.attached.parts.recorder.noise
         with ExitStack() as silent:
             shared.lend(silent, trainer.lightning_module, "log", lambda own, *args, **kwargs: None)
             silent.callback(setattr, self, "again", False)

@@ -13,7 +13,7 @@ from keras import layers
 from torch import Tensor, nn
 
 from bridle.acting import Parameter, describe, selected
-from bridle.attaching.layers import unused
+from bridle.attaching.layers import unused_name
 from bridle.attaching.noise import TorchNoise
 from bridle.errors import InputError
 from bridle.recipe import Recipe
@@ -64,7 +64,7 @@ class Mirror(nn.Module):
             known = len(axes) == value.ndim
             order = axes if known else tuple(range(value.ndim))
             if variable.trainable:
-                name = unused(part, variable.name.replace(".", "_"))
+                name = unused_name(part, variable.name.replace(".", "_"))
                 self.views[id(variable)] = nn.Parameter(value.permute(order)), order
                 part.register_parameter(name, self.views[id(variable)][0])
                 own = self.views[id(variable)][0]
@@ -76,7 +76,7 @@ class Mirror(nn.Module):
         for variable in layer._non_trainable_variables:
             if variable.value.is_floating_point():
                 self.statistics.append(variable.value.detach())
-                part.register_buffer(unused(part, variable.name.replace(".", "_")), self.statistics[-1])
+                part.register_buffer(unused_name(part, variable.name.replace(".", "_")), self.statistics[-1])
 
     def check(self, recipe: Recipe) -> None:
         """Raise ``ValueError`` for what must know outputs from inputs in a weight whose axes could be anything."""

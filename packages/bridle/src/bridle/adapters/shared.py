@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from bridle.acting import MEASURED_ROWS
 from bridle.attaching import Handle
-from bridle.attaching.lasting import belongs_to_network
+from bridle.attaching.detaching import acts_in_evaluation
 from bridle.errors import InputError
 from bridle.module_sites import PREFIX
 from bridle.places import ActivityLoss, Ascent, Ensemble, Layer, OutputLoss, PassLoss, Stop, WeightLayer
@@ -66,7 +66,7 @@ def go_on(handle: Handle, state: Mapping[str, Any]) -> None:
 
 def end(handle: Handle, batches: Iterable[Any] | None) -> bool:
     """End a training; tells whether the recipe is off again, or stays as it has become a part of the network."""
-    if not any(belongs_to_network(unit) for unit in handle.recipe):
+    if not any(acts_in_evaluation(unit) for unit in handle.recipe):
         handle.finish(batches)
         return True
     handle.hand_over(batches)
@@ -127,7 +127,7 @@ def saved(weights: Mapping[str, Tensor], names: Collection[str], recipe: Recipe)
 
     Whoever loads the latter without them is told so by their names.
     """
-    return dict(weights) if any(belongs_to_network(unit) for unit in recipe) else plain(weights, names)
+    return dict(weights) if any(acts_in_evaluation(unit) for unit in recipe) else plain(weights, names)
 
 
 def first_rows(loader: Callable[[], Iterable[Any]], rows_of: Callable[[Any], int]) -> Iterator[Any]:

@@ -153,7 +153,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
             batches = 0
         if not batches and any(needs_steps(unit) for unit in self.handle_.recipe):
             raise InputError("the length of the training data is not known: Regularize(..., steps=all its steps)")
-        self.handle_.parts.moment.steps = batches * net.max_epochs or None
+        self.handle_.parts.progress.steps = batches * net.max_epochs or None
         self.counted_ = True
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
@@ -237,7 +237,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         """What the recipe remembers, and the weights as they train where the module's are others."""
         assert self.handle_ is not None
         shown = self.handle_.model.state_dict() if self.trained_ else {}
-        steps = self.handle_.parts.moment.steps if self.counted_ else None
+        steps = self.handle_.parts.progress.steps if self.counted_ else None
         return {"handle": self.handle_.state_dict(), "trained": self.trained_, "shown": shown, "steps": steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -249,7 +249,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         self.train_again()
         self.handle_.load_state_dict(state["handle"])
         if state["steps"] is not None:
-            self.handle_.parts.moment.steps = state["steps"]
+            self.handle_.parts.progress.steps = state["steps"]
             self.counted_ = True
         if state["trained"]:
             self.evaluating_ = ExitStack()

@@ -1,4 +1,4 @@
-"""A recipe taken apart, and each part put where it acts in the user's model and optimizer."""
+"""The parts of an attached recipe, built from the model, the optimizer and the recipe's regularizers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,38 @@ from torch import nn
 from torch.optim import Optimizer
 
 from bridle.acting import Parameter, selected
-from bridle.attaching.acts import Act, Change, Climb, Penalty
-from bridle.attaching.advice import of_averages, of_layers, of_loss, of_parameters, of_resolution
-from bridle.attaching.averages import Averages
-from bridle.attaching.batches import Batches
-from bridle.attaching.copies import Copies
-from bridle.attaching.frame import Frame
-from bridle.attaching.groups import Decay, Groups, held_by, is_decoupled, own_decays
-from bridle.attaching.layers import Insertion
-from bridle.attaching.lora import of_decays
-from bridle.attaching.neighbours import of_neighbours
+from bridle.attaching.averages import WeightAverages
+from bridle.attaching.batch_transforms import BatchTransforms
+from bridle.attaching.ensemble_snapshots import EnsembleSnapshots
+from bridle.attaching.forward_penalties import ForwardPenalties
+from bridle.attaching.layers import LayerInsertion
+from bridle.attaching.lora_notes import lora_decay_notes
+from bridle.attaching.model_layout import ModelLayout
 from bridle.attaching.noise import layer_noise, parameter_noise
 from bridle.attaching.objectives import LossFunction, objective_of
-from bridle.attaching.passes import Passes
-from bridle.attaching.requirements import check, check_steps
+from bridle.attaching.parameter_buckets import matching, values_at
+from bridle.attaching.parameter_checks import check_initialized, check_parameter_kinds, padding_indices
+from bridle.attaching.parameter_groups import (
+    GroupDecay,
+    ParameterGroups,
+    is_decoupled,
+    optimized_parameters,
+    own_decays,
+)
+from bridle.attaching.parameter_ops import AscentOp, GradientOp, ParameterOp, PenaltyOp, WeightOp
+from bridle.attaching.pass_recorder import PassRecorder
+from bridle.attaching.placement_notes import placement_notes
+from bridle.attaching.requirements import check_steps, check_supported
+from bridle.attaching.setup_notes import average_notes, layer_notes, loss_notes, parameter_notes, precision_notes
 from bridle.attaching.stopping import Stopping
-from bridle.attaching.tape import Tape
-from bridle.attaching.targets import Averaged, Found, Moment, Target, found_at, matching, statistics_of, values_at
-from bridle.attaching.unusual import check_kinds, check_values, padding_rows
+from bridle.attaching.trained_parameters import (
+    AveragedTensor,
+    ModelParameter,
+    TrainedParameter,
+    found_at,
+    statistics_of,
+)
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import (
     ActivityLoss,
@@ -50,7 +64,7 @@ from bridle_audit.kinds import reads_signs
 
 @dataclass(frozen=True)
 class Options:
-    """What else the user has said."""
+    """The options of :func:`bridle.attach`."""
 
     loss: LossFunction | None = None
     steps: int | None = None
@@ -62,87 +76,91 @@ class Options:
 
 
 class Assembly:
-    """The parts of one recipe, attached; ``undo`` takes all of it off again."""
+    """The parts of one attached recipe; ``undo`` detaches all of them."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
-        check(model, optimizer)
+        check_supported(model, optimizer)
         check_steps(recipe, options.steps)
-        check_values(model, recipe)
+        check_initialized(model, recipe)
         self.model, self.optimizer, self.recipe, self.options = model, optimizer, recipe, options
         self.notes: list[str] = [*recipe.notes()]
-        self.moment = Moment(optimizer, options.steps)
+        self.progress = TrainingProgress(optimizer, options.steps)
         keeps_output = any(isinstance(unit, OutputLoss | PassLoss) for unit in recipe)
         marks = any(isinstance(unit, Ascent | PassLoss) and not getattr(unit, "fresh_noise", False) for unit in recipe)
-        self.tape = Tape(layer_noise(model, options.seed), keeps_output=keeps_output, marks=marks)
+        self.recorder = PassRecorder(layer_noise(model, options.seed), keeps_output=keeps_output, marks=marks)
         with ExitStack() as undo:
-            self.put_in(undo)
-            self.act()
+            self.insert(undo)
+            self.build_ops()
             self.undo = undo.pop_all()
 
-    def put_in(self, undo: ExitStack) -> None:
-        """Everything that changes model and optimizer: layers, formulas on weights, hooks, groups."""
+    def insert(self, undo: ExitStack) -> None:
+        """Make all changes to model and optimizer: layers, parametrizations, hooks, parameter groups."""
         model, options = self.model, self.options
-        own = self.trained()
-        frame = Frame(model, options.example)
-        self.outputs = options.classes or frame.outputs
+        own = self.find_trained()
+        model_layout = ModelLayout(model, options.example)
+        self.outputs = options.classes or model_layout.outputs
         self.objective = objective_of(options.loss, options.task, self.recipe, self.outputs)
-        insertion = Insertion(frame, self.recipe, self.tape, undo, seeded=options.seed is not None)
+        insertion = LayerInsertion(model_layout, self.recipe, self.recorder, undo, seeded=options.seed is not None)
         insertion.insert({each.described: each.parameter for each in own})
-        self.insertion, self.modules, self.log = insertion, insertion.modules, insertion.log
-        self.notes += [*of_layers(self.recipe, insertion), *of_neighbours(insertion, options.example)]
-        self.notes += of_loss(self.recipe, self.objective)
+        self.insertion, self.scheduled_modules, self.placements = (
+            insertion,
+            insertion.scheduled_modules,
+            insertion.placements,
+        )
+        self.notes += [*layer_notes(self.recipe, insertion), *placement_notes(insertion, options.example)]
+        self.notes += loss_notes(self.recipe, self.objective)
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
-            undo.callback(model.register_forward_pre_hook(self.tape.before, with_kwargs=True).remove)
-            undo.callback(model.register_forward_hook(self.tape.behind, with_kwargs=True).remove)
-            self.tape.hooked = True
-        self.groups = Groups(self.optimizer)
+            undo.callback(model.register_forward_pre_hook(self.recorder.pre_forward, with_kwargs=True).remove)
+            undo.callback(model.register_forward_hook(self.recorder.post_forward, with_kwargs=True).remove)
+            self.recorder.hooked = True
+        self.groups = ParameterGroups(self.optimizer)
         undo.callback(self.groups.restore)
         places = self.groups.indices()
         new = {
             each.parameter: (each.described.name, 0 if each.beside is None else places.get(each.beside, 0))
             for each in insertion.new
         }
-        found = [*own, *(Found(each.described, each.parameter) for each in insertion.new)]
-        self.groups.arrange(self.wanted(found), new)
+        found = [*own, *(ModelParameter(each.described, each.parameter) for each in insertion.new)]
+        self.groups.arrange(self.wanted_decays(found), new)
         places = self.groups.indices()
-        self.targets = [each.in_group(places[each.parameter]) for each in found]
+        self.parameters = [each.in_group(places[each.parameter]) for each in found]
 
-    def tell(self, task: str) -> None:
-        """Take it that the outputs are for this task; ``ValueError`` where a regularizer does not fit."""
+    def set_task(self, task: str) -> None:
+        """Set the task of the outputs; ``ValueError`` where a regularizer does not fit it."""
         self.objective = objective_of(self.options.loss, task, self.recipe, self.outputs)
         self.batches.objective = self.passes.objective = self.objective
 
-    def trained(self) -> list[Found]:
-        """The model's parameters that are trained: they require gradients and are in the optimizer."""
-        held = {*held_by(self.optimizer)}
+    def find_trained(self) -> list[ModelParameter]:
+        """Return the model's trained parameters: those that require gradients and are in the optimizer."""
+        held = {*optimized_parameters(self.optimizer)}
         frozen, free = [], []
-        found: list[Found] = []
-        self.passed_by: list[Found] = []  # which may be trained later
+        found: list[ModelParameter] = []
+        self.untrained: list[ModelParameter] = []  # which may be trained later
         modules = dict(self.model.named_modules())
-        padding = padding_rows(modules)
+        padding = padding_indices(modules)
         for name, parameter in self.model.named_parameters():
             each = found_at(modules, name, parameter, padding)
             if not parameter.requires_grad:
                 frozen.append(name)
             elif parameter not in held:
                 free.append(name)
-            (found if parameter.requires_grad and parameter in held else self.passed_by).append(each)
+            (found if parameter.requires_grad and parameter in held else self.untrained).append(each)
         if not found:
             raise InputError("the optimizer holds none of the model's parameters that require gradients")
-        check_kinds(self.recipe, {each.described: each.parameter for each in found}, modules)
-        self.notes += of_parameters(self.recipe, [each.described for each in found], modules)
+        check_parameter_kinds(self.recipe, {each.described: each.parameter for each in found}, modules)
+        self.notes += parameter_notes(self.recipe, [each.described for each in found], modules)
         if frozen:
             self.notes.append(f"frozen, so left alone: {', '.join(frozen)}")
         if free:
             self.notes.append(f"not in the optimizer, so left alone: {', '.join(free)}")
         return found
 
-    def wanted(self, found: Sequence[Found]) -> dict[nn.Parameter, Decay]:
-        """The decay that the optimizer itself is to give: that of the recipe, if both mean the same, or none."""
+    def wanted_decays(self, found: Sequence[ModelParameter]) -> dict[nn.Parameter, GroupDecay]:
+        """Return the ``weight_decay`` that the optimizer applies itself: the recipe's where both agree, else 0."""
         decays = [unit for unit in self.recipe if isinstance(unit, WeightDecay)]
         resting = own_decays(self.optimizer, [each.parameter for each in found])
         amounts = " and ".join(f"{each:g}" for each in resting)
-        self.in_groups: dict[Parameter, WeightDecay] = {}
+        self.optimizer_decays: dict[Parameter, WeightDecay] = {}
         if not decays:
             self.notes += [
                 f"the optimizer's own weight_decay makes zero of the weight that {each.described.made_by} makes of "
@@ -163,95 +181,108 @@ class Assembly:
             and not self.groups.counted
             and all(unit.per == "lr" for unit in decays)
         ):
-            self.in_groups = {each: unit for unit, each in chosen}
+            self.optimizer_decays = {each: unit for unit, each in chosen}
         return {each.parameter: self.decay(each) for each in found}
 
-    def decay(self, each: Found) -> Decay:
-        """The decay that the optimizer itself is to give to a parameter of the recipe's."""
-        unit = self.in_groups.get(each.described)
+    def decay(self, each: ModelParameter) -> GroupDecay:
+        """Return the ``weight_decay`` that the optimizer applies itself to one parameter of the recipe's."""
+        unit = self.optimizer_decays.get(each.described)
         if unit is None:
-            return Decay(0.0)
-        return Decay(unit.numbers(*each.described.names)["strength"], values_at(unit, each.described))
+            return GroupDecay(0.0)
+        return GroupDecay(unit.numbers(*each.described.names)["strength"], values_at(unit, each.described))
 
-    def act(self) -> None:
-        """All that acts without changing the structure of anything."""
-        recipe, targets, options = self.recipe, self.targets, self.options
+    def build_ops(self) -> None:
+        """Build everything that acts without changing model or optimizer."""
+        recipe, parameters, options = self.recipe, self.parameters, self.options
         statistics = statistics_of(self.model)
         noise = self.noise = parameter_noise(self.model, recipe, options.seed)
-        in_optimizer = set(self.in_groups.values())
+        in_optimizer = set(self.optimizer_decays.values())
         weights = [unit for unit in recipe if isinstance(unit, Weight) and unit not in in_optimizer]
         shown = [unit for unit in recipe if isinstance(unit, Batch)]
         features, objective = tuple(options.features), self.objective
-        self.batches = Batches(shown, self.model, self.tape, options.loss, objective, self.outputs, features)
-        self.passes = Passes(self.model, recipe, self.tape, objective)
-        self.penalties = [Penalty(unit, targets) for unit in recipe if isinstance(unit, Loss)]
-        self.climbs = [Climb(unit, targets) for unit in recipe if isinstance(unit, Ascent)]
-        self.gradients = [Change(unit, targets, noise) for unit in recipe if isinstance(unit, Gradient)]
-        self.before = [Change(unit, targets, noise) for unit in weights if not unit.after_update]
-        self.behind = [Change(unit, targets, noise) for unit in weights if unit.after_update]
-        self.averages = [Averages(unit, targets, statistics) for unit in recipe if isinstance(unit, Average)]
-        members: list[Averaged] = [*targets, *statistics]
-        self.copies = [Copies(unit, self.model, members) for unit in recipe if isinstance(unit, Ensemble)]
-        self.late: list[Target] = []  # what has come since
+        self.batches = BatchTransforms(
+            shown, self.model, self.recorder, options.loss, objective, self.outputs, features
+        )
+        self.passes = ForwardPenalties(self.model, recipe, self.recorder, objective)
+        self.penalties = [PenaltyOp(unit, parameters) for unit in recipe if isinstance(unit, Loss)]
+        self.ascents = [AscentOp(unit, parameters) for unit in recipe if isinstance(unit, Ascent)]
+        self.gradient_ops = [GradientOp(unit, parameters, noise) for unit in recipe if isinstance(unit, Gradient)]
+        self.pre_update_ops = [WeightOp(unit, parameters, noise) for unit in weights if not unit.after_update]
+        self.post_update_ops = [WeightOp(unit, parameters, noise) for unit in weights if unit.after_update]
+        self.averages = [WeightAverages(unit, parameters, statistics) for unit in recipe if isinstance(unit, Average)]
+        members: list[AveragedTensor] = [*parameters, *statistics]
+        self.ensembles = [EnsembleSnapshots(unit, self.model, members) for unit in recipe if isinstance(unit, Ensemble)]
+        self.late_parameters: list[TrainedParameter] = []  # what has come since
         self.stopping = Stopping(recipe)
-        self.notes += of_resolution(self.decays(), self.moment)
-        shrinking = [(penalty.unit, each.name) for penalty in self.penalties for each in penalty.targets]
-        self.notes += of_decays([*((unit, each.name) for unit, each in self.decays()), *shrinking], self.model)
-        self.notes += of_averages(recipe, options.steps, bool(statistics))
-        in_groups = [(unit, each) for unit, each in self.decays() if each.described in self.in_groups]
-        self.scheduled = [(unit, each) for unit, each in in_groups if unit.is_scheduled]
-        self.set_moment()
+        self.notes += precision_notes(self.decays(), self.progress)
+        shrinking = [(penalty.unit, each.name) for penalty in self.penalties for each in penalty.parameters]
+        self.notes += lora_decay_notes([*((unit, each.name) for unit, each in self.decays()), *shrinking], self.model)
+        self.notes += average_notes(recipe, options.steps, bool(statistics))
+        optimizer_decays = [(unit, each) for unit, each in self.decays() if each.described in self.optimizer_decays]
+        self.scheduled_decays = [(unit, each) for unit, each in optimizer_decays if unit.is_scheduled]
+        self.apply_schedules()
 
-    def act_on(self, targets: Sequence[Target], come: Sequence[Target]) -> None:
-        """Let all that acts on parameters act on these, of which some have come since the last step.
+    def retarget(self, parameters: Sequence[TrainedParameter], added: Sequence[TrainedParameter]) -> None:
+        """Let all operations on parameters act on these, ``added`` since the last step among them.
 
-        What the optimizer itself decays was put into groups when the recipe was attached; what comes later is decayed
-        like it, before the update.
+        The optimizer's own decay was put into groups when the recipe was attached; parameters that come later are
+        decayed like it, before the update.
         """
-        self.targets = list(targets)
-        self.late = [each for each in (*self.late, *come) if each in self.targets]
-        self.before = [act for act in self.before if act.unit not in self.in_groups.values()]
-        acts: list[Act] = [*self.penalties, *self.climbs, *self.gradients, *self.before, *self.behind]
-        takers: list[Act | Averages | Copies] = [*acts, *self.averages, *self.copies]
-        for taker in takers:
-            taker.take_in(targets)
-        for unit in dict.fromkeys(self.in_groups.values()):
-            by_hooks = [each for each in self.late if each.described not in self.in_groups]
+        self.parameters = list(parameters)
+        self.late_parameters = [each for each in (*self.late_parameters, *added) if each in self.parameters]
+        self.pre_update_ops = [act for act in self.pre_update_ops if act.unit not in self.optimizer_decays.values()]
+        ops: list[ParameterOp] = [
+            *self.penalties,
+            *self.ascents,
+            *self.gradient_ops,
+            *self.pre_update_ops,
+            *self.post_update_ops,
+        ]
+        actors: list[ParameterOp | WeightAverages | EnsembleSnapshots] = [*ops, *self.averages, *self.ensembles]
+        for taker in actors:
+            taker.take_in(parameters)
+        for unit in dict.fromkeys(self.optimizer_decays.values()):
+            by_hooks = [each for each in self.late_parameters if each.described not in self.optimizer_decays]
             if chosen := matching(unit, by_hooks):
-                self.before.insert(0, Change(unit, chosen, self.noise))
+                self.pre_update_ops.insert(0, WeightOp(unit, chosen, self.noise))
 
     def add_penalties(self, scale: float = 1.0) -> None:
-        """Add the gradients of the penalties on weights to gradients that are too large by ``scale``."""
-        targets = self.targets if scale != 1 and self.penalties else []
-        gradients = [each.parameter.grad for each in targets if each.parameter.grad is not None]
+        """Add the gradients of the weight penalties to gradients that a loss scaler has scaled by ``scale``."""
+        parameters = self.parameters if scale != 1 and self.penalties else []
+        gradients = [each.parameter.grad for each in parameters if each.parameter.grad is not None]
         if gradients:
             torch._foreach_div_(gradients, scale)
         for each in self.penalties:
-            each.add_gradients(self.moment)
+            each.add_gradients(self.progress)
         if gradients:
             torch._foreach_mul_(gradients, scale)
 
-    def decays(self) -> list[tuple[WeightDecay, Target]]:
-        """The parameters that a weight decay of the recipe acts on, by itself or by the optimizer."""
+    def decays(self) -> list[tuple[WeightDecay, TrainedParameter]]:
+        """Return each WeightDecay with each parameter that it decays, by a hook or in the optimizer."""
         by_hooks = [
-            (act.unit, each) for act in self.before if isinstance(act.unit, WeightDecay) for each in act.targets
+            (act.unit, each)
+            for act in self.pre_update_ops
+            if isinstance(act.unit, WeightDecay)
+            for each in act.parameters
         ]
-        in_groups = [
-            (self.in_groups[each.described], each) for each in self.targets if each.described in self.in_groups
+        optimizer_decays = [
+            (self.optimizer_decays[each.described], each)
+            for each in self.parameters
+            if each.described in self.optimizer_decays
         ]
-        return in_groups + by_hooks
+        return optimizer_decays + by_hooks
 
-    def set_moment(self) -> None:
-        """Let everything that lies in model and optimizer have the strength of this moment of the training."""
-        for module in self.modules:
-            module.at(self.moment.passed)
-        for unit, each in self.scheduled:
-            strength = unit.numbers(*each.described.names, passed=self.moment.passed)["strength"]
+    def apply_schedules(self) -> None:
+        """Set the scheduled knobs in model and optimizer to their values at the current progress."""
+        for module in self.scheduled_modules:
+            module.at(self.progress.passed)
+        for unit, each in self.scheduled_decays:
+            strength = unit.numbers(*each.described.names, passed=self.progress.passed)["strength"]
             self.optimizer.param_groups[each.group]["weight_decay"] = strength
 
 
 def notes_passes(unit: Any) -> bool:
-    """Whether a regularizer needs to know of the model's passes."""
+    """Return True if a regularizer needs a record of the model's forward passes."""
     return isinstance(unit, ActivityLoss | OutputLoss | PassLoss | Ascent) or (
         isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.extra_inputs})
     )

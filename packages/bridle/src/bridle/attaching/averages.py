@@ -1,4 +1,4 @@
-"""A second set of weights beside the trained ones: averages."""
+"""Weight averages beside the trained weights: EMA, SWA, Lookahead."""
 
 from __future__ import annotations
 
@@ -8,69 +8,73 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridle.attaching.sums import Sum, add_up, as_sum
-from bridle.attaching.targets import Averaged, Bucket, Moment, Statistic, Target, buckets
+from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
+from bridle.attaching.parameter_buckets import ParameterBucket, buckets
+from bridle.attaching.trained_parameters import AveragedBuffer, AveragedTensor, TrainedParameter
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.places import Average
 from bridle.places.module import at_least_float32
 
 
-class Averages:
+class WeightAverages:
     """The averages of one regularizer, in float32 or better: in less, small shares of new weights would be lost."""
 
-    def __init__(self, unit: Average, targets: Sequence[Target], statistics: Sequence[Statistic]) -> None:
+    def __init__(
+        self, unit: Average, parameters: Sequence[TrainedParameter], statistics: Sequence[AveragedBuffer]
+    ) -> None:
         self.unit = unit
-        self.statistics: list[Averaged] = [] if unit.moves_weights else [*statistics]
-        self.formula = as_sum(unit)
-        self.buckets: list[Bucket[Averaged]] = []
+        self.statistics: list[AveragedTensor] = [] if unit.moves_weights else [*statistics]
+        self.formula = linear_formula(unit)
+        self.buckets: list[ParameterBucket[AveragedTensor]] = []
         self.values: list[list[Tensor]] = []
         self.waiting: dict[str, Tensor] = {}  # of a state that was loaded, for parameters that are trained only later
-        self.take_in(targets)
+        self.take_in(parameters)
 
-    def take_in(self, targets: Sequence[Target]) -> None:
-        """Average these from now on; what has come begins with the weights that it has."""
+    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+        """Average these parameters from now on; the average of a new one starts at its current value."""
         known = {each: value for several, values in self.pairs() for each, value in zip(several, values, strict=True)}
-        self.buckets = buckets(self.unit, [*targets, *self.statistics])
-        self.sums = [Sum(*self.formula) if self.formula else None for _ in self.buckets]
+        self.buckets = buckets(self.unit, [*parameters, *self.statistics])
+        self.linear_forms = [LinearForm(*self.formula) if self.formula else None for _ in self.buckets]
         self.values = [
             [known[each] if each in known else self.first(each, now) for each, now in zip(*pair, strict=True)]
-            for pair in ((bucket.targets, wide(bucket)) for bucket in self.buckets)
+            for pair in ((bucket.parameters, widened_values(bucket)) for bucket in self.buckets)
         ]
 
-    def pairs(self) -> Iterator[tuple[list[Averaged], list[Tensor]]]:
-        """Bucket by bucket what is averaged, and its averages."""
-        return ((bucket.targets, values) for bucket, values in zip(self.buckets, self.values, strict=True))
+    def pairs(self) -> Iterator[tuple[list[AveragedTensor], list[Tensor]]]:
+        """Yield, bucket by bucket, the averaged parameters and buffers with their averages."""
+        return ((bucket.parameters, values) for bucket, values in zip(self.buckets, self.values, strict=True))
 
-    def first(self, each: Averaged, now: Tensor) -> Tensor:
-        """With what an average begins: what a state said, or the value now."""
+    def first(self, each: AveragedTensor, now: Tensor) -> Tensor:
+        """Return the initial average: the one of a loaded state, or the current value."""
         begun = now.clone()
         return begun.copy_(self.waiting.pop(each.name)) if each.name in self.waiting else begun
 
-    def update(self, moment: Moment) -> None:
-        """Take the weights of this step in."""
-        for index, (bucket, found) in enumerate(zip(self.buckets, self.sums, strict=True)):
-            keywords, weights, values = bucket.keywords(moment), wide(bucket), self.values[index]
+    def update(self, progress: TrainingProgress) -> None:
+        """Update the averages with the weights of this step."""
+        for index, (bucket, found) in enumerate(zip(self.buckets, self.linear_forms, strict=True)):
+            keywords, weights, values = bucket.keywords(progress), widened_values(bucket), self.values[index]
             if (values[0].device, values[0].dtype) != (weights[0].device, weights[0].dtype):  # the model was moved
                 values = self.values[index] = [a.to(w) for a, w in zip(values, weights, strict=True)]
             if found:
-                moved = self.add_up(values, weights, *found.at(keywords))
+                moved = self.update_together(values, weights, *found.coefficients(keywords))
             else:
                 moved = self.update_each(values, weights, keywords)
             if moved is not None:
                 put(bucket, moved)
 
-    def add_up(
+    def update_together(
         self, values: list[Tensor], weights: list[Tensor], of_average: Sequence[float], of_weight: Sequence[float]
     ) -> list[Tensor] | None:
-        """The formula for all at once, by the shares of average and weight; returns new weights, if it moves them."""
+        """Update all averages of a bucket in one call; return the new weights if the formula moves them."""
         moved = None
         if self.unit.moves_weights and tuple(of_weight) != (0.0, 1.0):
             moved = [each.clone() for each in weights]
-            add_up(moved, values, of_weight[1], of_weight[0])
-        add_up(values, weights, *of_average)
+            axpby_(moved, values, of_weight[1], of_weight[0])
+        axpby_(values, weights, *of_average)
         return moved
 
     def update_each(self, values: list[Tensor], weights: list[Tensor], keywords: dict[str, Any]) -> list[Tensor] | None:
-        """The formula for one after the other."""
+        """Update the averages of a bucket one by one; return the new weights if the formula moves them."""
         moved = []
         for a, w in zip(values, weights, strict=True):
             new_a, new_w = type(self.unit).torch(a, w, **keywords)
@@ -79,43 +83,43 @@ class Averages:
         return moved if self.unit.moves_weights else None
 
     def put_in(self) -> None:
-        """Put the averages into the model."""
+        """Copy the averages into the model."""
         for bucket, values in zip(self.buckets, self.values, strict=True):
             put(bucket, values)
 
     def is_in(self) -> bool:
-        """Whether the averages are what is in the model."""
+        """Return True if the model's weights equal the averages."""
         return all(
             torch.equal(each.tensor, value.to(each.tensor))
             for bucket, values in zip(self.buckets, self.values, strict=True)
-            for each, value in zip(bucket.targets, values, strict=True)
+            for each, value in zip(bucket.parameters, values, strict=True)
         )
 
     def take(self) -> None:
-        """Let the averages be what is in the model."""
+        """Reset the averages to the model's current weights."""
         for bucket, values in zip(self.buckets, self.values, strict=True):
-            torch._foreach_copy_(values, [each.tensor for each in bucket.targets])
+            torch._foreach_copy_(values, [each.tensor for each in bucket.parameters])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The averages by name."""
+        """Return the averages by name."""
         found = {
             each.name: value for several, values in self.pairs() for each, value in zip(several, values, strict=True)
         }
         return {**self.waiting, **found}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take averages by name; what the state knows nothing of was not trained yet, and is what it is now."""
+        """Load averages by name; one that the state lacks was not trained then, and starts at its current value."""
         self.waiting = {name: each.clone() for name, each in state.items()}
         for several, values in self.pairs():
             for each, value in zip(several, values, strict=True):
                 value.copy_(self.waiting.pop(each.name, each.tensor))
 
 
-def wide(bucket: Bucket[Averaged]) -> list[Tensor]:
-    """The values of parameters and statistics, in float32 or better."""
+def widened_values(bucket: ParameterBucket[AveragedTensor]) -> list[Tensor]:
+    """Return the values of a bucket's parameters and buffers, in float32 or better."""
     return [each if each.dtype.itemsize >= 4 else each.to(at_least_float32(each.dtype)) for each in bucket.tensors()]
 
 
-def put(bucket: Bucket[Averaged], values: list[Tensor]) -> None:
-    """Put values into the model."""
-    torch._foreach_copy_([each.tensor for each in bucket.targets], values)
+def put(bucket: ParameterBucket[AveragedTensor], values: list[Tensor]) -> None:
+    """Copy values into the model."""
+    torch._foreach_copy_([each.tensor for each in bucket.parameters], values)

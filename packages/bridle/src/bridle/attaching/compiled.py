@@ -1,4 +1,4 @@
-"""``torch.compile`` beside attach: programs that were made before know nothing of hooks that are set later."""
+"""``torch.compile``: programs compiled before attach must be recompiled to call the recipe's hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridle.errors import InputError
 
 
 def check_scripted(model: nn.Module) -> None:
-    """Raise ``ValueError`` for a model that torch.jit runs in part, where no hook is heard."""
+    """Raise ``ValueError`` for a model with parts of torch.jit, which call no hooks."""
     for name, part in model.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             which = f"its part {name}" if name else "the model"
@@ -22,15 +22,15 @@ def check_scripted(model: nn.Module) -> None:
             )
 
 
-class Guards:
-    """As long as recipes are attached, programs look at the hooks of modules, which torch lets them skip."""
+class CompileGuards:
+    """Makes compiled programs guard on modules' hooks while recipes are attached, which torch skips by default."""
 
     def __init__(self) -> None:
         self.attached = 0  # recipes
         self.before: bool | None = None  # what torch's setting was without any
 
     def keep(self, undo: ExitStack) -> None:
-        """Let compiled models be compiled anew at their next call, now and at the end, and where hooks are others.
+        """Have compiled models recompiled at their next call, now, when the recipe ends, and when hooks change.
 
         torch keeps programs by the code of a forward: not only the model itself, another one of its class may have run
         before.
@@ -40,7 +40,7 @@ class Guards:
         self.forget_programs()
 
     def leave(self) -> None:
-        """A recipe is off; behind the last one the setting is what it was."""
+        """Count one recipe less; restore torch's setting after the last."""
         self.attached -= 1
         self.forget_programs()
         if not self.attached and self.before is not None:
@@ -48,7 +48,7 @@ class Guards:
             self.before = None
 
     def forget_programs(self) -> None:
-        """Let programs be made anew, which look at hooks; nothing, where none can have been made."""
+        """Reset torch.compile, if anything was compiled, so that programs guard on hooks."""
         dynamo = sys.modules.get("torch._dynamo")
         if dynamo is None:
             return
@@ -59,4 +59,4 @@ class Guards:
             torch.compiler.reset()
 
 
-GUARDS = Guards()  # torch's setting is one for the whole process
+GUARDS = CompileGuards()  # torch's setting is one for the whole process

@@ -1,7 +1,7 @@
-"""The end: the model that was evaluated stays, without the recipe and without bridle.
+"""Finish: turn the attached model into a plain torch model with the same outputs in evaluation mode.
 
-What acts on weights alone is written into them; norms are taken into the layers beside them where that is exact, and
-become torch's own layers elsewhere. All is decided and made before anything is changed.
+Parametrizations are written into the weights; norms are folded into the layers beside them where that is exact, and
+become torch's own layers elsewhere. Everything is planned and built before anything is changed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bridle.attaching.assembly import Assembly
-from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine, fold, is_affine, takes_in, weight_of
-from bridle.attaching.frame import axes_of
-from bridle.attaching.groups import held_by
-from bridle.attaching.lasting import belongs_to_network
-from bridle.attaching.layers import Hanging
-from bridle.attaching.replacing import AMONG, AROUND, WITHIN, Replaced, among, go_slowly, places_of
-from bridle.attaching.sample import Sample, same
-from bridle.attaching.torch_layers import is_written_out, plain, refill, written_out
+from bridle.attaching.detaching import acts_in_evaluation
+from bridle.attaching.folding import CONVOLUTIONS, FORWARDS, affine_of, can_fold_into, fold, is_affine, stored_weight
+from bridle.attaching.layers import InsertedLayer
+from bridle.attaching.model_layout import ndim_of
+from bridle.attaching.module_placement import (
+    AMONG,
+    AROUND,
+    WITHIN,
+    TemporaryPlacement,
+    disable_fast_path,
+    insert_into_sequence,
+    parents_of,
+)
+from bridle.attaching.parameter_groups import optimized_parameters
+from bridle.attaching.sample_input import SampleInput, outputs_match
+from bridle.attaching.torch_layers import as_torch_module, can_fuse, fused_module, refresh_numbers
 from bridle.errors import InputError
 from bridle.modes import eval_mode
 
@@ -32,57 +40,57 @@ UNKNOWN = (2, 3)  # axes of what passes a linear layer that nobody has seen run:
 
 
 @dataclass
-class Side:
-    """What stands on the input or the output of a part and does not rest in evaluation, in the order of the pass."""
+class ModuleSide:
+    """The recipe's layers on the input or the output of a module that act in evaluation mode, in forward order."""
 
     name: str
     part: nn.Module
     in_front: bool
-    folded: list[Hanging] = field(default_factory=list)  # from the part outwards
-    stays: list[Hanging] = field(default_factory=list)  # the others, in the order of the pass
+    folded: list[InsertedLayer] = field(default_factory=list)  # from the part outwards
+    stays: list[InsertedLayer] = field(default_factory=list)  # the others, in the order of the pass
     left: list[tuple[str, nn.Module]] = field(default_factory=list)  # what these become, by name
     way: str = ""  # how these are put into the model
 
 
-class Ending:
-    """The way from an attached model to the finished one: decided when made, taken by :meth:`take`."""
+class Finisher:
+    """Plans, when made, how the attached model becomes a plain one; :meth:`take` carries it out."""
 
-    def __init__(self, parts: Assembly, sample: Sample) -> None:
+    def __init__(self, parts: Assembly, sample: SampleInput) -> None:
         self.parts, self.model, self.optimizer, self.sample = parts, parts.model, parts.optimizer, sample
-        check_one(parts)
-        self.owned = owners_of(self.model)
-        self.held = {*held_by(self.optimizer)}
+        check_single_model(parts)
+        self.owned = owner_counts(self.model)
+        self.held = {*optimized_parameters(self.optimizer)}
         done = sample.run(self.model)
         self.outputs = done[0] if done else None
-        self.shapes = {**parts.insertion.frame.seen, **(done[1] if done else {})}
+        self.shapes = {**parts.insertion.model_layout.seen, **(done[1] if done else {})}
         self.sides = self.standing()
         folding = [side.part for side in self.sides if self.can_fold(side)]
-        self.read = set(sample.read_past(self.model, list(dict.fromkeys(folding))))
+        self.read = set(sample.modules_read_uncalled(self.model, list(dict.fromkeys(folding))))
         for side in self.sides:
             self.sort(side)
         for side in self.sides:
             if side.left:
                 self.place(side)
 
-    def standing(self) -> list[Side]:
-        """The sides of parts at which layers stand that belong to the network."""
-        found: dict[tuple[str, bool], Side] = {}
-        for each in self.parts.insertion.hanging:
-            if belongs_to_network(each.standing.layer):
-                part = self.parts.insertion.frame.parts[each.part]
-                side = found.setdefault((each.part, each.on_input), Side(each.part, part, each.on_input))
+    def standing(self) -> list[ModuleSide]:
+        """Return the sides of modules with recipe layers that act in evaluation mode."""
+        found: dict[tuple[str, bool], ModuleSide] = {}
+        for each in self.parts.insertion.inserted:
+            if acts_in_evaluation(each.standing.layer):
+                part = self.parts.insertion.model_layout.parts[each.part]
+                side = found.setdefault((each.part, each.on_input), ModuleSide(each.part, part, each.on_input))
                 side.folded.append(each)
         return list(found.values())
 
-    def can_fold(self, side: Side) -> bool:
-        """Whether the part may take in what stands at that side of it."""
-        weight = weight_of(side.part)
+    def can_fold(self, side: ModuleSide) -> bool:
+        """Return True if the module can absorb affine layers at that side."""
+        weight = stored_weight(side.part)
         stored = [each for each in (weight, side.part._parameters.get("bias")) if each is not None]
         alone = all(self.owned[each] == 1 and each in self.held for each in stored)
-        return alone and takes_in(side.part, in_front=side.in_front)
+        return alone and can_fold_into(side.part, in_front=side.in_front)
 
-    def sort(self, side: Side) -> None:
-        """Tell the layers that the part takes in from those that stay, and make the latter."""
+    def sort(self, side: ModuleSide) -> None:
+        """Split the layers at a side into those that are folded and those that stay, and build the latter."""
         outwards = side.folded[::-1] if side.in_front else side.folded
         count = 0
         if side.part not in self.read and self.can_fold(side):
@@ -90,20 +98,20 @@ class Ending:
                 count += 1
         side.folded, rest = outwards[:count], outwards[count:]
         side.stays = rest[::-1] if side.in_front else rest
-        side.left = [(each.standing.name, plain(each, self.axes_at(side))) for each in side.stays]
+        side.left = [(each.standing.name, as_torch_module(each, self.ndim_at(side))) for each in side.stays]
 
-    def axes_at(self, side: Side) -> tuple[int, ...]:
-        """How many axes what passes there may have."""
-        axes = axes_of(side.part, self.shapes.get(side.name), on_input=side.in_front)
+    def ndim_at(self, side: ModuleSide) -> tuple[int, ...]:
+        """Return the numbers of dimensions that activations there may have."""
+        axes = ndim_of(side.part, self.shapes.get(side.name), on_input=side.in_front)
         return UNKNOWN if axes is None else (axes,)
 
-    def place(self, side: Side) -> None:
-        """Choose how what stays is put into the model; ``ValueError`` where it does more with the part than call it."""
+    def place(self, side: ModuleSide) -> None:
+        """Choose where the layers that stay are inserted; ``ValueError`` if the model does more than call it."""
         ways = [AROUND] if self.sample.given or takes_one_tensor(side.part) else []
-        if all(type(host).forward is nn.Sequential.forward for host, _ in places_of(self.model, side.part)):
+        if all(type(host).forward is nn.Sequential.forward for host, _ in parents_of(self.model, side.part)):
             ways.insert(0, AMONG)
         found = next((way for way in ways if self.fits(side, way)), "")
-        if not found and is_written_out(side.part) and not self.sample.goes_past(self.model, side.part):
+        if not found and can_fuse(side.part) and not self.sample.bypasses_call(self.model, side.part):
             found = WITHIN
         if not found:
             layers = ", ".join(name for name, _ in side.left)
@@ -114,8 +122,8 @@ class Ending:
             )
         side.way = found
 
-    def fits(self, side: Side, way: str) -> bool:
-        """Whether the model does the same with a layer put beside a part as with one in a hook; tried with a sine."""
+    def fits(self, side: ModuleSide, way: str) -> bool:
+        """Return True if a module inserted there acts as one in a hook, tried with a sine."""
         if self.outputs is None:
             return True
         if side.in_front:
@@ -126,25 +134,25 @@ class Ending:
             hooked = self.sample.run(self.model)
         finally:
             hook.remove()
-        with Replaced(self.model, side.part, way, in_front=side.in_front):
+        with TemporaryPlacement(self.model, side.part, way, in_front=side.in_front):
             put = self.sample.run(self.model)
-        return hooked is not None and put is not None and same(put[0], hooked[0])
+        return hooked is not None and put is not None and outputs_match(put[0], hooked[0])
 
     @torch.no_grad()
     def take(self) -> nn.Module:
-        """End the recipe, and leave the model that it has made."""
+        """Detach the recipe and return the finished model."""
         model, optimizer = self.model, self.optimizer
         with eval_mode(model):
             baked = [(part, kind, getattr(part, kind).clone()) for part, kind in self.parts.insertion.parametrized]
-        folded = [[affine(each) for each in side.folded] for side in self.sides]
+        folded = [[affine_of(each) for each in side.folded] for side in self.sides]
         for side in self.sides:
             for (_, made), each in zip(side.left, side.stays, strict=True):
-                refill(made, each)
+                refresh_numbers(made, each)
         self.parts.undo.close()
         for encoder in self.parts.insertion.slowed:
             encoder.use_nested_tensor = False  # as it was evaluated
         changed = [write(part, kind, value) for part, kind, value in baked]
-        new: list[New] = []
+        new: list[AddedParameter] = []
         for side, layers in zip(self.sides, folded, strict=True):
             near = [each for each in side.part.parameters() if each in self.held]
             born = [(f"{side.name}.bias", fold(side.part, each, in_front=side.in_front)) for each in layers]
@@ -153,41 +161,43 @@ class Ending:
             born += [
                 (f"{side.name}_{name}.{kind}", each) for name, own in side.left for kind, each in own.named_parameters()
             ]
-            new += [New(name, each, near[:1]) for name, each in born if each is not None and each.requires_grad]
+            new += [
+                AddedParameter(name, each, near[:1]) for name, each in born if each is not None and each.requires_grad
+            ]
         for rewritten in changed:
             optimizer.state.pop(rewritten, None)  # moments of what it was made of are not its own
-        join(optimizer, new)
+        add_to_optimizer(optimizer, new)
         return model
 
-    def leave(self, side: Side) -> None:
-        """Put what stays into the model."""
+    def leave(self, side: ModuleSide) -> None:
+        """Insert the layers that stay into the model."""
         if not side.left:
             return
         own = [("layer", side.part)]
         around = nn.Sequential(OrderedDict([*side.left, *own] if side.in_front else [*own, *side.left]))
-        made = written_out(side.part, side.left, in_front=side.in_front) if side.way == WITHIN else around
+        made = fused_module(side.part, side.left, in_front=side.in_front) if side.way == WITHIN else around
         made.training = side.part.training
-        for host, name in [each for each in places_of(self.model, side.part) if each[0] is not around]:
+        for host, name in [each for each in parents_of(self.model, side.part) if each[0] is not around]:
             if side.way == AMONG:
-                among(host, name, side.left, in_front=side.in_front)
+                insert_into_sequence(host, name, side.left, in_front=side.in_front)
                 continue
             host._modules[name] = made
             if isinstance(host, nn.TransformerEncoderLayer):
-                go_slowly(self.model, host)
+                disable_fast_path(self.model, host)
 
 
-def check_one(parts: Assembly) -> None:
-    """Raise ``ValueError`` for an ensemble."""
-    for copies in parts.copies:
-        if copies.copies:
+def check_single_model(parts: Assembly) -> None:
+    """Raise ``ValueError`` for an ensemble, which is several models."""
+    for each in parts.ensembles:
+        if each.snapshots:
             raise InputError(
-                f"{copies.unit!r} has {len(copies.copies)} networks that predict together, and a model is one: predict "
+                f"{each.unit!r} has {len(each.snapshots)} networks that predict together, and a model is one: predict "
                 f"within handle.averaged(), or let handle.detach(discard=True) leave the last one alone"
             )
 
 
-def owners_of(model: nn.Module) -> dict[Tensor, int]:
-    """How many parts of the model each parameter belongs to."""
+def owner_counts(model: nn.Module) -> dict[Tensor, int]:
+    """Count the modules that own each parameter."""
     counts: dict[Tensor, int] = {}
     for part in model.modules():
         for _, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
@@ -196,7 +206,7 @@ def owners_of(model: nn.Module) -> dict[Tensor, int]:
 
 
 def takes_one_tensor(part: nn.Module) -> bool:
-    """Whether a part's forward takes one tensor and nothing else."""
+    """Return True if a module's forward takes one tensor and nothing else."""
     takes = signature(type(part).forward).parameters.values()
     return type(part).forward in FORWARDS[: 1 + len(CONVOLUTIONS)] or (
         len(takes) == 2 and all(each.kind is Parameter.POSITIONAL_OR_KEYWORD for each in takes)
@@ -204,22 +214,22 @@ def takes_one_tensor(part: nn.Module) -> bool:
 
 
 def write(part: nn.Module, kind: str, value: Tensor) -> nn.Parameter:
-    """Write into a weight what was made of it."""
+    """Write a parametrized weight into the stored parameter."""
     weight = part.get_parameter(kind)
     weight.copy_(value)
     return weight
 
 
-class New(NamedTuple):
-    """A parameter that the finished model has more than that of the user, and one beside which it stands, if any."""
+class AddedParameter(NamedTuple):
+    """A parameter that finishing has added to the model, and parameters beside it, if any."""
 
     name: str
     parameter: nn.Parameter
     beside: list[nn.Parameter]
 
 
-def join(optimizer: Optimizer, new: Sequence[New]) -> None:
-    """Let the optimizer train new parameters in the groups of those beside them."""
+def add_to_optimizer(optimizer: Optimizer, new: Sequence[AddedParameter]) -> None:
+    """Add new parameters to the optimizer's groups of those beside them."""
     for each in new:
         groups = optimizer.param_groups
         group = (

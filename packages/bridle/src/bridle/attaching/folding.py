@@ -1,4 +1,4 @@
-"""Layers that scale and shift each unit, taken into the weights of the layer beside them."""
+"""Folding: affine layers absorbed into the weight and bias of the linear or convolutional layer beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from bridle.attaching.layers import Hanging
+from bridle.attaching.layers import InsertedLayer
 from bridle.places import Layer
 from bridle.places.module import FormulaModule, WeightModule
 from bridle.schedules import LAST
@@ -22,21 +22,21 @@ UNITS = 32  # of what a formula is tried on: they divide into groups
 
 
 class Affine(NamedTuple):
-    """What becomes of each unit: ``scale · h + shift``, both (units,) in double precision."""
+    """A scale and a shift of each unit, ``scale · h + shift``, both (units,) in float64."""
 
     scale: Tensor
     shift: Tensor
 
 
-def keywords(each: Hanging) -> dict[str, Any]:
-    """The knobs of a layer as its formula takes them now."""
+def keywords(each: InsertedLayer) -> dict[str, Any]:
+    """Return the current keyword arguments of a layer's formula."""
     if isinstance(each.module, FormulaModule):
         return {name: float(value) if isinstance(value, Tensor) else value for name, value in each.module.knobs.items()}
     return each.standing.layer.keywords(*each.standing.site.names, passed=LAST)
 
 
-def affine(each: Hanging) -> Affine:
-    """The numbers of a layer that :func:`is_affine`, as it evaluates now."""
+def affine_of(each: InsertedLayer) -> Affine:
+    """Return scale and shift of a layer that :func:`is_affine`, as it evaluates now."""
     layer, module = each.standing.layer, each.module
     inputs = [getattr(module, name).detach().double() for name in (*layer.parameters, *layer.state)]
     shape = (-1, 1, 1) if layer.maps else (-1,)
@@ -50,7 +50,7 @@ def affine(each: Hanging) -> Affine:
 
 @cache
 def is_affine(kind: type[Layer]) -> bool:
-    """Whether evaluation scales and shifts each unit, whatever the others are: found out by trying."""
+    """Return True if a layer scales and shifts each unit by itself in evaluation mode, found out by trying it."""
     random = torch.Generator().manual_seed(0)
     axes = (5, UNITS, 2, 2) if kind.maps else (5, UNITS)
     column = (-1, 1, 1) if kind.maps else (-1,)
@@ -64,9 +64,9 @@ def is_affine(kind: type[Layer]) -> bool:
     return bool(torch.allclose(out, (both - shift) * h + shift, rtol=EXACT, atol=EXACT))
 
 
-def takes_in(part: nn.Module, *, in_front: bool) -> bool:
-    """Whether a part can take in what scales and shifts its output, or its input, and is exactly the same then."""
-    weight = weight_of(part)
+def can_fold_into(part: nn.Module, *, in_front: bool) -> bool:
+    """Return True if a module can absorb an affine layer on its output, or its input, exactly."""
+    weight = stored_weight(part)
     if type(part).forward not in FORWARDS or "forward" in vars(part) or weight is None:
         return False
     bias = part._parameters.get("bias")
@@ -75,13 +75,13 @@ def takes_in(part: nn.Module, *, in_front: bool) -> bool:
     if not weight.is_floating_point() or weight.dtype.itemsize < 4:
         return False  # too few digits to be the same
     hooks = part._forward_pre_hooks if in_front else part._forward_hooks
-    if any(not is_ours(hook) for hook in hooks.values()):
+    if any(not is_recipe_hook(hook) for hook in hooks.values()):
         return False
-    return not in_front or not pads(part)
+    return not in_front or not pads_with_zeros(part)
 
 
-def weight_of(part: nn.Module) -> nn.Parameter | None:
-    """The weight that a part stores, if nobody but the recipe makes another of it."""
+def stored_weight(part: nn.Module) -> nn.Parameter | None:
+    """Return the parameter behind a module's weight, if only the recipe parametrizes it; else ``None``."""
     if not parametrize.is_parametrized(part, "weight"):
         found = part._parameters.get("weight")
         return found if isinstance(found, nn.Parameter) else None
@@ -91,8 +91,8 @@ def weight_of(part: nn.Module) -> nn.Parameter | None:
     return stored if isinstance(stored, nn.Parameter) else None
 
 
-def pads(part: nn.Module) -> bool:
-    """Whether a part puts zeros around its input, which a shift in front of it leaves alone."""
+def pads_with_zeros(part: nn.Module) -> bool:
+    """Return True if a module pads its input with zeros, so that a shift before it cannot be folded."""
     if isinstance(part, nn.Linear):
         return False
     if isinstance(part, TRANSPOSED):
@@ -105,14 +105,14 @@ def pads(part: nn.Module) -> bool:
     return any(int(each) > 0 for each in part.padding)
 
 
-def is_ours(hook: Any) -> bool:
-    """Whether a hook is one of a recipe's."""
+def is_recipe_hook(hook: Any) -> bool:
+    """Return True if a hook belongs to a recipe."""
     return str(getattr(getattr(hook, "func", hook), "__module__", "")).startswith("bridle.")
 
 
 @torch.no_grad()
 def fold(part: Any, layer: Affine, *, in_front: bool) -> nn.Parameter | None:
-    """Take in what scales and shifts the part's output, or its input; returns the bias, if the part had none before."""
+    """Fold an affine layer on a module's output, or its input; return the bias if the module had none before."""
     weight, bias = part.weight, part._parameters.get("bias")
     w = weight.detach().double()
     scale, shift = (each.to(w.device) for each in layer)
@@ -132,12 +132,12 @@ def fold(part: Any, layer: Affine, *, in_front: bool) -> nn.Parameter | None:
 
 
 def outputs_of(part: Any) -> int:
-    """How many units or channels come out of a part."""
+    """Return the number of output units or channels of a module."""
     return int(part.out_features if isinstance(part, nn.Linear) else part.out_channels)
 
 
 def by_output(part: Any, values: Tensor) -> Tensor:
-    """One value for each output, in the shape in which it meets the part's weight."""
+    """Reshape one value per output so that it broadcasts over the module's weight."""
     if not isinstance(part, TRANSPOSED):
         return values.view(-1, *[1] * (part.weight.ndim - 1))
     kernel = [1] * (part.weight.ndim - 2)
@@ -146,7 +146,7 @@ def by_output(part: Any, values: Tensor) -> Tensor:
 
 
 def by_input(part: Any, values: Tensor) -> Tensor:
-    """One value for each input, in the shape in which it meets the part's weight."""
+    """Reshape one value per input so that it broadcasts over the module's weight."""
     if isinstance(part, nn.Linear):
         return values
     kernel = [1] * (part.weight.ndim - 2)

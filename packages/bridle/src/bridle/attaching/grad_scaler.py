@@ -1,4 +1,4 @@
-"""A ``GradScaler`` beside an ascent: by how much it has the gradients too large, and who takes the step."""
+"""The second gradient of a step under a ``GradScaler``: current loss scale, and checks of its use."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 from torch.amp.grad_scaler import GradScaler, OptState
 from torch.optim import Optimizer
 
-from bridle.attaching.groups import held_by
+from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import StateError
 
 SUSPECT = 8.0  # how many times longer than the second a first gradient may be without a look for a scaler
 
 
-def scale_of(scaler: Any, optimizer: Optimizer) -> float:
-    """By how much the gradients are too large now; ``RuntimeError`` where the scaler is past its first stage."""
+def loss_scale_of(scaler: Any, optimizer: Optimizer) -> float:
+    """Return the scale of the current gradients; ``RuntimeError`` if the scaler has unscaled them already."""
     if not is_active(scaler):
         return 1.0
     if getattr(scaler, "_scale", scaler) is None:
@@ -35,32 +35,34 @@ def scale_of(scaler: Any, optimizer: Optimizer) -> float:
 
 
 def is_active(scaler: Any) -> bool:
-    """Whether there is a scaler, and it is switched on."""
+    """Return True if there is a scaler and it is enabled."""
     return scaler is not None and (not hasattr(scaler, "is_enabled") or bool(scaler.is_enabled()))
 
 
 def stage_of(scaler: Any, optimizer: Optimizer) -> OptState:
-    """What a scaler has done for an optimizer since its last update: nothing, unscaled the gradients, or stepped."""
+    """Return the stage of a scaler for an optimizer since its last update: ready, unscaled or stepped."""
     state = getattr(scaler, "_per_optimizer_states", {}).get(id(optimizer))
     return OptState.READY if state is None else state["stage"]
 
 
 def unscale(optimizer: Optimizer) -> bool:
-    """Unscale gradients that a GradScaler has left to a fused optimizer; tells whether it will skip the step."""
+    """Unscale gradients that a GradScaler leaves to a fused optimizer; return True if the step will be skipped."""
     scale, infinite = getattr(optimizer, "grad_scale", None), getattr(optimizer, "found_inf", None)
     if infinite is not None and bool(infinite):
         return True
     if scale is not None:
-        torch._foreach_div_([each.grad for each in held_by(optimizer) if each.grad is not None], float(scale))
+        torch._foreach_div_(
+            [each.grad for each in optimized_parameters(optimizer) if each.grad is not None], float(scale)
+        )
         optimizer.grad_scale = None  # type: ignore[attr-defined]  # it is the scaler's, who removes it
     return False
 
 
-def check_told(first: float, second: float) -> None:
-    """Raise ``RuntimeError`` where a scaler that nobody has told of explains how much longer the first gradient is.
+def check_unscaled_lengths(first: float, second: float) -> None:
+    """Raise ``RuntimeError`` if the first gradient was scaled by a scaler that ``ascend`` was not given.
 
-    Of several in the program, others' among them, it is the one whose scale is nearest. It explains what lies between
-    the root and the square of its scale: there, the scale is nearer than no scale, or than its use twice.
+    The ratio of both gradients' norms tells. Of several scalers in the process it is the one whose scale is nearest, if
+    the ratio lies between the root and the square of that scale: there, it is nearer than no scale, or its use twice.
     """
     if not (second > 0 and SUSPECT * second < first < math.inf):
         return
@@ -74,17 +76,17 @@ def check_told(first: float, second: float) -> None:
 
 
 def scales_in_use() -> Iterator[float]:
-    """The scales above 1 of all scalers in the program that have scaled a loss."""
+    """Yield the scales above 1 of all scalers in the process that have scaled a loss."""
     scalers = (each for each in gc.get_objects() if issubclass(type(each), GradScaler))  # isinstance runs proxies' code
     for each in scalers:
         if is_active(each) and each._scale is not None and (scale := float(each.get_scale())) > 1:
             yield scale
 
 
-def check_alike(first: float, second: float, scale: float) -> None:
-    """Raise ``RuntimeError`` where a scale that was told of explains how different both scaled gradients' lengths are.
+def check_scaled_lengths(first: float, second: float, scale: float) -> None:
+    """Raise ``RuntimeError`` if one of both gradients was scaled twice, or not at all.
 
-    Then one of them was scaled twice, or not at all.
+    The ratio of their norms tells.
     """
     if not (first > 0 and second > 0 and math.isfinite(first) and math.isfinite(second)):
         return
@@ -102,12 +104,12 @@ def check_alike(first: float, second: float, scale: float) -> None:
     )
 
 
-def check_taker(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
-    """Raise ``RuntimeError`` where another scaler takes the step than that by which the second gradient was scaled.
+def check_stepping_scaler(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
+    """Raise ``RuntimeError`` if the step is taken by another scaler than the one that ``ascend`` was given.
 
-    ``scaled_alike`` tells that the closure has scaled the second gradient by itself, and nothing was added to it.
+    ``scaled_alike``: the closure has scaled the second gradient by itself, and nothing was added to it.
     """
-    taking = taking_step()
+    taking = stepping_scaler()
     if taking is told or (told is None and scaled_alike):
         return
     if taking is None and stage_of(told, optimizer) is OptState.UNSCALED:
@@ -121,8 +123,8 @@ def check_taker(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
     raise StateError(problem)
 
 
-def taking_step() -> GradScaler | None:
-    """The scaler that has called ``optimizer.step()``, within which this is called; ``None`` if none has."""
+def stepping_scaler() -> GradScaler | None:
+    """Return the scaler whose ``step`` is on the call stack; ``None`` if there is none."""
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "step" and isinstance(found := frame.f_locals.get("self"), GradScaler):

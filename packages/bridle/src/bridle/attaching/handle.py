@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bridle.attaching.assembly import Assembly, Options
-from bridle.attaching.calling import call
 from bridle.attaching.compiled import GUARDS
-from bridle.attaching.description import described
-from bridle.attaching.evaluated import Evaluated
-from bridle.attaching.finishing import Ending
+from bridle.attaching.detaching import acts_in_evaluation, check_detach
+from bridle.attaching.evaluation_weights import EvaluationWeights
+from bridle.attaching.finishing import Finisher
 from bridle.attaching.grad_scaler import unscale
-from bridle.attaching.handles import check_free, handles_of, hold
-from bridle.attaching.lasting import belongs_to_network, check_detach
-from bridle.attaching.latecomers import Roll
-from bridle.attaching.lines import ASCEND, BATCH, PENALTY, Lines
+from bridle.attaching.handle_registry import check_not_attached, handles_of, register_handle
+from bridle.attaching.handle_state import handle_state, load_handle_state
+from bridle.attaching.late_parameters import TrainableTracker
+from bridle.attaching.model_inputs import call_model
 from bridle.attaching.objectives import LossFunction
+from bridle.attaching.placement_log import describe_placements
+from bridle.attaching.required_calls import ASCEND, BATCH, PENALTY, RequiredCalls
 from bridle.attaching.requirements import check_types
-from bridle.attaching.sample import Sample
-from bridle.attaching.saving import load_state, state_of
+from bridle.attaching.sample_input import SampleInput
 from bridle.attaching.second_gradient import SecondGradient
 from bridle.attaching.small_batches import SmallBatches
 from bridle.errors import InputError, StateError
@@ -139,25 +139,25 @@ class Handle:
     def __init__(self, model: nn.Module, optimizer: Optimizer, recipe: Recipe, options: Options) -> None:
         check_types(model, optimizer)
         check_optimizer(optimizer)
-        check_free(model, optimizer, recipe)
+        check_not_attached(model, optimizer, recipe)
         self.recipe: Recipe = recipe
         self.model, self.optimizer, self.loss = model, optimizer, options.loss
         self._ended = ""  # how, if it has
         self._skipped = False  # whether a GradScaler lets the optimizer skip this step
-        self._sample = Sample(options.example)
+        self._sample_input = SampleInput(options.example)
         self.parts = Assembly(model, optimizer, recipe, options)
         with self.parts.undo as undo:  # all that follows: whatever fails, nothing stays attached
-            self._lines = Lines(self.parts)
+            self._required_calls = RequiredCalls(self.parts)
             self._small_batches = SmallBatches(self.parts)
-            self._evaluated = Evaluated(self.parts)
-            self._roll = Roll(self.parts)
-            self.second_gradient = SecondGradient(self.parts, self._lines)
+            self._evaluated = EvaluationWeights(self.parts)
+            self._trainable = TrainableTracker(self.parts)
+            self.second_gradient = SecondGradient(self.parts, self._required_calls)
             GUARDS.keep(undo)
             undo.callback(optimizer.register_step_pre_hook(self._before_step).remove)
             undo.callback(optimizer.register_step_post_hook(self._after_step).remove)
-            if any(belongs_to_network(unit) for unit in recipe):
-                undo.callback(model.register_forward_pre_hook(self._sample.hook, with_kwargs=True).remove)
-            hold(model, self, undo)
+            if any(acts_in_evaluation(unit) for unit in recipe):
+                undo.callback(model.register_forward_pre_hook(self._sample_input.hook, with_kwargs=True).remove)
+            register_handle(model, self, undo)
             self.parts.undo = undo.pop_all()
 
     def __reduce__(self) -> NoReturn:
@@ -174,10 +174,10 @@ class Handle:
     @property
     def steps_done(self) -> int:
         """How many steps the optimizer has taken since the recipe was attached."""
-        return self.parts.moment.step
+        return self.parts.progress.step
 
     def __repr__(self) -> str:
-        return described(self.parts)
+        return describe_placements(self.parts)
 
     def batch(self, x: Any, y: Tensor) -> tuple[Any, Tensor]:
         """A batch as the recipe shows it to the network.
@@ -189,11 +189,11 @@ class Handle:
         Raises ``ValueError`` for a batch that the recipe cannot change.
         """
         self._check_attached()
-        tape = self.parts.tape
-        tape.begun = False
-        tape.next_batch()
-        tape.begun = tape.hooked
-        return self.parts.batches.shown(x, y, self.parts.moment) if self._lines.call(BATCH) else (x, y)
+        recorder = self.parts.recorder
+        recorder.begun = False
+        recorder.next_batch()
+        recorder.begun = recorder.hooked
+        return self.parts.batches.shown(x, y, self.parts.progress) if self._required_calls.record(BATCH) else (x, y)
 
     def penalty(self) -> Tensor:
         """The penalties on activations and outputs of the model's last pass in training mode, to be added to the loss.
@@ -202,8 +202,8 @@ class Handle:
         ``optimizer.step()``, see :meth:`penalty_value`.
         """
         self._check_attached()
-        if self._lines.call(PENALTY):
-            return self.parts.passes.penalty(self.parts.moment)
+        if self._required_calls.record(PENALTY):
+            return self.parts.passes.penalty(self.parts.progress)
         return torch.zeros((), device=next(self.model.parameters()).device)
 
     @torch.no_grad()
@@ -212,7 +212,7 @@ class Handle:
         self._check_attached()
         total = torch.zeros((), device=next(self.model.parameters()).device)
         for each in self.parts.penalties:
-            total = total + each.value(self.parts.moment).to(total.device)
+            total = total + each.value(self.parts.progress).to(total.device)
         return total
 
     @torch.no_grad()
@@ -228,8 +228,8 @@ class Handle:
         scaled by a scaler that is not given.
         """
         self._check_attached()
-        if self._lines.call(ASCEND):
-            self._call_roll()
+        if self._required_calls.record(ASCEND):
+            self._follow_trainable()
             self.second_gradient.take(closure, scaler)
 
     def step(
@@ -277,15 +277,15 @@ class Handle:
     def _backward(self, run: nn.Module, x: Any, y: Any, share: float, scaler: Any) -> Tensor:
         """Add the gradients of a batch by its share, penalties included; returns the data loss."""
         assert self.loss is not None
-        loss = self.loss(call(run, x, self.model), y)
+        loss = self.loss(call_model(run, x, self.model), y)
         total = loss + self.penalty()
         total = total if share == 1 else total * share
         (total if scaler is None else scaler.scale(total)).backward()
         return loss
 
-    def _call_roll(self) -> None:
+    def _follow_trainable(self) -> None:
         """Act on what is trained now."""
-        self.second_gradient.follow(self._roll.call())
+        self.second_gradient.follow(self._trainable.update())
 
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The hook before the optimizer's step; a closure computes the gradients within it, and is waited for."""
@@ -310,31 +310,31 @@ class Handle:
         if self._skipped:
             return
         parts = self.parts
-        self._call_roll()
+        self._follow_trainable()
         parts.groups.follow()
         if not self.second_gradient.has_penalties:
             parts.add_penalties()
-        for each in (*parts.gradients, *parts.before):
-            each.apply(parts.moment)
+        for each in (*parts.gradient_ops, *parts.pre_update_ops):
+            each.apply(parts.progress)
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The hook behind the optimizer's step."""
         parts = self.parts
-        self._lines.called.clear()
+        self._required_calls.called.clear()
         self.second_gradient.stepped()
-        parts.tape.noise.next_batch()
+        parts.recorder.noise.next_batch()
         parts.noise.next_batch()
         if self._skipped:
             return
-        for each in parts.behind:
-            each.apply(parts.moment)
+        for each in parts.post_update_ops:
+            each.apply(parts.progress)
         for average in parts.averages:
-            average.update(parts.moment)
-        for copies in parts.copies:
-            copies.update(parts.moment)
-        parts.moment.step += 1
-        parts.set_moment()
+            average.update(parts.progress)
+        for ensemble in parts.ensembles:
+            ensemble.update(parts.progress)
+        parts.progress.step += 1
+        parts.apply_schedules()
         self._evaluated.stepped()
 
     def _check_loop(self) -> None:
@@ -342,7 +342,7 @@ class Handle:
         self._check_attached()
         if self._evaluated.is_in:
             raise StateError("the averaged weights are in the model: leave handle.averaged() before training goes on")
-        self._lines.check()
+        self._required_calls.check()
 
     def _check_attached(self) -> None:
         """Raise ``RuntimeError`` where the recipe is off."""
@@ -373,7 +373,7 @@ class Handle:
         stopping = self.parts.stopping
         if not stopping.units:
             return False
-        improved, over = stopping.judge(loss, metric, self.parts.moment)
+        improved, over = stopping.judge(loss, metric, self.parts.progress)
         if improved or not stopping.best:
             stopping.best = self._evaluated.weights()
         return over
@@ -401,7 +401,7 @@ class Handle:
         where ``seed`` is not given, torch's generators, goes on bit for bit as if nothing had happened.
         """
         self._check_attached()
-        return state_of(self.parts)
+        return handle_state(self.parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that :meth:`state_dict` gave: attach the same recipe in the same way first.
@@ -409,7 +409,7 @@ class Handle:
         Raises ``ValueError`` for the state of another recipe.
         """
         self._check_attached()
-        load_state(self.parts, state)
+        load_handle_state(self.parts, state)
 
     def finish(self, batches: Iterable[Any] | None = None) -> nn.Module:
         """End the training: the model becomes the one that was evaluated, without bridle; gives it back.
@@ -436,7 +436,7 @@ class Handle:
         self._check_attached()
         if self._evaluated.is_in:
             raise StateError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
-        ending = Ending(self.parts, self._sample)
+        ending = Finisher(self.parts, self._sample_input)
         if self.parts.stopping.units and not self.parts.stopping.best:
             warnings.warn(
                 f"{self.parts.stopping.units[0]!r} was never asked, so no epoch is the best: the weights of the last "

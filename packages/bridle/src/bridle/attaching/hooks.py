@@ -1,4 +1,4 @@
-"""The hooks by which what a recipe hangs on a part of a model acts on its input or its output."""
+"""The forward hooks by which a recipe's modules act on the input or output of a module of the model."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bridle.attaching.frame import Path
-from bridle.attaching.tape import resting
+from bridle.attaching.model_layout import Path
+from bridle.attaching.pass_recorder import frozen_buffers
 from bridle.places import Draw
 from bridle.places.module import Drawer, as_units
 from bridle.places.rerun import is_rerun
 from bridle.regularizers import Dropout
 
 
-def through(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
-    """Activations through what hangs on a part."""
+def apply_modules(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
+    """Apply the recipe's modules at these paths to activations, in turn."""
     if not isinstance(h, Tensor):
         raise TypeError(f"a recipe's layer acts on tensors, and {type(part).__name__} deals in {type(h).__name__}")
     for path in steps:
         inner = part
         for name in path:
             inner = getattr(inner, name)
-        with resting(inner) if is_rerun() else nullcontext():
+        with frozen_buffers(inner) if is_rerun() else nullcontext():
             h = inner(h)
     out: Tensor = h
     return out
@@ -32,20 +32,20 @@ def through(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
 def on_inputs(
     part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, steps: tuple[Path, ...]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The hook before a part."""
+    """Apply the recipe's modules to a module's first input: a forward pre-hook."""
     if args:
-        return (through(part, steps, args[0]), *args[1:]), kwargs
+        return (apply_modules(part, steps, args[0]), *args[1:]), kwargs
     name, h = next(iter(kwargs.items()))
-    return args, {**kwargs, name: through(part, steps, h)}
+    return args, {**kwargs, name: apply_modules(part, steps, h)}
 
 
 def on_output(part: nn.Module, inputs: tuple[Any, ...], output: Any, *, steps: tuple[Path, ...]) -> Tensor:
-    """The hook behind a part."""
-    return through(part, steps, output)
+    """Apply the recipe's modules to a module's output: a forward hook."""
+    return apply_modules(part, steps, output)
 
 
 def seeded_dropout(part: nn.Dropout, inputs: tuple[Tensor, ...], output: Tensor, *, draw: Drawer, spot: int) -> Tensor:
-    """The hook behind a dropout layer of the model's own: the same with the seed's noise."""
+    """Redo the model's own dropout with the seed's noise: a forward hook."""
     if not part.training or part.inplace or not part.p:
         return output
     flat, restore = as_units(inputs[0])

@@ -1,4 +1,4 @@
-"""Targets as the formulas take them, and back in the form in which the user's loss takes them."""
+"""Targets in the form that batch transforms take, and back in the form that the user's loss takes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bridle.attaching.loss_probing import ignores_index, is_close, loss_value, random_logits
 from bridle.attaching.objectives import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, Objective
-from bridle.attaching.unknown_losses import alike, ignores, noise, value
 from bridle.errors import InputError
 
 # Note [ids made shares]
@@ -34,11 +34,11 @@ class Targets:
     scale: float = 1.0  # see Note [ids made shares]
 
     def without_ignored(self, new: Tensor) -> Tensor:
-        """Shares in which rows that do not count have none."""
+        """Set the shares of ignored rows to zero."""
         return new if self.ignored is None else new.masked_fill(self.ignored[:, None], 0.0)
 
     def as_given(self, new: Tensor) -> Tensor:
-        """Targets in the form in which the user has them; the user's own where nothing has changed."""
+        """Return targets in the user's form; the user's own tensor if nothing has changed."""
         y = self.y
         if new is self.full:
             return y
@@ -48,25 +48,29 @@ class Targets:
 
 
 def targets_of(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: Any) -> Targets:
-    """Targets as given, (batch,) or (batch, outputs): shares of classes where they are ids, else as they are."""
+    """Convert targets (batch,) or (batch, outputs): class ids to shares of classes, others as they are."""
     if objective.task == MULTILABEL and objective.ids_only:
-        return unknown(y, dtype, f"{objective.name} takes class ids alone; take nn.BCEWithLogitsLoss()")
+        return unchangeable_targets(y, dtype, f"{objective.name} takes class ids alone; take nn.BCEWithLogitsLoss()")
     if y.ndim not in (1, 2) or (y.ndim == 2 and not y.is_floating_point() and objective.task != MULTILABEL):
-        return unknown(y, dtype, f"these are of type {y.dtype} and of shape {tuple(y.shape)}, not one id for each row")
+        return unchangeable_targets(
+            y, dtype, f"these are of type {y.dtype} and of shape {tuple(y.shape)}, not one id for each row"
+        )
     if y.is_floating_point() or objective.task == MULTILABEL:
-        return of_numbers(y, dtype, objective)
+        return float_targets(y, dtype, objective)
     if objective.task == REGRESSION:
-        return unknown(y, dtype, f"these are of type {y.dtype}, and {objective.name} compares numbers: y.float()")
-    return of_ids(y, dtype, classes, objective, loss)
+        return unchangeable_targets(
+            y, dtype, f"these are of type {y.dtype}, and {objective.name} compares numbers: y.float()"
+        )
+    return id_targets(y, dtype, classes, objective, loss)
 
 
-def unknown(y: Tensor, dtype: torch.dtype, problem: str) -> Targets:
-    """Targets that regularizers of rows alone may see."""
+def unchangeable_targets(y: Tensor, dtype: torch.dtype, problem: str) -> Targets:
+    """Return a placeholder for targets that no regularizer may change."""
     return Targets(y, torch.zeros(len(y), 1, dtype=dtype, device=y.device), "", problem)
 
 
-def of_numbers(y: Tensor, dtype: torch.dtype, objective: Objective) -> Targets:
-    """Shares of classes, chances of each output, or numbers, as the loss takes them; without one, by their shape."""
+def float_targets(y: Tensor, dtype: torch.dtype, objective: Objective) -> Targets:
+    """Convert floating-point targets by the loss's task; without a task, by their shape."""
     full, task, doubt = (y if y.ndim == 2 else y[:, None]).to(dtype), objective.task, ""
     if not task or (task == CLASSIFICATION and y.ndim == 1):
         task = CLASSIFICATION if full.shape[1] > 1 else REGRESSION
@@ -75,12 +79,14 @@ def of_numbers(y: Tensor, dtype: torch.dtype, objective: Objective) -> Targets:
     return Targets(y, full, task, doubt=doubt)
 
 
-def of_ids(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: Any) -> Targets:
-    """Shares of classes that are all or nothing."""
+def id_targets(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: Any) -> Targets:
+    """Convert class ids to one-hot shares of classes."""
     if classes is None or classes < 2:
-        return unknown(y, dtype, "these are class ids, of how many classes is not known: attach(..., classes=...)")
+        return unchangeable_targets(
+            y, dtype, "these are class ids, of how many classes is not known: attach(..., classes=...)"
+        )
     if objective.exactly and objective.given and (objective.ignored or 0) >= 0 and not objective.ids_only:
-        return unknown(
+        return unchangeable_targets(
             y,
             dtype,
             f"{objective.name} takes no shares of classes with ignore_index={objective.ignored}; mark rows that do not "
@@ -91,7 +97,7 @@ def of_ids(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Object
     kept = ids.masked_fill(ignored, 0)
     if len(kept) and (int(kept.min()) < 0 or int(kept.max()) >= classes):
         rest = ids[~ignored]
-        return unknown(
+        return unchangeable_targets(
             y,
             dtype,
             f"these are class ids from {int(rest.min())} to {int(rest.max())}, of {classes} classes: attach(..., "
@@ -99,7 +105,7 @@ def of_ids(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Object
         )
     any_ignored = bool(ignored.any())
     if any_ignored and objective.smoothing:
-        return unknown(
+        return unchangeable_targets(
             y, dtype, f"{objective.name} would smooth the shares of rows that do not count: leave that to it"
         )
     full = F.one_hot(kept, classes).to(dtype)
@@ -109,22 +115,22 @@ def of_ids(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Object
 
 
 def ignored_by(objective: Objective, classes: int, loss: Any) -> int | None:
-    """The id of rows that do not count; of a loss that is not torch's, what it does with torch's own."""
+    """Return the class id that the loss ignores, ``None`` if there is none; other losses than torch's are tried."""
     if objective.exactly or not objective.given:
         return objective.ignored
-    return IGNORED if ignores(loss, classes, IGNORED) else None
+    return IGNORED if ignores_index(loss, classes, IGNORED) else None
 
 
-def scale_of(targets: Targets, objective: Objective, loss: Any) -> float:
-    """What shares made of ids are to be multiplied by (Note [ids made shares]).
+def share_scale(targets: Targets, objective: Objective, loss: Any) -> float:
+    """Return the factor for shares made of ids (Note [ids made shares]).
 
-    Of a loss that is not torch's it is measured. ``ValueError`` where that takes no shares.
+    For other losses than torch's it is measured. ``ValueError`` if they take no shares.
     """
     y, full = targets.y.long(), targets.full
     if not objective.given or (objective.exactly and objective.reduction != "mean"):
         return 1.0
     if not objective.exactly:
-        return measured_scale(y, full, objective, loss)
+        return probed_scale(y, full, objective, loss)
     if targets.ignored is None and objective.weight is None:
         return 1.0
     weight = full.new_ones(full.shape[1]) if objective.weight is None else objective.weight.to(full)
@@ -132,10 +138,10 @@ def scale_of(targets: Targets, objective: Objective, loss: Any) -> float:
     return len(full) / total if total > 0 else 1.0
 
 
-def measured_scale(y: Tensor, full: Tensor, objective: Objective, loss: Any) -> float:
-    """The loss for ids over that for shares, on outputs of our own."""
-    z = noise(*full.shape).to(full)
-    of_ids, of_shares = value(loss, z, y), value(loss, z, full)
-    if of_ids is not None and of_shares is None:
+def probed_scale(y: Tensor, full: Tensor, objective: Objective, loss: Any) -> float:
+    """Return the ratio of the loss for ids to that for shares, on random logits."""
+    z = random_logits(*full.shape).to(full)
+    id_targets, of_shares = loss_value(loss, z, y), loss_value(loss, z, full)
+    if id_targets is not None and of_shares is None:
         raise InputError(f"{objective.name} takes class ids alone; take nn.CrossEntropyLoss()")
-    return 1.0 if not of_ids or not of_shares or alike(of_ids, of_shares) else of_ids / of_shares
+    return 1.0 if not id_targets or not of_shares or is_close(id_targets, of_shares) else id_targets / of_shares

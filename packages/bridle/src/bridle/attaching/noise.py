@@ -1,8 +1,7 @@
-"""Where the noise of an attached recipe comes from: torch's generators, or the streams of a seed.
+"""The noise of an attached recipe, of torch's generators or of the streams of a seed.
 
-Both offer the same: ``draw`` (what a formula takes), ``next_batch`` (what follows is another batch), ``mark`` and
-``replay`` (a second pass through the network under the noise of the first), ``fresh`` (one under other noise), and a
-state to save.
+Both have ``draw`` (the noise of a formula), ``next_batch`` (begin another batch), ``mark`` and ``replay`` (a second
+pass with the noise of the first), ``fresh`` (a second pass with other noise), and a state to save.
 """
 
 from __future__ import annotations
@@ -30,26 +29,26 @@ RANKS = 2**44  # streams that one process of several has: more than there are sp
 
 
 class TorchNoise:
-    """torch's own generators, with the rules that ``torch.manual_seed`` has; they are the user's to save."""
+    """torch's own generators, with the rules of ``torch.manual_seed``; saving them is up to the user."""
 
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self.devices = [device for device in devices if device.type != "cpu"]
 
     def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-        """What a regularizer declares for a subject."""
+        """Draw the declared noise for a subject."""
         return from_torch(declared, spot, subject)
 
     def next_batch(self) -> None:
-        """Nothing is kept from batch to batch."""
+        """Do nothing: no noise is kept from batch to batch."""
 
     def mark(self) -> list[Tensor]:
-        """Where the generators stand."""
+        """Return the states of the generators."""
         others = [torch.get_device_module(device).get_rng_state(device) for device in self.devices]
         return [torch.get_rng_state(), *others]
 
     @contextmanager
     def replay(self, mark: Any) -> Iterator[None]:
-        """Within, the noise is that which came after the mark; behind it, the generators stand where they stood."""
+        """Draw the noise that followed the mark within the context; then restore the generators."""
         before = self.mark()
         self.go_to(mark)
         try:
@@ -58,30 +57,30 @@ class TorchNoise:
             self.go_to(before)
 
     def go_to(self, mark: list[Tensor]) -> None:
-        """Set the generators."""
+        """Set the states of the generators."""
         torch.set_rng_state(mark[0])
         for device, state in zip(self.devices, mark[1:], strict=True):
             torch.get_device_module(device).set_rng_state(state, device)
 
     @contextmanager
     def fresh(self) -> Iterator[None]:
-        """Within, the noise is new, as it always is."""
+        """Draw new noise within the context, as always."""
         yield
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing of its own."""
+        """Return an empty state."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing of its own."""
+        """Do nothing: there is no state."""
 
 
 class SeedNoise:
     """The streams of one seed (:mod:`bridle.draws`), one for each spot, as the engine draws them.
 
-    What was drawn for a batch is kept until the next, so that all passes of one batch see the same noise. ``rank`` is
-    that of a process among several: each has its own streams, the first those of the engine. ``other`` is the noise
-    that the model draws by itself, which a second pass is to see again, too.
+    The noise of a batch is kept until the next, so that all passes of one batch see the same noise. ``rank`` is that of
+    a process among several: each has its own streams, the first those of the engine. ``other`` is the noise that the
+    model draws by itself, which a second pass repeats, too.
     """
 
     def __init__(self, seed: int, other: TorchNoise, rank: int = 0) -> None:
@@ -100,17 +99,17 @@ class SeedNoise:
         self.outside = torch.compiler.disable(SeedNoise.all)
 
     def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-        """What a regularizer declares for a subject; ``spot`` is the first of its streams."""
+        """Draw the declared noise for a subject; ``spot`` is the first of its streams."""
         drawn: list[Tensor] = self.outside(self, declared, spot, subject)
         return drawn
 
     def all(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-        """All arrays of noise; where a part of a pass is run again, those of the pass, whatever has run since."""
+        """Draw all arrays of noise; a recomputation gets those of its pass."""
         batch, offset = as_first(self, (self.ticks, self.offset))
         return [self.one(each, spot + offset + number, subject, batch) for number, each in enumerate(declared)]
 
     def one(self, draw: Draw, spot: int, subject: Tensor, batch: Ticks) -> Tensor:
-        """One array of noise."""
+        """Draw one array of noise."""
         shape, stream = draw.shape(tuple(subject.shape)), draw.stream(spot)
         key = stream, math.prod(shape)
         if key not in batch:
@@ -120,16 +119,16 @@ class SeedNoise:
         return torch.from_numpy(numbers).to(subject.device, at_least_float32(subject.dtype))
 
     def next_batch(self) -> None:
-        """Forget the noise of the batch before."""
+        """Forget the noise of the last batch."""
         self.ticks = {}
 
     def mark(self) -> tuple[Ticks, list[Tensor]]:
-        """The noise of this batch."""
+        """Return the noise of this batch."""
         return self.ticks, self.other.mark()
 
     @contextmanager
     def replay(self, mark: Any) -> Iterator[None]:
-        """Within, the noise is that of the marked batch."""
+        """Draw the noise of the marked batch within the context."""
         before = self.ticks
         self.ticks, other = mark
         try:
@@ -140,7 +139,7 @@ class SeedNoise:
 
     @contextmanager
     def fresh(self) -> Iterator[None]:
-        """Within, the noise is that of a second pass."""
+        """Draw the noise of a second pass within the context."""
         self.offset += FRESH
         try:
             yield
@@ -148,11 +147,11 @@ class SeedNoise:
             self.offset -= FRESH
 
     def state_dict(self) -> dict[str, Any]:
-        """How far each stream is."""
+        """Return the positions of all streams."""
         return {str(stream): bits.state["state"]["state"].tolist() for stream, bits in self.stream.bits.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another left off."""
+        """Set the positions of all streams."""
         self.next_batch()
         self.stream.bits = {}
         for stream, words in state.items():
@@ -162,38 +161,38 @@ class SeedNoise:
 
 
 class SharedNoise:
-    """A generator of its own, for noise on parameters: it must be the same in all processes that train one network."""
+    """A generator for noise on parameters, with the same seed in all processes that train one network."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.generators: dict[str, torch.Generator] = {}
 
     def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-        """What a regularizer declares for a subject."""
+        """Draw the declared noise for a subject."""
         del spot  # one stream for all
         return [self.one(each, subject) for each in declared]
 
     def one(self, draw: Draw, subject: Tensor) -> Tensor:
-        """One array of noise."""
+        """Draw one array of noise."""
         make = torch.rand if draw.kind == "uniform" else torch.randn
         shape, device = draw.shape(tuple(subject.shape)), subject.device
         return make(shape, generator=self.generator(device), device=device, dtype=at_least_float32(subject.dtype))
 
     def next_batch(self) -> None:
-        """Nothing is kept from batch to batch."""
+        """Do nothing: no noise is kept from batch to batch."""
 
     def generator(self, device: torch.device) -> torch.Generator:
-        """The one of a device."""
+        """Return the generator of a device."""
         if str(device) not in self.generators:
             self.generators[str(device)] = torch.Generator(device).manual_seed(self.seed)
         return self.generators[str(device)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the generators stand."""
+        """Return the states of the generators."""
         return {"seed": self.seed, **{device: each.get_state() for device, each in self.generators.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another left off."""
+        """Set the states of the generators."""
         self.seed = state["seed"]
         self.generators = {}
         for device, each in state.items():
@@ -202,7 +201,7 @@ class SharedNoise:
 
 
 def layer_noise(model: nn.Module, seed: int | None) -> TorchNoise | SeedNoise:
-    """The noise of batches and layers: of several processes, each has its own."""
+    """Return the noise of batches and layers, which differs between processes."""
     by_itself = TorchNoise(list({each.device: None for each in model.parameters()}))
     if seed is None:
         return by_itself
@@ -210,7 +209,7 @@ def layer_noise(model: nn.Module, seed: int | None) -> TorchNoise | SeedNoise:
 
 
 def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedNoise | SharedNoise:
-    """The noise on parameters: the same in all processes."""
+    """Return the noise of parameters, which is the same in all processes."""
     if seed is not None:
         return SeedNoise(seed, TorchNoise([]))
     if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
@@ -223,5 +222,5 @@ def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedN
 
 
 def is_distributed() -> bool:
-    """Whether several processes train one network."""
+    """Return True if several processes train one network."""
     return dist.is_available() and dist.is_initialized()

@@ -1,4 +1,4 @@
-"""What the loss makes of outputs and targets: classes, yes or no for each output, or numbers."""
+"""The task of a loss function: classification, multi-label or regression, with the loss's options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bridle.attaching.unknown_losses import tried
+from bridle.attaching.loss_probing import probe_task
 from bridle.errors import InputError
 from bridle.places import OutputLoss, PassLoss
 from bridle.recipe import Recipe
@@ -24,7 +24,7 @@ IGNORED = -100  # by torch's losses of class ids, unless told otherwise
 
 @dataclass(frozen=True)
 class Objective:
-    """What is known of a loss; of the task nothing, where it is empty."""
+    """The known facts about a loss; ``task`` is empty if it is unknown."""
 
     task: str = ""
     name: str = ""  # what says so
@@ -71,9 +71,9 @@ OPTIONS = {"weight": None, "ignore_index": IGNORED, "label_smoothing": 0.0, "red
 
 
 def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | None) -> Objective:
-    """What the loss is, by what the user says, by what it is called, or by what it does to outputs of ours.
+    """Return the objective of a loss: as the user says, by its type, or by probing it.
 
-    The latter only where the recipe must know. ``ValueError`` where it cannot be known, or does not fit the recipe.
+    It is probed only if the recipe needs it. ``ValueError`` if it stays unknown then, or does not fit the recipe.
     """
     if task is not None and task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
@@ -82,14 +82,14 @@ def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | Non
     if task is not None and task != found.task:
         found = Objective(task, f"task={task!r}", given=loss is not None)
     elif not found.task and found.given and (needing or recipe.at("batch")):
-        found = replace(found, task=tried(loss, outputs))
+        found = replace(found, task=probe_task(loss, outputs))
     for unit in needing:
-        check(unit, found)
+        check_objective(unit, found)
     return found
 
 
 def known(loss: Any) -> Objective:
-    """What the loss is by what it is called: torch's modules and functions, also with arguments filled in."""
+    """Return the objective of torch's loss modules and functions, partials of them included."""
     if loss is None:
         return Objective()
     if isinstance(loss, nn.Module):
@@ -107,7 +107,7 @@ def known(loss: Any) -> Objective:
 
 
 def with_options(found: Objective | None, name: str, options: Mapping[str, Any]) -> Objective:
-    """A loss with what it was told."""
+    """Return the objective with the options of the loss."""
     if found is None:
         return Objective(name=name, given=True)
     told = {**OPTIONS, **options}
@@ -123,8 +123,8 @@ def with_options(found: Objective | None, name: str, options: Mapping[str, Any])
     )
 
 
-def check(unit: Any, objective: Objective) -> None:
-    """Raise ``ValueError`` for a regularizer of classes where the loss has none, or does not tell."""
+def check_objective(unit: Any, objective: Objective) -> None:
+    """Raise ``ValueError`` for a regularizer of classes if the loss has none, or its task is unknown."""
     if objective.given and not objective.task:
         raise InputError(
             f"{unit!r} must know what the outputs are, and {objective.name} does not tell: attach(..., task=...), "
@@ -146,5 +146,5 @@ def check(unit: Any, objective: Objective) -> None:
 
 
 def pairs(chances: Tensor, others: Tensor) -> Tensor:
-    """(batch, outputs) of yes and of no -> (outputs, batch, 2): each output is a choice between two classes."""
+    """Stack (batch, outputs) of yes and of no to (outputs, batch, 2): each label is a choice of two classes."""
     return torch.stack((chances, others), -1).movedim(1, 0)

@@ -1,4 +1,4 @@
-"""What a recipe needs of a model, an optimizer and a training before it can be attached to them."""
+"""Requirements of a recipe on model, optimizer and number of steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridle.recipe import Recipe
 
 
 def check_types(model: Any, optimizer: Any) -> None:
-    """Raise ``ValueError`` for what is no model or no optimizer."""
+    """Raise ``ValueError`` if model or optimizer are of another type."""
     if not isinstance(model, nn.Module):
         raise InputError(f"attach takes an nn.Module, got {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
@@ -26,8 +26,8 @@ def check_types(model: Any, optimizer: Any) -> None:
         )
 
 
-def check(model: nn.Module, optimizer: Optimizer) -> None:
-    """Raise ``ValueError`` for a model and an optimizer in which nothing can act."""
+def check_supported(model: nn.Module, optimizer: Optimizer) -> None:
+    """Raise ``ValueError`` for a model or an optimizer that attach does not support."""
     check_scripted(model)
     if isinstance(model, DistributedDataParallel | DataParallel):
         raise InputError(f"attach the recipe to the model first, then wrap that in {type(model).__name__}")
@@ -40,7 +40,7 @@ def check(model: nn.Module, optimizer: Optimizer) -> None:
 
 
 def check_steps(recipe: Recipe, steps: int | None) -> None:
-    """Raise ``ValueError`` where the length of the training is needed and not said, or is no whole number above 0."""
+    """Raise ``ValueError`` if ``steps`` is missing though needed, or is not a positive integer."""
     if steps is None:
         lacking = [unit for unit in recipe if needs_steps(unit)]
         if lacking:
@@ -50,7 +50,7 @@ def check_steps(recipe: Recipe, steps: int | None) -> None:
 
 
 def needs_steps(unit: Any) -> bool:
-    """Whether a regularizer depends on the length of the training: on a schedule, or by its formula."""
+    """Return True if a regularizer depends on the number of steps, by a schedule or its formula."""
     if unit.is_scheduled or isinstance(unit, Ensemble):
         return True
     if "steps" not in getattr(unit, "step_inputs", ()):

@@ -1,4 +1,4 @@
-"""The second gradient of a step, for SAM and ASAM: at the point to which the first leads, and in its place."""
+"""The second gradient of a step for SAM and ASAM, which replaces the first."""
 
 from __future__ import annotations
 
@@ -10,110 +10,118 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridle.attaching.acts import length
 from bridle.attaching.assembly import Assembly
-from bridle.attaching.grad_scaler import check_alike, check_taker, check_told, is_active, scale_of
-from bridle.attaching.groups import held_by
-from bridle.attaching.history import History
-from bridle.attaching.lines import PENALTY, Lines
-from bridle.attaching.targets import Target
+from bridle.attaching.grad_scaler import (
+    check_scaled_lengths,
+    check_stepping_scaler,
+    check_unscaled_lengths,
+    is_active,
+    loss_scale_of,
+)
+from bridle.attaching.gradient_history import GradientHistory
+from bridle.attaching.parameter_groups import optimized_parameters
+from bridle.attaching.parameter_ops import global_norm
+from bridle.attaching.required_calls import PENALTY, RequiredCalls
+from bridle.attaching.trained_parameters import TrainedParameter
 from bridle.errors import StateError
 
 
 class SecondGradient:
-    """Takes the second gradient of each step, if the recipe has an ascent, and sees to it that it is right.
+    """Takes the second gradient of each step, if the recipe has an ascent, and checks that it is right.
 
-    ``has_penalties`` tells whether the gradients hold those of the penalties on weights already.
+    ``has_penalties``: the gradients include those of the weight penalties already.
     """
 
-    def __init__(self, parts: Assembly, lines: Lines) -> None:
-        self.parts, self.lines, self.history = parts, lines, History()
+    def __init__(self, parts: Assembly, required_calls: RequiredCalls) -> None:
+        self.parts, self.required_calls, self.history = parts, required_calls, GradientHistory()
         self.has_penalties = False
         self.scaler: Any = None  # which has scaled the gradients of the ascent
         self.scaled_alike = False  # whether the closure has scaled them by itself
         self.compared = False  # whether the lengths of both gradients were compared
-        self.follow(parts.targets)
+        self.follow(parts.parameters)
 
-    def follow(self, targets: Iterable[Target]) -> None:
-        """Hear of the gradients of parameters."""
-        for each in targets if self.parts.climbs else ():
+    def follow(self, parameters: Iterable[TrainedParameter]) -> None:
+        """Record the history of these parameters' gradients."""
+        for each in parameters if self.parts.ascents else ():
             self.parts.undo.callback(self.history.follow(each.parameter).remove)
 
     def take(self, closure: Callable[[], Any], scaler: Any) -> None:
-        """Replace the gradients by those at the point of the ascent; ``RuntimeError`` where they are no first ones."""
+        """Replace the gradients by those at the ascent point; ``RuntimeError`` if they are not first gradients."""
         parts, scaler = self.parts, scaler if is_active(scaler) else None
-        scale = scale_of(scaler, parts.optimizer)
+        scale = loss_scale_of(scaler, parts.optimizer)
         self.check_pass()
-        self.history.check_ascent(held_by(parts.optimizer))
+        self.history.check_ascent(optimized_parameters(parts.optimizer))
         parts.add_penalties(scale)
         with ExitStack() as climb:
             climb.callback(setattr, self.history, "resting", False)
             self.history.resting = True
-            if all([climb.enter_context(each.climbed(parts.moment, scaler, scale)) for each in parts.climbs]):
-                first = None if self.compared else self.length()
+            if all(
+                [climb.enter_context(each.at_ascent_point(parts.progress, scaler, scale)) for each in parts.ascents]
+            ):
+                first = None if self.compared else self.gradient_norm()
                 loss = self.run(closure, scaler)
                 self.compare(first, scaler, scale)
                 self.scaled_alike = not (isinstance(loss, Tensor) or parts.penalties)
                 parts.add_penalties(scale)
         self.scaler, self.has_penalties = scaler, True
-        self.history.ascended(held_by(parts.optimizer))
+        self.history.ascended(optimized_parameters(parts.optimizer))
 
     def check_pass(self) -> None:
-        """Raise ``RuntimeError`` where no pass was seen whose noise the second one could see again."""
-        tape = self.parts.tape
-        if tape.mark is None and tape.marks and self.parts.model.training:
+        """Raise ``RuntimeError`` if no pass was recorded whose noise could be repeated."""
+        recorder = self.parts.recorder
+        if recorder.mark is None and recorder.marks and self.parts.model.training:
             raise StateError(
                 "handle.ascend repeats the last training pass, and none was seen: call model(x), not model.forward(x), "
                 "of the model that the recipe is attached to"
             )
 
     def run(self, closure: Callable[[], Any], scaler: Any) -> Any:
-        """The gradients where the weights stand now, in place of those that are there; returns the closure's result."""
+        """Compute the gradients at the current weights by the closure; return its result."""
         model = self.parts.model
         model.zero_grad()
         self.parts.optimizer.zero_grad()
         torch.clear_autocast_cache()  # of the weights as they were
-        self.lines.called.discard(PENALTY)
-        with self.parts.tape.repeat(model), torch.enable_grad():
+        self.required_calls.called.discard(PENALTY)
+        with self.parts.recorder.repeat_pass(model), torch.enable_grad():
             loss = closure()
             if isinstance(loss, Tensor):
                 (loss if scaler is None else scaler.scale(loss)).backward()
-        if PENALTY in self.lines.needed - self.lines.called:
+        if PENALTY in self.required_calls.needed - self.required_calls.called:
             raise StateError(
                 "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
                 "handle.ascend(lambda: criterion(model(x), y) + handle.penalty())"
             )
         return loss
 
-    def length(self) -> float:
-        """The length of all gradients together."""
-        gradients = (each.grad for each in held_by(self.parts.optimizer) if each.grad is not None)
-        return float(length([each.coalesce().values() if each.is_sparse else each for each in gradients]))
+    def gradient_norm(self) -> float:
+        """Return the joint norm of all gradients."""
+        gradients = (each.grad for each in optimized_parameters(self.parts.optimizer) if each.grad is not None)
+        return float(global_norm([each.coalesce().values() if each.is_sparse else each for each in gradients]))
 
     def compare(self, first: float | None, scaler: Any, scale: float) -> None:
-        """Look, once, whether the lengths of both gradients are those of losses that were scaled alike."""
+        """Check, once, that both gradients are of losses with the same scale."""
         if first is None:
             return
-        second = self.length()
+        second = self.gradient_norm()
         if scaler is None:
-            check_told(first, second)
+            check_unscaled_lengths(first, second)
         else:
-            check_alike(first, second, scale)
+            check_scaled_lengths(first, second, scale)
         self.compared = math.isfinite(first) and math.isfinite(second)
 
     def settle(self) -> None:
-        """Small batches became one, and what was done to their gradients is no change of the user's."""
-        self.history.settled(held_by(self.parts.optimizer))
+        """Record averaged gradients of small batches as unmodified."""
+        self.history.settled(optimized_parameters(self.parts.optimizer))
 
     def check_step(self) -> None:
-        """Before a step: raise ``RuntimeError`` where its gradients are not the second ones, scaled as they were."""
-        if self.parts.climbs:
+        """Raise ``RuntimeError`` before a step whose gradients are not the second ones, scaled as they were."""
+        if self.parts.ascents:
             self.history.check_step()
-            check_taker(self.scaler, self.parts.optimizer, scaled_alike=self.scaled_alike)
+            check_stepping_scaler(self.scaler, self.parts.optimizer, scaled_alike=self.scaled_alike)
 
     def stepped(self) -> None:
-        """The optimizer has taken its step."""
+        """Forget the second gradient after the optimizer's step."""
         self.has_penalties = False
-        if self.parts.climbs:
-            self.history.stepped(held_by(self.parts.optimizer))
-            self.parts.tape.mark = None
+        if self.parts.ascents:
+            self.history.stepped(optimized_parameters(self.parts.optimizer))
+            self.parts.recorder.mark = None

@@ -1,4 +1,4 @@
-"""Early stopping in the user's own loop: which epoch was the best, and whether training is over."""
+"""Early stopping in the user's own loop, with the weights of the best epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from bridle.acting import watched
-from bridle.attaching.targets import Moment
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import Stop
 from bridle.recipe import Recipe
@@ -17,31 +17,31 @@ METRIC = "metric"
 
 
 class Stopping:
-    """The regularizers of a recipe that stop, what they remember, and the weights of the best epoch."""
+    """The early-stopping regularizers of a recipe, their states, and the weights of the best epoch."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.units: list[Any] = [unit for unit in recipe if isinstance(unit, Stop)]
         self.states: list[tuple[float, ...]] = [tuple(map(float, unit.state.values())) for unit in self.units]
         self.best: dict[str, Tensor] = {}
 
-    def judge(self, loss: float, metric: float | None, moment: Moment) -> tuple[bool, bool]:
-        """Whether the epoch is the best so far, by the first regularizer that stops, and whether any of them stops."""
+    def judge(self, loss: float, metric: float | None, progress: TrainingProgress) -> tuple[bool, bool]:
+        """Return if the epoch is the best so far, by the first regularizer that stops, and if any of them stops."""
         point = {"valid_loss": float(loss)} | ({} if metric is None else {f"valid_{METRIC}": float(metric)})
         verdicts = []
         for number, unit in enumerate(self.units):
             if metric is None and unit.settings(numbers=False).get("watch") == METRIC:
                 raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
-            numbers = unit.numbers(passed=moment.passed)
+            numbers = unit.numbers(passed=progress.passed)
             improved, over, *state = unit.vanilla(watched(unit, point, METRIC), *self.states[number], **numbers)
             self.states[number] = tuple(float(each) for each in state)
             verdicts.append((bool(improved), bool(over)))
         return verdicts[0][0], any(over for _, over in verdicts)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is remembered."""
+        """Return states and best weights."""
         return {"states": [list(state) for state in self.states], "best": self.best}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another left off."""
+        """Load states and best weights."""
         self.states = [tuple(each) for each in state["states"]]
         self.best = dict(state["best"])

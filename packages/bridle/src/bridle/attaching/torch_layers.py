@@ -1,4 +1,4 @@
-"""A layer of a recipe as torch's own modules, which need no bridle."""
+"""A recipe's layers as torch's own modules, for a model without bridle."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from bridle.attaching.folding import affine, is_affine, keywords
-from bridle.attaching.layers import Hanging
+from bridle.attaching.folding import affine_of, is_affine, keywords
+from bridle.attaching.layers import InsertedLayer
 from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.places.module import LayerModule
@@ -28,15 +28,15 @@ FUNCTIONS: dict[Any, Any] = {
 }
 
 
-def plain(each: Hanging, axes: Sequence[int]) -> nn.Module:
-    """A torch module that evaluates as the layer does, for activations with these numbers of axes.
+def as_torch_module(each: InsertedLayer, axes: Sequence[int]) -> nn.Module:
+    """Return a torch module that evaluates as the layer does, for activations with these numbers of dimensions.
 
-    Which one that is, and on which axis it finds the units, is found out by trying. ``ValueError`` if there is none.
+    The module, and the axis of its units, are found out by trying. ``ValueError`` if there is none.
     """
     if not isinstance(each.module, LayerModule):
         return each.module
     for made in candidates(each, max(axes)):
-        if all(agree(each.module, made, number) for number in axes):
+        if all(evaluates_alike(each.module, made, number) for number in axes):
             return made.train(each.module.training)
     raise InputError(
         f"{each.standing.layer!r} at {each.part} has no equal among torch's layers, which the finished model is made "
@@ -44,8 +44,8 @@ def plain(each: Hanging, axes: Sequence[int]) -> nn.Module:
     )
 
 
-def candidates(each: Hanging, axes: int) -> Iterator[nn.Module]:
-    """torch's layers that might do the same."""
+def candidates(each: InsertedLayer, axes: int) -> Iterator[nn.Module]:
+    """Yield torch modules that may be equivalent to a layer."""
     module: Any = each.module
     layer, numbers = each.standing.layer, {k: v for k, v in keywords(each).items() if not isinstance(v, str)}
     units = len(next(iter(module.parameters()), next(iter(module.buffers()), torch.zeros(0))))
@@ -57,20 +57,20 @@ def candidates(each: Hanging, axes: int) -> Iterator[nn.Module]:
             for way in WAYS:
                 own = maker.module(units, count)
                 if not isinstance(own, LayerModule):
-                    fill(own, each)
-                    yield own if way is None else moved(own, *way)
+                    copy_numbers(own, each)
+                    yield own if way is None else on_moved_axis(own, *way)
 
 
 @torch.no_grad()
-def fill(own: nn.Module, each: Hanging) -> None:
-    """Give torch's layer the numbers of the recipe's."""
+def copy_numbers(own: nn.Module, each: InsertedLayer) -> None:
+    """Copy a layer's parameters and buffers to a torch module."""
     like: Any = next(each.module.parameters(), next(each.module.buffers(), None))
     if like is not None:
         own.to(like.device, like.dtype)
     known = {**dict(each.module.named_parameters()), **dict(each.module.named_buffers())}
     names = [name for name, _ in (*own.named_parameters(), *own.named_buffers()) if name != "num_batches_tracked"]
     if is_affine(type(each.standing.layer)) and not set(names) <= set(known):
-        scale, shift = affine(each)
+        scale, shift = affine_of(each)
         root = (1.0 + float(own.eps)) ** 0.5  # type: ignore[arg-type]  # of the variance of 1 that it starts with
         known = {**{name: value for name, value in own.named_buffers()}, "weight": scale * root, "bias": shift}
     for name in names:
@@ -80,15 +80,15 @@ def fill(own: nn.Module, each: Hanging) -> None:
         parameter.requires_grad_(bool(getattr(known[name], "requires_grad", True)))
 
 
-def refill(made: nn.Module, each: Hanging) -> None:
-    """Give what :func:`plain` has made the numbers that the layer has now."""
+def refresh_numbers(made: nn.Module, each: InsertedLayer) -> None:
+    """Copy the layer's current parameters and buffers to what :func:`as_torch_module` returned."""
     if made is not each.module:
         own: Any = made.norm if isinstance(made, fx.GraphModule) else made
-        fill(own, each)
+        copy_numbers(own, each)
 
 
-def moved(own: nn.Module, source: int, destination: int) -> nn.Module:
-    """A layer between two moves of an axis, as a module that torch writes by itself."""
+def on_moved_axis(own: nn.Module, source: int, destination: int) -> nn.Module:
+    """Wrap a module between two ``movedim`` calls, as an fx.GraphModule."""
     graph = fx.Graph()
     h = graph.placeholder("h")
     there = graph.call_method("movedim", (h, source, destination))
@@ -96,13 +96,13 @@ def moved(own: nn.Module, source: int, destination: int) -> nn.Module:
     return fx.GraphModule({"norm": own}, graph, "OnAnotherAxis")
 
 
-def is_written_out(part: nn.Module) -> bool:
-    """Whether :func:`written_out` can do what a part does."""
+def can_fuse(part: nn.Module) -> bool:
+    """Return True if :func:`fused_module` supports a module."""
     return type(part).forward in FUNCTIONS and getattr(part, "padding_mode", "zeros") == "zeros"
 
 
-def written_out(part: Any, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> nn.Module:
-    """A part with layers before or behind it, in one module that has the part's weight and bias under their names."""
+def fused_module(part: Any, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> nn.Module:
+    """Return one module of a module and layers before or after it, which keeps the weight's and bias's names."""
     graph = fx.Graph()
     h = graph.placeholder("input")
     root: dict[str, Any] = {**dict(left), "weight": part.weight}
@@ -124,8 +124,8 @@ def written_out(part: Any, left: Sequence[tuple[str, nn.Module]], *, in_front: b
 
 
 @torch.no_grad()
-def agree(module: LayerModule, made: nn.Module, axes: int) -> bool:
-    """Whether two layers evaluate the same, on numbers with so many axes."""
+def evaluates_alike(module: LayerModule, made: nn.Module, axes: int) -> bool:
+    """Return True if two layers give equal outputs on random activations with so many dimensions."""
     units = len(next(iter(module.parameters()), next(iter(module.buffers()), torch.zeros(1))))
     shape = list(LENGTHS[:axes])
     shape[-1 if module.last else 1] = units

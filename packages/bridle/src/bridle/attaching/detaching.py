@@ -1,4 +1,4 @@
-"""What lasts when a recipe goes: layers that belong to the network, and what detaching would lose."""
+"""Checks before a recipe is detached: layers that the network needs, averages that would be lost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bridle.errors import StateError
 from bridle.places import Layer, WeightLayer
 
 
-def belongs_to_network(unit: Any) -> bool:
-    """Whether a layer acts once training is over, too: the network is then not the same without it."""
+def acts_in_evaluation(unit: Any) -> bool:
+    """Return True if a layer acts in evaluation mode, too: the network differs without it."""
     if not isinstance(unit, Layer | WeightLayer):
         return False
     if unit.parameters or unit.state:
@@ -25,22 +25,24 @@ def belongs_to_network(unit: Any) -> bool:
 
 
 def check_detach(parts: Assembly) -> None:
-    """Raise ``RuntimeError`` where detaching would leave another network than was trained; warn of lesser losses."""
-    if not parts.moment.step:
+    """Raise ``RuntimeError`` if detaching changes the trained network; warn if averages or best weights are lost."""
+    if not parts.progress.step:
         return
     layers = [
-        unit for unit in parts.recipe if belongs_to_network(unit) and any(unit is whose for whose, *_ in parts.log)
+        unit
+        for unit in parts.recipe
+        if acts_in_evaluation(unit) and any(unit is whose for whose, *_ in parts.placements)
     ]
     if layers:
         raise StateError(
             f"the trained network is another one without {', '.join(map(repr, layers))}, which detach would take out; "
             f"handle.finish() hands over the model that was evaluated, handle.detach(discard=True) takes them out"
         )
-    if parts.stopping.best and not holds(parts.model.state_dict(), parts.stopping.best):
+    if parts.stopping.best and not has_weights(parts.model.state_dict(), parts.stopping.best):
         lost = "the weights of the best epoch are not in the model"
     elif any(not average.is_in() for average in parts.averages):
         lost = "the averaged weights are not in the model, but those of the last step"
-    elif any(copies.copies for copies in parts.copies):
+    elif any(ensemble.snapshots for ensemble in parts.ensembles):
         lost = "the copies of the ensemble are gone, and the model has the weights of the last step"
     else:
         return
@@ -49,6 +51,6 @@ def check_detach(parts: Assembly) -> None:
     )
 
 
-def holds(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
-    """Whether a model has these weights."""
+def has_weights(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    """Return True if a state dict has these weights."""
     return all(torch.equal(state[name], each.to(state[name].device)) for name, each in wanted.items())

@@ -1,8 +1,8 @@
-"""Formulas that are weighted sums, computed for all parameters at once.
+"""Linear forms: formulas that are weighted sums of their arrays, computed for all parameters in one call.
 
 Most formulas on parameters are sums of their arrays, each weighted by a number that only knobs and the step decide:
-L2's ``g + 2 · strength · w``, weight decay, EMA. The NumPy form, evaluated on 1 and 0, tells the weights, and torch's
-foreach functions then change all parameters in a few calls. Whether a formula is such a sum is found out by trying it.
+L2's ``g + 2 · strength · w``, weight decay, EMA. The NumPy form, evaluated on 1 and 0, has the coefficients, and
+torch's foreach functions then change all parameters in a few calls. Linearity is found out by trying the formula.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MOMENTS = ({"step": 0, "steps": 10}, {"step": 4, "steps": 10}, {"step": 9, "step
 RATES = {"lr": 0.1, "peak": 0.1}
 
 
-def formula_of(unit: Placed) -> tuple[Formula, int] | None:
-    """The NumPy form of a regularizer on parameters and its number of arrays; ``None`` if these are not all alike."""
+def numpy_formula(unit: Placed) -> tuple[Formula, int] | None:
+    """Return the NumPy form of a regularizer on parameters and its number of arrays; ``None`` if shapes differ."""
     shaped = getattr(unit, "matrix", False) or unit.state or {"norm", "fan_in"} & {*unit.extra_inputs}
     if shaped or not isinstance(unit, Loss | Gradient | Weight | Average):
         return None
@@ -39,20 +39,20 @@ def formula_of(unit: Placed) -> tuple[Formula, int] | None:
     return lambda *arrays, **keywords: (own(*arrays, **keywords),), 1 + len(unit.noise) + len(unit.extra_inputs)
 
 
-def as_sum(unit: Placed) -> tuple[Formula, int] | None:
-    """The formula of a regularizer and its number of arrays, if it is a weighted sum of them.
+def linear_formula(unit: Placed) -> tuple[Formula, int] | None:
+    """Return the NumPy form of a regularizer and its number of arrays, if it is linear in them.
 
-    Of two at most: of more, some may cancel, and then a formula gives exactly zero where the sum has a rounding error,
-    which Adam makes a step of.
+    Of at most two arrays: more may cancel, and then the formula gives exactly zero where the sum has a rounding error,
+    which Adam amplifies to a step.
     """
-    found = formula_of(unit)
-    if found is None or found[1] > 2 or not all(is_sum(*found, keywords) for keywords in trials(unit)):
+    found = numpy_formula(unit)
+    if found is None or found[1] > 2 or not all(is_linear(*found, keywords) for keywords in trial_keywords(unit)):
         return None
     return found
 
 
-def trials(unit: Placed) -> list[dict[str, Any]]:
-    """Keywords to try a formula with: the regularizer's own at several moments, and its class's defaults."""
+def trial_keywords(unit: Placed) -> list[dict[str, Any]]:
+    """Return keywords to try a formula with: its own over the training, and its class's defaults."""
     words = unit.words_in_formula()
     numbers = [type(unit)().numbers(), *(unit.numbers(passed=passed) for passed in (0.0, 0.5, LAST))]
     steps: list[dict[str, Any]] = [{name: (each | RATES)[name] for name in unit.step_inputs} for each in MOMENTS]
@@ -60,9 +60,9 @@ def trials(unit: Placed) -> list[dict[str, Any]]:
 
 
 @np.errstate(all="ignore")  # what divides zero by zero is no sum
-def is_sum(formula: Formula, count: int, keywords: dict[str, Any]) -> bool:
-    """Whether a formula gives the weighted sum of any arrays: tried on numbers of all signs and sizes."""
-    weights = np.array(Sum(formula, count).at(keywords))[:, :count]
+def is_linear(formula: Formula, count: int, keywords: dict[str, Any]) -> bool:
+    """Return True if a formula is linear in its arrays, tried on numbers of all signs and sizes."""
+    weights = np.array(LinearForm(formula, count).coefficients(keywords))[:, :count]
     random = np.random.default_rng(0)
     arrays = random.normal(size=(count, TRIES)) * 10.0 ** random.uniform(-12, 12, (count, TRIES))
     results, zeros = (np.array(formula(*given, **keywords)) for given in (arrays, np.zeros_like(arrays)))
@@ -70,8 +70,8 @@ def is_sum(formula: Formula, count: int, keywords: dict[str, Any]) -> bool:
     return bool((np.abs(results - weights @ arrays) <= 1e-9 * scale).all()) and not zeros.any()
 
 
-def add_up(into: list[Tensor], other: list[Tensor], own: float, share: float) -> None:
-    """``into`` becomes ``own · into + share · other``, tensor by tensor, in place."""
+def axpby_(into: list[Tensor], other: list[Tensor], own: float, share: float) -> None:
+    """Compute ``into = own · into + share · other``, tensor by tensor, in place."""
     if share and abs(own + share - 1) < ROUNDING:
         torch._foreach_lerp_(into, other, share)  # a mean of equals is exactly that
         return
@@ -81,8 +81,8 @@ def add_up(into: list[Tensor], other: list[Tensor], own: float, share: float) ->
         torch._foreach_add_(into, other, alpha=share)
 
 
-class Sum:
-    """A weighted sum of one array or two: its weights, evaluated again only when the keywords have changed."""
+class LinearForm:
+    """A weighted sum of one or two arrays; its coefficients are computed only when the keywords change."""
 
     def __init__(self, formula: Formula, count: int) -> None:
         self.formula = formula
@@ -90,8 +90,8 @@ class Sum:
         self.keywords: dict[str, Any] | None = None
         self.weights: Weights = []
 
-    def at(self, keywords: dict[str, Any]) -> Weights:
-        """For each result, the weight of the first array and that of the second, 0 if there is none."""
+    def coefficients(self, keywords: dict[str, Any]) -> Weights:
+        """Return the two coefficients of each result; the second is 0 if there is one array."""
         if keywords is not self.keywords:
             results = [self.formula(*each, **keywords) for each in self.ones]
             self.weights = [(*map(float, each), 0.0)[:2] for each in zip(*results, strict=True)]

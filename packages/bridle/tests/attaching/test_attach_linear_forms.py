@@ -8,8 +8,8 @@ import torch
 from loops import attached, train, weights
 from torch import Tensor
 
-from bridle.attaching import acts, averages
-from bridle.attaching.sums import add_up, as_sum, is_sum
+from bridle.attaching import averages, parameter_ops
+from bridle.attaching.linear_forms import axpby_, is_linear, linear_formula
 from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
 
@@ -17,7 +17,7 @@ SUMS = {"L2", "WeightDecay", "GradientNoise", "EMA", "SWA", "Lookahead"}
 
 
 def test_the_sums_of_the_catalog_are_found() -> None:
-    assert {name for name, leaf in CATALOG.items() if as_sum(leaf())} == SUMS
+    assert {name for name, leaf in CATALOG.items() if linear_formula(leaf())} == SUMS
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_the_sums_of_the_catalog_are_found() -> None:
 )
 def test_what_is_no_sum_at_some_moment_is_none(text: str) -> None:
     (unit,) = Recipe.parse(text)
-    assert as_sum(unit) is None
+    assert linear_formula(unit) is None
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_is_no_sum_at_some_moment_is_none(text: str) -> None:
     ],
 )
 def test_a_sum_is_told_from_what_only_looks_like_one(formula: object, expected: bool) -> None:
-    assert is_sum(formula, 1, {}) is expected  # type: ignore[arg-type]
+    assert is_linear(formula, 1, {}) is expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shares", [(1.0, 0.5), (0.9, 0.1), (0.0, 1.0), (0.3, 0.0), (1.0, 0.0), (0.5, 2.0)])
@@ -49,7 +49,7 @@ def test_arrays_are_added_up_in_place(shares: tuple[float, float]) -> None:
     into, others = ([torch.randn(*shape, generator=random) for shape in ((3, 2), (4,))] for _ in range(2))
     expected = [shares[0] * a + shares[1] * b for a, b in zip(into, others, strict=True)]
     kept = list(into)
-    add_up(into, others, *shares)
+    axpby_(into, others, *shares)
     for one, other, same in zip(into, expected, kept, strict=True):
         torch.testing.assert_close(one, other)
         assert one is same
@@ -57,7 +57,7 @@ def test_arrays_are_added_up_in_place(shares: tuple[float, float]) -> None:
 
 def test_nothing_of_another_array_changes_no_bit() -> None:
     w = [torch.tensor([1e-30, -0.0, 3.0])]
-    add_up(w, [torch.tensor([float("inf"), 1.0, 2.0])], 1.0, 0.0)
+    axpby_(w, [torch.tensor([float("inf"), 1.0, 2.0])], 1.0, 0.0)
     assert w[0].tolist() == [torch.tensor(1e-30).item(), 0.0, 3.0] and w[0].signbit().tolist() == [False, True, False]
 
 
@@ -72,6 +72,6 @@ def test_at_once_or_one_by_one_is_the_same(name: str, monkeypatch: pytest.Monkey
             return weights(model)
 
     at_once = trained()
-    for module in (acts, averages):
-        monkeypatch.setattr(module, "as_sum", lambda unit: None)
+    for module in (parameter_ops, averages):
+        monkeypatch.setattr(module, "linear_formula", lambda unit: None)
     torch.testing.assert_close(trained(), at_once, rtol=1e-10, atol=1e-12)

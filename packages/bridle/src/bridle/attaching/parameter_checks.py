@@ -1,4 +1,4 @@
-"""Parameters of an unusual kind: what a recipe can do with them, or a sentence before anything acts."""
+"""Checks of unusual parameters: uninitialized, sparse, sharded, complex or of low precision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bridle.acting import Parameter, selected
-from bridle.attaching.targets import Moving
+from bridle.attaching.parameter_buckets import ParametersWithGrad
 from bridle.errors import InputError
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
 from bridle.recipe import Recipe
@@ -21,16 +21,16 @@ BY_GRADIENT = (Loss, Gradient, Ascent, WeightLayer)  # they read it, add to it, 
 ELSEWHERE = "choose other parameters by on="
 
 
-def check_values(model: nn.Module, recipe: Recipe) -> None:
-    """Raise ``ValueError`` where a model has parameters or buffers that hold no numbers yet, or cannot be trained."""
+def check_initialized(model: nn.Module, recipe: Recipe) -> None:
+    """Raise ``ValueError`` for a model with parameters or buffers that are not initialized or cannot be trained."""
     for name, each in (*model.named_parameters(), *model.named_buffers()) if tuple(recipe) else ():
-        for problem in unready(each):
+        for problem in uninitialized_reasons(each):
             layer = type(model.get_submodule(name.rpartition(".")[0])).__name__
             raise InputError(f"{recipe} cannot be attached yet: {name} of {layer} {problem}")
 
 
-def unready(value: Tensor) -> Iterator[str]:
-    """What is to be done before anything can act on a parameter or a buffer."""
+def uninitialized_reasons(value: Tensor) -> Iterator[str]:
+    """Yield the reasons why nothing can act on a parameter or a buffer yet."""
     if is_lazy(value):
         yield "has no shape before the first pass: run a batch through the model, make the optimizer, then attach"
     elif value.is_meta:
@@ -39,23 +39,25 @@ def unready(value: Tensor) -> Iterator[str]:
         yield "was made in torch.inference_mode, where nothing can be trained: make the model outside of it"
 
 
-def check_kinds(recipe: Recipe, parameters: Mapping[Parameter, nn.Parameter], modules: Mapping[str, nn.Module]) -> None:
-    """Raise ``ValueError`` for a regularizer that cannot act on a parameter that it selects, by the names of all."""
-    sparse = sparse_tables(modules)
-    whole = not any(is_in_pieces(each) for each in parameters.values())
+def check_parameter_kinds(
+    recipe: Recipe, parameters: Mapping[Parameter, nn.Parameter], modules: Mapping[str, nn.Module]
+) -> None:
+    """Raise ``ValueError`` for a regularizer that cannot act on a parameter that it selects."""
+    sparse = sparse_embeddings(modules)
+    whole = not any(is_sharded(each) for each in parameters.values())
     for unit in recipe:
         learns = bool(getattr(unit, "parameters", ()) or getattr(unit, "state", ()))
         if not isinstance(unit, ON_PARAMETERS) and not (learns and not whole):
             continue
         chosen = selected(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
         for each in chosen:
-            for problem in against(unit, parameters[each], id(parameters[each]) in sparse):
+            for problem in incompatibilities(unit, parameters[each], id(parameters[each]) in sparse):
                 raise InputError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
 
 
-def against(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
-    """What speaks against a regularizer on a parameter."""
-    if is_in_pieces(parameter):
+def incompatibilities(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
+    """Yield the reasons why a regularizer cannot act on a parameter."""
+    if is_sharded(parameter):
         yield (
             f"which is a {type(parameter).__name__}, a piece of a parameter or another form of it: attach acts on "
             f"whole ones, as DistributedDataParallel keeps them; {ELSEWHERE}"
@@ -68,8 +70,8 @@ def against(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
         yield f"which is of type {parameter.dtype}, too short to compute with: keep it in bfloat16, or {ELSEWHERE}"
 
 
-def sparse_tables(modules: Mapping[str, nn.Module]) -> set[int]:
-    """The ids of the parameters that sparse embeddings alone use: a gradient of somebody else makes theirs dense."""
+def sparse_embeddings(modules: Mapping[str, nn.Module]) -> set[int]:
+    """Return the ids of parameters with sparse gradients: those that only sparse embeddings use."""
     users: dict[int, list[bool]] = {}
     for part in modules.values():
         is_sparse = isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.sparse
@@ -78,8 +80,8 @@ def sparse_tables(modules: Mapping[str, nn.Module]) -> set[int]:
     return {whose for whose, sparse in users.items() if all(sparse)}
 
 
-def padding_rows(modules: Mapping[str, nn.Module]) -> dict[int, int]:
-    """The row of each embedding that stands for no word and that training leaves alone, by the id of its parameter."""
+def padding_indices(modules: Mapping[str, nn.Module]) -> dict[int, int]:
+    """Return the ``padding_idx`` of embeddings, by the id of their parameter."""
     users: dict[int, set[int | None]] = {}
     for part in modules.values():
         row = part.padding_idx if isinstance(part, nn.Embedding | nn.EmbeddingBag) else None
@@ -88,15 +90,15 @@ def padding_rows(modules: Mapping[str, nn.Module]) -> dict[int, int]:
     return {whose: row for whose, rows in users.items() if len(rows) == 1 and (row := next(iter(rows))) is not None}
 
 
-def is_in_pieces(parameter: Tensor) -> bool:
-    """Whether a parameter is one of FSDP's, a DTensor, or another tensor whose numbers are not simply there."""
+def is_sharded(parameter: Tensor) -> bool:
+    """Return True for a parameter of FSDP, a DTensor, or another tensor subclass whose values are not local."""
     own: Any = type(parameter).__torch_dispatch__
     return own is not Tensor.__torch_dispatch__ or bool(getattr(parameter, "_is_flat_param", False))
 
 
-def check_dense(present: Moving, unit: Any) -> None:
-    """Raise ``ValueError`` for a gradient that has turned out to be sparse."""
-    for each, gradient in zip(present.targets, present.gradients, strict=True):
+def check_dense_gradients(present: ParametersWithGrad, unit: Any) -> None:
+    """Raise ``ValueError`` for a sparse gradient."""
+    for each, gradient in zip(present.parameters, present.gradients, strict=True):
         if gradient.layout != torch.strided:
             raise InputError(
                 f"{unit!r} cannot act on {each.name}, whose gradients are sparse: look it up without sparse=True, or "

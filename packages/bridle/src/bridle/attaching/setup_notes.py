@@ -1,4 +1,4 @@
-"""What one might not expect of a recipe in this model, under this loss, or might have overlooked: sentences."""
+"""Notes on a recipe in this model, with this loss and optimizer: surprises and likely oversights."""
 
 from __future__ import annotations
 
@@ -8,32 +8,43 @@ import torch
 from torch import nn
 
 from bridle.acting import Parameter, spared_by
-from bridle.attaching.layers import Insertion
+from bridle.attaching.layers import LayerInsertion
 from bridle.attaching.objectives import Objective
-from bridle.attaching.targets import Bucket, Moment, Target
+from bridle.attaching.parameter_buckets import ParameterBucket
+from bridle.attaching.trained_parameters import TrainedParameter
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
 from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
 from bridle_audit.kinds import origin_of
 
 
-def of_layers(recipe: Recipe, insertion: Insertion) -> Iterator[str]:
-    """On layers: those that act nowhere, besides the model's own, or in an order that is a guess."""
-    frame, acting = insertion.frame, [unit for unit, _, _ in insertion.log]
+def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
+    """Yield notes on layers that act nowhere, duplicate the model's own, or have an assumed order."""
+    model_layout, acting = insertion.model_layout, [unit for unit, _, _ in insertion.placements]
     placed = [unit for unit in recipe if isinstance(unit, Layer | ActivityLoss)]
     for unit in placed:
         if unit not in acting:
             yield f"{unit!r} acts nowhere: the model has no hidden layers"
-    own = [name for name in frame.points if isinstance(frame.parts[name], nn.Dropout) and name not in insertion.retuned]
+    own = [
+        name
+        for name in model_layout.points
+        if isinstance(model_layout.parts[name], nn.Dropout) and name not in insertion.retuned
+    ]
     if own and any(isinstance(unit, Dropout) for unit in placed):
         yield f"the model has dropout layers of its own, {', '.join(own)}; Dropout(at='Dropout') would set their rates"
-    if placed and not frame.seen and len(frame.layers) > 1 and not isinstance(frame.model, nn.Sequential):
-        order = ", ".join(frame.layers)
+    if (
+        placed
+        and not model_layout.seen
+        and len(model_layout.layers) > 1
+        and not isinstance(model_layout.model, nn.Sequential)
+    ):
+        order = ", ".join(model_layout.layers)
         yield f"taken to run in the order in which the model lists them: {order}; example=a batch tells the real one"
 
 
-def of_loss(recipe: Recipe, objective: Objective) -> Iterator[str]:
-    """On the loss: what it does already, and what is taken for granted where it is not given."""
+def loss_notes(recipe: Recipe, objective: Objective) -> Iterator[str]:
+    """Yield notes on a loss that regularizes already, and on assumptions where it is not given."""
     if objective.smoothing and any(isinstance(unit, LabelSmoothing) for unit in recipe):
         yield f"the loss smooths labels by {objective.smoothing:g}, and LabelSmoothing does it once more"
     if objective.weight is not None and recipe.at("batch"):
@@ -49,8 +60,8 @@ def of_loss(recipe: Recipe, objective: Objective) -> Iterator[str]:
         )
 
 
-def of_parameters(recipe: Recipe, parameters: Sequence[Parameter], modules: Mapping[str, nn.Module]) -> Iterator[str]:
-    """On parameters: those that a parametrization makes weights of, so that they are left alone."""
+def parameter_notes(recipe: Recipe, parameters: Sequence[Parameter], modules: Mapping[str, nn.Module]) -> Iterator[str]:
+    """Yield notes on parameters of the model's own parametrizations, which are left alone."""
     sparing: dict[str, list[str]] = {}
     for unit in recipe:
         for each in spared_by(unit, parameters):
@@ -62,8 +73,8 @@ def of_parameters(recipe: Recipe, parameters: Sequence[Parameter], modules: Mapp
             yield f"{name} is left alone by {whose}: {origin.by} makes {origin.weight} of it"
 
 
-def of_averages(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator[str]:
-    """On averages and copies: what they need of the loop."""
+def average_notes(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator[str]:
+    """Yield notes on averages and ensembles that need something of the loop."""
     for unit in recipe:
         if isinstance(unit, Ensemble) and steps:
             length = unit.warped(0, steps)[1]
@@ -72,12 +83,14 @@ def of_averages(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator
             yield f"{unit!r} has running statistics measured anew by handle.averaged(batches), with batches of training"
 
 
-def of_resolution(decays: Iterable[tuple[WeightDecay, Target]], moment: Moment) -> Iterator[str]:
-    """On decay: weights of so few digits that what they lose in a step is lost in rounding."""
+def precision_notes(
+    decays: Iterable[tuple[WeightDecay, TrainedParameter]], progress: TrainingProgress
+) -> Iterator[str]:
+    """Yield notes on weights of low precision in which weight decay is lost in rounding."""
     lost: dict[torch.dtype, list[str]] = {}
     for unit, each in decays:
         one = torch.ones((), dtype=each.tensor.dtype)
-        keywords = Bucket(unit, [each]).keywords(moment)
+        keywords = ParameterBucket(unit, [each]).keywords(progress)
         if keywords["strength"] and type(unit).torch(one, **keywords) == one:
             lost.setdefault(one.dtype, []).append(each.name)
     for dtype, names in lost.items():

@@ -1,4 +1,4 @@
-"""Batches as a recipe shows them to the network."""
+"""The batch transforms of a recipe: Mixup, CutMix, label smoothing, adversarial examples and others."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from bridle.acting import check_data, first_spot
-from bridle.attaching.calling import call
-from bridle.attaching.labels import Targets, scale_of, targets_of
+from bridle.attaching.forward_penalties import as_outputs
+from bridle.attaching.labels import Targets, share_scale, targets_of
+from bridle.attaching.model_inputs import call_model
 from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, LossFunction, Objective, pairs
-from bridle.attaching.passes import as_outputs
-from bridle.attaching.tape import Tape
-from bridle.attaching.targets import Moment
+from bridle.attaching.pass_recorder import PassRecorder
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.layout import Layout
 from bridle.places import Batch
@@ -23,12 +23,12 @@ from bridle.places.module import at_least_float32
 
 
 @dataclass
-class Batches:
+class BatchTransforms:
     """The regularizers of a recipe that change batches."""
 
     units: Sequence[Batch]
     model: nn.Module
-    tape: Tape
+    recorder: PassRecorder
     loss: LossFunction | None
     objective: Objective
     classes: int | None  # of targets that are ids
@@ -40,14 +40,14 @@ class Batches:
                 raise InputError(f"{unit!r} follows the slope of the loss: attach(..., loss=your loss function)")
 
     @torch.no_grad()
-    def shown(self, x: Any, y: Tensor, moment: Moment) -> tuple[Any, Tensor]:
-        """A batch as the network is shown it, in the shapes that it came in; class ids may become shares of classes."""
+    def shown(self, x: Any, y: Tensor, progress: TrainingProgress) -> tuple[Any, Tensor]:
+        """Transform a batch; inputs keep their shape, class ids may become shares of classes."""
         self.check_batch(x, y)
         layout = Layout.of(tuple(x.shape[1:]), self.features) if isinstance(x, Tensor) else Layout()
-        rows = rows_of(x, y)
+        rows = as_rows(x, y)
         targets = targets_of(y, rows.dtype, self.classes, self.objective, self.loss)
         # All noise is drawn before the first extra pass: torch's generators then stand where the user's pass begins.
-        noise = [self.tape.noise.draw(unit.noise, first_spot(unit), rows) for unit in self.units]
+        noise = [self.recorder.noise.draw(unit.noise, first_spot(unit), rows) for unit in self.units]
         new_x, new_y = rows, targets.full
         for unit, drawn in zip(self.units, noise, strict=True):
             if not targets.problem:
@@ -58,8 +58,8 @@ class Batches:
             extra = [getattr(self, each)(*shown, targets.task) for each in unit.extra_inputs]
             step_inputs = {"layout": layout} if "layout" in unit.step_inputs else {}
             before = new_x, new_y
-            keywords = {**unit.keywords(passed=moment.passed), **step_inputs}
-            new_x, new_y = changed(unit, before, [*drawn, *extra], keywords, targets.task)
+            keywords = {**unit.keywords(passed=progress.passed), **step_inputs}
+            new_x, new_y = apply_regularizer(unit, before, [*drawn, *extra], keywords, targets.task)
             if new_x is not before[0]:
                 self.check_rows(unit, x)
             if new_y is not before[1]:
@@ -68,11 +68,11 @@ class Batches:
         return self.as_given(new_x, rows, x), targets.as_given(new_y)
 
     def as_given(self, new: Tensor, rows: Tensor, x: Any) -> Any:
-        """Rows in the shape and the type in which the user has them; the user's own where nothing has changed."""
+        """Return inputs in the user's shape and dtype; the user's own tensor if nothing has changed."""
         return x if new is rows else new.view(x.shape).to(x.dtype)
 
     def check_batch(self, x: Any, y: Any) -> None:
-        """Raise ``ValueError`` for a batch that is no tensors, where a regularizer must have it as such."""
+        """Raise ``ValueError`` for a batch that is not made of tensors, if a regularizer needs them."""
         for unit in self.units:
             needs_rows = unit.noise or unit.step_inputs or unit.images_only or "slope" in unit.extra_inputs
             if not isinstance(y, Tensor) or (needs_rows and not isinstance(x, Tensor)):
@@ -83,26 +83,26 @@ class Batches:
                 )
 
     def slope(self, x: Tensor, y: Tensor, task: str) -> Tensor:
-        """The gradient of each row's data loss with respect to the row, (batch, features)."""
+        """Return the gradient of each row's data loss with respect to the row, (batch, features)."""
         assert self.loss is not None
         del task
-        with torch.enable_grad(), self.tape.second(self.model, self.tape.noise.mark()):
+        with torch.enable_grad(), self.recorder.second_pass(self.model, self.recorder.noise.mark()):
             probed = x.detach().clone().requires_grad_()
             slope = torch.autograd.grad(self.loss(self.model(probed), y), probed)[0]
         per_row = 1 if getattr(self.loss, "reduction", "mean") == "sum" else len(x)
         return (slope * per_row).flatten(1).to(at_least_float32(x.dtype))
 
     def prediction(self, x: Any, y: Tensor, task: str) -> Tensor:
-        """What the network makes of the rows: probabilities, or the number, (batch, outputs)."""
+        """Return the model's prediction, probabilities or numbers, (batch, outputs)."""
         del y
-        with self.tape.second(self.model, self.tape.noise.mark()):
-            z = as_outputs(call(self.model, x))
+        with self.recorder.second_pass(self.model, self.recorder.noise.mark()):
+            z = as_outputs(call_model(self.model, x))
         if task == MULTILABEL and self.objective.outputs == LOGITS:
             return z.sigmoid()
         return z.softmax(1) if task == CLASSIFICATION else z
 
     def check_rows(self, unit: Batch, x: Any) -> None:
-        """Raise ``ValueError`` where rows were changed that hold no amounts."""
+        """Raise ``ValueError`` if a regularizer has changed inputs that are not floating point."""
         if not isinstance(x, Tensor) or not x.is_floating_point():
             found = f"of type {x.dtype}" if isinstance(x, Tensor) else f"in a {type(x).__name__}"
             raise InputError(
@@ -111,7 +111,7 @@ class Batches:
             )
 
     def checked(self, unit: Batch, targets: Targets) -> Targets:
-        """Targets that were changed; ``ValueError`` where they cannot be, or the loss cannot take what they become."""
+        """Return changed targets with the scale of their shares; ``ValueError`` if the loss cannot take them."""
         problem = targets.problem or (targets.doubt if getattr(unit, "classes_only", False) else "")
         if problem:
             raise InputError(f"{unit!r} changes targets, and {problem}")
@@ -122,20 +122,20 @@ class Batches:
                 f"{unit!r} gives each row a share of several classes, and {self.objective.name} takes class ids alone; "
                 f"take nn.CrossEntropyLoss()"
             )
-        return replace(targets, scale=scale_of(targets, self.objective, self.loss))
+        return replace(targets, scale=share_scale(targets, self.objective, self.loss))
 
 
-def rows_of(x: Any, y: Tensor) -> Tensor:
-    """The rows of a batch as formulas take them, (batch, features); of what is no tensor, as many without content."""
+def as_rows(x: Any, y: Tensor) -> Tensor:
+    """Return the inputs as formulas take them, (batch, features); empty rows if they are no tensor."""
     if not isinstance(x, Tensor):
         return y.new_zeros(len(y), 1, dtype=torch.float32)
     return x.flatten(1).to(at_least_float32(x.dtype) if x.is_floating_point() else torch.float32)
 
 
-def changed(
+def apply_regularizer(
     unit: Batch, batch: tuple[Tensor, Tensor], arrays: Sequence[Tensor], keywords: dict[str, Any], task: str
 ) -> tuple[Tensor, Tensor]:
-    """A batch behind a regularizer; where each output is a yes or no, what is for classes acts on each by itself."""
+    """Apply one batch transform; of a multi-label task, a regularizer for classes acts on each label by itself."""
     x, y = batch
     if task != MULTILABEL or not getattr(unit, "classes_only", False):
         new: tuple[Tensor, Tensor] = unit.torch(x, y, *arrays, **keywords)

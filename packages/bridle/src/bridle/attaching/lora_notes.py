@@ -1,4 +1,4 @@
-"""The branches of LoRA in a model: a trained product of two small matrices beside a frozen one."""
+"""Notes on LoRA: a frozen layer with a trained product of two small matrices beside it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from bridle.attaching.folding import weight_of
+from bridle.attaching.folding import stored_weight
 from bridle.module_sites import WEIGHTED
 from bridle.places import WeightLayer
 from bridle.recipe import Regularizer
 from bridle_audit.wording import first_few
 
 
-class Branch(NamedTuple):
-    """A frozen layer with a trained product of two small ones beside it."""
+class LoRABranch(NamedTuple):
+    """A frozen layer and the two small trained matrices beside it."""
 
     base: str
     small: list[str]  # layers, or parameters
 
 
-def of_branches(unit: Regularizer, names: Sequence[str], model: nn.Module) -> Iterator[str]:
-    """On the branches of LoRA: what stands there acts on frozen layer and branch apart, not on their sum."""
+def lora_placement_notes(unit: Regularizer, names: Sequence[str], model: nn.Module) -> Iterator[str]:
+    """Yield a note if a regularizer acts on the frozen layer and the branch of LoRA separately."""
     places = {name.removesuffix(".weight") for name in names}
-    found = {each for branch in branches(model) for each in (branch.base, *branch.small)} & places
+    found = {each for branch in lora_branches(model) for each in (branch.base, *branch.small)} & places
     if found:
         yield (
             f"{unit!r} acts on a frozen layer and the branches of LoRA beside it each by itself, and not on their sum: "
@@ -33,9 +33,9 @@ def of_branches(unit: Regularizer, names: Sequence[str], model: nn.Module) -> It
         )
 
 
-def of_decays(decays: Sequence[tuple[Regularizer, str]], model: nn.Module) -> Iterator[str]:
-    """On decay and penalties in the branches of LoRA: they pull towards the frozen weights."""
-    small = {each for branch in branches(model) for each in branch.small}
+def lora_decay_notes(decays: Sequence[tuple[Regularizer, str]], model: nn.Module) -> Iterator[str]:
+    """Yield a note for each decay or penalty on branches of LoRA, which pulls towards the frozen weights."""
+    small = {each for branch in lora_branches(model) for each in branch.small}
     acting: dict[Regularizer, list[str]] = {}
     for unit, name in decays:
         if name in small or name.rpartition(".")[0] in small:
@@ -44,10 +44,12 @@ def of_decays(decays: Sequence[tuple[Regularizer, str]], model: nn.Module) -> It
         yield f"{unit!r} acts on the branches of LoRA, {first_few(names)}: it pulls to the frozen network, not to zero"
 
 
-def branches(model: nn.Module) -> Iterator[Branch]:
-    """Those of a model, as they are called in it."""
+def lora_branches(model: nn.Module) -> Iterator[LoRABranch]:
+    """Yield the LoRA branches of a model."""
     for whose, part in model.named_modules():
-        weights = {name: weight_of(each) for name, each in part.named_modules() if isinstance(each, WEIGHTED) and name}
+        weights = {
+            name: stored_weight(each) for name, each in part.named_modules() if isinstance(each, WEIGHTED) and name
+        }
         known = {name: each for name, each in weights.items() if each is not None}
         frozen = [name for name, each in known.items() if not each.requires_grad]
         if len(frozen) != 1 or len(known) > 3:
@@ -56,13 +58,13 @@ def branches(model: nn.Module) -> Iterator[Branch]:
         own = {name: each for name, each in known.items() if each.requires_grad}
         own |= {name: each for name, each in part.named_parameters(recurse=False) if each.requires_grad}
         shapes = [each.flatten(1).shape for each in own.values() if each.ndim > 1]
-        if len(shapes) == 2 and is_product(shapes[0], shapes[1], base.shape):
+        if len(shapes) == 2 and is_low_rank_product(shapes[0], shapes[1], base.shape):
             prefix = f"{whose}." if whose else ""
-            yield Branch(prefix + frozen[0], [prefix + name for name in own])
+            yield LoRABranch(prefix + frozen[0], [prefix + name for name in own])
 
 
-def is_product(one: torch.Size, other: torch.Size, whole: torch.Size) -> bool:
-    """Whether two matrices of low rank make one of the shape of a third."""
+def is_low_rank_product(one: torch.Size, other: torch.Size, whole: torch.Size) -> bool:
+    """Return True if a product of two matrices, low in rank, has the shape of a third."""
     shapes = {one, other, one[::-1], other[::-1]}
     rank = next((size for size in one if size in other and size < min(whole)), 0)
     return bool(rank) and {(rank, whole[1]), (whole[0], rank)} <= {tuple(each) for each in shapes}

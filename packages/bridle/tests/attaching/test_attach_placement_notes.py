@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 from loops import CRITERION, adam, perceptron
-from own_layers import Block
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
 from bridle.networks import Residual
+from own_layers import Block
 
 
 class Branch(Block):

@@ -1,4 +1,4 @@
-"""What a model's hooks note of its last training pass, for penalties on what comes out and for second passes."""
+"""Records a model's last training pass, for penalties on it and for second passes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from bridle.attaching.checkpointed import Ticket
+from bridle.attaching.checkpointed_penalties import DeferredPenalty
 from bridle.attaching.noise import SeedNoise, TorchNoise
 from bridle.places import ActivityLoss
 from bridle.places.module import FormulaModule, at_least_float32, full_precision, subject_of
 from bridle.places.rerun import as_first, is_rerun
 
 
-class Tape:
-    """The last training pass of a model: its noise, and as far as the recipe needs them its input, output, penalties.
+class PassRecorder:
+    """The record of a model's last training pass: its noise and, if needed, its input, output and penalties.
 
-    A copy of the model has a tape of its own, as a copy of its hooks has: it must know nothing of optimizer or loop.
+    A copy of the model has a recorder of its own, as its hooks are copied: it must not refer to optimizer or loop.
     """
 
     def __init__(self, noise: TorchNoise | SeedNoise, *, keeps_output: bool, marks: bool) -> None:
@@ -35,7 +35,7 @@ class Tape:
         self.forget()
 
     def forget(self) -> None:
-        """Let go of what was noted: it holds the pass's graph."""
+        """Drop the record, which holds the pass's graph."""
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
         self.output: Any = None
@@ -44,8 +44,8 @@ class Tape:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return type(self)(copy.deepcopy(self.noise, memo), keeps_output=self.keeps_output, marks=self.marks)
 
-    def before(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The hook before the model's forward."""
+    def pre_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Start the record of a training pass: a forward pre-hook."""
         if not model.training or self.again or is_rerun():
             return
         if not self.repeating:
@@ -56,77 +56,77 @@ class Tape:
             self.mark = self.noise.mark()
         self.autocast = autocast_now(model)
 
-    def behind(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        """The hook behind the model's forward."""
+    def post_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        """Record input and output of a training pass: a forward hook."""
         if model.training and not self.again and self.keeps_output and not is_rerun():
             self.args, self.kwargs, self.output = args, kwargs, output
 
     def next_batch(self) -> None:
-        """Another batch begins, unless it has begun already: noise is drawn anew."""
+        """Draw new noise for the next batch, unless it has begun already."""
         if not self.begun:
             self.noise.next_batch()
 
     @contextmanager
-    def second(self, model: nn.Module, mark: Any = None) -> Iterator[None]:
-        """Within, passes are second ones: nothing is noted, buffers rest, and the first one's autocast goes on.
+    def second_pass(self, model: nn.Module, mark: Any = None) -> Iterator[None]:
+        """Run second passes within the context: unrecorded, with frozen buffers and the autocast of the first.
 
-        Their noise is that of the mark; without one it is fresh.
+        Their noise is that of the mark; without a mark it is new.
         """
         now = autocast_now(model)
         kind, dtype, enabled = now if now[2] else self.autocast
         noise = self.noise.fresh() if mark is None else self.noise.replay(mark)
         was, self.again = self.again, True
         try:
-            with resting(model), noise, torch.autocast(kind, dtype, enabled):
+            with frozen_buffers(model), noise, torch.autocast(kind, dtype, enabled):
                 yield
         finally:
             self.again = was
 
     @contextmanager
-    def repeat(self, model: nn.Module) -> Iterator[None]:
-        """Within, the last pass is run once more: noted like the first, but buffers rest and the noise is the same."""
+    def repeat_pass(self, model: nn.Module) -> Iterator[None]:
+        """Repeat the last pass within the context: recorded, with frozen buffers and the same noise."""
         was, self.repeating = self.repeating, True
         try:
-            with resting(model), self.noise.replay(self.noise.mark() if self.mark is None else self.mark):
+            with frozen_buffers(model), self.noise.replay(self.noise.mark() if self.mark is None else self.mark):
                 yield
         finally:
             self.repeating = was
 
 
-class ActivityTap(FormulaModule):
-    """Notes the penalty on the activations that pass."""
+class ActivityPenaltyModule(FormulaModule):
+    """Records the penalty on the activations that pass through it."""
 
-    def __init__(self, unit: ActivityLoss, where: tuple[str, ...], tape: Tape, *, last: bool) -> None:
+    def __init__(self, unit: ActivityLoss, where: tuple[str, ...], recorder: PassRecorder, *, last: bool) -> None:
         super().__init__(unit, where)
-        self.tape, self.last = tape, last
+        self.recorder, self.last = recorder, last
 
     def forward(self, h: Tensor) -> Tensor:
-        """The activations themselves."""
+        """Return the activations, and record the penalty."""
         if not self.training:
             return h
-        ticket = as_first(self, Ticket(noted=not self.tape.again, has_graph=torch.is_grad_enabled()))
+        ticket = as_first(self, DeferredPenalty(noted=not self.recorder.again, has_graph=torch.is_grad_enabled()))
         if not ticket.noted:
             return h
         flat, _ = subject_of(h, maps=False, last=self.last)
         with full_precision(h):
             cost = type(self.unit).torch(flat.to(at_least_float32(h.dtype)), **self.knobs)
         if is_rerun():
-            return ticket.charge(h, cost)
-        self.tape.penalties.append(ticket.issue(cost))
+            return ticket.charge_to(h, cost)
+        self.recorder.penalties.append(ticket.for_loss(cost))
         return h
 
 
 def autocast_now(model: nn.Module) -> tuple[str, torch.dtype, bool]:
-    """The kind of the model's device, and what automatic mixed precision does there."""
+    """Return device type, dtype and state of autocast on the model's device."""
     kind = next(model.parameters()).device.type
     return kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
 
 
 @contextmanager
-def resting(model: nn.Module) -> Iterator[None]:
-    """Within, the model works on copies of its buffers, running statistics among them; its own rest.
+def frozen_buffers(model: nn.Module) -> Iterator[None]:
+    """Let the model write to copies of its buffers within the context, running statistics among them.
 
-    They must not even be written to and put back: the graph of the first pass may hold them.
+    The buffers themselves must not be written to, not even to be restored: the first pass's graph may hold them.
     """
     own = [(part, dict(part._buffers)) for part in model.modules() if part._buffers]
     copies: dict[int, Tensor] = {}

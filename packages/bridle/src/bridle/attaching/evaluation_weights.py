@@ -1,4 +1,4 @@
-"""The model as it is evaluated: with averaged weights, or as all copies of an ensemble together."""
+"""The weights that are evaluated: averages, or the snapshots of an ensemble."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import torch
 from torch import Tensor, nn
 
 from bridle.attaching.assembly import Assembly
-from bridle.attaching.statistics import frozen_norms, measure
-from bridle.attaching.targets import Averaged, Statistic
+from bridle.attaching.running_statistics import frozen_norms, measure_statistics
+from bridle.attaching.trained_parameters import AveragedBuffer, AveragedTensor
 
 
-class Evaluated:
-    """Puts into a model what is evaluated, and the weights that train back."""
+class EvaluationWeights:
+    """Swaps the evaluated weights into a model, and the trained ones back."""
 
     def __init__(self, parts: Assembly) -> None:
         self.parts, self.model = parts, parts.model
         self.is_in = False  # whether the averages are in the model
-        self.measured: list[tuple[Averaged, Tensor]] = []  # statistics that they were last evaluated with
+        self.measured: list[tuple[AveragedTensor, Tensor]] = []  # statistics that they were last evaluated with
         self.frozen_norms: set[nn.Module] = set()  # which rested in the last step
 
     @property
     def reestimates(self) -> bool:
-        """Whether running statistics are measured anew for the averages."""
+        """Return True if running statistics are re-estimated for the averages."""
         return any(average.unit.reestimates for average in self.parts.averages)
 
     def stepped(self) -> None:
-        """The optimizer has taken its step."""
+        """Drop re-estimated statistics after a step of the optimizer."""
         self.measured = []
         if self.reestimates:
             self.frozen_norms = frozen_norms(self.model)
 
     @contextmanager
     def averaged(self, batches: Iterable[Any] | None) -> Iterator[None]:
-        """Within, the averages are in the model if they are not, with statistics of these batches if there are any."""
-        if self.is_in or not (self.parts.averages or self.parts.copies):
+        """Have the averages in the model within the context, with statistics of these batches if there are any."""
+        if self.is_in or not (self.parts.averages or self.parts.ensembles):
             yield
             return
         self.measured = []
@@ -46,9 +46,9 @@ class Evaluated:
 
     @contextmanager
     def shown(self, batches: Iterable[Any] | None = None) -> Iterator[None]:
-        """Within, the averages are in the model; without batches, with the statistics that were measured for them."""
+        """Swap the averages in within the context; without batches, with the statistics re-estimated last."""
         parts = self.parts
-        members = [each for average in parts.averages for bucket in average.buckets for each in bucket.targets]
+        members = [each for average in parts.averages for bucket in average.buckets for each in bucket.parameters]
         with torch.no_grad():
             kept = [each.tensor.clone() for each in members]
             for average in parts.averages:
@@ -58,11 +58,11 @@ class Evaluated:
         self.is_in = True
         try:
             if batches is not None and self.reestimates:
-                measure(self.model, batches, self.frozen_norms)
-                self.measured = [(each, each.tensor.clone()) for each in members if isinstance(each, Statistic)]
+                measure_statistics(self.model, batches, self.frozen_norms)
+                self.measured = [(each, each.tensor.clone()) for each in members if isinstance(each, AveragedBuffer)]
             with ExitStack() as together:
-                for copies in parts.copies:
-                    together.enter_context(copies.together())
+                for ensemble in parts.ensembles:
+                    together.enter_context(ensemble.together())
                 yield
         finally:
             self.is_in = False
@@ -71,6 +71,6 @@ class Evaluated:
                     each.tensor.copy_(value)
 
     def weights(self, batches: Iterable[Any] | None = None) -> dict[str, Tensor]:
-        """All that the model holds as it is evaluated, as copies."""
+        """Return a copy of the model's state dict as it is evaluated."""
         with nullcontext() if self.is_in else self.shown(batches):
             return {name: each.detach().clone() for name, each in self.model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""The lines of the user's loop that a recipe needs, and whether they were called."""
+"""The calls in the user's loop that a recipe needs, and a check that none is missing."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from bridle.attaching.assembly import Assembly
 from bridle.errors import StateError
 
 BATCH, PENALTY, ASCEND = "batch", "penalty", "ascend"
-LINES = {
+EXAMPLES = {
     BATCH: "x, y = handle.batch(x, y)  # before the model sees them",
     PENALTY: "loss = criterion(model(x), y) + handle.penalty()",
     ASCEND: "handle.ascend(lambda: criterion(model(x), y))  # behind loss.backward()",
 }
 
 
-class Lines:
-    """The lines that a recipe needs, and those that were called since the last step."""
+class RequiredCalls:
+    """The calls that a recipe needs, and those made since the last step."""
 
     def __init__(self, parts: Assembly) -> None:
-        needs = {BATCH: parts.batches.units, PENALTY: parts.passes, ASCEND: parts.climbs}
+        needs = {BATCH: parts.batches.units, PENALTY: parts.passes, ASCEND: parts.ascents}
         self.recipe, self.needed = parts.recipe, {name for name, units in needs.items() if units}
         self.called: set[str] = set()
 
-    def call(self, name: str) -> bool:
-        """Note that a line was called; tells whether the recipe needs it."""
+    def record(self, name: str) -> bool:
+        """Record a call; return True if the recipe needs it."""
         self.called.add(name)
         return name in self.needed
 
     def check(self) -> None:
-        """Raise ``RuntimeError`` where one is missing."""
-        for name, line in LINES.items() if not self.needed <= self.called else ():
+        """Raise ``RuntimeError`` if a call is missing."""
+        for name, line in EXAMPLES.items() if not self.needed <= self.called else ():
             if name in self.needed - self.called:
                 raise StateError(f"{str(self.recipe)!r} needs a line in the loop that was not called: {line}")

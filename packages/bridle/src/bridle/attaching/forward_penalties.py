@@ -1,4 +1,4 @@
-"""Penalties on what the network makes of a batch: on activations, on outputs, on how two passes differ."""
+"""Penalties on the forward pass: on activations, on outputs, and on the difference of two passes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from bridle.acting import check_data, first_spot
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, Objective, pairs
-from bridle.attaching.tape import Tape
-from bridle.attaching.targets import Moment
+from bridle.attaching.pass_recorder import PassRecorder
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError, StateError
 from bridle.layout import Layout
 from bridle.places import ActivityLoss, OutputLoss, PassLoss
@@ -19,11 +19,11 @@ from bridle.places.module import at_least_float32, full_precision
 from bridle.recipe import Recipe
 
 
-class Passes:
+class ForwardPenalties:
     """The penalties of one recipe on a model's last training pass."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, tape: Tape, objective: Objective) -> None:
-        self.model, self.tape, self.objective = model, tape, objective
+    def __init__(self, model: nn.Module, recipe: Recipe, recorder: PassRecorder, objective: Objective) -> None:
+        self.model, self.recorder, self.objective = model, recorder, objective
         self.activities = [unit for unit in recipe if isinstance(unit, ActivityLoss)]
         self.outputs = [unit for unit in recipe if isinstance(unit, OutputLoss)]
         self.passes = [unit for unit in recipe if isinstance(unit, PassLoss)]
@@ -31,41 +31,41 @@ class Passes:
     def __bool__(self) -> bool:
         return bool(self.activities or self.outputs or self.passes)
 
-    def penalty(self, moment: Moment) -> Tensor:
-        """All penalties on the last training pass, a number with its graph; what was noted of the pass is let go."""
-        tape = self.tape
+    def penalty(self, progress: TrainingProgress) -> Tensor:
+        """Return the sum of all penalties on the last training pass, with its graph, and forget the pass."""
+        recorder = self.recorder
         needs_output = bool(self.outputs or self.passes)
-        if (needs_output and tape.output is None) or (self.activities and not tape.penalties):
+        if (needs_output and recorder.output is None) or (self.activities and not recorder.penalties):
             raise StateError(
                 "handle.penalty() is of the last training pass, and there was none since the last time; "
                 "call it after model(x), with the model in training mode"
             )
         total = torch.zeros((), device=next(self.model.parameters()).device)
-        for each in tape.penalties:
+        for each in recorder.penalties:
             total = total + each.to(total.device)
         if needs_output:
-            z = as_outputs(tape.output)
+            z = as_outputs(recorder.output)
             for unit in (*self.outputs, *self.passes):
                 check_data(unit, self.task(z), Layout())
             with full_precision(z):
                 for unit in self.outputs:
-                    total = total + self.cost(unit, [z], unit.keywords(passed=moment.passed))
+                    total = total + self.cost(unit, [z], unit.keywords(passed=progress.passed))
             for unit in self.passes:
-                numbers = unit.keywords(passed=moment.passed)
-                other = self.second(unit, z, numbers)
+                numbers = unit.keywords(passed=progress.passed)
+                other = self.second_outputs(unit, z, numbers)
                 with full_precision(z):
                     total = total + self.cost(unit, [z, other], numbers)
-        tape.forget()
+        recorder.forget()
         return total
 
     def task(self, z: Tensor) -> str:
-        """What the outputs (batch, outputs) are for: as the loss says, or by their number."""
+        """Return the task of the outputs (batch, outputs): the loss's, or by the number of outputs."""
         if self.objective.task == CLASSIFICATION and z.shape[1] == 1:
             raise InputError(f"{self.objective.name} takes a softmax over classes, and the model gives one output")
         return self.objective.task or (CLASSIFICATION if z.shape[1] > 1 else REGRESSION)
 
     def cost(self, unit: OutputLoss | PassLoss, outputs: Sequence[Tensor], numbers: Mapping[str, Any]) -> Tensor:
-        """A penalty; where each output is a yes or no, what is for classes is the sum of those of each.
+        """Return one penalty; of a multi-label task, one for classes is summed over the labels.
 
         A sigmoid of z is the softmax of z and 0.
         """
@@ -75,15 +75,15 @@ class Passes:
         each: Tensor = type(unit).torch(*(pairs(z, torch.zeros_like(z)) for z in outputs), **numbers)
         return each.sum()
 
-    def second(self, unit: PassLoss, z: Tensor, numbers: Mapping[str, Any]) -> Tensor:
-        """The outputs of a second pass."""
-        tape = self.tape
+    def second_outputs(self, unit: PassLoss, z: Tensor, numbers: Mapping[str, Any]) -> Tensor:
+        """Return the outputs of the second pass that a penalty compares with the first."""
+        recorder = self.recorder
         if unit.fresh_noise:
-            with tape.second(self.model):
-                return as_outputs(self.model(*tape.args, **tape.kwargs))
+            with recorder.second_pass(self.model):
+                return as_outputs(self.model(*recorder.args, **recorder.kwargs))
         x = self.rows(unit)
         flat = x.detach().flatten(1).to(at_least_float32(x.dtype))
-        arrays = tape.noise.draw(unit.noise, first_spot(unit), flat)
+        arrays = recorder.noise.draw(unit.noise, first_spot(unit), flat)
         if "slope" in unit.extra_inputs:
             with torch.enable_grad():
                 probed = unit.probe(flat, *arrays, **numbers).detach().requires_grad_()
@@ -94,17 +94,17 @@ class Passes:
         return self.outputs_for(unit.move(flat, *arrays, **numbers).view(x.shape).to(x.dtype))
 
     def outputs_for(self, x: Tensor) -> Tensor:
-        """The outputs for another batch under the noise of the first pass."""
-        tape = self.tape
-        with tape.second(self.model, tape.mark):
-            if tape.args:
-                return as_outputs(self.model(x, *tape.args[1:], **tape.kwargs))
-            name = next(iter(tape.kwargs))
-            return as_outputs(self.model(**{**tape.kwargs, name: x}))
+        """Return the outputs for another batch, with the noise of the first pass."""
+        recorder = self.recorder
+        with recorder.second_pass(self.model, recorder.mark):
+            if recorder.args:
+                return as_outputs(self.model(x, *recorder.args[1:], **recorder.kwargs))
+            name = next(iter(recorder.kwargs))
+            return as_outputs(self.model(**{**recorder.kwargs, name: x}))
 
     def rows(self, unit: PassLoss) -> Tensor:
-        """The batch of the first pass; ``ValueError`` where it cannot be moved."""
-        x = self.tape.args[0] if self.tape.args else next(iter(self.tape.kwargs.values()), None)
+        """Return the input of the first pass; ``ValueError`` if it is not floating point."""
+        x = self.recorder.args[0] if self.recorder.args else next(iter(self.recorder.kwargs.values()), None)
         if not isinstance(x, Tensor) or not x.is_floating_point():
             found = f"numbers of type {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
             raise InputError(f"{unit!r} moves the model's input a little, and that is {found}; leave it out here")
@@ -112,7 +112,7 @@ class Passes:
 
 
 def as_outputs(output: Any) -> Tensor:
-    """A model's output as (batch, outputs), in float32 or better; ``ValueError`` where it is nothing of the kind.
+    """Return a model's output as (batch, outputs) in float32 or better; ``ValueError`` for other shapes.
 
     A regression's may be (batch,). Of a dictionary, or an object like those of Hugging Face's models, it is ``logits``.
     """

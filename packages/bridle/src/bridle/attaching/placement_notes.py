@@ -1,4 +1,4 @@
-"""What of the model's own a recipe's layers stand beside: norms behind them, and ways around them."""
+"""Notes on a recipe's layers beside the model's own norms, residual branches and LoRA."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves
 
-from bridle.attaching.calling import call_of
-from bridle.attaching.frame import Frame
-from bridle.attaching.layers import Insertion
-from bridle.attaching.lora import of_branches
-from bridle.attaching.tape import resting
+from bridle.attaching.layers import LayerInsertion
+from bridle.attaching.lora_notes import lora_placement_notes
+from bridle.attaching.model_inputs import as_call_arguments
+from bridle.attaching.model_layout import ModelLayout
+from bridle.attaching.pass_recorder import frozen_buffers
 from bridle.modes import eval_mode
 from bridle.module_sites import PREFIX, parent_module
 from bridle.networks import Residual
@@ -27,30 +27,30 @@ from bridle_audit.wording import first_few
 OWN = {_BatchNorm: BatchNorm, nn.LayerNorm: LayerNorm, nn.GroupNorm: GroupNorm, nn.RMSNorm: RMSNorm}
 
 
-def of_neighbours(insertion: Insertion, example: Any) -> Iterator[str]:
-    """On layers beside what the model has of its own."""
-    order = RunningOrder(insertion.frame)
+def placement_notes(insertion: LayerInsertion, example: Any) -> Iterator[str]:
+    """Yield notes on layers beside the model's own norms, residual branches and LoRA."""
+    order = ExecutionOrder(insertion.model_layout)
     acting: dict[Regularizer, list[tuple[bool, str]]] = {}
-    for unit, where, name in insertion.log:
+    for unit, where, name in insertion.placements:
         acting.setdefault(unit, []).append((where.startswith("on the input"), name))
     for unit, places in acting.items():
-        yield from of_norms(unit, places, order)
+        yield from norm_notes(unit, places, order)
         if isinstance(unit, Layer) and any(draw.each == "row" for draw in unit.noise):
-            yield from of_rows(unit, [name for _, name in places], insertion.frame, example)
-        yield from of_branches(unit, [name for _, name in places], insertion.frame.model)
+            yield from residual_branch_notes(unit, [name for _, name in places], insertion.model_layout, example)
+        yield from lora_placement_notes(unit, [name for _, name in places], insertion.model_layout.model)
 
 
-class RunningOrder:
-    """The model's own parts without children, in the order in which they run as far as one knows."""
+class ExecutionOrder:
+    """The model's modules without children, in the order in which they run as far as it is known."""
 
-    def __init__(self, frame: Frame) -> None:
-        self.parts = frame.parts
-        names = list(frame.seen) or list(frame.parts)
-        self.names = [name for name in names if is_leaf(frame.parts[name])]
-        self.seen = list(frame.seen)
+    def __init__(self, model_layout: ModelLayout) -> None:
+        self.parts = model_layout.parts
+        names = list(model_layout.seen) or list(model_layout.parts)
+        self.names = [name for name in names if is_leaf(model_layout.parts[name])]
+        self.seen = list(model_layout.seen)
 
     def behind(self, name: str) -> list[str]:
-        """The parts that run behind a part."""
+        """Return the modules that run after a module."""
         if name in self.names:
             return self.names[self.names.index(name) + 1 :]
         if name in self.seen:  # a part with children, noted where it ends
@@ -60,8 +60,8 @@ class RunningOrder:
         return self.names[within[-1] + 1 :] if within else []
 
 
-def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: RunningOrder) -> Iterator[str]:
-    """On norms of the model's own: the next behind noise, and those right behind what normalizes."""
+def norm_notes(unit: Regularizer, places: Sequence[tuple[bool, str]], order: ExecutionOrder) -> Iterator[str]:
+    """Yield notes on the model's own norms: the next after noise, and those next to the recipe's norms."""
     batch: list[str] = []
     right: list[str] = []
     for on_input, place in places:
@@ -75,7 +75,7 @@ def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Runni
         elif norms and norms[0] == behind[0]:
             right.append(norms[0])
     batch, right = [*dict.fromkeys(batch)], [*dict.fromkeys(right)]
-    for sentence in doubts(unit, BatchNorm()) if isinstance(unit, Layer) and unit.noise and batch else ():
+    for sentence in conflict_sentences(unit, BatchNorm()) if isinstance(unit, Layer) and unit.noise and batch else ():
         yield f"{unit!r} stands in front of batch norms of the model's own, {first_few(batch)}: {sentence}"
     if right and isinstance(unit, Layer) and unit.parameters:
         yield (
@@ -84,14 +84,14 @@ def of_norms(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Runni
         )
     if right and isinstance(unit, WeightLayer):
         kinds = dict.fromkeys(OWN[kind]() for each in right for kind in OWN if isinstance(order.parts[each], kind))
-        for sentence in dict.fromkeys(each for kind in kinds for each in doubts(unit, kind)):
+        for sentence in dict.fromkeys(each for kind in kinds for each in conflict_sentences(unit, kind)):
             yield f"{unit!r} acts in front of norms of the model's own, {first_few(right)}: {sentence}"
 
 
-def of_rows(unit: Layer, names: Sequence[str], frame: Frame, example: Any) -> Iterator[str]:
-    """On layers that take the whole of an example away, where nothing goes around them."""
-    doubtful = [name for name in names if not isinstance(parent_module(frame.model, name), Residual)]
-    lost = {name: is_lost(frame, name, example) for name in doubtful}
+def residual_branch_notes(unit: Layer, names: Sequence[str], model_layout: ModelLayout, example: Any) -> Iterator[str]:
+    """Yield notes on layers that drop whole examples outside of a residual branch."""
+    doubtful = [name for name in names if not isinstance(parent_module(model_layout.model, name), Residual)]
+    lost = {name: makes_outputs_constant(model_layout, name, example) for name in doubtful}
     for name, verdict in lost.items():
         if verdict:
             yield (
@@ -106,38 +106,40 @@ def of_rows(unit: Layer, names: Sequence[str], frame: Frame, example: Any) -> It
         )
 
 
-def is_lost(frame: Frame, name: str, example: Any) -> bool | None:
-    """Whether the model's outputs no longer depend on its input once a part gives out zeros; ``None`` if unknown."""
+def makes_outputs_constant(model_layout: ModelLayout, name: str, example: Any) -> bool | None:
+    """Return True if the outputs no longer depend on the input once a module returns zeros; ``None`` if unknown."""
     if example is None:
         return None
-    args, kwargs = call_of(example)
+    args, kwargs = as_call_arguments(example)
 
     def outputs() -> list[Tensor]:
-        return [each for each in tree_leaves(frame.model(*args, **kwargs)) if isinstance(each, Tensor) and each.ndim]
+        return [
+            each for each in tree_leaves(model_layout.model(*args, **kwargs)) if isinstance(each, Tensor) and each.ndim
+        ]
 
     try:
-        with eval_mode(frame.model), resting(frame.model), torch.no_grad():
-            if all(alike(each) for each in outputs()):
+        with eval_mode(model_layout.model), frozen_buffers(model_layout.model), torch.no_grad():
+            if all(rows_equal(each) for each in outputs()):
                 return None  # of a single row, or of equal ones
-            hook = frame.parts[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))
+            hook = model_layout.parts[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))
             try:
-                return all(alike(each) for each in outputs())
+                return all(rows_equal(each) for each in outputs())
             finally:
                 hook.remove()
     except Exception:  # whatever the user's code may raise
         return None
 
 
-def alike(output: Tensor) -> bool:
-    """Whether all rows of an output are the same."""
+def rows_equal(output: Tensor) -> bool:
+    """Return True if all rows of an output are equal."""
     return bool(torch.allclose(output, output[:1].expand_as(output)))
 
 
-def doubts(unit: Regularizer, norm: Regularizer) -> list[str]:
-    """What the cards say of a regularizer and a norm in one recipe."""
+def conflict_sentences(unit: Regularizer, norm: Regularizer) -> list[str]:
+    """Return the conflicts of a regularizer and a norm, in the words of their cards."""
     return [conflict.sentence for _, _, conflict in conflicts((unit, norm))]
 
 
 def is_leaf(part: nn.Module) -> bool:
-    """Whether a part has no children of its own."""
+    """Return True if a module has no children of its own."""
     return all(name.startswith((PREFIX, "parametrizations")) for name, _ in part.named_children())

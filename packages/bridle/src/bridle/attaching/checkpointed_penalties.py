@@ -1,4 +1,4 @@
-"""Penalties on activations of which the first pass keeps no graph: they are charged when a part is run again.
+"""Activity penalties under reentrant checkpointing, where the first forward pass builds no graph.
 
 Reentrant checkpointing runs a segment without a graph, and once more, with one, when ``backward()`` reaches it. By then
 ``backward()`` has been through the loss, and knows how much a penalty counts there.
@@ -17,24 +17,24 @@ from bridle.places.rerun import is_checkpointed
 
 
 @dataclass
-class Ticket:
-    """One penalty of one pass."""
+class DeferredPenalty:
+    """One penalty of one forward pass, whose gradient may be added in the recomputation."""
 
     noted: bool  # whether the pass's penalties count
     has_graph: bool  # whether it had one in the first run
     slope: Tensor | None = None  # how much the loss grows by the penalty
 
-    def issue(self, cost: Tensor) -> Tensor:
-        """The penalty for the loss, in the first run."""
+    def for_loss(self, cost: Tensor) -> Tensor:
+        """Return the penalty to be added to the loss, in the first run."""
         if self.has_graph or not is_checkpointed():
             return cost
         with torch.enable_grad():
             anchor = torch.zeros((), device=cost.device, requires_grad=True)
-            issued: Tensor = Issued.apply(anchor, cost, self)  # type: ignore[no-untyped-call]
+            issued: Tensor = RecordPenaltyGradient.apply(anchor, cost, self)  # type: ignore[no-untyped-call]
         return issued
 
-    def charge(self, h: Tensor, cost: Tensor) -> Tensor:
-        """The activations, in a later run; their gradient has the penalty's, if it had no graph in the first."""
+    def charge_to(self, h: Tensor, cost: Tensor) -> Tensor:
+        """Return the activations of a recomputation; without a graph in the first run, with the penalty's gradient."""
         if self.has_graph or not torch.is_grad_enabled():
             return h
         if self.slope is None:
@@ -42,36 +42,36 @@ class Ticket:
                 "backward() reaches activations before their penalty, which reentrant checkpointing must know: add "
                 "handle.penalty() to the loss, and call backward() once; or take use_reentrant=False"
             )
-        charged: Tensor = Charged.apply(h, cost, self.slope)  # type: ignore[no-untyped-call]
+        charged: Tensor = AddPenaltyGradient.apply(h, cost, self.slope)  # type: ignore[no-untyped-call]
         return charged
 
 
-class Issued(torch.autograd.Function):
-    """A penalty without a graph, which notes how much it counts."""
+class RecordPenaltyGradient(torch.autograd.Function):
+    """The identity on a penalty without a graph, which records the gradient of the loss with respect to it."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, cost: Tensor, ticket: Ticket) -> Tensor:
-        """The penalty; the anchor lets it have a gradient."""
+    def forward(ctx: Any, anchor: Tensor, cost: Tensor, ticket: DeferredPenalty) -> Tensor:
+        """Return the penalty; the anchor makes it require a gradient."""
         ctx.ticket = ticket
         return cost.clone()
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[None, None, None]:
-        """Note the gradient."""
+        """Record the gradient."""
         ctx.ticket.slope = slope
         return None, None, None
 
 
-class Charged(torch.autograd.Function):
-    """Activations as they are; their gradient has that of a penalty, too."""
+class AddPenaltyGradient(torch.autograd.Function):
+    """The identity on activations, which adds a penalty's gradient in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, cost: Tensor, slope: Tensor) -> Tensor:
-        """The activations."""
+        """Return the activations."""
         ctx.slope = slope
         return h.view_as(h)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        """The gradient that comes, and the penalty's."""
+        """Return the incoming gradient and the penalty's."""
         return gradient, ctx.slope, None

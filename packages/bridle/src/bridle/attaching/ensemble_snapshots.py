@@ -1,4 +1,4 @@
-"""The copies of the network that an ensemble keeps, and what they give out together."""
+"""The snapshots of the network that an ensemble keeps, and their joint prediction."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bridle.attaching.targets import Averaged, Moment, Statistic, Target
+from bridle.attaching.trained_parameters import AveragedBuffer, AveragedTensor, TrainedParameter
+from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import Ensemble
 
 
-class Copies:
-    """The copies of the network that an ensemble keeps."""
+class EnsembleSnapshots:
+    """The snapshots of the network that one ensemble keeps."""
 
-    def __init__(self, unit: Ensemble, model: nn.Module, members: Sequence[Averaged]) -> None:
+    def __init__(self, unit: Ensemble, model: nn.Module, members: Sequence[AveragedTensor]) -> None:
         self.unit, self.model, self.members = unit, model, members
-        self.copies: list[dict[str, Tensor]] = []
+        self.snapshots: list[dict[str, Tensor]] = []
         self.busy = False
 
-    def take_in(self, targets: Sequence[Target]) -> None:
-        """Copy these from now on; what has come was in the copies before as it is now."""
-        self.members = [*targets, *(each for each in self.members if isinstance(each, Statistic))]
-        for copy in self.copies:
-            for each in targets:
+    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+        """Copy these parameters from now on; a new one joins the earlier snapshots at its current value."""
+        self.members = [*parameters, *(each for each in self.members if isinstance(each, AveragedBuffer))]
+        for copy in self.snapshots:
+            for each in parameters:
                 copy.setdefault(each.name, each.tensor.clone())
 
-    def update(self, moment: Moment) -> None:
-        """Take a copy, if this is the step for it."""
-        assert moment.steps is not None
-        if self.unit.takes(moment.step, moment.steps):
-            self.copies.append({each.name: each.tensor.clone() for each in self.members})
+    def update(self, progress: TrainingProgress) -> None:
+        """Take a snapshot, if this is a step for one."""
+        assert progress.steps is not None
+        if self.unit.takes(progress.step, progress.steps):
+            self.snapshots.append({each.name: each.tensor.clone() for each in self.members})
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Within, the model gives out what all copies say together, if there are any."""
-        if not self.copies:
+        """Let the model return the joint prediction of all snapshots within the context, if there are any."""
+        if not self.snapshots:
             yield
             return
         handle = self.model.register_forward_hook(self.hook, with_kwargs=True)
@@ -49,14 +50,14 @@ class Copies:
             handle.remove()
 
     def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        """The hook behind the model's forward."""
+        """Replace the model's output by the joint prediction: a forward hook."""
         if self.busy:
             return output
         names = {id(tensor): name for name, tensor in (*model.named_parameters(), *model.named_buffers())}
         self.busy = True
         try:
             outputs = []
-            for copy in self.copies:
+            for copy in self.snapshots:
                 values = {
                     names[id(each.stored)]: copy[each.name].to(each.tensor.device)
                     for each in self.members

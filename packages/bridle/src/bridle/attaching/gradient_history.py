@@ -1,4 +1,4 @@
-"""What has become of gradients: a step may need them as ``backward()`` has left them."""
+"""The history of gradients: an ascent needs them as ``backward()`` has left them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ BACKWARD, ASCENT, STEP = "backward", "ascent", "step"
 CALL = "handle.ascend(closure) once for each step, right behind backward()"
 
 
-class History:
-    """What has become of the gradients since the last step; ``RuntimeError`` where an ascent would take wrong ones.
+class GradientHistory:
+    """Records what was done to gradients since the last step; ``RuntimeError`` for an ascent with wrong ones.
 
-    ``others_change`` lets somebody change gradients between the two, as a trainer's own hooks do behind each pass.
+    ``allows_changes`` lets others change gradients between ``backward()`` and the ascent, as a trainer's hooks do.
     """
 
     def __init__(self) -> None:
         self.resting = False  # within the second pass
         self.behind = False  # whether backward() has added to the gradients of an ascent
-        self.others_change = False
+        self.allows_changes = False
 
     def follow(self, parameter: Tensor) -> RemovableHandle:
-        """Hear of each gradient of a parameter."""
+        """Register :meth:`note` as a hook on a parameter's gradient."""
         handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(self.note)
         return handle
 
     def note(self, parameter: Tensor) -> None:
-        """The hook behind the accumulation of a gradient."""
+        """Record that ``backward()`` has accumulated a gradient: a post-accumulate hook."""
         gradient = parameter.grad
         if gradient is None or self.resting:
             return
@@ -44,7 +44,7 @@ class History:
         setattr(gradient, TAG, (BACKWARD, gradient._version))
 
     def check_ascent(self, parameters: Iterable[Tensor]) -> None:
-        """Before an ascent: the gradients must be there, of this step, and untouched."""
+        """Raise ``RuntimeError`` unless the gradients exist, are of this step, and are unmodified."""
         gradients = [each.grad for each in parameters if each.grad is not None]
         if not gradients:
             raise StateError(f"there are no gradients to ascend by: call {CALL}")
@@ -53,14 +53,14 @@ class History:
             raise StateError(f"these gradients were ascended by, or stepped with, already: call {CALL}")
         touched = [each for each, then in zip(gradients, last, strict=True) if then and then[1] != each._version]
         # Where several processes share their gradients, they are written to behind backward().
-        if touched and not self.others_change and not is_distributed():
+        if touched and not self.allows_changes and not is_distributed():
             raise StateError(
                 f"the second gradient takes the place of the first, which somebody has changed since backward() "
                 f"(clipped, scaled, zeroed), and that would be lost: call {CALL}, and change gradients behind it"
             )
 
     def check_step(self) -> None:
-        """Before a step: nothing was added to the gradients of the ascent."""
+        """Raise ``RuntimeError`` if anything was added to the gradients of the ascent."""
         if self.behind:
             raise StateError(
                 f"backward() has added to the gradients behind handle.ascend, as when it is called for the first of "
@@ -68,26 +68,26 @@ class History:
             )
 
     def settled(self, parameters: Iterable[Tensor]) -> None:
-        """Small batches became one: the gradients are as ``backward()`` would have left them."""
+        """Record averaged gradients of small batches as those of one ``backward()``."""
         mark(parameters, BACKWARD)
 
     def ascended(self, parameters: Iterable[Tensor]) -> None:
-        """The gradients are now those of an ascent."""
+        """Record that the gradients are those of an ascent."""
         mark(parameters, ASCENT)
 
     def stepped(self, parameters: Iterable[Tensor]) -> None:
-        """The optimizer has taken its step with them."""
+        """Record that the optimizer has stepped with the gradients."""
         self.behind = False
         mark(parameters, STEP)
 
 
 def last_of(gradient: Tensor) -> Any:
-    """What happened last to a gradient, and its version then; ``None`` where it came without ``backward()``."""
+    """Return the last event of a gradient and its version then; ``None`` if it did not come by ``backward()``."""
     return getattr(gradient, TAG, None)
 
 
 def mark(parameters: Iterable[Tensor], what: str) -> None:
-    """Note what has happened to the gradients of parameters."""
+    """Record an event on the gradients of parameters."""
     for each in parameters:
         if each.grad is not None:
             setattr(each.grad, TAG, (what, each.grad._version))

@@ -1,4 +1,4 @@
-"""One row that the model was called with, on which can be tried what its forward does with its parts."""
+"""A sample input of one row, on which the model's forward is tried."""
 
 from __future__ import annotations
 
@@ -10,74 +10,74 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bridle.attaching.calling import call_of, one_row
-from bridle.attaching.tape import resting
+from bridle.attaching.model_inputs import as_call_arguments, first_row
+from bridle.attaching.pass_recorder import frozen_buffers
 from bridle.modes import eval_mode
 from bridle.module_sites import IOShapes, trace_shapes
 
 
-class Sample:
-    """The first row of the first batch that a model was called with, or that of an example."""
+class SampleInput:
+    """The first row of the first batch that a model was called with, or of the example."""
 
     def __init__(self, example: Any) -> None:
-        self.args, self.kwargs = ((), {}) if example is None else rows_of(*call_of(example))
+        self.args, self.kwargs = ((), {}) if example is None else first_rows(*as_call_arguments(example))
         self.shown = False  # whether it is of a pass
 
     def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The hook before the model's forward."""
+        """Keep the first row of the first call: a forward pre-hook."""
         if not self.shown and not torch.compiler.is_compiling():
-            self.args, self.kwargs = rows_of(args, kwargs)
+            self.args, self.kwargs = first_rows(args, kwargs)
             self.shown = True
 
     @property
     def given(self) -> bool:
-        """Whether there is a row."""
+        """Return True if there is a row."""
         return bool(self.args or self.kwargs)
 
     def run(self, model: nn.Module) -> tuple[list[Tensor], dict[str, IOShapes]] | None:
-        """What the model gives out for the row in evaluation mode, and its parts' shapes; ``None`` if it fails."""
+        """Return the model's outputs in evaluation mode and the shapes at its modules; ``None`` if it fails."""
         if not self.given:
             return None
         devices = [*{each.device.index or 0 for each in model.parameters() if each.is_cuda}]
         try:
-            with eval_mode(model), resting(model), torch.random.fork_rng(devices), torch.no_grad():
+            with eval_mode(model), frozen_buffers(model), torch.random.fork_rng(devices), torch.no_grad():
                 output, shapes = trace_shapes(model, lambda: model(*self.args, **self.kwargs))
         except Exception:  # whatever the user's code may raise, where its weights are no numbers too
             return None
         return [each for each in tree_leaves(output) if isinstance(each, Tensor)], shapes
 
-    def read_past(self, model: nn.Module, parts: Sequence[nn.Module]) -> list[nn.Module]:
-        """Those of the parts whose weights the model reads without calling them; all, where it cannot be said."""
+    def modules_read_uncalled(self, model: nn.Module, parts: Sequence[nn.Module]) -> list[nn.Module]:
+        """Return the modules whose weights the model reads without calling them; all, if it is unknown."""
         outputs = self.run(model)
         if outputs is None or not outputs[0]:
             return []
         found = []
         for part in parts:
-            with unreadable(part):
+            with hidden_parameters(part):
                 seen = self.run(model)
-            if seen is None or not same(seen[0], outputs[0]):
+            if seen is None or not outputs_match(seen[0], outputs[0]):
                 found.append(part)
         return found
 
-    def goes_past(self, model: nn.Module, part: nn.Module) -> bool:
-        """Whether the model runs the forward of a part without calling it, or it cannot be said."""
+    def bypasses_call(self, model: nn.Module, part: nn.Module) -> bool:
+        """Return True if the model runs a module's forward without calling the module, or it is unknown."""
         past: list[bool] = []
-        with watching(part, past):
+        with recording_bypasses(part, past):
             return self.run(model) is None or any(past)
 
 
-def rows_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The first row of all tensors of a call, as copies."""
-    return tuple(map(copied, args)), {name: copied(each) for name, each in kwargs.items()}
+def first_rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return copies of the first row of all tensors of a call."""
+    return tuple(map(first_row_copy, args)), {name: first_row_copy(each) for name, each in kwargs.items()}
 
 
-def copied(value: Any) -> Any:
-    """A copy of the first row of a tensor; anything else as it is."""
-    return one_row(value).detach().clone() if isinstance(value, Tensor) else value
+def first_row_copy(value: Any) -> Any:
+    """Return a copy of a tensor's first row; other values as they are."""
+    return first_row(value).detach().clone() if isinstance(value, Tensor) else value
 
 
-def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
-    """Whether two outputs are the same, whatever is not a number in both of them."""
+def outputs_match(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    """Return True if two outputs are close, with NaN equal to NaN."""
     return len(one) == len(other) and all(
         a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
         for a, b in zip(one, other, strict=True)
@@ -85,8 +85,8 @@ def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 
 
 @contextmanager
-def unreadable(part: nn.Module) -> Iterator[None]:
-    """Within, the part computes what it does, and whoever reads its parameters elsewhere finds no numbers."""
+def hidden_parameters(part: nn.Module) -> Iterator[None]:
+    """Let a module's parameters be NaN within the context, except in its own forward."""
     own, made = type(part).forward, part._modules.get("parametrizations")
     holders = [part, *(made.modules() if made is not None else ())]
     kept = [(each, dict(each._parameters)) for each in holders]
@@ -110,7 +110,7 @@ def unreadable(part: nn.Module) -> Iterator[None]:
     past: list[bool] = []
     blind()
     try:
-        with watching(part, past, forward):
+        with recording_bypasses(part, past, forward):
             yield
     finally:
         for each, parameters in kept:
@@ -118,8 +118,8 @@ def unreadable(part: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def watching(part: nn.Module, past: list[bool], forward: Callable[..., Any] | None = None) -> Iterator[None]:
-    """Within, it is noted of each run of a part's forward, or of another in its place, whether it went past a call."""
+def recording_bypasses(part: nn.Module, past: list[bool], forward: Callable[..., Any] | None = None) -> Iterator[None]:
+    """Record, for each run of a module's forward within the context, if it was not by a call of the module."""
     own, called = forward or part.forward, [False]
 
     def noted(*args: Any, **kwargs: Any) -> Any:
