@@ -69,6 +69,11 @@ PLANTED = {  # an import, where it is planted, and the contract that forbids it
         "import bridle_audit.static.dataflow",
         "imports in static only point down",
     ),
+    "the text of a script knows who writes it": (
+        "bridle/exporting/script.py",
+        "import bridle.exporting.formulas",
+        "imports in exporting only point down",
+    ),
     "a module without a place": ("bridle/unplaced.py", "", "imports in bridle only point down"),
 }
 

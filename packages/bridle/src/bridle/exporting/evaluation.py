@@ -44,9 +44,10 @@ class EvaluationCode:
 
     def epoch_end(self) -> list[str]:
         """Return the lines of an epoch behind its steps."""
+        validation = self.validation()
         stops = [line for place, unit in enumerate(self.stops) for line in self.stop(place, unit)]
         moves = ["passed = step / steps"] * self.stops_move
-        return [*self.validation(), *([""] if stops else []), *moves, *stops]
+        return [*validation, *([""] if stops else []), *moves, *stops]
 
     def validation(self) -> list[str]:
         """Return the lines that measure and print the validation scores."""

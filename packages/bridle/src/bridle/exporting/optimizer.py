@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridle.exporting.calls import call, remark
 from bridle.exporting.knob_code import is_moving
-from bridle.exporting.network import ParameterRef
+from bridle.exporting.module_tree import ParameterRef
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT
 from bridle.places import Ensemble, Weight

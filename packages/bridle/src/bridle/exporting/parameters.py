@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bridle.acting import selected
 from bridle.exporting.knob_code import keywords
-from bridle.exporting.network import NetworkCode, ParameterRef
+from bridle.exporting.module_tree import ParameterRef
+from bridle.exporting.network import NetworkCode
 from bridle.exporting.script import Script
 from bridle.places.declare import Placed
 

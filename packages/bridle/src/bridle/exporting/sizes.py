@@ -42,14 +42,14 @@ def is_torchs_own(module: nn.Module) -> bool:
     return getattr(nn, type(module).__name__, None) is type(module)
 
 
-def constructor(module: nn.Module, sizes: Mapping[str, NamedSize]) -> str:
+def constructor_call(module: nn.Module, sizes: Mapping[str, NamedSize]) -> str:
     """Return the call that makes one of torch's own modules, defaults left out.
 
-    >>> constructor(nn.Conv2d(1, 8, 3, padding=1), {}), constructor(nn.BatchNorm1d(8, momentum=0.3), {})
+    >>> constructor_call(nn.Conv2d(1, 8, 3, padding=1), {}), constructor_call(nn.BatchNorm1d(8, momentum=0.3), {})
     ('nn.Conv2d(1, 8, kernel_size=3, padding=1)', 'nn.BatchNorm1d(8, momentum=0.3)')
-    >>> constructor(nn.Dropout(0.5), {}), constructor(nn.Flatten(), {})  # what drops says how much
+    >>> constructor_call(nn.Dropout(0.5), {}), constructor_call(nn.Flatten(), {})  # what drops says how much
     ('nn.Dropout(0.5)', 'nn.Flatten()')
-    >>> constructor(nn.Linear(NamedSize(64, "inputs"), 8), {"inputs": NamedSize(64, "inputs")})
+    >>> constructor_call(nn.Linear(NamedSize(64, "inputs"), 8), {"inputs": NamedSize(64, "inputs")})
     'nn.Linear(inputs, 8)'
     """
     call = ast.parse(repr(module), mode="eval").body
@@ -67,18 +67,18 @@ def constructor(module: nn.Module, sizes: Mapping[str, NamedSize]) -> str:
             shorter = [(each, first.get(each, text) if each == word else text) for each, text in arguments]
             arguments = shorter if makes(shorter, module, sizes) else arguments
     plain = [("", text) for _, text in arguments]
-    return written(module, plain if len(plain) <= 2 and makes(plain, module, sizes) else arguments)
+    return call_text(module, plain if len(plain) <= 2 and makes(plain, module, sizes) else arguments)
 
 
-def written(module: nn.Module, arguments: Sequence[tuple[str, str]]) -> str:
-    """The call of a module's class."""
+def call_text(module: nn.Module, arguments: Sequence[tuple[str, str]]) -> str:
+    """Return the call of a module's class with these arguments."""
     return f"nn.{type(module).__name__}({', '.join(word + text for word, text in arguments)})"
 
 
 def makes(arguments: Sequence[tuple[str, str]], module: nn.Module, sizes: Mapping[str, NamedSize]) -> bool:
     """Return True where these arguments make such a module."""
     try:
-        made = eval(written(module, arguments), {"nn": nn, **sizes})  # of torch's own description of its module
+        made = eval(call_text(module, arguments), {"nn": nn, **sizes})  # of torch's own description of its module
     except (TypeError, ValueError):
         return False
     return repr(made) == repr(module)
