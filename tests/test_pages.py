@@ -21,7 +21,7 @@ from bridle_audit.report.narrow import WIDTH, narrow
 from bridle_audit.report.prose import plain
 from bridle_audit.report.rules import ways_of
 from bridle_audit.rules import RULES
-from bridle_audit.run.files import pages_of
+from bridle_audit.run.files import rule_pages
 from repository import ROOT
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -78,7 +78,7 @@ def test_a_page_shows_the_whole_card(leaf):
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_page_shows_all_that_a_rule_says(rule):
-    (said,) = pages_of([rule])
+    (said,) = rule_pages([rule])
     made = rule_page(rule)
     seen = shown(made)
     texts = {"What it finds": said.what, "Why it hurts": said.why, "References": said.references}

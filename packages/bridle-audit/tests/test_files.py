@@ -10,7 +10,7 @@ import pytest
 
 import bridle_audit.rules
 from bridle_audit.rules import RULES
-from bridle_audit.run.check import findings_of
+from bridle_audit.run.check import check_program
 from bridle_audit.run.files import audit_files
 from bridle_audit.static import read_source
 
@@ -131,7 +131,7 @@ def test_a_rule_that_fails_on_a_file_is_told_and_the_others_go_on():
         for name in ("first-rule", "second-rule")
     )
     remarks = []
-    found = list(findings_of(read_source(CLAMPED, "here.py"), [first, rule, second], remarks.append))
+    found = list(check_program(read_source(CLAMPED, "here.py"), [first, rule, second], remarks.append))
     assert [each.rule for each in found] == [RULE]
     (said,) = map(str, remarks)
     fault = r"\(KeyError: 'planted'; test_files\.py, line \d+\)"
@@ -146,7 +146,7 @@ def test_equal_findings_are_told_once():
         yield from rule.checks["static"](program)
 
     doubled = type(rule)(rule.name, "error", rule.page, MappingProxyType({"static": twice}))
-    assert len(list(findings_of(read_source(CLAMPED, "here.py"), [doubled], [].append))) == 1
+    assert len(list(check_program(read_source(CLAMPED, "here.py"), [doubled], [].append))) == 1
 
 
 def test_files_that_have_to_do_with_no_network_are_not_shown_to_the_rules():
@@ -157,5 +157,5 @@ def test_files_that_have_to_do_with_no_network_are_not_shown_to_the_rules():
     rule = RULES[RULE]
     shy = type(rule)("shy-rule", "error", rule.page, MappingProxyType({"static": never}))
     remarks = []
-    assert not list(findings_of(read_source("import json\n", "plain.py"), [shy], remarks.append))
+    assert not list(check_program(read_source("import json\n", "plain.py"), [shy], remarks.append))
     assert not remarks

@@ -3,7 +3,7 @@
 Read in this order: ``rule`` (what a rule is) and ``rules`` (all of them, a folder each); what rules are given:
 ``static`` (files as syntax), ``probe`` (a model, measured on a copy), ``watching`` (the record of a loop); what runs
 them: ``run``; and ``decay`` (the decay that optimizers apply, measured: the ledger, strengths in other units). Only
-``probe``, ``watching``, ``decay`` and ``kinds`` need torch.
+``probe``, ``watching``, ``decay`` and ``parameter_kinds`` need torch.
 """
 
 # Note [lazy names]

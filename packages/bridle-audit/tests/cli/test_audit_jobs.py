@@ -38,12 +38,12 @@ def test_the_command_prints_the_same(tmp_path, monkeypatch):
     ("jobs", "files", "number"), [(1, 10**6, 1), (3, 10**6, 3), (3, 2, 2), (3, 0, 1), (0, 10, 1), (0, 10**6, 5)]
 )
 def test_as_many_processes_are_started_as_there_is_work_for(jobs, files, number, monkeypatch):
-    monkeypatch.setattr(processes, "cores", lambda: 5)
-    assert processes.processes(jobs, files) == number
+    monkeypatch.setattr(processes, "available_cores", lambda: 5)
+    assert processes.process_count(jobs, files) == number
 
 
 def test_cores_are_those_that_this_process_may_use():
-    assert 1 <= processes.cores() <= os.cpu_count()
+    assert 1 <= processes.available_cores() <= os.cpu_count()
 
 
 @pytest.fixture

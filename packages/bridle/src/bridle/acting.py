@@ -34,7 +34,7 @@ from bridle.protocol import ADAMW_DECAY
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
 from bridle.schedules import EVERYWHERE, PerLayer
-from bridle_audit.kinds import kind_of, origin_of, owner_of, reads_signs
+from bridle_audit.parameter_kinds import has_sign_parameters, layer_name, parameter_kind, parametrized_weight
 
 SPOTS_PER_SITE = 16
 NAMED_SPOTS = 2**32  # noise that belongs to no site is numbered from here, by a hash of whose it is: in all, 2**36
@@ -167,7 +167,7 @@ def selected(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Paramet
         made = f"; {spared[0].made_by} makes a weight of {spared[0].name}, which is left alone" if spared else ""
         raise InputError(f"{unit!r}: on={on!r} selects none of the parameters; they are {names}{made}")
     for each in found:
-        if reads_signs(each.made_by) and moves(unit):
+        if has_sign_parameters(each.made_by) and moves(unit):
             raise InputError(
                 f"{unit!r}: {each.made_by} reads signs from {each.name}, and loses the weight if they move; choose "
                 f"others by on="
@@ -181,10 +181,10 @@ def describe(modules: Mapping[str, nn.Module], name: str, parameter: Tensor) -> 
 
     ``modules`` are those of the model, by name.
     """
-    origin, axes = origin_of(modules, name), parameter.ndim
-    if kind_of(modules, name, parameter).is_vector:
+    origin, axes = parametrized_weight(modules, name), parameter.ndim
+    if parameter_kind(modules, name, parameter).is_vector:
         axes = min(axes, 1)
-    layer = parametrize.type_before_parametrizations(modules[owner_of(modules, name)])
+    layer = parametrize.type_before_parametrizations(modules[layer_name(modules, name)])
     return Parameter(name, axes, layer.__name__, origin.by if origin else "")
 
 

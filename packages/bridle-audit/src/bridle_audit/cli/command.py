@@ -151,9 +151,9 @@ def list_rules(form: str) -> None:
     """Print the rules by severity, as text or as JSON."""
     from bridle_audit.report.rules import rule_listing, rules_as_data
     from bridle_audit.rules import RULES
-    from bridle_audit.run.files import pages_of
+    from bridle_audit.run.files import rule_pages
 
-    pages = pages_of(RULES.values())
+    pages = rule_pages(RULES.values())
     if form == "json":
         typer.echo(json.dumps(rules_as_data(pages), indent=1, ensure_ascii=False))
     elif form == "text":
@@ -166,8 +166,8 @@ def explain_rules(names: Iterable[str]) -> None:
     """Print the pages of rules, one after the other."""
     from bridle_audit.report.rules import rule_explanation
     from bridle_audit.rules import RULES
-    from bridle_audit.run.files import pages_of
-    from bridle_audit.run.selection import check_rules
+    from bridle_audit.run.files import rule_pages
+    from bridle_audit.run.selection import rule_names
 
-    for number, page in enumerate(pages_of(RULES[each] for each in check_rules("--explain", tuple(names)))):
+    for number, page in enumerate(rule_pages(RULES[each] for each in rule_names("--explain", tuple(names)))):
         show(*["\n"] * bool(number), rule_explanation(page))

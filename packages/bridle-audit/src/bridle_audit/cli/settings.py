@@ -13,7 +13,7 @@ from bridle_audit.errors import InputError
 from bridle_audit.files import read_whole
 from bridle_audit.findings import NEVER, SEVERITIES
 from bridle_audit.report import FORMS
-from bridle_audit.run.selection import check_rules
+from bridle_audit.run.selection import rule_names
 from bridle_audit.wording import nearest, shortened
 
 FILE = "pyproject.toml"
@@ -93,7 +93,7 @@ def check(name: str, value: Any, said_by: str) -> Any:
     match name:
         case "select" | "ignore" | "exclude":
             texts = list_of_texts(value, said_by)
-            return texts if name == "exclude" else tuple(check_rules(said_by, texts))
+            return texts if name == "exclude" else tuple(rule_names(said_by, texts))
         case "jobs":
             if type(value) is not int or value < 0:
                 raise InputError(f"{said_by} must be how many processes (1 or more), or 0 for all cores, got {value!r}")

@@ -16,7 +16,7 @@ from bridle_audit.decay.measurement import Decay, DecayMeter, is_default_decay
 from bridle_audit.decay.penalty_effects import PenaltyEffect, measure_penalty_effects
 from bridle_audit.decay.rates import learning_rate
 from bridle_audit.decay.trials import DECOUPLED, RESCALED
-from bridle_audit.kinds import Kind, kind_of, origin_of, reads_signs
+from bridle_audit.parameter_kinds import ParameterKind, has_sign_parameters, parameter_kind, parametrized_weight
 
 FROZEN, OUTSIDE, PENALTY = "frozen", "not in the optimizer", "penalty"
 SAMPLE_SIZE = 4096  # weights of a parameter that stand for all of them
@@ -219,11 +219,11 @@ def parameter_remarks(inputs: LedgerInputs, name: str, parameter: Tensor, paths:
     """Yield remarks on a parameter that is not usually decayed."""
     if not paths.acting or name.rpartition(".")[0] not in inputs.modules:
         return
-    kind, origin = kind_of(inputs.modules, name, parameter), origin_of(inputs.modules, name)
-    if kind not in (Kind.MATRIX, Kind.VECTOR):
+    kind, origin = parameter_kind(inputs.modules, name, parameter), parametrized_weight(inputs.modules, name)
+    if kind not in (ParameterKind.MATRIX, ParameterKind.VECTOR):
         yield kind.value
     if origin:
-        lost = ", which any decay makes zero" if reads_signs(origin.by) else ""
+        lost = ", which any decay makes zero" if has_sign_parameters(origin.by) else ""
         yield f"{origin.by} makes {origin.weight} of it{lost}"
 
 

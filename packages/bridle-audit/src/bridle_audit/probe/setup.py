@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from bridle_audit.decay.rates import learning_rates
 from bridle_audit.errors import InputError
-from bridle_audit.kinds import NORMS, kind_of
+from bridle_audit.parameter_kinds import NORMS, parameter_kind
 from bridle_audit.probe.batch import Batch, LossFunction
 from bridle_audit.probe.copying import copied
 from bridle_audit.probe.forward import ForwardPass, run_pass
@@ -134,7 +134,7 @@ class Setup:
 
     def is_vector(self, name: str) -> bool:
         """Return True if a parameter has one number for each unit: a bias, the scale of a norm, a gate."""
-        return kind_of(self.modules, name, self.parameters[name]).is_vector
+        return parameter_kind(self.modules, name, self.parameters[name]).is_vector
 
     def is_weight_matrix(self, name: str) -> bool:
         """Return True if a parameter is a matrix that maps inputs to outputs, and no table such as an embedding."""

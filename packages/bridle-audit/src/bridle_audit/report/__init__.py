@@ -23,7 +23,7 @@ FORMS: Mapping[str, Callable[[FileAudit, Path], str]] = {
 
 
 def audit_as(form: str, audit: FileAudit, root: Path) -> str:
-    """An audit as text, JSON, SARIF or GitHub annotations; files are named from ``root``, the repository's."""
+    """Return an audit as text, JSON, SARIF or GitHub annotations; files are named from ``root``, the repository's."""
     if form not in FORMS:
         raise InputError(f"format must be one of {', '.join(FORMS)}, got {form!r}")
     return FORMS[form](audit, root)

@@ -19,23 +19,25 @@ IN_PROPERTY = IN_MESSAGE | {":": "%3A", ",": "%2C"}
 
 
 def findings_annotations(audit: FileAudit, root: Path) -> str:
-    """A line for each finding and each remark; files below ``root``, the repository's, are named from there."""
+    """Return a line for each finding and each remark; files below ``root``, the repository's, are named from there."""
     return "".join(f"{each}\n" for each in commands(audit, root))
 
 
 def commands(audit: FileAudit, root: Path) -> Iterator[str]:
-    """The lines."""
+    """Yield the commands, findings first."""
     for each in audit.findings:
         place = each.place
-        spot = {"file": within(place.file, root) or place.file, **lines(place)} if place else {}
-        yield command(COMMANDS[each.severity], {**spot, "title": each.rule}, f"{sentence(each)}\nInstead: {each.cure}")
+        location = {"file": within(place.file, root) or place.file, **lines(place)} if place else {}
+        yield command(
+            COMMANDS[each.severity], {**location, "title": each.rule}, f"{sentence(each)}\nInstead: {each.cure}"
+        )
     for remark in audit.remarks:
         file = within(remark.file, root) or remark.file
         yield command("notice", {"file": file, "title": "not read by bridle-audit"}, remark.text)
 
 
 def lines(place: Place) -> dict[str, int]:
-    """The lines; GitHub refuses columns unless both ends are in one line, and knows no cells of notebooks."""
+    """Return the lines of a location; GitHub refuses columns of several lines, and knows no cells of notebooks."""
     if place.cell is not None:
         return {}
     if place.line != place.end_line:
@@ -44,7 +46,7 @@ def lines(place: Place) -> dict[str, int]:
 
 
 def command(name: str, properties: Mapping[str, object], text: str) -> str:
-    """A workflow command.
+    """Format a workflow command.
 
     >>> command("error", {"file": "a,b.py", "line": 3}, "100 %\\nof it: gone")
     '::error file=a%2Cb.py,line=3::100 %25%0Aof it: gone'
@@ -54,5 +56,5 @@ def command(name: str, properties: Mapping[str, object], text: str) -> str:
 
 
 def escaped(text: str, codes: Mapping[str, str]) -> str:
-    """Every character that ends a message or a property written as a code."""
+    """Replace the characters that would end a message or a property by their codes."""
     return "".join(codes.get(each, each) for each in printable(text))

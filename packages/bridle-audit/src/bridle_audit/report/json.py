@@ -12,7 +12,7 @@ VERSION = 2  # of the form; the first one called the program bridle
 
 
 def findings_json(audit: FileAudit) -> str:
-    """All of it as strict JSON, in ASCII: a file's name need not be valid Unicode."""
+    """Return an audit as strict JSON, in ASCII: a file's name need not be valid Unicode."""
     whole = {
         "version": VERSION,
         "bridle-audit": __version__,

@@ -15,7 +15,7 @@ DEFAULT = re.compile(r"(: [^=]+)=")  # set without spaces by `ast`
 
 
 def narrow(text: str) -> str:
-    """The same code with its comments, docstrings and signatures broken into lines of :data:`WIDTH`.
+    """Break the comments, docstrings and signatures of code into lines of :data:`WIDTH`.
 
     >>> print(narrow("def a_long_name(w: np.ndarray, v: np.ndarray, *, strength: float):  # noqa: D103\\n    return w"))
     def a_long_name(
@@ -37,7 +37,7 @@ def narrow(text: str) -> str:
 
 
 def with_comments_above(text: str) -> str:
-    """A comment that makes its line too long stands above it."""
+    """Put a comment that makes its line too long above it."""
     lines = text.splitlines()
     for token in reversed(list(tokenize.generate_tokens(io.StringIO(text).readline))):
         row, column = token.start
@@ -50,25 +50,25 @@ def with_comments_above(text: str) -> str:
 
 
 def docstring(node: ast.FunctionDef | ast.ClassDef, indent: str) -> list[str]:
-    """The docstring of a definition, a paragraph in lines of its own."""
+    """Return the lines of a definition's docstring, wrapped by paragraph."""
     paragraphs = f'"""{ast.get_docstring(node)}"""'.split("\n\n")
     wrapped = ("\n".join(textwrap.wrap(" ".join(each.split()), WIDTH - len(indent))) for each in paragraphs)
     return textwrap.indent("\n\n".join(wrapped), indent).splitlines()
 
 
 def signature(node: ast.FunctionDef, lines: list[str]) -> list[str]:
-    """The lines before a function's body: its parameters in one line of their own, or in one line each."""
+    """Return the lines of a function's signature, its parameters in one line of their own, or in one line each."""
     if max(map(len, lines)) <= WIDTH:
         return lines
     indent = " " * node.col_offset
     parameters = [DEFAULT.sub(r"\1 = ", each) for each in OUTER_COMMA.split(ast.unparse(node.args))]
     together = f"{indent}    {', '.join(parameters)}"
     apart = [f"{indent}    {each}," for each in parameters]
-    return [f"{indent}def {node.name}(", *([together] if len(together) <= WIDTH else apart), *result(node, indent)]
+    return [f"{indent}def {node.name}(", *([together] if len(together) <= WIDTH else apart), *returns(node, indent)]
 
 
-def result(node: ast.FunctionDef, indent: str) -> list[str]:
-    """The end of a signature: what comes back, in one line or, where it is several things, in one line each."""
+def returns(node: ast.FunctionDef, indent: str) -> list[str]:
+    """Return the lines of a return annotation, a tuple's parts in one line each if they are too long."""
     returned = node.returns
     end = f"{indent}) -> {ast.unparse(returned)}:" if returned else f"{indent}):"
     if len(end) <= WIDTH or not (isinstance(returned, ast.Subscript) and isinstance(returned.slice, ast.Tuple)):

@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """Groups of entries: folded to the width there is; where lines are not broken one each, for `grep` and the like."""
+    """Groups of entries: folded to the width there is, or, for `grep` and the like, a line each."""
 
     groups: Mapping[tuple[str, str], list[Entry]]  # by name and meaning
 
@@ -41,7 +41,7 @@ class Listing:
 
 
 def folded(entries: list[Entry], name_width: int) -> RenderableType:
-    """A row each, which may take several lines."""
+    """Return entries as a table, a row each, which may take several lines."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(min_width=name_width, no_wrap=True)
     for each in entries:
@@ -50,29 +50,29 @@ def folded(entries: list[Entry], name_width: int) -> RenderableType:
 
 
 def flat(entries: list[Entry], name_width: int) -> Iterator[Text]:
-    """A line each."""
+    """Yield entries, a line each."""
     for each in entries:
         yield Text(f"  {each.name:{name_width}}  {each.summary}  ({each.detail})")
 
 
 def plain(text: str) -> str:
-    """A docstring's text without the double quotes of its markup."""
+    """Return a docstring's text without the double quotes of its markup."""
     return text.replace("``", "`")
 
 
 def paragraphs(text: str) -> str:
-    """Text whose lines the terminal may break where it likes."""
+    """Join the lines of each paragraph, for the terminal to break."""
     return "\n\n".join(" ".join(each.split()) for each in plain(text).split("\n\n"))
 
 
 def section(heading: str, text: str) -> tuple[RenderableType, ...]:
-    """A heading and what stands under it, indented; of code each line as it is."""
+    """Return a heading and the text under it, indented; an example keeps its lines."""
     body = Text(textwrap.indent(text, " " * INDENT) + "\n", no_wrap=True, overflow="ignore")
     return Text(f"{heading}:", style="bold"), body if heading == "Example" else Indented(text)
 
 
 def code(heading: str, text: str) -> tuple[RenderableType, ...]:
-    """Source under a heading, coloured on a terminal."""
+    """Return source under a heading, coloured on a terminal."""
     return Text(f"{heading}:\n", style="bold"), Code(text)
 
 
@@ -104,12 +104,12 @@ class Code:
 
 
 def longest_line(text: str) -> int:
-    """The width that a text takes."""
+    """Return the length of the longest line."""
     return max(map(len, text.splitlines()), default=0)
 
 
 def shorter(text: str) -> str:
-    """Source in lines as short as they can be; as it is where it is no program by itself."""
+    """Return source in shorter lines; unchanged if it is no program by itself."""
     try:
         return narrow(text)
     except SyntaxError:

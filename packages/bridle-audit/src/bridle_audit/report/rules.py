@@ -1,4 +1,4 @@
-"""The rules' pages on the terminal and as data: a list by severity, and all that is known of one rule."""
+"""The rules' pages on the terminal and as data: a list by severity, and the page of one rule."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MEANING = {
 
 
 class Way(NamedTuple):
-    """A way in which a kind of check finds a mistake."""
+    """The description of a kind of check, for the page of a rule."""
 
-    subject: str  # what is looked at
+    subject: str  # that is checked
     words: str
     command: str
 
@@ -38,30 +38,30 @@ WAYS = {
 
 
 def by_severity(pages: Iterable[RulePage]) -> BySeverity:
-    """The rules of each severity, the worst first."""
+    """Return the rules of each severity, the worst first."""
     known = list(pages)
     return {each: [page for page in known if page.severity == each] for each in reversed(SEVERITIES)}
 
 
 def ways_of(page: RulePage) -> list[Way]:
-    """Returns the ways in which a rule finds its mistake."""
+    """Return the descriptions of a rule's kinds of checks."""
     return [way for kind, way in WAYS.items() if kind in page.kinds]
 
 
 def subjects(page: RulePage) -> list[str]:
-    """In what a rule finds its mistake."""
+    """Return the subjects in which a rule finds its mistake."""
     return [way.subject for way in ways_of(page)]
 
 
 def how_to_allow(page: RulePage) -> str:
-    """Returns what to write where the mistake is meant."""
+    """Return the phrase that says how to allow a rule to be broken."""
     comment = [f"`# bridle: allow[{page.name}]` in the file"] if "static" in page.kinds else []
     ways = [*comment, f"`--ignore {page.name}` on the command line", f'`allow=["{page.name}"]` in Python']
     return f"{', '.join(ways[:-1])} or {ways[-1]}"
 
 
 def rules_as_data(pages: Iterable[RulePage]) -> list[dict[str, Any]]:
-    """The rules as plain data."""
+    """Return the rules as plain data."""
     return [
         {"name": page.name, "severity": severity, "summary": plain(page.summary), "found in": subjects(page)}
         for severity, listed in by_severity(pages).items()
@@ -70,7 +70,7 @@ def rules_as_data(pages: Iterable[RulePage]) -> list[dict[str, Any]]:
 
 
 def rule_listing(pages: Iterable[RulePage]) -> Listing:
-    """The rules by severity, for ``rich`` to print."""
+    """Return the rules by severity, for ``rich`` to print."""
     return Listing(
         {
             (severity, MEANING[severity]): [
@@ -83,7 +83,7 @@ def rule_listing(pages: Iterable[RulePage]) -> Listing:
 
 
 def rule_explanation(page: RulePage) -> RenderableType:
-    """Everything a reader wants to know of one rule: its page, and how to allow what it finds."""
+    """Return the page of a rule for ``rich`` to print, with the ways to allow it."""
     ways = "\n".join(f"{way.words}: {way.command}" for way in ways_of(page))
     return Group(
         Text.assemble((page.name, "bold"), f", {page.severity}: {MEANING[page.severity]}\n"),

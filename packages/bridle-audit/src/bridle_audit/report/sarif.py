@@ -16,7 +16,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def findings_sarif(audit: FileAudit, root: Path) -> str:
-    """A SARIF log with one run; files below ``root``, which is the repository's, are named from there."""
+    """Return a SARIF log with one run; files below ``root``, which is the repository's, are named from there."""
     rules = [each.name for each in audit.rules]
     notifications = [notification(each, root) for each in audit.remarks]
     run = {
@@ -29,7 +29,7 @@ def findings_sarif(audit: FileAudit, root: Path) -> str:
 
 
 def descriptor(page: RulePage) -> dict[str, Any]:
-    """A rule as SARIF declares it, with its whole page."""
+    """Return a rule as SARIF declares it, with its whole page."""
     parts = {
         "What it finds": page.what,
         "Why it hurts": page.why,
@@ -50,7 +50,7 @@ def descriptor(page: RulePage) -> dict[str, Any]:
 
 
 def result(finding: Finding, rules: list[str], root: Path) -> dict[str, Any]:
-    """A finding; its numbers stand among the properties."""
+    """Return a finding as a result; its numbers stand among the properties."""
     said = {
         "ruleId": finding.rule,
         "level": finding.severity,
@@ -62,7 +62,7 @@ def result(finding: Finding, rules: list[str], root: Path) -> dict[str, Any]:
 
 
 def location(finding: Finding, root: Path) -> dict[str, Any]:
-    """Returns the location of a finding: in a file, and in which layer or cell."""
+    """Return the location of a finding: file, and layer or cell."""
     place = finding.place
     names = [one_line(finding.where)] if finding.where else []
     if place and place.cell is not None:
@@ -74,7 +74,7 @@ def location(finding: Finding, root: Path) -> dict[str, Any]:
 
 
 def region(place: Place) -> dict[str, int]:
-    """The lines and columns; the end is the first column behind it, in SARIF as in Python.
+    """Return lines and columns; the end is the first column behind it, in SARIF as in Python.
 
     A notebook is one file to SARIF, and the lines of a cell are none of its: there the region is the file's first line.
     """
@@ -89,7 +89,7 @@ def region(place: Place) -> dict[str, int]:
 
 
 def artifact(file: str, root: Path) -> dict[str, str]:
-    """A file by its address: from ``root`` where it is below it."""
+    """Return the address of a file: relative to ``root`` if it is below it."""
     name = within(file, root)
     if name is None:
         return {"uri": (root / file).resolve().as_uri()}
@@ -97,13 +97,13 @@ def artifact(file: str, root: Path) -> dict[str, str]:
 
 
 def within(file: str, root: Path) -> str | None:
-    """The path from ``root``, with slashes; None for a file elsewhere."""
+    """Return the path from ``root``, with slashes; None for a file elsewhere."""
     path = (root / file).resolve()
     return path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else None
 
 
 def notification(remark: Remark, root: Path) -> dict[str, Any]:
-    """Returns a remark as a notification of the tool."""
+    """Return a remark as a notification of the tool."""
     return {
         "level": "warning",
         "message": {"text": remark.text},

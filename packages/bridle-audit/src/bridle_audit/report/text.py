@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
@@ -39,37 +38,37 @@ class Found:
 
 
 def findings_text(audit: FileAudit) -> Found:
-    """Returns an object that ``rich`` prints."""
+    """Return an audit as an object that ``rich`` prints."""
     return Found(audit)
 
 
 def findings_lines(audit: FileAudit) -> str:
-    """A line for each finding, and one that counts them."""
+    """Return a line for each finding, and one that counts them."""
     return "".join(f"{each}\n" for each in [*map(line, in_order(audit.findings)), count(audit)])
 
 
 def remark_lines(audit: FileAudit) -> list[str]:
-    """Returns the remarks, a line each."""
+    """Return the remarks, a line each."""
     return [printable(one_line(str(each))) for each in audit.remarks]
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """By file and line, as one reads; first those that stand in no file."""
+    """Sort findings by file and line, those without a file first."""
 
-    def spot(each: Finding) -> tuple[Any, ...]:
+    def location(each: Finding) -> tuple[str, int, int, int]:
         place = each.place
         return (place.file, place.cell or 0, place.line, place.column) if place else ("", 0, 0, 0)
 
-    return sorted(findings, key=spot)
+    return sorted(findings, key=location)
 
 
 def heading(finding: Finding) -> str:
-    """Returns the heading of a finding: its file, or that it is of a model."""
+    """Return the heading of a finding: its file, or "the model"."""
     return finding.place.file if finding.place else "the model"
 
 
 def grouped(name: str, findings: Iterable[Finding]) -> Iterator[RenderableType]:
-    """The findings of one file, a paragraph each."""
+    """Yield the findings of one file, a paragraph each."""
     yield Text(printable(name), style="bold underline")
     for each in findings:
         yield Padding(title(each), (0, 0, 0, INDENT // 2), expand=False)
@@ -78,7 +77,7 @@ def grouped(name: str, findings: Iterable[Finding]) -> Iterator[RenderableType]:
 
 
 def cure(text: str) -> Table:
-    """Returns the cure as highlighted code."""
+    """Return a cure as highlighted code."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(
         Text("instead:", style="dim"),
@@ -88,16 +87,16 @@ def cure(text: str) -> Table:
 
 
 def title(finding: Finding) -> Text:
-    """The line above a message: where, how bad, and which rule says so."""
+    """Return the line above a message: location, severity and rule."""
     place = finding.place
     cell = f"cell {place.cell}, " if place and place.cell is not None else ""
-    spot = f"{cell}{place.line}:{place.column}  " if place else ""
-    named = Text.assemble(spot, (finding.severity, STYLES[finding.severity]), "  ", (finding.rule, "bold"))
+    location = f"{cell}{place.line}:{place.column}  " if place else ""
+    named = Text.assemble(location, (finding.severity, STYLES[finding.severity]), "  ", (finding.rule, "bold"))
     return named.append(f"  {printable(one_line(finding.where))}" if finding.where else "")
 
 
 def line(finding: Finding) -> str:
-    """``file:line:column: severity rule: where: message``, then what to write instead."""
+    """Return a finding as ``file:line:column: severity rule: site: message``, then the cure, if it is one line."""
     cure = finding.cure.strip()
     instead = f"; instead: {cure}" if "\n" not in cure else ""
     where = f"{one_line(finding.where)}: " if finding.where else ""
@@ -107,7 +106,7 @@ def line(finding: Finding) -> str:
 
 
 def sentence(finding: Finding) -> str:
-    """The message with the layer that it is about, and the cell of a notebook, for readers that know none."""
+    """Return a message with its layer and notebook cell, for readers of reports that know neither."""
     place = finding.place
     cell = f"cell {place.cell}, line {place.line}: " if place and place.cell is not None else ""
     where = f"{one_line(finding.where)}: " if finding.where else ""
@@ -115,21 +114,21 @@ def sentence(finding: Finding) -> str:
 
 
 def count(audit: FileAudit) -> str:
-    """Counts the findings, and the files and models that were looked at."""
+    """Count the findings, and the files and models that were checked."""
     severities = [each.severity for each in audit.findings]
     found = [counted(each, severities.count(each)) for each in reversed(SEVERITIES) if each in severities]
-    looked_at = {"file": len(audit.files), "model": len(audit.factories)}
-    places = [counted(noun, number) for noun, number in looked_at.items() if number] or ["no file"]
+    checked = {"file": len(audit.files), "model": len(audit.factories)}
+    places = [counted(noun, number) for noun, number in checked.items() if number] or ["no file"]
     unread = f"; {counted('remark', len(audit.remarks))} on what was not read" if audit.remarks else ""
     return f"{', '.join(found) or 'nothing found'} in {' and '.join(places)}{unread}"
 
 
 def where_to_read(rules: list[str]) -> str:
-    """The command that shows the pages of the rules."""
+    """Return the command that shows the pages of the rules."""
     names = ",".join(rules) if len(rules) <= NAMED else "RULE"
     return f"why: bridle-audit --explain {names}"
 
 
 def one_line(text: str) -> str:
-    """The same words in one line."""
+    """Join the lines of a text."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The rules on one file, and on many, one after the other."""
+"""Checking of files by the rules, one file or many."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bridle_audit.findings import Finding, Remark
 from bridle_audit.rule import Rule, modules_of
 from bridle_audit.static import Program, Unreadable, read_file
 
-Tell = Callable[[Remark], None]
+RemarkHandler = Callable[[Remark], None]
 OURS = ("bridle_audit", "bridle")  # the packages whose checks are bridle's own
-FILES_BETWEEN = 50  # two looks for garbage
+FILES_PER_COLLECTION = 50  # of garbage
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """The findings in one file, and the reasons why parts of it were not looked at."""
+    """The findings in a file, and remarks on parts that were not checked."""
 
     findings: tuple[Finding, ...]
     remarks: tuple[Remark, ...]
@@ -29,51 +29,51 @@ class CheckedFile:
 
 
 def check_files(paths: Iterable[Path], rules: Iterable[Rule]) -> Iterator[CheckedFile]:
-    """Check one file after the other."""
+    """Check files, one after the other."""
     asked = list(rules)
-    with collected_seldom() as done:
+    with infrequent_gc() as collect:
         for path in paths:
             yield check_file(path, asked)
-            done()
+            collect()
 
 
 def check_file(path: Path, rules: Iterable[Rule]) -> CheckedFile:
-    """Check one file; one that cannot be read has a remark."""
+    """Check a file; one that cannot be read gets a remark."""
     remarks: list[Remark] = []
     try:
         program = read_file(path)
     except Unreadable as error:
         return CheckedFile((), (Remark(str(path), str(error).removeprefix(f"{path}: ")),), is_read=False)
     remarks += [Remark(str(path), each) for each in program.remarks]
-    found = tuple(findings_of(program, rules, remarks.append))
+    found = tuple(check_program(program, rules, remarks.append))
     return CheckedFile(found, tuple(remarks), is_read=True)
 
 
 @contextmanager
-def collected_seldom() -> Iterator[Callable[[], None]]:
-    """Within, Python looks for garbage only every few files, and not among what was there before.
+def infrequent_gc() -> Iterator[Callable[[], None]]:
+    """Collect garbage only once in some files, and not among the objects that there were before the block.
 
     A syntax tree is a great many objects at once, each of which is in use: left to itself, Python looks through all of
     them again and again, which takes half of the time.
     """
     was_on, files = gc.isenabled(), count(1)
 
-    def done() -> None:
-        if next(files) % FILES_BETWEEN == 0:
+    def collect() -> None:
+        if next(files) % FILES_PER_COLLECTION == 0:
             gc.collect()
 
     gc.disable()
     gc.freeze()
     try:
-        yield done
+        yield collect
     finally:
         gc.unfreeze()
         if was_on:
             gc.enable()
 
 
-def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator[Finding]:
-    """Yields the findings that no comment in the file allows; equal ones, which several ways lead to, once."""
+def check_program(program: Program, rules: Iterable[Rule], add_remark: RemarkHandler) -> Iterator[Finding]:
+    """Yield the findings in a program that no comment in the file allows, equal ones once."""
     found: list[Finding] = []
     failed: dict[str, list[str]] = {}
     for rule in rules if program.is_relevant else ():
@@ -82,7 +82,7 @@ def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator
         except Exception as error:  # a rule that fails on one file must not keep the rest from being looked at
             failed.setdefault(fault(rule, error), []).append(rule.name)
     for reason, names in failed.items():
-        tell(Remark(program.file, f"{', '.join(names)} failed on it, {reason}"))
+        add_remark(Remark(program.file, f"{', '.join(names)} failed on it, {reason}"))
     for number, each in enumerate(found):
         permitted = each.place is not None and program.allows(each.rule, each.place)
         if not permitted and each not in found[:number]:
@@ -90,7 +90,7 @@ def findings_of(program: Program, rules: Iterable[Rule], tell: Tell) -> Iterator
 
 
 def fault(rule: Rule, error: Exception) -> str:
-    """Return whose fault an error is, bridle's or that of the other package's module, and the error in one line."""
+    """Return the owner of the check that raised, bridle or another package's module, and the error, as a phrase."""
     module = modules_of(rule.checks)["static"]
     owner = "bridle's" if module.partition(".")[0] in OURS else module
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -19,11 +19,11 @@ from torch import nn
 from bridle_audit.errors import InputError
 from bridle_audit.findings import Findings, Place
 from bridle_audit.run.models import audit
-from bridle_audit.run.subjects import recognized
+from bridle_audit.run.subjects import recognize
 from bridle_audit.wording import nearest
 
 PARTS = ("model", "optimizer", "loss", "batch", "scheduler", "steps", "averaged", "penalty")
-FOREIGN = (__file__, "importlib", "site-packages")  # parts of the names of files that are not the user's
+NOT_USER_CODE = (__file__, "importlib", "site-packages")  # in the names of files that are not the user's
 
 
 def audit_factory(name: str, allow: Sequence[str] = ()) -> Findings:
@@ -35,19 +35,19 @@ def audit_factory(name: str, allow: Sequence[str] = ()) -> Findings:
 
     Raises ``ValueError`` where it cannot be imported or called, or makes something else.
     """
-    with importable(Path.cwd()):
-        factory = imported(name)
-        parts = parts_of(made_by(factory, name), name)
+    with import_path(Path.cwd()):
+        factory = import_object(name)
+        parts = setup_parts(call_factory(factory, name), name)
         found = audit(parts.pop("model"), **parts, allow=allow)
-    place = place_of(factory)
-    if place is not None:
-        return Findings(replace(each, place=place) for each in found)
+    location = definition_location(factory)
+    if location is not None:
+        return Findings(replace(each, place=location) for each in found)
     return Findings(replace(each, where=f"{name}: {each.where}".removesuffix(": ")) for each in found)
 
 
 @contextlib.contextmanager
-def importable(folder: Path) -> Iterator[None]:
-    """Within, modules are found in that folder as well, and what the user's code prints goes to stderr."""
+def import_path(folder: Path) -> Iterator[None]:
+    """Add a folder to the import path for the block, and send what the user's code prints to stderr."""
     kept = list(sys.path)
     sys.path.insert(0, str(folder))
     try:
@@ -57,10 +57,10 @@ def importable(folder: Path) -> Iterator[None]:
         sys.path[:] = kept
 
 
-def imported(name: str) -> Any:
-    """Imports the object that ``module:factory`` names."""
+def import_object(name: str) -> Any:
+    """Import the object that ``module:factory`` names."""
     module, _, path = name.partition(":")
-    held: Any = guarded(f"cannot import {module}", lambda: importlib.import_module(module))
+    held: Any = run_user_code(f"cannot import {module}", lambda: importlib.import_module(module))
     for part in path.split("."):
         if not hasattr(held, part):
             known = [each for each in dir(held) if not each.startswith("_")]
@@ -70,40 +70,40 @@ def imported(name: str) -> Any:
     return held
 
 
-def made_by(factory: Any, name: str) -> Any:
-    """Calls a factory and returns its result; a model is returned as it is."""
-    if is_subject(factory):
+def call_factory(factory: Any, name: str) -> Any:
+    """Call a factory and return its result; a model is returned as it is."""
+    if is_auditable(factory):
         return factory
     if not callable(factory):
-        raise InputError(f"{name} is {described(factory)}; name a function that makes a model, or a model")
-    missing = without_default(factory)
+        raise InputError(f"{name} is {type_phrase(factory)}; name a function that makes a model, or a model")
+    missing = required_arguments(factory)
     if missing:
         raise InputError(f"{name} takes {', '.join(missing)}, but a factory is called without arguments")
-    return guarded(f"{name} failed", factory)
+    return run_user_code(f"{name} failed", factory)
 
 
-def is_subject(made: Any) -> bool:
-    """Returns True for what is audited without anything beside it; a text is more likely a mistake."""
-    return isinstance(made, nn.Module) or (not isinstance(made, str) and recognized(made) is not None)
+def is_auditable(made: Any) -> bool:
+    """Return True for an object that can be audited by itself; a text is more likely a mistake."""
+    return isinstance(made, nn.Module) or (not isinstance(made, str) and recognize(made) is not None)
 
 
-def guarded(what: str, work: Callable[[], Any]) -> Any:
-    """Runs the user's code; ``ValueError`` with the line where it stopped, if it does."""
+def run_user_code(what: str, work: Callable[[], Any]) -> Any:
+    """Run the user's code; ``InputError`` with the line of it that raised, if one does."""
     try:
         return work()
     except (Exception, SystemExit) as error:  # whatever it raises: a script may end itself when it is imported
-        raise InputError(f"{what}: {type(error).__name__}: {error}{spot(error)}") from error
+        raise InputError(f"{what}: {type(error).__name__}: {error}{user_code_line(error)}") from error
 
 
-def spot(error: BaseException) -> str:
-    """The last line of the user's own code that an error went through; nothing where there is none."""
+def user_code_line(error: BaseException) -> str:
+    """Return the last line of the user's own code that an error went through, in brackets; empty without one."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if not any(part in each.filename for part in FOREIGN)]
+    own = [each for each in frames if not any(part in each.filename for part in NOT_USER_CODE)]
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
-def without_default(factory: Callable[..., Any]) -> list[str]:
-    """The arguments that a factory must be given."""
+def required_arguments(factory: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments that a factory must be given."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):  # what is written in C may not say
@@ -112,26 +112,26 @@ def without_default(factory: Callable[..., Any]) -> list[str]:
     return [each.name for each in parameters if each.default is each.empty and each.kind not in optional]
 
 
-def parts_of(made: Any, name: str) -> dict[str, Any]:
-    """Returns the parts of a set-up by the names that ``audit`` takes."""
+def setup_parts(made: Any, name: str) -> dict[str, Any]:
+    """Return the parts of a set-up, by the names of ``audit``'s arguments."""
     parts = named_parts(made)
     if parts is None:
         raise InputError(
-            f"{name} made {described(made)}; expected a torch.nn.Module, or a tuple, dictionary, named tuple or "
+            f"{name} made {type_phrase(made)}; expected a torch.nn.Module, or a tuple, dictionary, named tuple or "
             f"dataclass with {', '.join(PARTS)}"
         )
     for each in parts:
         if each not in PARTS:
             raise InputError(f"{name} made {each!r}, which audit does not take{nearest(str(each), list(PARTS))}")
-    if not is_subject(parts.get("model")):
-        found = described(parts["model"]) if "model" in parts else "missing"
+    if not is_auditable(parts.get("model")):
+        found = type_phrase(parts["model"]) if "model" in parts else "missing"
         raise InputError(f"{name}: the model that it should make is {found}; expected a torch.nn.Module")
     return parts
 
 
 def named_parts(made: Any) -> dict[str, Any] | None:
-    """A model alone, or several things by name; None for anything else."""
-    if is_subject(made):
+    """Return the parts of a model alone, a tuple, a mapping or a dataclass, by name; None for anything else."""
+    if is_auditable(made):
         return {"model": made}
     if isinstance(made, Mapping):
         return dict(made)
@@ -144,18 +144,18 @@ def named_parts(made: Any) -> dict[str, Any] | None:
     return None
 
 
-def described(thing: Any) -> str:
-    """Returns the type of an object, as part of a sentence."""
+def type_phrase(thing: Any) -> str:
+    """Return the type of an object, as part of a sentence."""
     return "None" if thing is None else f"of type {type(thing).__name__}"
 
 
-def place_of(factory: Any) -> Place | None:
-    """Returns the place of a definition, from the current folder where it is below it; None for others."""
+def definition_location(factory: Any) -> Place | None:
+    """Return the location of a definition, its file relative to the current folder if it is below; None if unknown."""
     try:
         file = Path(inspect.getsourcefile(factory) or "")
         lines, first = inspect.getsourcelines(factory)
     except (TypeError, OSError):
         return None
-    here = Path.cwd()
-    shown = file.relative_to(here) if file.is_relative_to(here) else file
+    folder = Path.cwd()
+    shown = file.relative_to(folder) if file.is_relative_to(folder) else file
     return Place(str(shown), first, 1, first, len(lines[0].rstrip()) + 1)

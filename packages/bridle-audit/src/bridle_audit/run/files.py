@@ -1,4 +1,4 @@
-"""``audit_files``: every rule on scripts and notebooks, which are read and never run."""
+"""``audit_files``: the rules that read, on scripts and notebooks, which are never run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bridle_audit.errors import InputError
 from bridle_audit.findings import FileAudit, Finding, Findings, Remark, RulePage
 from bridle_audit.rule import Rule
 from bridle_audit.run.check import check_files
-from bridle_audit.run.processes import check_in_processes, processes
-from bridle_audit.run.selection import excluder, selected
+from bridle_audit.run.processes import check_in_processes, process_count
+from bridle_audit.run.selection import path_excluder, select_rules
 from bridle_audit.static import find_files
 
 
@@ -22,15 +22,15 @@ def audit_files(
     exclude: Sequence[str] = (),
     jobs: int = 1,
 ) -> FileAudit:
-    """Find the mistakes that show in Python files and notebooks; of folders, in all that are below them.
+    """Find regularization mistakes in Python files and notebooks, and in all of those below folders.
 
     A file that cannot be read gives a remark, and the rest goes on. A comment ``# bridle: allow[rule]`` in a file is
     heeded.
 
     Args:
         paths: files and folders.
-        allow: names of rules that are not to be looked at anywhere.
-        select: names of the only rules to look at; left open: all.
+        allow: names of rules that are not checked.
+        select: names of the only rules to check; empty: all.
         exclude: names, paths or patterns of files and folders that are not read (:func:`~.selection.excluder`).
         jobs: how many processes read; 0: one for each core where there are many files. What is found is the same. A
             script that asks for several needs the guard ``if __name__ == "__main__":``.
@@ -39,9 +39,9 @@ def audit_files(
     """
     if jobs < 0:
         raise InputError(f"jobs must be how many processes (1 or more), or 0 for all cores, got {jobs}")
-    rules = [each for each in selected(allow, select) if "static" in each.checks]
-    files = list(dict.fromkeys(find_files(existing(paths), excluder(exclude))))
-    number = processes(jobs, len(files))
+    rules = [each for each in select_rules(allow, select) if "static" in each.checks]
+    files = list(dict.fromkeys(find_files(existing_paths(paths), path_excluder(exclude))))
+    number = process_count(jobs, len(files))
     checked = check_files(files, rules) if number == 1 else check_in_processes(files, rules, number)
     findings: list[Finding] = []
     remarks: list[Remark] = []
@@ -51,11 +51,11 @@ def audit_files(
         remarks += each.remarks
         if each.is_read:
             read.append(str(path))
-    return FileAudit(Findings.of(findings), tuple(remarks), tuple(read), rules=pages_of(rules))
+    return FileAudit(Findings.of(findings), tuple(remarks), tuple(read), rules=rule_pages(rules))
 
 
-def existing(paths: Iterable[Path | str]) -> list[Path]:
-    """The paths; ``ValueError`` for one that leads nowhere."""
+def existing_paths(paths: Iterable[Path | str]) -> list[Path]:
+    """Return the paths; ``InputError`` for one that does not exist."""
     found = [Path(each) for each in ([paths] if isinstance(paths, Path | str) else paths)]
     for each in found:
         if not each.exists():
@@ -63,6 +63,6 @@ def existing(paths: Iterable[Path | str]) -> list[Path]:
     return found
 
 
-def pages_of(rules: Iterable[Rule]) -> tuple[RulePage, ...]:
-    """The rules' pages as plain data, with the kinds of evidence that each looks at."""
+def rule_pages(rules: Iterable[Rule]) -> tuple[RulePage, ...]:
+    """Return the rules' pages, each with the kinds of evidence that the rule checks."""
     return tuple(replace(each.page, kinds=tuple(each.checks)) for each in rules)

@@ -1,4 +1,4 @@
-"""``watch``: the rules on a loop while it runs."""
+"""``watch``: the rules on a training loop while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle_audit.run.selection import selected
+from bridle_audit.run.selection import select_rules
 from bridle_audit.watching.watcher import Watcher
 
 
@@ -24,7 +24,7 @@ def watch(
 
     Put it around the loop, which stays as it is; ``watcher.findings`` may be read within and behind::
 
-        with bridle.watch(model, optimizer) as watcher:
+        with bridle_audit.watch(model, optimizer) as watcher:
             for epoch in range(epochs):
                 ...
         print(watcher.findings)
@@ -38,9 +38,9 @@ def watch(
         model: as the loop calls it; what is within ``torch.compile`` or ``DistributedDataParallel`` is found. Where
             the loop calls something else, so that steps are seen and no pass, a warning says so.
         optimizer: whose steps are the loop's steps.
-        averaged: the averaged model, such as an ``AveragedModel``: when is it updated?
+        averaged: the averaged model, such as an ``AveragedModel``, whose updates are counted.
         scaler: the loop's ``GradScaler``, to know which steps it has skipped.
-        allow: names of rules that are not to be looked at.
+        allow: names of rules that are not checked.
 
     Raises ``ValueError`` for what is no model or no optimizer, for an average without parameters, and for a name in
     ``allow`` that is no rule's.
@@ -60,5 +60,5 @@ def watch(
     >>> watcher.findings.rules
     ['validation-in-training-mode']
     """
-    rules = selected(allow)
+    rules = select_rules(allow)
     return Watcher(model, optimizer, averaged=averaged, scaler=scaler, rules=rules)

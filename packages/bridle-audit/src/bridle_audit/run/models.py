@@ -1,4 +1,4 @@
-"""``audit``: every rule on a model and its training, or on what another package has rules for."""
+"""``audit``: the rules on a model and its training, or on an object for which another package has rules."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bridle_audit.findings import Findings
 from bridle_audit.probe.batch import LossFunction
 from bridle_audit.probe.copying import fixed_seed
 from bridle_audit.probe.setup import Setup
-from bridle_audit.run.selection import selected
-from bridle_audit.run.subjects import known, recognized
+from bridle_audit.run.selection import select_rules
+from bridle_audit.run.subjects import other_subjects, recognize
 
 
 def audit(
@@ -46,7 +46,7 @@ def audit(
         steps: how many steps the optimizer will take in the whole training.
         averaged: the averaged model (SWA, EMA), as it is now.
         penalty: ``penalty(model)``, a penalty that the loop adds to the loss by hand, as a number with its graph.
-        allow: names of rules that are not to be looked at.
+        allow: names of rules that are not checked.
 
     Raises ``ValueError`` where a name in ``allow`` is no rule's, where the model cannot be copied, or where it does not
     take the batch.
@@ -58,16 +58,16 @@ def audit(
     >>> found.rules
     ['softmax-before-cross-entropy']
     """
-    rules = selected(allow)
+    rules = select_rules(allow)
     if isinstance(subject, nn.Module):
         with fixed_seed():
             given = {"scheduler": scheduler, "steps": steps, "averaged": averaged, "penalty": penalty}
             setup = Setup.of(subject, optimizer, loss, batch, **given)
             return Findings.of(each for rule in rules for each in rule.find("probe", setup))
-    found = recognized(subject)
+    found = recognize(subject)
     if found is None:
         raise InputError(
-            f"audit takes a torch.nn.Module{known()}, got {type(subject).__name__}; files are read by "
+            f"audit takes a torch.nn.Module{other_subjects()}, got {type(subject).__name__}; files are read by "
             "`bridle-audit PATH`"
         )
     kind, evidence = found

@@ -1,4 +1,4 @@
-"""Files are checked by several processes: the same results, in the same order, sooner."""
+"""Checking of files by several processes, with the results in the order of the files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
 from bridle_audit.run.check import CheckedFile, check_file
 
-MANY = 100  # files; fewer are read before other processes have started
-LARGEST_PART = 50  # files
-ROUNDS = 4  # a process gets its files in that many parts, so that none waits long for the others
+MANY_FILES = 100  # files; fewer are read before other processes have started
+LARGEST_CHUNK = 50  # files
+CHUNKS_PER_PROCESS = 4  # a process gets its files in that many parts, so that none waits long for the others
 
 # Note [how processes are started]
 # As new ones ("spawn"), not as copies of this one: what calls an audit may have threads, and torch, whose locks a copy
@@ -27,13 +27,13 @@ ROUNDS = 4  # a process gets its files in that many parts, so that none waits lo
 # only this process hears it: it lets them end the few files that each has in hand and drops the rest.
 
 
-def processes(jobs: int, files: int) -> int:
-    """Returns how many processes read that many files: as many as asked for; for 0 one a core, if they are many."""
-    return min(jobs or (cores() if files >= MANY else 1), max(files, 1))
+def process_count(jobs: int, files: int) -> int:
+    """Return the number of processes for some files: ``jobs``, or, if that is 0 and files are many, the cores."""
+    return min(jobs or (available_cores() if files >= MANY_FILES else 1), max(files, 1))
 
 
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -42,16 +42,16 @@ def check_in_processes(files: Sequence[Path], rules: Sequence[Rule], number: int
 
     Raises ``ChildProcessError`` where one of them dies.
     """
-    size = max(1, min(LARGEST_PART, len(files) // (number * ROUNDS)))
-    parts = [files[start : start + size] for start in range(0, len(files), size)]
-    check = partial(check_part, names=[each.name for each in rules])
+    size = max(1, min(LARGEST_CHUNK, len(files) // (number * CHUNKS_PER_PROCESS)))
+    chunks = [files[start : start + size] for start in range(0, len(files), size)]
+    check = partial(check_chunk, names=[each.name for each in rules])
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(number, mp_context=spawn, initializer=settle) as pool:
+    with ProcessPoolExecutor(number, mp_context=spawn, initializer=disable_gc) as pool:
         with interrupts_blocked():
-            checked = pool.map(check, parts)
+            checked = pool.map(check, chunks)
         try:
-            for part in checked:
-                yield from part
+            for chunk in checked:
+                yield from chunk
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "a process that reads files has died, killed or out of memory; --jobs 1 reads them in this one"
@@ -60,23 +60,23 @@ def check_in_processes(files: Sequence[Path], rules: Sequence[Rule], number: int
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def check_part(files: Sequence[Path], names: Sequence[str]) -> list[CheckedFile]:
-    """Check some files in a worker."""
+def check_chunk(files: Sequence[Path], names: Sequence[str]) -> list[CheckedFile]:
+    """Check a chunk of files in a worker."""
     rules = [RULES[each] for each in names]
     checked = [check_file(each, rules) for each in files]
     gc.collect()
     return checked
 
 
-def settle() -> None:
-    """Have a worker look for garbage only when it has checked a part; see ``check.collected_seldom``."""
+def disable_gc() -> None:
+    """Turn off garbage collection in a worker, which collects after each chunk; see ``check.infrequent_gc``."""
     gc.disable()
     gc.freeze()
 
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Within, Ctrl-C waits; processes that are started within never hear it (where the system can do that)."""
+    """Block Ctrl-C for the block, and for good in processes started within it, where the system can do that."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""Selects the rules that look, and the files that are looked at."""
+"""Selection of the rules that check, and of the files that are checked."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from bridle_audit.rules import RULES
 from bridle_audit.wording import nearest
 
 
-def selected(allow: Sequence[str] = (), select: Sequence[str] = ()) -> list[Rule]:
-    """The rules that are selected, all where none is, without those that are allowed to be broken."""
-    wanted = check_rules("select", select) or list(RULES)
-    left_out = check_rules("allow", allow)
+def select_rules(allow: Sequence[str] = (), select: Sequence[str] = ()) -> list[Rule]:
+    """Return the selected rules, or all if none is, without those in ``allow``."""
+    wanted = rule_names("select", select) or list(RULES)
+    left_out = rule_names("allow", allow)
     return [each for each in RULES.values() if each.name in wanted and each.name not in left_out]
 
 
-def check_rules(said_by: str, given: Sequence[str]) -> list[str]:
-    """The names of rules, one or several; ``ValueError``, with who has said it, for one that is none."""
+def rule_names(option: str, given: Sequence[str]) -> list[str]:
+    """Return the names of rules, given as one or several; ``InputError``, naming the option, for one that is none."""
     names = [given] if isinstance(given, str) else list(given)
     for each in names:
         if each not in RULES:
-            raise InputError(f"{said_by}: there is no rule {each!r}{nearest(each, list(RULES))}")
+            raise InputError(f"{option}: there is no rule {each!r}{nearest(each, list(RULES))}")
     return names
 
 
-def excluder(patterns: Sequence[str]) -> Callable[[Path], bool]:
-    """Tells which files and folders are not read: those that a pattern names, and all below them.
+def path_excluder(patterns: Sequence[str]) -> Callable[[Path], bool]:
+    """Return a function that is True for paths that a pattern excludes, and for all below them.
 
     A pattern with a slash is a path from the current folder; one without is the name of a file or folder anywhere
     below it. ``*``, ``?`` and ``[...]`` stand for what they do in a shell, ``*`` for slashes as well.

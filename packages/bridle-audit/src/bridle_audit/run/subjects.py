@@ -15,19 +15,21 @@ from typing import Any
 from bridle_audit.errors import InputError
 from bridle_audit.rule import SUBJECTS
 
-Recognize = Callable[[Any], Any | None]
+Recognizer = Callable[[Any], Any | None]
 
 
 @cache
-def recognizers() -> Mapping[str, Recognize]:
-    """The registered functions by kind; ``ValueError`` for one that cannot be imported."""
-    return {each.name: loaded(each) for each in sorted(entry_points(group=SUBJECTS), key=lambda each: each.name)}
+def recognizers() -> Mapping[str, Recognizer]:
+    """Return the registered functions by kind; ``InputError`` for one that cannot be imported."""
+    return {
+        each.name: load_recognizer(each) for each in sorted(entry_points(group=SUBJECTS), key=lambda each: each.name)
+    }
 
 
-def loaded(entry: Any) -> Recognize:
-    """The function that an entry point names."""
+def load_recognizer(entry: Any) -> Recognizer:
+    """Import the function that an entry point names."""
     try:
-        found: Recognize = entry.load()
+        found: Recognizer = entry.load()
     except Exception as error:  # whatever somebody else's package raises when it is imported
         owner = entry.dist.name if entry.dist else entry.value
         raise InputError(
@@ -37,16 +39,16 @@ def loaded(entry: Any) -> Recognize:
     return found
 
 
-def recognized(subject: Any) -> tuple[str, Any] | None:
-    """The kind of evidence that an object is, and the evidence; ``None`` where no package knows it."""
-    for kind, recognize in recognizers().items():
-        evidence = recognize(subject)
+def recognize(subject: Any) -> tuple[str, Any] | None:
+    """Return the kind of evidence that an object is, and the evidence; None if no package knows it."""
+    for kind, recognizer in recognizers().items():
+        evidence = recognizer(subject)
         if evidence is not None:
             return kind, evidence
     return None
 
 
-def known() -> str:
-    """Names what else can be audited, to go on with a sentence: ``", a recipe or a study"``."""
+def other_subjects() -> str:
+    """Return what else can be audited, as the end of a phrase: ``", a recipe or a study"``."""
     kinds = [f"a {each}" for each in recognizers()]
     return f"{''.join(f', {each}' for each in kinds[:-1])} or {kinds[-1]}" if kinds else ""

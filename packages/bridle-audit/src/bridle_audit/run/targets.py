@@ -11,8 +11,8 @@ from pathlib import Path
 from bridle_audit.errors import InputError
 from bridle_audit.findings import FileAudit, Finding, Findings
 from bridle_audit.rules import RULES
-from bridle_audit.run.files import audit_files, pages_of
-from bridle_audit.run.selection import selected
+from bridle_audit.run.files import audit_files, rule_pages
+from bridle_audit.run.selection import select_rules
 
 FACTORY = re.compile(r"[\w.]+:[\w.]+")
 
@@ -24,22 +24,22 @@ def audit_targets(
     exclude: Sequence[str] = (),
     jobs: int = 1,
 ) -> FileAudit:
-    """Files and folders, read; and what is written ``module:factory``, imported and called; all in one."""
+    """Audit files and folders, which are read, and factories, given as ``module:factory``, which are called."""
     factories = [each for each in dict.fromkeys(targets) if FACTORY.fullmatch(each) and not Path(each).exists()]
     read = audit_files([each for each in targets if each not in factories], allow, select, exclude, jobs)
-    rules = selected(allow, select)
+    rules = select_rules(allow, select)
     names = [each.name for each in rules]
-    probed = probed_factories(factories, [each for each in RULES if each not in names]) if factories else []
+    probed = audit_factories(factories, [each for each in RULES if each not in names]) if factories else []
     return replace(
         read,
         findings=Findings.of([*read.findings, *probed]),
         factories=tuple(factories),
-        rules=pages_of(rules),
+        rules=rule_pages(rules),
     )
 
 
-def probed_factories(names: Sequence[str], allow: Sequence[str]) -> list[Finding]:
-    """The findings in what factories make; ``ValueError`` where there is no torch to probe with."""
+def audit_factories(names: Sequence[str], allow: Sequence[str]) -> list[Finding]:
+    """Return the findings in what factories make; ``InputError`` if there is no torch to probe with."""
     if find_spec("torch") is None:
         raise InputError(
             f"{names[0]} makes a model, and models are probed with torch, which is not installed; "

@@ -34,13 +34,13 @@ class SelfDescribed(Protocol):
 def make_layer_hooks(model: nn.Module, log: EventLog) -> Iterator[tuple[nn.Module, DropoutHook | NormHook]]:
     """Yield the layers that are watched, with their hooks, in the model's order."""
     for name, module in model.named_modules():
-        if is_norm(module):
+        if keeps_statistics(module):
             yield module, NormHook(name, module, norm_parameters(model, name), log)
-        elif is_dropout(module):
+        elif drops_at_random(module):
             yield module, DropoutHook(name, module, log)
 
 
-def is_norm(module: nn.Module) -> bool:
+def keeps_statistics(module: nn.Module) -> bool:
     """Return True if a module keeps running statistics of its batches, or could; frozen forms of norms do not."""
     if isinstance(module, _NormBase):
         return isinstance(module, _BatchNorm) or module.track_running_stats
@@ -50,7 +50,7 @@ def is_norm(module: nn.Module) -> bool:
     return remembers and ("num_batches_tracked" in module._buffers or "momentum" in vars(module))
 
 
-def is_dropout(module: nn.Module) -> bool:
+def drops_at_random(module: nn.Module) -> bool:
     """Return True if a module drops at random in training mode, or could: dropout, drop-path, attention, LSTM."""
     if isinstance(module, SelfDescribed):
         return module.is_random

@@ -59,7 +59,7 @@ from bridle.places import (
 )
 from bridle.recipe import Recipe
 from bridle.regularizers import L2, WeightDecay
-from bridle_audit.kinds import reads_signs
+from bridle_audit.parameter_kinds import has_sign_parameters
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Assembly:
                 f"the optimizer's own weight_decay makes zero of the weight that {each.described.made_by} makes of "
                 f"{each.described.name}: give that a group without"
                 for each in found
-                if reads_signs(each.described.made_by) and own_decays(self.optimizer, [each.parameter])
+                if has_sign_parameters(each.described.made_by) and own_decays(self.optimizer, [each.parameter])
             ]
             if resting and any(isinstance(unit, L2) for unit in self.recipe):
                 self.notes.append(f"the optimizer's own weight_decay of {amounts} stays, and L2 acts besides it")

@@ -21,7 +21,7 @@ from bridle.networks import Residual
 from bridle.places import Layer, WeightLayer
 from bridle.recipe import Regularizer, conflicts
 from bridle.regularizers import BatchNorm, GroupNorm, LayerNorm, RMSNorm
-from bridle_audit.kinds import NORMS
+from bridle_audit.parameter_kinds import NORMS
 from bridle_audit.wording import first_few
 
 OWN = {_BatchNorm: BatchNorm, nn.LayerNorm: LayerNorm, nn.GroupNorm: GroupNorm, nn.RMSNorm: RMSNorm}

@@ -16,7 +16,7 @@ from bridle.attaching.training_progress import TrainingProgress
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
 from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
-from bridle_audit.kinds import origin_of
+from bridle_audit.parameter_kinds import parametrized_weight
 
 
 def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
@@ -67,7 +67,7 @@ def parameter_notes(recipe: Recipe, parameters: Sequence[Parameter], modules: Ma
         for each in spared_by(unit, parameters):
             sparing.setdefault(each.name, []).append(type(unit).__name__)
     for name, units in sparing.items():
-        origin = origin_of(modules, name)
+        origin = parametrized_weight(modules, name)
         if origin:
             whose = " and ".join(dict.fromkeys(units))
             yield f"{name} is left alone by {whose}: {origin.by} makes {origin.weight} of it"

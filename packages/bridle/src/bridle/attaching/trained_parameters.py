@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bridle.acting import Parameter, describe
 from bridle.attaching.model_layout import transposed_groups
 from bridle.places.module import as_matrix, as_stored, at_least_float32
-from bridle_audit.kinds import owner_of
+from bridle_audit.parameter_kinds import layer_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def found_at(
     modules: Mapping[str, nn.Module], name: str, parameter: nn.Parameter, padding: Mapping[int, int]
 ) -> ModelParameter:
     """Describe a parameter of a model; ``padding`` has the ``padding_idx`` of embeddings."""
-    transposed = transposed_groups(modules[owner_of(modules, name)]) if parameter.ndim > 1 else 0
+    transposed = transposed_groups(modules[layer_name(modules, name)]) if parameter.ndim > 1 else 0
     return ModelParameter(describe(modules, name, parameter), parameter, transposed, padding.get(id(parameter)))
 
 

@@ -7,7 +7,7 @@ from bridle_audit.findings import PAGES
 from bridle_audit.report.rules import MEANING, by_severity, how_to_allow, subjects, ways_of
 from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
-from bridle_audit.run.files import pages_of
+from bridle_audit.run.files import rule_pages
 
 
 def rule_documents() -> dict[str, str]:
@@ -24,7 +24,7 @@ def source(rule: Rule) -> str:
 
 def rule_page(rule: Rule) -> str:
     """Write a rule's page in Markdown, with all that ``bridle-audit --explain`` shows."""
-    (said,) = pages_of([rule])
+    (said,) = rule_pages([rule])
     sections = {
         "What it finds": prose(said.what),
         "How it is found": "\n".join(f"- {way.words}: `{way.command}`" for way in ways_of(said)),
@@ -51,7 +51,7 @@ def rule_index() -> str:
         "# Rules of the audit",
         "By severity. `bridle-audit --explain RULE` shows the same in a terminal. [How to run the audit](../index.md)",
     ]
-    for severity, rules in by_severity(pages_of(RULES.values())).items():
+    for severity, rules in by_severity(rule_pages(RULES.values())).items():
         rows = [(f"[{rule.name}]({rule.name}.md)", prose(rule.summary), ", ".join(subjects(rule))) for rule in rules]
         listed = table(("rule", "what it finds", "in"), rows) if rows else "None."
         parts.append(f"## {severity}\n\n{MEANING[severity].capitalize()}.\n\n{listed}")

@@ -29,7 +29,7 @@ from bridle.recipe import Regularizer, find
 from bridle_audit.report.prose import Entry, Indented, Listing, code, paragraphs, plain, section
 from bridle_audit.report.rules import rule_explanation
 from bridle_audit.rules import RULES
-from bridle_audit.run.files import pages_of
+from bridle_audit.run.files import rule_pages
 from bridle_audit.wording import shortened
 
 TABLE_WIDTH = 72  # columns that a table of knobs needs
@@ -51,7 +51,7 @@ def listing(catalog: ByPlace) -> Listing:
 def explained(name: str) -> RenderableType:
     """Return the page of a regularizer or a rule; ``ValueError`` with the nearest names of both if there is none."""
     if name in RULES:
-        return rule_explanation(*pages_of([RULES[name]]))
+        return rule_explanation(*rule_pages([RULES[name]]))
     if name in Regularizer.leaves:
         return explanation(find(name))
     raise InputError(f"unknown regularizer or rule {shortened(name)}{meant(name, Regularizer.leaves, RULES)}")

@@ -13,7 +13,7 @@ from bridle.places.definition import check_definition
 from bridle.places.draw import Draw
 from bridle.places.signatures import Form
 from bridle.recipe import Regularizer
-from bridle_audit.kinds import is_bias
+from bridle_audit.parameter_kinds import is_bias
 
 MATRICES, EVERYTHING, BIASES = "matrices", "all", "biases"
 ON = (

@@ -8,7 +8,7 @@ import torch
 
 from bridle_audit.decay.measurement import NONE
 from bridle_audit.findings import Finding
-from bridle_audit.kinds import Kind, kind_of, origin_of
+from bridle_audit.parameter_kinds import ParameterKind, parameter_kind, parametrized_weight
 from bridle_audit.probe.copying import copied
 from bridle_audit.probe.forward import run_pass
 from bridle_audit.probe.setup import Setup
@@ -43,10 +43,10 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 def is_direction(setup: Setup, name: str) -> bool:
     """Whether a parameter is the direction of a weight that torch normalizes, by either of its two interfaces."""
-    origin = origin_of(setup.modules, name)
+    origin = parametrized_weight(setup.modules, name)
     if origin is None or origin.by not in NORMED:
         return False
-    return kind_of(setup.modules, name, setup.parameters[name]) != Kind.SCALE
+    return parameter_kind(setup.modules, name, setup.parameters[name]) != ParameterKind.SCALE
 
 
 def change_when_doubled(setup: Setup, names: list[str]) -> float | None:

@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 import torch
-from own_layers import Doubled, LayerNormRMS, Members, NormedLinear
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from bridle import ledger
 from bridle.acting import describe
-from bridle_audit.kinds import Kind, kind_of, origin_of
+from bridle_audit.parameter_kinds import ParameterKind, parameter_kind, parametrized_weight
+from own_layers import Doubled, LayerNormRMS, Members, NormedLinear
 
 
 class Scaled(nn.Module):
@@ -30,9 +30,9 @@ def doubled(layer: nn.Module) -> nn.Module:
     return parametrize.register_parametrization(layer, "weight", Doubled())
 
 
-def kinds(model: nn.Module) -> dict[str, Kind]:
+def kinds(model: nn.Module) -> dict[str, ParameterKind]:
     modules = dict(model.named_modules())
-    return {name: kind_of(modules, name, each) for name, each in model.named_parameters()}
+    return {name: parameter_kind(modules, name, each) for name, each in model.named_parameters()}
 
 
 def axes(model: nn.Module) -> dict[str, int]:
@@ -43,29 +43,37 @@ def axes(model: nn.Module) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        (nn.LayerNorm([4, 8]), {"weight": Kind.SCALE, "bias": Kind.SHIFT}),
-        (nn.RMSNorm([4, 8]), {"weight": Kind.SCALE}),
-        (nn.BatchNorm2d(3), {"weight": Kind.SCALE, "bias": Kind.SHIFT}),
-        (LayerNormRMS((3, 4)), {"scale": Kind.SCALE, "beta": Kind.SHIFT}),
-        (NormedLinear(3, 4), {"weight": Kind.MATRIX}),
-        (Members(2, 3, 4), {"weight": Kind.MATRIX, "bias": Kind.BIAS, "gate": Kind.VECTOR, "r": Kind.MATRIX}),
-        (Scaled(2, 3), {"scale": Kind.VECTOR, "shift": Kind.VECTOR, "mixing": Kind.MATRIX}),
-        (nn.Linear(3, 1), {"weight": Kind.MATRIX, "bias": Kind.BIAS}),
-        (nn.Conv1d(1, 1, 1), {"weight": Kind.MATRIX, "bias": Kind.BIAS}),
-        (nn.Embedding(5, 2), {"weight": Kind.EMBEDDING}),
-        (nn.PReLU(3), {"weight": Kind.VECTOR}),
+        (nn.LayerNorm([4, 8]), {"weight": ParameterKind.SCALE, "bias": ParameterKind.SHIFT}),
+        (nn.RMSNorm([4, 8]), {"weight": ParameterKind.SCALE}),
+        (nn.BatchNorm2d(3), {"weight": ParameterKind.SCALE, "bias": ParameterKind.SHIFT}),
+        (LayerNormRMS((3, 4)), {"scale": ParameterKind.SCALE, "beta": ParameterKind.SHIFT}),
+        (NormedLinear(3, 4), {"weight": ParameterKind.MATRIX}),
+        (
+            Members(2, 3, 4),
+            {
+                "weight": ParameterKind.MATRIX,
+                "bias": ParameterKind.BIAS,
+                "gate": ParameterKind.VECTOR,
+                "r": ParameterKind.MATRIX,
+            },
+        ),
+        (Scaled(2, 3), {"scale": ParameterKind.VECTOR, "shift": ParameterKind.VECTOR, "mixing": ParameterKind.MATRIX}),
+        (nn.Linear(3, 1), {"weight": ParameterKind.MATRIX, "bias": ParameterKind.BIAS}),
+        (nn.Conv1d(1, 1, 1), {"weight": ParameterKind.MATRIX, "bias": ParameterKind.BIAS}),
+        (nn.Embedding(5, 2), {"weight": ParameterKind.EMBEDDING}),
+        (nn.PReLU(3), {"weight": ParameterKind.VECTOR}),
         (
             nn.LSTM(2, 1),
             {
-                "weight_ih_l0": Kind.MATRIX,
-                "weight_hh_l0": Kind.MATRIX,
-                "bias_ih_l0": Kind.BIAS,
-                "bias_hh_l0": Kind.BIAS,
+                "weight_ih_l0": ParameterKind.MATRIX,
+                "weight_hh_l0": ParameterKind.MATRIX,
+                "bias_ih_l0": ParameterKind.BIAS,
+                "bias_hh_l0": ParameterKind.BIAS,
             },
         ),
     ],
 )
-def test_a_parameter_is_what_its_layer_makes_of_it(model: nn.Module, expected: dict[str, Kind]) -> None:
+def test_a_parameter_is_what_its_layer_makes_of_it(model: nn.Module, expected: dict[str, ParameterKind]) -> None:
     assert kinds(model) == expected
     vectors = {name for name, kind in expected.items() if kind.is_vector}
     assert {name for name, count in axes(model).items() if count < 2} == vectors
@@ -73,7 +81,7 @@ def test_a_parameter_is_what_its_layer_makes_of_it(model: nn.Module, expected: d
 
 def test_attention_has_biases_under_other_names() -> None:
     found = kinds(nn.MultiheadAttention(4, 2, add_bias_kv=True))
-    assert {name for name, kind in found.items() if kind is Kind.BIAS} == {
+    assert {name for name, kind in found.items() if kind is ParameterKind.BIAS} == {
         "in_proj_bias",
         "out_proj.bias",
         "bias_k",
@@ -99,17 +107,19 @@ def test_what_a_parametrization_makes_a_weight_of(
 ) -> None:
     holder = nn.Sequential(make(nn.Linear(3, 4)))
     modules, names = dict(holder.named_modules()), [name for name, _ in holder.named_parameters()]
-    origins = {name: origin for name in names if (origin := origin_of(modules, name))}
+    origins = {name: origin for name in names if (origin := parametrized_weight(modules, name))}
     assert set(origins) == {name for name in names if name != "0.bias"}
     assert {(each.weight, each.by) for each in origins.values()} == {("0.weight", by)}
-    assert {name for name, kind in kinds(holder).items() if kind is Kind.SCALE} == {f"0.{each}" for each in scales}
+    assert {name for name, kind in kinds(holder).items() if kind is ParameterKind.SCALE} == {
+        f"0.{each}" for each in scales
+    }
     assert {describe(modules, name, each).layer for name, each in holder.named_parameters()} == {"Linear"}
 
 
 def test_pruned_weights_are_weights() -> None:
     model = prune.l1_unstructured(nn.Linear(3, 4), "weight", 0.5)
-    assert origin_of({"": model}, "weight_orig") is None
-    assert kinds(model)["weight_orig"] is Kind.MATRIX
+    assert parametrized_weight({"": model}, "weight_orig") is None
+    assert kinds(model)["weight_orig"] is ParameterKind.MATRIX
 
 
 def test_the_ledger_says_the_same() -> None:
