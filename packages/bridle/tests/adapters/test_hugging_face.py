@@ -212,7 +212,7 @@ def test_the_recipe_is_off_when_training_is_over(make: Any) -> None:
     trainer.train()
     assert (list(model.state_dict()), [type(each) for each in model.modules()]) == (names, parts)
     assert set(vars(model)) - own <= {"_is_accelerate_prepared"}
-    assert not set(hugging_face.METHODS) & set(vars(trainer))
+    assert not set(trainer.regularize.overrides()) & set(vars(trainer))
     assert trainer.regularize.handle is None
 
 
@@ -282,13 +282,13 @@ def test_one_of_several_data_sets_is_watched(make: Any) -> None:
         Net(), "EarlyStopping(patience=9)", options={"valid_loss": "eval_far_loss"}, more={"eval_dataset": sets}
     )
     judged = []
-    own = hugging_face.Hooks.judge
+    own = hugging_face.HuggingFaceHooks.stop_by_scores
 
     def judge(self: Any, metrics: Any, prefix: str) -> None:
         own(self, metrics, prefix)
         judged.append(self.attached.parts.stopping.states[0][0])
 
-    trainer.regularize.judge = lambda metrics, prefix: judge(trainer.regularize, metrics, prefix)
+    trainer.regularize.stop_by_scores = lambda metrics, prefix: judge(trainer.regularize, metrics, prefix)
     trainer.train()
     losses = [each["eval_far_loss"] for each in trainer.state.log_history if "eval_far_loss" in each]
     assert judged[1::2] == pytest.approx([losses[0], min(losses)])
@@ -430,7 +430,7 @@ def test_after_an_error_the_weights_that_train_are_in_the_model(make: Any) -> No
         trainer.train()
     assert_same(weights(model), steps[-1])
     assert not any("recipe" in name for name, _ in model.named_modules())
-    assert not set(hugging_face.METHODS) & set(vars(trainer))
+    assert not set(trainer.regularize.overrides()) & set(vars(trainer))
 
 
 def test_the_library_is_imported_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ keras = keras_on_torch()
 from keras import layers  # noqa: E402
 
 from bridle.adapters.keras import Regularize  # noqa: E402
-from bridle.adapters.mirror import Mirror  # noqa: E402
+from bridle.adapters.keras_views import ModelView  # noqa: E402
 
 # NumPy 2 warns of an argument that Keras's variables do not know.
 pytestmark = pytest.mark.filterwarnings(
@@ -157,7 +157,7 @@ def test_model_trains_like_its_twin_in_torch(recipe: str, make: Callable[[], Any
 )
 def test_mirror_has_weights_as_torch_has_them(layer: Any, shape: tuple[int, ...], run: Any) -> None:
     model = keras.Sequential([keras.Input(shape), layer])
-    (kernel,) = (each for each in Mirror(model).parameters() if each.ndim > 1)
+    (kernel,) = (each for each in ModelView(model).parameters() if each.ndim > 1)
     x = torch.randn(2, *shape)
     weight = kernel.transpose(0, 1) if "transpose" in run.__name__ else kernel
     assert kernel.shape[:2] == (3, 4)

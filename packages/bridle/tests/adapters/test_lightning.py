@@ -409,10 +409,10 @@ def test_what_cannot_act_is_refused_in_a_sentence(
 
 
 def test_an_ensemble_is_refused() -> None:
-    from bridle.adapters.shared import read
+    from bridle.adapters.recipe_checks import single_network_recipe
 
     with pytest.raises(ValueError, match="several networks, and this trainer saves and tests one"):
-        read("SnapshotEnsemble")
+        single_network_recipe("SnapshotEnsemble")
 
 
 def test_a_score_that_was_not_logged_is_asked_for(pl: Any, net: Any) -> None:

@@ -1,7 +1,7 @@
 """Keras 3 on torch: a callback lets a recipe act in ``model.fit``, everywhere but inside of the network.
 
 Keras on torch has torch's parameters, but layers and optimizers of its own, and lays weights out in another way. So the
-recipe is attached to a mirror: a module whose parameters are views of the model's weights in torch's layout, with an
+recipe is attached to a view of the model: a module whose parameters are the model's weights in torch's layout, with an
 optimizer whose step is that of Keras's. Nothing of it is left in the model but the weights.
 
 >>> from bridle.adapters.keras import Regularize  # before keras, or with KERAS_BACKEND=torch set
@@ -14,7 +14,7 @@ optimizer whose step is that of Keras's. Nothing of it is left in the model but 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -24,14 +24,16 @@ from bridle.attaching import Handle, attach
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.errors import InputError
 from bridle.places import ActivityLoss, Ascent, Average, Batch, Ensemble, Layer, OutputLoss, PassLoss, WeightLayer
-from bridle.recipe import Recipe, RecipeLike
+from bridle.recipe import Recipe, RecipeLike, Regularizer
 from bridle.regularizers import WeightDecay
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is first imported
 import keras
 
-from bridle.adapters.mirror import Mirror, Update, as_keras, as_torch, seeds_of
-from bridle.adapters.shared import lend
+from bridle.adapters.keras_views import ModelView, OptimizerView, seed_states, to_keras_layout, to_torch_layout
+from bridle.adapters.trainer_methods import override_method
+
+Logs = Mapping[str, float] | None
 
 LOSSES = {  # by their names as functions and as classes
     CLASSIFICATION: (
@@ -45,7 +47,7 @@ LOSSES = {  # by their names as functions and as classes
 }
 
 
-class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no stubs
     """Lets a recipe act in ``model.fit``, from its beginning to its end.
 
     Validation is of the averaged weights. They, or those of the best epoch, are the model's when ``fit`` returns;
@@ -68,18 +70,24 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         super().__init__()
         self.recipe, self.steps, self.seed, self.metric = Recipe.of(recipe), steps, seed, metric
         self.handle: Handle | None = None
-        self.evaluating: ExitStack | None = None  # whether the averaged weights are in the model
+        self.evaluating: ExitStack | None = None  # while the averaged weights are in the model
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    @property
+    def attached(self) -> Handle:
+        """The handle, while there is training."""
+        assert self.handle is not None
+        return self.handle
+
+    def on_train_begin(self, logs: Logs = None) -> None:
         """Attach the recipe."""
         model, batches = self.model, self.params.get("steps")
-        check(model, self.recipe)
-        self.mirror = Mirror(model)
-        self.mirror.check(self.recipe)
-        self.update = Update(self.mirror)
+        check_model(model, self.recipe)
+        self.view = ModelView(model)
+        self.view.check(self.recipe)
+        self.optimizer_view = OptimizerView(self.view)
         self.handle = attach(
-            self.mirror,
-            self.update,
+            self.view,
+            self.optimizer_view,
             self.recipe,
             loss=lambda output, y: keras.losses.get(model.loss)(y, output),
             steps=self.steps or (batches and batches * self.params["epochs"]),
@@ -88,111 +96,117 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         )
         self.evaluating = None
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Put the weights that train into the model."""
         if self.evaluating is not None:
             self.evaluating.close()
             self.evaluating = None
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Lend the model a step of ours, for this batch: whatever interrupts the training, it has its own again."""
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Override the model's step for this batch: whatever interrupts the training, it has its own again."""
         if "train_step" in self.model.__dict__:
             raise InputError("the model has another recipe, or a train_step set by hand; give one recipe, their sum")
         self.model.__dict__["train_step"] = self.train_step
 
     def train_step(self, data: Any) -> Any:
-        """The model's own, with the recipe in between."""
+        """Run the model's own step with the recipe in it."""
         model = self.model
         del model.__dict__["train_step"]
-        seeds, _ = self.mirror.mark()
+        seeds, _ = self.view.noise_state()
         if self.recipe.at("batch"):
-            data = self.shown(*keras.utils.unpack_x_y_sample_weight(data))
-            self.mirror.rewind(seeds)  # whatever passes the recipe needed
-        self.last = self.mirror.mark(), *keras.utils.unpack_x_y_sample_weight(data)
+            data = self.transformed(*keras.utils.unpack_x_y_sample_weight(data))
+            self.view.restore_noise(seeds)  # as if the transforms had made no pass
+        self.last = self.view.noise_state(), *keras.utils.unpack_x_y_sample_weight(data)
         with ExitStack() as undo:
-            lend(undo, model, "compute_loss", self.compute_loss)
-            lend(undo, model.optimizer, "apply", self.apply)
+            override_method(undo, model, "compute_loss", self.compute_loss)
+            override_method(undo, model.optimizer, "apply", self.apply)
             return model.train_step(data)
 
-    def shown(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """A batch as the recipe shows it to the network."""
-        assert self.handle is not None
+    def transformed(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Return the rows and targets of a batch as the recipe transforms them."""
         unit = self.recipe.at("batch")[0]
         if sample_weight is not None:
             raise InputError(f"{unit!r} changes batches, and these rows have weights; leave one of them out")
         are_ids = isinstance(y, Tensor) and not y.is_floating_point() and task_of(self.model) != MULTILABEL
         full = nn.functional.one_hot(y.long().flatten(), max(2, int(y.max()) + 1)).float() if are_ids else y
-        new_x, new_y = self.handle.batch(as_torch(x), full)
+        new_x, new_y = self.attached.batch(to_torch_layout(x), full)
         if are_ids and new_y is not full:
             raise InputError(
                 f"{unit!r} gives rows shares of several classes, and these are ids: take one-hot targets, with "
                 f"CategoricalCrossentropy"
             )
-        return as_keras(new_x), y if are_ids else new_y
+        return to_keras_layout(new_x), y if are_ids else new_y
 
     def compute_loss(
-        self, own: Any, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, **training: Any
-    ) -> Any:
-        """The model's own, with the penalties on outputs."""
-        assert self.handle is not None
+        self,
+        own: Callable[..., Tensor],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        **training: object,
+    ) -> Tensor:
+        """Return the model's own loss plus the penalties on outputs."""
         loss = own(x, y, y_pred, sample_weight, **training)
         if not any(isinstance(unit, OutputLoss | PassLoss) for unit in self.recipe):
             return loss
-        with self.mirror.showing(y_pred):
-            self.mirror(as_torch(x))
-        return loss + self.handle.penalty()
+        with self.view.returning(y_pred):
+            self.view(to_torch_layout(x))
+        return loss + self.attached.penalty()
 
     def second_gradient(self) -> None:
-        """The gradients where SAM has gone, in place of the first."""
+        """Take the gradients where SAM has gone, in place of the first."""
         mark, x, y, sample_weight = self.last
-        self.mirror.rewind(*mark)
+        self.view.restore_noise(*mark)
         self.model.zero_grad()
-        self.model.compute_loss(x, y, self.mirror(as_torch(x)), sample_weight).backward()
+        self.model.compute_loss(x, y, self.view(to_torch_layout(x)), sample_weight).backward()
         for variable in self.model.trainable_variables:
-            self.mirror.put_gradient(variable, variable.value.grad)
+            self.view.set_gradient(variable, variable.value.grad)
 
-    def apply(self, own: Any, gradients: Any, variables: Any = None) -> None:
-        """The optimizer's own, with the recipe before and behind."""
-        assert self.handle is not None
+    def apply(
+        self,
+        own: Callable[..., object],
+        gradients: Sequence[Tensor | None],
+        variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
+        """Apply the gradients as the optimizer does, with the recipe before and behind."""
         variables = self.model.trainable_variables if variables is None else list(variables)
         for variable, gradient in zip(variables, gradients, strict=True):
-            self.mirror.put_gradient(variable, gradient)
-        self.update.param_groups[0]["lr"] = float(self.model.optimizer.learning_rate)
-        tape = self.handle.parts.recorder
-        tape.mark = tape.noise.mark()  # the noise of the pass is Keras's, which the mirror repeats
-        self.handle.ascend(self.second_gradient)
-        self.update.own = lambda: own([self.mirror.gradient(each) for each in variables], variables)
-        self.update.step()
-        self.mirror.zero_grad()
+            self.view.set_gradient(variable, gradient)
+        self.optimizer_view.param_groups[0]["lr"] = float(self.model.optimizer.learning_rate)
+        recorder = self.attached.parts.recorder
+        recorder.mark = recorder.noise.mark()  # the noise of the pass is Keras's, which the view repeats
+        self.attached.ascend(self.second_gradient)
+        self.optimizer_view.apply_update = lambda: own([self.view.get_gradient(each) for each in variables], variables)
+        self.optimizer_view.step()
+        self.view.zero_grad()
 
-    def on_test_begin(self, logs: Any = None) -> None:
+    def on_test_begin(self, logs: Logs = None) -> None:
         """Put the averaged weights into the model, until the next epoch begins."""
         if self.handle is not None and self.evaluating is None:
             self.evaluating = ExitStack()
-            self.evaluating.enter_context(self.handle.averaged())
+            self.evaluating.enter_context(self.attached.averaged())
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Judge the epoch."""
-        assert self.handle is not None
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Stop the training, if the recipe does by the scores of the epoch."""
         self.on_test_begin()
         units, scores = self.recipe.at("stop"), logs or {}
         if not units:
             return
         if "val_loss" not in scores:
             raise InputError(f"{units[0]!r} stops by the scores of each epoch: fit(..., validation_data=...)")
-        if self.handle.stop(scores["val_loss"], scores.get(self.metric)):
+        if self.attached.stop(scores["val_loss"], scores.get(self.metric)):
             self.model.stop_training = True
 
-    def on_train_end(self, logs: Any = None) -> None:
-        """Leave the averaged weights, or those of the best epoch, and nothing else."""
-        assert self.handle is not None
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Leave the averaged weights, or those of the best epoch, in the model, and take the recipe off."""
         self.on_epoch_begin(0)
-        self.handle.finish()
+        self.attached.finish()
         self.handle = None
 
 
-def check(model: Any, recipe: Recipe) -> None:
-    """Raise ``ValueError`` where the recipe could not do what it says."""
+def check_model(model: keras.Model, recipe: Recipe) -> None:
+    """Raise ``ValueError`` for a model in which a recipe cannot act."""
     optimizer = model.optimizer
     if keras.backend.backend() != "torch":
         raise InputError("Keras runs on another backend: set KERAS_BACKEND=torch before it is imported")
@@ -205,12 +219,12 @@ def check(model: Any, recipe: Recipe) -> None:
             "the optimizer adds gradients up, and updates where a recipe cannot see it: take larger batches"
         )
     for unit in recipe:
-        for words in (*against(unit, model), *beside(unit, optimizer)):
-            raise InputError(f"{unit!r} {words}")
+        for reason in (*model_conflicts(unit, model), *optimizer_conflicts(unit, optimizer)):
+            raise InputError(f"{unit!r} {reason}")
 
 
-def against(unit: Any, model: Any) -> Iterator[str]:
-    """What speaks against a regularizer in a model."""
+def model_conflicts(unit: Regularizer, model: keras.Model) -> Iterator[str]:
+    """Yield the reasons why a regularizer cannot act in a model."""
     inputs = set(unit.extra_inputs) if isinstance(unit, Batch) else set()
     second = isinstance(unit, PassLoss | Ascent) or bool({"slope", "prediction"} & inputs)
     if isinstance(unit, Layer | WeightLayer | ActivityLoss):
@@ -224,30 +238,30 @@ def against(unit: Any, model: Any) -> Iterator[str]:
         yield "needs lines in the training step, and the model has one of its own"
     if second and any(isinstance(each, keras.layers.TorchModuleWrapper) for each in model._flatten_layers()):
         yield "needs a second pass, in which modules of torch within the model would not be as in the first"
-    if isinstance(unit, PassLoss) and not unit.fresh_noise and seeds_of(model):
+    if isinstance(unit, PassLoss) and not unit.fresh_noise and seed_states(model):
         yield "needs a second pass under the noise of the first, and the model draws its own"
     if (isinstance(unit, OutputLoss | PassLoss) or "prediction" in inputs) and not gives_logits(model):
         yield "needs logits: compile the model with a loss object that has from_logits=True"
-    if isinstance(unit, Average) and unit.reestimates and Mirror(model).statistics:
+    if isinstance(unit, Average) and unit.reestimates and ModelView(model).statistics:
         yield "measures running statistics anew, which Keras's layers cannot be told to: take EMA"
 
 
-def beside(unit: Any, optimizer: Any) -> Iterator[str]:
-    """What an optimizer does already."""
+def optimizer_conflicts(unit: Regularizer, optimizer: keras.optimizers.Optimizer) -> Iterator[str]:
+    """Yield the reasons why a regularizer would do again what an optimizer does already."""
     if isinstance(unit, WeightDecay) and optimizer.weight_decay:
         yield f"would act beside the optimizer's own weight_decay of {optimizer.weight_decay:g}: take one without"
     if isinstance(unit, Average) and optimizer.use_ema:
         yield "would average beside the optimizer's own use_ema: leave one of them out"
 
 
-def task_of(model: Any) -> str | None:
-    """What the model's loss takes its outputs for; ``None`` for one that is not Keras's own."""
+def task_of(model: keras.Model) -> str | None:
+    """Return the task that the model's loss is for; ``None`` for one that is not Keras's own."""
     loss = keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
     name = getattr(loss, "__name__", type(loss).__name__).lower().replace("_", "")
     return next((task for task, names in LOSSES.items() if name in names), None)
 
 
-def gives_logits(model: Any) -> bool:
-    """Whether the model's loss takes its outputs for logits."""
+def gives_logits(model: keras.Model) -> bool:
+    """Return True if the model's loss takes its outputs for logits."""
     loss = model.loss if not isinstance(model.loss, str) else None
     return bool(getattr(loss, "from_logits", False))

@@ -14,37 +14,50 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from bridle.adapters import shared
+from bridle.adapters.checkpoints import end_training, load_as_plain, resume, training_state, weights_to_save
+from bridle.adapters.lightning_step import LightningStep, batch_field
+from bridle.adapters.recipe_checks import (
+    check_validation,
+    check_wrapper,
+    has_second_gradient,
+    loss_dependent,
+    single_network_recipe,
+)
+from bridle.adapters.trainer_methods import first_batches, override_method
 from bridle.attaching import Handle, attach
 from bridle.attaching.model_inputs import to_device
 from bridle.attaching.noise import TorchNoise
 from bridle.attaching.objectives import LossFunction
 from bridle.attaching.requirements import needs_steps
 from bridle.errors import DependencyError, InputError, StateError
-from bridle.places import Ascent
 from bridle.recipe import Recipe, RecipeLike
+
+if TYPE_CHECKING:
+    from pytorch_lightning import LightningModule, Trainer
 
 LIBRARIES = ("lightning.pytorch", "pytorch_lightning")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type[LightningHooks]:
     if name != "Regularize":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    members = {"__doc__": Hooks.__doc__, "__module__": __name__}
-    globals()[name] = made = type(name, (Hooks, library().Callback), members)
+    members = {"__doc__": LightningHooks.__doc__, "__module__": __name__}
+    made: type[LightningHooks] = type(name, (LightningHooks, library().Callback), members)
+    globals()[name] = made
     return made
 
 
-def library() -> Any:
-    """Lightning, under the name by which it is imported already, or else is installed."""
+def library() -> ModuleType:
+    """Return Lightning, under the name by which it is imported already, or else is installed."""
     for name in sorted(LIBRARIES, key=lambda name: name not in sys.modules):
         try:
             return import_module(name)
@@ -54,7 +67,7 @@ def library() -> Any:
     raise DependencyError("bridle.adapters.lightning needs PyTorch Lightning: pip install lightning")
 
 
-class Hooks:
+class LightningHooks:
     """Lets a recipe act in Lightning's ``Trainer.fit``.
 
     Validation and checkpoints see the averaged weights where the recipe averages, and these, or those of the best epoch
@@ -103,7 +116,7 @@ class Hooks:
         valid_loss: str = "val_loss",
         valid_metric: str = "val_acc",
     ) -> None:
-        self.recipe = shared.read(recipe)
+        self.recipe = single_network_recipe(recipe)
         self.options: dict[str, Any] = {
             "loss": loss,
             "seed": seed,
@@ -114,51 +127,55 @@ class Hooks:
         self.steps, self.example, self.part, self.fields = steps, example, part, fields
         self.valid_loss, self.valid_metric = valid_loss, valid_metric
         self.handle: Handle | None = None
-        self.trainer: Any = None  # while there is training
+        self.trainer: Trainer | None = None  # while there is training
         self.names: set[str] = set()  # of the module's weights when nothing is attached
-        self.lent = ExitStack()  # methods of the module that are ours meanwhile
+        self.overrides = ExitStack()  # of the module's methods, while there is training
         self.evaluating: ExitStack | None = None  # the averaged weights, while validation sees them
-        self.again = False  # whether training_step runs for the second time on a batch
-        self.small_batches: list[tuple[tuple[Any, ...], Any]] = []  # since the last step, and their noise, for SAM
-        self.waiting: dict[str, Any] = {}  # the state to go on from, until the recipe is attached
+        self.resume_state: dict[str, Any] = {}  # until the recipe is attached
         self.generators = TorchNoise([])  # torch's, as far as the module's device has some
-        self.resumed: list[Tensor] = []  # where they stood in the checkpoint, until the first batch
-        self.ended: dict[str, Any] = {}  # the state at the end of the training
-        self.optimizer_ended: dict[str, Any] = {}
+        self.resumed_generators: list[Tensor] = []  # their states in the checkpoint, until the first batch
+        self.final_state: dict[str, Any] = {}  # at the end of the training
+        self.final_optimizer_state: dict[str, Any] = {}
 
     @property
     def attached(self) -> Handle:
-        """The handle, of which there is one now."""
+        """The handle, while the recipe is attached."""
         assert self.handle is not None
         return self.handle
 
+    @property
+    def active_trainer(self) -> Trainer:
+        """The trainer, while there is training."""
+        assert self.trainer is not None
+        return self.trainer
+
     # Training begins and ends.
 
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Before a checkpoint is loaded and the optimizer made: leave the module as it was before the last training."""
         if stage != "fit":
             return
         check_trainer(trainer, self.recipe)
-        self.waiting, self.ended = {}, {}
+        self.resume_state, self.final_state = {}, {}
         if self.handle is not None and self.handle.model is not self.network(pl_module):
             self.handle = None  # another module, which keeps what it has become
         if self.handle is not None:
-            self.waiting = {"weights": copy.deepcopy(self.handle.model.state_dict())}
+            self.resume_state = {"weights": copy.deepcopy(self.handle.model.state_dict())}
         self.detach()
-        self.lent.callback(shared.loading_plain(pl_module).remove)
+        self.overrides.callback(load_as_plain(pl_module).remove)
 
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach the recipe: the optimizer is there, its state is not loaded yet."""
-        self.lent.close()
+        self.overrides.close()
         check_module(trainer, pl_module, self.recipe)
         self.names = set(pl_module.state_dict())
         model, example = self.network(pl_module), self.example
         if example is None and model is pl_module:
             example = pl_module.example_input_array
         self.trainer, self.generators = trainer, TorchNoise([pl_module.device])
-        waiting, self.waiting = self.waiting, {}
-        self.resumed = waiting.get("generators", [])
-        self.rewind(self.resumed)
+        state, self.resume_state = self.resume_state, {}
+        self.resumed_generators = state.get("generators", [])
+        self.restore_generators(self.resumed_generators)
         steps = self.steps or estimated_steps(trainer, self.recipe)  # to count the rows, the trainer shuffles them
         before = self.generators.mark()
         self.handle = attach(
@@ -169,30 +186,31 @@ class Hooks:
             example=to_device(example, pl_module.device),
             **self.options,
         )
-        shared.go_on(self.handle, waiting)
-        self.rewind(before if self.resumed else [])
-        shared.lend(self.lent, pl_module, "training_step", self.training_step)
-        shared.lend(self.lent, pl_module, "on_save_checkpoint", self.on_save)
-        if shared.of_kind(self.recipe, Ascent):
+        resume(self.handle, state)
+        self.restore_generators(before if self.resumed_generators else [])
+        step = LightningStep(trainer, self.handle, self.fields)
+        override_method(self.overrides, pl_module, "training_step", step.training_step)
+        override_method(self.overrides, pl_module, "on_save_checkpoint", self.save_averaged)
+        if has_second_gradient(self.recipe):
             # on_after_backward runs behind the second gradient, too
             self.handle.second_gradient.history.allows_changes = True
-            shared.lend(self.lent, pl_module, "optimizer_step", self.optimizer_step)
+            override_method(self.overrides, pl_module, "optimizer_step", step.optimizer_step)
 
-    def rewind(self, mark: list[Tensor]) -> None:
-        """Let torch's generators stand where they stood; of several processes, a checkpoint has those of the first."""
-        if mark and self.trainer.world_size == 1:
-            self.generators.go_to(mark)
+    def restore_generators(self, states: list[Tensor]) -> None:
+        """Restore the states of torch's generators; of several processes, a checkpoint has those of the first."""
+        if states and self.active_trainer.world_size == 1:
+            self.generators.go_to(states)
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """A training that was resumed is on its way."""
-        self.resumed = []
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Forget the generators of the checkpoint, once a resumed training has begun."""
+        self.resumed_generators = []
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Where it was resumed behind the last batch of an epoch, rows were shuffled that nobody will see."""
-        self.rewind(self.resumed)
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Undo the shuffling of an epoch without batches: the training was resumed behind the last one."""
+        self.restore_generators(self.resumed_generators)
 
-    def network(self, pl_module: Any) -> nn.Module:
-        """What the recipe is attached to."""
+    def network(self, pl_module: LightningModule) -> nn.Module:
+        """Return the network that the recipe is attached to: the module, or a part of it."""
         whole: nn.Module = pl_module
         if self.part:
             return whole.get_submodule(self.part)
@@ -201,23 +219,23 @@ class Hooks:
         parts = [each for each in whole.children() if any(True for _ in each.parameters())]
         return parts[0] if kinds[0].forward is base.forward and len(parts) == 1 else whole
 
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave in the module what the recipe hands over, and take the recipe off."""
         if self.trainer is None:
             return
-        self.ended = copy.deepcopy(self.state_dict())
-        self.optimizer_ended = self.attached.optimizer.state_dict()
-        self.lent.close()
-        if shared.end(self.attached, self.measured()):
+        self.final_state = copy.deepcopy(self.state_dict())
+        self.final_optimizer_state = self.attached.optimizer.state_dict()
+        self.overrides.close()
+        if end_training(self.attached, self.first_rows()):
             self.handle = None
         self.trainer = None
 
-    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """The same where nothing was left to train."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the training where none took place, as nothing was left to train."""
         self.on_train_end(trainer, pl_module)
 
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Put back the weights that train: what was reached may be saved now."""
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Restore the weights that train, as the module may be saved now."""
         self.stop_evaluating()
 
     def finish(self) -> None:
@@ -235,115 +253,37 @@ class Hooks:
     def detach(self) -> None:
         """Take the recipe off, with the layers of its that have become a part of the network."""
         self.stop_evaluating()
-        self.lent.close()
+        self.overrides.close()
         if self.handle is not None:
             self.handle.detach(discard=True)
         self.handle, self.trainer = None, None
-        self.small_batches.clear()
-
-    # A step.
-
-    def training_step(self, own: Any, *args: Any) -> Any:
-        """The module's own, on a batch as the recipe shows it, with the recipe's penalties in its loss."""
-        if self.again:
-            return self.with_penalty(own(*args))
-        if self.recipe.at("batch"):
-            args = (self.shown(args[0]), *args[1:])
-        result = own(*args)
-        tape = self.attached.parts.recorder
-        if tape.marks and tape.mark is None:
-            raise StateError(
-                f"{self.recipe} must see the passes through {type(self.attached.model).__name__}, and training_step "
-                f"makes none; say what it calls: Regularize(..., part=the network's name in the module)"
-            )
-        if shared.of_kind(self.recipe, Ascent):
-            self.small_batches.append((args, tape.mark))
-        return self.with_penalty(result)
-
-    def shown(self, batch: Any) -> Any:
-        """A batch as the recipe shows it to the network, in the form in which it came."""
-        rows, targets = self.fields
-        x, y = self.attached.batch(self.field(batch, rows), self.field(batch, targets))
-        changed = list(batch) if isinstance(batch, tuple) else copy.copy(batch)
-        changed[rows], changed[targets] = x, y
-        if isinstance(batch, tuple):
-            return type(batch)(*changed) if hasattr(batch, "_fields") else tuple(changed)
-        return changed
-
-    def field(self, batch: Any, field: Any) -> Any:
-        """A field of a batch; ``ValueError`` where it is not there."""
-        try:
-            if not isinstance(batch, Tensor):
-                return batch[field]
-        except (KeyError, IndexError, TypeError):
-            pass
-        has = f" with the keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
-        raise InputError(
-            f"{self.recipe} must find the rows and the targets of a batch, and this is of type {type(batch).__name__}"
-            f"{has}; say where they are: Regularize(..., fields=(..., ...))"
-        )
-
-    def with_penalty(self, result: Any) -> Any:
-        """What training_step gives back, with the penalties on activations and outputs in the loss."""
-        needing = shared.lines(self.recipe)
-        if needing and result is None:
-            raise InputError(f"{needing[0]!r} needs the loss of every step, and training_step has given None")
-        if not shared.in_the_loss(self.recipe):
-            return result
-        penalty = self.attached.penalty()
-        return {**result, "loss": result["loss"] + penalty} if isinstance(result, Mapping) else result + penalty
-
-    def optimizer_step(self, own: Any, *args: Any) -> None:
-        """The module's own, with the second gradient behind the first."""
-        *others, closure = args
-
-        def both() -> Any:
-            result = closure()
-            self.attached.ascend(self.second, getattr(self.trainer.precision_plugin, "scaler", None))
-            self.small_batches.clear()
-            return result
-
-        own(*others, both)
-
-    def second(self) -> None:
-        """Forward and backward once more, for all small batches of the step."""
-        trainer, noise = self.trainer, self.attached.parts.recorder.noise
-        with ExitStack() as silent:
-            shared.lend(silent, trainer.lightning_module, "log", lambda own, *args, **kwargs: None)
-            silent.callback(setattr, self, "again", False)
-            self.again = True
-            for args, mark in self.small_batches:
-                with noise.replay(mark):
-                    result = trainer.strategy.training_step(*args)
-                    loss = result["loss"] if isinstance(result, Mapping) else result
-                    trainer.strategy.backward(loss / trainer.accumulate_grad_batches, trainer.optimizers[0])
 
     # Validation.
 
-    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        """Show validation the averaged weights."""
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the averaged weights into the module."""
         if self.trainer is not None:
             self.evaluating = ExitStack()
             with torch.inference_mode(False):  # what is copied here outlives validation
-                self.evaluating.enter_context(self.attached.averaged(self.measured()))
+                self.evaluating.enter_context(self.attached.averaged(self.first_rows()))
 
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Judge the scores, then put back the weights that train."""
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop by the scores, if the recipe does, then restore the weights that train."""
         if self.evaluating is not None:
             with torch.inference_mode(False):
                 if self.recipe.at("stop") and not trainer.sanity_checking:
-                    self.judge()
+                    self.stop_by_scores()
                 self.stop_evaluating()
 
     def stop_evaluating(self) -> None:
-        """Put back the weights that train."""
+        """Restore the weights that train."""
         if self.evaluating is not None:
             self.evaluating.close()
             self.evaluating = None
 
-    def judge(self) -> None:
-        """Stop the trainer, if the recipe does."""
-        logged = self.trainer.callback_metrics
+    def stop_by_scores(self) -> None:
+        """Stop the trainer, if the recipe does by the scores that validation has logged."""
+        logged = self.active_trainer.callback_metrics
         if self.valid_loss not in logged:
             raise InputError(
                 f"{self.recipe.at('stop')[0]!r} watches {self.valid_loss!r}, and validation has logged "
@@ -351,60 +291,61 @@ class Hooks:
             )
         metric = self.score(self.valid_metric) if self.valid_metric in logged else None
         if self.attached.stop(self.score(self.valid_loss), metric):
-            self.trainer.should_stop = True
+            self.active_trainer.should_stop = True
 
     def score(self, name: str) -> float:
-        """A score that validation has logged: of several processes, which must judge alike, the mean."""
-        return float(self.trainer.strategy.reduce(self.trainer.callback_metrics[name], reduce_op="mean"))
+        """Return a score that validation has logged: the mean of all processes, which must stop alike."""
+        trainer = self.active_trainer
+        return float(trainer.strategy.reduce(trainer.callback_metrics[name], reduce_op="mean"))
 
-    def measured(self) -> Iterator[Any]:
-        """Training rows on which running statistics can be measured anew."""
-        trainer = self.trainer
+    def first_rows(self) -> Iterator[Any]:
+        """Yield training rows on which running statistics are measured anew."""
+        trainer = self.active_trainer
 
         def rows() -> Iterator[Any]:
             for batch in trainer.train_dataloader:
-                yield batch if isinstance(batch, Tensor) else self.field(batch, self.fields[0])
+                yield batch if isinstance(batch, Tensor) else batch_field(self.recipe, batch, self.fields[0])
 
-        return shared.first_rows(rows, len)
+        return first_batches(rows, len)
 
     # Checkpoints.
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed training must know beyond what Lightning saves."""
-        if self.ended or self.trainer is None:
-            return self.ended
+        """Return what a resumed training needs beyond what Lightning saves."""
+        if self.final_state or self.trainer is None:
+            return self.final_state
         if self.evaluating is not None and self.recipe.at("average"):
             raise StateError("during validation the averaged weights are in the module; save a checkpoint behind it")
-        return {**shared.state_of(self.attached), "generators": self.generators.mark()}
+        return {**training_state(self.attached), "generators": self.generators.mark()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the state of a checkpoint until the recipe is attached."""
-        self.waiting = state_dict
+        self.resume_state = state_dict
 
-    def on_save(self, own: Any, checkpoint: dict[str, Any]) -> None:
-        """The module's own, with the weights that the recipe would hand over now in the checkpoint."""
-        with self.attached.averaged(self.measured()):
-            weights = {name: each.clone() for name, each in self.trainer.lightning_module.state_dict().items()}
-        checkpoint["state_dict"] = shared.saved(weights, self.names, self.recipe)
+    def save_averaged(self, own: Callable[..., object], checkpoint: dict[str, Any]) -> None:
+        """Save the weights that the recipe would leave in the module now, then run the module's own hook."""
+        with self.attached.averaged(self.first_rows()):
+            weights = {name: each.clone() for name, each in self.active_trainer.lightning_module.state_dict().items()}
+        checkpoint["state_dict"] = weights_to_save(weights, self.names, self.recipe)
         own(checkpoint)
 
-    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """After the training, save the optimizer as it was with the recipe's groups."""
-        if self.ended:
-            checkpoint["optimizer_states"] = [self.optimizer_ended]
+        if self.final_state:
+            checkpoint["optimizer_states"] = [self.final_optimizer_state]
 
 
-def check_trainer(trainer: Any, recipe: Recipe) -> None:
+def check_trainer(trainer: Trainer, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a trainer in which the recipe cannot act."""
     if trainer.strategy.restore_checkpoint_after_setup:
         raise InputError(
             f"{type(trainer.strategy).__name__} cuts the parameters into pieces, and a recipe acts on whole ones; "
             f'take strategy="ddp"'
         )
-    shared.check_stop(recipe, validates=trainer.enable_validation, hint="give trainer.fit validation data")
+    check_validation(recipe, validates=trainer.enable_validation, hint="give trainer.fit validation data")
 
 
-def check_module(trainer: Any, pl_module: Any, recipe: Recipe) -> None:
+def check_module(trainer: Trainer, pl_module: LightningModule, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a module in which the recipe cannot act."""
     if len(trainer.optimizers) != 1:
         raise InputError(
@@ -412,16 +353,16 @@ def check_module(trainer: Any, pl_module: Any, recipe: Recipe) -> None:
             f"bridle.attach for each part of the module in its training_step"
         )
     if not pl_module.automatic_optimization:
-        for unit in shared.lines(recipe):
+        for unit in loss_dependent(recipe):
             raise InputError(
                 f"{unit!r} needs the loss, which a module that optimizes manually keeps to itself; use bridle.attach "
                 f"in its training_step"
             )
-    shared.check_wrapper(recipe, pl_module, trainer.strategy.model)
+    check_wrapper(recipe, pl_module, trainer.strategy.model)
 
 
-def estimated_steps(trainer: Any, recipe: Recipe) -> int | None:
-    """How long the training is, where the recipe must know."""
+def estimated_steps(trainer: Trainer, recipe: Recipe) -> int | None:
+    """Return the number of steps of the whole training, where the recipe needs it."""
     needing = [unit for unit in recipe if needs_steps(unit)]
     if not needing:
         return None

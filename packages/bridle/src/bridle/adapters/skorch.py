@@ -32,7 +32,8 @@ from skorch.dataset import get_len, unpack_data
 from skorch.utils import to_device, to_tensor
 from torch import nn
 
-from bridle.adapters.shared import first_rows, lines
+from bridle.adapters.recipe_checks import loss_dependent
+from bridle.adapters.trainer_methods import first_batches
 from bridle.attaching import Handle, attach
 from bridle.attaching.requirements import needs_steps
 from bridle.attaching.stopping import Stopping
@@ -220,7 +221,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         """What the module takes of the first training rows: running statistics are measured anew on them."""
         if self.dataset_ is not None:
             loader = partial(net.get_iterator, self.dataset_, training=False)
-            for batch in first_rows(loader, lambda batch: get_len(unpack_data(batch)[0])):
+            for batch in first_batches(loader, lambda batch: get_len(unpack_data(batch)[0])):
                 yield to_tensor(unpack_data(batch)[0], device=net.device)
 
     def train_again(self) -> None:
@@ -282,7 +283,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
 
 def has_lines(recipe: Recipe) -> bool:
     """Whether a recipe needs lines in a training step that the optimizer's hooks cannot be."""
-    return bool(recipe.at("batch") or lines(recipe))
+    return bool(recipe.at("batch") or loss_dependent(recipe))
 
 
 def check(net: Any, model: nn.Module | None, recipe: Recipe) -> None:

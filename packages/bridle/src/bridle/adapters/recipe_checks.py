@@ -1,0 +1,55 @@
+"""Checks that a trainer can train with a recipe, and the parts of a recipe that a training step must serve."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from bridle.errors import InputError
+from bridle.places import ActivityLoss, Ascent, Ensemble, Layer, OutputLoss, PassLoss, Stop, WeightLayer
+from bridle.recipe import Recipe, RecipeLike, Regularizer
+
+
+def single_network_recipe(recipe: RecipeLike) -> Recipe:
+    """Return the recipe; raise ``ValueError`` for an ensemble, as a trainer saves and tests one network."""
+    parsed = Recipe.of(recipe)
+    for unit in parsed:
+        if isinstance(unit, Ensemble):
+            raise InputError(
+                f"{unit!r} is several networks, and this trainer saves and tests one; take EMA or SWA, or attach it in "
+                f"a loop of your own"
+            )
+    return parsed
+
+
+def has_second_gradient(recipe: Recipe) -> bool:
+    """Return True if each step takes the gradient twice, as with SAM."""
+    return any(isinstance(unit, Ascent) for unit in recipe)
+
+
+def batch_penalties(recipe: Recipe) -> list[Regularizer]:
+    """Return the penalties that depend on the batch, so that they must be added to the loss itself."""
+    return [unit for unit in recipe if isinstance(unit, ActivityLoss | OutputLoss | PassLoss)]
+
+
+def loss_dependent(recipe: Recipe) -> list[Regularizer]:
+    """Return the regularizers that need the loss of a step, to add to it or to compute it again."""
+    return [*batch_penalties(recipe), *(unit for unit in recipe if isinstance(unit, Ascent))]
+
+
+def check_validation(recipe: Recipe, *, validates: bool, hint: str) -> None:
+    """Raise ``ValueError`` for a recipe that stops by validation scores where there are none."""
+    for unit in recipe:
+        if isinstance(unit, Stop) and not validates:
+            raise InputError(f"{unit!r} stops by validation scores, and there are none; {hint}")
+
+
+def check_wrapper(recipe: Recipe, model: nn.Module, wrapper: nn.Module) -> None:
+    """Raise ``ValueError`` for a recipe with weights of its own where the model is wrapped already, as for DDP."""
+    if wrapper is model:
+        return
+    for unit in recipe:
+        if isinstance(unit, Layer | WeightLayer) and (unit.parameters or unit.state):
+            raise InputError(
+                f"{unit!r} brings along weights or statistics, and {type(wrapper).__name__} shares only those that the "
+                f"model had when it was wrapped; put such layers into the model"
+            )
