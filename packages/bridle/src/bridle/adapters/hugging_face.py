@@ -120,7 +120,6 @@ class HuggingFaceHooks:
         self.steps, self.example = steps, example
         self.valid_loss, self.valid_metric = valid_loss, valid_metric
         self.handle: Handle | None = None
-        self.training = False  # whether a training goes on in which the handle acts
         self.stopped = False  # whether the recipe has stopped it
         self.names: set[str] = set()  # of the model's weights when nothing is attached
         self.loading = ExitStack()  # a checkpoint is loaded as long as nothing is attached
@@ -134,6 +133,11 @@ class HuggingFaceHooks:
         """The handle, while the recipe is attached."""
         assert self.handle is not None
         return self.handle
+
+    @property
+    def training(self) -> bool:
+        """True while a training goes on in which the recipe acts."""
+        return self.step.handle is not None
 
     # Training begins and ends.
 
@@ -175,12 +179,12 @@ class HuggingFaceHooks:
             return own(resume_from_checkpoint, *args, **kwargs)
 
     def release(self) -> None:
-        """Leave the model as it was before the last training, and keep its weights to go on with."""
+        """Restore the model as it was before the last training, and keep its weights to resume from."""
         self.resume_state = {}
         if self.handle is not None and self.handle.model is self.trainer.model:
             self.resume_state = {"weights": copy.deepcopy(self.handle.model.state_dict())}
             self.handle.detach(discard=True)
-        self.handle, self.training, self.stopped = None, False, False
+        self.handle, self.step.handle, self.stopped = None, None, False
 
     def create_optimizer(self, own: Callable[..., Optimizer], *args: object) -> Optimizer:
         """Create the trainer's optimizer and attach the recipe: nothing is wrapped and no state is loaded yet."""
@@ -203,7 +207,7 @@ class HuggingFaceHooks:
             example=to_device(self.example, trainer.args.device),
             **{**self.options, "task": self.options["task"] or task_of(trainer)},
         )
-        self.training, self.step.handle = True, self.handle
+        self.step.handle = self.handle
         resume(self.handle, self.resume_state)
         return optimizer
 
@@ -215,13 +219,13 @@ class HuggingFaceHooks:
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Leave in the model what the recipe hands over, and take the recipe off."""
+        """Leave the final weights in the model, and take the recipe off."""
         self.end()
 
     def end(self) -> None:
         """End the training in the model, if it goes on."""
         if self.training:
-            self.training, self.step.handle = False, None
+            self.step.handle = None
             if end_training(self.attached, self.first_rows()):
                 self.handle = None
 
@@ -251,14 +255,14 @@ class HuggingFaceHooks:
         """Take the recipe off a training that has failed, unless its layers are a part of the network."""
         if self.training and not keeps_layers(self.recipe):
             self.detach()
-        self.training, self.step.handle = False, None
+        self.step.handle = None
         self.step.small_batches.clear()
 
     def detach(self) -> None:
         """Take the recipe off, with the layers of its that have become a part of the network."""
         if self.handle is not None:
             self.handle.detach(discard=True)
-        self.handle, self.training, self.step.handle = None, False, None
+        self.handle, self.step.handle = None, None
 
     # Evaluation and saving.
 

@@ -152,7 +152,7 @@ class LightningHooks:
     # Training begins and ends.
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Before a checkpoint is loaded and the optimizer made: leave the module as it was before the last training."""
+        """Restore the module as it was before the last training; no checkpoint is loaded and no optimizer made yet."""
         if stage != "fit":
             return
         check_trainer(trainer, self.recipe)
@@ -220,7 +220,7 @@ class LightningHooks:
         return parts[0] if kinds[0].forward is base.forward and len(parts) == 1 else whole
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave in the module what the recipe hands over, and take the recipe off."""
+        """Leave the final weights in the module, and take the recipe off."""
         if self.trainer is None:
             return
         self.final_state = copy.deepcopy(self.state_dict())

@@ -30,7 +30,8 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from skorch.dataset import get_len, unpack_data
 from skorch.utils import to_device, to_tensor
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from bridle.adapters.recipe_checks import loss_dependent
 from bridle.adapters.trainer_methods import first_batches
@@ -77,16 +78,22 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         self.recipe, self.steps, self.example, self.seed, self.metric = recipe, steps, example, seed, metric
         self.handle_: Handle | None = None
         self.counted_ = False  # whether the length of the training is known
-        self.evaluating_: ExitStack | None = None  # whether the module is as it predicts, not as it trains
-        self.trained_: dict[str, Any] = {}  # its weights as they train, while it is as it predicts
-        self.dataset_: Any = None  # the training rows, while there is training
+        self.evaluating_: ExitStack | None = None  # while the module has the weights that predict
+        self.trained_: dict[str, Tensor] = {}  # the weights that train, meanwhile
+        self.dataset_: Dataset[Any] | None = None  # the training rows, while there is training
         self.pickled_: dict[str, Any] | None = None  # the state of a net that was pickled, until it is trained again
 
-    def attach(self, net: Any) -> Handle:
+    @property
+    def attached(self) -> Handle:
+        """The handle, while the recipe is attached."""
+        assert self.handle_ is not None
+        return self.handle_
+
+    def attach(self, net: NeuralNet) -> Handle:
         """Let the recipe act in an initialized net, as the first training would."""
         recipe = Recipe.of(self.recipe)
         model = getattr(net.module_, "_orig_mod", net.module_)
-        check(net, model if self.handle_ is None or self.handle_.model is not model else None, recipe)
+        check_net(net, model if self.handle_ is None or self.handle_.model is not model else None, recipe)
         steps = self.steps or max(net.max_epochs, 1)  # a guess until the first epoch begins
         self.release(model)
         self.handle_ = attach(
@@ -99,11 +106,11 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
     def release(self, model: nn.Module) -> None:
         """Let go of the net that was trained before, and leave its module as it was if that is trained once more."""
         if self.handle_ is not None and self.handle_.model is model:
-            self.train_again()
+            self.load_training_weights()
             self.handle_.detach(discard=True)
         self.handle_, self.evaluating_, self.trained_ = None, None, {}
 
-    def finish(self, net: Any) -> nn.Module:
+    def finish(self, net: NeuralNet) -> nn.Module:
         """Make the net's module a plain one that predicts the same, as :meth:`bridle.Handle.finish` does; give it back.
 
         The next training attaches the recipe anew.
@@ -112,7 +119,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         if handle is None or not self.is_attached_to(net):
             raise StateError("the recipe is not in this net: train it first, or call regularize.attach(net)")
         shown = copy.deepcopy(handle.model.state_dict())
-        self.train_again()
+        self.load_training_weights()
         handle.model.load_state_dict(shown)
         handle.parts.stopping.best = shown
         for average in handle.parts.averages:
@@ -120,19 +127,18 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         self.handle_, self.counted_ = None, False
         return handle.finish()
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Attach the recipe, or go on with it."""
+    def on_train_begin(self, net: NeuralNet, X: object = None, y: object = None, **kwargs: object) -> None:
+        """Attach the recipe, if it is not attached to this net."""
         pickled, self.pickled_ = self.pickled_, None
         if pickled is not None and net.history:  # it has no epochs yet where all is initialized anew
             self.resume(net, pickled)
         elif not self.is_attached_to(net):
             self.attach(net)
-        self.train_again()
-        assert self.handle_ is not None
-        self.handle_.parts.stopping = Stopping(self.handle_.recipe)
+        self.load_training_weights()
+        self.attached.parts.stopping = Stopping(self.attached.recipe)
 
-    def is_attached_to(self, net: Any) -> bool:
-        """Whether this recipe acts in the net's present module and optimizer."""
+    def is_attached_to(self, net: NeuralNet) -> bool:
+        """Return True if this recipe acts in the net's present module and optimizer."""
         handle, model = self.handle_, getattr(net.module_, "_orig_mod", net.module_)
         return (
             handle is not None
@@ -141,10 +147,9 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
             and handle.recipe == Recipe.of(self.recipe)
         )
 
-    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
-        """Put the weights that train into the module; count the steps of the training."""
-        assert self.handle_ is not None
-        self.train_again()
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: Dataset[Any] | None = None, **kwargs: object) -> None:
+        """Load the weights that train; count the steps of the training."""
+        self.load_training_weights()
         self.dataset_ = dataset_train
         if self.counted_:
             return
@@ -152,30 +157,28 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
             batches = len(net.get_iterator(dataset_train, training=True))
         except TypeError:
             batches = 0
-        if not batches and any(needs_steps(unit) for unit in self.handle_.recipe):
+        if not batches and any(needs_steps(unit) for unit in self.attached.recipe):
             raise InputError("the length of the training data is not known: Regularize(..., steps=all its steps)")
-        self.handle_.parts.progress.steps = batches * net.max_epochs or None
+        self.attached.parts.progress.steps = batches * net.max_epochs or None
         self.counted_ = True
 
-    def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Before a training batch, lend the net a step of ours, if the recipe needs one; else, evaluate."""
-        assert self.handle_ is not None
+    def on_batch_begin(self, net: NeuralNet, batch: object = None, training: bool = False, **kwargs: object) -> None:
+        """Override the net's step for a training batch, if the recipe acts in it; else load the final weights."""
         if not training:
-            self.evaluate(net)
-        elif has_lines(self.handle_.recipe):
+            self.load_final_weights(net)
+        elif needs_own_step(self.attached.recipe):
             vars(net)["train_step_single"] = partial(self.train_step_single, net)
 
-    def train_step_single(self, net: Any, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """The net's own, with the recipe's lines in between. It is lent for one batch, so that it is never saved."""
+    def train_step_single(self, net: NeuralNet, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Run the net's own step with the recipe in it. It overrides that for one batch, so that it is never saved."""
         del vars(net)["train_step_single"]
-        handle = self.handle_
-        assert handle is not None
+        handle = self.attached
         net._set_training(True)
         x, y = unpack_data(batch)
         if handle.recipe.at("batch"):
             x, y = handle.batch(to_tensor(x, device=net.device), to_tensor(y, device=net.device))
 
-        def forward() -> tuple[Any, Any]:
+        def forward() -> tuple[Any, Tensor]:
             output = net.infer(x, **fit_params)
             return output, net.get_loss(output, y, X=x, training=True)
 
@@ -184,78 +187,73 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         handle.ascend(lambda: forward()[1] + handle.penalty())
         return {"loss": loss, "y_pred": output}
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Judge the epoch; ends the training as skorch's own callbacks do."""
-        assert self.handle_ is not None
-        self.evaluate(net)
-        units = self.handle_.parts.stopping.units
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
+        """Stop the training, if the recipe does by the scores of the epoch, as skorch's own callbacks do."""
+        self.load_final_weights(net)
+        units = self.attached.parts.stopping.units
         if not units:
             return
         scores = net.history[-1]
         if "valid_loss" not in scores:
             raise InputError(f"{units[0]!r} stops by validation scores, and there are none; give the net a train_split")
-        if self.handle_.stop(scores["valid_loss"], scores.get(self.metric)):
+        if self.attached.stop(scores["valid_loss"], scores.get(self.metric)):
             raise KeyboardInterrupt
 
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Leave the module as it predicts."""
-        assert self.handle_ is not None
-        if self.handle_.parts.stopping.best:
-            self.train_again()
-            self.handle_.restore_best()
-        self.evaluate(net)
+    def on_train_end(self, net: NeuralNet, X: object = None, y: object = None, **kwargs: object) -> None:
+        """Leave the averaged weights, or those of the best epoch, in the module."""
+        if self.attached.parts.stopping.best:
+            self.load_training_weights()
+            self.attached.restore_best()
+        self.load_final_weights(net)
         self.dataset_ = None
 
-    def evaluate(self, net: Any) -> None:
-        """Let the module be as it predicts, if it is not."""
+    def load_final_weights(self, net: NeuralNet) -> None:
+        """Load the weights that predict, such as the averaged ones, into the module, if they are not there."""
         if self.evaluating_ is not None:
             return
-        handle = self.handle_
-        assert handle is not None
+        handle = self.attached
         if handle.recipe.at("average"):
             self.trained_ = copy.deepcopy(handle.model.state_dict())
         self.evaluating_ = ExitStack()
-        self.evaluating_.enter_context(handle.averaged(self.measured(net)))
+        self.evaluating_.enter_context(handle.averaged(self.first_rows(net)))
 
-    def measured(self, net: Any) -> Iterator[Any]:
-        """What the module takes of the first training rows: running statistics are measured anew on them."""
+    def first_rows(self, net: NeuralNet) -> Iterator[Any]:
+        """Yield the inputs of the first training rows, on which running statistics are measured anew."""
         if self.dataset_ is not None:
             loader = partial(net.get_iterator, self.dataset_, training=False)
             for batch in first_batches(loader, lambda batch: get_len(unpack_data(batch)[0])):
                 yield to_tensor(unpack_data(batch)[0], device=net.device)
 
-    def train_again(self) -> None:
-        """Let the module be as it trains, if it is not."""
+    def load_training_weights(self) -> None:
+        """Load the weights that train into the module, if they are not there."""
         if self.evaluating_ is not None:
             self.evaluating_.close()
             self.evaluating_ = None
         if self.trained_:
-            assert self.handle_ is not None
-            self.handle_.model.load_state_dict(self.trained_)
+            self.attached.model.load_state_dict(self.trained_)
             self.trained_ = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What the recipe remembers, and the weights as they train where the module's are others."""
-        assert self.handle_ is not None
-        shown = self.handle_.model.state_dict() if self.trained_ else {}
-        steps = self.handle_.parts.progress.steps if self.counted_ else None
-        return {"handle": self.handle_.state_dict(), "trained": self.trained_, "shown": shown, "steps": steps}
+        """Return the state of the recipe, and the weights that train where others are in the module."""
+        shown = self.attached.model.state_dict() if self.trained_ else {}
+        steps = self.attached.parts.progress.steps if self.counted_ else None
+        return {"handle": self.attached.state_dict(), "trained": self.trained_, "shown": shown, "steps": steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; the recipe is attached already."""
+        """Resume from a state; the recipe is attached already."""
         if self.handle_ is None:
             raise InputError(
                 "the state of a recipe is loaded where it is attached: regularize.attach(net.initialize())"
             )
-        self.train_again()
-        self.handle_.load_state_dict(state["handle"])
+        self.load_training_weights()
+        self.attached.load_state_dict(state["handle"])
         if state["steps"] is not None:
-            self.handle_.parts.progress.steps = state["steps"]
+            self.attached.parts.progress.steps = state["steps"]
             self.counted_ = True
         if state["trained"]:
             self.evaluating_ = ExitStack()
-            self.evaluating_.enter_context(self.handle_.averaged())
-            self.handle_.model.load_state_dict(state["shown"])
+            self.evaluating_.enter_context(self.attached.averaged())
+            self.attached.model.load_state_dict(state["shown"])
             self.trained_ = dict(state["trained"])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -263,8 +261,8 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         fresh = Regularize(**self.get_params(deep=False))
         return {**vars(fresh), "pickled_": state}
 
-    def resume(self, net: Any, state: Mapping[str, Any]) -> None:
-        """Go on with a net that was pickled: attach to a new module, which takes over all that the old one knows."""
+    def resume(self, net: NeuralNet, state: Mapping[str, Any]) -> None:
+        """Resume with a net that was pickled: attach to a new module, with the weights and the state of the old one."""
         if isinstance(net.module, nn.Module):
             raise InputError("a net that was pickled is trained further only if its module was given as a class")
         before = [each for _, each in itertools.takewhile(lambda named: named[1] is not self, net.callbacks_)]
@@ -281,25 +279,25 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         self.load_state_dict(state)
 
 
-def has_lines(recipe: Recipe) -> bool:
-    """Whether a recipe needs lines in a training step that the optimizer's hooks cannot be."""
+def needs_own_step(recipe: Recipe) -> bool:
+    """Return True if a recipe acts in the training step, where hooks of the optimizer do not reach."""
     return bool(recipe.at("batch") or loss_dependent(recipe))
 
 
-def check(net: Any, model: nn.Module | None, recipe: Recipe) -> None:
+def check_net(net: NeuralNet, model: nn.Module | None, recipe: Recipe) -> None:
     """Raise ``ValueError`` for a net in which a recipe cannot act; ``model`` is one that no recipe should be in yet."""
     if model is not None and any(isinstance(part, FormulaModule) for part in model.modules()):
         raise InputError("the module holds the layers of a recipe already; give the net a class, or a module without")
     own = (type(net).train_step, type(net).train_step_single)
-    if has_lines(recipe) and own != (NeuralNet.train_step, NeuralNet.train_step_single):
+    if needs_own_step(recipe) and own != (NeuralNet.train_step, NeuralNet.train_step_single):
         raise InputError(
             f"{recipe} needs lines in the training step, and {type(net).__name__} has one of its own: put the lines "
             f"of bridle.attach there"
         )
     if isinstance(net, NeuralNetClassifier) and isinstance(net.criterion_, nn.NLLLoss):
         for unit in recipe:
-            asks = isinstance(unit, Batch) and {"slope", "prediction"} & {*unit.extra_inputs}
-            if asks or isinstance(unit, OutputLoss | PassLoss):
+            takes_outputs = isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.extra_inputs})
+            if takes_outputs or isinstance(unit, OutputLoss | PassLoss):
                 raise InputError(
                     f"{unit!r} needs logits, and with NLLLoss the module of a NeuralNetClassifier gives probabilities; "
                     f"let it give logits, with criterion=nn.CrossEntropyLoss"
