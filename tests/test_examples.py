@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import time
+from types import ModuleType
 
 import nbformat
 import numpy as np
@@ -68,12 +69,18 @@ def test_the_notebook_runs_from_top_to_bottom_in_less_than_three_minutes(monkeyp
     assert len(re.findall(r"^(?:Adam|SGD) .*(?:helps|hurts|no difference)", printed, flags=re.MULTILINE)) == 10
 
 
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("decay_under_adam", EXAMPLES / "decay_under_adam.py")
+def imported(name: str) -> ModuleType:
+    """Return the script of this name in the folder of examples as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    return imported("decay_under_adam")
 
 
 def test_the_strength_of_coupled_decay_hardly_matters_under_adam(example):
@@ -124,15 +131,14 @@ def test_the_figure_in_the_docs_is_what_the_script_draws(example, tmp_path, monk
 
 
 def test_the_picture_in_the_readme_is_what_the_script_draws():
-    spec = importlib.util.spec_from_file_location("first_comparison", EXAMPLES / "first_comparison.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = imported("first_comparison")
     study = bridle.compare(bridle.load("digits"), script.RECIPES[:3], seeds=2, protocol=bridle.Protocol(epochs=1))
     figure = Figure()
     axes = figure.subplots()
     script.draw(axes, study)
     assert [each.get_text() for each in axes.get_yticklabels()] == [each.name for each in study.contenders[1:]]
-    dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
-    assert np.allclose(dots, [[100 * each for each in row.versus_baseline.values] for row in study.contenders[1:]])
+    dots = [np.asarray(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"]
+    compared = [row.versus_baseline for row in study.contenders[1:]]
+    assert np.allclose(dots, [[100 * each for each in versus.values] for versus in compared if versus])
     kept = (EXAMPLES.parent / "docs" / "figures" / "first_comparison.svg").read_text()
     assert all(str(recipe) in kept for recipe in script.RECIPES[1:])

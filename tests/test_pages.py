@@ -6,6 +6,7 @@ import html
 import inspect
 import re
 import shutil
+import sys
 
 import pytest
 from markdown_it import MarkdownIt  # which rich brings
@@ -124,8 +125,8 @@ def test_both_forms_stand_as_code_in_one_row_of_a_table(leaf):
 @LEAVES
 def test_each_definition_of_a_file_is_shown_once(leaf):
     source = source_of(leaf)
-    body = ast.parse(inspect.getsource(inspect.getmodule(leaf))).body
-    (own,) = (node for node in body if getattr(node, "name", "") == leaf.__name__)
+    body = ast.parse(inspect.getsource(sys.modules[leaf.__module__])).body
+    (own,) = (node for node in body if isinstance(node, ast.ClassDef) and node.name == leaf.__name__)
     methods = [node.name for node in own.body if isinstance(node, ast.FunctionDef)]
     functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node is not own]
     constants = [ast.unparse(node) for node in body if isinstance(node, ast.Assign)]
@@ -142,8 +143,8 @@ def test_what_is_shown_as_numpy_is_free_of_torch(leaf):
 def without_docstrings(text):
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            node.body[0] = ast.Expr(ast.Constant(" ".join(ast.get_docstring(node).split())))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and (docstring := ast.get_docstring(node)):
+            node.body[0] = ast.Expr(ast.Constant(" ".join(docstring.split())))
     return ast.dump(tree)
 
 
@@ -230,8 +231,10 @@ def test_every_link_leads_somewhere():
 def test_the_examples_of_a_page_written_by_hand_print_what_it_says(name):
     tokens = GITHUB.parse((ROOT / name).read_text(encoding="utf-8"))
     examples = [token for token in tokens if token.type == "fence" and token.info == "pycon"]
-    names, printed = {}, []
+    names: dict[str, object] = {}
+    printed: list[str] = []
     for token in examples:
+        assert token.map is not None
         test = doctest.DocTestParser().get_doctest(token.content, names, name, name, token.map[0])
         doctest.DocTestRunner(verbose=False).run(test, out=printed.append, clear_globs=False)
         names = test.globs

@@ -88,7 +88,7 @@ def copied(tmp_path_factory):
 
 def contracts(folder):
     """Returns the state of each contract, KEPT or BROKEN."""
-    command = [LINT, "--no-cache", "--config", ROOT / "pyproject.toml"]
+    command = [str(LINT), "--no-cache", "--config", str(ROOT / "pyproject.toml")]
     environment = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
     told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     said = re.findall(r"^(.+) (KEPT|BROKEN)\b.*$", told.stdout, flags=re.MULTILINE)

@@ -35,4 +35,5 @@ def findings_of(kind: str, code: str) -> list[Finding]:
     if kind != "probe":
         return list(audit(names[kind]))
     batch = names.get("batch", (names["x"], names["y"]) if "x" in names and "y" in names else None)
-    return list(audit(names["model"], batch=batch, **{each: names.get(each) for each in SETTINGS}))
+    settings: dict[str, Any] = {each: names.get(each) for each in SETTINGS}
+    return list(audit(names["model"], batch=batch, **settings))

@@ -351,7 +351,12 @@ def test_nothing_of_the_users_moves(capsys: pytest.CaptureFixture[str], caplog: 
 def test_groups_alike_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     begin = AdamW.__init__
-    monkeypatch.setattr(AdamW, "__init__", lambda self, *args, **kw: (made.append(1), begin(self, *args, **kw))[1])
+
+    def counted(self: AdamW, *args: Any, **options: Any) -> None:
+        made.append(self)
+        begin(self, *args, **options)
+
+    monkeypatch.setattr(AdamW, "__init__", counted)
     groups = [{"params": parameters(), "lr": 0.1**layer} for layer in range(1, 6)]
     optimizer = AdamW(groups, weight_decay=0.1)
     lr_scheduler.CosineAnnealingLR(optimizer, 10)  # which writes into the groups

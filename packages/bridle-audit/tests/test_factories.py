@@ -56,7 +56,8 @@ def test_a_factory_may_make_its_parts_in_any_of_these_forms(text, module):
     name = module(text)
     found = [each for each in audit_factory(f"{name}:make") if each.rule == RULE]
     (each,) = found
-    assert each.severity == "error" and each.place.file == f"{name}.py"
+    assert each.severity == "error"
+    assert each.place is not None and each.place.file == f"{name}.py"
     begins = next(line for line in text.splitlines() if line.startswith(("def make", "make =", "@")))
     assert (each.place.line, each.place.column) == ((HEAD + text).splitlines().index(begins) + 1, 1)
 

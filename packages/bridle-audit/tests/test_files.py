@@ -9,6 +9,7 @@ from types import MappingProxyType
 import pytest
 
 import bridle_audit.rules
+from bridle_audit.findings import Remark
 from bridle_audit.rules import RULES
 from bridle_audit.run.check import check_program
 from bridle_audit.run.files import audit_files
@@ -130,7 +131,7 @@ def test_a_rule_that_fails_on_a_file_is_told_and_the_others_go_on():
         type(rule)(name, "error", rule.page, MappingProxyType({"static": broken}))
         for name in ("first-rule", "second-rule")
     )
-    remarks = []
+    remarks: list[Remark] = []
     found = list(check_program(read_source(CLAMPED, "here.py"), [first, rule, second], remarks.append))
     assert [each.rule for each in found] == [RULE]
     (said,) = map(str, remarks)
@@ -146,7 +147,7 @@ def test_equal_findings_are_told_once():
         yield from rule.checks["static"](program)
 
     doubled = type(rule)(rule.name, "error", rule.page, MappingProxyType({"static": twice}))
-    assert len(list(check_program(read_source(CLAMPED, "here.py"), [doubled], [].append))) == 1
+    assert len(list(check_program(read_source(CLAMPED, "here.py"), [doubled], list[Remark]().append))) == 1
 
 
 def test_files_that_have_to_do_with_no_network_are_not_shown_to_the_rules():
@@ -156,6 +157,6 @@ def test_files_that_have_to_do_with_no_network_are_not_shown_to_the_rules():
 
     rule = RULES[RULE]
     shy = type(rule)("shy-rule", "error", rule.page, MappingProxyType({"static": never}))
-    remarks = []
+    remarks: list[Remark] = []
     assert not list(check_program(read_source("import json\n", "plain.py"), [shy], remarks.append))
     assert not remarks

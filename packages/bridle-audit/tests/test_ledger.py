@@ -129,7 +129,7 @@ def test_rescaled_decay_is_said_to_depend_on_the_gradients() -> None:
     found = ledger(model, Adam(model.parameters(), lr=1e-3, weight_decay=0.01), steps=100)
     row = rows(found)["0.weight"]
     assert (row.path, row.left, row.half_life) == ("coupled, rescaled by Adam", None, None)
-    size = float(model[0].weight.detach().square().mean().sqrt())
+    size = float(model.get_parameter("0.weight").detach().square().mean().sqrt())
     assert row.share == pytest.approx(1e-3 / size, rel=1e-3)
     assert row.twice == pytest.approx(1, rel=1e-3)
     assert str(found).splitlines()[-1].endswith("twice the strength takes 1.00 times as much")
@@ -159,17 +159,18 @@ def test_penalty_has_its_coefficient_in_the_unit_of_coupled_decay() -> None:
 
 def test_penalty_on_weights_that_are_still_zero_is_seen() -> None:
     model = net()
-    nn.init.zeros_(model[0].bias)
-    held = model[0].bias.data
+    nn.init.zeros_(model.get_parameter("0.bias"))
+    held = model.get_parameter("0.bias").data
     assert measure_penalty_effects(squared, model)["0.bias"].coefficient == pytest.approx(0.002)
-    assert model[0].bias.data.data_ptr() == held.data_ptr()
+    assert model.get_parameter("0.bias").data.data_ptr() == held.data_ptr()
     assert not held.any()
 
 
 def test_penalty_that_is_not_in_proportion_says_so() -> None:
     model = net()
-    found = rows(ledger(model, SGD(model.parameters(), lr=0.1), penalty=lambda it: 0.01 * it[0].weight.abs().sum()))
-    w = model[0].weight.detach()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    found = rows(ledger(model, optimizer, penalty=lambda it: 0.01 * it.get_parameter("0.weight").abs().sum()))
+    w = model.get_parameter("0.weight").detach()
     along = float(w.abs().sum() / w.square().sum())
     assert found["0.weight"].penalty == pytest.approx(0.01 * along)
     rest = float((w.sign() - along * w).norm() / w.numel() ** 0.5)
@@ -208,7 +209,7 @@ def test_penalty_that_moves_nothing_is_none() -> None:
     assert measure_penalty_effects(lambda it: squared(it).detach(), model) == {}
     assert measure_penalty_effects(lambda it: 0.0 * squared(it), model) == {}
     with pytest.raises(ValueError, match=r"must give one number as a tensor.*got Parameter\[4\]"):
-        measure_penalty_effects(lambda it: it[0].bias, model)
+        measure_penalty_effects(lambda it: it.get_parameter("0.bias"), model)
     with pytest.raises(ValueError, match="got float"):
         measure_penalty_effects(lambda it: 0.5, model)
 
@@ -220,15 +221,15 @@ def test_decay_below_the_resolution_of_the_weights_changes_nothing(strength: flo
     row = rows(ledger(model, optimizer))["0.weight"]
     assert row.changed == changed
     assert ("nothing happens: a step changes none of its weights in bfloat16" in row.remark) is (changed == 0)
-    before = model[0].weight.detach().clone()
+    before = model.get_parameter("0.weight").detach().clone()
     lengths_after(model, optimizer, lr_scheduler.ConstantLR(optimizer, 1.0), 1)
-    assert float((model[0].weight != before).double().mean()) == pytest.approx(changed)
+    assert float(torch.ne(model.get_parameter("0.weight"), before).double().mean()) == pytest.approx(changed)
 
 
 def test_coupled_decay_that_rounding_swallows() -> None:
     model = net().float()
     row = rows(ledger(model, SGD(model.parameters(), lr=0.1, weight_decay=1e-15)))["0.weight"]
-    middle = float(model[0].weight.detach().abs().median())
+    middle = float(model.get_parameter("0.weight").detach().abs().median())
     above = 2 * 1e-15 * middle / torch.finfo(torch.float32).eps
     assert row.remark == f"lost in rounding next to any gradient above {above:.1g}"
     gradient = torch.tensor(2 * above, dtype=torch.float32)
@@ -250,7 +251,7 @@ def test_frozen_parameter_with_a_gradient_is_still_moved() -> None:
 def test_nothing_of_the_users_moves() -> None:
     torch.manual_seed(1)
     model = net()
-    nn.init.zeros_(model[2].bias)
+    nn.init.zeros_(model.get_parameter("2.bias"))
     optimizer = AdamW(model.parameters(), lr=1e-2)
     scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=30)
     model(torch.ones(2, 3).double()).sum().backward()
@@ -310,7 +311,8 @@ def test_difference_of_two_set_ups() -> None:
     every = AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
     matrices = [each for each in model.parameters() if each.ndim > 1]
     others = [each for each in model.parameters() if each.ndim < 2]
-    split = AdamW([{"params": matrices}, {"params": others, "weight_decay": 0.0}], lr=1e-3, weight_decay=0.1)
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
+    split = AdamW(groups, lr=1e-3, weight_decay=0.1)
     first, second = ledger(model, every, steps=10), ledger(model, split, steps=10)
     lines = first.diff(second).splitlines()
     assert [line.split()[:2] for line in lines[1:5]] == [

@@ -86,7 +86,7 @@ def test_in_a_pipe_a_finding_is_one_line_that_editors_can_take_apart():
     lines = screen.getvalue().splitlines()
     assert screen.getvalue() == audit_as("text", AUDIT, ROOT)
     found = [re.fullmatch(r"(?:(.+?):(?:cell (\d+):)?(\d+):(\d+): )?(\w+) ([\w-]+): (.*)", each) for each in lines[:-1]]
-    assert [each.groups()[:6] for each in found] == [
+    assert [each and each.groups()[:6] for each in found] == [
         (None, None, None, None, "warning", "decay-below-resolution"),
         ("a notebook.ipynb", "4", "2", "1", "note", "relu-on-logits"),
         ("src/train.py", None, "3", "9", "warning", "decay-below-resolution"),
@@ -272,7 +272,9 @@ def test_what_was_not_read_is_a_notification_of_a_run_that_succeeded():
 def parsed(text):
     """The commands of a log, read as GitHub's runner reads them: command, properties, message."""
     for each in text.splitlines():
-        command, properties, message = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", each).groups()
+        matched = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", each)
+        assert matched is not None, each
+        command, properties, message = matched.groups()
         pairs = (pair.split("=", 1) for pair in properties.split(","))
         yield command, {key: unquote(value) for key, value in pairs}, unquote(message)
 

@@ -32,8 +32,9 @@ def test_its_mistakes_are_found_and_nothing_else(write, name, tmp_path):
 def test_each_mistake_is_found_at_its_line(write, name, tmp_path):
     path = write(tmp_path / name)
     lines = path.read_text(encoding="utf-8").splitlines()
-    places = {rule: [] for rule in EXPECTED}
+    places: dict[str, list[str]] = {rule: [] for rule in EXPECTED}
     for each in audit_files([path]).findings:
+        assert each.place is not None
         source = lines if each.place.cell is None else CELLS[each.place.cell - 1].splitlines()
         places[each.rule].append(source[each.place.line - 1].strip())
     optimizer = "optimizer = optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-15)"
@@ -45,4 +46,4 @@ def test_each_mistake_is_found_at_its_line(write, name, tmp_path):
 
 
 def test_the_script_is_python(tmp_path):
-    assert ast.parse(write_script(tmp_path / "notebook.py").read_text(encoding="utf-8"))
+    assert ast.parse(write_script(tmp_path / "notebook.py").read_text(encoding="utf-8")).body

@@ -7,6 +7,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 PAGE = ROOT / "docs/audit/strengths.md"
 LR, PEAK, BATCH, SAMPLES = 0.05, 0.2, 8, 40
-GIVEN = {"lr": LR, "peak_lr": PEAK, "batch_size": BATCH, "samples": SAMPLES}
+GIVEN: dict[str, Any] = {"lr": LR, "peak_lr": PEAK, "batch_size": BATCH, "samples": SAMPLES}
 
 
 def of_torch(make: Callable[[list[nn.Parameter], float], Optimizer]) -> Callable[[float], float]:

@@ -131,7 +131,7 @@ class Forgets(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for name in self.called:
-            x = self.drops[name]["drop"](x)
+            x = self.drops.get_submodule(f"{name}.drop")(x)
         out: Tensor = self.output(x)
         return out
 
@@ -207,6 +207,8 @@ def test_frozen_forms_of_a_norm_are_no_norms() -> None:
     class FrozenNorm(nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.running_mean: Tensor
+            self.running_var: Tensor
             self.register_buffer("running_mean", torch.zeros(16))
             self.register_buffer("running_var", torch.ones(16))
 
@@ -232,11 +234,18 @@ def test_what_is_within_a_wrapper_is_watched() -> None:
     assert watcher.findings.rules == ["validation-in-training-mode"]
 
 
+def compiled_by_eager(model: nn.Module, *, fullgraph: bool = True) -> nn.Module:
+    """Return a model as dynamo compiles it, without a code generator."""
+    compiled = torch.compile(model, backend="eager", fullgraph=fullgraph)
+    assert isinstance(compiled, nn.Module)  # torch declares a function
+    return compiled
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_compiled_model_is_watched_from_outside_and_compiled_as_it_was(wrapped: bool) -> None:
     torch._dynamo.reset()
     model = with_norm_and_dropout()
-    compiled, optimizer = torch.compile(model, backend="eager", fullgraph=True), sgd(model)
+    compiled, optimizer = compiled_by_eager(model), sgd(model)
     called = nn.DataParallel(compiled) if wrapped else compiled
     with watch(called, optimizer) as watcher:
         train(called, optimizer)
@@ -271,11 +280,12 @@ def test_a_loop_that_calls_what_was_compiled_of_the_model_is_said_to_be_unseen(
 ) -> None:
     torch._dynamo.reset()
     model = with_norm_and_dropout()
-    called, optimizer = model, sgd(model)
+    called: nn.Module = model
+    optimizer = sgd(model)
     if in_place:
         model.compile(backend="eager")
     else:
-        called = torch.compile(model, backend="eager")
+        called = compiled_by_eager(model, fullgraph=False)
     if compiled_before:
         called(X)
     with pytest.warns(UserWarning, match="no pass of the model") as warned, watch(model, optimizer) as watcher:
@@ -289,7 +299,7 @@ def test_layers_in_a_compiled_part_are_taken_to_be_called_with_the_model() -> No
     torch._dynamo.reset()
     torch.manual_seed(0)
     part = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.5))
-    model = nn.Sequential(torch.compile(part, backend="eager", fullgraph=True), nn.Linear(16, 3))
+    model = nn.Sequential(compiled_by_eager(part), nn.Linear(16, 3))
     optimizer = sgd(model)
     with watch(model, optimizer) as watcher:
         train(model, optimizer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,9 +108,11 @@ def statistics_estimated_anew(model: nn.Module, optimizer: Optimizer) -> None:
 
 def statistics_estimated_by_hand(model: nn.Module, optimizer: Optimizer) -> None:
     train(model, optimizer)
-    model[1].momentum = 1.0
+    norm = model.get_submodule("1")
+    assert isinstance(norm, nn.BatchNorm1d)
+    norm.momentum = 1.0
     validate(model)
-    model[1].momentum = 0.1
+    norm.momentum = 0.1
 
 
 def samples_under_dropout(model: nn.Module, optimizer: Optimizer) -> None:
@@ -121,7 +124,7 @@ def samples_under_dropout(model: nn.Module, optimizer: Optimizer) -> None:
 def dropout_alone_in_training_mode(model: nn.Module, optimizer: Optimizer) -> None:
     train(model, optimizer)
     model.eval()
-    model[3].train()
+    model.get_submodule("3").train()
     validate(model)
 
 
@@ -141,7 +144,8 @@ def loss_within_the_step(model: nn.Module, optimizer: Optimizer) -> None:
     for rows in torch.arange(64).split(16):
         optimizer.zero_grad()
         loss_of(model, X[rows], Y[rows]).backward()
-        optimizer.step(lambda rows=rows: loss_of(model, X[rows], Y[rows]))
+        closure: Any = partial(loss_of, model, X[rows], Y[rows])  # it gives a tensor; torch declares a float
+        optimizer.step(closure)
 
 
 def attacks_in_evaluation_mode(model: nn.Module, optimizer: Optimizer) -> None:
@@ -158,7 +162,7 @@ def attacks_in_evaluation_mode(model: nn.Module, optimizer: Optimizer) -> None:
 def norms_kept_in_evaluation_mode(model: nn.Module, optimizer: Optimizer) -> None:
     model.train()
     train(model, optimizer)
-    model[1].eval()
+    model.get_submodule("1").eval()
     train(model, optimizer)
 
 

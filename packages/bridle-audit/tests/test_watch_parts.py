@@ -26,7 +26,8 @@ def with_frozen_backbone() -> nn.Sequential:
 
 def test_the_batches_that_move_a_frozen_norm_and_the_shift_of_its_mean_are_measured() -> None:
     model = with_frozen_backbone()
-    norm, optimizer = model[0][1], sgd(model)
+    norm, optimizer = model.get_submodule("0.1"), sgd(model)
+    assert isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None
     start = norm.running_mean.clone()
     with watch(model, optimizer) as watcher:
         train(model, optimizer, 12)
@@ -40,7 +41,7 @@ def test_the_batches_that_move_a_frozen_norm_and_the_shift_of_its_mean_are_measu
 
 def test_a_norm_behind_something_trained_may_move() -> None:
     model = with_frozen_backbone()
-    model[0][0].requires_grad_()
+    model.get_submodule("0.0").requires_grad_()
     assert found(train, model) == []
 
 
@@ -50,7 +51,7 @@ def test_a_norm_of_the_inputs_without_parameters_may_move() -> None:
 
 def test_a_norm_without_parameters_in_a_frozen_part_may_not_move() -> None:
     model = with_frozen_backbone()
-    model[0][1] = nn.BatchNorm1d(16, affine=False)
+    model.set_submodule("0.1", nn.BatchNorm1d(16, affine=False))
     assert found(train, model) == ["frozen-norm-moves"]
 
 
@@ -64,8 +65,10 @@ def test_decay_of_a_frozen_parameter_with_a_gradient_left_is_measured(
     optimizer = make(model.parameters(), lr=0.1, weight_decay=0.1, **options)
     loss_of(model).backward()
     model[0].requires_grad_(False)
-    model[0].weight.grad.zero_()
-    start = model[0].weight.clone()
+    gradient = model.get_parameter("0.weight").grad
+    assert gradient is not None
+    gradient.zero_()
+    start = model.get_parameter("0.weight").clone()
     with watch(model, optimizer) as watcher:
         for _ in range(10):
             optimizer.zero_grad(set_to_none=False)
@@ -75,20 +78,20 @@ def test_decay_of_a_frozen_parameter_with_a_gradient_left_is_measured(
     seen = {each.name: each for each in watcher.record.frozen_parameters}
     assert finding.rule == "frozen-parameter-moves"
     assert set(seen) == {"0.weight", "0.bias"}
-    assert seen["0.weight"].change == pytest.approx(float((model[0].weight - start).norm()))
+    assert seen["0.weight"].change == pytest.approx(float((model.get_parameter("0.weight") - start).norm()))
     assert seen["0.weight"].norm == pytest.approx(float(start.norm()))
 
 
 def test_a_frozen_parameter_into_which_a_checkpoint_is_loaded_is_no_finding() -> None:
     def loop(model: nn.Module, optimizer: Optimizer) -> None:
         loss_of(model).backward()
-        model[0].requires_grad_(False)
+        model.get_submodule("0").requires_grad_(False)
         optimizer.zero_grad()
         train(model, optimizer, 4)
-        model[0].weight.grad = torch.zeros_like(model[0].weight)
+        model.get_parameter("0.weight").grad = torch.zeros_like(model.get_parameter("0.weight"))
         train(model, optimizer, 4)
         with torch.no_grad():
-            model[0].weight.mul_(2)
+            model.get_parameter("0.weight").mul_(2)
         train(model, optimizer, 4)
 
     assert found(loop, nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))) == []
@@ -174,7 +177,8 @@ def test_updates_for_steps_that_a_gradient_scaler_skipped_are_counted_if_they_ar
             optimizer.zero_grad()
             scaler.scale(loss_of(model)).backward()
             if 10 <= step < 10 + skips:
-                model[0].weight.grad.fill_(torch.inf)
+                weight = model.get_parameter("0.weight")
+                weight.grad = torch.full_like(weight, torch.inf)
             scaler.step(optimizer)
             scaler.update()
             averaged.update_parameters(model)
@@ -192,7 +196,7 @@ class Climbing(Optimizer):
         self.base_optimizer = torch.optim.SGD(self.param_groups, lr=0.05)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # as SAM's own, which returns nothing
         with torch.enable_grad():
             closure()
         held = [each for group in self.param_groups for each in group["params"]]
@@ -206,16 +210,18 @@ class Climbing(Optimizer):
         self.zero_grad()
 
 
-def sam_loop(model: nn.Module, optimizer: Optimizer, begin: Callable[[], None] = lambda: None) -> None:
+def sam_loop(model: nn.Module, optimizer: Optimizer, begin: Callable[[], object] = lambda: None) -> None:
     for rows in torch.arange(64).split(16):
         x, y = X[rows], Y[rows]
-        calls = []
+        calls: list[int] = []
 
-        def closure(x: Tensor = x, y: Tensor = y, calls: list[int] = calls) -> None:
+        def closure(x: Tensor = x, y: Tensor = y, calls: list[int] = calls) -> float:
             calls.append(1)
             if len(calls) == 2:
                 begin()
-            loss_of(model, x, y).backward()
+            loss = loss_of(model, x, y)
+            loss.backward()
+            return loss.item()
 
         optimizer.step(closure)
 
@@ -228,14 +234,14 @@ def test_both_passes_of_an_optimizer_that_climbs_are_counted() -> None:
     (finding,) = watcher.findings
     assert finding.rule == "sam-counts-statistics-twice"
     assert finding.numbers == {"steps": 4, "times per step": 2.0}
-    assert watcher.record.steps == model[1].num_batches_tracked // 2 == 4
+    assert watcher.record.steps == model.get_buffer("1.num_batches_tracked") // 2 == 4
 
 
 def test_a_second_pass_that_moves_no_statistics_is_no_finding() -> None:
     model = with_norm_and_dropout()
     optimizer = Climbing(model.parameters())
     with watch(model, optimizer) as watcher:
-        sam_loop(model, optimizer, begin=lambda: model[1].eval() and None)
+        sam_loop(model, optimizer, begin=model[1].eval)
     assert watcher.record.repeated_batches.steps == 0
     assert "sam-counts-statistics-twice" not in watcher.findings.rules
 
@@ -306,7 +312,7 @@ def test_images_of_one_or_two_rows_are_few(rows: tuple[int, ...], severity: str)
 def test_the_growth_of_a_weight_in_front_of_a_norm_is_measured() -> None:
     model = nn.Sequential(nn.Linear(8, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    start = model[0].weight.norm().item()
+    start = model.get_parameter("0.weight").norm().item()
     with watch(model, optimizer) as watcher:
         for _ in range(60):
             optimizer.zero_grad()
@@ -314,7 +320,7 @@ def test_the_growth_of_a_weight_in_front_of_a_norm_is_measured() -> None:
             optimizer.step()
     (finding,) = watcher.findings
     assert (finding.rule, finding.severity, finding.where) == ("undecayed-scale-invariant", "note", "0.weight")
-    assert finding.numbers["growth"] == pytest.approx(model[0].weight.norm().item() / start)
+    assert finding.numbers["growth"] == pytest.approx(model.get_parameter("0.weight").norm().item() / start)
     other = next(each for each in watcher.record.undecayed_weights if each.name == "3.weight")
     assert other.alignment > 1e-3
 

@@ -93,7 +93,7 @@ def test_left_overs_of_dead_processes_are_taken_away_and_those_of_living_ones_ar
     )
     command = [sys.executable, "-c", code, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"there\n"
+        assert process.stdout is not None and process.stdout.readline() == b"there\n"
         write_whole(tmp_path / "other", "")
         assert len(list(tmp_path.glob("*.partial"))) == 1  # it is still being written
         process.kill()
@@ -123,7 +123,8 @@ def test_where_nothing_can_be_locked_a_left_over_is_a_day_old(tmp_path, monkeypa
 
 
 def test_a_temporary_file_that_somebody_took_away_is_written_again(tmp_path, monkeypatch):
-    replace, taken = Path.replace, []
+    replace = Path.replace
+    taken: list[Path] = []
 
     def late(path, target):
         if not taken:

@@ -99,7 +99,9 @@ def test_what_cannot_be_done_is_one_sentence_and_another_exit_code(arguments, se
 
 def test_the_page_on_the_audit_shows_what_is_printed(folder):
     page = (ROOT / "docs" / "audit" / "index.md").read_text(encoding="utf-8")
-    program, printed = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", page, flags=re.DOTALL).groups()
+    found = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", page, flags=re.DOTALL)
+    assert found is not None
+    program, printed = found.groups()
     (folder / "train.py").write_text(program)
     assert run("train.py").stdout == printed
 

@@ -70,7 +70,8 @@ def test_the_selection_holds_for_factories(folder):
 def test_files_and_folders_are_excluded_by_name_path_or_pattern(folder, pattern, left):
     assert files("--exclude", pattern) == left
     assert files(".", "--exclude", pattern) == left
-    assert sorted({each.place.file for each in audit_files(["."], exclude=pattern.split(",")).findings}) == left
+    audit = audit_files(["."], exclude=pattern.split(","))
+    assert sorted({each.place.file for each in audit.findings if each.place}) == left
 
 
 def test_a_path_to_exclude_may_be_absolute(folder):
@@ -105,8 +106,9 @@ def test_what_is_not_known_is_one_sentence(options, sentence):
 
 
 def test_a_function_says_the_same_of_its_arguments():
-    for name in ("select", "allow"):
-        with pytest.raises(ValueError, match=f"^{name}: there is no rule 'relu'; did you mean relu-on-logits"):
-            audit_files(["a.py"], **{name: ["relu"]})
+    with pytest.raises(ValueError, match=r"^select: there is no rule 'relu'; did you mean relu-on-logits"):
+        audit_files(["a.py"], select=["relu"])
+    with pytest.raises(ValueError, match=r"^allow: there is no rule 'relu'; did you mean relu-on-logits"):
+        audit_files(["a.py"], allow=["relu"])
     with pytest.raises(ValueError, match=r"^jobs must be how many processes"):
         audit_files(["a.py"], jobs=-1)

@@ -18,6 +18,12 @@ def probed(rule: str, model: Any, loss: Any = None, batch: Any = None, **more: A
         return list(RULES[rule].find("probe", setup))
 
 
+def line_of(finding: Finding) -> int:
+    """Return the line of the program at which a finding points."""
+    assert finding.place is not None
+    return finding.place.line
+
+
 def read(rule: str, text: str) -> list[Finding]:
     """What the rule finds in a program."""
     return list(RULES[rule].find("static", read_source(text, "program.py")))

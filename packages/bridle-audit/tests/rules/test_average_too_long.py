@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -106,5 +106,5 @@ for step in range(500):
 
 def test_an_average_by_hand_is_read():
     (found,) = read(RULE, BY_HAND.format(decay=0.9999))
-    assert found.numbers["steps"] == 500 and found.place.line == 10
+    assert found.numbers["steps"] == 500 and line_of(found) == 10
     assert read(RULE, BY_HAND.format(decay=0.98)) == []

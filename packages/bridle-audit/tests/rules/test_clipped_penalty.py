@@ -21,6 +21,7 @@ def step(x, y):
 def test_a_gradient_of_100_leaves_a_hundredth_of_the_penalty():
     w = nn.Parameter(torch.tensor([0.0, 1.0]))
     (100 * w[0] + 0.01 * w.square().sum()).backward()
+    assert w.grad is not None
     before = w.grad[1].item()
     torch.nn.utils.clip_grad_norm_([w], 1.0)
     assert w.grad[1].item() / before == pytest.approx(0.01, rel=1e-3)

@@ -27,7 +27,7 @@ def network(*ending: nn.Module) -> nn.Sequential:
 def test_one_class_that_a_relu_has_killed_is_named():
     model = network(nn.ReLU())
     with torch.no_grad():
-        model[2].bias.copy_(torch.tensor([5.0, -50.0, 5.0, 5.0]))
+        model.get_parameter("2.bias").copy_(torch.tensor([5.0, -50.0, 5.0, 5.0]))
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (X, Y))
     assert (finding.numbers["dead"], finding.numbers["outputs"]) == (1, 4)
     assert "(1: 0)" in finding.message
@@ -35,7 +35,7 @@ def test_one_class_that_a_relu_has_killed_is_named():
 
 def test_units_that_are_all_off_leave_nothing_but_biases():
     model = network()
-    nn.init.constant_(model[0].bias, -100.0)
+    nn.init.constant_(model.get_parameter("0.bias"), -100.0)
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (X, Y))
     assert finding.numbers["dead"] == 4
     (finding,) = probed(RULE, model, nn.MSELoss(), (X, torch.randn(16, 4)))
@@ -44,7 +44,7 @@ def test_units_that_are_all_off_leave_nothing_but_biases():
 
 def test_a_last_layer_that_starts_at_zero_can_learn():
     model = network()
-    nn.init.zeros_(model[2].weight)
+    nn.init.zeros_(model.get_parameter("2.weight"))
     assert probed(RULE, model, nn.CrossEntropyLoss(), (X, Y)) == []
     assert probed(RULE, model.requires_grad_(False), nn.CrossEntropyLoss(), (X, Y)) == []
 
@@ -56,14 +56,14 @@ def test_outputs_that_are_masked_are_switched_off_on_purpose():
 def test_amounts_that_a_relu_keeps_from_falling_below_zero_may_be_zero():
     model = network(nn.ReLU())
     with torch.no_grad():
-        model[2].bias.copy_(torch.tensor([5.0, -50.0, 5.0, 5.0]))
+        model.get_parameter("2.bias").copy_(torch.tensor([5.0, -50.0, 5.0, 5.0]))
     assert probed(RULE, model, nn.MSELoss(), (X, torch.rand(16, 4))) == []
 
 
 def test_classes_of_every_pixel_are_outputs_too():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
     with torch.no_grad():
-        model[0].bias.copy_(torch.tensor([5.0, -50.0, 5.0, 5.0]))
+        model.get_parameter("0.bias").copy_(torch.tensor([5.0, -50.0, 5.0, 5.0]))
     images, y = torch.randn(2, 3, 5, 5), torch.ones(2, 5, 5, dtype=torch.long)
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (images, y))
     assert finding.numbers["dead"] == 1

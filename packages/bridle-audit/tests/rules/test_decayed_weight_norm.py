@@ -1,6 +1,7 @@
 """``decayed-weight-norm``: directions that decay, in both interfaces of torch, and what is left alone."""
 
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -57,7 +58,7 @@ def test_without_decay_on_it_there_is_nothing():
     model = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 2))
     rest = [p for name, p in model.named_parameters() if not name.endswith("original1")]
     held = [p for name, p in model.named_parameters() if name.endswith("original1")]
-    groups = [{"params": rest, "weight_decay": 0.01}, {"params": held}]
+    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.01}, {"params": held}]
     assert probed(RULE, model, batch=BATCH, optimizer=torch.optim.SGD(groups, lr=0.1)) == []
 
 

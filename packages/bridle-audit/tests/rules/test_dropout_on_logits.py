@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 
 RULE = "dropout-on-logits"
@@ -73,6 +73,6 @@ for x, y in loader:
     loss.backward()
 """
     (finding,) = read(RULE, text.format(layers="nn.Linear(8, 3), nn.Dropout(0.4)"))
-    assert "0.4" in finding.message and finding.place.line == 4
+    assert "0.4" in finding.message and line_of(finding) == 4
     assert read(RULE, text.format(layers="nn.Linear(8, 3), nn.Dropout(0)")) == []
     assert read(RULE, text.format(layers="nn.Dropout(0.4), nn.Linear(8, 3)")) == []

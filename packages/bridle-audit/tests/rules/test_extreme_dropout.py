@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 
 RULE = "extreme-dropout"
@@ -48,7 +48,7 @@ RATE = {rate}
 layer = nn.Dropout(RATE)
 drop = F.dropout(x, {rate})
 """
-    assert [each.place.line for each in read(RULE, text.format(rate=0.9))] == [4, 5]
+    assert [line_of(each) for each in read(RULE, text.format(rate=0.9))] == [4, 5]
     assert [each.severity for each in read(RULE, text.format(rate=1.0))] == ["error", "error"]
     assert read(RULE, text.format(rate=0.5)) == []
     assert read(RULE, "from keras import layers\nlayers.Dropout(0.9)\n")

@@ -19,16 +19,16 @@ def test_it_says_how_far_one_batch_moves_the_mean():
     model = network()
     model[0].requires_grad_(False)
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (X, Y))
-    before = model[0][1].running_mean.clone()
+    before = model.get_buffer("0.1.running_mean").clone()
     model(X)
-    moved = (model[0][1].running_mean - before).square().mean().sqrt()
+    moved = (model.get_buffer("0.1.running_mean") - before).square().mean().sqrt()
     assert finding.numbers["shift"] == pytest.approx(moved.item(), rel=1e-4)  # the running variance is 1 at the start
     assert finding.where == "0.1"
 
 
 def test_a_norm_that_is_fed_by_what_is_trained_has_to_move():
     model = network()
-    model[0][1].requires_grad_(False)
+    model.get_submodule("0.1").requires_grad_(False)
     assert probed(RULE, model, nn.CrossEntropyLoss(), (X, Y)) == []
 
 

@@ -1,7 +1,7 @@
 """``penalty-never-added``: penalties that lead nowhere, and what only looks like it."""
 
 import pytest
-from probing import read
+from probing import line_of, read
 
 RULE = "penalty-never-added"
 CODE = """
@@ -56,7 +56,7 @@ def test_a_penalty_that_comes_behind_backward_is_found():
     (found,) = read(
         RULE, CODE.format(lines).replace("\n        loss.backward()\n        optimizer", "\n        optimizer")
     )
-    assert found.place.line == 10
+    assert line_of(found) == 10
 
 
 def test_a_file_that_does_not_train_is_not_judged():
@@ -85,7 +85,7 @@ def step(x, y):
 def test_regularizers_of_keras_are_missed_in_a_loop_of_ones_own():
     (found,) = read(RULE, KERAS.format("", "model.trainable_variables"))
     assert found.message.startswith("1 layers have a regularizer")
-    assert found.place.line == 9
+    assert line_of(found) == 9
 
 
 @pytest.mark.parametrize(

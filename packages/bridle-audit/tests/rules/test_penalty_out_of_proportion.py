@@ -1,17 +1,26 @@
 """``penalty-out-of-proportion``: penalties that are all of the loss, or nothing of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from probing import probed
-from torch import nn
+from torch import Tensor, nn
 
+from bridle_audit.findings import Finding
 from bridle_audit.rules import RULES
 
 RULE = "penalty-out-of-proportion"
 X, Y = torch.randn(16, 20), torch.arange(16) % 5
 
 
-def found_with(strength, penalty=lambda m: sum(p.square().sum() for p in m.parameters())):
+def squared(model: nn.Module) -> Tensor:
+    """Return the squared L2 norm of all parameters."""
+    return torch.stack([each.square().sum() for each in model.parameters()]).sum()
+
+
+def found_with(strength: float, penalty: Callable[[nn.Module], Any] = squared) -> list[Finding]:
     """What is found in a small network."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 5))
@@ -19,7 +28,7 @@ def found_with(strength, penalty=lambda m: sum(p.square().sum() for p in m.param
 
 
 def test_the_page_names_the_penalty_and_the_loss_of_its_example():
-    names: dict = {}
+    names: dict[str, Any] = {}
     exec(RULES[RULE].page.example, names)
     assert names["penalty"](names["model"]).item() == pytest.approx(86, abs=0.5)
     assert names["loss"](names["model"](names["x"]), names["y"]).item() == pytest.approx(1.6, abs=0.05)

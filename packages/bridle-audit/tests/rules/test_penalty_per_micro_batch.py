@@ -25,7 +25,7 @@ def test_four_micro_batches_make_it_four_times_as_strong():
         for _ in range(4):
             penalty = 0.1 * w.square().sum() / 2
             (penalty / 4 if divided else penalty).backward()
-        assert w.grad.item() == pytest.approx(expected)
+        assert w.grad is not None and w.grad.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

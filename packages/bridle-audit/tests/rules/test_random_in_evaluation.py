@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 
 RULE = "random-in-evaluation"
@@ -96,7 +96,7 @@ class Net(nn.Module):
 )
 def test_it_reads_functions_that_no_one_tells_the_mode(line):
     (finding,) = read(RULE, TEXT.format(line=line))
-    assert finding.place.line == 13
+    assert line_of(finding) == 13
 
 
 @pytest.mark.parametrize(

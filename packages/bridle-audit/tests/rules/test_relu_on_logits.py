@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 
 RULE = "relu-on-logits"
@@ -63,5 +63,5 @@ for x, y in loader:
     loss.backward()
 """
     (finding,) = read(RULE, text.format(layers="nn.Linear(8, 3), nn.ReLU()"))
-    assert (finding.place.line, finding.where) == (4, "nn.ReLU()")
+    assert (line_of(finding), finding.where) == (4, "nn.ReLU()")
     assert read(RULE, text.format(layers="nn.ReLU(), nn.Linear(8, 3)")) == []

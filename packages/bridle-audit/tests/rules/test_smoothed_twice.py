@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 from torch.nn import functional as F
 
@@ -75,7 +75,7 @@ def test_targets_that_are_smoothed_in_other_ways_are_read(form):
     criterion = "criterion = nn.CrossEntropyLoss(label_smoothing=0.1)\n"
     (found,) = read(RULE, START + criterion + FORMS[form])
     assert found.numbers["together"] == pytest.approx(0.19)
-    assert found.place.line == 4
+    assert line_of(found) == 4
     assert read(RULE, START + "criterion = nn.CrossEntropyLoss()\n" + FORMS[form]) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from probing import read
+from probing import line_of, read
 
 RULE = "smoothed-validation-loss"
 HEAD = "import torch\nimport keras\nfrom torch import nn\nfrom transformers import TrainingArguments\n"
@@ -16,7 +16,7 @@ model.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
 
 def test_the_floor_is_in_the_message():
     (found,) = read(RULE, HEAD + LOSS + "with torch.no_grad():\n    loss = criterion(model(x), y)\n")
-    assert "0.500" in found.message and found.place.line == 8
+    assert "0.500" in found.message and line_of(found) == 8
 
 
 @pytest.mark.parametrize(

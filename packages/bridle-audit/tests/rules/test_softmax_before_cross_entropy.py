@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 
 RULE = "softmax-before-cross-entropy"
@@ -95,9 +95,9 @@ for x, y in loader:
     loss = criterion({given}, y)
     loss.backward()
 """
-    assert [each.place.line for each in read(RULE, text.format(output="self.fc(x).softmax(1)", given="out"))] == [11]
-    assert [
-        each.place.line for each in read(RULE, text.format(output="self.fc(x)", given="torch.softmax(out, 1)"))
-    ] == [17]
+    assert [line_of(each) for each in read(RULE, text.format(output="self.fc(x).softmax(1)", given="out"))] == [11]
+    assert [line_of(each) for each in read(RULE, text.format(output="self.fc(x)", given="torch.softmax(out, 1)"))] == [
+        17
+    ]
     assert read(RULE, text.format(output="self.fc(x)", given="out")) == []
     assert read(RULE, text.format(output="self.fc(x).log_softmax(1)", given="out")) == []

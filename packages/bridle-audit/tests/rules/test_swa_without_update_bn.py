@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 from page_code import run_page
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
@@ -74,7 +74,7 @@ for x, y in loader:
 @pytest.mark.parametrize("last", ["swa.eval()", "accuracy = evaluate(swa, valid)", "z = swa(x)"])
 def test_an_average_that_is_used_is_read(last):
     (found,) = read(RULE, HEAD.format(more="", last=last))
-    assert found.place.line == 5
+    assert line_of(found) == 5
 
 
 @pytest.mark.parametrize(

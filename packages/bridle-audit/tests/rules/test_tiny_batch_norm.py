@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from probing import probed, read
+from probing import line_of, probed, read
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -10,12 +10,12 @@ RULE = "tiny-batch-norm"
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(3))
 
 
-def network() -> nn.Module:
+def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
 
 
-def loader(rows: int, **options: bool) -> DataLoader:
-    return DataLoader(TensorDataset(X[:rows], torch.arange(rows) % 3), batch_size=16, **options)
+def loader(rows: int, *, drop_last: bool = False) -> DataLoader[tuple[torch.Tensor, ...]]:
+    return DataLoader(TensorDataset(X[:rows], torch.arange(rows) % 3), batch_size=16, drop_last=drop_last)
 
 
 def test_two_values_become_plus_and_minus_one():
@@ -73,7 +73,7 @@ for x, y in loader:
 
 def test_it_reads_a_shuffled_loader_of_two_rows():
     (finding,) = read(RULE, TEXT.format(norm="nn.BatchNorm2d", rows=2, shuffle=True))
-    assert finding.place.line == 5
+    assert line_of(finding) == 5
     assert "batch_size=2" in finding.message
 
 

@@ -50,7 +50,10 @@ class Schedule(Protocol):
         """Return the value when this share of the training has passed."""
 
 
-ScheduleLike = Scheduler | Schedule | Callable[[int], float] | Sequence[float] | np.ndarray | None
+# a plateau moves by a metric: its step is none of a Scheduler
+ScheduleLike = (
+    Scheduler | lr_scheduler.ReduceLROnPlateau | Schedule | Callable[[int], float] | Sequence[float] | np.ndarray | None
+)
 LengthFunctions = Mapping[type, Callable[[Any], float | None]]
 
 
