@@ -87,7 +87,7 @@ def by_hand(recipe: str) -> dict[str, Tensor]:
     "recipe", [f"L2(strength={STRENGTH})", f"WeightDecay(strength={STRENGTH})", "EMA(decay=0.5, warmup=0)"]
 )
 def test_a_backbone_that_lightning_unfreezes_is_acted_on(pl: Any, recipe: str, first: bool, tmp_path: Path) -> None:
-    class Net(pl.LightningModule):  # type: ignore[misc, name-defined]
+    class Net(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
             self.backbone, self.head = parts()

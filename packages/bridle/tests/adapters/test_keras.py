@@ -67,7 +67,7 @@ def twin(model: Any) -> nn.Module:
                 weighted: nn.Linear | nn.Conv2d = nn.Linear(*kernel.shape)
                 kernel = kernel.T
             else:
-                weighted = nn.Conv2d(kernel.shape[2], kernel.shape[3], tuple(kernel.shape[:2]))
+                weighted = nn.Conv2d(kernel.shape[2], kernel.shape[3], (kernel.shape[0], kernel.shape[1]))
                 kernel = kernel.permute(3, 2, 0, 1)
             weighted.load_state_dict({"weight": kernel, "bias": bias})
             made += [weighted] if layer.activation is keras.activations.linear else [weighted, nn.ReLU()]
@@ -387,7 +387,10 @@ def test_nothing_of_the_recipe_is_left_in_the_model() -> None:
     assert {"train_step", "compute_loss"}.isdisjoint(vars(model))
 
 
-class OwnStep(keras.Model):
+Model: Any = keras.Model
+
+
+class OwnStep(Model):
     def __init__(self) -> None:
         super().__init__()
         self.out = layers.Dense(CLASSES)
@@ -462,8 +465,8 @@ def test_scales_of_more_axes_are_spared_and_biases_are_all_that_are_called_so() 
     regularize = Regularize("L2 + WeightDecay(on='matrices')")
     model.compile("sgd", "mse")
     seen: list[str] = []
-    regularize.on_epoch_end = lambda epoch, logs=None: seen.append(str(regularize.handle))
-    model.fit(rng.normal(size=(8, 4, 6)), np.zeros((8, 4, 2)), callbacks=[regularize], verbose=0)
+    record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(str(regularize.handle)))
+    model.fit(rng.normal(size=(8, 4, 6)), np.zeros((8, 4, 2)), callbacks=[regularize, record], verbose=0)
     assert seen[0].splitlines()[0] == "L2(strength=0.0001): on model/last.kernel"
     assert not any(word in line for line in seen[0].splitlines()[:2] for word in ("gamma", "beta", "alpha", "bias"))
 
@@ -472,7 +475,7 @@ def test_scales_of_more_axes_are_spared_and_biases_are_all_that_are_called_so() 
 @pytest.mark.parametrize("kind", [np.float32, np.int64])
 def test_yes_or_no_of_each_output_is_smoothed_by_itself(loss: Any, kind: type) -> None:
     activation = "sigmoid" if isinstance(loss, str) else "linear"
-    labels = (rng.random((ROWS, 1)) > 0.5).astype(kind)
+    labels: np.ndarray = (rng.random((ROWS, 1)) > 0.5).astype(kind)
 
     def trained(own_loss: Any, recipe: str, *, y: Any) -> Any:
         keras.utils.set_random_seed(0)

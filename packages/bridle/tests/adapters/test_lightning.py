@@ -102,7 +102,7 @@ def plain_loop(model: Any, recipe: str, epochs: int) -> tuple[list[Any], list[An
             x, y = handle.batch(*batch)
             loss = F.cross_entropy(model(x), y)
             (loss + handle.penalty()).backward()
-            handle.ascend(lambda x=x, y=y: F.cross_entropy(model(x), y) + handle.penalty())
+            handle.ascend(lambda: F.cross_entropy(model(x), y) + handle.penalty())  # noqa: B023 - called at once
             handle.optimizer.step()
             handle.optimizer.zero_grad()
             seen.append(weights(model))
@@ -185,7 +185,7 @@ def test_batches_of_dictionaries_and_named_tuples_keep_their_form(pl: Any, net: 
         def __getitem__(self, row: int) -> Any:
             return {"image": X[row], "label": Y[row], "row": row}
 
-    class Keyed(net):  # type: ignore[misc]
+    class Keyed(net):
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             assert len(batch["row"]) == BATCH
             return {"loss": F.cross_entropy(self(batch["image"]), batch["label"]), "more": 1}
@@ -221,7 +221,7 @@ def test_a_module_without_a_forward_hands_on_to_its_only_network(pl: Any, net: A
 def test_training_stops_where_the_recipe_stops_and_leaves_the_best_weights(pl: Any, net: Any, recorder: Any) -> None:
     scores = [0.9, 0.5, 0.6, 0.7, 0.1]
 
-    class Scored(net):  # type: ignore[misc]
+    class Scored(net):
         def validation_step(self, batch: Any, batch_idx: int) -> None:
             self.log("loss_there", scores[self.current_epoch])
 
@@ -238,7 +238,7 @@ def test_training_stops_where_the_recipe_stops_and_leaves_the_best_weights(pl: A
 def test_a_metric_can_be_watched(pl: Any, net: Any) -> None:
     scores = [0.5, 0.6, 0.4, 0.3, 0.2]
 
-    class Scored(net):  # type: ignore[misc]
+    class Scored(net):
         def validation_step(self, batch: Any, batch_idx: int) -> None:
             self.log_dict({"val_loss": 0.0, "accuracy": scores[self.current_epoch]})
 
@@ -263,7 +263,7 @@ def test_the_recipe_is_off_when_training_is_over(pl: Any, net: Any) -> None:
 def test_what_training_step_logs_in_the_second_pass_of_sam_is_dropped(pl: Any, net: Any) -> None:
     logged = []
 
-    class Counting(net):  # type: ignore[misc]
+    class Counting(net):
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = super().training_step(batch, batch_idx)
             logged.append(loss.item())
@@ -367,7 +367,7 @@ def test_norms_of_the_recipe_stay_in_the_network_and_are_trained_further(
 
 
 def test_averaged_weights_get_running_statistics_of_their_own(pl: Any, net: Any, recorder: Any) -> None:
-    class Normed(net):  # type: ignore[misc]
+    class Normed(net):
         def __init__(self) -> None:
             super().__init__()
             self.net.insert(1, nn.BatchNorm1d(8))
@@ -398,7 +398,7 @@ def test_averaged_weights_get_running_statistics_of_their_own(pl: Any, net: Any,
 def test_what_cannot_act_is_refused_in_a_sentence(
     pl: Any, net: Any, recipe: str, options: dict[str, Any], sentence: str
 ) -> None:
-    class Wide(net):  # type: ignore[misc]
+    class Wide(net):
         def __init__(self) -> None:
             super().__init__()
             self.unused = nn.Linear(2, 2)
@@ -421,7 +421,7 @@ def test_a_score_that_was_not_logged_is_asked_for(pl: Any, net: Any) -> None:
 
 
 def test_a_step_without_a_loss_is_refused_where_the_recipe_needs_it(pl: Any, net: Any) -> None:
-    class Silent(net):  # type: ignore[misc]
+    class Silent(net):
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             self(batch[0])
 
@@ -430,7 +430,7 @@ def test_a_step_without_a_loss_is_refused_where_the_recipe_needs_it(pl: Any, net
 
 
 def test_a_module_that_optimizes_by_hand_has_no_penalties_on_outputs(pl: Any, net: Any) -> None:
-    class ByHand(net):  # type: ignore[misc]
+    class ByHand(net):
         def __init__(self) -> None:
             super().__init__()
             self.automatic_optimization = False
@@ -449,7 +449,7 @@ def test_a_module_that_optimizes_by_hand_has_no_penalties_on_outputs(pl: Any, ne
 
 
 def test_two_optimizers_are_refused(pl: Any, net: Any) -> None:
-    class Two(net):  # type: ignore[misc]
+    class Two(net):
         def __init__(self) -> None:
             super().__init__()
             self.automatic_optimization = False
@@ -462,7 +462,7 @@ def test_two_optimizers_are_refused(pl: Any, net: Any) -> None:
 
 
 def test_after_an_error_the_weights_that_train_are_in_the_module(pl: Any, net: Any) -> None:
-    class Failing(net):  # type: ignore[misc]
+    class Failing(net):
         def validation_step(self, batch: Any, batch_idx: int) -> None:
             raise ZeroDivisionError
 

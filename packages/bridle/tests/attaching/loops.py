@@ -41,6 +41,20 @@ def weights(model: nn.Module) -> Tensor:
     return torch.cat([each.detach().flatten() for each in model.parameters()]).clone()
 
 
+def weight_of(model: nn.Module, name: str) -> Tensor:
+    """Return the weight that the layer of this name computes with, be it a parameter or made of others."""
+    weight = model.get_submodule(name).weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
+def compiled(model: nn.Module, backend: str = "eager", *, fullgraph: bool = False) -> nn.Module:
+    """Return the model as torch compiles it."""
+    module = torch.compile(model, backend=backend, fullgraph=fullgraph)
+    assert isinstance(module, nn.Module)  # torch declares a function
+    return module
+
+
 def outputs(model: nn.Module, x: Tensor) -> Tensor:
     """In evaluation mode."""
     training = model.training

@@ -14,7 +14,7 @@ from bridle.regularizers import SnapshotEnsemble
 
 def with_norm() -> nn.Sequential:
     model = perceptron()
-    return nn.Sequential(model[0], nn.BatchNorm1d(8), *model[1:])
+    return nn.Sequential(model[0], nn.BatchNorm1d(8), *list(model)[1:])
 
 
 def test_the_average_is_in_the_model_within_and_the_weights_are_behind() -> None:
@@ -58,13 +58,13 @@ def test_training_within_is_refused() -> None:
 def test_running_statistics_are_averaged_with_the_weights_and_counts_are_not() -> None:
     model = with_norm()
     handle = attach(model, adam(model), "EMA(decay=0.5, warmup=0.0)", loss=CRITERION)
-    mean = model[1].running_mean.clone()
+    mean = model.get_buffer("1.running_mean").clone()
     for step in range(3):
         train(handle, 1, first=step)
-        mean = 0.5 * mean + 0.5 * model[1].running_mean
+        mean = 0.5 * mean + 0.5 * model.get_buffer("1.running_mean")
     with handle.averaged():
-        torch.testing.assert_close(model[1].running_mean, mean)
-        assert int(model[1].num_batches_tracked) == 3
+        torch.testing.assert_close(model.get_buffer("1.running_mean"), mean)
+        assert int(model.get_buffer("1.num_batches_tracked")) == 3
 
 
 def test_swa_is_torchs_averaged_model_with_statistics_measured_anew() -> None:
@@ -78,21 +78,22 @@ def test_swa_is_torchs_averaged_model_with_statistics_measured_anew() -> None:
             average.update_parameters(model)
     batches = [(part, None) for part in x.split(16)]
     update_bn([part for part, _ in batches], average)
-    state = model[1].running_var.clone(), int(model[1].num_batches_tracked), model[1].momentum
+    state = model.get_buffer("1.running_var").clone(), int(model.get_buffer("1.num_batches_tracked")), model[1].momentum
     with handle.averaged(batches):
         torch.testing.assert_close(model.eval()(x), average.module.eval()(x))
-    assert torch.equal(model[1].running_var, state[0])
-    assert (int(model[1].num_batches_tracked), model[1].momentum) == state[1:]
+    assert torch.equal(model.get_buffer("1.running_var"), state[0])
+    assert (int(model.get_buffer("1.num_batches_tracked")), model[1].momentum) == state[1:]
 
 
 def test_statistics_of_norms_that_the_recipe_brought_along_are_measured_anew_too() -> None:
     handle = attached("BatchNorm + SWA(start=0.5, every=0.0) + Dropout(rate=0.5)")
     train(handle, 60)
-    norm, (x, _) = handle.model[0].recipe_norm1, data()
+    norm, (x, _) = handle.model.get_submodule("0.recipe_norm1"), data()
+    assert isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None
     before = norm.running_mean.clone()
     parts = x.split(16)
     with handle.averaged(parts):
-        h = [part @ handle.model[0].weight.T + handle.model[0].bias for part in parts]
+        h = [part @ handle.model.get_parameter("0.weight").T + handle.model.get_parameter("0.bias") for part in parts]
         torch.testing.assert_close(norm.running_mean, torch.stack([each.mean(0) for each in h]).mean(0).detach())
         torch.testing.assert_close(norm.running_var, torch.stack([each.var(0) for each in h]).mean(0).detach())
     assert torch.equal(norm.running_mean, before)
@@ -119,7 +120,7 @@ def test_statistics_are_measured_on_batches_in_the_forms_that_steps_take_but_sin
     seen = []
     for batches in ([{"x": x}, {"x": x[:1]}], [({"x": x}, y)]):
         with handle.averaged(batches):
-            seen.append(model.steps[1].running_mean.clone())
+            seen.append(model.steps.get_buffer("1.running_mean").clone())
             torch.testing.assert_close(seen[-1], model.steps[0](x).mean(0).detach())
     assert torch.equal(*seen)
 
@@ -202,16 +203,17 @@ def test_lookahead_takes_the_weights_back_and_keeps_them_so() -> None:
 def test_norms_that_are_frozen_keep_their_statistics_where_others_are_measured_anew(way: str) -> None:
     model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
     frozen = model[0]
+    assert isinstance(frozen, nn.BatchNorm1d) and frozen.running_mean is not None
     frozen.running_mean.fill_(0.7)
     frozen.eval() if way == "in evaluation mode" else frozen.requires_grad_(way != "weights frozen")
     frozen.track_running_stats = way != "statistics not tracked"
     handle = attach(model, torch.optim.SGD(model.parameters(), lr=0.1), "SWA", loss=CRITERION, steps=4)
     for _ in range(4):
         handle.step(*data())
-    kept, moved = frozen.running_mean.clone(), model[2].running_mean.clone()
+    kept, moved = frozen.running_mean.clone(), model.get_buffer("2.running_mean").clone()
     model.eval()
     with handle.averaged([data()[0] + 5.0]):
         if way != "weights frozen":  # in training mode its statistics move, and are averaged
             assert torch.equal(frozen.running_mean, kept)
         assert frozen.running_mean.mean() < 2.0  # not those of the batches: about 5
-        assert not torch.allclose(model[2].running_mean, moved, atol=0.05)
+        assert not torch.allclose(model.get_buffer("2.running_mean"), moved, atol=0.05)

@@ -94,7 +94,7 @@ def test_the_slope_is_taken_under_the_noise_of_the_pass_that_follows_and_moves_n
     seen: list[Tensor] = []
     model[2].register_forward_hook(lambda part, inputs, output: seen.append(output == 0))
     x, _ = handle.batch(*data())
-    assert int(model[1].num_batches_tracked) == 0
+    assert int(model.get_buffer("1.num_batches_tracked")) == 0
     model(x)
     assert len(seen) == 3
     assert (seen[0] == seen[2]).float().mean() > 0.95 and torch.equal(seen[0].any(0), seen[2].any(0))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from loops import CRITERION, adam, attached, data, outputs, perceptron, train
+from loops import CRITERION, adam, attached, compiled, data, outputs, perceptron, train
 from own_layers import Block
 from torch import Tensor, nn
 
@@ -250,14 +250,14 @@ def test_a_finished_model_is_loaded_where_there_is_no_bridle(tmp_path: Path) -> 
 def test_a_compiled_model_is_the_finished_one_too(recipe: str) -> None:
     torch._dynamo.reset()
     handle = attached(recipe)
-    compiled = torch.compile(handle.model, backend="eager")
+    fast = compiled(handle.model)
     for _ in range(3):
-        handle.step(*data(), model=compiled)
+        handle.step(*data(), model=fast)
     x, _ = data()
     with handle.averaged():
-        evaluated = outputs(compiled, x)
+        evaluated = outputs(fast, x)
     model = handle.finish()
-    torch.testing.assert_close(outputs(compiled, x), evaluated)
+    torch.testing.assert_close(outputs(fast, x), evaluated)
     torch.testing.assert_close(outputs(model, x), evaluated)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from loops import CRITERION, adam, data, perceptron, train, weights
+from loops import CRITERION, adam, data, perceptron, train, weight_of, weights
 from torch import nn
 
 from bridle.attaching import attach
@@ -103,26 +103,27 @@ def test_a_schedule_that_has_counted_the_groups_refuses_new_ones() -> None:
     assert repr(model) == repr(perceptron())
 
 
+def in_two_groups(model: nn.Sequential) -> list[dict[str, Any]]:
+    """Return the groups of an optimizer: the first layer has a learning rate of its own."""
+    return [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[2:].parameters()}]
+
+
 def test_each_parameter_decays_by_the_rate_of_its_own_group() -> None:
     model = perceptron()
-    optimizer = torch.optim.SGD(
-        [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[2:].parameters()}], lr=0.2
-    )
+    optimizer = torch.optim.SGD(in_two_groups(model), lr=0.2)
     handle = attach(model, optimizer, DECAY)
-    before = [part.weight.detach().clone() for part in (model[0], model[2])]
+    before = [weight_of(model, name).detach().clone() for name in ("0", "2")]
     for each in model.parameters():
         each.grad = torch.zeros_like(each)
     optimizer.step()
-    torch.testing.assert_close(model[0].weight.detach(), before[0] * 0.95)
-    torch.testing.assert_close(model[2].weight.detach(), before[1] * 0.9)
+    torch.testing.assert_close(model.get_parameter("0.weight").detach(), before[0] * 0.95)
+    torch.testing.assert_close(model.get_parameter("2.weight").detach(), before[1] * 0.9)
     assert handle.steps_done == 1
 
 
 def test_new_parameters_join_the_group_of_their_layer() -> None:
     model = perceptron()
-    optimizer = torch.optim.SGD(
-        [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[2:].parameters()}], lr=0.2
-    )
+    optimizer = torch.optim.SGD(in_two_groups(model), lr=0.2)
     attach(model, optimizer, "BatchNorm")
     assert [len(group["params"]) for group in optimizer.param_groups] == [4, 6]
 
@@ -150,7 +151,7 @@ def test_frozen_parameters_are_left_alone() -> None:
     model = perceptron()
     model[0].requires_grad_(False)
     optimizer = adam(model)
-    before = model[0].weight.clone()
+    before = model.get_parameter("0.weight").clone()
     handle = attach(
         model,
         optimizer,
@@ -160,7 +161,7 @@ def test_frozen_parameters_are_left_alone() -> None:
     )
     train(handle, 8)
     with handle.averaged():
-        assert torch.equal(model[0].weight, before)
+        assert torch.equal(model.get_parameter("0.weight"), before)
     assert "frozen, so left alone: 0.weight, 0.bias" in handle.notes
 
 
@@ -173,7 +174,7 @@ def test_parameters_without_a_gradient_in_a_step_are_left_alone() -> None:
     assert torch.equal(weights(model), before)
     model[0](data()[0]).sum().backward()
     optimizer.step()
-    assert model[0].weight.norm(dim=1).max() <= 0.0101
+    assert model.get_parameter("0.weight").norm(dim=1).max() <= 0.0101
     assert torch.equal(weights(model[2:]), weights(perceptron()[2:]))
 
 

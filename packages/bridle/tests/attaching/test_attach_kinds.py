@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from loops import CRITERION, adam, data
+from loops import CRITERION, adam, data, weight_of
 from own_layers import Doubled, LayerNormRMS, Members
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
@@ -95,7 +95,8 @@ def test_an_orthogonal_layer_stays_orthogonal(recipe: str, how: str) -> None:
     for _ in range(5):
         handle.step(*data())
     with handle.averaged():
-        torch.testing.assert_close(model[0].weight @ model[0].weight.T, torch.eye(4), atol=1e-5, rtol=0)
+        weight = weight_of(model, "0")
+        torch.testing.assert_close(weight @ weight.T, torch.eye(4), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("recipe", FOLLOWING)
@@ -130,10 +131,15 @@ def test_the_optimizers_own_decay_on_signs_is_noted_and_rests_where_the_recipe_s
     model = through("householder")
     handle = attach(model, torch.optim.AdamW(model.parameters()), "WeightDecay", loss=CRITERION)
     handle.step(*data())
-    torch.testing.assert_close(model[0].weight @ model[0].weight.T, torch.eye(4), atol=1e-5, rtol=0)
+    weight = weight_of(model, "0")
+    torch.testing.assert_close(weight @ weight.T, torch.eye(4), atol=1e-5, rtol=0)
 
 
-def zeros(layer: nn.Module, units: int, axis: int = 0) -> nn.Module:
+Weighted = nn.Linear | nn.ConvTranspose1d
+
+
+def zeros(layer: Weighted, units: int, axis: int = 0) -> Weighted:
+    """Return the layer, its first units at zero."""
     with torch.no_grad():
         layer.weight.narrow(axis, 0, units).zero_()
     return layer
@@ -147,7 +153,7 @@ def zeros(layer: nn.Module, units: int, axis: int = 0) -> nn.Module:
         (zeros(nn.ConvTranspose1d(6, 4, 1), 3, axis=1), "3 of 4"),
     ],
 )
-def test_units_at_zero_that_a_formula_would_leave_there_are_refused(layer: nn.Module, count: str) -> None:
+def test_units_at_zero_that_a_formula_would_leave_there_are_refused(layer: Weighted, count: str) -> None:
     model = nn.Sequential(nn.Conv1d(6, 6, 1) if layer.weight.ndim > 2 else nn.Linear(6, 6), nn.ReLU(), layer)
     before = {name: each.clone() for name, each in model.state_dict().items()}
     with pytest.raises(ValueError, match=rf"WeightNorm\(\) cannot act on 2\.weight, where {count} units begin at zero"):

@@ -93,7 +93,7 @@ def test_a_formula_that_would_have_to_make_the_weight_is_refused() -> None:
 
 
 def replaced(handle: Handle) -> None:
-    handle.model[0].weight = nn.Parameter(torch.ones(8, 6))
+    handle.model.get_submodule("0").weight = nn.Parameter(torch.ones(8, 6))
 
 
 def loaded(handle: Handle) -> None:
@@ -117,12 +117,12 @@ def test_a_parameter_that_takes_anothers_place_in_model_and_optimizer_is_acted_o
     run(handle, 1)
     model[0] = nn.Linear(6, 8)
     optimizer.add_param_group({"params": list(model[0].parameters())})
-    start = model[0].weight.detach().clone()
+    start = model.get_parameter("0.weight").detach().clone()
     run(handle, 1)
-    assert model[0].weight.norm(dim=1).max() <= 0.5 + 1e-5
+    assert model.get_parameter("0.weight").norm(dim=1).max() <= 0.5 + 1e-5
     with handle.averaged():
-        average = model[0].weight.detach().clone()
-    now = model[0].weight.detach()
+        average = model.get_parameter("0.weight").detach().clone()
+    now = model.get_parameter("0.weight").detach()
     share = ((average - start) * (now - start)).sum() / (now - start).square().sum()
     torch.testing.assert_close(average, start.lerp(now, share.item()))
     assert 0.4 < share < 0.95  # the decay grows from the first step on
@@ -134,7 +134,7 @@ def test_what_is_frozen_meanwhile_is_left_alone_though_its_gradient_is_zero() ->
     run(handle, 1)
     handle.optimizer.zero_grad(set_to_none=False)
     model[0].requires_grad_(False)
-    before = model[0].weight.clone()
+    before = model.get_parameter("0.weight").clone()
     CRITERION(model(data()[0]), data()[1]).backward()
     handle.optimizer.step()
-    assert torch.equal(model[0].weight, before)
+    assert torch.equal(model.get_parameter("0.weight"), before)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from loops import CRITERION, adam, attached, data, perceptron, train, weights
+from loops import CRITERION, adam, attached, data, perceptron, train, weight_of, weights
 from torch import Tensor, nn
 
 from bridle.attaching import attach
@@ -62,9 +62,9 @@ def test_layers_act_while_training_and_rest_in_evaluation() -> None:
         torch.manual_seed(5)
         seen = model.train()(x)
         torch.manual_seed(5)
-        h = F.dropout(F.relu(model[0](x)), 0.5)
-        h = F.dropout(F.relu(F.linear(h, model[2].weight, model[2].bias)), 0.5)
-        torch.testing.assert_close(seen, F.linear(h, model[4].weight, model[4].bias))
+        h = F.dropout(F.relu(model.get_submodule("0")(x)), 0.5)
+        h = F.dropout(F.relu(F.linear(h, model.get_parameter("2.weight"), model.get_parameter("2.bias"))), 0.5)
+        torch.testing.assert_close(seen, F.linear(h, model.get_parameter("4.weight"), model.get_parameter("4.bias")))
 
 
 @pytest.mark.parametrize("name", ["BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm(groups='2')"])
@@ -97,7 +97,7 @@ def test_rates_by_layer_are_those_of_torchs_own_dropout() -> None:
 def test_what_is_put_in_moves_is_saved_and_is_copied_with_the_model() -> None:
     handle = attached("BatchNorm + Dropout(rate=linear(0.0, 0.5))")
     model = handle.model.double()
-    assert model[0].recipe_norm1.weight.dtype == torch.float64
+    assert weight_of(model, "0.recipe_norm1").dtype == torch.float64
     train(handle, 3)
     assert {name for name in model.state_dict() if "recipe" in name} == {
         f"{place}.{kind}"
@@ -192,7 +192,7 @@ def test_the_example_may_be_a_call_of_any_form(example: Any) -> None:
 def test_layers_on_sequences_take_the_last_axis_for_the_units() -> None:
     model = Sequences()
     handle = put(model, "LayerNorm + BatchNorm + Dropout(rate=0.1)", example=data()[0])
-    assert model.up.recipe_norm1.weight.shape == (10,) and type(model.down.recipe_dropout1) is nn.Dropout
+    assert weight_of(model, "up.recipe_norm1").shape == (10,) and type(model.down.recipe_dropout1) is nn.Dropout
     seen: list[Tensor] = []
     model.up.register_forward_hook(lambda part, inputs, output: seen.append(output.detach()))
     train(handle, 1)
@@ -209,8 +209,8 @@ def test_parts_whose_forward_is_never_called_are_no_layers() -> None:
 
 
 def test_a_layer_behind_a_sequential_runs_once_and_is_none_of_its_steps() -> None:
-    branch = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
-    model = nn.Sequential(OrderedDict(block=Residual(branch), output=nn.Linear(6, 3)))
+    branch, output = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)), nn.Linear(6, 3)
+    model = nn.Sequential(OrderedDict(block=Residual(branch), output=output))
     x, _ = data()
     handle = put(model, "StochasticDepth(rate=0.5, at='residual')", example=x)
     assert len(branch) == 3
@@ -218,7 +218,7 @@ def test_a_layer_behind_a_sequential_runs_once_and_is_none_of_its_steps() -> Non
     out = model(x)
     torch.manual_seed(0)
     stays = (torch.rand(len(x), 1, 1, 1) >= 0.5).flatten(1) * 2.0
-    torch.testing.assert_close(out, model.output(x + stays * branch[2](F.relu(branch[0](x)))))
+    torch.testing.assert_close(out, output(x + stays * branch[2](F.relu(branch[0](x)))))
     handle.detach()
     assert not list(branch[0].children())
 
@@ -237,7 +237,7 @@ def test_a_dropout_of_the_models_own_takes_part_in_a_schedule() -> None:
     handle = put(model, "Dropout(rate=linear(0.0, 0.8), at='drop')", example=data()[0], steps=4)
     rates = []
     for _ in range(3):
-        rates.append(float(model.drop.recipe_dropout3.knob_rate))
+        rates.append(float(model.get_buffer("drop.recipe_dropout3.knob_rate")))
         train(handle, 1)
     assert rates == pytest.approx([0.0, 0.2, 0.4])
     handle.detach()
@@ -266,7 +266,7 @@ def test_a_norm_behind_a_part_that_nobody_has_seen_run_asks_for_an_example() -> 
         put(Owned(), "BatchNorm(at='body')")
     model = Owned()
     put(model, "BatchNorm(at='body')", example=data()[0])
-    assert model.body[0].recipe_norm3.weight.shape == (8,)
+    assert weight_of(model, "body.0.recipe_norm3").shape == (8,)
 
 
 def test_a_shared_weight_is_one_parameter_and_acts_everywhere() -> None:
@@ -274,9 +274,9 @@ def test_a_shared_weight_is_one_parameter_and_acts_everywhere() -> None:
     handle = put(model, "WeightStandardization + L2(strength=0.1) + WeightDecay(strength=0.1)", example=data()[0])
     assert str(handle).splitlines()[1] == "L2(strength=0.1): on last.weight, second.weight"
     assert torch.equal(model.first.weight, model.second.weight)
-    assert not torch.equal(model.first.weight, model.first.parametrizations.weight.original)
-    stored = model.first.parametrizations.weight.original
-    expected = 0.1 * (stored.square().sum() + model.last.parametrizations.weight.original.square().sum())
+    stored, last = (model.get_parameter(f"{name}.parametrizations.weight.original") for name in ("first", "last"))
+    assert not torch.equal(model.first.weight, stored)
+    expected = 0.1 * (stored.square().sum() + last.square().sum())
     torch.testing.assert_close(handle.penalty_value(), expected.detach())
     train(handle, 2)
     handle.detach(discard=True)
@@ -294,18 +294,20 @@ def test_what_the_user_has_parametrized_is_left_to_the_user() -> None:
 def test_transposed_convolutions_have_their_outputs_on_the_second_axis() -> None:
     model = nn.Sequential(nn.ConvTranspose2d(2, 5, 3), nn.Flatten(), nn.Linear(125, 3))
     handle = put(model, "MaxNorm(limit=0.1) + WeightNorm(on='0.weight')")
-    assert model[0].parametrizations.weight[0].gain.shape == (5, 1, 1)
+    assert model.get_parameter("0.parametrizations.weight.0.gain").shape == (5, 1, 1)
     model(torch.randn(4, 2, 3, 3)).sum().backward()
     handle.optimizer.step()
-    stored = model[0].parametrizations.weight.original
+    stored = model.get_parameter("0.parametrizations.weight.original")
     assert torch.linalg.vector_norm(stored, dim=(0, 2, 3)).max() <= 0.1 + 1e-6
     assert torch.linalg.vector_norm(stored, dim=(1, 2, 3)).max() > 0.1
 
 
 def test_weights_in_channels_last_are_changed_in_place() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(36, 3)).to(memory_format=torch.channels_last)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(36, 3))
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it for four axes alone
     handle = put(model, "MaxNorm(limit=0.01) + GradientCentralization + GroupLasso")
     model(torch.randn(4, 3, 5, 5)).sum().backward()
     handle.optimizer.step()
-    assert model[0].weight.flatten(1).norm(dim=1).max() <= 0.01 + 1e-6
-    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    weight = weight_of(model, "0")
+    assert weight.flatten(1).norm(dim=1).max() <= 0.01 + 1e-6
+    assert weight.is_contiguous(memory_format=torch.channels_last)

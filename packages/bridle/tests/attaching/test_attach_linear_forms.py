@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bridle.attaching import averages, parameter_ops
 from bridle.attaching.linear_forms import axpby_, is_linear, linear_formula
+from bridle.places.declare import Placed
 from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
 
@@ -25,7 +26,7 @@ def test_the_sums_of_the_catalog_are_found() -> None:
 )
 def test_what_is_no_sum_at_some_moment_is_none(text: str) -> None:
     (unit,) = Recipe.parse(text)
-    assert linear_formula(unit) is None
+    assert isinstance(unit, Placed) and linear_formula(unit) is None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def by_lines(handle: Handle, steps: int, leave_out: str = "") -> list[float]:
             loss = loss + handle.penalty()
         loss.backward()
         if leave_out != "ascend":
-            handle.ascend(lambda x=x, y=y: CRITERION(model(x), y) + handle.penalty())
+            handle.ascend(lambda: CRITERION(model(x), y) + handle.penalty())  # noqa: B023 - called at once
         optimizer.step()
         optimizer.zero_grad()
     return losses
@@ -96,7 +96,7 @@ def test_an_optimizer_that_is_given_a_closure_changes_its_gradients() -> None:
     )
     x, y = data()
 
-    def closure() -> torch.Tensor:
+    def closure() -> Any:  # a tensor, as in every tutorial; torch declares a float
         one.optimizer.zero_grad()
         loss = CRITERION(one.model(x), y)
         loss.backward()
@@ -220,9 +220,10 @@ def test_step_needs_the_loss() -> None:
 
 def test_the_penalties_on_weights_are_told_beside_the_loss() -> None:
     handle = attached("L2(strength=0.5) + L1(strength=0.1, on='0.*')")
-    squares = sum(part.weight.square().sum() for part in handle.model if isinstance(part, nn.Linear))
-    sizes = sum(each.abs().sum() for each in handle.model[0].parameters())
-    torch.testing.assert_close(handle.penalty_value(), (0.5 * squares + 0.1 * sizes).detach())
+    squares = [part.weight.square().sum() for part in handle.model.modules() if isinstance(part, nn.Linear)]
+    sizes = [each.abs().sum() for each in handle.model.get_submodule("0").parameters()]
+    expected = 0.5 * torch.stack(squares).sum() + 0.1 * torch.stack(sizes).sum()
+    torch.testing.assert_close(handle.penalty_value(), expected.detach())
     assert attached("EMA").penalty_value() == 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from loops import CRITERION, adam, data, perceptron, weights
+from loops import CRITERION, adam, data, perceptron, weight_of, weights
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
@@ -91,9 +91,9 @@ def test_formulas_are_computed_in_float32_under_autocast() -> None:
     attach(model, adam(model), "SpectralNorm(on='2.weight')")
     twin = copy.deepcopy(model)
     with torch.no_grad():
-        exact = twin[2].weight
+        exact = weight_of(twin, "2")
         with torch.autocast("cpu", torch.bfloat16):
-            assert torch.equal(model[2].weight, exact)
+            assert torch.equal(weight_of(model, "2"), exact)
 
 
 def test_second_passes_run_under_the_autocast_of_the_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_of_several_scalers_in_the_program_the_one_that_fits_is_named(scales: tu
 
 def test_a_scaler_whose_scale_explains_nothing_is_not_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = used_scaler(2.0)
-    monkeypatch.setattr(grad_scaler.gc, "get_objects", lambda: [alone])  # other tests leave scalers behind
+    monkeypatch.setattr(gc, "get_objects", lambda: [alone])  # other tests leave scalers behind
     grad_scaler.check_unscaled_lengths(60_000.0, 1.0)
     alone.load_state_dict({**alone.state_dict(), "scale": 2.0**16})
     with pytest.raises(RuntimeError, match="scales losses by 65536"):

@@ -35,7 +35,7 @@ class Named(nn.Module):
 
 def with_norm() -> nn.Sequential:
     model = perceptron()
-    return nn.Sequential(model[0], nn.BatchNorm1d(8), nn.Dropout(0.4), *model[1:])
+    return nn.Sequential(model[0], nn.BatchNorm1d(8), nn.Dropout(0.4), *list(model)[1:])
 
 
 def test_activations_and_outputs_are_those_of_the_last_training_pass() -> None:
@@ -44,8 +44,8 @@ def test_activations_and_outputs_are_those_of_the_last_training_pass() -> None:
     model(x[:5])
     z = model(x)
     model.eval()(x[:7])
-    first = torch.relu(model[0](x))
-    second = torch.relu(model[2](first))
+    first = torch.relu(model.get_submodule("0")(x))
+    second = torch.relu(model.get_submodule("2")(first))
     activities = sum(ActivityL2.torch(h, strength=0.3) for h in (first, second))
     torch.testing.assert_close(handle.penalty(), activities + ConfidencePenalty.torch(z, strength=0.2))
 
@@ -87,14 +87,14 @@ def test_a_second_pass_sees_the_noise_of_the_first_and_leaves_statistics_and_gen
     x, y = data()
     torch.manual_seed(0)
     (CRITERION(model(x), y) + handle.penalty()).backward()
-    mean = model[1].running_mean.clone()
+    mean = model.get_buffer("1.running_mean").clone()
     handle.ascend(lambda: CRITERION(model(x), y) + handle.penalty())
     drawn = torch.rand(1)
     assert len(zeros) == {"VAT": 3, "JacobianPenalty": 2, "SAM": 2}[recipe]
     for each in zeros[1:]:
         assert (each == zeros[0]).float().mean() > 0.9  # but for what is on the other side of a ReLU there
-    assert int(model[1].num_batches_tracked) == 1
-    assert torch.equal(model[1].running_mean, mean)
+    assert int(model.get_buffer("1.num_batches_tracked")) == 1
+    assert torch.equal(model.get_buffer("1.running_mean"), mean)
     torch.manual_seed(0)
     model(x)
     if seed is None and recipe != "SAM":
@@ -107,7 +107,7 @@ def test_the_graph_of_the_first_pass_outlives_the_second() -> None:
     handle = attach(model, adam(model), "RDrop + JacobianPenalty + BatchNorm", loss=CRITERION)
     for _ in range(2):
         handle.step(*data())
-    assert int(model[1].num_batches_tracked) == 2
+    assert int(model.get_buffer("1.num_batches_tracked")) == 2
 
 
 @pytest.mark.parametrize("form", ["object", "dictionary"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from loops import CRITERION, adam, attached, data, perceptron, train
+from loops import CRITERION, adam, attached, compiled, data, perceptron, train
 from torch import nn
 
 import bridle
@@ -33,7 +33,7 @@ def test_a_cell_that_runs_again_is_refused_and_says_what_to_do(recipe: str) -> N
             attach(model, optimizer, recipe, loss=CRITERION)
     assert state_of(model, first.optimizer) == before
     assert bridle.attached(model) is first
-    bridle.attached(model).detach()
+    first.detach()
     assert bridle.attached(model) is None
     attach(model, again, recipe, loss=CRITERION).finish()
     assert bridle.attached(model) is None
@@ -46,7 +46,7 @@ def test_a_handle_that_was_lost_is_found_as_long_as_its_model_lives() -> None:
     gc.collect()
     handle = bridle.attached(model)
     assert handle is not None and str(handle.recipe) == "Dropout(rate=0.5)"
-    assert bridle.attached(torch.compile(model, backend="eager")) is handle
+    assert bridle.attached(compiled(model)) is handle
     assert bridle.attached(nn.DataParallel(model)) is handle
     alive = weakref.ref(model)
     del model, handle
@@ -63,7 +63,7 @@ def test_what_contains_an_attached_model_and_what_it_contains_are_attached(outer
     with pytest.raises(ValueError, match="attached already"):
         attach(other, adam(other), "L2")
     with pytest.raises(ValueError, match="attached already"):
-        attach(torch.compile(one, backend="eager"), adam(one), "L2")
+        attach(compiled(one), adam(one), "L2")
     assert bridle.attached(other) is handle
 
 
@@ -146,7 +146,7 @@ class Faulty:
 
 def with_dropout() -> nn.Sequential:
     model = perceptron()
-    return nn.Sequential(*model[:2], nn.Dropout(0.3), *model[2:])
+    return nn.Sequential(*list(model)[:2], nn.Dropout(0.3), *list(model)[2:])
 
 
 def faulty(at: int) -> tuple[int, nn.Module, torch.optim.Optimizer, Handle | None]:
@@ -169,10 +169,10 @@ def test_an_attach_that_fails_anywhere_leaves_nothing_changed() -> None:
     model = with_dropout()
     expected = state_of(model, torch.optim.AdamW(model.parameters(), weight_decay=0.3))
     for at in range(1, calls + 1, 13):
-        _, model, optimizer, handle = faulty(at)
+        _, left, optimizer, handle = faulty(at)
         assert handle is None, at
-        assert state_of(model, optimizer) == expected, at
-        assert bridle.attached(model) is None, at
+        assert state_of(left, optimizer) == expected, at
+        assert bridle.attached(left) is None, at
 
 
 def test_what_is_no_model_has_no_handle_to_ask_for() -> None:

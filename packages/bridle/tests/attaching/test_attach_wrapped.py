@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
-from loops import CRITERION, adam, data, perceptron, weights
+from loops import CRITERION, adam, compiled, data, perceptron, weights
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from bridle.attaching import Handle, attach
@@ -41,12 +41,12 @@ def start(recipe: str, **keywords: Any) -> Handle:
 )
 def test_a_compiled_model_trains_the_same_and_is_compiled_once(recipe: str, whole: bool) -> None:
     losses = []
-    for compiled in (False, True):
+    for compiles in (False, True):
         torch._dynamo.reset()
         torch._dynamo.utils.counters.clear()
         torch.manual_seed(0)
         handle = start(recipe)
-        model = torch.compile(handle.model, backend="aot_eager", fullgraph=whole) if compiled else None
+        model = compiled(handle.model, "aot_eager", fullgraph=whole) if compiles else None
         losses.append([handle.step(*data(), model=model).item() for _ in range(4)])
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
@@ -56,15 +56,15 @@ def test_a_compiled_model_trains_the_same_and_is_compiled_once(recipe: str, whol
 def test_the_noise_of_a_seed_is_the_same_in_a_compiled_model() -> None:
     torch._dynamo.reset()
     plain, handle = (start("Dropout(rate=0.3) + EMA", seed=3) for _ in range(2))
-    compiled = torch.compile(handle.model, backend="aot_eager")
+    fast = compiled(handle.model, "aot_eager")
     for _ in range(3):
         expected = plain.step(*data()).item()
-        assert handle.step(*data(), model=compiled).item() == pytest.approx(expected, rel=1e-5)
+        assert handle.step(*data(), model=fast).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_attach_takes_a_compiled_model_for_what_it_was() -> None:
     model = perceptron()
-    handle = attach(torch.compile(model, backend="aot_eager"), adam(model), "Dropout(rate=0.3)")
+    handle = attach(compiled(model, "aot_eager"), adam(model), "Dropout(rate=0.3)")
     assert handle.model is model
 
 
@@ -93,7 +93,7 @@ def shares(rank: int, rendezvous: str, recipe: str, seed: int | None, folder: st
 
 def in_two_processes(recipe: str, seed: int | None = None) -> list[list[Tensor]]:
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(shares, args=(f"file://{folder}/meet", recipe, seed, folder), nprocs=2)
+        spawn(shares, args=(f"file://{folder}/meet", recipe, seed, folder), nprocs=2)
         return [torch.load(Path(folder) / str(rank)) for rank in range(2)]
 
 
