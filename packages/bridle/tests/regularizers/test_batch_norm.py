@@ -1,5 +1,7 @@
 """What BatchNorm's card claims, against torch.nn.BatchNorm1d in float64."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from numpy.testing import assert_allclose
 from bridle import BatchNorm
 
 BATCH, UNITS = 16, 4
-NUMBERS = {"momentum": 0.3, "eps": 1e-3}
+NUMBERS: dict[str, Any] = {"momentum": 0.3, "eps": 1e-3}
 FORMS = ("vanilla", "torch")
 
 

@@ -123,7 +123,7 @@ def test_the_area_is_of_the_beta_law(alpha):
 @pytest.mark.parametrize("alpha", [1e-30, 1.0, 1e30])
 def test_every_draw_gives_an_area(u, v, alpha):
     for dtype in (torch.float32, torch.float64):
-        theirs = file.beta(*(torch.full((1, 1), each, dtype=dtype) for each in (u, v)), alpha)
+        theirs = file.beta(torch.full((1, 1), u, dtype=dtype), torch.full((1, 1), v, dtype=dtype), alpha)
         assert 0 <= theirs.item() <= 1
     assert 0 <= file.beta_vanilla(np.full((1, 1), u), np.full((1, 1), v), alpha).item() <= 1
 

@@ -19,7 +19,8 @@ def hidden(noise, rate, layout):
     """Where rows of ones became zero, in the NumPy form; and that the PyTorch form does the same."""
     x = np.ones(noise.shape)
     ours = Cutout.vanilla(x, x, noise, rate=rate, layout=layout)[0]
-    theirs = Cutout.torch(torch.ones(x.shape), x, torch.from_numpy(noise), rate=rate, layout=layout)[0]
+    ones = torch.ones(x.shape)
+    theirs = Cutout.torch(ones, ones, torch.from_numpy(noise), rate=rate, layout=layout)[0]
     assert np.array_equal(ours, theirs)
     return ours == 0
 

@@ -16,11 +16,11 @@ def follow(scores, **knobs):
     """Both forms over the epochs: those that improved, and the one after which training stops (None: never)."""
     unit = EarlyStopping(**knobs)
     numbers = unit.settings(numbers=True)
-    ours = tuple(unit.state.values())
-    theirs = tuple(map(torch.tensor, ours))
+    ours = list(map(np.asarray, unit.state.values()))
+    theirs = tuple(map(torch.tensor, unit.state.values()))
     improved = []
     for epoch, score in enumerate(scores):
-        better, stop, *ours = unit.vanilla(score, *ours, **numbers)
+        better, stop, *ours = unit.vanilla(np.asarray(score), *ours, **numbers)
         fast = unit.torch(torch.tensor(score), *theirs, **numbers)
         theirs = fast[2:]
         assert [each.item() for each in fast] == [float(np.float32(each)) for each in (better, stop, *ours)]
@@ -49,10 +49,10 @@ def keras(scores, patience, min_delta=0.0):
 @pytest.mark.parametrize("min_delta", [0.0, 0.25, 1.0])
 def test_epochs_are_counted_as_in_keras(patience, min_delta):
     random = np.random.default_rng(0)
-    rough = [np.round(8 * random.uniform(size=40)) / 8 for _ in range(20)]  # coarse: ties come up
+    rough = [(np.round(8 * random.uniform(size=40)) / 8).tolist() for _ in range(20)]  # coarse: ties come up
     for scores in (VALLEY, [1.0] * 8, *rough):
-        ours = follow(map(float, scores), patience=patience, min_delta=min_delta)
-        assert ours == keras(map(float, scores), patience, min_delta)
+        ours = follow(scores, patience=patience, min_delta=min_delta)
+        assert ours == keras(scores, patience, min_delta)
 
 
 def test_a_training_is_stopped_after_so_many_epochs_without_improvement():
@@ -73,7 +73,7 @@ def test_scikit_learns_networks_stop_at_the_same_epoch(seed):
     model = MLPRegressor(early_stopping=True, n_iter_no_change=n, tol=0.0, random_state=seed, **fast)
     model.fit(x * 20, y / 100)
     scores = [-each for each in model.validation_scores_]  # there, higher is better
-    improved, stopped = follow(np.float32(scores).tolist(), patience=n + 1)
+    improved, stopped = follow(np.array(scores, np.float32).tolist(), patience=n + 1)
     assert stopped is not None and stopped + 1 == model.n_iter_
     assert scores[improved[-1]] == -model.best_validation_score_
 
@@ -91,10 +91,11 @@ def test_an_endless_patience_never_stops_but_still_finds_the_best_epoch():
 
 def test_a_resumed_training_stops_where_it_would_have_stopped():
     unit = EarlyStopping(patience=3)
-    numbers, state = unit.settings(numbers=True), tuple(unit.state.values())
+    numbers, state = unit.settings(numbers=True), list(map(np.asarray, unit.state.values()))
     stops = []
     for score in VALLEY[:8]:
-        _, stop, *state = unit.vanilla(score, *map(float, state), **numbers)  # through plain numbers, as a file keeps
+        kept = [each.item() for each in state]  # plain numbers, as in a file
+        _, stop, *state = unit.vanilla(np.asarray(score), *map(np.asarray, kept), **numbers)
         stops.append(bool(stop))
     assert stops == [False] * 7 + [True]
 

@@ -51,7 +51,7 @@ def test_on_average_over_the_noise_the_loss_is_the_papers(linear):
     average = 0
     for noise in outcomes:
         drawn = torch.full((len(x), 1), noise)
-        moved = FGSM.torch(*map(torch.from_numpy, (x, y)), drawn, slope, radius=RADIUS, share=share)[0]
+        moved = FGSM.torch(torch.from_numpy(x), torch.from_numpy(y), drawn, slope, radius=RADIUS, share=share)[0]
         average = average + loss(moved.numpy(), y, w, b) / len(outcomes)
     alpha = 1 - share
     assert_allclose(average, alpha * loss(x, y, w, b) + (1 - alpha) * loss(adversarial(x, y, w, b), y, w, b))

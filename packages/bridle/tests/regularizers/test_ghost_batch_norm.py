@@ -1,5 +1,7 @@
 """What GhostBatchNorm's card claims, against torch's batch norm applied to each part in float64."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn import functional
 from bridle import GhostBatchNorm
 
 UNITS = 3
-NUMBERS = {"momentum": 0.3, "eps": 1e-3}
+NUMBERS: dict[str, Any] = {"momentum": 0.3, "eps": 1e-3}
 FORMS = ("vanilla", "torch")
 
 
@@ -48,7 +50,8 @@ def of_each_part(h, weight, bias, parts):
 def test_each_part_is_normalized_by_itself(form, rows, parts):
     given = inputs(rows)
     out = forward(form, *given, parts=parts)[0]
-    assert_allclose(out, of_each_part(*map(torch.from_numpy, given[:3]), parts), rtol=1e-11, atol=1e-13)
+    h, weight, bias = map(torch.from_numpy, given[:3])
+    assert_allclose(out, of_each_part(h, weight, bias, parts), rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize(("rows", "parts"), [(16, "4"), (19, "4")])
@@ -56,9 +59,11 @@ def test_gradients_are_those_of_torch(rows, parts):
     given = inputs(rows)
     tensors = [torch.tensor(each, requires_grad=True) for each in given[:3]]
     g = np.random.default_rng(1).normal(size=(rows, UNITS))
-    of_each_part(*tensors, parts).backward(torch.from_numpy(g))
+    h, weight, bias = tensors
+    of_each_part(h, weight, bias, parts).backward(torch.from_numpy(g))
     by_hand = GhostBatchNorm.vanilla(*given, parts=parts, **NUMBERS)[-1](g)
     for ours, theirs in zip(by_hand, tensors, strict=True):
+        assert theirs.grad is not None
         assert_allclose(ours, theirs.grad, rtol=1e-10, atol=1e-12)
 
 
@@ -81,8 +86,8 @@ def test_they_come_to_what_the_paper_and_composer_make_of_them(form):
         for _ in range(4):  # the parts in turn
             layer(torch.from_numpy(ghost))
     paper, composer = layers
-    assert_allclose(forward(form, *given, momentum=1 - (1 - m) ** 4)[1], paper.running_mean, rtol=1e-12)
-    assert_allclose(forward(form, *given, momentum=m)[1], composer.running_mean, rtol=m / 2)
+    assert_allclose(forward(form, *given, momentum=1 - (1 - m) ** 4)[1], paper.get_buffer("running_mean"), rtol=1e-12)
+    assert_allclose(forward(form, *given, momentum=m)[1], composer.get_buffer("running_mean"), rtol=m / 2)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -108,7 +113,8 @@ def test_the_noise_of_the_statistics_is_that_of_a_batch_of_the_parts_size(form):
 def test_evaluation_is_that_of_torch():
     h, weight, bias, mean, var = inputs()
     mean, var = mean + 0.5, var * 2
-    theirs = functional.batch_norm(*map(torch.from_numpy, (h, mean, var, weight, bias)), eps=NUMBERS["eps"])
+    x, means, variances, gain, offset = map(torch.from_numpy, (h, mean, var, weight, bias))
+    theirs = functional.batch_norm(x, means, variances, gain, offset, eps=NUMBERS["eps"])
     assert_allclose(GhostBatchNorm.evaluate(h, weight, bias, mean, var, parts="4", **NUMBERS), theirs, rtol=1e-12)
 
 

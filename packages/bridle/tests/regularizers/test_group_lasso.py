@@ -61,6 +61,7 @@ def test_a_group_of_zeros_stays_and_disturbs_no_other(groups):
     assert gradient[w != 0].all()
     leaf = torch.from_numpy(w.copy()).requires_grad_()
     GroupLasso.torch(leaf, strength=0.3, groups=groups).backward()
+    assert leaf.grad is not None
     assert_allclose(leaf.grad, gradient, atol=1e-15)
     by_hand = GroupLasso.add_gradient(torch.zeros_like(leaf), leaf.detach(), strength=0.3, groups=groups)
     assert_allclose(by_hand, gradient, atol=1e-15)

@@ -32,9 +32,8 @@ def forward(form, *given, groups, eps=EPS):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_the_group_norm_of_torch(form, groups, shape):
     h, weight, bias = given = inputs(shape)
-    theirs = functional.group_norm(
-        torch.from_numpy(h), int(groups), *(torch.from_numpy(each.ravel()) for each in (weight, bias)), EPS
-    )
+    gain, offset = (torch.from_numpy(each.ravel()) for each in (weight, bias))
+    theirs = functional.group_norm(torch.from_numpy(h), int(groups), gain, offset, EPS)
     assert_allclose(forward(form, *given, groups=groups), theirs, rtol=1e-11, atol=1e-13)
 
 
@@ -44,9 +43,11 @@ def test_gradients_are_those_of_torch(groups, shape):
     given = inputs(shape)
     tensors = [torch.tensor(each.reshape(shape if each.ndim == 4 else -1), requires_grad=True) for each in given]
     g = np.random.default_rng(1).normal(size=shape)
-    functional.group_norm(tensors[0], int(groups), *tensors[1:], EPS).backward(torch.from_numpy(g))
+    h, weight, bias = tensors
+    functional.group_norm(h, int(groups), weight, bias, EPS).backward(torch.from_numpy(g))
     by_hand = GroupNorm.vanilla(*given, eps=EPS, groups=groups)[1](g)
     for ours, theirs, each in zip(by_hand, tensors, given, strict=True):
+        assert theirs.grad is not None
         assert_allclose(ours, theirs.grad.view(each.shape), rtol=1e-10, atol=1e-12)
 
 

@@ -14,6 +14,7 @@ def pull(logits, targets):
     """The gradient of each row's cross-entropy with respect to its logits."""
     z = torch.tensor(logits, requires_grad=True)
     F.cross_entropy(z, torch.as_tensor(targets), reduction="sum").backward()
+    assert z.grad is not None
     return z.grad.numpy()
 
 

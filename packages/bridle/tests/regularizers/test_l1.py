@@ -38,7 +38,8 @@ def test_the_minimum_is_scikit_learns_lasso_at_half_the_strength(diabetes):
     w = Lasso(alpha=STRENGTH / 2, fit_intercept=False, tol=1e-12).fit(*diabetes).coef_
     alive = w != 0
     assert 0 < alive.sum() < len(w)
-    total = data_gradient(*diabetes, w) + L1.vanilla(w, strength=STRENGTH)[1]
+    x, y = diabetes
+    total = data_gradient(x, y, w) + L1.vanilla(w, strength=STRENGTH)[1]
     assert_allclose(total[alive], 0, atol=1e-8)
     assert (abs(total[~alive]) <= STRENGTH).all()  # the data pull less than the penalty would
 
@@ -51,7 +52,7 @@ def test_the_penalty_is_that_of_keras():
 def test_a_weight_of_zero_is_left_there_if_the_data_leave_it():
     w = torch.tensor([0.0, -0.0, 1e-30, -1e-30], requires_grad=True)
     L1.torch(w, strength=0.5).backward()
-    assert w.grad.tolist() == [0.0, 0.0, 0.5, -0.5]
+    assert w.grad is not None and w.grad.tolist() == [0.0, 0.0, 0.5, -0.5]
     assert L1.add_gradient(torch.zeros(4), w.detach(), strength=0.5).tolist() == w.grad.tolist()
 
 

@@ -26,8 +26,9 @@ def diabetes():
     return StandardScaler().fit_transform(x), y
 
 
-def ridge(x, y, strength):
+def ridge(data, strength):
     """scikit-learn's solution for the same cost: its squares are summed over the rows, ours are averaged."""
+    x, y = data
     model = Ridge(alpha=strength * len(x), tol=1e-12).fit(x, y)
     return model.coef_, model.intercept_
 
@@ -47,7 +48,7 @@ def test_a_linear_network_trained_by_autograd_reaches_ridge(diabetes):
         return total
 
     optimizer.step(cost)
-    coefficients, intercept = ridge(*diabetes, STRENGTH)
+    coefficients, intercept = ridge(diabetes, STRENGTH)
     assert_allclose(network.weight.detach()[0], coefficients, atol=1e-6)
     assert network.bias.item() == pytest.approx(intercept, abs=1e-6)
 
@@ -59,7 +60,7 @@ def test_a_linear_network_trained_by_hand_reaches_ridge(diabetes):
         error = x @ w + b - y
         w = w - 0.1 * (2 * x.T @ error / len(x) + L2.vanilla(w, strength=STRENGTH)[1])
         b = b - 0.1 * 2 * error.mean()
-    coefficients, intercept = ridge(x, y, STRENGTH)
+    coefficients, intercept = ridge((x, y), STRENGTH)
     assert_allclose(w, coefficients, atol=1e-6)
     assert b == pytest.approx(intercept, abs=1e-6)
 
@@ -68,13 +69,13 @@ def test_ridge_is_the_closed_form_with_a_free_intercept(diabetes):
     x, y = diabetes
     n = len(x)
     closed = np.linalg.solve(x.T @ x / n + STRENGTH * np.eye(x.shape[1]), x.T @ (y - y.mean()) / n)
-    coefficients, intercept = ridge(x, y, STRENGTH)
+    coefficients, intercept = ridge((x, y), STRENGTH)
     assert_allclose(closed, coefficients, atol=1e-9)
     assert intercept == pytest.approx(y.mean())
 
 
 def test_more_strength_makes_smaller_weights(diabetes):
-    lengths = [np.linalg.norm(ridge(*diabetes, strength)[0]) for strength in (0.0, 0.01, 0.1, 1.0, 10.0)]
+    lengths = [np.linalg.norm(ridge(diabetes, strength)[0]) for strength in (0.0, 0.01, 0.1, 1.0, 10.0)]
     assert lengths == sorted(lengths, reverse=True)
 
 

@@ -35,9 +35,11 @@ def test_it_is_the_layer_norm_of_torch(form, inputs):
 def test_gradients_are_those_of_torch(inputs):
     given = [torch.tensor(each, requires_grad=True) for each in inputs]
     g = np.random.default_rng(1).normal(size=(BATCH, UNITS))
-    functional.layer_norm(given[0], (UNITS,), *given[1:], EPS).backward(torch.from_numpy(g))
+    x, gain, offset = given
+    functional.layer_norm(x, (UNITS,), gain, offset, EPS).backward(torch.from_numpy(g))
     by_hand = LayerNorm.vanilla(*inputs, eps=EPS)[1](g)
     for ours, theirs in zip(by_hand, given, strict=True):
+        assert theirs.grad is not None
         assert_allclose(ours, theirs.grad, rtol=1e-11, atol=1e-13)
 
 
@@ -76,7 +78,8 @@ def test_in_images_it_is_the_layer_norm_2d_of_timm(timm, inputs):
     ours = LayerNorm(eps=EPS).module(UNITS, axes=4).double()
     theirs = timm.layers.LayerNorm2d(UNITS, eps=EPS, dtype=torch.float64)
     for layer in (ours, theirs):
-        for parameter, values in zip((layer.weight, layer.bias), inputs[1:], strict=True):
+        for name, values in zip(("weight", "bias"), inputs[1:], strict=True):
+            parameter = layer.get_parameter(name)
             parameter.data.copy_(torch.from_numpy(values).view(parameter.shape))
     assert_allclose(ours(images).detach(), theirs(images).detach(), rtol=1e-11, atol=1e-13)
 

@@ -1,6 +1,7 @@
 """What Lookahead's card claims: the paper's algorithm around any optimizer, and its lower variance."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_both_forms_meet_at_the_same_steps():
     random = np.random.default_rng(0)
     a, w = random.normal(size=(2, 4, 3))
     for step in range(12):
-        knobs = {"alpha": 0.7, "period": 4.0, "step": step, "steps": 12}
+        knobs: dict[str, Any] = {"alpha": 0.7, "period": 4.0, "step": step, "steps": 12}
         ours = Lookahead.vanilla(a, w, **knobs)
         theirs = Lookahead.torch(torch.from_numpy(a), torch.from_numpy(w), **knobs)
         assert_allclose(np.stack(theirs), np.stack(ours), rtol=1e-12)

@@ -1,6 +1,8 @@
 """What ShrinkPerturb's card claims: when it acts, how much it puts in, the authors' code, what it leaves of answers."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ KNOBS = {"shrink": 0.4, "spread": 0.1}
 
 def acts(steps, every, dtype=None):
     """The steps before which it changes the weights: by the NumPy form, or by torch's with knobs of that type."""
-    form, of = (ShrinkPerturb.torch, torch.tensor) if dtype else (ShrinkPerturb.vanilla, np.asarray)
+    form: Callable[..., Any] = ShrinkPerturb.torch if dtype else ShrinkPerturb.vanilla
+    of: Callable[..., Any] = torch.tensor if dtype else np.asarray
     knobs = {**KNOBS, "every": every}
     knobs = {name: torch.tensor(each, dtype=dtype) for name, each in knobs.items()} if dtype else knobs
     told = ({"step": step, "steps": steps} for step in range(steps))
@@ -38,7 +41,7 @@ def test_both_forms_act_at_the_same_steps(dtype):
 
 def perturbed(w, noise, fan_in, **knobs):
     """Both forms, at a step at which they act."""
-    told = {"every": 0.5, "step": 5, "steps": 10}
+    told: dict[str, Any] = {"every": 0.5, "step": 5, "steps": 10}
     ours = ShrinkPerturb.vanilla(w, noise, fan_in, **knobs, **told)
     theirs = ShrinkPerturb.torch(torch.from_numpy(w), torch.from_numpy(noise), fan_in, **knobs, **told)
     assert_allclose(theirs, ours, rtol=1e-12)

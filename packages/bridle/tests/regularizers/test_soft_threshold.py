@@ -34,8 +34,9 @@ def test_it_is_the_proximal_step():
         assert SoftThreshold.vanilla(np.array(w), strength=5.0, lr=LR) == pytest.approx(grid[cost.argmin()], abs=1e-4)
 
 
-def descended(x, y, strength, momentum=0.0):
+def descended(data, strength, momentum=0.0):
     """Full-batch gradient descent on the mean squared error, thresholded behind each update."""
+    x, y = data
     w = velocity = np.zeros(x.shape[1])
     for _ in range(3000):
         velocity = momentum * velocity + 2 * x.T @ (x @ w - y) / len(x)
@@ -44,7 +45,7 @@ def descended(x, y, strength, momentum=0.0):
 
 
 def test_a_linear_network_trained_by_sgd_reaches_the_lasso(diabetes):
-    w = descended(*diabetes, STRENGTH)
+    w = descended(diabetes, STRENGTH)
     lasso = Lasso(alpha=STRENGTH / 2, tol=1e-12, max_iter=100_000).fit(*diabetes).coef_
     assert_allclose(w, lasso, atol=1e-6)
     assert np.array_equal(w == 0, lasso == 0)
@@ -52,7 +53,7 @@ def test_a_linear_network_trained_by_sgd_reaches_the_lasso(diabetes):
 
 
 def test_momentum_asks_for_a_larger_strength(diabetes):
-    assert_allclose(descended(*diabetes, STRENGTH / (1 - 0.5), momentum=0.5), descended(*diabetes, STRENGTH), atol=1e-6)
+    assert_allclose(descended(diabetes, STRENGTH / (1 - 0.5), momentum=0.5), descended(diabetes, STRENGTH), atol=1e-6)
 
 
 def sparse_problem(step):

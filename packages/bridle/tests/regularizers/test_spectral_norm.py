@@ -1,5 +1,7 @@
 """What SpectralNorm's card claims, against torch's parametrization and the singular values, in float64."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from bridle import SpectralNorm
 
-NUMBERS = {"limit": 1.0, "eps": 1e-12}
+NUMBERS: dict[str, Any] = {"limit": 1.0, "eps": 1e-12}
 FORMS = ("vanilla", "torch")
 LAYERS = [lambda: torch.nn.Linear(6, 4), lambda: torch.nn.Conv2d(2, 4, (2, 3))]
 

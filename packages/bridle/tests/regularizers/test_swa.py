@@ -1,6 +1,8 @@
 """What SWA's card claims: a plain mean of weights at equal distances, the same as torch's, counted without state."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +33,8 @@ def walk(steps):
 def taken(steps, dtype=None, **knobs):
     """After how many steps a weight joins the mean, the first aside; with knobs as tensors if there is a type."""
     knobs = {name: torch.tensor(each, dtype=dtype) for name, each in knobs.items()} if dtype else knobs
-    form, of = (SWA.torch, torch.tensor) if dtype else (SWA.vanilla, np.asarray)
+    form: Callable[..., Any] = SWA.torch if dtype else SWA.vanilla
+    of: Callable[..., Any] = torch.tensor if dtype else np.asarray
     return [
         step + 1
         for step in range(steps)
@@ -53,7 +56,7 @@ def test_the_average_of_a_training_is_that_of_torch():
             theirs.update_parameters(model)
         ours = SWA.torch(ours, model.weight.detach(), start=0.5, every=0.1, step=step, steps=40)[0]
     assert not torch.equal(ours, model.weight)
-    assert_allclose(ours, theirs.module.weight.detach(), rtol=1e-12)
+    assert_allclose(ours, theirs.module.get_parameter("weight").detach(), rtol=1e-12)
 
 
 def test_it_is_the_mean_of_the_weights_at_equal_distances():
@@ -107,7 +110,7 @@ def test_knobs_in_single_precision_take_the_same_steps(steps):
 
 def test_steps_are_counted_in_bfloat16_too():
     a, w = torch.zeros(1, dtype=torch.bfloat16), torch.ones(1, dtype=torch.bfloat16)
-    told = {"start": 0.5, "every": 0.0, "steps": 2000}
+    told: dict[str, Any] = {"start": 0.5, "every": 0.0, "steps": 2000}
     assert SWA.torch(a, w, **told, step=1000)[0].item() == 0.5  # 1001 would be 1000 in bfloat16
     assert SWA.torch(a, w, **told, step=1001)[0].item() == pytest.approx(1 / 3, rel=0.01)
 

@@ -1,5 +1,7 @@
 """What WeightDecay's card claims: its equals in torch, timm, Composer and Keras, and why Adam needs it decoupled."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from bridle.places import acts_on
 
 STEPS = 50
 STRENGTH = 0.05
-TIMMS = {  # models of timm, made small
+TIMMS: dict[str, dict[str, Any]] = {  # models of timm, made small
     "resnet10t": {},
     "convnextv2_atto": {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)},
     "vit_tiny_patch16_224": {"depth": 2, "embed_dim": 48, "img_size": 32},

@@ -55,6 +55,7 @@ def test_the_gradient_is_that_of_timm(timm, shape):
     g = np.random.default_rng(1).normal(size=shape)
     acting(timm.layers.StdConv2d, w).backward(torch.from_numpy(g))
     (by_hand,) = WeightStandardization.vanilla(weights(shape), eps=EPS)[1](g)
+    assert w.grad is not None
     assert_allclose(by_hand, w.grad, rtol=1e-9, atol=1e-11)
 
 
