@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bridle import CATALOG
 from bridle.card import OPTIONAL, SECTIONS, Conflict, card_of
-from bridle.recipe import Regularizer
+from bridle.places.declare import Placed
 
-Leaf = type[Regularizer]
+Leaf = type[Placed]
 
 
 def snake_case(name: str) -> str:

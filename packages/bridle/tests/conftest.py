@@ -48,6 +48,7 @@ def load(own_leaves, tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(source.replace(right, fault) if right else source)
         spec = importlib.util.spec_from_file_location(f"planted_{name.lower()}", path)
+        assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)

@@ -94,6 +94,8 @@ class Lazy(nn.Module):
 class MovesABuffer(Layers):
     def __init__(self) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.count: Tensor
         self.register_buffer("mean", torch.zeros(8))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
 

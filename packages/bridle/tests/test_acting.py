@@ -22,7 +22,8 @@ SITES = [input_site(), *(hidden_site(number, f"linear{number}", "Linear") for nu
 )
 def test_adamw_decays_everything_unless_the_recipe_says_its_own_decay(optimizer, recipe, decays):
     acting = under(optimizer, Recipe.parse(recipe))
-    assert [(each.strength, each.on) for each in acting.at("weight")] == decays
+    found = [(each.numbers()["strength"], each.settings(numbers=False)["on"]) for each in acting.at("weight")]
+    assert found == decays
 
 
 def test_layers_stand_where_they_say_in_the_order_in_which_they_act():

@@ -119,7 +119,9 @@ class Replay:
                 yield torch.from_numpy(weight), torch.from_numpy(bias)
         else:
             module = build_module(self.network.factory(x.shape[1:], self.data.n_outputs), SEED).double()
-            yield from ((part.weight, part.bias) for part in module.modules() if hasattr(part, "weight"))
+            for part in module.modules():
+                if hasattr(part, "weight"):
+                    yield part.get_parameter("weight"), part.get_parameter("bias")
 
     @contextmanager
     def handed_over(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -129,8 +131,8 @@ class Replay:
         def begin(layer: nn.Module) -> None:
             weight, bias = next(weights)
             with torch.no_grad():
-                layer.weight.copy_(weight)
-                layer.bias.copy_(bias)
+                layer.get_parameter("weight").copy_(weight)
+                layer.get_parameter("bias").copy_(bias)
 
         backward = Tensor.backward
 

@@ -164,7 +164,7 @@ def test_knobs_that_are_only_declared_are_told_of_when_the_class_is_used():
 
     for settings in ({}, {"strength": 0.2}):
         with pytest.raises(ValueError, match=r"Forgot has no strength yet; write @dataclass\("):
-            Forgot(**settings)
+            Forgot(**settings)  # type: ignore[arg-type]  # without the decorator it takes none
 
 
 def test_a_name_of_the_catalog_cannot_be_taken_by_another_class():

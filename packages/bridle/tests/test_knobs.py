@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,13 +132,17 @@ def test_the_first_of_several_bad_knobs_is_named():
 
 
 def test_whole_numbers_and_numpys_become_floats_so_that_equal_settings_are_equal():
-    assert L2(strength=1) == L2(strength=1.0) == L2(strength=np.float32(1)) == L2(strength=np.int64(1))
-    assert repr(L2(strength=np.float32(1))) == "L2(strength=1.0)"
+    float_32: Any = np.float32(1)  # declared are Python's own numbers
+    int_64: Any = np.int64(1)
+    assert L2(strength=1) == L2(strength=1.0) == L2(strength=float_32) == L2(strength=int_64)
+    assert repr(L2(strength=float_32)) == "L2(strength=1.0)"
     assert len({L2(strength=1), L2(strength=1.0)}) == 1
 
 
 def test_numbers_keep_their_form_inside_schedules_and_per_layer_values():
-    given = Dropout(rate={"0": np.float32(0.5), "*": linear(0, Fraction(1, 4))})
+    half: Any = np.float32(0.5)
+    quarter: Any = Fraction(1, 4)
+    given = Dropout(rate={"0": half, "*": linear(0, quarter)})
     assert given == Dropout(rate={"0": 0.5, "*": linear(0.0, 0.25)})
     assert repr(given) == "Dropout(rate={'0': 0.5, '*': linear(0.0, 0.25)})"
     assert hash(given) == hash(Dropout(rate={"0": 0.5, "*": linear(0.0, 0.25)}))
@@ -145,7 +150,8 @@ def test_numbers_keep_their_form_inside_schedules_and_per_layer_values():
 
 def test_an_unlimited_knob_may_be_infinite():
     assert math.isinf(Oven(limit=INF).limit)
-    assert declared("limit").at(Oven(limit=until(0.5, 3)).limit, (), 0.7) == INF
+    limit: Any = until(0.5, 3)
+    assert declared("limit").at(Oven(limit=limit).limit, (), 0.7) == INF
 
 
 def test_a_regularizer_is_off_where_a_knob_stands_at_its_off_value():
@@ -215,14 +221,14 @@ def test_the_ends_of_a_schedule_and_every_value_by_layer_must_be_in_range():
     with pytest.raises(ValueError, match=r"^Dropout: rate must be in \[0, 1\), got 2$"):
         Dropout(rate={"0": 0.5, "*": 2})
     with pytest.raises(ValueError, match=r"^Dropout: rate must be in \[0, 1\), got \{'1': 0.5\}$"):
-        Dropout(rate={"0": {"1": 0.5}})
+        Dropout(rate={"0": {"1": 0.5}})  # type: ignore[dict-item]  # refused
 
 
 def test_a_word_is_neither_scheduled_nor_given_by_layer():
     with pytest.raises(ValueError, match=r"^Dropout: at must be a word, got linear\(0.0, 1.0\)$"):
-        Dropout(at=linear(0, 1))
+        Dropout(at=linear(0, 1))  # type: ignore[arg-type]  # refused
     with pytest.raises(ValueError, match=r"^Dropout: at must be a word, got \{'0': 'input'\}$"):
-        Dropout(at={"0": "input"})
+        Dropout(at={"0": "input"})  # type: ignore[arg-type]  # refused
 
 
 @pytest.mark.parametrize("schedule", [until(0.5), after(0.5, 0.3)], ids=str)
@@ -233,7 +239,7 @@ def test_early_and_late_are_for_knobs_that_can_be_off(schedule):
 
 def test_a_moving_strength_ends_at_a_finite_number():
     with pytest.raises(ValueError, match=r"^Oven: limit: flat_cosine: end must be finite, got inf$"):
-        Oven(limit=flat_cosine(1.0))
+        Oven(limit=flat_cosine(1.0))  # type: ignore[arg-type]  # refused
 
 
 @pytest.mark.parametrize("leaf", CATALOG.values())

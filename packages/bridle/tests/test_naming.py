@@ -67,7 +67,7 @@ def test_another_number_is_never_offered_as_the_same(name, word, value, said):
 
 def test_all_that_was_given_stands_in_what_is_offered():
     with pytest.raises(TypeError, match=r"BatchNorm\(momentum=0\.01, eps=0\.001, at='Conv2d'\)"):
-        bridle.BatchNorm(momentum=0.01, epsilon=1e-3, at="Conv2d")
+        bridle.BatchNorm(momentum=0.01, epsilon=1e-3, at="Conv2d")  # type: ignore[call-arg]  # refused
 
 
 def test_what_is_given_in_place_of_a_number_is_not_repeated_at_length():
@@ -76,7 +76,7 @@ def test_what_is_given_in_place_of_a_number_is_not_repeated_at_length():
 
 def test_a_word_that_only_the_card_knows_gets_what_the_card_says():
     with pytest.raises(TypeError, match=r"SAM has no knob 'adaptive'; its knobs are radius, on .*adaptive=False"):
-        bridle.SAM(adaptive=True)
+        bridle.SAM(adaptive=True)  # type: ignore[call-arg]  # refused
 
 
 def test_no_word_has_two_meanings_and_another_number_is_told_by_the_card():

@@ -72,8 +72,10 @@ def test_the_module_has_the_widths_asked_for_and_no_activation_at_its_end(networ
 def test_the_module_computes_what_its_description_says():
     module = mlp(3, activation="tanh").build(2, 1).double()
     x = torch.randn(4, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    hidden = torch.tanh(x @ module.linear1.weight.T + module.linear1.bias)
-    assert torch.allclose(module(x), hidden @ module.output.weight.T + module.output.bias)
+    first, output = module.get_submodule("linear1"), module.get_submodule("output")
+    assert isinstance(first, nn.Linear) and isinstance(output, nn.Linear)
+    hidden = torch.tanh(x @ first.weight.T + first.bias)
+    assert torch.allclose(module(x), hidden @ output.weight.T + output.bias)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -97,7 +99,7 @@ def test_selu_keeps_mean_and_deviation_from_layer_to_layer():
 def running_order(module, rows):
     """The weighted layers and activations in the order in which they run, by name."""
     order = []
-    kinds = (nn.Linear, nn.Conv2d, *ACTIVATIONS.values())
+    kinds: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv2d, *ACTIVATIONS.values())
     for name, each in module.named_modules():
         if isinstance(each, kinds):
             each.register_forward_hook(lambda *_, name=name: order.append(name))
@@ -118,11 +120,12 @@ def test_a_residual_branch_is_added_to_its_input():
 
 def test_a_residual_network_whose_branches_are_silent_is_its_stem_and_output():
     module = residual_mlp(4, 3, activation="tanh").build((2, 3), 2)
-    for block in (module.block1, module.block2, module.block3):
-        nn.init.zeros_(block.branch.linear2.weight)
-        nn.init.zeros_(block.branch.linear2.bias)
+    for block in (1, 2, 3):
+        nn.init.zeros_(module.get_parameter(f"block{block}.branch.linear2.weight"))
+        nn.init.zeros_(module.get_parameter(f"block{block}.branch.linear2.bias"))
     x = torch.randn(5, 2, 3)
-    assert torch.equal(module(x), module.output(torch.tanh(module.stem(x.flatten(1)))))
+    stem, output = module.get_submodule("stem"), module.get_submodule("output")
+    assert torch.equal(module(x), output(torch.tanh(stem(x.flatten(1)))))
 
 
 def test_a_convolutional_network_halves_the_image_behind_each_activation():
@@ -130,8 +133,8 @@ def test_a_convolutional_network_halves_the_image_behind_each_activation():
     assert [name for name, _ in module.named_children()] == [
         *("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "flatten", "output")
     ]
-    assert module.conv1.weight.shape == (4, 3, 3, 3)
-    assert module.output.weight.shape == (2, 5 * 2 * 3)
+    assert module.get_parameter("conv1.weight").shape == (4, 3, 3, 3)
+    assert module.get_parameter("output.weight").shape == (2, 5 * 2 * 3)
     assert module(torch.zeros(7, 3, 9, 12)).shape == (7, 2)
 
 

@@ -97,6 +97,7 @@ def test_open_epochs_cannot_be_counted():
 
 
 def test_numbers_of_numpy_are_numbers():
-    numpy = Protocol(lr=np.float32(0.5), batch_size=np.int64(8), epochs=np.uint8(2))
+    lr, batch_size, epochs, seeds = np.float32(0.5), np.int64(8), np.uint8(2), np.int64(3)  # declared are Python's own
+    numpy = Protocol(lr=lr, batch_size=batch_size, epochs=epochs)  # type: ignore[arg-type]
     assert json.dumps(numpy.to_json()) == json.dumps(Protocol(lr=0.5, batch_size=8, epochs=2).to_json())
-    assert list(chosen_seeds(np.int64(3))) == [0, 1, 2]
+    assert list(chosen_seeds(seeds)) == [0, 1, 2]  # type: ignore[arg-type]

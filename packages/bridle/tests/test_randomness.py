@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,11 +77,11 @@ def images() -> Data:
 
 @pytest.mark.filterwarnings("ignore:.*one by one")
 @pytest.mark.parametrize("network", [mlp(8), residual_mlp(8, 1), convnet(2), Draws], ids=str)
-def test_training_moves_nothing(images: Data, network: object) -> None:
+def test_training_moves_nothing(images: Data, network: Any) -> None:
     before = GeneratorStates.current()
-    bridle.train(images, "BatchNorm + SWA(start=0.5)", network, Protocol(epochs=1))  # type: ignore[arg-type]
+    bridle.train(images, "BatchNorm + SWA(start=0.5)", network, Protocol(epochs=1))
     assert GeneratorStates.current() == before
-    bridle.compare(images, ["Dropout"], 1, network, Protocol(epochs=1))  # type: ignore[arg-type]
+    bridle.compare(images, ["Dropout"], 1, network, Protocol(epochs=1))
     assert GeneratorStates.current() == before
     engine.make_stack(images, [Variant(Recipe(), 0)], network, Protocol(epochs=1)).step()
     assert GeneratorStates.current() == before

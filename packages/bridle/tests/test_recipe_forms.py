@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_text_repr_and_json_read_back(recipe):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_the_lines_of_python_make_the_recipe(recipe):
-    names = {}
+    names: dict[str, Any] = {}
     exec(recipe.to_python(), names)
     assert names["recipe"] == recipe
 
@@ -111,6 +112,7 @@ def test_a_limit_may_be_infinite_in_every_form():
         vanilla = staticmethod(lambda w, *, strength, limit: w)
         torch = staticmethod(lambda w, *, strength, limit, out=None: w)
 
+    limit: Any  # the knob's own annotation is that of its number
     for limit in (math.inf, after(0.5, 3.0), until(0.5, math.inf), {"0": math.inf, "*": until(0.5)}):
         recipe = Recipe((Fence(limit=limit),))
         assert Recipe.parse(str(recipe)) == recipe

@@ -87,8 +87,9 @@ def test_a_literal_run_is_the_notebooks_loop():
 def test_an_output_is_dead_if_it_is_zero_for_every_row():
     model = network()
     with torch.no_grad():
-        model[4].bias.fill_(5.0)
-        model[4].bias[[2, 7]] = -1000.0
+        bias = model.get_parameter("4.bias")
+        bias.fill_(5.0)
+        bias[[2, 7]] = -1000.0
     assert dead_outputs(model, torch.rand(20, 784)).nonzero().flatten().tolist() == [2, 7]
 
 
@@ -176,7 +177,7 @@ def test_fewer_epochs_shorten_the_right_comparison_too():
 
 
 def test_progress_hears_of_every_run_and_its_end():
-    told = {}
+    told: dict[str, tuple[int, int]] = {}
     notebook(
         little_mnist(),
         epochs=2,
@@ -186,7 +187,7 @@ def test_progress_hears_of_every_run_and_its_end():
     )
     assert list(told) == [*(f"{name}, seed 0" for name in NAMES), "Done right"]
     assert all(done == total for done, total in told.values())
-    assert told["Done right"][1] == len(RECIPES) * 2 * SHORT.epochs * (120 // 32)
+    assert told["Done right"][1] == len(RECIPES) * 2 * SHORT.n_epochs * (120 // 32)
 
 
 def interrupt_at(name):

@@ -72,10 +72,12 @@ def test_numbers_that_are_none_come_back_as_nan_and_what_is_absent_as_none(tmp_p
     assert math.isnan(diverged.scores["test"]["loss"])
     assert math.isnan(diverged.curves["valid_loss"][1])
     assert math.isnan(diverged.layers[0].weight_norm)
-    assert math.isnan(diverged.layers[0].gammas[1])
+    gammas, versus = diverged.layers[0].gammas, other.versus_baseline
+    assert gammas is not None and versus is not None
+    assert math.isnan(gammas[1])
     assert math.isnan(other.gap)
-    assert math.isnan(other.versus_baseline.low)
-    assert math.isnan(other.versus_baseline.values[1])
+    assert math.isnan(versus.low)
+    assert math.isnan(versus.values[1])
     assert math.isnan(other.scores["test"]["loss"].mean)
     assert diverged.diverged_at == 3
     assert diverged.layers[1].gammas is None

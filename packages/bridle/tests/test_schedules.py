@@ -122,7 +122,7 @@ def test_a_schedule_says_what_it_cannot_be_made_of(kind, arguments, message):
 
 def test_schedules_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
-        linear(0, 1).start = 1
+        linear(0, 1).start = 1  # type: ignore[misc]  # refused
 
 
 def test_the_first_pattern_that_matches_one_of_the_names_wins():

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 from loops import CRITERION, adam, attached, compiled, data, outputs, perceptron, train
-from own_layers import Block
 from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
 from bridle.networks import Residual
 from bridle.regularizers import CATALOG
+from own_layers import Block
 
 WITHIN = {torch.float32: 1e-5, torch.float64: 1e-10}
 SIZE, CLASSES = 6, 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from loops import CRITERION, adam, data, weight_of
-from own_layers import Doubled, LayerNormRMS, Members
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 from bridle.attaching import attach
 from bridle.regularizers import CATALOG
+from own_layers import Doubled, LayerNormRMS, Members
 
 MOVING = [
     *(name for name, leaf in CATALOG.items() if leaf.place == "weight" and name != "WeightDecay"),

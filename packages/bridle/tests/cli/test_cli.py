@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from command_line import TINY, run
@@ -28,7 +30,8 @@ def test_compare_prints_the_verdicts_and_where_the_files_are(tmp_path):
     assert result.exit_code == 0
     study = Study.load(tmp_path / "study")
     assert [each.name for each in study.contenders] == ["none", "Dropout(rate=0.5)"]
-    assert f"Dropout(rate=0.5): {study.contenders[1].versus_baseline.words}" in result.stdout
+    versus = study.contenders[1].versus_baseline
+    assert versus is not None and f"Dropout(rate=0.5): {versus.words}" in result.stdout
     assert str(tmp_path / "study" / "report.html") in result.stdout
     assert (tmp_path / "study" / "report.html").read_text(encoding="utf-8").lower().startswith("<!doctype html")
     assert result.stderr == ""
@@ -159,7 +162,13 @@ def test_the_notebook_looks_at_the_numbers_before_it_looks_for_the_data(option, 
     assert result.stderr == f"reproduce: {option[2:]} must be a whole number of at least 1, got -1\n"
 
 
-ODD_STUDIES = {
+def large_file(file: Path) -> None:
+    """Write a file that is far too large to be read, and takes no room."""
+    file.touch()
+    os.truncate(file, 2**40)
+
+
+ODD_STUDIES: dict[str, Callable[[Path], object]] = {
     "missing": lambda file: None,
     "empty": lambda file: file.write_bytes(b""),
     "cut off": lambda file: file.write_text('{"version": 1, "data": {"na'),
@@ -170,7 +179,7 @@ ODD_STUDIES = {
     "binary": lambda file: file.write_bytes(bytes(range(256)) * 9),
     "a folder": lambda file: file.mkdir(),
     "a pipe": os.mkfifo,
-    "large": lambda file: (file.touch(), os.truncate(file, 2**40)),
+    "large": large_file,
     "of numbers that are none": lambda file: file.write_text('{"version": NaN}'),
 }
 

@@ -64,7 +64,7 @@ def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes
         return
     kept = re.search(r"(\d+) of the steps are kept in .*: the same command goes on from there\.", said.decode())
     assert kept and 0 < int(kept[1]) <= int(far[1])
-    told = []
+    told: list[tuple[int, int]] = []
     heard = partial(stop_at_once, told)
     with pytest.raises(KeyboardInterrupt):
         compare(load("digits"), ["EMA"], 2, mlp(128, 64), Protocol(epochs=3000), out=tmp_path, progress=heard)

@@ -84,6 +84,7 @@ def test_a_pipe_gets_neither_colours_nor_spaces_that_fill_a_line(command):
 @pytest.mark.parametrize("command", [("list",), ("code", "Dropout(rate=0.2)")])
 def test_a_reader_that_goes_early_leaves_no_traceback(command):
     with subprocess.Popen([*CLI, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
+        assert writer.stdout is not None and writer.stderr is not None
         writer.stdout.read(1)
         writer.stdout.close()
         assert writer.stderr.read() == b""

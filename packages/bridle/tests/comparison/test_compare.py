@@ -3,6 +3,7 @@
 import json
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,8 @@ def line():
 
 def small(**changes):
     """A comparison that takes a moment."""
-    settings = {"recipes": ["none", "Dropout(rate=0.5)"], "seeds": 2, "network": NETWORK, "protocol": SHORT}
-    return compare(blobs(), **(settings | changes))
+    settings: dict[str, Any] = {"recipes": ["none", "Dropout(rate=0.5)"], "seeds": 2, "network": NETWORK}
+    return compare(blobs(), **{**settings, "protocol": SHORT, **changes})
 
 
 def values(study):
@@ -87,8 +88,9 @@ def test_both_engines_give_the_same_table():
 def test_a_regression_without_test_rows_is_compared_on_r2():
     study = compare(line(), ["L2(strength=10.0)"], 3, linear(), Protocol(epochs=30, lr=0.1))
     assert study.metric == "r2" and set(study.contenders[0].scores) == {"train", "valid"}
-    assert study.contenders[1].versus_baseline.verdict == "hurts"
-    assert "of validation R2" in study.contenders[1].versus_baseline.words
+    versus = study.contenders[1].versus_baseline
+    assert versus is not None and versus.verdict == "hurts"
+    assert "of validation R2" in versus.words
 
 
 def test_the_default_recipes_are_none_the_four_and_a_combination():

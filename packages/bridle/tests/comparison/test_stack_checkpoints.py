@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from killed import few, told
@@ -97,15 +99,25 @@ def other(file, change):
     file.write_bytes(b"\n".join(parts))
 
 
-DAMAGES = {
+def replaced(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Return a function that makes something else in the place of a file."""
+
+    def replace_file(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return replace_file
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "empty": lambda file: file.write_bytes(b""),
     "cut off": lambda file: os.truncate(file, file.stat().st_size - 1),
     "another state": lambda file: other(file, lambda parts: parts.__setitem__(2, parts[2][::-1])),
     "another header": lambda file: other(file, lambda parts: parts.__setitem__(1, b"{}")),
     "binary": lambda file: file.write_bytes(bytes(range(256)) * 100),
-    "a folder": lambda file: (file.unlink(), file.mkdir()),
-    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
-    "a link": lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
+    "a folder": replaced(Path.mkdir),
+    "a pipe": replaced(os.mkfifo),
+    "a link": replaced(lambda file: file.symlink_to("/dev/zero")),
     "large": lambda file: os.truncate(file, 2**40),
 }
 

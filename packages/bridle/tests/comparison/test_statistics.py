@@ -29,6 +29,7 @@ def test_the_interval_is_that_of_the_paired_t_test():
     for n in (2, 3, 5, 20):
         ours, theirs = random.normal(0.9, 0.02, n), random.normal(0.88, 0.02, n)
         found = versus(runs(ours.tolist()), runs(theirs.tolist()), "accuracy")
+        assert found is not None
         expected = ttest_rel(ours, theirs).confidence_interval(0.95)
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
         assert found.difference == pytest.approx((ours - theirs).mean(), rel=1e-9)
@@ -81,7 +82,7 @@ def test_fewer_than_two_pairs_have_no_interval(n):
 
 def test_pairs_are_matched_by_seed_and_not_by_position():
     found = versus(runs([0.5, 0.6, 0.7], seeds=[3, 1, 2]), runs([0.4, 0.3, 0.2], seeds=[1, 3, 9]), "accuracy")
-    assert found.values == pytest.approx([0.5 - 0.3, 0.6 - 0.4])
+    assert found is not None and found.values == pytest.approx([0.5 - 0.3, 0.6 - 0.4])
 
 
 def test_a_diverged_run_leaves_its_pair_out_and_the_words_say_so():
@@ -105,7 +106,7 @@ def test_rounding_is_no_spread():
     ours, theirs = [0.3, 0.95], [0.1, 0.75]  # whose differences, 0.2 twice, are not the same float
     assert ours[0] - theirs[0] != ours[1] - theirs[1]
     found = versus(runs(ours), runs(theirs), "accuracy")
-    assert (found.verdict, found.smallest) == ("no difference shown", 0.0)
+    assert found is not None and (found.verdict, found.smallest) == ("no difference shown", 0.0)
 
 
 def test_a_difference_without_spread_is_judged_by_the_sign_test():

@@ -18,6 +18,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path):
     store, run = RunStore(tmp_path, SETTING), run_of(VARIANT)
     store.write(run, VARIANT)
     found = store.read(VARIANT)
+    assert found is not None
     assert math.isnan(found.scores["valid"].pop("loss")) and math.isnan(run.scores["valid"].pop("loss"))
     assert found == run
 
@@ -172,7 +173,8 @@ def test_whatever_is_no_run_of_that_name_is_named_and_kept_aside(tmp_path, name)
     assert (os.lstat(aside).st_ino, os.lstat(aside).st_size) == (before.st_ino, before.st_size)
     assert store.read(VARIANT) is None  # without a word: there is no such run
     store.write(run_of(VARIANT), VARIANT)
-    assert store.read(VARIANT).scores["valid"]["accuracy"] == run_of(VARIANT).scores["valid"]["accuracy"]
+    again = store.read(VARIANT)
+    assert again is not None and again.scores["valid"]["accuracy"] == run_of(VARIANT).scores["valid"]["accuracy"]
     assert list((tmp_path / "set-aside").iterdir()) == [aside]
 
 

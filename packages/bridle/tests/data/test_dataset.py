@@ -309,7 +309,10 @@ class Unreadable:
         ((np.ma.array(X, mask=X == 5), WORDS, X2, WORDS[:2]), r"x_train has masked values in 1 row \(2\); fill or"),
         ((list(np.ma.array(X, mask=X == 5)), WORDS, X2, WORDS[:2]), r"x_train has masked values in 1 row \(2\)"),
         ((X, WORDS, np.ma.array(X2, mask=True), WORDS[:2]), r"x_valid has masked values in 2 rows \(0, 1\)"),
-        ((X, np.ma.array([0, 1] * 3, mask=[0, 0, 0, 1, 0, 1]), X2, [0, 1]), r"y_train has masked values in 2 rows"),
+        (
+            (X, np.ma.array([0, 1] * 3, mask=np.isin(range(6), [3, 5])), X2, [0, 1]),
+            r"y_train has masked values in 2 rows",
+        ),
         ((csr_matrix(X), WORDS, X2, WORDS[:2]), r"x_train is sparse \(csr_matrix\); give x_train\.toarray\(\)"),
         (
             (STRUCTURED, WORDS, X2, WORDS[:2]),
@@ -342,14 +345,15 @@ def test_options_that_make_no_sense_are_refused() -> None:
         Data(*good, task="ranking")
     with pytest.raises(ValueError, match=r"got 3 feature names for 2 features"):
         Data(*good, features=["a", "b", "c"])
+    wrong: dict[str, Any]
     for lists in ("classes", "features", "notes"):
-        with pytest.raises(ValueError, match=f"{lists} must be a list of texts, got 'ab'"):
-            Data(*good, **{lists: "ab"})
-        with pytest.raises(ValueError, match=f"{lists} must be a list of texts, got 3"):
-            Data(*good, **{lists: 3})
+        for wrong in ({lists: "ab"}, {lists: 3}):
+            with pytest.raises(ValueError, match=f"{lists} must be a list of texts, got {wrong[lists]!r}"):
+                Data(*good, **wrong)
     for texts in ("name", "target"):
+        wrong = {texts: 3}
         with pytest.raises(ValueError, match=f"{texts} must be a text, got 3"):
-            Data(*good, **{texts: 3})
+            Data(*good, **wrong)
     with pytest.raises(ValueError, match=r"classes has twice the name 'a'"):
         Data(*good, classes=["a", "b", "a"])
     with pytest.raises(ValueError, match=r"y_train must hold numbers for a regression, got 'b'"):

@@ -175,7 +175,7 @@ def test_every_type_of_number_is_a_number(tmp_path: Path, dtype: str, missing: i
 @pytest.mark.parametrize("dtype", ["boolean", "bool", "string", "category", "bool[pyarrow]", "string[pyarrow]"])
 def test_every_type_of_words_is_a_category(tmp_path: Path, dtype: str) -> None:
     values = [k % 3 == 0 for k in range(ROWS)] if "bool" in dtype else [("a", "b")[k % 3 == 0] for k in range(ROWS)]
-    pd.DataFrame({"x": pd.Series(values).astype(dtype), "y": LABELS}).to_parquet(tmp_path / "t.parquet")
+    pd.DataFrame({"x": pd.Series(values, dtype=dtype), "y": LABELS}).to_parquet(tmp_path / "t.parquet")
     data = load(tmp_path / "t.parquet", target="y", task="classification")
     assert data.features == (("x=False", "x=True") if "bool" in dtype else ("x=a", "x=b"))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,26 +26,30 @@ SHORT = Protocol(epochs=4, batch_size=50, precision="float32")
 
 
 class Memory:
-    """Keeps states in memory, and presses Ctrl-C behind the end of an epoch."""
+    """Keeps states in memory, and presses Ctrl-C behind the end of an epoch; ``refused`` says why some were no use."""
 
     def __init__(self, stop: int | None = None) -> None:
-        self.stop, self.states = stop, {}
+        self.stop = stop
+        self.states: dict[tuple[Variant, ...], tuple[Sequence[Variant], bytes]] = {}
+        self.refused: list[str] = []
 
-    def unfinished(self, missing):
+    def unfinished(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
         return [UnfinishedStack(list(members), set(training)) for members, (training, _) in self.states.items()]
 
-    def load(self, members):
+    def load(self, members: Sequence[Variant]) -> bytes:
         return self.states[tuple(members)][1] if tuple(members) in self.states else b""
 
-    def save(self, members, training, epoch, steps, state):
+    def save(
+        self, members: Sequence[Variant], training: Sequence[Variant], epoch: int, steps: int, state: bytes
+    ) -> None:
         self.states[tuple(members)] = (training, state)
         if epoch and epoch == self.stop:
             raise KeyboardInterrupt
 
-    def refuse(self, members, problem):
-        raise AssertionError(problem)
+    def refuse(self, members: Sequence[Variant], problem: Exception) -> None:
+        self.refused.append(str(problem))
 
-    def drop(self, members):
+    def drop(self, members: Sequence[Variant]) -> None:
         del self.states[tuple(members)]
 
 
@@ -61,13 +68,14 @@ def trained(data, members, network, protocol, *, checkpoints=None, found=None):
 
 def interrupted(data, members, network, protocol, epoch):
     """The same with Ctrl-C behind an epoch, and a second session that does the rest."""
-    checkpoints, found = Memory(stop=epoch), {}
+    checkpoints = Memory(stop=epoch)
+    found: dict[tuple[str, int], Run] = {}
     with pytest.raises(KeyboardInterrupt):
         trained(data, members, network, protocol, checkpoints=checkpoints, found=found)
     checkpoints.stop = None
     rest = [variant for variant in members if (str(variant.recipe), variant.seed) not in found]
     trained(data, rest, network, protocol, checkpoints=checkpoints, found=found)
-    assert not checkpoints.states
+    assert not checkpoints.states and not checkpoints.refused
     return found
 
 
@@ -159,8 +167,9 @@ def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     undisturbed = trained(few, members, mlp(8, 6), protocol)
     assert {run.diverged_at for run in undisturbed.values()} == {None, 1}
     assert {run.stopped_at for run in undisturbed.values()} == {None, 2}
-    told = []
-    checkpoints, found = Memory(stop=5), {}
+    told: list[int] = []
+    checkpoints = Memory(stop=5)
+    found: dict[tuple[str, int], Run] = {}
     with pytest.raises(KeyboardInterrupt):
         trained(few, members, mlp(8, 6), protocol, checkpoints=checkpoints, found=found)
     assert len(found) == 4
@@ -188,20 +197,18 @@ def test_a_state_of_another_network_is_refused_and_the_runs_are_trained_from_the
     checkpoints = Memory(stop=2)
     with pytest.raises(KeyboardInterrupt):
         trained(few, members, mlp(9), SHORT, checkpoints=checkpoints)
-    refused = []
-    checkpoints.stop, checkpoints.refuse = None, lambda members, problem: refused.append(str(problem))
+    checkpoints.stop = None
     assert_same(trained(few, members, mlp(8), SHORT, checkpoints=checkpoints), trained(few, members, mlp(8), SHORT))
-    assert refused == ["linear1.weight has another shape or precision than it had"]
+    assert checkpoints.refused == ["linear1.weight has another shape or precision than it had"]
 
 
 def test_what_is_read_executes_nothing_and_need_not_be_a_state(few):
     members = variants("none", seeds=1)
     for content in (b"", b"PK", b"\x80\x02]q\x00.", b"cbuiltins\nprint\n(S'read'\ntR."):
-        checkpoints, refused = Memory(), []
-        checkpoints.refuse = lambda members, problem, refused=refused: refused.append(problem)
+        checkpoints = Memory()
         checkpoints.states[tuple(members)] = (members, content)
         assert len(trained(few, members, mlp(8), SHORT, checkpoints=checkpoints)) == 1
-        assert len(refused) == bool(content)
+        assert len(checkpoints.refused) == bool(content)
 
 
 def test_a_stack_is_saved_early_at_first_then_at_the_interval(monkeypatch):
@@ -210,14 +217,15 @@ def test_a_stack_is_saved_early_at_first_then_at_the_interval(monkeypatch):
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
     monkeypatch.setattr(checkpointing, "dump_stack", lambda *stack: b"")
     kept = []
+    stack: Any = SimpleNamespace(variants=[1, 2], steps_done=3, seconds=0.0)
+    unused: Any = None
 
-    class Stack:
-        variants, steps_done, seconds = [1, 2], 3, 0.0
+    class Diary(Memory):
+        def save(self, *told: Any) -> None:
+            kept.append(now[0])
 
-    checkpoints = Memory()
-    checkpoints.save = lambda *told: kept.append(now[0])
-    times = checkpointing.Checkpointer(checkpoints, [])
+    times = checkpointing.Checkpointer(Diary(), [])
     for half in range(200):
         now[0] = half / 2
-        times.after_epoch(Stack(), None, None, half)
+        times.after_epoch(stack, unused, unused, half)
     assert kept == [1, 2, 4, 8, 16, 32, 52, 72, 92]

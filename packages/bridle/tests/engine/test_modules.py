@@ -134,8 +134,8 @@ def test_frozen_tied_and_idle_parameters_are_what_they_are(digits: Data) -> None
             Protocol(epochs=2),
         )
     )
-    plain, decayed = (run.model for run in runs)
-    start = build_module(PartlyFrozen, 1)
+    plain, decayed, start = *(run.model for run in runs), build_module(PartlyFrozen, 1)
+    assert isinstance(start, PartlyFrozen)
     for model in (plain, decayed):
         assert torch.equal(model.first.weight, start.first.weight)
         assert not torch.equal(model.second.weight, start.second.weight)

@@ -7,21 +7,16 @@ import pytest
 
 from bridle import engine, vanilla
 from bridle.data import Data
-from bridle.knobs import knobs
 from bridle.networks import mlp
 from bridle.protocol import LEARNING_RATES, Protocol, Variant
-from bridle.recipe import Recipe, Regularizer
+from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
 
 STEPS = 50
 
 
-def knob_names(leaf: type[Regularizer]) -> list[str]:
-    return [each.name for each in knobs(leaf)]
-
-
 ON_IMAGES = [name for name, leaf in CATALOG.items() if getattr(leaf, "images_only", False)]
-ON_BRANCHES = [name for name, leaf in CATALOG.items() if "at" in knob_names(leaf) and leaf().at == "residual"]
+ON_BRANCHES = [name for name, leaf in CATALOG.items() if leaf().settings(numbers=False).get("at") == "residual"]
 RECIPES = [
     "none",
     *sorted({*CATALOG} - {*ON_IMAGES, *ON_BRANCHES}),

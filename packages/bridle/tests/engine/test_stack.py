@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def variants(recipes: list[str], seeds: int) -> list[Variant]:
     return [Variant(Recipe.parse(recipe), seed) for recipe in recipes for seed in range(seeds)]
 
 
-def train(data: Data, members: list[Variant], protocol: Protocol = EXACT, **options: int) -> dict[tuple[str, int], Run]:
+def train(data: Data, members: list[Variant], protocol: Protocol = EXACT, **options: Any) -> dict[tuple[str, int], Run]:
     runs = list(engine.train_variants(data, members, mlp(16, 8), protocol, **options))
     assert len(runs) == len(members)
     return {(run.recipe, run.seed): run for run in runs}

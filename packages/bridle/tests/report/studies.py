@@ -103,8 +103,7 @@ def layer(name, units, norm, *, recipe, random, diverged):
     counts = [1000 * math.exp(-0.5 * ((place - 19.5) / 7) ** 2) for place in range(40)]
     gammas = [random.gauss(1, 0.12) for _ in range(units)] if "BatchNorm" in recipe and name != "output" else None
     if diverged:
-        weights = {"edges": [], "counts": []}
-        return LayerSummary(name, units, 0, math.nan, weights, gammas and [math.nan] * units)
+        return LayerSummary(name, units, 0, math.nan, {"edges": [], "counts": []}, gammas and [math.nan] * units)
     dead = random.randrange(4) if name == "linear1" else 0
     return LayerSummary(name, units, dead, scale * norm, {"edges": edges, "counts": counts}, gammas)
 

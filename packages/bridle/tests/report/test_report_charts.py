@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import pytest
 from studies import BASELINE, BATCH_NORM, DROPOUT, SIX, study
@@ -33,10 +34,12 @@ def test_a_difference_chart_has_the_interval_and_leaves_out_the_baseline():
     made = study()
     chart = difference_chart(Report.of(made))
     versus = made.contenders[4].versus_baseline
+    assert chart is not None and versus is not None
     (ends,) = traces_of(chart, 4, "lines")
     assert ends["x"] == pytest.approx([100 * versus.low, 100 * versus.high])
     assert {trace["meta"] for trace in chart.traces} == {1, 2, 3, 4, 5}
-    assert chart.layout["shapes"][0]["x0"] == chart.layout["shapes"][0]["x1"] == 0
+    shapes: Any = chart.layout["shapes"]
+    assert shapes[0]["x0"] == shapes[0]["x1"] == 0
 
 
 def test_a_gap_is_training_minus_validation_run_by_run():
@@ -140,9 +143,10 @@ def test_rebinning_keeps_the_mass_and_puts_equal_values_into_their_bin():
 
 def test_names_reach_plotly_as_text_and_never_as_its_tags():
     made = study(recipes=(BASELINE, '<a href="x">b</a> & <b>c</b>'))
-    texts = [
-        note["text"] for note in score_chart(Report.of(made), "test", MetricFormat("accuracy")).layout["annotations"]
-    ]
+    chart = score_chart(Report.of(made), "test", MetricFormat("accuracy"))
+    assert chart is not None
+    notes: Any = chart.layout["annotations"]
+    texts = [note["text"] for note in notes]
     assert any(text.endswith("</span> &lt;a x &gt;b&lt;/a&gt; &amp; &lt;b&gt;c&lt;/b&gt;") for text in texts), texts
 
 

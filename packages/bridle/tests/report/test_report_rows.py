@@ -31,6 +31,7 @@ def test_a_mean_over_a_run_that_diverged_is_a_dash():
 def test_the_size_of_a_difference_has_no_sign_and_its_interval_goes_up(sign):
     ends = sorted((sign * 0.004, sign * 0.008))
     versus = Report.of(study()).rows[1].contender.versus_baseline
+    assert versus is not None
     found = Difference.of(replace(versus, difference=sign * 0.006, low=ends[0], high=ends[1]))
     assert (found.size, found.size_interval) == ("0.60", "0.40 to 0.80")
     assert found.in_points == f"{'+' if sign > 0 else '−'}0.60 points"

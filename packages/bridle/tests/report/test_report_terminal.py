@@ -8,9 +8,9 @@ from bridle.report import comparison_table, inspection
 
 
 def printed(renderable, width):
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(renderable)
-    return console.file.getvalue()
+    screen = io.StringIO()
+    Console(file=screen, width=width, color_system=None).print(renderable)
+    return screen.getvalue()
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

@@ -9,7 +9,8 @@ from bridle.results import VERSION, Contender, LayerSummary, Run, Study, Summary
 from repository import ROOT
 
 DOCUMENT = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
-EXAMPLE = json.loads(re.search(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[1])
+(SHOWN,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+EXAMPLE = json.loads(SHOWN)
 
 
 @pytest.mark.parametrize("kind", [Study, Contender, Versus, Run, LayerSummary, Summary])

@@ -1,5 +1,7 @@
 """Each optimizer against torch's of the same name."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from bridle.protocol import MOMENTUM
 from bridle.vanilla.optimizers import OPTIMIZERS
 
-TORCH = {
+TORCH: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "momentum": lambda weights, lr: torch.optim.SGD(weights, lr=lr, momentum=MOMENTUM),
     "adam": torch.optim.Adam,

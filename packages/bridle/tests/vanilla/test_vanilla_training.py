@@ -185,9 +185,9 @@ def test_regression_reaches_least_squares_and_scores_in_the_targets_units(line):
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
 def test_a_learning_rate_that_is_far_too_high_is_reported(optimizer, line):
     protocol = Protocol(optimizer=optimizer, lr=1e6, schedule="constant", epochs=20, batch_size=50)
-    counted = []
+    counted: list[int] = []
     (run,) = train_variants(line, [NONE], linear(), protocol, progress=counted.append)
-    assert 1 < run.diverged_at < 20
+    assert run.diverged_at is not None and 1 < run.diverged_at < 20
     assert {len(curve) for curve in run.curves.values()} == {run.diverged_at - 1}
     assert all(math.isnan(score) for found in run.scores.values() for score in found.values())
     assert sum(counted) == 20 * 4
@@ -204,7 +204,7 @@ def test_a_diverging_run_leaves_the_others_unharmed(blobs):
 
 
 def test_progress_counts_every_step(blobs):
-    counted = []
+    counted: list[int] = []
     list(
         train_variants(
             blobs, [NONE, variant("none", 1)], mlp(4), Protocol(epochs=3, batch_size=16), progress=counted.append
@@ -214,7 +214,7 @@ def test_progress_counts_every_step(blobs):
 
 
 def test_runs_are_handed_out_as_they_are_finished(blobs):
-    counted = []
+    counted: list[int] = []
     runs = train_variants(blobs, [NONE] * 5, mlp(4), Protocol(epochs=1, batch_size=60), progress=counted.append)
     next(runs)
     assert sum(counted) == 1
@@ -229,7 +229,7 @@ def test_units_that_never_change_are_counted_as_dead(blobs):
 
 
 def test_a_pattern_that_selects_nothing_is_refused_before_anything_is_trained(blobs):
-    counted = []
+    counted: list[int] = []
     with pytest.raises(ValueError, match=r"on='conv\*' selects none of the parameters; they are linear1\.weight, "):
         train_variants(blobs, [NONE, variant("L2(0.1, on='conv*')")], mlp(4), Protocol(), progress=counted.append)
     assert counted == []

@@ -1,5 +1,6 @@
 """The table of contents: every regularizer there is, one line each."""
 
+from bridle.places.declare import Placed
 from bridle.recipe import Recipe as Recipe
 from bridle.recipe import Regularizer as Regularizer
 from bridle.regularizers.average.ema import EMA as EMA
@@ -61,7 +62,7 @@ from bridle.regularizers.weight.soft_threshold import SoftThreshold as SoftThres
 from bridle.regularizers.weight.unit_norm import UnitNorm as UnitNorm
 from bridle.regularizers.weight.weight_decay import WeightDecay as WeightDecay
 
-IN_ORDER: tuple[type[Regularizer], ...] = (
+IN_ORDER: tuple[type[Placed], ...] = (
     # batch
     CutMix,
     Cutout,
@@ -128,4 +129,4 @@ IN_ORDER: tuple[type[Regularizer], ...] = (
     EarlyStopping,
     GeneralizationLoss,
 )
-CATALOG: dict[str, type[Regularizer]] = {leaf.__name__: leaf for leaf in IN_ORDER}
+CATALOG: dict[str, type[Placed]] = {leaf.__name__: leaf for leaf in IN_ORDER}
