@@ -18,25 +18,28 @@ from repository import ROOT
 
 
 def absent(reason: str) -> NoReturn:
-    """Fails where checks count, and skips elsewhere."""
+    """Fail where checks count, and skip elsewhere."""
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(reason)
     pytest.skip(reason, allow_module_level=True)
 
 
 def library(name: str) -> Any:
+    """Import a library, or do without the tests that need it."""
     if find_spec(name) is None:
         absent(f"{name} is not installed; make installs it")
     return import_module(name)
 
 
 def keras_on_torch() -> Any:
+    """Import Keras with torch as its backend."""
     os.environ.setdefault("KERAS_BACKEND", "torch")  # it is read when the library is imported
     return library("keras")
 
 
 @pytest.fixture(scope="session")
 def transformers() -> Iterator[Any]:
+    """Import transformers such that it asks nothing of the network."""
     with pytest.MonkeyPatch.context() as environment:  # it is read when the library is imported
         environment.setenv("HF_HUB_OFFLINE", "1")
         environment.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -45,12 +48,13 @@ def transformers() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def pl() -> Any:
+    """Import Lightning."""
     return library("pytorch_lightning")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data, if this machine has one; nothing installs it, so its tests may be skipped in CI too."""
+    """Return the folder of real data, if there is one; nothing installs it, so its tests may be skipped in CI too."""
     named = os.environ.get("BRIDLE_TEST_DATA")
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():

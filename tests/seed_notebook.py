@@ -168,7 +168,7 @@ for i, layer in enumerate(model.model):
 
 
 def write_notebook(path: Path, cells: list[str] = CELLS, **parts: object) -> Path:
-    """As Jupyter keeps it, with a cell of prose before the code and something printed; ``parts`` are the file's own."""
+    """Write the notebook as Jupyter keeps it, behind a cell of prose; ``parts`` are fields of the file's own."""
     printed = {"output_type": "stream", "name": "stdout", "text": ["tensor(2.3022)\n"]}
     prose = {"cell_type": "markdown", "metadata": {}, "source": ["# Regularization in Machine Learning"]}
     code = [
@@ -181,6 +181,6 @@ def write_notebook(path: Path, cells: list[str] = CELLS, **parts: object) -> Pat
 
 
 def write_script(path: Path) -> Path:
-    """The same as a script; what IPython times is run without the clock."""
+    """Write the notebook as a script; what IPython times is run without the clock."""
     path.write_text("\n\n".join(re.sub("^%time ", "", cell) for cell in CELLS) + "\n", encoding="utf-8")
     return path

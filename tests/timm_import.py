@@ -53,7 +53,7 @@ class Torchvision(MetaPathFinder, Loader):
 
 @pytest.fixture(scope="session")
 def timm() -> Any:
-    """The library, with the parts that are compared."""
+    """Import timm, with the parts that are compared."""
     torchvision = Torchvision()
     sys.meta_path.insert(0, torchvision)
     try:

@@ -16,7 +16,7 @@ SETTINGS = ("optimizer", "loss", "scheduler", "steps", "averaged", "penalty")
 
 
 def run_block(code: str) -> dict[str, Any]:
-    """The names that a block leaves behind; its random numbers are its own."""
+    """Run a block and return the names that it leaves behind; its random numbers are its own."""
     names: dict[str, Any] = {"__name__": "block"}
     with fixed_seed():
         torch.manual_seed(0)
@@ -25,7 +25,7 @@ def run_block(code: str) -> dict[str, Any]:
 
 
 def findings_of(kind: str, code: str) -> list[Finding]:
-    """What all rules find in a block, from the side of one kind of check."""
+    """Return the findings of all rules in a block, from the side of one kind of check."""
     if kind == "static":
         program = read_source(code, "block.py")
         return [each for rule in RULES.values() for each in rule.find("static", program)]

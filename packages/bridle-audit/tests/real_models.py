@@ -18,7 +18,7 @@ TOKENS = torch.randint(5, 90, (8, 12), generator=torch.Generator().manual_seed(0
 
 @dataclass(frozen=True)
 class Training:
-    """What ``bridle.audit`` is given."""
+    """The arguments of ``bridle.audit``."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -27,7 +27,7 @@ class Training:
 
 
 def no_decay_by_axes(model: nn.Module, strength: float) -> Groups:
-    """nanoGPT's groups: what has two axes or more decays."""
+    """Return nanoGPT's groups: what has two axes or more decays."""
     held = [each for each in model.parameters() if each.requires_grad]
     return [
         {"params": [each for each in held if each.ndim >= 2], "weight_decay": strength},
@@ -36,7 +36,7 @@ def no_decay_by_axes(model: nn.Module, strength: float) -> Groups:
 
 
 def no_decay_by_trainer(model: nn.Module, strength: float) -> Groups:
-    """The groups of Hugging Face's Trainer, by its own function."""
+    """Return the groups of Hugging Face's Trainer, made by its own function."""
     from transformers.trainer_pt_utils import get_parameter_names
 
     names = set(get_parameter_names(model, [nn.LayerNorm], ["bias", "layernorm", "rmsnorm", "norm"]))
@@ -48,7 +48,7 @@ def no_decay_by_trainer(model: nn.Module, strength: float) -> Groups:
 
 
 def no_decay_for_norms(model: nn.Module, strength: float) -> Groups:
-    """The groups of torchvision's references with --norm-weight-decay 0: norms are known by their classes."""
+    """Return the groups of torchvision's references under --norm-weight-decay 0: norms are known by their classes."""
     kinds = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
     norms = [
         each for module in model.modules() if isinstance(module, kinds) for each in module.parameters(recurse=False)
@@ -76,7 +76,7 @@ TIMM = (
 
 
 def of_timm(timm: Any, name: str) -> Training:
-    """A model of timm in its own training set-up: AdamW on its groups, dropped paths, smoothed labels."""
+    """Return a model of timm in its own training set-up: AdamW on its groups, dropped paths, smoothed labels."""
     torch.manual_seed(0)
     sized = {"img_size": 64} if "vit" in name or "deit" in name or "mixer" in name else {}
     sized |= {"img_size": 64, "window_size": 2} if "swin" in name else {}
@@ -86,7 +86,7 @@ def of_timm(timm: Any, name: str) -> Training:
 
 
 def of_torchvision(timm: Any, name: str) -> Training:
-    """The same model as torchvision's reference trains it: SGD with momentum, norms without decay, smoothed labels."""
+    """Return a model as torchvision's reference trains it: SGD with momentum, norms without decay, smoothed labels."""
     torch.manual_seed(0)
     model = timm.create_model(name, num_classes=CLASSES)
     optimizer = torch.optim.SGD(no_decay_for_norms(model, 1e-4), lr=0.1, momentum=0.9)
@@ -94,7 +94,7 @@ def of_torchvision(timm: Any, name: str) -> Training:
 
 
 def by_the_book(timm: Any, name: str) -> Training:
-    """ResNets as in their paper: SGD with momentum, and decay on everything."""
+    """Return a ResNet as in its paper: SGD with momentum, and decay on everything."""
     torch.manual_seed(0)
     model = timm.create_model(name, num_classes=CLASSES)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
@@ -112,7 +112,7 @@ LABELS = torch.arange(8) % 3
 
 
 def configurations(transformers: Any) -> dict[str, Any]:
-    """Small models of transformers by name, each with a batch that has labels in it."""
+    """Return small models of transformers by name, each with a batch that has labels in it."""
     t = transformers
     tokens = {"input_ids": TOKENS, "attention_mask": torch.ones_like(TOKENS)}
     classes, words = tokens | {"labels": LABELS}, tokens | {"labels": TOKENS}
@@ -170,7 +170,7 @@ TRANSFORMERS = (
 
 
 def of_transformers(transformers: Any, name: str) -> Training:
-    """A model of transformers with its Trainer's groups; the model computes its loss from the labels in the batch."""
+    """Return a model of transformers with its Trainer's groups; it computes its loss from the labels in the batch."""
     torch.manual_seed(0)
     model, batch = configurations(transformers)[name]
     return Training(model, torch.optim.AdamW(no_decay_by_trainer(model, 0.01), lr=5e-5), None, batch)
@@ -210,18 +210,18 @@ class Encoder(nn.Module):
 
 
 def perceptron(outputs: int, *last: nn.Module) -> nn.Sequential:
-    """Dropout, batch norm in front of the activation, and an output of any kind."""
+    """Return a perceptron with dropout, batch norm in front of the activation, and an output of any kind."""
     hidden = [nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3)]
     return nn.Sequential(*hidden, nn.Linear(32, outputs), *last)
 
 
 def next_words(logits: Tensor, words: Tensor) -> Tensor:
-    """The loss of a language model."""
+    """Return the loss of a language model."""
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), words[:, 1:].flatten())
 
 
 def of_torch() -> dict[str, Callable[[], Training]]:
-    """Set-ups made of torch's own layers."""
+    """Return set-ups made of torch's own layers."""
     x, y = torch.randn(16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(16) % 4
     yes = (x[:, :1] > 0).float()
 
@@ -261,7 +261,7 @@ def of_torch() -> dict[str, Callable[[], Training]]:
 
 
 def fine_tuning(x: Tensor, y: Tensor) -> Training:
-    """A new head on a backbone that is frozen and stays in evaluation mode."""
+    """Return a new head on a backbone that is frozen and stays in evaluation mode."""
     backbone, head = perceptron(32).requires_grad_(False).eval(), nn.Linear(32, 4)
     model = nn.Sequential(backbone, head)
     return Training(

@@ -17,17 +17,17 @@ Leaf = type[Placed]
 
 
 def snake_case(name: str) -> str:
-    """``WeightDecay`` -> ``weight_decay``, ``RMSNorm`` -> ``rms_norm``, ``L2ToInit`` -> ``l2_to_init``."""
+    """Return the name of a class's file: ``WeightDecay`` -> ``weight_decay``, ``L2ToInit`` -> ``l2_to_init``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def source_file(leaf: Leaf) -> Path:
-    """The file in which the class stands."""
+    """Return the file in which the class stands."""
     return Path(inspect.getsourcefile(leaf) or "")
 
 
 def check_file_form(leaf: Leaf) -> None:
-    """The file has the regularizer's name, stands in its place's folder and defines vanilla, torch, class, in order."""
+    """Check that a file has its regularizer's name, lies in its place's folder and defines vanilla, torch, class."""
     path, name = source_file(leaf), snake_case(leaf.__name__)
     assert path.name == f"{name}.py", f"{leaf.__name__} stands in {path.name}, expected {name}.py"
     assert path.parent.name == leaf.place, f"{path} is not in the folder {leaf.place}"
@@ -40,7 +40,7 @@ def check_file_form(leaf: Leaf) -> None:
 
 
 def check_vanilla_is_free_of_torch(leaf: Leaf) -> None:
-    """The NumPy form mentions neither torch nor anything imported from it."""
+    """Check that the NumPy form mentions neither torch nor anything imported from it."""
     tree = ast.parse(source_file(leaf).read_text(encoding="utf-8"))
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     forbidden = {"torch", "Tensor"}
@@ -56,7 +56,7 @@ def check_vanilla_is_free_of_torch(leaf: Leaf) -> None:
 
 
 def check_card(leaf: Leaf) -> None:
-    """The docstring has one opening sentence and the card's sections, in order, none of them empty."""
+    """Check that a docstring has one opening sentence and the card's sections, in order, none of them empty."""
     card = card_of(leaf)
     assert card.summary.endswith("."), f"{leaf.__name__}: the card opens with a sentence"
     expected = [each for each in SECTIONS if each in card.headings or each not in OPTIONAL]
@@ -69,7 +69,7 @@ def check_card(leaf: Leaf) -> None:
 
 
 def check_conflict(leaf: Leaf, conflict: Conflict) -> None:
-    """It is with regularizers of the catalog, is a sentence, and is stated by one of the two only."""
+    """Check that a conflict is with regularizers of the catalog, is a sentence, and is stated by one of the two."""
     assert conflict.sentence.endswith("."), f"{leaf.__name__}: {conflict.sentence!r} is no sentence"
     for name in conflict.names:
         assert name in CATALOG, f"{leaf.__name__}: the catalog has no {name}, with which it has a conflict"
@@ -82,7 +82,7 @@ def check_conflict(leaf: Leaf, conflict: Conflict) -> None:
 
 
 def check_example_shows_it(leaf: Leaf) -> None:
-    """The card has an example, which uses the regularizer and prints something."""
+    """Check that a card has an example, which uses the regularizer and prints something."""
     steps = doctest.DocTestParser().get_examples(leaf.__doc__ or "")
     uses = any(leaf.__name__ in step.source for step in steps)
     assert uses and any(step.want for step in steps), f"{leaf.__name__}: no example that prints something"

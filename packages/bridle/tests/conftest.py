@@ -2,6 +2,9 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,16 +35,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def own_leaves(monkeypatch):
-    """A regularizer that the test defines is known in this test only."""
+def own_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the regularizers that a test defines at its end."""
     monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
 
 
 @pytest.fixture
-def load(own_leaves, tmp_path, monkeypatch):
-    """A function that writes a regularizer to a file in its place's folder and imports it, for this test only."""
+def load(own_leaves: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that writes a regularizer to a file in its place's folder and imports it, for this test."""
 
-    def from_source(name, right="", fault=""):
+    def from_source(name: str, right: str = "", fault: str = "") -> Any:
         place, source = PLACES[name]
         assert right in source, f"{right!r} is not in the source of {name}"
         path = tmp_path / place / f"{name.lower()}.py"

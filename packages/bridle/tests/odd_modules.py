@@ -159,20 +159,24 @@ class InPlaceByAWeight(Layers):
 
 
 def behind(norm: Callable[[nn.Module], nn.Module]) -> Callable[[], nn.Module]:
+    """Return a factory of networks whose first layer goes through ``norm``."""
     return lambda: nn.Sequential(norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 2))
 
 
 def old_weight_norm() -> nn.Module:
+    """Return a network with torch's former weight norm."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # deprecated, and in many networks
         return behind(nn.utils.weight_norm)()
 
 
 def compiled() -> nn.Module:
+    """Return a compiled network."""
     return torch.compile(behind(lambda layer: layer)(), backend="eager")  # type: ignore[return-value]
 
 
 def rectified_first() -> nn.Module:
+    """Return a network that changes its input in place."""
     return nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Linear(8, 2))
 
 

@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
 
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bridle_audit.cli import app
 
@@ -25,13 +26,13 @@ def step(x, y):
 RIGHT = CLAMPED.replace(", nn.ReLU())\nloss", ")\nloss")
 
 
-def run(*arguments):
-    """The command in this process."""
+def run(*arguments: object) -> Result:
+    """Run the command in this process."""
     return CliRunner().invoke(app, [str(each) for each in arguments], env=WIDE)
 
 
-def start(*arguments, **options):
-    """The command in a process of its own, as its users start it."""
+def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """Start the command in a process of its own, as its users do."""
     command = [sys.executable, "-m", "bridle_audit", *map(str, arguments)]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored, as of a job in the background, stays so
     return subprocess.Popen(
@@ -39,6 +40,6 @@ def start(*arguments, **options):
     )
 
 
-def found(result):
-    """The findings that the command has printed as JSON: their rules and files."""
+def found(result: Result) -> list[tuple[str, str]]:
+    """Return the rules and files of the findings that the command has printed as JSON."""
     return sorted((each["rule"], each["place"]["file"]) for each in json.loads(result.stdout)["findings"])

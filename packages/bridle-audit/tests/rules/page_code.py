@@ -11,7 +11,7 @@ from bridle_audit.rules import RULES
 
 
 def run_page(rule: str, section: str) -> dict[str, Any]:
-    """The names that the code of a section leaves behind; its random numbers are its own."""
+    """Run the code of a section and return the names that it leaves behind; its random numbers are its own."""
     names: dict[str, Any] = {"__name__": "page"}
     with fixed_seed():
         torch.manual_seed(0)

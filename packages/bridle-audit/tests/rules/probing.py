@@ -12,7 +12,7 @@ from bridle_audit.static import read_source
 
 
 def probed(rule: str, model: Any, loss: Any = None, batch: Any = None, **more: Any) -> list[Finding]:
-    """What the rule finds in a model and what it is trained with."""
+    """Return the rule's findings in a model and what it is trained with."""
     with fixed_seed():
         setup = Setup.of(model, more.pop("optimizer", None), loss, batch, **more)
         return list(RULES[rule].find("probe", setup))
@@ -25,5 +25,5 @@ def line_of(finding: Finding) -> int:
 
 
 def read(rule: str, text: str) -> list[Finding]:
-    """What the rule finds in a program."""
+    """Return the rule's findings in a program."""
     return list(RULES[rule].find("static", read_source(text, "program.py")))

@@ -77,6 +77,7 @@ def test_an_unknown_op_knows_its_alternatives():
         "        return x"
     ).networks[0]
     assert kinds(found.flow) == "linear ?"
+    assert found.last is not None
     assert sorted(map(kinds, found.last.branches)) == ["", "relu"]
     assert (found.last.name, found.last.call, found.last.place.line) == ("?", None, 7)
 

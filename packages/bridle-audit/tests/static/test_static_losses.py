@@ -67,13 +67,13 @@ train(Net(), x, y, nn.CrossEntropyLoss(), opt)
 train(Other(), x, y, criterion=nn.BCEWithLogitsLoss(), optimizer=opt)
 """
     found = program(code).losses
-    assert [(each.kind, each.network.name, kinds(each.logits)) for each in found] == [
+    assert [(each.kind, each.network and each.network.name, kinds(each.logits)) for each in found] == [
         ("cross_entropy", "Net", "linear"),
         ("bce_logits", "Other", "relu"),
     ]
     assert [each.constructor.name for each in found] == ["torch.nn.CrossEntropyLoss", "torch.nn.BCEWithLogitsLoss"]
     assert {each.place.line for each in found} == {12}
-    assert {each.function.name for each in found} == {"train"}
+    assert {each.function and each.function.name for each in found} == {"train"}
 
 
 def test_one_call_on_the_same_path_is_one_loss():
@@ -143,7 +143,7 @@ class Lit(L.LightningModule):
 
 def test_the_steps_of_lightning_are_followed():
     assert losses(LIGHTNING, "") == [("bce_logits", "linear sigmoid"), ("bce", "linear sigmoid")]
-    assert [each.network.name for each in program(LIGHTNING).losses] == ["Lit", "Lit"]
+    assert [each.network and each.network.name for each in program(LIGHTNING).losses] == ["Lit", "Lit"]
 
 
 HUGGING_FACE = """
@@ -231,6 +231,7 @@ b = F.cross_entropy(z, target=y, label_smoothing=eps)
 c = nn.CrossEntropyLoss(**options)(z, y)
 """
     a, b, c = program(code).losses
+    assert a.weight is not None and a.target is not None and b.target is not None
     assert (a.smoothing, a.reduction, program(code).source(a.weight)) == (0.1, "sum", "w")
     assert (b.smoothing, b.reduction, b.weight) == (UNKNOWN, "mean", None)
     assert (c.smoothing, c.reduction) == (UNKNOWN, UNKNOWN)
@@ -240,7 +241,7 @@ c = nn.CrossEntropyLoss(**options)(z, y)
 
 def test_the_last_op_that_changes_values_is_found_behind_shapes():
     found = program(f"{NET}loss = F.cross_entropy(Net()(x).relu().view(-1, 2).squeeze(), y)").losses[0]
-    assert found.last.name == "method:relu"
+    assert found.last is not None and found.last.name == "method:relu"
 
 
 KERAS = """
@@ -265,7 +266,9 @@ model.compile(optimizer="adam", loss={})
 )
 def test_losses_of_keras_say_whether_they_take_logits(loss, kind):
     found = program(KERAS.format(loss)).losses
-    assert [(each.kind, kinds(each.logits), each.network.name) for each in found] == [(kind, "linear softmax", "model")]
+    assert [(each.kind, kinds(each.logits), each.network and each.network.name) for each in found] == [
+        (kind, "linear softmax", "model")
+    ]
     assert found[0].smoothing == (0.1 if "smoothing" in loss else 0.0)
 
 
@@ -279,7 +282,7 @@ def test_losses_of_keras_say_whether_they_take_logits(loss, kind):
 def test_losses_of_keras_take_the_targets_first(call):
     code = "import keras\ninputs = keras.Input((3,))\noutputs = keras.layers.Dense(2, 'softmax')(inputs)\n"
     found = program(f"{code}model = keras.Model(inputs, outputs)\nloss = {call}")
-    assert [(each.kind, kinds(each.logits), each.network.name) for each in found.losses] == [
+    assert [(each.kind, kinds(each.logits), each.network and each.network.name) for each in found.losses] == [
         ("cross_entropy", "linear softmax", "model")
     ]
     assert [each.name for each in found.networks] == ["model"]

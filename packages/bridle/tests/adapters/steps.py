@@ -20,10 +20,12 @@ EVERYTHING_AT_ONCE = (
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the model's state."""
     return {name: each.detach().clone() for name, each in model.state_dict().items()}
 
 
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    """Check that two states are equal, bit for bit."""
     assert list(one) == list(other)
     for name, each in one.items():
         assert torch.equal(each, other[name]), name

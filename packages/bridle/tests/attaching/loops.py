@@ -14,7 +14,7 @@ CRITERION = nn.CrossEntropyLoss()
 
 
 def data(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """(rows, inputs) and class ids."""
+    """Return normal inputs (rows, inputs) and class ids."""
     random = torch.Generator().manual_seed(0)
     x = torch.randn(ROWS, INPUTS, generator=random, dtype=torch.float64).to(dtype)
     return x, torch.randint(0, CLASSES, (ROWS,), generator=random)
@@ -31,13 +31,13 @@ def adam(model: nn.Module, **keywords: Any) -> torch.optim.Adam:
 
 
 def attached(recipe: Any, **keywords: Any) -> Handle:
-    """To a fresh model under Adam."""
+    """Attach a recipe to a fresh model under Adam."""
     model = perceptron()
     return attach(model, adam(model), recipe, loss=CRITERION, steps=100, **keywords)
 
 
 def weights(model: nn.Module) -> Tensor:
-    """All parameters in a row, as a copy."""
+    """Return all parameters in a row, as a copy."""
     return torch.cat([each.detach().flatten() for each in model.parameters()]).clone()
 
 
@@ -56,7 +56,7 @@ def compiled(model: nn.Module, backend: str = "eager", *, fullgraph: bool = Fals
 
 
 def outputs(model: nn.Module, x: Tensor) -> Tensor:
-    """In evaluation mode."""
+    """Return the outputs in evaluation mode."""
     training = model.training
     with torch.no_grad():
         out: Tensor = model.eval()(x)
@@ -65,7 +65,7 @@ def outputs(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def train(handle: Handle, steps: int, first: int = 0) -> list[float]:
-    """Steps on a third of the rows each; returns the losses."""
+    """Train by steps on a third of the rows each and return the losses."""
     x, y = data(next(handle.model.parameters()).dtype)
     size = ROWS // 3
     losses = []

@@ -98,6 +98,7 @@ def test_a_resumed_study_has_taken_as_long_as_all_its_sessions(tmp_path):
 
 def test_a_reader_that_goes_away_gets_no_traceback(tmp_path):
     process = start(*TINY, "--out", tmp_path, "--json")
+    assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     said = process.stderr.read()
     process.stderr.close()

@@ -3,6 +3,8 @@
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,18 +26,26 @@ RECIPES = (
 PROTOCOL = Protocol("momentum", batch_size=32, epochs=40, precision="float32")
 
 
-def few(rows=320):
-    """The first digits."""
+def few(rows: int = 320) -> Data:
+    """Return the first digits."""
     splits = load("digits").splits()
     return Data(*(array[:rows] for split in ("train", "valid") for array in splits[split]), name="few")
 
 
-def session(folder, *, share=None, most=2.0, seeds=7, seconds_between_saves=0.0, **changes):
+def session(
+    folder: Path,
+    *,
+    share: Any = None,  # a number shared by processes
+    most: float = 2.0,
+    seeds: int = 7,
+    seconds_between_saves: float = 0.0,
+    **changes: Any,
+) -> None:
     """Train what is missing, and save the study; ``share`` is told how much is done, and beyond ``most`` it waits."""
     torch.set_num_threads(1)
     checkpointing.SECONDS_BETWEEN_SAVES = checkpointing.SECONDS_BEFORE_THE_FIRST = seconds_between_saves
 
-    def tell(done, total):
+    def tell(done: int, total: int) -> None:
         if share is not None:
             share.value = done / total
         if done / total > most:
@@ -45,10 +55,10 @@ def session(folder, *, share=None, most=2.0, seeds=7, seconds_between_saves=0.0,
     study.save(folder / "study.json")
 
 
-def told(folder):
-    """All that a study says but for dates and seconds, as text."""
+def told(folder: Path) -> str:
+    """Return all that a study says but for dates and seconds, as text."""
 
-    def without_times(value):
+    def without_times(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: without_times(each) for key, each in value.items() if key not in ("seconds", "date")}
         return [without_times(each) for each in value] if isinstance(value, list) else value

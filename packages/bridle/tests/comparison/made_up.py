@@ -10,8 +10,8 @@ SETTING = {"data": "abc", "network": "mlp(8)", "protocol": {"lr": 0.1}, "engine"
 VARIANT = Variant(Recipe.of(Dropout(rate=0.2)), 3)
 
 
-def run_of(variant):
-    """A finished run without training, with every kind of value a run may hold."""
+def run_of(variant: Variant) -> Run:
+    """Return a finished run without training, with every kind of value a run may hold."""
     layer = LayerSummary("linear1", 8, 1, 0.1 + 0.2, {"edges": [0.0, 1 / 3], "counts": [4.0]}, None)
     scores = {"valid": {"accuracy": 0.1 + 0.7, "loss": math.nan}}
     return Run(str(variant.recipe), variant.seed, scores, {"epoch": [1.0]}, [layer], 1.5, None)

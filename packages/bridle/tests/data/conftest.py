@@ -16,6 +16,7 @@ WriteIdx = Callable[..., dict[str, bytes]]
 
 
 def idx_contents(train: int = 12, test: int = 4) -> dict[str, bytes]:
+    """Return the four files of a small data set by name."""
     random = np.random.default_rng(0)
     contents = {}
     for part, rows in (("train", train), ("t10k", test)):
@@ -26,7 +27,7 @@ def idx_contents(train: int = 12, test: int = 4) -> dict[str, bytes]:
 
 @pytest.fixture
 def write_idx() -> WriteIdx:
-    """Write four small idx files of 4 x 3 pixels and two classes into a folder; returns their contents by name."""
+    """Return a function that writes four idx files of 4 x 3 pixels and two classes and returns their contents."""
 
     def write(folder: Path, *, packed: bool = False, joint: str = "-") -> dict[str, bytes]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,7 @@ def write_idx() -> WriteIdx:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves ``files`` by path; a file in ``cut`` is promised whole and sent by half, then the line is dropped.
+    """A server of ``files`` by path; a file in ``cut`` is promised whole and sent by half, then the line is dropped.
 
     One in ``stalled`` is sent by half and no further; ``moved`` says where else to look.
     """
@@ -89,6 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Run a server while a test lasts."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Server() as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
@@ -101,7 +103,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has its own empty cache and no data folder; the home of this user is not touched."""
+    """Give every test its own empty cache and no data folder; the home of this user is not touched."""
     cache = tmp_path / "cache"
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(cache))

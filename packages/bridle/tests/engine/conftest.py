@@ -11,12 +11,13 @@ from bridle.data import Data, load
 
 @pytest.fixture(scope="session")
 def digits() -> Data:
+    """Return scikit-learn's digits."""
     return load("digits")
 
 
 @pytest.fixture(scope="session")
 def images(digits: Data) -> Data:
-    """The same rows as images of 8 x 8 pixels."""
+    """Return the digits as images of 8 x 8 pixels."""
     splits = digits.splits().values()
     arrays = [array for x, y in splits for array in (x.reshape(-1, 8, 8), y)]
     return Data(*arrays, name="images")
@@ -24,6 +25,7 @@ def images(digits: Data) -> Data:
 
 @pytest.fixture(scope="session")
 def diabetes() -> Data:
+    """Return scikit-learn's diabetes, a regression."""
     x, y = load_diabetes(return_X_y=True)
     x = x / x.std(0)
     order = np.random.default_rng(0).permutation(len(x))

@@ -1,7 +1,9 @@
 """Studies as `bridle compare` writes them, made up: nothing is trained, and every number can be chosen."""
 
 import math
+from collections.abc import Collection, Sequence
 from random import Random
+from typing import Any
 
 from bridle.results import MAIN_METRIC, Contender, LayerSummary, Run, Study, Summary, Versus
 
@@ -16,16 +18,25 @@ LAYERS = (("linear1", 128, 5.2), ("linear2", 64, 6.1), ("output", 10, 2.9))
 SPLITS = (("train", 0.02, 1078), ("valid", 0.0, 359), ("test", -0.003, 360))
 
 
-def study(*, recipes=SIX, seeds=5, task="classification", epochs=20, effects=EFFECTS, diverged=(), **changes):
-    """A study; ``diverged`` has pairs of a contender's number and a seed, ``changes`` are fields of the study."""
+def study(
+    *,
+    recipes: Sequence[str] = SIX,
+    seeds: int = 5,
+    task: str = "classification",
+    epochs: int = 20,
+    effects: Sequence[float] = EFFECTS,
+    diverged: Collection[tuple[int, int]] = (),
+    **changes: Any,
+) -> Study:
+    """Return a study; ``diverged`` are pairs of a contender's number and a seed, ``changes`` fields of the study."""
     metric = MAIN_METRIC[task]
 
-    def trained(number, text, seed):
+    def trained(number: int, text: str, seed: int) -> Run:
         effect, failed = effects[number % len(effects)], (number, seed) in diverged
         return run(text, seed, effect, metric=metric, epochs=epochs, diverged=failed)
 
     runs = [[trained(number, text, seed) for seed in range(seeds)] for number, text in enumerate(recipes)]
-    fields = {
+    fields: dict[str, Any] = {
         "data": data(task),
         "network": "mlp(128, 64)",
         "protocol": {"optimizer": "adam", "lr": 0.002, "schedule": "cosine", "batch_size": 64, "epochs": epochs},
@@ -45,13 +56,15 @@ def study(*, recipes=SIX, seeds=5, task="classification", epochs=20, effects=EFF
     return Study(**{**fields, **changes})
 
 
-def data(task):
+def data(task: str) -> dict[str, Any]:
+    """Return what a study says of its data."""
     named = {"name": "digits", "task": task, "target": None, "rows": {split: rows for split, _, rows in SPLITS}}
     classes = [str(digit) for digit in range(10)] if task == "classification" else []
     return {**named, "features": 64, "outputs": len(classes) or 1, "classes": classes, "fingerprint": "0123abcd"}
 
 
-def run(recipe, seed, effect, *, metric, epochs, diverged):
+def run(recipe: str, seed: int, effect: float, *, metric: str, epochs: int, diverged: bool) -> Run:
+    """Return a run whose scores lie about a level that the effect moves."""
     shared, own = Random(seed), Random(f"{recipe}/{seed}")
     level = 0.968 + effect + shared.gauss(0, 0.003) + own.gauss(0, 0.0012)
     scores = {
@@ -70,7 +83,8 @@ def run(recipe, seed, effect, *, metric, epochs, diverged):
     )
 
 
-def scores_of(metric, level):
+def scores_of(metric: str, level: float) -> dict[str, float]:
+    """Return the scores that belong to a level of the main metric."""
     if metric == "r2":
         return {"r2": level - 0.5, "rmse": 80 * math.sqrt(1.5 - level), "loss": 1.5 - level}
     return {
@@ -80,14 +94,16 @@ def scores_of(metric, level):
     }
 
 
-def curves(scores, metric, epochs, random, diverged_at):
-    """From poor to the final score, the same shape for all; nothing finite from ``diverged_at`` on."""
+def curves(
+    scores: dict[str, dict[str, float]], metric: str, epochs: int, random: Random, diverged_at: int | None
+) -> dict[str, list[float]]:
+    """Return curves from poor to the final score, of one shape; nothing is finite from ``diverged_at`` on."""
 
-    def towards(first, last, epoch):
+    def towards(first: float, last: float, epoch: int) -> float:
         value = last + (first - last) * 0.72 ** (epoch + 1) + random.gauss(0, 0.02) * abs(last) / (epoch + 2)
         return math.nan if diverged_at is not None and epoch >= diverged_at else value
 
-    def path(first, last):
+    def path(first: float, last: float) -> list[float]:
         return [towards(first, last if math.isfinite(last) else first, epoch) for epoch in range(epochs)]
 
     found = {"epoch": [float(epoch) for epoch in range(epochs)], "step_loss": path(2.4, scores["train"]["loss"])}
@@ -97,7 +113,8 @@ def curves(scores, metric, epochs, random, diverged_at):
     return found
 
 
-def layer(name, units, norm, *, recipe, random, diverged):
+def layer(name: str, units: int, norm: float, *, recipe: str, random: Random, diverged: bool) -> LayerSummary:
+    """Return the summary of a layer, with a histogram like that of normal weights."""
     scale = 0.4 if "WeightDecay" in recipe else 1.0
     edges = [scale * (-0.4 + 0.02 * place) for place in range(41)]
     counts = [1000 * math.exp(-0.5 * ((place - 19.5) / 7) ** 2) for place in range(40)]
@@ -108,7 +125,8 @@ def layer(name, units, norm, *, recipe, random, diverged):
     return LayerSummary(name, units, dead, scale * norm, {"edges": edges, "counts": counts}, gammas)
 
 
-def contender(recipe, runs, baseline, metric):
+def contender(recipe: str, runs: list[Run], baseline: list[Run], metric: str) -> Contender:
+    """Return the contender that these runs make, beside those of the baseline."""
     scores = {
         split: {name: Summary.of([each.scores[split][name] for each in runs]) for name in metrics}
         for split, metrics in runs[0].scores.items()
@@ -125,7 +143,14 @@ def contender(recipe, runs, baseline, metric):
     )
 
 
-def versus(ours, baseline, metric):
+def versus_of(contender: Contender) -> Versus:
+    """Return the comparison of a contender that has one, as all but the baseline have."""
+    assert contender.versus_baseline is not None
+    return contender.versus_baseline
+
+
+def versus(ours: list[Run], baseline: list[Run], metric: str) -> Versus | None:
+    """Return the comparison with the baseline by a paired t interval, if two pairs are finite."""
     pairs = zip(ours, baseline, strict=True)
     values = [mine.scores["valid"][metric] - theirs.scores["valid"][metric] for mine, theirs in pairs]
     finite = [value for value in values if math.isfinite(value)]

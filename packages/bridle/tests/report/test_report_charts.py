@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from studies import BASELINE, BATCH_NORM, DROPOUT, SIX, study
+from studies import BASELINE, BATCH_NORM, DROPOUT, SIX, study, versus_of
 
 from bridle.report.averaging import rebinned, usable
 from bridle.report.curves import curve_charts
@@ -33,8 +33,8 @@ def test_a_score_chart_has_every_seed_the_mean_and_one_standard_deviation():
 def test_a_difference_chart_has_the_interval_and_leaves_out_the_baseline():
     made = study()
     chart = difference_chart(Report.of(made))
-    versus = made.contenders[4].versus_baseline
-    assert chart is not None and versus is not None
+    versus = versus_of(made.contenders[4])
+    assert chart is not None
     (ends,) = traces_of(chart, 4, "lines")
     assert ends["x"] == pytest.approx([100 * versus.low, 100 * versus.high])
     assert {trace["meta"] for trace in chart.traces} == {1, 2, 3, 4, 5}

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from studies import BASELINE, DECAY, DROPOUT, SIX, study
+from studies import BASELINE, DECAY, DROPOUT, SIX, study, versus_of
 
 from bridle.report import verdicts
 from bridle.report.narrative import cautions, headline, lead
@@ -13,14 +13,14 @@ def test_the_headline_names_the_recipe_that_helps_most_and_by_how_much():
     made = study(effects=(0.0, 0.0, 0.01, 0.02, 0.0, 0.005))
     best = made.contenders[3]
     assert headline(Report.of(made)).startswith("Dropout 0.2 helps most: +")
-    assert f"{100 * best.versus_baseline.difference:.2f} points of validation accuracy" in headline(Report.of(made))
+    assert f"{100 * versus_of(best).difference:.2f} points of validation accuracy" in headline(Report.of(made))
 
 
 def test_the_lead_gives_the_size_the_interval_the_test_score_and_what_seeds_cannot_tell():
     made = study()
     answer, tested, noise = lead(Report.of(made))
     dropout, baseline = made.contenders[3], made.baseline
-    versus = dropout.versus_baseline
+    versus = versus_of(dropout)
     size = f"{100 * versus.difference:.2f} points (95 % interval {100 * versus.low:.2f} to {100 * versus.high:.2f})"
     assert f"Dropout 0.2 is better than the baseline by {size}" in answer
     assert "BatchNorm is worse than the baseline by" in answer
@@ -31,7 +31,7 @@ def test_the_lead_gives_the_size_the_interval_the_test_score_and_what_seeds_cann
 
 def test_no_difference_shown_is_said_with_the_smallest_that_would_have_been():
     made = study(recipes=(BASELINE, DROPOUT), effects=(0.0, 0.0))
-    made.contenders[1].versus_baseline = undecided(made.contenders[1].versus_baseline)
+    made.contenders[1].versus_baseline = undecided(versus_of(made.contenders[1]))
     assert headline(Report.of(made)) == "No difference that 5 seeds can show"
     assert "5 seeds would have shown one of 0.30 points or more" in lead(Report.of(made))[0]
     assert lead(Report.of(made))[-1].startswith("Is it noise? It may well be")
@@ -84,7 +84,7 @@ def test_an_unfinished_study_and_its_notices_are_cautions():
 def test_verdicts_name_the_recipe_as_it_is_written():
     made = study()
     assert [sentence.split(":")[0] for sentence in verdicts(made)] == list(SIX[1:])
-    assert verdicts(made)[2] == f"{DROPOUT}: {made.contenders[3].versus_baseline.words}"
+    assert verdicts(made)[2] == f"{DROPOUT}: {versus_of(made.contenders[3]).words}"
 
 
 @pytest.mark.parametrize("number", range(12))
@@ -111,4 +111,4 @@ def test_names_that_would_be_cut_to_the_same_text_are_numbered():
 def test_two_seeds_are_enough_for_a_verdict():
     made = study(seeds=2)
     assert len(verdicts(made)) == 5
-    assert all(math.isfinite(each.versus_baseline.low) for each in made.contenders[1:])
+    assert all(math.isfinite(versus_of(each).low) for each in made.contenders[1:])

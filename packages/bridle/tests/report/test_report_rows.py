@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from studies import BASELINE, DROPOUT, study
+from studies import BASELINE, DROPOUT, study, versus_of
 
 from bridle.report.formats import NOTHING, MetricFormat
 from bridle.report.rows import Difference, Report
@@ -30,8 +30,7 @@ def test_a_mean_over_a_run_that_diverged_is_a_dash():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_size_of_a_difference_has_no_sign_and_its_interval_goes_up(sign):
     ends = sorted((sign * 0.004, sign * 0.008))
-    versus = Report.of(study()).rows[1].contender.versus_baseline
-    assert versus is not None
+    versus = versus_of(Report.of(study()).rows[1].contender)
     found = Difference.of(replace(versus, difference=sign * 0.006, low=ends[0], high=ends[1]))
     assert (found.size, found.size_interval) == ("0.60", "0.40 to 0.80")
     assert found.in_points == f"{'+' if sign > 0 else '−'}0.60 points"
