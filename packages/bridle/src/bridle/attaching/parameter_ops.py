@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from bridle.acting import first_spot
+from bridle.attaching.grad_scaler import LossScaler
 from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
 from bridle.attaching.noise import SeedNoise, SharedNoise
 from bridle.attaching.parameter_buckets import ParametersWithGrad, buckets, with_gradients
@@ -188,7 +189,7 @@ class AscentOp(ParameterOp):
     """Moves weights along the gradient to the point where SAM or ASAM takes the second gradient."""
 
     @contextmanager
-    def at_ascent_point(self, progress: TrainingProgress, scaler: Any, scale: float) -> Iterator[bool]:
+    def at_ascent_point(self, progress: TrainingProgress, scaler: LossScaler | None, scale: float) -> Iterator[bool]:
         """Move the weights within the context; yields False, and moves nothing, if gradients are infinite or absent.
 
         ``scale`` is the loss scale of the gradients; ``scaler`` skips steps with infinite gradients, if there is one.

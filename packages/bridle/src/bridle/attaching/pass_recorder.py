@@ -61,6 +61,11 @@ class PassRecorder:
         if model.training and not self.again and self.keeps_output and not is_rerun():
             self.args, self.kwargs, self.output = args, kwargs, output
 
+    def begin_batch(self) -> None:
+        """Draw new noise for a batch before its pass, which then begins no other."""
+        self.noise.next_batch()
+        self.begun = self.hooked
+
     def next_batch(self) -> None:
         """Draw new noise for the next batch, unless it has begun already."""
         if not self.begun:

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from bridle.attaching.assembly import Assembly
 from bridle.attaching.grad_scaler import (
+    LossScaler,
+    backward,
     check_scaled_lengths,
     check_stepping_scaler,
     check_unscaled_lengths,
@@ -35,7 +37,7 @@ class SecondGradient:
     def __init__(self, parts: Assembly, required_calls: RequiredCalls) -> None:
         self.parts, self.required_calls, self.history = parts, required_calls, GradientHistory()
         self.has_penalties = False
-        self.scaler: Any = None  # which has scaled the gradients of the ascent
+        self.scaler: LossScaler | None = None  # which has scaled the gradients of the ascent
         self.scaled_alike = False  # whether the closure has scaled them by itself
         self.compared = False  # whether the lengths of both gradients were compared
         self.follow(parts.parameters)
@@ -45,7 +47,7 @@ class SecondGradient:
         for each in parameters if self.parts.ascents else ():
             self.parts.undo.callback(self.history.follow(each.parameter).remove)
 
-    def take(self, closure: Callable[[], Any], scaler: Any) -> None:
+    def take(self, closure: Callable[[], Any], scaler: LossScaler | None) -> None:
         """Replace the gradients by those at the ascent point; ``RuntimeError`` if they are not first gradients."""
         parts, scaler = self.parts, scaler if is_active(scaler) else None
         scale = loss_scale_of(scaler, parts.optimizer)
@@ -75,7 +77,7 @@ class SecondGradient:
                 "of the model that the recipe is attached to"
             )
 
-    def run(self, closure: Callable[[], Any], scaler: Any) -> Any:
+    def run(self, closure: Callable[[], Any], scaler: LossScaler | None) -> Any:
         """Compute the gradients at the current weights by the closure; return its result."""
         model = self.parts.model
         model.zero_grad()
@@ -85,7 +87,7 @@ class SecondGradient:
         with self.parts.recorder.repeat_pass(model), torch.enable_grad():
             loss = closure()
             if isinstance(loss, Tensor):
-                (loss if scaler is None else scaler.scale(loss)).backward()
+                backward(loss, scaler)
         if PENALTY in self.required_calls.needed - self.required_calls.called:
             raise StateError(
                 "the recipe has penalties on activations or outputs, which count in the second gradient, too: "
@@ -98,7 +100,7 @@ class SecondGradient:
         gradients = (each.grad for each in optimized_parameters(self.parts.optimizer) if each.grad is not None)
         return float(global_norm([each.coalesce().values() if each.is_sparse else each for each in gradients]))
 
-    def compare(self, first: float | None, scaler: Any, scale: float) -> None:
+    def compare(self, first: float | None, scaler: LossScaler | None, scale: float) -> None:
         """Check, once, that both gradients are of losses with the same scale."""
         if first is None:
             return
