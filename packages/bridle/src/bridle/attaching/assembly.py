@@ -21,7 +21,7 @@ from bridle.attaching.lora_notes import lora_decay_notes
 from bridle.attaching.model_layout import ModelLayout
 from bridle.attaching.noise import layer_noise, parameter_noise
 from bridle.attaching.objectives import LossFunction, objective_of
-from bridle.attaching.parameter_buckets import matching, values_at
+from bridle.attaching.parameter_buckets import knob_values, select_parameters
 from bridle.attaching.parameter_checks import check_initialized, check_parameter_kinds, padding_indices
 from bridle.attaching.parameter_groups import (
     GroupDecay,
@@ -40,8 +40,8 @@ from bridle.attaching.trained_parameters import (
     AveragedTensor,
     ModelParameter,
     TrainedParameter,
-    found_at,
-    statistics_of,
+    averaged_buffers,
+    describe_parameter,
 )
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
@@ -86,8 +86,11 @@ class Assembly:
         self.notes: list[str] = [*recipe.notes()]
         self.progress = TrainingProgress(optimizer, options.steps)
         keeps_output = any(isinstance(unit, OutputLoss | PassLoss) for unit in recipe)
-        marks = any(isinstance(unit, Ascent | PassLoss) and not getattr(unit, "fresh_noise", False) for unit in recipe)
-        self.recorder = PassRecorder(layer_noise(model, options.seed), keeps_output=keeps_output, marks=marks)
+        keeps_marks = any(
+            isinstance(unit, Ascent) or (isinstance(unit, PassLoss) and not unit.fresh_noise) for unit in recipe
+        )
+        noise = layer_noise(model, options.seed)
+        self.recorder = PassRecorder(noise, keeps_output=keeps_output, keeps_marks=keeps_marks)
         with ExitStack() as undo:
             self.insert(undo)
             self.build_ops()
@@ -96,17 +99,14 @@ class Assembly:
     def insert(self, undo: ExitStack) -> None:
         """Make all changes to model and optimizer: layers, parametrizations, hooks, parameter groups."""
         model, options = self.model, self.options
-        own = self.find_trained()
+        trained = self.find_trained()
         model_layout = ModelLayout(model, options.example)
         self.outputs = options.classes or model_layout.outputs
         self.objective = objective_of(options.loss, options.task, self.recipe, self.outputs)
         insertion = LayerInsertion(model_layout, self.recipe, self.recorder, undo, seeded=options.seed is not None)
-        insertion.insert({each.described: each.parameter for each in own})
-        self.insertion, self.scheduled_modules, self.placements = (
-            insertion,
-            insertion.scheduled_modules,
-            insertion.placements,
-        )
+        insertion.insert({each.described: each.parameter for each in trained})
+        self.insertion, self.placements = insertion, insertion.placements
+        self.scheduled_modules = insertion.scheduled_modules
         self.notes += [*layer_notes(self.recipe, insertion), *placement_notes(insertion, options.example)]
         self.notes += loss_notes(self.recipe, self.objective)
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
@@ -120,60 +120,60 @@ class Assembly:
             each.parameter: (each.described.name, 0 if each.beside is None else places.get(each.beside, 0))
             for each in insertion.new
         }
-        found = [*own, *(ModelParameter(each.described, each.parameter) for each in insertion.new)]
-        self.groups.arrange(self.wanted_decays(found), new)
+        parameters = [*trained, *(ModelParameter(each.described, each.parameter) for each in insertion.new)]
+        self.groups.arrange(self.wanted_decays(parameters), new)
         places = self.groups.indices()
-        self.parameters = [each.in_group(places[each.parameter]) for each in found]
+        self.parameters = [each.in_group(places[each.parameter]) for each in parameters]
 
     def set_task(self, task: str) -> None:
         """Set the task of the outputs; ``ValueError`` where a regularizer does not fit it."""
         self.objective = objective_of(self.options.loss, task, self.recipe, self.outputs)
-        self.batches.objective = self.passes.objective = self.objective
+        self.batch_transforms.objective = self.forward_penalties.objective = self.objective
 
     def find_trained(self) -> list[ModelParameter]:
         """Return the model's trained parameters: those that require gradients and are in the optimizer."""
         held = {*optimized_parameters(self.optimizer)}
-        frozen, free = [], []
-        found: list[ModelParameter] = []
+        frozen, not_optimized = [], []
+        parameters: list[ModelParameter] = []
         self.untrained: list[ModelParameter] = []  # which may be trained later
         modules = dict(self.model.named_modules())
         padding = padding_indices(modules)
         for name, parameter in self.model.named_parameters():
-            each = found_at(modules, name, parameter, padding)
+            each = describe_parameter(modules, name, parameter, padding)
             if not parameter.requires_grad:
                 frozen.append(name)
             elif parameter not in held:
-                free.append(name)
-            (found if parameter.requires_grad and parameter in held else self.untrained).append(each)
-        if not found:
+                not_optimized.append(name)
+            (parameters if parameter.requires_grad and parameter in held else self.untrained).append(each)
+        if not parameters:
             raise InputError("the optimizer holds none of the model's parameters that require gradients")
-        check_parameter_kinds(self.recipe, {each.described: each.parameter for each in found}, modules)
-        self.notes += parameter_notes(self.recipe, [each.described for each in found], modules)
+        check_parameter_kinds(self.recipe, {each.described: each.parameter for each in parameters}, modules)
+        self.notes += parameter_notes(self.recipe, [each.described for each in parameters], modules)
         if frozen:
             self.notes.append(f"frozen, so left alone: {', '.join(frozen)}")
-        if free:
-            self.notes.append(f"not in the optimizer, so left alone: {', '.join(free)}")
-        return found
+        if not_optimized:
+            self.notes.append(f"not in the optimizer, so left alone: {', '.join(not_optimized)}")
+        return parameters
 
-    def wanted_decays(self, found: Sequence[ModelParameter]) -> dict[nn.Parameter, GroupDecay]:
+    def wanted_decays(self, parameters: Sequence[ModelParameter]) -> dict[nn.Parameter, GroupDecay]:
         """Return the ``weight_decay`` that the optimizer applies itself: the recipe's where both agree, else 0."""
         decays = [unit for unit in self.recipe if isinstance(unit, WeightDecay)]
-        resting = own_decays(self.optimizer, [each.parameter for each in found])
-        amounts = " and ".join(f"{each:g}" for each in resting)
+        optimizer_amounts = own_decays(self.optimizer, [each.parameter for each in parameters])
+        amounts = " and ".join(f"{each:g}" for each in optimizer_amounts)
         self.optimizer_decays: dict[Parameter, WeightDecay] = {}
         if not decays:
             self.notes += [
                 f"the optimizer's own weight_decay makes zero of the weight that {each.described.made_by} makes of "
                 f"{each.described.name}: give that a group without"
-                for each in found
+                for each in parameters
                 if has_sign_parameters(each.described.made_by) and own_decays(self.optimizer, [each.parameter])
             ]
-            if resting and any(isinstance(unit, L2) for unit in self.recipe):
+            if optimizer_amounts and any(isinstance(unit, L2) for unit in self.recipe):
                 self.notes.append(f"the optimizer's own weight_decay of {amounts} stays, and L2 acts besides it")
             return {}
-        if resting:
+        if optimizer_amounts:
             self.notes.append(f"the optimizer's own weight_decay of {amounts} rests: WeightDecay says what decays")
-        chosen = [(unit, each) for unit in decays for each in selected(unit, [each.described for each in found])]
+        chosen = [(unit, each) for unit in decays for each in selected(unit, [each.described for each in parameters])]
         once = len({each for _, each in chosen}) == len(chosen)
         if (
             once
@@ -182,28 +182,28 @@ class Assembly:
             and all(unit.per == "lr" for unit in decays)
         ):
             self.optimizer_decays = {each: unit for unit, each in chosen}
-        return {each.parameter: self.decay(each) for each in found}
+        return {each.parameter: self.decay(each) for each in parameters}
 
     def decay(self, each: ModelParameter) -> GroupDecay:
         """Return the ``weight_decay`` that the optimizer applies itself to one parameter of the recipe's."""
         unit = self.optimizer_decays.get(each.described)
         if unit is None:
             return GroupDecay(0.0)
-        return GroupDecay(unit.numbers(*each.described.names)["strength"], values_at(unit, each.described))
+        return GroupDecay(unit.numbers(*each.described.names)["strength"], knob_values(unit, each.described))
 
     def build_ops(self) -> None:
         """Build everything that acts without changing model or optimizer."""
         recipe, parameters, options = self.recipe, self.parameters, self.options
-        statistics = statistics_of(self.model)
+        statistics = averaged_buffers(self.model)
         noise = self.noise = parameter_noise(self.model, recipe, options.seed)
         in_optimizer = set(self.optimizer_decays.values())
         weights = [unit for unit in recipe if isinstance(unit, Weight) and unit not in in_optimizer]
         shown = [unit for unit in recipe if isinstance(unit, Batch)]
         features, objective = tuple(options.features), self.objective
-        self.batches = BatchTransforms(
+        self.batch_transforms = BatchTransforms(
             shown, self.model, self.recorder, options.loss, objective, self.outputs, features
         )
-        self.passes = ForwardPenalties(self.model, recipe, self.recorder, objective)
+        self.forward_penalties = ForwardPenalties(self.model, recipe, self.recorder, objective)
         self.penalties = [PenaltyOp(unit, parameters) for unit in recipe if isinstance(unit, Loss)]
         self.ascents = [AscentOp(unit, parameters) for unit in recipe if isinstance(unit, Ascent)]
         self.gradient_ops = [GradientOp(unit, parameters, noise) for unit in recipe if isinstance(unit, Gradient)]
@@ -230,7 +230,7 @@ class Assembly:
         """
         self.parameters = list(parameters)
         self.late_parameters = [each for each in (*self.late_parameters, *added) if each in self.parameters]
-        self.pre_update_ops = [act for act in self.pre_update_ops if act.unit not in self.optimizer_decays.values()]
+        self.pre_update_ops = [op for op in self.pre_update_ops if op.unit not in self.optimizer_decays.values()]
         ops: list[ParameterOp] = [
             *self.penalties,
             *self.ascents,
@@ -239,11 +239,11 @@ class Assembly:
             *self.post_update_ops,
         ]
         actors: list[ParameterOp | WeightAverages | EnsembleSnapshots] = [*ops, *self.averages, *self.ensembles]
-        for taker in actors:
-            taker.take_in(parameters)
+        for actor in actors:
+            actor.set_parameters(parameters)
         for unit in dict.fromkeys(self.optimizer_decays.values()):
             by_hooks = [each for each in self.late_parameters if each.described not in self.optimizer_decays]
-            if chosen := matching(unit, by_hooks):
+            if chosen := select_parameters(unit, by_hooks):
                 self.pre_update_ops.insert(0, WeightOp(unit, chosen, self.noise))
 
     def add_penalties(self, scale: float = 1.0) -> None:
@@ -260,10 +260,7 @@ class Assembly:
     def decays(self) -> list[tuple[WeightDecay, TrainedParameter]]:
         """Return each WeightDecay with each parameter that it decays, by a hook or in the optimizer."""
         by_hooks = [
-            (act.unit, each)
-            for act in self.pre_update_ops
-            if isinstance(act.unit, WeightDecay)
-            for each in act.parameters
+            (op.unit, each) for op in self.pre_update_ops if isinstance(op.unit, WeightDecay) for each in op.parameters
         ]
         optimizer_decays = [
             (self.optimizer_decays[each.described], each)

@@ -40,7 +40,7 @@ class BatchTransforms:
                 raise InputError(f"{unit!r} follows the slope of the loss: attach(..., loss=your loss function)")
 
     @torch.no_grad()
-    def shown(self, x: Any, y: Tensor, progress: TrainingProgress) -> tuple[Any, Tensor]:
+    def transform(self, x: Any, y: Tensor, progress: TrainingProgress) -> tuple[Any, Tensor]:
         """Transform a batch; inputs keep their shape, class ids may become shares of classes."""
         self.check_batch(x, y)
         layout = Layout.of(tuple(x.shape[1:]), self.features) if isinstance(x, Tensor) else Layout()
@@ -48,14 +48,15 @@ class BatchTransforms:
         targets = targets_of(y, rows.dtype, self.classes, self.objective, self.loss)
         # All noise is drawn before the first extra pass: torch's generators then stand where the user's pass begins.
         noise = [self.recorder.noise.draw(unit.noise, first_spot(unit), rows) for unit in self.units]
+        inputs = {"slope": self.slope, "prediction": self.prediction}
         new_x, new_y = rows, targets.full
         for unit, drawn in zip(self.units, noise, strict=True):
             if not targets.problem:
                 check_data(unit, targets.task, layout)
             if "slope" in unit.extra_inputs:
                 self.check_rows(unit, x)
-            shown = self.as_given(new_x, rows, x), targets.as_given(new_y)
-            extra = [getattr(self, each)(*shown, targets.task) for each in unit.extra_inputs]
+            current = self.as_given(new_x, rows, x), targets.as_given(new_y)
+            extra = [inputs[each](*current, targets.task) for each in unit.extra_inputs]
             step_inputs = {"layout": layout} if "layout" in unit.step_inputs else {}
             before = new_x, new_y
             keywords = {**unit.keywords(passed=progress.passed), **step_inputs}
@@ -63,7 +64,7 @@ class BatchTransforms:
             if new_x is not before[0]:
                 self.check_rows(unit, x)
             if new_y is not before[1]:
-                targets = self.checked(unit, targets)
+                targets = self.checked_targets(unit, targets)
                 new_y = targets.without_ignored(new_y)
         return self.as_given(new_x, rows, x), targets.as_given(new_y)
 
@@ -110,7 +111,7 @@ class BatchTransforms:
                 f"nothing in between; give it numbers (x.float()), or leave it out"
             )
 
-    def checked(self, unit: Batch, targets: Targets) -> Targets:
+    def checked_targets(self, unit: Batch, targets: Targets) -> Targets:
         """Return changed targets with the scale of their shares; ``ValueError`` if the loss cannot take them."""
         problem = targets.problem or (targets.doubt if getattr(unit, "classes_only", False) else "")
         if problem:

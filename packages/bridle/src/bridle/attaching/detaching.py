@@ -40,7 +40,7 @@ def check_detach(parts: Assembly) -> None:
         )
     if parts.stopping.best and not has_weights(parts.model.state_dict(), parts.stopping.best):
         lost = "the weights of the best epoch are not in the model"
-    elif any(not average.is_in() for average in parts.averages):
+    elif any(not average.equals_model() for average in parts.averages):
         lost = "the averaged weights are not in the model, but those of the last step"
     elif any(ensemble.snapshots for ensemble in parts.ensembles):
         lost = "the copies of the ensemble are gone, and the model has the weights of the last step"

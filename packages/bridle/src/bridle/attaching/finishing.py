@@ -60,24 +60,24 @@ class Finisher:
         check_single_model(parts)
         self.owned = owner_counts(self.model)
         self.held = {*optimized_parameters(self.optimizer)}
-        done = sample.run(self.model)
-        self.outputs = done[0] if done else None
-        self.shapes = {**parts.insertion.model_layout.seen, **(done[1] if done else {})}
+        forward = sample.run(self.model)
+        self.outputs = forward[0] if forward else None
+        self.shapes = {**parts.insertion.model_layout.io_shapes, **(forward[1] if forward else {})}
         self.sides = self.standing()
         folding = [side.part for side in self.sides if self.can_fold(side)]
         self.read = set(sample.modules_read_uncalled(self.model, list(dict.fromkeys(folding))))
         for side in self.sides:
-            self.sort(side)
+            self.split_layers(side)
         for side in self.sides:
             if side.left:
-                self.place(side)
+                self.choose_placement(side)
 
     def standing(self) -> list[ModuleSide]:
         """Return the sides of modules with recipe layers that act in evaluation mode."""
         found: dict[tuple[str, bool], ModuleSide] = {}
         for each in self.parts.insertion.inserted:
             if acts_in_evaluation(each.standing.layer):
-                part = self.parts.insertion.model_layout.parts[each.part]
+                part = self.parts.insertion.model_layout.modules[each.part]
                 side = found.setdefault((each.part, each.on_input), ModuleSide(each.part, part, each.on_input))
                 side.folded.append(each)
         return list(found.values())
@@ -89,7 +89,7 @@ class Finisher:
         alone = all(self.owned[each] == 1 and each in self.held for each in stored)
         return alone and can_fold_into(side.part, in_front=side.in_front)
 
-    def sort(self, side: ModuleSide) -> None:
+    def split_layers(self, side: ModuleSide) -> None:
         """Split the layers at a side into those that are folded and those that stay, and build the latter."""
         outwards = side.folded[::-1] if side.in_front else side.folded
         count = 0
@@ -105,12 +105,12 @@ class Finisher:
         axes = ndim_of(side.part, self.shapes.get(side.name), on_input=side.in_front)
         return UNKNOWN if axes is None else (axes,)
 
-    def place(self, side: ModuleSide) -> None:
+    def choose_placement(self, side: ModuleSide) -> None:
         """Choose where the layers that stay are inserted; ``ValueError`` if the model does more than call it."""
-        ways = [AROUND] if self.sample.given or takes_one_tensor(side.part) else []
+        ways = [AROUND] if self.sample.available or takes_one_tensor(side.part) else []
         if all(type(host).forward is nn.Sequential.forward for host, _ in parents_of(self.model, side.part)):
             ways.insert(0, AMONG)
-        found = next((way for way in ways if self.fits(side, way)), "")
+        found = next((way for way in ways if self.is_equivalent(side, way)), "")
         if not found and can_fuse(side.part) and not self.sample.bypasses_call(self.model, side.part):
             found = WITHIN
         if not found:
@@ -122,7 +122,7 @@ class Finisher:
             )
         side.way = found
 
-    def fits(self, side: ModuleSide, way: str) -> bool:
+    def is_equivalent(self, side: ModuleSide, way: str) -> bool:
         """Return True if a module inserted there acts as one in a hook, tried with a sine."""
         if self.outputs is None:
             return True
@@ -139,37 +139,40 @@ class Finisher:
         return hooked is not None and put is not None and outputs_match(put[0], hooked[0])
 
     @torch.no_grad()
-    def take(self) -> nn.Module:
+    def finish(self) -> nn.Module:
         """Detach the recipe and return the finished model."""
         model, optimizer = self.model, self.optimizer
         with eval_mode(model):
-            baked = [(part, kind, getattr(part, kind).clone()) for part, kind in self.parts.insertion.parametrized]
+            pairs = self.parts.insertion.parametrized
+            parametrized = [(part, kind, getattr(part, kind).clone()) for part, kind in pairs]
         folded = [[affine_of(each) for each in side.folded] for side in self.sides]
         for side in self.sides:
             for (_, made), each in zip(side.left, side.stays, strict=True):
                 refresh_numbers(made, each)
         self.parts.undo.close()
-        for encoder in self.parts.insertion.slowed:
+        for encoder in self.parts.insertion.encoders:
             encoder.use_nested_tensor = False  # as it was evaluated
-        changed = [write(part, kind, value) for part, kind, value in baked]
-        new: list[AddedParameter] = []
+        changed = [write(part, kind, value) for part, kind, value in parametrized]
+        added_parameters: list[AddedParameter] = []
         for side, layers in zip(self.sides, folded, strict=True):
-            near = [each for each in side.part.parameters() if each in self.held]
-            born = [(f"{side.name}.bias", fold(side.part, each, in_front=side.in_front)) for each in layers]
+            neighbours = [each for each in side.part.parameters() if each in self.held]
+            added = [(f"{side.name}.bias", fold(side.part, each, in_front=side.in_front)) for each in layers]
             changed += [each for each in side.part.parameters(recurse=False) if layers]
-            self.leave(side)
-            born += [
+            self.insert_layers(side)
+            added += [
                 (f"{side.name}_{name}.{kind}", each) for name, own in side.left for kind, each in own.named_parameters()
             ]
-            new += [
-                AddedParameter(name, each, near[:1]) for name, each in born if each is not None and each.requires_grad
+            added_parameters += [
+                AddedParameter(name, each, neighbours[:1])
+                for name, each in added
+                if each is not None and each.requires_grad
             ]
         for rewritten in changed:
             optimizer.state.pop(rewritten, None)  # moments of what it was made of are not its own
-        add_to_optimizer(optimizer, new)
+        add_to_optimizer(optimizer, added_parameters)
         return model
 
-    def leave(self, side: ModuleSide) -> None:
+    def insert_layers(self, side: ModuleSide) -> None:
         """Insert the layers that stay into the model."""
         if not side.left:
             return
@@ -228,9 +231,9 @@ class AddedParameter(NamedTuple):
     beside: list[nn.Parameter]
 
 
-def add_to_optimizer(optimizer: Optimizer, new: Sequence[AddedParameter]) -> None:
+def add_to_optimizer(optimizer: Optimizer, added_parameters: Sequence[AddedParameter]) -> None:
     """Add new parameters to the optimizer's groups of those beside them."""
-    for each in new:
+    for each in added_parameters:
         groups = optimizer.param_groups
         group = (
             next((group for group in groups if any(each.beside[0] is one for one in group["params"])), groups[0])

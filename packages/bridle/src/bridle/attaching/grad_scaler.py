@@ -137,19 +137,19 @@ def check_scaled_lengths(first: float, second: float, scale: float) -> None:
     )
 
 
-def check_stepping_scaler(told: LossScaler | None, optimizer: Optimizer, *, scaled_alike: bool) -> None:
+def check_stepping_scaler(given: LossScaler | None, optimizer: Optimizer, *, scaled_alike: bool) -> None:
     """Raise ``RuntimeError`` if the step is taken by another scaler than the one that ``ascend`` was given.
 
     ``scaled_alike``: the closure has scaled the second gradient by itself, and nothing was added to it.
     """
-    taking = stepping_scaler()
-    if taking is told or (told is None and scaled_alike):
+    stepping = stepping_scaler()
+    if stepping is given or (given is None and scaled_alike):
         return
-    if taking is None and told is not None and stage_of(told, optimizer) is OptState.UNSCALED:
+    if stepping is None and given is not None and stage_of(given, optimizer) is OptState.UNSCALED:
         return
-    if told is None:
+    if given is None:
         problem = "a GradScaler takes this step, and handle.ascend was not told of it: handle.ascend(closure, scaler)"
-    elif taking is None:
+    elif stepping is None:
         problem = "handle.ascend has scaled the gradients by its scaler, and nobody has unscaled them: scaler.step(...)"
     else:
         problem = "this step is taken by another GradScaler than the one that handle.ascend was given"

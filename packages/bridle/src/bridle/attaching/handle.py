@@ -58,7 +58,7 @@ class Handle:
             GUARDS.keep(undo)
             self._optimizer_hooks.register(undo)
             if any(acts_in_evaluation(unit) for unit in recipe):
-                undo.callback(model.register_forward_pre_hook(self._sample_input.hook, with_kwargs=True).remove)
+                undo.callback(model.register_forward_pre_hook(self._sample_input.capture, with_kwargs=True).remove)
             register_handle(model, self, undo)
             self.parts.undo = undo.pop_all()
 
@@ -92,7 +92,9 @@ class Handle:
         """
         self._check_attached()
         self.parts.recorder.begin_batch()
-        return self.parts.batches.shown(x, y, self.parts.progress) if self._required_calls.record(BATCH) else (x, y)
+        if not self._required_calls.record(BATCH):
+            return x, y
+        return self.parts.batch_transforms.transform(x, y, self.parts.progress)
 
     def penalty(self) -> Tensor:
         """Return the penalties on activations and outputs of the last training pass, to be added to the loss.
@@ -102,7 +104,7 @@ class Handle:
         """
         self._check_attached()
         if self._required_calls.record(PENALTY):
-            return self.parts.passes.penalty(self.parts.progress)
+            return self.parts.forward_penalties.penalty(self.parts.progress)
         return torch.zeros((), device=next(self.model.parameters()).device)
 
     @torch.no_grad()
@@ -145,7 +147,7 @@ class Handle:
         small_batches.add(x, y, share)
         if update:
             if small_batches.average_gradients():
-                self.second_gradient.settle()
+                self.second_gradient.record_averaged()
             self.ascend(lambda: small_batches.repeat(partial(self._backward, run, scaler=scaler)), scaler)
             take_step(self.optimizer, scaler)
             self.optimizer.zero_grad()
@@ -188,7 +190,7 @@ class Handle:
         stopping = self.parts.stopping
         if not stopping.units:
             return False
-        improved, over = stopping.judge(loss, metric, self.parts.progress)
+        improved, over = stopping.update(loss, metric, self.parts.progress)
         if improved or not stopping.best:
             stopping.best = self._evaluation_weights.weights()
         return over
@@ -207,7 +209,7 @@ class Handle:
             raise StateError("there is no best epoch yet: call handle.stop(valid_loss) after each")
         self.model.load_state_dict(stopping.best)
         for average in self.parts.averages:
-            average.take()
+            average.copy_from_model()
 
     @contextmanager
     def averaged(self, batches: Iterable[Any] | None = None) -> Iterator[nn.Module]:
@@ -245,9 +247,9 @@ class Handle:
         recipe stays attached.
         """
         self._check_attached()
-        if self._evaluation_weights.is_in:
+        if self._evaluation_weights.active:
             raise StateError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
-        ending = Finisher(self.parts, self._sample_input)
+        finisher = Finisher(self.parts, self._sample_input)
         if self.parts.stopping.units and not self.parts.stopping.best:
             warnings.warn(
                 f"{self.parts.stopping.units[0]!r} was never asked, so no epoch is the best: the weights of the last "
@@ -256,7 +258,7 @@ class Handle:
             )
         self.hand_over(batches)
         self._ended = "finished"
-        return ending.take()
+        return finisher.finish()
 
     def hand_over(self, batches: Iterable[Any] | None = None) -> None:
         """Load the evaluated weights into the model, as :meth:`finish` does, and keep the recipe attached."""

@@ -76,7 +76,7 @@ class LayerInsertion:
         self.placements: list[tuple[Any, str, str]] = []  # what acts how on which part
         self.retuned: set[str] = set()  # dropout layers of the model's own
         self.inserted: list[InsertedLayer] = []  # layers, in the order in which they act at a part
-        self.slowed: list[Any] = []  # encoders of torch's that hand out no nested tensors
+        self.encoders: list[Any] = []  # encoders of torch's that hand out no nested tensors
         self.parametrized: list[tuple[nn.Module, str]] = []  # parts, and what they call the weight
 
     def insert(self, weights: Mapping[Parameter, nn.Parameter]) -> None:
@@ -96,47 +96,47 @@ class LayerInsertion:
     def insert_at(self, site: Site) -> None:
         """Insert the layers and activity penalties of one site."""
         layers = [each for each in standing(self.recipe, site) if not self.retune(each)]
-        taps = [unit for unit in self.recipe if isinstance(unit, ActivityLoss) and stands_at(unit, site)]
+        penalties = [unit for unit in self.recipe if isinstance(unit, ActivityLoss) and stands_at(unit, site)]
         before = [each for each in layers if each.layer.before_activation]
         behind = [each for each in layers if not each.layer.before_activation]
         number, names = site.number, self.model_layout.layers
         if number == 0:
-            self.hook(names[0], site, taps, [*before, *behind], on_input=True)
+            self.hook(names[0], site, penalties, [*before, *behind], on_input=True)
         elif number < len(names):
             self.hook(names[number - 1], site, [], before, on_input=False)
-            self.hook(names[number], site, taps, behind, on_input=True)
+            self.hook(names[number], site, penalties, behind, on_input=True)
         else:
-            point = self.model_layout.points[number - len(names)]
-            self.hook(point, site, [], before, on_input=False)
-            self.hook(point, site, taps, behind, on_input=False)
+            name = self.model_layout.other_modules[number - len(names)]
+            self.hook(name, site, [], before, on_input=False)
+            self.hook(name, site, penalties, behind, on_input=False)
 
     def hook(
-        self, name: str, site: Site, taps: Sequence[ActivityLoss], layers: Sequence[Standing], *, on_input: bool
+        self, name: str, site: Site, penalties: Sequence[ActivityLoss], layers: Sequence[Standing], *, on_input: bool
     ) -> None:
         """Hook activity penalties and layers to the input or output of a module."""
-        if not taps and not layers:
+        if not penalties and not layers:
             return
-        part = self.model_layout.parts[name]
+        part = self.model_layout.modules[name]
         paths = []
-        for unit in taps:
-            check_real(unit, name, self.like(part))
-            module: nn.Module = self.tap(unit, site, last=isinstance(part, nn.Linear))
-            paths.append(self.hang(name, f"{type(unit).__name__.lower()}_{site.number}", module, unit))
+        for unit in penalties:
+            check_real(unit, name, self.reference_parameter(part))
+            module: nn.Module = self.activity_penalty_module(unit, site, last=isinstance(part, nn.Linear))
+            paths.append(self.register_submodule(name, f"{type(unit).__name__.lower()}_{site.number}", module, unit))
         for each in layers:
             module = self.layer(each, name, on_input=on_input)
-            paths.append(self.hang(name, each.name, module, each.layer))
+            paths.append(self.register_submodule(name, each.name, module, each.layer))
             self.inserted.append(InsertedLayer(name, on_input, each, module))
         where = "on the input of" if on_input else "on the output of"
-        self.placements += [(unit, where, name) for unit in (*taps, *(each.layer for each in layers))]
+        self.placements += [(unit, where, name) for unit in (*penalties, *(each.layer for each in layers))]
         steps = tuple(paths)
         if on_input:
             handle = part.register_forward_pre_hook(partial(on_inputs, steps=steps), with_kwargs=True)
         else:
             handle = part.register_forward_hook(partial(on_output, steps=steps))
         self.undo.callback(handle.remove)
-        self.slow_down(part)
+        self.disable_nested_tensors(part)
 
-    def slow_down(self, part: nn.Module) -> None:
+    def disable_nested_tensors(self, part: nn.Module) -> None:
         """Turn off nested tensors in torch's encoders around a module, as they bypass hooks."""
         encoder: Any
         for encoder in self.model_layout.model.modules():
@@ -144,11 +144,11 @@ class LayerInsertion:
             if nests and any(each is part for each in encoder.modules()):
                 self.undo.callback(setattr, encoder, "use_nested_tensor", True)
                 encoder.use_nested_tensor = False
-                self.slowed.append(encoder)
+                self.encoders.append(encoder)
 
     def units(self, layer: Layer, name: str, *, on_input: bool) -> int:
         """Return the number of units that a layer sees; ``ValueError`` if it needs the number and it is unknown."""
-        part = self.model_layout.parts[name]
+        part = self.model_layout.modules[name]
         if on_input:
             assert isinstance(part, WEIGHTED)
             return int(part.in_features if isinstance(part, nn.Linear) else part.in_channels)
@@ -159,15 +159,16 @@ class LayerInsertion:
 
     def layer(self, each: Standing, name: str, *, on_input: bool) -> nn.Module:
         """Build the module of a layer: torch's own if it is equivalent, which is faster."""
-        part, like = self.model_layout.parts[name], self.like(self.model_layout.parts[name])
+        part = self.model_layout.modules[name]
+        like = self.reference_parameter(part)
         check_real(each.layer, name, like)
         units, last = self.units(each.layer, name, on_input=on_input), isinstance(part, nn.Linear)
-        made = self.torchs_own(each, units, self.model_layout.ndim_at(name, on_input=on_input), last=last)
+        made = self.torch_equivalent(each, units, self.model_layout.ndim_at(name, on_input=on_input), last=last)
         if made is None:
             made = LayerModule(each.layer, units, each.site.names, self.recorder.noise.draw, each.spot, last=last)
         return made.to(like.device, at_least_float32(like.dtype))
 
-    def torchs_own(self, each: Standing, units: int, axes: int | None, *, last: bool) -> nn.Module | None:
+    def torch_equivalent(self, each: Standing, units: int, axes: int | None, *, last: bool) -> nn.Module | None:
         """Return torch's module for a layer; ``None`` if it has no equivalent.
 
         Torch's modules draw torch's noise, have no schedules, and find the units on the second axis. If the number of
@@ -181,21 +182,21 @@ class LayerInsertion:
         same = axes == 2 or (axes is not None and not last) or by_number
         return made if same and not isinstance(made, LayerModule) else None
 
-    def tap(self, unit: ActivityLoss, site: Site, *, last: bool) -> ActivityPenaltyModule:
+    def activity_penalty_module(self, unit: ActivityLoss, site: Site, *, last: bool) -> ActivityPenaltyModule:
         """Build the module of an activity penalty."""
         like = next(self.model_layout.model.parameters())
         return ActivityPenaltyModule(unit, site.names, self.recorder, last=last).to(
             like.device, at_least_float32(like.dtype)
         )
 
-    def like(self, part: nn.Module) -> Tensor:
+    def reference_parameter(self, part: nn.Module) -> Tensor:
         """Return a parameter with the device and dtype of a module's activations, as far as one can know."""
         return next(part.parameters(), next(self.model_layout.model.parameters()))
 
-    def hang(self, name: str, own: str, module: nn.Module, unit: Layer | ActivityLoss) -> Path:
+    def register_submodule(self, name: str, own: str, module: nn.Module, unit: Layer | ActivityLoss) -> Path:
         """Register a regularizer's submodule at a module (Note [where submodules hang]); return its path."""
-        way = path_to_leaf(self.model_layout.parts[name])
-        host = self.model_layout.parts[name].get_submodule(".".join(way))
+        way = path_to_leaf(self.model_layout.modules[name])
+        host = self.model_layout.modules[name].get_submodule(".".join(way))
         own, beside = unused_name(host, f"{PREFIX}{own}"), next(host.parameters(), None)
         host.add_module(own, module)
         module.train(host.training)
@@ -213,9 +214,9 @@ class LayerInsertion:
         index = each.site.number - len(self.model_layout.layers)
         if index < 0 or each.site.hidden or each.site.number == 0:
             return False
-        name = self.model_layout.points[index]
-        part = self.model_layout.parts[name]
-        if not isinstance(part, _DropoutNd) or not is_torchs_own(each.layer, part):
+        name = self.model_layout.other_modules[index]
+        part = self.model_layout.modules[name]
+        if not isinstance(part, _DropoutNd) or not is_torch_equivalent(each.layer, part):
             return False
         self.undo.callback(setattr, part, "p", part.p)
         self.retuned.add(name)
@@ -230,10 +231,11 @@ class LayerInsertion:
 
     def seed_own_dropouts(self) -> None:
         """Let the model's own dropout layers draw from the seed, too."""
-        own = [name for name in self.model_layout.points if isinstance(self.model_layout.parts[name], nn.Dropout)]
-        for number, name in enumerate(own):
+        layout = self.model_layout
+        dropouts = [name for name in layout.other_modules if isinstance(layout.modules[name], nn.Dropout)]
+        for number, name in enumerate(dropouts):
             drop = partial(seeded_dropout, draw=self.recorder.noise.draw, spot=OWN_DROPOUT_SPOTS + number)
-            self.undo.callback(self.model_layout.parts[name].register_forward_hook(drop).remove)
+            self.undo.callback(layout.modules[name].register_forward_hook(drop).remove)
 
     def parametrize(self, unit: WeightLayer, described: Parameter, weight: nn.Parameter) -> None:
         """Register a weight layer as a parametrization of a weight, in all modules that share it."""
@@ -264,19 +266,19 @@ def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding
     The row ``padding`` may stay at zero.
     """
     unit, matrix = made.layer, as_matrix(weight.detach(), transposed=made.transposed)
-    resting = ~matrix.flatten(1).any(1)
+    zero_units = ~matrix.flatten(1).any(1)
     if padding is not None:
-        resting[padding] = False
-    if not unit.parameters or not matrix.numel() or not bool(resting.any()):
+        zero_units[padding] = False
+    if not unit.parameters or not matrix.numel() or not bool(zero_units.any()):
         return
     with torch.enable_grad():
         subject = matrix.to(at_least_float32(matrix.dtype), copy=True).requires_grad_()
         held = [getattr(made, each) for each in (*unit.parameters, *unit.state)]
         acting = unit.evaluate(subject, *held, **made.knobs)
-        slopes = torch.autograd.grad(acting[resting].sum(), [subject, *made.parameters()], allow_unused=True)
-    if not any(slope is not None and bool(slope.any()) for slope in slopes):
+        gradients = torch.autograd.grad(acting[zero_units].sum(), [subject, *made.parameters()], allow_unused=True)
+    if not any(each is not None and bool(each.any()) for each in gradients):
         raise InputError(
-            f"{unit!r} cannot act on {name}, where {int(resting.sum())} of {len(matrix)} units begin at zero: its "
+            f"{unit!r} cannot act on {name}, where {int(zero_units.sum())} of {len(matrix)} units begin at zero: its "
             f"formula gives them no gradient, so they would stay there; choose other parameters by on="
         )
 
@@ -310,6 +312,6 @@ def unparametrize(part: nn.Module, kind: str, order: Sequence[str]) -> None:
         part._parameters[name] = part._parameters.pop(name)
 
 
-def is_torchs_own(layer: Layer, part: nn.Module) -> bool:
+def is_torch_equivalent(layer: Layer, part: nn.Module) -> bool:
     """Return True if a module of the model is torch's equivalent of this layer."""
     return any(type(type(layer)().module(1, axes)) is type(part) for axes in ((3, 4, 5) if layer.maps else (2,)))

@@ -77,15 +77,15 @@ def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | Non
     """
     if task is not None and task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
-    needing = [unit for unit in recipe if getattr(unit, "classes_only", False)]
-    found = known(loss)
-    if task is not None and task != found.task:
-        found = Objective(task, f"task={task!r}", given=loss is not None)
-    elif not found.task and found.given and (needing or recipe.at("batch")):
-        found = replace(found, task=probe_task(loss, outputs))
-    for unit in needing:
-        check_objective(unit, found)
-    return found
+    for_classes = [unit for unit in recipe if getattr(unit, "classes_only", False)]
+    objective = known(loss)
+    if task is not None and task != objective.task:
+        objective = Objective(task, f"task={task!r}", given=loss is not None)
+    elif not objective.task and objective.given and (for_classes or recipe.at("batch")):
+        objective = replace(objective, task=probe_task(loss, outputs))
+    for unit in for_classes:
+        check_objective(unit, objective)
+    return objective
 
 
 def known(loss: Any) -> Objective:
@@ -93,8 +93,9 @@ def known(loss: Any) -> Objective:
     if loss is None:
         return Objective()
     if isinstance(loss, nn.Module):
-        found = next((each for kind, each in MODULES.items() if type(loss).forward is kind.forward), None)
-        return with_options(found, type(loss).__name__, {name: getattr(loss, name, OPTIONS[name]) for name in OPTIONS})
+        objective = next((each for kind, each in MODULES.items() if type(loss).forward is kind.forward), None)
+        options = {name: getattr(loss, name, default) for name, default in OPTIONS.items()}
+        return with_options(objective, type(loss).__name__, options)
     filled: dict[str, Any] = {}
     function = loss
     while isinstance(function, partial):
@@ -106,14 +107,14 @@ def known(loss: Any) -> Objective:
     return with_options(FUNCTIONS.get(function) if callable(function) else None, name, filled)
 
 
-def with_options(found: Objective | None, name: str, options: Mapping[str, Any]) -> Objective:
+def with_options(objective: Objective | None, name: str, options: Mapping[str, Any]) -> Objective:
     """Return the objective with the options of the loss."""
-    if found is None:
+    if objective is None:
         return Objective(name=name, given=True)
     told = {**OPTIONS, **options}
-    by_class = found.task == CLASSIFICATION
+    by_class = objective.task == CLASSIFICATION
     return replace(
-        found,
+        objective,
         name=name,
         given=True,
         weight=told["weight"] if by_class else None,

@@ -77,7 +77,7 @@ class OptimizerHooks:
         """Change weights after the update, update averages, and count the step, unless it was skipped."""
         parts = self.parts
         self.required_calls.called.clear()
-        self.second_gradient.stepped()
+        self.second_gradient.after_step()
         parts.recorder.noise.next_batch()
         parts.noise.next_batch()
         if self.skipped:
@@ -90,11 +90,11 @@ class OptimizerHooks:
             ensemble.update(parts.progress)
         parts.progress.step += 1
         parts.apply_schedules()
-        self.evaluation_weights.stepped()
+        self.evaluation_weights.after_step()
 
     def check_loop(self) -> None:
         """Raise ``RuntimeError`` if a required call is missing, or the averages are in the model."""
-        if self.evaluation_weights.is_in:
+        if self.evaluation_weights.active:
             raise StateError("the averaged weights are in the model: leave handle.averaged() before training goes on")
         self.required_calls.check()
 

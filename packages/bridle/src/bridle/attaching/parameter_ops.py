@@ -14,7 +14,7 @@ from bridle.acting import first_spot
 from bridle.attaching.grad_scaler import LossScaler
 from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
 from bridle.attaching.noise import SeedNoise, SharedNoise
-from bridle.attaching.parameter_buckets import ParametersWithGrad, buckets, with_gradients
+from bridle.attaching.parameter_buckets import ParametersWithGrad, make_buckets, with_gradients
 from bridle.attaching.parameter_checks import BY_GRADIENT, check_dense_gradients
 from bridle.attaching.trained_parameters import TrainedParameter, padding_preserved, widened
 from bridle.attaching.training_progress import TrainingProgress
@@ -30,11 +30,11 @@ class ParameterOp:
     def __init__(self, unit: Any, parameters: Sequence[TrainedParameter]) -> None:
         self.unit, self.formula = unit, linear_formula(unit)
         self.matrix: bool = getattr(unit, "matrix", False)
-        self.take_in(parameters)
+        self.set_parameters(parameters)
 
-    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
         """Act on these parameters from now on."""
-        self.buckets = buckets(self.unit, parameters)
+        self.buckets = make_buckets(self.unit, parameters)
         self.linear_forms = [LinearForm(*self.formula) if self.formula else None for _ in self.buckets]
 
     @property
@@ -62,9 +62,9 @@ class PenaltyOp(ParameterOp):
         self.state: dict[str, dict[str, Tensor]] = {}
         super().__init__(unit, parameters)
 
-    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
         """Act on these parameters from now on; new ones start at their current weights."""
-        super().take_in(parameters)
+        super().set_parameters(parameters)
         for each in self.parameters:
             if "initial" in self.unit.extra_inputs and each.name not in self.initial:
                 self.initial[each.name] = each.tensor.clone()

@@ -14,7 +14,7 @@ from bridle.places import Batch, Ensemble, OutputLoss, PassLoss, Stop
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
 
-BY_NATURE: dict[type[Any], str] = {
+PLACES: dict[type[Any], str] = {
     Batch: "on each batch, by handle.batch(x, y)",
     OutputLoss: "on the outputs, by handle.penalty()",
     PassLoss: "on two passes of each batch, by handle.penalty()",
@@ -47,12 +47,12 @@ def placements_of(parts: Assembly, unit: Any) -> list[str]:
         *parts.post_update_ops,
     ]
     on_parameters = [bucket_placements(parts, unit, act.buckets) for act in (*ops, *parts.averages) if act.unit == unit]
-    by_nature = [words for kind, words in BY_NATURE.items() if isinstance(unit, kind)]
+    by_place = [words for kind, words in PLACES.items() if isinstance(unit, kind)]
     return [
         *by_optimizer,
         *(f"{where} {', '.join(names)}" for where, names in named.items()),
         *on_parameters,
-        *by_nature,
+        *by_place,
     ]
 
 

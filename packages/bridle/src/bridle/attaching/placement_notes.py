@@ -44,17 +44,17 @@ class ExecutionOrder:
     """The model's modules without children, in the order in which they run as far as it is known."""
 
     def __init__(self, model_layout: ModelLayout) -> None:
-        self.parts = model_layout.parts
-        names = list(model_layout.seen) or list(model_layout.parts)
-        self.names = [name for name in names if is_leaf(model_layout.parts[name])]
-        self.seen = list(model_layout.seen)
+        self.parts = model_layout.modules
+        names = list(model_layout.io_shapes) or list(model_layout.modules)
+        self.names = [name for name in names if is_leaf(model_layout.modules[name])]
+        self.executed = list(model_layout.io_shapes)
 
     def behind(self, name: str) -> list[str]:
         """Return the modules that run after a module."""
         if name in self.names:
             return self.names[self.names.index(name) + 1 :]
-        if name in self.seen:  # a part with children, noted where it ends
-            done = {*self.seen[: self.seen.index(name)]}
+        if name in self.executed:  # a part with children, noted where it ends
+            done = {*self.executed[: self.executed.index(name)]}
             return [each for each in self.names if each not in done]
         within = [index for index, each in enumerate(self.names) if each.startswith(f"{name}.")]
         return self.names[within[-1] + 1 :] if within else []
@@ -121,7 +121,7 @@ def makes_outputs_constant(model_layout: ModelLayout, name: str, example: Any) -
         with eval_mode(model_layout.model), frozen_buffers(model_layout.model), torch.no_grad():
             if all(rows_equal(each) for each in outputs()):
                 return None  # of a single row, or of equal ones
-            hook = model_layout.parts[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))
+            hook = model_layout.modules[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))
             try:
                 return all(rows_equal(each) for each in outputs())
             finally:

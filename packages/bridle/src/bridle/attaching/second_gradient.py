@@ -54,11 +54,11 @@ class SecondGradient:
         self.check_pass()
         self.history.check_ascent(optimized_parameters(parts.optimizer))
         parts.add_penalties(scale)
-        with ExitStack() as climb:
-            climb.callback(setattr, self.history, "resting", False)
-            self.history.resting = True
+        with ExitStack() as stack:
+            stack.callback(setattr, self.history, "paused", False)
+            self.history.paused = True
             if all(
-                [climb.enter_context(each.at_ascent_point(parts.progress, scaler, scale)) for each in parts.ascents]
+                [stack.enter_context(each.at_ascent_point(parts.progress, scaler, scale)) for each in parts.ascents]
             ):
                 first = None if self.compared else self.gradient_norm()
                 loss = self.run(closure, scaler)
@@ -66,12 +66,12 @@ class SecondGradient:
                 self.scaled_alike = not (isinstance(loss, Tensor) or parts.penalties)
                 parts.add_penalties(scale)
         self.scaler, self.has_penalties = scaler, True
-        self.history.ascended(optimized_parameters(parts.optimizer))
+        self.history.record_ascent(optimized_parameters(parts.optimizer))
 
     def check_pass(self) -> None:
         """Raise ``RuntimeError`` if no pass was recorded whose noise could be repeated."""
         recorder = self.parts.recorder
-        if recorder.mark is None and recorder.marks and self.parts.model.training:
+        if recorder.mark is None and recorder.keeps_marks and self.parts.model.training:
             raise StateError(
                 "handle.ascend repeats the last training pass, and none was seen: call model(x), not model.forward(x), "
                 "of the model that the recipe is attached to"
@@ -111,9 +111,9 @@ class SecondGradient:
             check_scaled_lengths(first, second, scale)
         self.compared = math.isfinite(first) and math.isfinite(second)
 
-    def settle(self) -> None:
+    def record_averaged(self) -> None:
         """Record averaged gradients of small batches as unmodified."""
-        self.history.settled(optimized_parameters(self.parts.optimizer))
+        self.history.record_averaged(optimized_parameters(self.parts.optimizer))
 
     def check_step(self) -> None:
         """Raise ``RuntimeError`` before a step whose gradients are not the second ones, scaled as they were."""
@@ -121,9 +121,9 @@ class SecondGradient:
             self.history.check_step()
             check_stepping_scaler(self.scaler, self.parts.optimizer, scaled_alike=self.scaled_alike)
 
-    def stepped(self) -> None:
+    def after_step(self) -> None:
         """Forget the second gradient after the optimizer's step."""
         self.has_penalties = False
         if self.parts.ascents:
-            self.history.stepped(optimized_parameters(self.parts.optimizer))
+            self.history.record_step(optimized_parameters(self.parts.optimizer))
             self.parts.recorder.mark = None

@@ -28,14 +28,14 @@ def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
             yield f"{unit!r} acts nowhere: the model has no hidden layers"
     own = [
         name
-        for name in model_layout.points
-        if isinstance(model_layout.parts[name], nn.Dropout) and name not in insertion.retuned
+        for name in model_layout.other_modules
+        if isinstance(model_layout.modules[name], nn.Dropout) and name not in insertion.retuned
     ]
     if own and any(isinstance(unit, Dropout) for unit in placed):
         yield f"the model has dropout layers of its own, {', '.join(own)}; Dropout(at='Dropout') would set their rates"
     if (
         placed
-        and not model_layout.seen
+        and not model_layout.io_shapes
         and len(model_layout.layers) > 1
         and not isinstance(model_layout.model, nn.Sequential)
     ):

@@ -39,7 +39,7 @@ class SmallBatches:
         self.first_terms = 0.0  # how many terms the loss of the first that counts is the mean of; 0 where it is a sum
 
     @cached_property
-    def counting(self) -> LossTermCounter:
+    def term_counter(self) -> LossTermCounter:
         """Return the counter of loss terms."""
         assert self.parts.options.loss is not None
         return LossTermCounter(self.parts.options.loss, self.parts.outputs)
@@ -48,9 +48,9 @@ class SmallBatches:
         """Return the weight of a batch relative to the first batch that counts."""
         if not self.batches:
             self.first_terms = 0.0
-        if weight is None and self.counting.is_sum_reduced:
+        if weight is None and self.term_counter.is_sum_reduced:
             return 1.0
-        count = self.counting.terms(x, y) if weight is None else checked(weight)
+        count = self.term_counter.terms(x, y) if weight is None else checked_weight(weight)
         self.first_terms = self.first_terms or count
         return count / self.first_terms if self.first_terms else 0.0
 
@@ -64,31 +64,31 @@ class SmallBatches:
         self.batches.clear()
 
     @property
-    def whole(self) -> float:
+    def total_share(self) -> float:
         """Return the divisor of accumulated gradients."""
         return (sum(each.share for each in self.batches) or 1.0) if self.first_terms else 1.0
 
     def average_gradients(self) -> bool:
         """Divide accumulated gradients to their mean; return True if that has changed them."""
-        whole = self.whole
-        if whole != 1:
+        total_share = self.total_share
+        if total_share != 1:
             held = optimized_parameters(self.parts.optimizer)
-            torch._foreach_div_([each.grad for each in held if each.grad is not None], whole)
-        return whole != 1
+            torch._foreach_div_([each.grad for each in held if each.grad is not None], total_share)
+        return total_share != 1
 
     def repeat(self, backward: Callable[[Any, Any, float], Any]) -> None:
         """Run each batch's backward pass again, with its share of the whole and its own noise."""
         for each in self.batches:
             with self.parts.recorder.noise.replay(each.mark):
-                backward(each.x, each.y, each.share / self.whole)
+                backward(each.x, each.y, each.share / self.total_share)
 
 
 class LossTermCounter:
     """Counts the terms that a loss averages over, by the loss's options or by probing it."""
 
     def __init__(self, loss: LossFunction, outputs: int | None) -> None:
-        self.loss, self.outputs, self.settings = loss, outputs, settings_of(loss)
-        self.is_probed = not known(loss).exactly and "reduction" not in self.settings
+        self.loss, self.outputs, self.options = loss, outputs, reduction_options(loss)
+        self.is_probed = not known(loss).exactly and "reduction" not in self.options
         self.weights: dict[int, float] = {}  # of class ids, as they come
 
     @cached_property
@@ -97,7 +97,7 @@ class LossTermCounter:
         return (
             is_sum_reduced(self.loss, self.outputs)
             if self.is_probed
-            else self.settings.get("reduction", "mean") == "sum"
+            else self.options.get("reduction", "mean") == "sum"
         )
 
     def terms(self, x: Any, y: Any) -> float:
@@ -112,10 +112,10 @@ class LossTermCounter:
         if targets.dtype != torch.int64:
             return float(max(targets.numel(), 1))
         if self.is_probed and self.outputs is not None and self.outputs > 1:
-            return sum(self.weight(each) * count for each, count in counted(targets))
-        counting = targets[targets != self.settings.get("ignore_index", IGNORED)]
-        weights = self.settings.get("weight")
-        return float(counting.numel() if weights is None else weights[counting].sum())
+            return sum(self.weight(each) * count for each, count in id_counts(targets))
+        counted = targets[targets != self.options.get("ignore_index", IGNORED)]
+        weights = self.options.get("weight")
+        return float(counted.numel() if weights is None else weights[counted].sum())
 
     def weight(self, which: int) -> float:
         """Return the weight of a class id under a loss that is not torch's."""
@@ -126,21 +126,21 @@ class LossTermCounter:
         return self.weights[which]
 
 
-def counted(targets: Tensor) -> list[tuple[int, int]]:
+def id_counts(targets: Tensor) -> list[tuple[int, int]]:
     """Return each id among the targets with its count."""
     ids, counts = targets.unique(return_counts=True)
     return list(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
-def settings_of(loss: LossFunction) -> Mapping[str, Any]:
+def reduction_options(loss: LossFunction) -> Mapping[str, Any]:
     """Return the options of torch's losses, and of partials of them, that decide on their mean."""
     if isinstance(loss, partial):
-        return {**settings_of(loss.func), **loss.keywords}
+        return {**reduction_options(loss.func), **loss.keywords}
     names = ("reduction", "ignore_index", "weight") if isinstance(loss, BY_CLASS) else ("reduction",)
     return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
 
 
-def checked(weight: float) -> float:
+def checked_weight(weight: float) -> float:
     """Return the user's weight of a batch; ``ValueError`` if it is not a positive number."""
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
         raise InputError(
