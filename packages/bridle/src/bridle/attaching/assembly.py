@@ -57,7 +57,7 @@ from bridle.places import (
     PassLoss,
     Weight,
 )
-from bridle.recipe import Recipe
+from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import L2, WeightDecay
 from bridle_audit.parameter_kinds import has_sign_parameters
 
@@ -231,14 +231,14 @@ class Assembly:
         self.parameters = list(parameters)
         self.late_parameters = [each for each in (*self.late_parameters, *added) if each in self.parameters]
         self.pre_update_ops = [op for op in self.pre_update_ops if op.unit not in self.optimizer_decays.values()]
-        ops: list[ParameterOp] = [
+        ops: list[ParameterOp[Any]] = [
             *self.penalties,
             *self.ascents,
             *self.gradient_ops,
             *self.pre_update_ops,
             *self.post_update_ops,
         ]
-        actors: list[ParameterOp | WeightAverages | EnsembleSnapshots] = [*ops, *self.averages, *self.ensembles]
+        actors: list[ParameterOp[Any] | WeightAverages | EnsembleSnapshots] = [*ops, *self.averages, *self.ensembles]
         for actor in actors:
             actor.set_parameters(parameters)
         for unit in dict.fromkeys(self.optimizer_decays.values()):
@@ -278,7 +278,7 @@ class Assembly:
             self.optimizer.param_groups[each.group]["weight_decay"] = strength
 
 
-def notes_passes(unit: Any) -> bool:
+def notes_passes(unit: Regularizer) -> bool:
     """Return True if a regularizer needs a record of the model's forward passes."""
     return isinstance(unit, ActivityLoss | OutputLoss | PassLoss | Ascent) or (
         isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.extra_inputs})

@@ -109,5 +109,4 @@ def attached(model: nn.Module) -> Handle | None:
     """
     if not isinstance(model, nn.Module):
         raise InputError(f"attached takes the model, an nn.Module, got {type(model).__name__}")
-    found = handles_of(model)
-    return found[0] if found else None
+    return next((handle for handle in handles_of(model) if isinstance(handle, Handle)), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +11,10 @@ from torch import Tensor
 from bridle.attaching.assembly import Assembly
 from bridle.errors import StateError
 from bridle.places import Layer, WeightLayer
+from bridle.recipe import Regularizer
 
 
-def acts_in_evaluation(unit: Any) -> bool:
+def acts_in_evaluation(unit: Regularizer) -> bool:
     """Return True if a layer acts in evaluation mode, too: the network differs without it."""
     if not isinstance(unit, Layer | WeightLayer):
         return False

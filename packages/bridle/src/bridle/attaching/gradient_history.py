@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
@@ -81,7 +80,7 @@ class GradientHistory:
         record_event(parameters, STEP)
 
 
-def last_event(gradient: Tensor) -> Any:
+def last_event(gradient: Tensor) -> tuple[str, int] | None:
     """Return the last event of a gradient and its version then; ``None`` if it did not come by ``backward()``."""
     return getattr(gradient, EVENT_ATTRIBUTE, None)
 

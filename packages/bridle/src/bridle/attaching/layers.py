@@ -33,7 +33,7 @@ from bridle.places.module import (
     at_least_float32,
     is_scheduled,
 )
-from bridle.recipe import Recipe
+from bridle.recipe import Recipe, Regularizer
 
 # Note [where submodules hang]
 # The forward of a container may run through its children, as that of nn.Sequential does, and would run what is added
@@ -73,10 +73,10 @@ class LayerInsertion:
         )
         self.scheduled_modules: list[FormulaModule] = []  # everything whose knobs move with the training
         self.new: list[InsertedParameter] = []
-        self.placements: list[tuple[Any, str, str]] = []  # what acts how on which part
+        self.placements: list[tuple[Regularizer, str, str]] = []  # what acts how on which part
         self.retuned: set[str] = set()  # dropout layers of the model's own
         self.inserted: list[InsertedLayer] = []  # layers, in the order in which they act at a part
-        self.encoders: list[Any] = []  # encoders of torch's that hand out no nested tensors
+        self.encoders: list[nn.TransformerEncoder] = []  # encoders of torch's that hand out no nested tensors
         self.parametrized: list[tuple[nn.Module, str]] = []  # parts, and what they call the weight
 
     def insert(self, weights: Mapping[Parameter, nn.Parameter]) -> None:
@@ -138,10 +138,10 @@ class LayerInsertion:
 
     def disable_nested_tensors(self, part: nn.Module) -> None:
         """Turn off nested tensors in torch's encoders around a module, as they bypass hooks."""
-        encoder: Any
         for encoder in self.model_layout.model.modules():
-            nests = isinstance(encoder, nn.TransformerEncoder) and encoder.use_nested_tensor
-            if nests and any(each is part for each in encoder.modules()):
+            if not isinstance(encoder, nn.TransformerEncoder) or not encoder.use_nested_tensor:
+                continue
+            if any(each is part for each in encoder.modules()):
                 self.undo.callback(setattr, encoder, "use_nested_tensor", True)
                 encoder.use_nested_tensor = False
                 self.encoders.append(encoder)
@@ -283,7 +283,7 @@ def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding
         )
 
 
-def check_real(unit: Any, name: str, like: Tensor) -> None:
+def check_real(unit: Regularizer, name: str, like: Tensor) -> None:
     """Raise ``ValueError`` for a regularizer on complex activations."""
     if like.is_complex():
         raise InputError(f"{unit!r} acts on real numbers, and {name} has complex weights; choose another place by at=")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bridle.attaching.loss_probing import probe_task
 from bridle.errors import InputError
 from bridle.places import OutputLoss, PassLoss
-from bridle.recipe import Recipe
+from bridle.recipe import Recipe, Regularizer
 
 LossFunction = Callable[[Any, Tensor], Tensor]
 CLASSIFICATION, MULTILABEL, REGRESSION = TASKS = ("classification", "multilabel", "regression")
@@ -70,7 +70,7 @@ FUNCTIONS: dict[Callable[..., Any], Objective] = {
 OPTIONS = {"weight": None, "ignore_index": IGNORED, "label_smoothing": 0.0, "reduction": "mean"}
 
 
-def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | None) -> Objective:
+def objective_of(loss: LossFunction | None, task: str | None, recipe: Recipe, outputs: int | None) -> Objective:
     """Return the objective of a loss: as the user says, by its type, or by probing it.
 
     It is probed only if the recipe needs it. ``ValueError`` if it stays unknown then, or does not fit the recipe.
@@ -88,7 +88,7 @@ def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | Non
     return objective
 
 
-def known(loss: Any) -> Objective:
+def known(loss: LossFunction | None) -> Objective:
     """Return the objective of torch's loss modules and functions, partials of them included."""
     if loss is None:
         return Objective()
@@ -97,7 +97,7 @@ def known(loss: Any) -> Objective:
         options = {name: getattr(loss, name, default) for name, default in OPTIONS.items()}
         return with_options(objective, type(loss).__name__, options)
     filled: dict[str, Any] = {}
-    function = loss
+    function: Callable[..., Any] | None = loss
     while isinstance(function, partial):
         filled = {**function.keywords, **filled}
         function = None if function.args else function.func
@@ -124,7 +124,7 @@ def with_options(objective: Objective | None, name: str, options: Mapping[str, A
     )
 
 
-def check_objective(unit: Any, objective: Objective) -> None:
+def check_objective(unit: Regularizer, objective: Objective) -> None:
     """Raise ``ValueError`` for a regularizer of classes if the loss has none, or its task is unknown."""
     if objective.given and not objective.task:
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,16 +18,17 @@ from bridle.attaching.parameter_buckets import ParametersWithGrad, make_buckets,
 from bridle.attaching.parameter_checks import BY_GRADIENT, check_dense_gradients
 from bridle.attaching.trained_parameters import TrainedParameter, padding_preserved, widened
 from bridle.attaching.training_progress import TrainingProgress
-from bridle.places import Gradient, Loss, Weight
+from bridle.places import Ascent, Gradient, Loss, Weight
 from bridle.places.module import begin
 
 Noise = SeedNoise | SharedNoise
+Unit = TypeVar("Unit", bound=Loss | Gradient | Weight | Ascent)
 
 
-class ParameterOp:
+class ParameterOp(Generic[Unit]):
     """A regularizer and the parameters that it acts on."""
 
-    def __init__(self, unit: Any, parameters: Sequence[TrainedParameter]) -> None:
+    def __init__(self, unit: Unit, parameters: Sequence[TrainedParameter]) -> None:
         self.unit, self.formula = unit, linear_formula(unit)
         self.matrix: bool = getattr(unit, "matrix", False)
         self.set_parameters(parameters)
@@ -54,7 +55,7 @@ class ParameterOp:
                 yield present, bucket.keywords(progress), linear_form
 
 
-class PenaltyOp(ParameterOp):
+class PenaltyOp(ParameterOp[Loss]):
     """Adds the gradient of a penalty on weights."""
 
     def __init__(self, unit: Loss, parameters: Sequence[TrainedParameter]) -> None:
@@ -115,7 +116,7 @@ class PenaltyOp(ParameterOp):
         return torch.stack(costs).sum()
 
 
-class InPlaceOp(ParameterOp, ABC):
+class InPlaceOp(ParameterOp[Gradient | Weight], ABC):
     """Writes a formula's result back into the gradients or the weights that it was given."""
 
     def __init__(self, unit: Gradient | Weight, parameters: Sequence[TrainedParameter], noise: Noise) -> None:
@@ -185,7 +186,7 @@ class WeightOp(InPlaceOp):
         return present.tensors
 
 
-class AscentOp(ParameterOp):
+class AscentOp(ParameterOp[Ascent]):
     """Moves weights along the gradient to the point where SAM or ASAM takes the second gradient."""
 
     @contextmanager

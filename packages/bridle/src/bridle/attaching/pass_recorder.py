@@ -90,9 +90,10 @@ class PassRecorder:
     @contextmanager
     def repeat_pass(self, model: nn.Module) -> Iterator[None]:
         """Repeat the last pass within the context: recorded, with frozen buffers and the same noise."""
+        mark: Any = self.noise.mark() if self.mark is None else self.mark
         before, self.in_repeated_pass = self.in_repeated_pass, True
         try:
-            with frozen_buffers(model), self.noise.replay(self.noise.mark() if self.mark is None else self.mark):
+            with frozen_buffers(model), self.noise.replay(mark):
                 yield
         finally:
             self.in_repeated_pass = before

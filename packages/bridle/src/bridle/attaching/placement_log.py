@@ -11,6 +11,7 @@ from bridle.attaching.parameter_buckets import ParameterBucket
 from bridle.attaching.parameter_ops import ParameterOp
 from bridle.attaching.trained_parameters import AveragedTensor
 from bridle.places import Batch, Ensemble, OutputLoss, PassLoss, Stop
+from bridle.recipe import Regularizer
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
 
@@ -31,7 +32,7 @@ def describe_placements(parts: Assembly) -> str:
     return "\n".join(lines + [f"note: {note}" for note in parts.notes]) or "none"
 
 
-def placements_of(parts: Assembly, unit: Any) -> list[str]:
+def placements_of(parts: Assembly, unit: Regularizer) -> list[str]:
     """Return descriptions of the places where a regularizer acts."""
     in_groups = [each.name for each, chosen in parts.optimizer_decays.items() if chosen == unit]
     by_optimizer = [f"on {', '.join(in_groups)}, by the optimizer itself"] if in_groups else []
@@ -39,7 +40,7 @@ def placements_of(parts: Assembly, unit: Any) -> list[str]:
     for whose, where, name in parts.placements:
         if whose == unit:
             named.setdefault(where, []).append(name)
-    ops: list[ParameterOp | WeightAverages] = [
+    ops: list[ParameterOp[Any] | WeightAverages] = [
         *parts.penalties,
         *parts.ascents,
         *parts.gradient_ops,
@@ -56,7 +57,7 @@ def placements_of(parts: Assembly, unit: Any) -> list[str]:
     ]
 
 
-def bucket_placements(parts: Assembly, unit: Any, buckets: Sequence[ParameterBucket[Any]]) -> str:
+def bucket_placements(parts: Assembly, unit: Regularizer, buckets: Sequence[ParameterBucket[Any]]) -> str:
     """Return the parameters that a regularizer acts on, with its knobs where these differ."""
     if not any(isinstance(value, PerLayer) for value in unit.settings(numbers=True).values()):
         return f"on {parameter_names(parts, [each for bucket in buckets for each in bucket.parameters])}"

@@ -20,7 +20,7 @@ class Stopping:
     """The early-stopping regularizers of a recipe, their states, and the weights of the best epoch."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.units: list[Any] = [unit for unit in recipe if isinstance(unit, Stop)]
+        self.units = [unit for unit in recipe if isinstance(unit, Stop)]
         self.states: list[tuple[float, ...]] = [tuple(map(float, unit.state.values())) for unit in self.units]
         self.best: dict[str, Tensor] = {}
 
