@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle.acting import Parameter, selected
 from bridle.attaching.averages import WeightAverages
 from bridle.attaching.batch_transforms import BatchTransforms
 from bridle.attaching.ensemble_snapshots import EnsembleSnapshots
@@ -21,20 +20,25 @@ from bridle.attaching.lora_notes import lora_decay_notes
 from bridle.attaching.model_layout import ModelLayout
 from bridle.attaching.noise import layer_noise, parameter_noise
 from bridle.attaching.objectives import LossFunction, objective_of
-from bridle.attaching.parameter_buckets import knob_values, select_parameters
+from bridle.attaching.optimizer_decay import group_decays, optimizer_decays
+from bridle.attaching.parameter_buckets import select_parameters
 from bridle.attaching.parameter_checks import check_initialized, check_parameter_kinds, padding_indices
 from bridle.attaching.parameter_groups import (
-    GroupDecay,
     ParameterGroups,
-    is_decoupled,
     optimized_parameters,
-    own_decays,
 )
 from bridle.attaching.parameter_ops import AscentOp, GradientOp, ParameterOp, PenaltyOp, WeightOp
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.placement_notes import placement_notes
 from bridle.attaching.requirements import check_steps, check_supported
-from bridle.attaching.setup_notes import average_notes, layer_notes, loss_notes, parameter_notes, precision_notes
+from bridle.attaching.setup_notes import (
+    average_notes,
+    decay_notes,
+    layer_notes,
+    loss_notes,
+    parameter_notes,
+    precision_notes,
+)
 from bridle.attaching.stopping import Stopping
 from bridle.attaching.trained_parameters import (
     AveragedTensor,
@@ -58,8 +62,7 @@ from bridle.places import (
     Weight,
 )
 from bridle.recipe import Recipe, Regularizer
-from bridle.regularizers import L2, WeightDecay
-from bridle_audit.parameter_kinds import has_sign_parameters
+from bridle.regularizers import WeightDecay
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,9 @@ class Assembly:
 
     def insert(self, undo: ExitStack) -> None:
         """Make all changes to model and optimizer: layers, parametrizations, hooks, parameter groups."""
-        model, options = self.model, self.options
+        options = self.options
         trained = self.find_trained()
-        model_layout = ModelLayout(model, options.example)
+        model_layout = ModelLayout(self.model, options.example)
         self.outputs = options.classes or model_layout.outputs
         self.objective = objective_of(options.loss, options.task, self.recipe, self.outputs)
         insertion = LayerInsertion(model_layout, self.recipe, self.recorder, undo, seeded=options.seed is not None)
@@ -110,18 +113,23 @@ class Assembly:
         self.notes += [*layer_notes(self.recipe, insertion), *placement_notes(insertion, options.example)]
         self.notes += loss_notes(self.recipe, self.objective)
         if options.seed is not None or any(notes_passes(unit) for unit in self.recipe):
-            undo.callback(model.register_forward_pre_hook(self.recorder.pre_forward, with_kwargs=True).remove)
-            undo.callback(model.register_forward_hook(self.recorder.post_forward, with_kwargs=True).remove)
-            self.recorder.hooked = True
+            self.recorder.register(self.model, undo)
         self.groups = ParameterGroups(self.optimizer)
         undo.callback(self.groups.restore)
+        self.arrange_groups(trained)
+
+    def arrange_groups(self, trained: Sequence[ModelParameter]) -> None:
+        """Regroup the optimizer's parameters by weight decay, and add those of inserted modules."""
+        inserted = self.insertion.new
         places = self.groups.indices()
         new = {
             each.parameter: (each.described.name, 0 if each.beside is None else places.get(each.beside, 0))
-            for each in insertion.new
+            for each in inserted
         }
-        parameters = [*trained, *(ModelParameter(each.described, each.parameter) for each in insertion.new)]
-        self.groups.arrange(self.wanted_decays(parameters), new)
+        parameters = [*trained, *(ModelParameter(each.described, each.parameter) for each in inserted)]
+        self.notes += decay_notes(self.recipe, self.optimizer, parameters)
+        self.optimizer_decays = optimizer_decays(self.recipe, self.groups, parameters)
+        self.groups.arrange(group_decays(self.recipe, self.optimizer_decays, parameters), new)
         places = self.groups.indices()
         self.parameters = [each.in_group(places[each.parameter]) for each in parameters]
 
@@ -155,42 +163,6 @@ class Assembly:
             self.notes.append(f"not in the optimizer, so left alone: {', '.join(not_optimized)}")
         return parameters
 
-    def wanted_decays(self, parameters: Sequence[ModelParameter]) -> dict[nn.Parameter, GroupDecay]:
-        """Return the ``weight_decay`` that the optimizer applies itself: the recipe's where both agree, else 0."""
-        decays = [unit for unit in self.recipe if isinstance(unit, WeightDecay)]
-        optimizer_amounts = own_decays(self.optimizer, [each.parameter for each in parameters])
-        amounts = " and ".join(f"{each:g}" for each in optimizer_amounts)
-        self.optimizer_decays: dict[Parameter, WeightDecay] = {}
-        if not decays:
-            self.notes += [
-                f"the optimizer's own weight_decay makes zero of the weight that {each.described.made_by} makes of "
-                f"{each.described.name}: give that a group without"
-                for each in parameters
-                if has_sign_parameters(each.described.made_by) and own_decays(self.optimizer, [each.parameter])
-            ]
-            if optimizer_amounts and any(isinstance(unit, L2) for unit in self.recipe):
-                self.notes.append(f"the optimizer's own weight_decay of {amounts} stays, and L2 acts besides it")
-            return {}
-        if optimizer_amounts:
-            self.notes.append(f"the optimizer's own weight_decay of {amounts} rests: WeightDecay says what decays")
-        chosen = [(unit, each) for unit in decays for each in selected(unit, [each.described for each in parameters])]
-        once = len({each for _, each in chosen}) == len(chosen)
-        if (
-            once
-            and is_decoupled(self.optimizer)
-            and not self.groups.counted
-            and all(unit.per == "lr" for unit in decays)
-        ):
-            self.optimizer_decays = {each: unit for unit, each in chosen}
-        return {each.parameter: self.decay(each) for each in parameters}
-
-    def decay(self, each: ModelParameter) -> GroupDecay:
-        """Return the ``weight_decay`` that the optimizer applies itself to one parameter of the recipe's."""
-        unit = self.optimizer_decays.get(each.described)
-        if unit is None:
-            return GroupDecay(0.0)
-        return GroupDecay(unit.numbers(*each.described.names)["strength"], knob_values(unit, each.described))
-
     def build_ops(self) -> None:
         """Build everything that acts without changing model or optimizer."""
         recipe, parameters, options = self.recipe, self.parameters, self.options
@@ -218,8 +190,7 @@ class Assembly:
         shrinking = [(penalty.unit, each.name) for penalty in self.penalties for each in penalty.parameters]
         self.notes += lora_decay_notes([*((unit, each.name) for unit, each in self.decays()), *shrinking], self.model)
         self.notes += average_notes(recipe, options.steps, bool(statistics))
-        optimizer_decays = [(unit, each) for unit, each in self.decays() if each.described in self.optimizer_decays]
-        self.scheduled_decays = [(unit, each) for unit, each in optimizer_decays if unit.is_scheduled]
+        self.scheduled_decays = [(unit, each) for unit, each in self.decays_in_optimizer() if unit.is_scheduled]
         self.apply_schedules()
 
     def retarget(self, parameters: Sequence[TrainedParameter], added: Sequence[TrainedParameter]) -> None:
@@ -231,14 +202,8 @@ class Assembly:
         self.parameters = list(parameters)
         self.late_parameters = [each for each in (*self.late_parameters, *added) if each in self.parameters]
         self.pre_update_ops = [op for op in self.pre_update_ops if op.unit not in self.optimizer_decays.values()]
-        ops: list[ParameterOp[Any]] = [
-            *self.penalties,
-            *self.ascents,
-            *self.gradient_ops,
-            *self.pre_update_ops,
-            *self.post_update_ops,
-        ]
-        actors: list[ParameterOp[Any] | WeightAverages | EnsembleSnapshots] = [*ops, *self.averages, *self.ensembles]
+        actors: list[ParameterOp[Any] | WeightAverages | EnsembleSnapshots]
+        actors = [*self.parameter_ops, *self.averages, *self.ensembles]
         for actor in actors:
             actor.set_parameters(parameters)
         for unit in dict.fromkeys(self.optimizer_decays.values()):
@@ -257,17 +222,23 @@ class Assembly:
         if gradients:
             torch._foreach_mul_(gradients, scale)
 
+    @property
+    def parameter_ops(self) -> list[ParameterOp[Any]]:
+        """Return all operations on parameters."""
+        weight_ops = [*self.pre_update_ops, *self.post_update_ops]
+        return [*self.penalties, *self.ascents, *self.gradient_ops, *weight_ops]
+
     def decays(self) -> list[tuple[WeightDecay, TrainedParameter]]:
         """Return each WeightDecay with each parameter that it decays, by a hook or in the optimizer."""
         by_hooks = [
             (op.unit, each) for op in self.pre_update_ops if isinstance(op.unit, WeightDecay) for each in op.parameters
         ]
-        optimizer_decays = [
-            (self.optimizer_decays[each.described], each)
-            for each in self.parameters
-            if each.described in self.optimizer_decays
-        ]
-        return optimizer_decays + by_hooks
+        return self.decays_in_optimizer() + by_hooks
+
+    def decays_in_optimizer(self) -> list[tuple[WeightDecay, TrainedParameter]]:
+        """Return each WeightDecay with each parameter that the optimizer decays for it."""
+        in_optimizer = self.optimizer_decays
+        return [(in_optimizer[each.described], each) for each in self.parameters if each.described in in_optimizer]
 
     def apply_schedules(self) -> None:
         """Set the scheduled knobs in model and optimizer to their values at the current progress."""

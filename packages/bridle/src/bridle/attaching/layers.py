@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
@@ -21,7 +19,9 @@ from torch.nn.utils import parametrize
 from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
 from bridle.attaching.hooks import on_inputs, on_output, seeded_dropout
 from bridle.attaching.model_layout import ModelLayout, Path, path_to_leaf, transposed_groups
+from bridle.attaching.parametrizing import check_learns, unparametrize
 from bridle.attaching.pass_recorder import ActivityPenaltyModule, PassRecorder
+from bridle.attaching.torch_equivalents import has_schedule, is_torch_equivalent, torch_equivalent
 from bridle.errors import InputError
 from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
 from bridle.places import ActivityLoss, Layer, WeightLayer
@@ -29,9 +29,7 @@ from bridle.places.module import (
     FormulaModule,
     LayerModule,
     WeightModule,
-    as_matrix,
     at_least_float32,
-    is_scheduled,
 )
 from bridle.recipe import Recipe, Regularizer
 
@@ -163,24 +161,11 @@ class LayerInsertion:
         like = self.reference_parameter(part)
         check_real(each.layer, name, like)
         units, last = self.units(each.layer, name, on_input=on_input), isinstance(part, nn.Linear)
-        made = self.torch_equivalent(each, units, self.model_layout.ndim_at(name, on_input=on_input), last=last)
+        ndim = self.model_layout.ndim_at(name, on_input=on_input)
+        made = None if self.seeded else torch_equivalent(each, units, ndim, last=last)
         if made is None:
             made = LayerModule(each.layer, units, each.site.names, self.recorder.noise.draw, each.spot, last=last)
         return made.to(like.device, at_least_float32(like.dtype))
-
-    def torch_equivalent(self, each: Standing, units: int, axes: int | None, *, last: bool) -> nn.Module | None:
-        """Return torch's module for a layer; ``None`` if it has no equivalent.
-
-        Torch's modules draw torch's noise, have no schedules, and find the units on the second axis. If the number of
-        dimensions is unknown, only elementwise layers are equivalent.
-        """
-        if self.seeded or has_schedule(each):
-            return None
-        numbers: dict[str, Any] = each.layer.numbers(*each.site.names)
-        made = replace(each.layer, **numbers).module(units, axes or 2)
-        by_number = not (each.layer.maps or each.layer.parameters or each.layer.state)
-        same = axes == 2 or (axes is not None and not last) or by_number
-        return made if same and not isinstance(made, LayerModule) else None
 
     def activity_penalty_module(self, unit: ActivityLoss, site: Site, *, last: bool) -> ActivityPenaltyModule:
         """Build the module of an activity penalty."""
@@ -260,38 +245,10 @@ class LayerInsertion:
         self.placements.append((unit, "on", described.name))
 
 
-def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding: int | None) -> None:
-    """Raise ``ValueError`` if a formula gives no gradient to units whose weights are all zero.
-
-    The row ``padding`` may stay at zero.
-    """
-    unit, matrix = made.layer, as_matrix(weight.detach(), transposed=made.transposed)
-    zero_units = ~matrix.flatten(1).any(1)
-    if padding is not None:
-        zero_units[padding] = False
-    if not unit.parameters or not matrix.numel() or not bool(zero_units.any()):
-        return
-    with torch.enable_grad():
-        subject = matrix.to(at_least_float32(matrix.dtype), copy=True).requires_grad_()
-        held = [getattr(made, each) for each in (*unit.parameters, *unit.state)]
-        acting = unit.evaluate(subject, *held, **made.knobs)
-        gradients = torch.autograd.grad(acting[zero_units].sum(), [subject, *made.parameters()], allow_unused=True)
-    if not any(each is not None and bool(each.any()) for each in gradients):
-        raise InputError(
-            f"{unit!r} cannot act on {name}, where {int(zero_units.sum())} of {len(matrix)} units begin at zero: its "
-            f"formula gives them no gradient, so they would stay there; choose other parameters by on="
-        )
-
-
 def check_real(unit: Regularizer, name: str, like: Tensor) -> None:
     """Raise ``ValueError`` for a regularizer on complex activations."""
     if like.is_complex():
         raise InputError(f"{unit!r} acts on real numbers, and {name} has complex weights; choose another place by at=")
-
-
-def has_schedule(each: Standing) -> bool:
-    """Return True if a knob of a layer changes during training at its site."""
-    return any(is_scheduled(value, each.site.names) for value in each.layer.settings(numbers=True).values())
 
 
 def unused_name(host: nn.Module, name: str) -> str:
@@ -301,17 +258,3 @@ def unused_name(host: nn.Module, name: str) -> str:
         number += 1
         found = f"{name}_{number}"
     return found
-
-
-def unparametrize(part: nn.Module, kind: str, order: Sequence[str]) -> None:
-    """Remove a parametrization; the stored weight takes its old position among the parameters."""
-    if not parametrize.is_parametrized(part, kind):
-        return  # it has not come to that
-    parametrize.remove_parametrizations(part, kind, leave_parametrized=False)
-    for name in order:
-        part._parameters[name] = part._parameters.pop(name)
-
-
-def is_torch_equivalent(layer: Layer, part: nn.Module) -> bool:
-    """Return True if a module of the model is torch's equivalent of this layer."""
-    return any(type(type(layer)().module(1, axes)) is type(part) for axes in ((3, 4, 5) if layer.maps else (2,)))

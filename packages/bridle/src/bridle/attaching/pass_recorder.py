@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 import torch
@@ -33,6 +33,12 @@ class PassRecorder:
         self.mark: Any = None  # of the noise with which the last pass began
         self.autocast: tuple[str, torch.dtype, bool] = ("cpu", torch.bfloat16, False)
         self.forget()
+
+    def register(self, model: nn.Module, undo: ExitStack) -> None:
+        """Register both hooks with the model."""
+        undo.callback(model.register_forward_pre_hook(self.pre_forward, with_kwargs=True).remove)
+        undo.callback(model.register_forward_hook(self.post_forward, with_kwargs=True).remove)
+        self.hooked = True
 
     def forget(self) -> None:
         """Drop the record, which holds the pass's graph."""

@@ -40,14 +40,8 @@ def placements_of(parts: Assembly, unit: Regularizer) -> list[str]:
     for whose, where, name in parts.placements:
         if whose == unit:
             named.setdefault(where, []).append(name)
-    ops: list[ParameterOp[Any] | WeightAverages] = [
-        *parts.penalties,
-        *parts.ascents,
-        *parts.gradient_ops,
-        *parts.pre_update_ops,
-        *parts.post_update_ops,
-    ]
-    on_parameters = [bucket_placements(parts, unit, act.buckets) for act in (*ops, *parts.averages) if act.unit == unit]
+    ops: list[ParameterOp[Any] | WeightAverages] = [*parts.parameter_ops, *parts.averages]
+    on_parameters = [bucket_placements(parts, unit, op.buckets) for op in ops if op.unit == unit]
     by_place = [words for kind, words in PLACES.items() if isinstance(unit, kind)]
     return [
         *by_optimizer,
