@@ -7,11 +7,13 @@
   ``forward_penalties`` and ``checkpointed_penalties`` need; ``noise`` draws for all.
 - Optimizer step: ``optimizer_hooks`` call ``parameter_ops``, which act on ``parameter_buckets`` of
   ``trained_parameters``, as ``linear_forms`` if they are; ``optimizer_decay`` in ``parameter_groups``;
-  ``second_gradient`` with ``gradient_history`` and ``grad_scaler``; ``small_batches`` accumulate; ``late_parameters``
-  join; ``training_progress`` has steps and learning rates; ``required_calls`` tells which calls the loop lacks.
-- Evaluation: ``averages`` and ``ensemble_snapshots``, which ``evaluation_weights`` puts in, with ``running_statistics``
-  measured anew; ``stopping``.
-- The end: ``detaching``, or ``finishing``, by ``folding``, ``torch_layers``, ``module_placement``, a ``sample_input``.
+  ``second_gradient`` with ``gradient_history`` and ``grad_scaler``; ``small_batches`` accumulate by ``loss_terms``;
+  ``late_parameters`` join; ``training_progress`` has steps and learning rates; ``required_calls`` tells which calls
+  the loop lacks.
+- Evaluation: ``averages`` and ``ensemble_snapshots``, which ``evaluation_weights`` swaps in, with
+  ``running_statistics`` re-estimated; ``stopping``.
+- The end: ``detaching``, or ``finishing`` by a ``finish_plan``, with ``folding``, ``torch_layers``,
+  ``module_placement`` and a ``sample_input``.
 - The loss: ``objectives`` knows torch's, ``loss_probing`` finds out about others.
 - For the user: ``placement_log``, ``setup_notes``, ``placement_notes``, ``lora_notes``. ``handle_state`` saves.
 """

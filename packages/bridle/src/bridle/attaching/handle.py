@@ -16,7 +16,8 @@ from bridle.attaching.assembly import Assembly, Options
 from bridle.attaching.compiled import GUARDS
 from bridle.attaching.detaching import acts_in_evaluation, check_detach
 from bridle.attaching.evaluation_weights import EvaluationWeights
-from bridle.attaching.finishing import Finisher
+from bridle.attaching.finish_plan import FinishPlan
+from bridle.attaching.finishing import finish
 from bridle.attaching.grad_scaler import LossScaler, backward, take_step
 from bridle.attaching.handle_registry import check_not_attached, register_handle
 from bridle.attaching.handle_state import handle_state, load_handle_state
@@ -249,7 +250,7 @@ class Handle:
         self._check_attached()
         if self._evaluation_weights.active:
             raise StateError("the averaged weights are in the model: leave handle.averaged() before handle.finish()")
-        finisher = Finisher(self.parts, self._sample_input)
+        plan = FinishPlan(self.parts, self._sample_input)
         if self.parts.stopping.units and not self.parts.stopping.best:
             warnings.warn(
                 f"{self.parts.stopping.units[0]!r} was never asked, so no epoch is the best: the weights of the last "
@@ -258,7 +259,7 @@ class Handle:
             )
         self.hand_over(batches)
         self._ended = "finished"
-        return finisher.finish()
+        return finish(plan)
 
     def hand_over(self, batches: Iterable[Any] | None = None) -> None:
         """Load the evaluated weights into the model, as :meth:`finish` does, and keep the recipe attached."""
