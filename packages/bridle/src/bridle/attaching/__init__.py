@@ -7,7 +7,7 @@
   ``forward_penalties`` and ``checkpointed_penalties`` need; ``noise`` draws for all.
 - Optimizer step: ``optimizer_hooks`` call ``parameter_ops``, which act on ``parameter_buckets`` of
   ``trained_parameters``, as ``linear_forms`` if they are; ``optimizer_decay`` in ``parameter_groups``;
-  ``second_gradient`` with ``gradient_history`` and ``grad_scaler``; ``small_batches`` accumulate by ``loss_terms``;
+  ``second_gradient`` with ``gradient_history`` and ``grad_scaler``; ``gradient_accumulation`` by ``loss_terms``;
   ``late_parameters`` join; ``training_progress`` has steps and learning rates; ``required_calls`` tells which calls
   the loop lacks.
 - Evaluation: ``averages`` and ``ensemble_snapshots``, which ``evaluation_weights`` swaps in, with

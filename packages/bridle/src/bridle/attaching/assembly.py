@@ -71,7 +71,7 @@ class Options:
 
     loss: LossFunction | None = None
     steps: int | None = None
-    example: Any = None
+    example: object = None
     seed: int | None = None
     classes: int | None = None
     features: Sequence[str] = ()

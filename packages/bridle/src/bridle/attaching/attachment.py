@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
@@ -23,7 +22,7 @@ def attach(
     *,
     loss: LossFunction | None = None,
     steps: int | None = None,
-    example: Any = None,
+    example: object = None,
     seed: int | None = None,
     classes: int | None = None,
     features: Sequence[str] = (),

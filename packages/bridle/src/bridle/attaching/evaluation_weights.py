@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +34,7 @@ class EvaluationWeights:
             self.frozen_norms = frozen_norms(self.model)
 
     @contextmanager
-    def averaged(self, batches: Iterable[Any] | None) -> Iterator[None]:
+    def averaged(self, batches: Iterable[object] | None) -> Iterator[None]:
         """Have the averages in the model within the context, with statistics of these batches if there are any."""
         if self.active or not (self.parts.averages or self.parts.ensembles):
             yield
@@ -45,7 +44,7 @@ class EvaluationWeights:
             yield
 
     @contextmanager
-    def swapped_in(self, batches: Iterable[Any] | None = None) -> Iterator[None]:
+    def swapped_in(self, batches: Iterable[object] | None = None) -> Iterator[None]:
         """Swap the averages in within the context; without batches, with the statistics re-estimated last."""
         parts = self.parts
         members = [each for average in parts.averages for bucket in average.buckets for each in bucket.parameters]
@@ -70,7 +69,7 @@ class EvaluationWeights:
                 for each, value in zip(members, kept, strict=True):
                     each.tensor.copy_(value)
 
-    def weights(self, batches: Iterable[Any] | None = None) -> dict[str, Tensor]:
+    def weights(self, batches: Iterable[object] | None = None) -> dict[str, Tensor]:
         """Return a copy of the model's state dict as it is evaluated."""
         with nullcontext() if self.active else self.swapped_in(batches):
             return {name: each.detach().clone() for name, each in self.model.state_dict().items()}

@@ -111,7 +111,7 @@ class ForwardPenalties:
         return x
 
 
-def as_outputs(output: Any) -> Tensor:
+def as_outputs(output: object) -> Tensor:
     """Return a model's output as (batch, outputs) in float32 or better; ``ValueError`` for other shapes.
 
     A regression's may be (batch,). Of a dictionary, or an object like those of Hugging Face's models, it is ``logits``.

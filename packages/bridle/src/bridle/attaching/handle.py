@@ -19,6 +19,7 @@ from bridle.attaching.evaluation_weights import EvaluationWeights
 from bridle.attaching.finish_plan import FinishPlan
 from bridle.attaching.finishing import finish
 from bridle.attaching.grad_scaler import LossScaler, backward, take_step
+from bridle.attaching.gradient_accumulation import GradientAccumulation
 from bridle.attaching.handle_registry import check_not_attached, register_handle
 from bridle.attaching.handle_state import handle_state, load_handle_state
 from bridle.attaching.model_inputs import call_model
@@ -28,7 +29,6 @@ from bridle.attaching.required_calls import ASCEND, BATCH, PENALTY, RequiredCall
 from bridle.attaching.requirements import check_types
 from bridle.attaching.sample_input import SampleInput
 from bridle.attaching.second_gradient import SecondGradient
-from bridle.attaching.small_batches import SmallBatches
 from bridle.errors import InputError, StateError
 from bridle.recipe import Recipe
 
@@ -50,7 +50,7 @@ class Handle:
         self.parts = Assembly(model, optimizer, recipe, options)
         with self.parts.undo as undo:  # all that follows: whatever fails, nothing stays attached
             self._required_calls = RequiredCalls(self.parts)
-            self._small_batches = SmallBatches(self.parts)
+            self._accumulation = GradientAccumulation(self.parts)
             self._evaluation_weights = EvaluationWeights(self.parts)
             self.second_gradient = SecondGradient(self.parts, self._required_calls)
             self._optimizer_hooks = OptimizerHooks(
@@ -141,18 +141,18 @@ class Handle:
         if self.loss is None:
             raise InputError("handle.step computes the loss: attach(..., loss=your loss function)")
         run = self.model if model is None else model
-        small_batches = self._small_batches
-        share = small_batches.share(x, y, weight)  # shares of classes that are made of ids keep its mean
+        accumulation = self._accumulation
+        share = accumulation.share(x, y, weight)  # shares of classes that are made of ids keep its mean
         x, y = self.batch(x, y)
         loss = self._backward(run, x, y, share, scaler)
-        small_batches.add(x, y, share)
+        accumulation.add(x, y, share)
         if update:
-            if small_batches.average_gradients():
+            if accumulation.average_gradients():
                 self.second_gradient.record_averaged()
-            self.ascend(lambda: small_batches.repeat(partial(self._backward, run, scaler=scaler)), scaler)
+            self.ascend(lambda: accumulation.repeat(partial(self._backward, run, scaler=scaler)), scaler)
             take_step(self.optimizer, scaler)
             self.optimizer.zero_grad()
-            small_batches.clear()
+            accumulation.clear()
         return loss.detach()
 
     def _backward(self, run: nn.Module, x: Any, y: Any, share: float, scaler: LossScaler | None) -> Tensor:
@@ -164,7 +164,7 @@ class Handle:
         return loss
 
     @torch.no_grad()
-    def ascend(self, closure: Callable[[], Any], scaler: LossScaler | None = None) -> None:
+    def ascend(self, closure: Callable[[], object], scaler: LossScaler | None = None) -> None:
         """Replace the gradients by those at the ascent point of SAM or ASAM: call it after ``loss.backward()``.
 
         ``closure()`` computes the loss again, as before, and returns it; or calls ``backward`` itself, for each of
@@ -213,7 +213,7 @@ class Handle:
             average.copy_from_model()
 
     @contextmanager
-    def averaged(self, batches: Iterable[Any] | None = None) -> Iterator[nn.Module]:
+    def averaged(self, batches: Iterable[object] | None = None) -> Iterator[nn.Module]:
         """Have the averaged weights in the model within the context, or let an ensemble predict jointly.
 
         ``batches`` of training data, tensors, tuples whose first element is the model's input, or dictionaries,
@@ -225,7 +225,7 @@ class Handle:
         with self._evaluation_weights.averaged(batches):
             yield self.model
 
-    def finish(self, batches: Iterable[Any] | None = None) -> nn.Module:
+    def finish(self, batches: Iterable[object] | None = None) -> nn.Module:
         """End the training: turn the model into the evaluated one, as plain torch without bridle, and return it.
 
         That is the model of the best epoch if the recipe stops early and :meth:`stop` was called, as
@@ -261,7 +261,7 @@ class Handle:
         self._ended = "finished"
         return finish(plan)
 
-    def hand_over(self, batches: Iterable[Any] | None = None) -> None:
+    def hand_over(self, batches: Iterable[object] | None = None) -> None:
         """Load the evaluated weights into the model, as :meth:`finish` does, and keep the recipe attached."""
         self._check_attached()
         if self.parts.stopping.best:

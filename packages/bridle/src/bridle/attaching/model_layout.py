@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -21,7 +19,7 @@ AXES = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 class ModelLayout:
     """The layout of the user's model: its weighted layers in execution order, and its other modules by name."""
 
-    def __init__(self, model: nn.Module, example: Any) -> None:
+    def __init__(self, model: nn.Module, example: object) -> None:
         self.model = model
         self.modules = {name: part for name, part in model.named_modules() if name}
         self.io_shapes: dict[str, IOShapes] = {} if example is None else io_shapes_of(model, example)
@@ -70,7 +68,7 @@ def is_never_called(part: nn.Module) -> bool:
     return isinstance(part, NonDynamicallyQuantizableLinear | nn.ModuleList | nn.ModuleDict)
 
 
-def io_shapes_of(model: nn.Module, example: Any) -> dict[str, IOShapes]:
+def io_shapes_of(model: nn.Module, example: object) -> dict[str, IOShapes]:
     """Return the shapes of all inputs and outputs for one row of the example; ``ValueError`` if it does not run."""
     args, kwargs = as_call_arguments(example)
     try:

@@ -44,7 +44,7 @@ class PassRecorder:
         """Drop the record, which holds the pass's graph."""
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
-        self.output: Any = None
+        self.output: object = None
         self.penalties: list[Tensor] = []
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

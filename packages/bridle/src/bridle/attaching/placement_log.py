@@ -15,7 +15,7 @@ from bridle.recipe import Regularizer
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
 
-PLACES: dict[type[Any], str] = {
+PLACES: dict[type[object], str] = {
     Batch: "on each batch, by handle.batch(x, y)",
     OutputLoss: "on the outputs, by handle.penalty()",
     PassLoss: "on two passes of each batch, by handle.penalty()",

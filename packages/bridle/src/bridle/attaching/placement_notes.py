@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ from bridle_audit.wording import first_few
 OWN = {_BatchNorm: BatchNorm, nn.LayerNorm: LayerNorm, nn.GroupNorm: GroupNorm, nn.RMSNorm: RMSNorm}
 
 
-def placement_notes(insertion: LayerInsertion, example: Any) -> Iterator[str]:
+def placement_notes(insertion: LayerInsertion, example: object) -> Iterator[str]:
     """Yield notes on layers beside the model's own norms, residual branches and LoRA."""
     order = ExecutionOrder(insertion.model_layout)
     acting: dict[Regularizer, list[tuple[bool, str]]] = {}
@@ -88,7 +87,9 @@ def norm_notes(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Exe
             yield f"{unit!r} acts in front of norms of the model's own, {first_few(right)}: {sentence}"
 
 
-def residual_branch_notes(unit: Layer, names: Sequence[str], model_layout: ModelLayout, example: Any) -> Iterator[str]:
+def residual_branch_notes(
+    unit: Layer, names: Sequence[str], model_layout: ModelLayout, example: object
+) -> Iterator[str]:
     """Yield notes on layers that drop whole examples outside of a residual branch."""
     doubtful = [name for name in names if not isinstance(parent_module(model_layout.model, name), Residual)]
     lost = {name: makes_outputs_constant(model_layout, name, example) for name in doubtful}
@@ -106,7 +107,7 @@ def residual_branch_notes(unit: Layer, names: Sequence[str], model_layout: Model
         )
 
 
-def makes_outputs_constant(model_layout: ModelLayout, name: str, example: Any) -> bool | None:
+def makes_outputs_constant(model_layout: ModelLayout, name: str, example: object) -> bool | None:
     """Return True if the outputs no longer depend on the input once a module returns zeros; ``None`` if unknown."""
     if example is None:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from bridle.places.module import LayerModule
 
 
 @torch.no_grad()
-def measure_statistics(model: nn.Module, batches: Iterable[Any], frozen: Collection[nn.Module] = ()) -> None:
+def measure_statistics(model: nn.Module, batches: Iterable[object], frozen: Collection[nn.Module] = ()) -> None:
     """Set running statistics to the mean over batches, for the current weights; frozen norms keep theirs."""
     norms = [part for part in batch_norms(model) if part not in frozen]
     recipe_norms = [
@@ -81,7 +80,7 @@ def running_statistics(norms: Sequence[nn.Module], recipe_norms: Sequence[LayerM
     ]
 
 
-def forward_batch(model: nn.Module, batch: Any) -> bool:
+def forward_batch(model: nn.Module, batch: object) -> bool:
     """Run a batch, or a tuple's first element, through the model; return False, and skip it, if it is a single row."""
     x = batch[0] if isinstance(batch, tuple | list) else batch
     rows = first_tensor(x)

@@ -19,7 +19,7 @@ from bridle.module_sites import IOShapes, trace_shapes
 class SampleInput:
     """The first row of the first batch that a model was called with, or of the example."""
 
-    def __init__(self, example: Any) -> None:
+    def __init__(self, example: object) -> None:
         self.args, self.kwargs = ((), {}) if example is None else first_rows(*as_call_arguments(example))
         self.captured = False  # whether it is of a pass
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +46,7 @@ class SecondGradient:
         for each in parameters if self.parts.ascents else ():
             self.parts.undo.callback(self.history.follow(each.parameter).remove)
 
-    def take(self, closure: Callable[[], Any], scaler: LossScaler | None) -> None:
+    def take(self, closure: Callable[[], object], scaler: LossScaler | None) -> None:
         """Replace the gradients by those at the ascent point; ``RuntimeError`` if they are not first gradients."""
         parts, scaler = self.parts, scaler if is_active(scaler) else None
         scale = loss_scale_of(scaler, parts.optimizer)
@@ -77,7 +76,7 @@ class SecondGradient:
                 "of the model that the recipe is attached to"
             )
 
-    def run(self, closure: Callable[[], Any], scaler: LossScaler | None) -> Any:
+    def run(self, closure: Callable[[], object], scaler: LossScaler | None) -> object:
         """Compute the gradients at the current weights by the closure; return its result."""
         model = self.parts.model
         model.zero_grad()

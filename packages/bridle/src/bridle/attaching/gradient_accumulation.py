@@ -15,7 +15,7 @@ from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import InputError
 
 
-class SmallBatch(NamedTuple):
+class AccumulatedBatch(NamedTuple):
     """A transformed batch, the mark of its noise, and its weight relative to the first."""
 
     x: Any
@@ -24,12 +24,12 @@ class SmallBatch(NamedTuple):
     share: float
 
 
-class SmallBatches:
+class GradientAccumulation:
     """The batches since the last update, whose gradients are accumulated."""
 
     def __init__(self, parts: Assembly) -> None:
         self.parts = parts
-        self.batches: list[SmallBatch] = []
+        self.batches: list[AccumulatedBatch] = []
         self.first_terms = 0.0  # how many terms the loss of the first that counts is the mean of; 0 where it is a sum
 
     @cached_property
@@ -50,8 +50,8 @@ class SmallBatches:
 
     def add(self, x: Any, y: Any, share: float) -> None:
         """Add a transformed batch; its tensors are kept only if it will run again."""
-        again = SmallBatch(x, y, self.parts.recorder.mark, share)
-        self.batches.append(again if self.parts.ascents else SmallBatch(None, None, None, share))
+        again = AccumulatedBatch(x, y, self.parts.recorder.mark, share)
+        self.batches.append(again if self.parts.ascents else AccumulatedBatch(None, None, None, share))
 
     def clear(self) -> None:
         """Forget the batches after an update."""
@@ -70,7 +70,7 @@ class SmallBatches:
             torch._foreach_div_([each.grad for each in held if each.grad is not None], total_share)
         return total_share != 1
 
-    def repeat(self, backward: Callable[[Any, Any, float], Any]) -> None:
+    def repeat(self, backward: Callable[[Any, Any, float], object]) -> None:
         """Run each batch's backward pass again, with its share of the whole and its own noise."""
         for each in self.batches:
             with self.parts.recorder.noise.replay(each.mark):
