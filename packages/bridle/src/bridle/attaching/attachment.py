@@ -30,46 +30,45 @@ def attach(
 ) -> Handle:
     """Attach a recipe to your own model, optimizer and loop, and return its handle, which also ends it.
 
-    Layers of the recipe are put between those of the model; penalties on weights, changes of gradients and weights,
-    and averages happen within ``optimizer.step()``. What cannot happen by itself takes one line each, if the recipe
-    has it::
+    Layers of the recipe are inserted between those of the model; weight penalties, changes of gradients and weights,
+    and averages happen in ``optimizer.step()``. The rest takes a call in your loop each, if the recipe needs it::
 
         handle = attach(model, optimizer, "Mixup + Dropout(rate=0.1) + RDrop + SAM + EMA + EarlyStopping", steps=1000)
         for x, y in loader:
-            x, y = handle.batch(x, y)                          # what changes batches
+            x, y = handle.batch(x, y)                          # batch transforms
             loss = criterion(model(x), y) + handle.penalty()   # penalties on activations and outputs
             loss.backward()
             handle.ascend(lambda: criterion(model(x), y) + handle.penalty())   # SAM, ASAM
             optimizer.step()
             optimizer.zero_grad()
-        with handle.averaged():                                # averaged weights are in the model within
+        with handle.averaged():                                # averaged weights are in the model
             valid_loss = evaluate(model)
-        if handle.stop(valid_loss):                            # what stops early
+        if handle.stop(valid_loss):                            # early stopping
             break
-        handle.finish()                                        # behind the last epoch: the model that was evaluated
+        handle.finish()                                        # after the last epoch: the evaluated model
 
-    or ``loss = handle.step(x, y)`` for all lines of a step. A line that is missing raises ``RuntimeError``; one that
-    the recipe does not need does nothing.
+    or ``loss = handle.step(x, y)`` for all calls of a step. A missing call raises ``RuntimeError``; one that the recipe
+    does not need does nothing.
 
-    Whatever ``torch.compile`` has compiled in this process, other models too, is compiled anew at its next call, now
-    and when the recipe ends: programs that were made before know nothing of hooks that are set later.
+    Everything that ``torch.compile`` has compiled in this process, other models included, is recompiled at its next
+    call, now and when the recipe ends: programs compiled before do not call hooks registered later.
 
     Args:
         model: any ``nn.Module``, in place on its device; attach before wrapping it in ``DistributedDataParallel``.
-        optimizer: of ``torch.optim``, on parameters of the model; make learning-rate schedules behind.
+        optimizer: of ``torch.optim``, on parameters of the model; make learning-rate schedules after attach.
         recipe: a recipe, a regularizer, or a text such as ``"L2(strength=0.001) + EMA"``.
         loss: ``loss(output, y)``, the mean over the batch; for :meth:`Handle.step` and adversarial examples.
         steps: optimizer steps of the whole training; for schedules, SWA and others that depend on it.
         example: a batch as the model takes it: a tensor, a tuple of arguments or a dictionary of named ones. One row of
-            it tells the order in which the model's layers run; else it is that in which the model lists them.
-        seed: noise is that of this seed in bridle's engine, whatever else draws random numbers; None: torch's own.
-        classes: how many classes integer targets are of, if it is not what the model's last layer gives out.
-        features: names of a table's columns (``age``, ``sex=F``, ``sex=M``): those of one category go together.
-        task: what the outputs are, where the loss does not tell: "classification" (a softmax over classes),
+            it shows the execution order of the model's layers; else they are taken in the order of the model's modules.
+        seed: of the recipe's noise, the same as in bridle's engine, whatever else draws random numbers; None: torch's.
+        classes: the number of classes of integer targets, if it is not the number of the model's outputs.
+        features: names of a table's columns (``age``, ``sex=F``, ``sex=M``), which group those of one category.
+        task: of the outputs, if the loss does not tell: "classification" (a softmax over classes),
             "multilabel" (a sigmoid of each output) or "regression".
 
-    Raises ``ValueError`` where the recipe cannot act in this model or under this optimizer, and where one is attached
-    already (:func:`attached` has its handle); nothing is changed then.
+    Raises ``ValueError`` if the recipe cannot act in this model or with this optimizer, or if one is attached already
+    (:func:`attached` returns its handle); nothing is changed then.
 
     >>> import torch
     >>> from torch import nn
@@ -95,9 +94,9 @@ def attach(
 def attached(model: nn.Module) -> Handle | None:
     """Return the handle of the recipe attached to a model, to a part of it, or to a model that it is part of.
 
-    For a handle that was lost, as when a cell of a notebook ran twice; ``None`` where no recipe is attached. A model
-    that is wrapped (``torch.compile``, ``DistributedDataParallel``) has the handle of the model within. Raises
-    ``ValueError`` for what is no ``nn.Module``.
+    For a handle that was lost, as when a cell of a notebook ran twice; ``None`` if no recipe is attached. For a wrapped
+    model (``torch.compile``, ``DistributedDataParallel``) it is the handle of the model within. Raises ``ValueError``
+    if ``model`` is not an ``nn.Module``.
 
     >>> import torch
     >>> from torch import nn

@@ -13,7 +13,7 @@ from bridle.acting import check_data, first_spot
 from bridle.attaching.forward_penalties import as_outputs
 from bridle.attaching.labels import Targets, share_scale, targets_of
 from bridle.attaching.model_inputs import call_model
-from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, LossFunction, Objective, pairs
+from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, LossFunction, Objective, as_two_classes
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
@@ -141,6 +141,6 @@ def apply_regularizer(
     if task != MULTILABEL or not getattr(unit, "classes_only", False):
         new: tuple[Tensor, Tensor] = unit.torch(x, y, *arrays, **keywords)
         return new
-    extra = [pairs(each, 1 - each) if each.shape == y.shape else each for each in arrays]
-    new_x, new_y = unit.torch(x, pairs(y, 1 - y), *extra, **keywords)
+    extra = [as_two_classes(each, 1 - each) if each.shape == y.shape else each for each in arrays]
+    new_x, new_y = unit.torch(x, as_two_classes(y, 1 - y), *extra, **keywords)
     return new_x, new_y[..., 0].T

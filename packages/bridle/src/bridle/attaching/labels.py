@@ -88,7 +88,7 @@ def id_targets(
         return unchangeable_targets(
             y, dtype, "these are class ids, of how many classes is not known: attach(..., classes=...)"
         )
-    if objective.exactly and objective.given and (objective.ignored or 0) >= 0 and not objective.ids_only:
+    if objective.is_torch_loss and objective.is_given and (objective.ignored or 0) >= 0 and not objective.ids_only:
         return unchangeable_targets(
             y,
             dtype,
@@ -119,7 +119,7 @@ def id_targets(
 
 def ignored_by(objective: Objective, classes: int, loss: LossFunction | None) -> int | None:
     """Return the class id that the loss ignores, ``None`` if there is none; other losses than torch's are tried."""
-    if objective.exactly or not objective.given:
+    if objective.is_torch_loss or not objective.is_given:
         return objective.ignored
     return IGNORED if ignores_index(loss, classes, IGNORED) else None
 
@@ -130,9 +130,9 @@ def share_scale(targets: Targets, objective: Objective, loss: LossFunction | Non
     For other losses than torch's it is measured. ``ValueError`` if they take no shares.
     """
     y, full = targets.y.long(), targets.full
-    if not objective.given or (objective.exactly and objective.reduction != "mean"):
+    if not objective.is_given or (objective.is_torch_loss and objective.reduction != "mean"):
         return 1.0
-    if not objective.exactly:
+    if not objective.is_torch_loss:
         return probed_scale(y, full, objective, loss)
     if targets.ignored is None and objective.weight is None:
         return 1.0

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bridle.attaching.loss_probing import class_weight, is_sum_reduced
 from bridle.attaching.model_inputs import first_tensor
-from bridle.attaching.objectives import IGNORED, LossFunction, known
+from bridle.attaching.objectives import IGNORED, LossFunction, known_objective
 
 MOST_CLASSES = 1000  # of so many it is tried what each weighs
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)
@@ -22,7 +22,7 @@ class LossTermCounter:
 
     def __init__(self, loss: LossFunction, outputs: int | None) -> None:
         self.loss, self.outputs, self.options = loss, outputs, reduction_options(loss)
-        self.is_probed = not known(loss).exactly and "reduction" not in self.options
+        self.is_probed = not known_objective(loss).is_torch_loss and "reduction" not in self.options
         self.weights: dict[int, float] = {}  # of class ids, as they come
 
     @cached_property
