@@ -6,13 +6,13 @@
 IMPORTS = """
 from __future__ import annotations
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, addcmul, nn
 from bridle.knobs import knob
 from bridle.places import ActivityLoss, Ascent, Average, Batch, Draw, Ensemble, Gradient, Layer, Loss, OutputLoss
-from bridle.places import PassLoss, Stop, Weight, WeightLayer
+from bridle.places import PassLoss, RunningStatistics, Stop, Weight, WeightLayer
 """
 
 CARD = '''
@@ -89,31 +89,35 @@ GAIN = (
     '"""A layer: each unit has a gain, and remembers its mean."""'
     + IMPORTS
     + """
-def gain_vanilla(h, weight, mean, *, momentum):
-    new_mean = (1 - momentum) * mean + momentum * h.sum(0) / len(h)
-    return h * weight, new_mean, lambda g: (g * weight, (g * h).sum(0))
+class Remembered(NamedTuple):
+    mean: float
 
 
-def gain(h: Tensor, weight: Tensor, mean: Tensor, *, momentum):
+def gain_vanilla(h, weight, state, *, momentum):
+    new_mean = (1 - momentum) * state.mean + momentum * h.sum(0) / len(h)
+    return h * weight, Remembered(new_mean), lambda g: (g * weight, (g * h).sum(0))
+
+
+def gain(h: Tensor, weight: Tensor, state, *, momentum):
     here = h.detach().mean(-2, keepdim=True)
-    return h * weight, (mean + momentum * (here - mean)).view_as(mean)
+    return h * weight, Remembered((state.mean + momentum * (here - state.mean)).view_as(state.mean))
 
 
 @dataclass(frozen=True, repr=False)
 class Gain(Layer):"""
     + CARD.replace("EXAMPLE", "Gain().momentum\n        0.1")
     + """
-    momentum: float = knob(0.1, "weight of the newest", high=1.0)
+    momentum: float = knob(0.1, "weight of the newest", high=1.0, newest=1.0)
     parameters: ClassVar[dict[str, float]] = {"weight": 1.0}
-    state: ClassVar[dict[str, float]] = {"mean": 0.0}
+    state = Remembered(mean=0.0)
     vanilla = staticmethod(gain_vanilla)
     torch = staticmethod(gain)
 
     @staticmethod
-    def evaluate(h, weight, mean, *, momentum):
+    def evaluate(h, weight, state, *, momentum):
         return h * weight
 
-    def module(self, units, axes=2):
+    def module(self, units=None, axes=2):
         return GainModule(units, axes, self.momentum)
 
 
@@ -142,7 +146,7 @@ def tilt_vanilla(h, noise, *, spread, way):
 
 
 def tilt(h: Tensor, noise: Tensor, *, spread, way):
-    return ((h * (1 + {"up": 1, "down": -1}[way] * spread * noise)).to(h.dtype),)
+    return (h * (1 + {"up": 1, "down": -1}[way] * spread * noise)).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,9 +170,13 @@ STRETCH = (
     '"""A layer on weights: the length of a row is learned by itself, and remembered."""'
     + IMPORTS
     + """
-def stretch_vanilla(w, size, seen, *, eps, momentum):
+class Remembered(NamedTuple):
+    seen: float
+
+
+def stretch_vanilla(w, size, state, *, eps, momentum):
     length = np.sqrt((w**2).sum((1, 2), keepdims=True) + eps)
-    now = seen + momentum * (length - seen)
+    now = Remembered(state.seen + momentum * (length - state.seen))
 
     def backward(g):
         along = (g * w).sum((1, 2), keepdims=True) / length
@@ -177,10 +185,10 @@ def stretch_vanilla(w, size, seen, *, eps, momentum):
     return w * size / length, now, backward
 
 
-def stretch(w: Tensor, size: Tensor, seen: Tensor, *, eps, momentum):
+def stretch(w: Tensor, size: Tensor, state, *, eps, momentum):
     length = (w.square().sum((-2, -1), keepdim=True) + eps).sqrt().to(w.dtype)
-    now = seen + momentum * (length.detach() - seen)
-    return w * size / length, now.to(seen.dtype)
+    now = state.seen + momentum * (length.detach() - state.seen)
+    return w * size / length, Remembered(now.to(state.seen.dtype))
 
 
 def row_lengths(w):
@@ -194,12 +202,12 @@ class Stretch(WeightLayer):"""
     eps: float = knob(0.01, "keeps it finite", open_low=True, open_high=True, log=True)
     momentum: float = knob(0.1, "weight of the newest", high=1.0)
     parameters: ClassVar[dict] = {"size": row_lengths}
-    state: ClassVar[dict] = {"seen": 1.0}
+    state = Remembered(seen=1.0)
     vanilla = staticmethod(stretch_vanilla)
     torch = staticmethod(stretch)
 
     @staticmethod
-    def evaluate(w, size, seen, *, eps, momentum):
+    def evaluate(w, size, state, *, eps, momentum):
         return w * size / (row_lengths(w) ** 2 + eps) ** 0.5
 """
 )
@@ -208,19 +216,23 @@ TETHER = (
     '"""A penalty with a memory: distance from the start, dearer where a row has been long."""'
     + IMPORTS
     + """
-def tether_vanilla(w, initial, seen, *, strength):
+class Remembered(NamedTuple):
+    seen: float
+
+
+def tether_vanilla(w, initial, state, *, strength):
     moved = w - initial
-    penalty = strength * (seen * moved**2).sum()
-    return float(penalty), strength * 2 * seen * moved, squares(w)
+    penalty = strength * (state.seen * moved**2).sum()
+    return float(penalty), strength * 2 * state.seen * moved, Remembered(squares(w))
 
 
-def tether(w: Tensor, initial: Tensor, seen: Tensor, *, strength):
-    return strength * (seen * (w - initial).square()).sum(), squares(w.detach())
+def tether(w: Tensor, initial: Tensor, state, *, strength):
+    return strength * (state.seen * (w - initial).square()).sum(), Remembered(squares(w.detach()))
 
 
-def add_tether_gradient(g, w, initial, seen, *, strength, out=None):
-    added = torch.addcmul(g, w - initial, seen * 2 * strength, out=out)
-    return added, squares(w)
+def add_tether_gradient(g, w, initial, state, *, strength, out=None):
+    added = torch.addcmul(g, w - initial, state.seen * 2 * strength, out=out)
+    return added, Remembered(squares(w))
 
 
 def squares(w):
@@ -233,7 +245,7 @@ class Tether(Loss):"""
     + """
     strength: float = knob(0.01, "cost", off=0.0, open_high=True, log=True)
     extra_inputs: ClassVar[tuple[str, ...]] = ("initial",)
-    state: ClassVar[dict] = {"seen": squares}
+    state = Remembered(seen=squares)
     matrix: ClassVar[bool] = True
     vanilla = staticmethod(tether_vanilla)
     torch = staticmethod(tether)
@@ -437,17 +449,21 @@ ENOUGH = (
     '"""Stops where it is much worse than it has been."""'
     + IMPORTS
     + """
-def enough_vanilla(score, best, *, limit):
-    improved = score < best
-    best = np.where(improved, score, best)
+class Lowest(NamedTuple):
+    best: float
+
+
+def enough_vanilla(score, state, *, limit):
+    improved = score < state.best
+    best = np.where(improved, score, state.best)
     one = np.ones_like(score)
-    return improved * one, (score > best + limit) * one, best
+    return improved * one, (score > best + limit) * one, Lowest(best)
 
 
-def enough(score: Tensor, best: Tensor, *, limit):
-    improved = score < best
-    best = torch.where(improved, score, best)
-    return improved.to(score.dtype), (score > best + limit).to(score.dtype), best
+def enough(score: Tensor, state, *, limit):
+    improved = score < state.best
+    best = torch.where(improved, score, state.best)
+    return improved.to(score.dtype), (score > best + limit).to(score.dtype), Lowest(best)
 
 
 @dataclass(frozen=True, repr=False)
@@ -456,9 +472,13 @@ class Enough(Stop):"""
     + """
     limit: float = knob(0.1, "how much worse", off=float("inf"))
     watch: str = knob("loss", "which score", choices=("loss", "metric"))
-    state: ClassVar[dict[str, float]] = {"best": float("inf")}
+    state = Lowest(best=float("inf"))
     vanilla = staticmethod(enough_vanilla)
     torch = staticmethod(enough)
+
+    @property
+    def watches_metric(self):
+        return self.watch == "metric"
 """
 )
 

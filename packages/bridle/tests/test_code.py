@@ -91,7 +91,7 @@ class Replay:
         """Draws like a tensor."""
         return lambda like: self.drawn[kind, like.numel()].popleft().view(like.shape)
 
-    def dropout(self, formula: Callable[..., tuple[Tensor]], *, by_channel: bool = False) -> Callable[..., Tensor]:
+    def dropout(self, formula: Callable[..., Tensor], *, by_channel: bool = False) -> Callable[..., Tensor]:
         """torch's function of a dropout layer, by the formula and the engine's noise."""
 
         def dropped(h: Tensor, p: float, training: bool, inplace: bool = False) -> Tensor:
@@ -99,7 +99,7 @@ class Replay:
                 return h
             seen = h if by_channel else h.movedim(1, -1)
             noise = self.noise("uniform")(seen[:, :, :1, :1] if by_channel else seen)
-            out = formula(seen, noise, rate=p)[0]
+            out = formula(seen, noise, rate=p)
             return out if by_channel else out.movedim(-1, 1)
 
         return dropped

@@ -224,7 +224,7 @@ def first_spot(unit: Placed, whose: str = "") -> int:
 
 def watched(unit: Stop, point: Mapping[str, float], main: str) -> float:
     """The number of an epoch's scores that a regularizer watches to stop by, lower is better."""
-    if unit.settings(numbers=False).get("watch") == "metric":
+    if unit.watches_metric:
         return -point[f"valid_{main}"]
     return point["valid_loss"]
 
@@ -233,9 +233,9 @@ def check_data(unit: Placed, task: str, layout: Layout) -> None:
     """Raise ``ValueError`` for a regularizer that these data are not made for."""
     if isinstance(unit, Batch | OutputLoss | PassLoss):
         check_patterns(unit, [])
-    if getattr(unit, "classes_only", False) and task not in ("classification", "multilabel"):
+    if unit.classes_only and task not in ("classification", "multilabel"):
         raise InputError(f"{unit!r} is for classes, and the target here is a number; leave it out for a regression")
-    if getattr(unit, "images_only", False) and layout.image is None:
+    if unit.images_only and layout.image is None:
         raise InputError(
             f"{unit!r} is for images, rows of shape (height, width) or (channels, height, width), and these are rows "
             f"of {len(layout.groups)} features; leave it out, or give the images their shape"

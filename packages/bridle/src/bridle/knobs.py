@@ -36,6 +36,7 @@ class Knob:
     known_as: tuple[str, ...]  # what other libraries and papers call it, where they give it the same value
     differs: tuple[str, ...]  # what they call it where they give it another, as the card's Conversion says
     in_formula: bool  # a word that the formulas take by name; numbers they always do
+    newest: float | None  # the value at which a running statistic becomes that of the newest batch; None: it is no such
 
     @property
     def is_number(self) -> bool:
@@ -126,13 +127,14 @@ def knob(
     known_as: tuple[str, ...] = (),
     differs: tuple[str, ...] = (),
     in_formula: bool = False,
+    newest: float | None = None,
 ) -> Any:
     """Declare a dataclass field as a knob; :func:`knobs` reads it back.
 
     The return type is ``Any`` so that the field can be annotated with the type of its value.
     """
     names = choices, known_as, differs
-    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, *names, in_formula)
+    declared = Knob("", default, meaning, off, low, high, open_low, open_high, log, *names, in_formula, newest)
     return dataclasses.field(default=default, metadata={"knob": declared})
 
 

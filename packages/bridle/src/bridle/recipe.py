@@ -56,6 +56,11 @@ class Regularizer(metaclass=DeclaresKnobs):
 
     place: ClassVar[str]
     known_as: ClassVar[tuple[str, ...]] = ()  # what other libraries and papers call the method
+    matrix: ClassVar[bool] = False  # parameters come as (outputs, inputs, positions), whatever the layer
+    maps: ClassVar[bool] = False  # activations come as (batch, channels, height, width)
+    classes_only: ClassVar[bool] = False  # targets must be probabilities of classes
+    images_only: ClassVar[bool] = False  # rows must be images
+    fresh_noise: ClassVar[bool] = False  # a second pass sees other noise
     leaves: ClassVar[dict[str, type[Regularizer]]] = {}
 
     def __init_subclass__(cls) -> None:

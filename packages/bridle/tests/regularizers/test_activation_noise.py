@@ -8,12 +8,13 @@ from numpy.testing import assert_allclose
 from bridle import ActivationNoise, BatchNorm, Recipe
 from bridle.acting import hidden_site, standing
 from bridle.draws import TICKS, normal_quantiles
+from bridle.places import RunningStatistics
 
 
 def noisy(spread, h, noise):
     """Both forms."""
     ours = ActivationNoise.vanilla(h, noise, spread=spread)[0]
-    theirs = ActivationNoise.torch(torch.from_numpy(h), torch.from_numpy(noise), spread=spread)[0].numpy()
+    theirs = ActivationNoise.torch(torch.from_numpy(h), torch.from_numpy(noise), spread=spread).numpy()
     return ours, theirs
 
 
@@ -50,7 +51,11 @@ def test_behind_a_norm_larger_weights_do_not():
     h, noise = random.normal(size=(2, 30, 20))
     ones, zeros = np.ones(20), np.zeros(20)
     small, large = (
-        noisy(0.3, BatchNorm.vanilla(scale * h, ones, zeros, zeros, ones, momentum=0.1, eps=0.0)[0], noise)[0]
+        noisy(
+            0.3,
+            BatchNorm.vanilla(scale * h, ones, zeros, RunningStatistics(zeros, ones), momentum=0.1, eps=0.0)[0],
+            noise,
+        )[0]
         for scale in (1, 8)
     )
     assert_allclose(small, large, rtol=1e-10)
@@ -76,6 +81,6 @@ def test_evaluation_returns_the_very_same_activations(spread):
 
 def test_noise_is_rounded_to_bfloat16_only_with_the_sum():
     h = torch.full((1, 1), 256.0, dtype=torch.bfloat16)  # its neighbor is 258; 1.003 alone would become 1
-    out = ActivationNoise.torch(h, torch.tensor([[0.5015]]), spread=2.0)[0]
+    out = ActivationNoise.torch(h, torch.tensor([[0.5015]]), spread=2.0)
     assert out.dtype == torch.bfloat16
     assert out.item() == 258

@@ -18,7 +18,7 @@ RATES = (0.05, 0.1, 0.5, 0.9)
 def dropped(rate, h, noise):
     """Both forms."""
     ours = AlphaDropout.vanilla(h, noise, rate=rate)[0]
-    theirs = AlphaDropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0].numpy()
+    theirs = AlphaDropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate).numpy()
     return ours, theirs
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import BatchNorm
+from bridle.places import RunningStatistics
 
 BATCH, UNITS = 16, 4
 NUMBERS: dict[str, Any] = {"momentum": 0.3, "eps": 1e-3}
@@ -37,10 +38,13 @@ def fresh(layer):
 
 def forward(form, h, weight, bias, *state):
     """One training step of either form: the output and the new running statistics, as tensors."""
-    given = [each.double() for each in (h, weight, bias, *state)]
+    x, gain, offset, *rest = (each.double() for each in (h, weight, bias, *state))
     if form == "torch":
-        return BatchNorm.torch(*given, **NUMBERS)
-    return tuple(map(torch.from_numpy, BatchNorm.vanilla(*(each.numpy() for each in given), **NUMBERS)[:3]))
+        fast, statistics = BatchNorm.torch(x, gain, offset, RunningStatistics(*rest), **NUMBERS)
+        return fast, *statistics
+    x, gain, offset, *rest = (each.numpy() for each in (x, gain, offset, *rest))
+    out, new, _ = BatchNorm.vanilla(x, gain, offset, RunningStatistics(*rest), **NUMBERS)
+    return tuple(map(torch.from_numpy, (out, *new)))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -57,7 +61,8 @@ def test_evaluation_is_that_of_torch(reference):
     for h in batches(5):
         reference(h)
     h = batches(6)[-1]
-    given = [reference.weight, reference.bias, reference.running_mean, reference.running_var]
+    statistics = RunningStatistics(reference.running_mean, reference.running_var)
+    given = [reference.weight, reference.bias, statistics]
     ours = BatchNorm.evaluate(h, *given, **NUMBERS)
     assert_allclose(ours.detach(), reference.eval()(h).detach(), rtol=1e-12, atol=1e-12)
 
@@ -66,8 +71,8 @@ def test_gradients_are_those_of_torch(reference):
     h, g = (each.requires_grad_() for each in batches(2))
     reference(h).backward(g)
     theirs = [each.grad.numpy() for each in (h, reference.weight, reference.bias)]
-    given = [each.double().numpy() for each in (h.detach(), *fresh(reference))]
-    by_hand = BatchNorm.vanilla(*given, **NUMBERS)[-1](g.detach().numpy())
+    h, weight, bias, *state = [each.double().numpy() for each in (h.detach(), *fresh(reference))]
+    by_hand = BatchNorm.vanilla(h, weight, bias, RunningStatistics(*state), **NUMBERS)[-1](g.detach().numpy())
     for ours, expected in zip(by_hand, theirs, strict=True):
         assert_allclose(ours, expected, rtol=1e-11, atol=1e-12)
 
@@ -89,9 +94,9 @@ def test_with_momentum_one_the_running_statistics_are_those_of_the_last_batch_un
     zeros, ones = np.zeros(UNITS), np.ones(UNITS)
     given = [h.numpy(), ones, zeros, zeros, ones]
     given = given if form == "vanilla" else [torch.from_numpy(each) for each in given]
-    results = getattr(BatchNorm, form)(*given, momentum=1.0, eps=1e-5)
-    assert_allclose(results[1], h.mean(0), rtol=1e-12)
-    assert_allclose(results[2], h.var(0, correction=1), rtol=1e-12)
+    results = getattr(BatchNorm, form)(*given[:3], RunningStatistics(*given[3:]), momentum=1.0, eps=1e-5)
+    assert_allclose(results[1].running_mean, h.mean(0), rtol=1e-12)
+    assert_allclose(results[1].running_var, h.var(0, correction=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -111,7 +116,8 @@ def test_a_batch_of_fewer_than_two_rows_is_refused_in_a_sentence(form, rows):
 
 def test_one_row_alone_can_be_evaluated(reference):
     h = batches(1, rows=1)[0]
-    given = [reference.weight, reference.bias, reference.running_mean, reference.running_var]
+    statistics = RunningStatistics(reference.running_mean, reference.running_var)
+    given = [reference.weight, reference.bias, statistics]
     ours = BatchNorm.evaluate(h, *given, **NUMBERS).detach()
     assert_allclose(ours, reference.eval()(h).detach(), rtol=1e-12)
 
@@ -126,14 +132,15 @@ def test_a_constant_unit_becomes_its_beta(form):
 def test_the_scale_of_the_weights_before_it_does_not_matter():
     h, zeros, ones = batches(1)[0], torch.zeros(UNITS), torch.ones(UNITS)
     small, large = (
-        BatchNorm.torch(h * scale, ones, zeros, zeros, ones, momentum=0.1, eps=1e-12)[0] for scale in (1, 9)
+        BatchNorm.torch(h * scale, ones, zeros, RunningStatistics(zeros, ones), momentum=0.1, eps=1e-12)[0]
+        for scale in (1, 9)
     )
     assert_allclose(small, large, rtol=1e-9, atol=1e-9)
 
 
 def test_the_momentum_of_keras_is_what_stays():
     h, weight, bias, *state = (each.double() for each in (batches(1)[0], *fresh(torch.nn.BatchNorm1d(UNITS))))
-    _, mean, var = BatchNorm.torch(h, weight, bias, *state, momentum=1 - 0.99, eps=1e-3)
+    _, (mean, var) = BatchNorm.torch(h, weight, bias, RunningStatistics(*state), momentum=1 - 0.99, eps=1e-3)
     keras = [0.99 * old + (1 - 0.99) * new for old, new in zip(state, (h.mean(0), h.var(0, correction=0)), strict=True)]
     assert_allclose(mean, keras[0], rtol=1e-12)
     assert_allclose(var - 0.99, (keras[1] - 0.99) * BATCH / (BATCH - 1), rtol=1e-11)  # unbiased here
@@ -142,4 +149,7 @@ def test_the_momentum_of_keras_is_what_stays():
 def test_the_gradient_has_a_gradient_of_its_own(reference):
     weight, bias, *state = (each.double() for each in fresh(reference))
     given = [each.requires_grad_() for each in (batches(1, rows=4)[0], weight, bias)]
-    assert torch.autograd.gradgradcheck(lambda *each: BatchNorm.torch(*each, *state, **NUMBERS)[0], given)
+    statistics = RunningStatistics(*state)
+    assert torch.autograd.gradgradcheck(
+        lambda h, weight, bias: BatchNorm.torch(h, weight, bias, statistics, **NUMBERS)[0], given
+    )

@@ -17,7 +17,7 @@ EDGE = 0.9999  # noise of which no block begins
 def dropped(h, noise, rate, block):
     """Both forms."""
     ours = DropBlock.vanilla(h, noise, rate=rate, block=block)[0]
-    theirs = DropBlock.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate, block=block)[0].numpy()
+    theirs = DropBlock.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate, block=block).numpy()
     return ours, theirs
 
 
@@ -196,7 +196,7 @@ def test_a_stack_may_mix_rates_and_block_sizes():
     h, noise = random.normal(size=(seeds, 3, *shape)), random.uniform(size=(seeds, 1, *shape))
     rates, blocks = (0.1, 0.5, 0.9), (1.0, 2.0, 7.0)
     columns = [torch.tensor(each, dtype=torch.float64).view(1, 3, 1, 1, 1, 1) for each in (rates, blocks)]
-    together = DropBlock.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=columns[0], block=columns[1])[0]
+    together = DropBlock.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=columns[0], block=columns[1])
     for seed in range(seeds):
         for variant, (rate, block) in enumerate(zip(rates, blocks, strict=True)):
             alone = DropBlock.vanilla(h[seed, variant], noise[seed, 0], rate=rate, block=block)[0]

@@ -20,7 +20,7 @@ def dropped(rate, w):
     """Both forms on the noise of a run."""
     noise = Noise(seed=3).uniform(0, *w.shape)
     ours = DropConnect.vanilla(w, noise, rate=rate)[0]
-    theirs = DropConnect.torch(torch.from_numpy(w), torch.from_numpy(noise), rate=rate)[0].numpy()
+    theirs = DropConnect.torch(torch.from_numpy(w), torch.from_numpy(noise), rate=rate).numpy()
     return ours, theirs
 
 
@@ -46,7 +46,7 @@ def test_fastai_gives_the_same_by_torchs_dropout_of_the_weight(rate):
     torch.manual_seed(1)
     theirs = nn.functional.dropout(w, p=rate)  # what WeightDropout(weight_p=rate) puts into its layer
     noise = (theirs != 0).double() * 0.999
-    assert_allclose(DropConnect.torch(w[..., None], noise[..., None], rate=rate)[0][..., 0], theirs, rtol=1e-14)
+    assert_allclose(DropConnect.torch(w[..., None], noise[..., None], rate=rate)[..., 0], theirs, rtol=1e-14)
 
 
 def test_the_mean_over_masks_of_a_unit_is_what_evaluation_gives():

@@ -19,7 +19,7 @@ def dropped(rate, h):
     """Both forms on the noise of a run."""
     noise = Noise(seed=3).uniform(0, *h.shape)
     ours = Dropout.vanilla(h, noise, rate=rate)[0]
-    theirs = Dropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0].numpy()
+    theirs = Dropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate).numpy()
     return ours, theirs
 
 
@@ -54,7 +54,7 @@ def test_torchs_own_layer_does_the_same_with_the_same_units(rate):
     torch.manual_seed(1)
     theirs = torch.nn.Dropout(rate)(h)
     noise = (theirs != 0).double() * 0.999
-    assert_allclose(Dropout.torch(h, noise, rate=rate)[0], theirs, rtol=1e-14)
+    assert_allclose(Dropout.torch(h, noise, rate=rate), theirs, rtol=1e-14)
 
 
 def test_a_draw_equal_to_the_rate_stays():
@@ -77,7 +77,7 @@ def test_dropped_units_get_no_gradient():
 
 def test_a_rate_near_one_stays_finite_in_bfloat16():
     h = torch.ones(1, 2, dtype=torch.bfloat16)
-    out = Dropout.torch(h, torch.tensor([[0.5, 0.9995]]), rate=0.999)[0]
+    out = Dropout.torch(h, torch.tensor([[0.5, 0.9995]]), rate=0.999)
     assert out[0, 0] == 0
     assert out[0, 1].item() == pytest.approx(1000, rel=0.01)
 
@@ -86,7 +86,7 @@ def test_a_rate_near_one_stays_finite_in_bfloat16():
 def test_dropping_a_unit_does_not_hide_that_a_network_has_diverged():
     h, noise = np.array([[np.inf, np.nan]]), np.zeros((1, 2))
     assert np.isnan(Dropout.vanilla(h, noise, rate=0.5)[0]).all()
-    assert Dropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=0.5)[0].isnan().all()
+    assert Dropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=0.5).isnan().all()
 
 
 def test_dropout_raises_the_variance_that_a_batch_norm_behind_it_would_remember():

@@ -7,6 +7,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.neural_network import MLPRegressor
 
 from bridle import EarlyStopping
+from bridle.regularizers.stop.early_stopping import Wait
 
 INF, NAN = float("inf"), float("nan")
 VALLEY = [5.0, 4.0, 3.0, 3.5, 2.9, 3.1, 3.0, 3.2, 3.3, 2.0, 1.0]
@@ -16,14 +17,14 @@ def follow(scores, **knobs):
     """Both forms over the epochs: those that improved, and the one after which training stops (None: never)."""
     unit = EarlyStopping(**knobs)
     numbers = unit.settings(numbers=True)
-    ours = list(map(np.asarray, unit.state.values()))
-    theirs = tuple(map(torch.tensor, unit.state.values()))
+    ours, theirs = Wait(*map(np.asarray, unit.state)), Wait(*map(torch.tensor, unit.state))
     improved = []
     for epoch, score in enumerate(scores):
-        better, stop, *ours = unit.vanilla(np.asarray(score), *ours, **numbers)
-        fast = unit.torch(torch.tensor(score), *theirs, **numbers)
-        theirs = fast[2:]
-        assert [each.item() for each in fast] == [float(np.float32(each)) for each in (better, stop, *ours)]
+        better, stop, ours = unit.vanilla(np.asarray(score), ours, **numbers)
+        fast, over, theirs = unit.torch(torch.tensor(score), theirs, **numbers)
+        assert [each.item() for each in (fast, over, *theirs)] == [
+            float(np.float32(each)) for each in (better, stop, *ours)
+        ]
         if better:
             improved.append(epoch)
         if stop:
@@ -91,23 +92,22 @@ def test_an_endless_patience_never_stops_but_still_finds_the_best_epoch():
 
 def test_a_resumed_training_stops_where_it_would_have_stopped():
     unit = EarlyStopping(patience=3)
-    numbers, state = unit.settings(numbers=True), list(map(np.asarray, unit.state.values()))
-    stops = []
+    numbers, stops = unit.settings(numbers=True), []
+    state: tuple[float, ...] = unit.state
     for score in VALLEY[:8]:
-        kept = [each.item() for each in state]  # plain numbers, as in a file
-        _, stop, *state = unit.vanilla(np.asarray(score), *map(np.asarray, kept), **numbers)
-        stops.append(bool(stop))
+        _, stop, state = unit.judge(score, tuple(map(float, state)), numbers)  # through plain numbers, as a file keeps
+        stops.append(stop)
     assert stops == [False] * 7 + [True]
 
 
 def test_variants_of_a_stack_wait_each_for_itself():
     scores = torch.tensor([[1.0, 0.9, 0.8, 0.7], [1.0, 1.1, 1.2, 1.3], [1.0, 1.1, 0.9, 1.0]])
     patience = torch.tensor([1.0, 3.0, 2.0])
-    best, waited = torch.full((3,), INF), torch.zeros(3)
+    state = Wait(torch.full((3,), INF), torch.zeros(3))
     for epoch in range(4):
         score = scores[:, epoch]
-        improved, stop, best, waited = EarlyStopping.torch(score, best, waited, patience=patience, min_delta=0.0)
+        improved, stop, state = EarlyStopping.torch(score, state, patience=patience, min_delta=0.0)
     assert improved.tolist() == [1, 0, 0]
     assert stop.tolist() == [0, 1, 0]
-    assert best.tolist() == pytest.approx([0.7, 1.0, 0.9])
-    assert waited.tolist() == [0, 3, 1]
+    assert state.best.tolist() == pytest.approx([0.7, 1.0, 0.9])
+    assert state.waited.tolist() == [0, 3, 1]

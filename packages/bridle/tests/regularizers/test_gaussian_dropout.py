@@ -17,7 +17,7 @@ ROWS, UNITS = 500, 200
 def noisy(rate, h, noise):
     """Both forms."""
     ours = GaussianDropout.vanilla(h, noise, rate=rate)[0]
-    theirs = GaussianDropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0].numpy()
+    theirs = GaussianDropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate).numpy()
     return ours, theirs
 
 
@@ -77,6 +77,6 @@ def test_the_variance_that_a_batch_norm_behind_it_would_remember_is_too_large():
 
 def test_a_factor_below_the_resolution_of_bfloat16_is_taken_in_before_rounding():
     h = torch.full((1, 1), 1.5, dtype=torch.bfloat16)
-    out = GaussianDropout.torch(h, torch.tensor([[0.0078]]), rate=0.2)[0]  # a factor of 1.0039, or 1 in bfloat16
+    out = GaussianDropout.torch(h, torch.tensor([[0.0078]]), rate=0.2)  # a factor of 1.0039, or 1 in bfloat16
     assert out.dtype == torch.bfloat16
     assert out.item() == 1.5078125

@@ -5,18 +5,18 @@ import pytest
 import torch
 
 from bridle import GeneralizationLoss
+from bridle.regularizers.stop.generalization_loss import Lowest
 
 INF, NAN = float("inf"), float("nan")
 
 
 def follow(losses, limit):
     """Both forms over the epochs: those that improved, and the one after which training stops (None: never)."""
-    ours, theirs, improved = GeneralizationLoss.state["best"], torch.tensor(INF, dtype=torch.float64), []
+    ours, theirs, improved = Lowest(np.array(INF)), Lowest(torch.tensor(INF, dtype=torch.float64)), []
     for epoch, loss in enumerate(losses):
         better, stop, ours = GeneralizationLoss.vanilla(loss, ours, limit=limit)
-        fast = GeneralizationLoss.torch(torch.tensor(loss, dtype=torch.float64), theirs, limit=limit)
-        theirs = fast[2]
-        assert [each.item() for each in fast] == [float(each) for each in (better, stop, ours)]
+        fast, over, theirs = GeneralizationLoss.torch(torch.tensor(loss, dtype=torch.float64), theirs, limit=limit)
+        assert [each.item() for each in (fast, over, *theirs)] == [float(each) for each in (better, stop, *ours)]
         if better:
             improved.append(epoch)
         if stop:
@@ -76,9 +76,9 @@ def test_an_infinite_loss_stops_unless_there_was_no_other():
 
 def test_variants_of_a_stack_stop_each_at_its_own_limit():
     losses, limits = torch.tensor([[1.0, 1.03], [1.0, 1.07], [1.0, 0.5]]), torch.tensor([2.0, 10.0, 2.0])
-    best = torch.full((3,), INF)
+    state = Lowest(torch.full((3,), INF))
     for epoch in range(2):
-        improved, stop, best = GeneralizationLoss.torch(losses[:, epoch], best, limit=limits)
+        improved, stop, state = GeneralizationLoss.torch(losses[:, epoch], state, limit=limits)
     assert improved.tolist() == [0, 0, 1]
     assert stop.tolist() == [1, 0, 0]
-    assert best.tolist() == [1.0, 1.0, 0.5]
+    assert state.best.tolist() == [1.0, 1.0, 0.5]

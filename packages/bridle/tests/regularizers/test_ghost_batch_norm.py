@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from torch.nn import functional
 
 from bridle import GhostBatchNorm
+from bridle.places import RunningStatistics
 
 UNITS = 3
 NUMBERS: dict[str, Any] = {"momentum": 0.3, "eps": 1e-3}
@@ -26,13 +27,15 @@ def inputs(rows=16):
     ]
 
 
-def forward(form, *given, parts="4", **numbers):
+def forward(form, h, weight, bias, *state, parts="4", **numbers):
     """One training step of either form: the output and the new running statistics."""
     numbers = NUMBERS | numbers
     if form == "torch":
-        results = GhostBatchNorm.torch(*map(torch.from_numpy, given), parts=parts, **numbers)
-        return tuple(each.numpy() for each in results)
-    return GhostBatchNorm.vanilla(*given, parts=parts, **numbers)[:3]
+        x, gain, offset, *rest = map(torch.from_numpy, (h, weight, bias, *state))
+        fast, statistics = GhostBatchNorm.torch(x, gain, offset, RunningStatistics(*rest), parts=parts, **numbers)
+        return tuple(each.numpy() for each in (fast, *statistics))
+    out, new, _ = GhostBatchNorm.vanilla(h, weight, bias, RunningStatistics(*state), parts=parts, **numbers)
+    return out, *new
 
 
 def of_each_part(h, weight, bias, parts):
@@ -61,7 +64,8 @@ def test_gradients_are_those_of_torch(rows, parts):
     g = np.random.default_rng(1).normal(size=(rows, UNITS))
     h, weight, bias = tensors
     of_each_part(h, weight, bias, parts).backward(torch.from_numpy(g))
-    by_hand = GhostBatchNorm.vanilla(*given, parts=parts, **NUMBERS)[-1](g)
+    x, gain, offset, *state = given
+    by_hand = GhostBatchNorm.vanilla(x, gain, offset, RunningStatistics(*state), parts=parts, **NUMBERS)[-1](g)
     for ours, theirs in zip(by_hand, tensors, strict=True):
         assert theirs.grad is not None
         assert_allclose(ours, theirs.grad, rtol=1e-10, atol=1e-12)
@@ -115,7 +119,8 @@ def test_evaluation_is_that_of_torch():
     mean, var = mean + 0.5, var * 2
     x, means, variances, gain, offset = map(torch.from_numpy, (h, mean, var, weight, bias))
     theirs = functional.batch_norm(x, means, variances, gain, offset, eps=NUMBERS["eps"])
-    assert_allclose(GhostBatchNorm.evaluate(h, weight, bias, mean, var, parts="4", **NUMBERS), theirs, rtol=1e-12)
+    ours = GhostBatchNorm.evaluate(h, weight, bias, RunningStatistics(mean, var), parts="4", **NUMBERS)
+    assert_allclose(ours, theirs, rtol=1e-12)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -22,7 +22,7 @@ def dropped(rate, h):
     (draw,) = SpatialDropout.noise
     noise = Noise(seed=3).uniform(0, *draw.shape(h.shape))
     ours = SpatialDropout.vanilla(h, noise, rate=rate)[0]
-    theirs = SpatialDropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0].numpy()
+    theirs = SpatialDropout.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate).numpy()
     return ours, theirs
 
 
@@ -55,7 +55,7 @@ def test_torchs_own_layer_does_the_same_with_the_same_channels(kind, positions, 
     kept = (theirs != 0).flatten(2).any(2) if positions else theirs != 0
     assert 0 < kept.sum() < kept.numel()
     noise = kept.double()[..., None, None] * 0.999
-    ours = SpatialDropout.torch(h.view(40, 30, -1, 1), noise, rate=rate)[0]
+    ours = SpatialDropout.torch(h.view(40, 30, -1, 1), noise, rate=rate)
     assert_allclose(ours.view_as(h), theirs, rtol=1e-14)
 
 

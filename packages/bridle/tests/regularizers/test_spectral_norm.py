@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from torch.nn.utils.parametrizations import spectral_norm
 
 from bridle import SpectralNorm
+from bridle.regularizers.layer.spectral_norm import SingularVectors
 
 NUMBERS: dict[str, Any] = {"limit": 1.0, "eps": 1e-12}
 FORMS = ("vanilla", "torch")
@@ -33,17 +34,20 @@ def state_of(layer):
     return norm._u.numpy().copy().reshape(-1, 1, 1), norm._v.numpy().copy().reshape(1, *w.shape[1:])
 
 
-def forward(form, *given, **numbers):
+def forward(form, w, *state, **numbers):
     """One training step of either form: the weight as it acts, and the new u and v."""
     numbers = NUMBERS | numbers
     if form == "torch":
-        return tuple(each.numpy() for each in SpectralNorm.torch(*map(torch.from_numpy, given), **numbers))
-    return SpectralNorm.vanilla(*given, **numbers)[:3]
+        vectors = SingularVectors(*map(torch.from_numpy, state))
+        fast, vectors = SpectralNorm.torch(torch.from_numpy(w), vectors, **numbers)
+        return tuple(each.numpy() for each in (fast, *vectors))
+    acting, new, _ = SpectralNorm.vanilla(w, SingularVectors(*state), **numbers)
+    return acting, *new
 
 
 def started(w):
     """A weight with the state that it starts with."""
-    return w, *(start(w) for start in SpectralNorm.state.values())
+    return w, *(start(w) for start in SpectralNorm.state)
 
 
 def weights(shape=(5, 4, 3)):
@@ -64,12 +68,12 @@ def test_steps_and_evaluation_are_those_of_torch(form, reference):
         for ours, theirs in zip((u, v), state_of(reference), strict=True):
             assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
     reference.eval()
-    assert_allclose(SpectralNorm.evaluate(w, u, v, **NUMBERS), matrix(reference.weight), rtol=1e-9)
+    assert_allclose(SpectralNorm.evaluate(w, SingularVectors(u, v), **NUMBERS), matrix(reference.weight), rtol=1e-9)
 
 
 def test_the_gradient_is_that_of_torch_which_holds_u_and_v_constant(reference):
     original = reference.parametrizations.weight.original
-    given = matrix(original), *state_of(reference)
+    given = matrix(original), SingularVectors(*state_of(reference))
     g = torch.randn(original.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     reference.weight.backward(g)
     (by_hand,) = SpectralNorm.vanilla(*given, **NUMBERS)[-1](matrix(g))
@@ -122,5 +126,5 @@ def test_a_weight_of_zeros_is_finite_and_finds_its_directions_when_it_is_one_no_
 
 
 def test_the_start_is_the_same_in_numpy_and_torch():
-    for start in SpectralNorm.state.values():
+    for start in SpectralNorm.state:
         assert_allclose(start(torch.from_numpy(weights())), start(weights()), rtol=1e-9, atol=1e-12)

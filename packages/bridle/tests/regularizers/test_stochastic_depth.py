@@ -22,7 +22,7 @@ def dropped(rate, h):
     (draw,) = StochasticDepth.noise
     noise = Noise(seed=3).uniform(0, *draw.shape(h.shape))
     ours = StochasticDepth.vanilla(h, noise, rate=rate)[0]
-    theirs = StochasticDepth.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0].numpy()
+    theirs = StochasticDepth.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate).numpy()
     return ours, theirs
 
 
@@ -52,7 +52,7 @@ def test_timm_gives_the_same_for_the_same_examples(timm, monkeypatch, rate, shap
     theirs = timm.layers.DropPath(rate)(torch.from_numpy(h))
     assert 0 < (theirs == 0).sum() < theirs.numel()
     assert_allclose(StochasticDepth.vanilla(h, noise, rate=rate)[0], theirs, rtol=1e-14)
-    ours = StochasticDepth.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)[0]
+    ours = StochasticDepth.torch(torch.from_numpy(h), torch.from_numpy(noise), rate=rate)
     assert_allclose(ours, theirs, rtol=1e-14)
 
 
@@ -62,7 +62,7 @@ def test_torchvision_gives_the_same_for_the_same_examples(rate):
     h, stays = torch.from_numpy(random.normal(size=(30, 4, 3, 2))), torch.from_numpy(random.uniform(size=30) >= rate)
     survival = stays.view(-1, 1, 1, 1).double()
     theirs = h * survival.div(1.0 - rate)  # there, survival is drawn by bernoulli_(1 - rate)
-    ours = StochasticDepth.torch(h, survival * 0.999, rate=rate)[0]
+    ours = StochasticDepth.torch(h, survival * 0.999, rate=rate)
     assert_allclose(ours, theirs, rtol=1e-14)
 
 

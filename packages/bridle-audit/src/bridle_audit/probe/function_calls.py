@@ -125,12 +125,12 @@ def record_function_calls(model: nn.Module) -> Iterator[list[FunctionCall]]:
     module_stack: list[str] = []
 
     def enter(name: str) -> Callable[..., None]:
-        def hook(*_: object) -> None:
+        def hook(*_: Any) -> None:
             module_stack.append(name)
 
         return hook
 
-    def leave(*_: object) -> None:
+    def leave(*_: Any) -> None:
         module_stack.pop()
 
     hooks = []

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
+from typing import Any
 
 from bridle_audit.errors import InputError
 from bridle_audit.rule import SUBJECTS
 
-Recognizer = Callable[[object], object | None]
+Recognizer = Callable[[Any], Any | None]
 
 
 @cache
@@ -25,7 +26,7 @@ def recognizers() -> Mapping[str, Recognizer]:
     }
 
 
-def load_recognizer(entry: EntryPoint) -> Recognizer:
+def load_recognizer(entry: Any) -> Recognizer:
     """Import the function that an entry point names."""
     try:
         found: Recognizer = entry.load()
@@ -38,7 +39,7 @@ def load_recognizer(entry: EntryPoint) -> Recognizer:
     return found
 
 
-def recognize(subject: object) -> tuple[str, object] | None:
+def recognize(subject: Any) -> tuple[str, Any] | None:
     """Return the kind of evidence that an object is, and the evidence; None if no package knows it."""
     for kind, recognizer in recognizers().items():
         evidence = recognizer(subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 
 class Hook:
@@ -13,5 +14,5 @@ class Hook:
     None, and is in every Python.
     """
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (nullcontext(), "__exit__")

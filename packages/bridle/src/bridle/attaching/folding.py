@@ -38,13 +38,13 @@ def keywords(each: InsertedLayer) -> dict[str, Any]:
 def affine_of(each: InsertedLayer) -> Affine:
     """Return scale and shift of a layer that :func:`is_affine`, as it evaluates now."""
     layer, module = each.standing.layer, each.module
-    inputs = [getattr(module, name).detach().double() for name in (*layer.parameters, *layer.state)]
     shape = (-1, 1, 1) if layer.maps else (-1,)
-    zeros = torch.zeros_like(inputs[0] if inputs else torch.zeros(1).double()).view(1, *shape)
-    shift, both = (
-        layer.evaluate(h, *(value.view(shape) for value in inputs), **keywords(each)).flatten()
-        for h in (zeros, zeros + 1)
+    parameters, state = (
+        [getattr(module, name).detach().double().view(shape) for name in names]
+        for names in (layer.parameters, layer.state._fields)
     )
+    zeros = torch.zeros_like([*parameters, *state, torch.zeros(1).double().view(shape)][0])[None]
+    shift, both = (layer.call_evaluate(h, parameters, state, keywords(each)).flatten() for h in (zeros, zeros + 1))
     return Affine(both - shift, shift)
 
 
@@ -55,12 +55,15 @@ def is_affine(kind: type[Layer]) -> bool:
     axes = (5, UNITS, 2, 2) if kind.maps else (5, UNITS)
     column = (-1, 1, 1) if kind.maps else (-1,)
     h = torch.randn(axes, generator=random, dtype=torch.float64)
-    count = len(kind.parameters) + len(kind.state)
-    inputs = [torch.rand(UNITS, generator=random, dtype=torch.float64).add(0.5).view(column) for _ in range(count)]
-    numbers = kind().keywords(passed=LAST)
-    if not inputs:
+    if not (kind.parameters or kind.state):
         return False
-    shift, both, out = (kind.evaluate(each, *inputs, **numbers) for each in (h * 0, h * 0 + 1, h))
+    parameters, state = (
+        [torch.rand(UNITS, generator=random, dtype=torch.float64).add(0.5).view(column) for _ in starts]
+        for starts in (kind.parameters, kind.state)
+    )
+    unit = kind()
+    knobs = unit.keywords(passed=LAST)
+    shift, both, out = (unit.call_evaluate(each, parameters, state, knobs) for each in (h * 0, h * 0 + 1, h))
     return bool(torch.allclose(out, (both - shift) * h + shift, rtol=EXACT, atol=EXACT))
 
 
@@ -105,7 +108,7 @@ def pads_with_zeros(part: nn.Module) -> bool:
     return any(int(each) > 0 for each in part.padding)
 
 
-def is_recipe_hook(hook: object) -> bool:
+def is_recipe_hook(hook: Any) -> bool:
     """Return True if a hook belongs to a recipe."""
     return str(getattr(getattr(hook, "func", hook), "__module__", "")).startswith("bridle.")
 

@@ -28,7 +28,7 @@ RATES = {"lr": 0.1, "peak": 0.1}
 
 def numpy_formula(unit: Placed) -> tuple[Formula, int] | None:
     """Return the NumPy form of a regularizer on parameters and its number of arrays; ``None`` if shapes differ."""
-    shaped = getattr(unit, "matrix", False) or unit.state or {"norm", "fan_in"} & {*unit.extra_inputs}
+    shaped = unit.matrix or unit.state or {"norm", "fan_in"} & {*unit.extra_inputs}
     if shaped or not isinstance(unit, Loss | Gradient | Weight | Average):
         return None
     own = unit.vanilla

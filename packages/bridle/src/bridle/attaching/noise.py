@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from bridle import draws
 from bridle.acting import FRESH
 from bridle.places import Draw, Gradient, Weight
-from bridle.places.module import at_least_float32, from_torch
+from bridle.places.matrices import at_least_float32
+from bridle.places.module import from_torch
 from bridle.places.rerun import as_first
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import generators_restored
@@ -47,7 +48,7 @@ class TorchNoise:
         return [torch.get_rng_state(), *others]
 
     @contextmanager
-    def replay(self, mark: list[Tensor]) -> Iterator[None]:
+    def replay(self, mark: Any) -> Iterator[None]:
         """Draw the noise that followed the mark within the context; then restore the generators."""
         before = self.mark()
         self.go_to(mark)
@@ -127,7 +128,7 @@ class SeedNoise:
         return self.ticks, self.other.mark()
 
     @contextmanager
-    def replay(self, mark: tuple[Ticks, list[Tensor]]) -> Iterator[None]:
+    def replay(self, mark: Any) -> Iterator[None]:
         """Draw the noise of the marked batch within the context."""
         before = self.ticks
         self.ticks, other = mark

@@ -13,7 +13,8 @@ from bridle.acting import Parameter, selected
 from bridle.attaching.parameter_buckets import ParametersWithGrad
 from bridle.errors import InputError
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
-from bridle.recipe import Recipe, Regularizer
+from bridle.places.declare import Placed
+from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
 
 ON_PARAMETERS = (Loss, Gradient, Ascent, Weight, WeightLayer, Average, Ensemble)
@@ -46,7 +47,7 @@ def check_parameter_kinds(
     sparse = sparse_embeddings(modules)
     whole = not any(is_sharded(each) for each in parameters.values())
     for unit in recipe:
-        learns = bool(getattr(unit, "parameters", ()) or getattr(unit, "state", ()))
+        learns = isinstance(unit, Placed) and bool(unit.parameters or unit.state)
         if not isinstance(unit, ON_PARAMETERS) and not (learns and not whole):
             continue
         chosen = selected(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
@@ -55,7 +56,7 @@ def check_parameter_kinds(
                 raise InputError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
 
 
-def incompatibilities(unit: Regularizer, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
+def incompatibilities(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
     """Yield the reasons why a regularizer cannot act on a parameter."""
     if is_sharded(parameter):
         yield (
@@ -96,7 +97,7 @@ def is_sharded(parameter: Tensor) -> bool:
     return own is not Tensor.__torch_dispatch__ or bool(getattr(parameter, "_is_flat_param", False))
 
 
-def check_dense_gradients(present: ParametersWithGrad, unit: Regularizer) -> None:
+def check_dense_gradients(present: ParametersWithGrad, unit: Any) -> None:
     """Raise ``ValueError`` for a sparse gradient."""
     for each, gradient in zip(present.parameters, present.gradients, strict=True):
         if gradient.layout != torch.strided:

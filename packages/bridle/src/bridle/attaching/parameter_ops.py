@@ -5,37 +5,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bridle.acting import first_spot
-from bridle.attaching.grad_scaler import LossScaler
 from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
 from bridle.attaching.noise import SeedNoise, SharedNoise
-from bridle.attaching.parameter_buckets import ParametersWithGrad, make_buckets, with_gradients
+from bridle.attaching.parameter_buckets import ParametersWithGrad, buckets, with_gradients
 from bridle.attaching.parameter_checks import BY_GRADIENT, check_dense_gradients
 from bridle.attaching.trained_parameters import TrainedParameter, padding_preserved, widened
 from bridle.attaching.training_progress import TrainingProgress
-from bridle.places import Ascent, Gradient, Loss, Weight
-from bridle.places.module import begin
+from bridle.places import Gradient, Loss, Weight
+from bridle.places.matrices import begin
 
 Noise = SeedNoise | SharedNoise
-Unit = TypeVar("Unit", bound=Loss | Gradient | Weight | Ascent)
 
 
-class ParameterOp(Generic[Unit]):
+class ParameterOp:
     """A regularizer and the parameters that it acts on."""
 
-    def __init__(self, unit: Unit, parameters: Sequence[TrainedParameter]) -> None:
+    def __init__(self, unit: Any, parameters: Sequence[TrainedParameter]) -> None:
         self.unit, self.formula = unit, linear_formula(unit)
-        self.matrix: bool = getattr(unit, "matrix", False)
-        self.set_parameters(parameters)
+        self.matrix: bool = unit.matrix
+        self.take_in(parameters)
 
-    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
+    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
         """Act on these parameters from now on."""
-        self.buckets = make_buckets(self.unit, parameters)
+        self.buckets = buckets(self.unit, parameters)
         self.linear_forms = [LinearForm(*self.formula) if self.formula else None for _ in self.buckets]
 
     @property
@@ -55,7 +53,7 @@ class ParameterOp(Generic[Unit]):
                 yield present, bucket.keywords(progress), linear_form
 
 
-class PenaltyOp(ParameterOp[Loss]):
+class PenaltyOp(ParameterOp):
     """Adds the gradient of a penalty on weights."""
 
     def __init__(self, unit: Loss, parameters: Sequence[TrainedParameter]) -> None:
@@ -63,15 +61,15 @@ class PenaltyOp(ParameterOp[Loss]):
         self.state: dict[str, dict[str, Tensor]] = {}
         super().__init__(unit, parameters)
 
-    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
+    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
         """Act on these parameters from now on; new ones start at their current weights."""
-        super().set_parameters(parameters)
+        super().take_in(parameters)
         for each in self.parameters:
             if "initial" in self.unit.extra_inputs and each.name not in self.initial:
                 self.initial[each.name] = each.tensor.clone()
             if self.unit.state and each.name not in self.state:
                 matrix = each.subject(each.wide, matrix=True)
-                starts = self.unit.state.items()
+                starts = self.unit.state._asdict().items()
                 self.state[each.name] = {name: begin(start, matrix).clone() for name, start in starts}
 
     def add_gradients(self, progress: TrainingProgress) -> None:
@@ -86,14 +84,15 @@ class PenaltyOp(ParameterOp[Loss]):
 
     def add_gradient(self, each: TrainedParameter, keywords: dict[str, Any]) -> None:
         """Add the penalty's gradient to that of one parameter, and update its state."""
-        arrays, state = self.arguments(each)
-        result = each.change(
+        (w, *extra), state = self.arguments(each)
+        fields = list(state.values())
+        new: tuple[Tensor, ...] = each.change(
             gradient_of(each),
             matrix=self.matrix,
-            formula=lambda g: self.unit.add_gradient(g, *arrays, *state.values(), **keywords, out=g),
+            formula=lambda g: self.unit.call_add_gradient(g, w, extra, fields, keywords),
         )
-        for name, new in zip(state, result[1:] if state else (), strict=True):
-            state[name].copy_(new)
+        for field, value in zip(fields, new, strict=True):
+            field.copy_(value)
 
     def arguments(self, each: TrainedParameter) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Return the weight with the extra inputs of the penalty, and its state, on the weight's device."""
@@ -110,13 +109,13 @@ class PenaltyOp(ParameterOp[Loss]):
         for bucket in self.buckets:
             keywords = bucket.keywords(progress)
             for each in bucket.parameters:
-                arrays, state = self.arguments(each)
-                linear_form = type(self.unit).torch(*arrays, *state.values(), **keywords)
-                costs.append((linear_form[0] if state else linear_form).to(self.parameters[0].parameter.device))
+                (w, *extra), state = self.arguments(each)
+                cost, _ = self.unit.call_torch(w, extra, list(state.values()), keywords)
+                costs.append(cost.to(self.parameters[0].parameter.device))
         return torch.stack(costs).sum()
 
 
-class InPlaceOp(ParameterOp[Gradient | Weight], ABC):
+class InPlaceOp(ParameterOp, ABC):
     """Writes a formula's result back into the gradients or the weights that it was given."""
 
     def __init__(self, unit: Gradient | Weight, parameters: Sequence[TrainedParameter], noise: Noise) -> None:
@@ -186,11 +185,11 @@ class WeightOp(InPlaceOp):
         return present.tensors
 
 
-class AscentOp(ParameterOp[Ascent]):
+class AscentOp(ParameterOp):
     """Moves weights along the gradient to the point where SAM or ASAM takes the second gradient."""
 
     @contextmanager
-    def at_ascent_point(self, progress: TrainingProgress, scaler: LossScaler | None, scale: float) -> Iterator[bool]:
+    def at_ascent_point(self, progress: TrainingProgress, scaler: Any, scale: float) -> Iterator[bool]:
         """Move the weights within the context; yields False, and moves nothing, if gradients are infinite or absent.
 
         ``scale`` is the loss scale of the gradients; ``scaler`` skips steps with infinite gradients, if there is one.

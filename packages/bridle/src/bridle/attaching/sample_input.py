@@ -19,24 +19,24 @@ from bridle.module_sites import IOShapes, trace_shapes
 class SampleInput:
     """The first row of the first batch that a model was called with, or of the example."""
 
-    def __init__(self, example: object) -> None:
+    def __init__(self, example: Any) -> None:
         self.args, self.kwargs = ((), {}) if example is None else first_rows(*as_call_arguments(example))
-        self.captured = False  # whether it is of a pass
+        self.shown = False  # whether it is of a pass
 
-    def capture(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Keep the first row of the first call: a forward pre-hook."""
-        if not self.captured and not torch.compiler.is_compiling():
+        if not self.shown and not torch.compiler.is_compiling():
             self.args, self.kwargs = first_rows(args, kwargs)
-            self.captured = True
+            self.shown = True
 
     @property
-    def available(self) -> bool:
+    def given(self) -> bool:
         """Return True if there is a row."""
         return bool(self.args or self.kwargs)
 
     def run(self, model: nn.Module) -> tuple[list[Tensor], dict[str, IOShapes]] | None:
         """Return the model's outputs in evaluation mode and the shapes at its modules; ``None`` if it fails."""
-        if not self.available:
+        if not self.given:
             return None
         devices = [*{each.device.index or 0 for each in model.parameters() if each.is_cuda}]
         try:
@@ -61,9 +61,9 @@ class SampleInput:
 
     def bypasses_call(self, model: nn.Module, part: nn.Module) -> bool:
         """Return True if the model runs a module's forward without calling the module, or it is unknown."""
-        bypasses: list[bool] = []
-        with recording_bypasses(part, bypasses):
-            return self.run(model) is None or any(bypasses)
+        past: list[bool] = []
+        with recording_bypasses(part, past):
+            return self.run(model) is None or any(past)
 
 
 def first_rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -87,54 +87,52 @@ def outputs_match(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 @contextmanager
 def hidden_parameters(part: nn.Module) -> Iterator[None]:
     """Let a module's parameters be NaN within the context, except in its own forward."""
-    original, parametrizations = type(part).forward, part._modules.get("parametrizations")
-    holders = [part, *(parametrizations.modules() if parametrizations is not None else ())]
-    stored = [(each, dict(each._parameters)) for each in holders]
+    own, made = type(part).forward, part._modules.get("parametrizations")
+    holders = [part, *(made.modules() if made is not None else ())]
+    kept = [(each, dict(each._parameters)) for each in holders]
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        if bypasses[-1:] == [True]:  # as it goes past what stands beside the part
-            return original(part, *args, **kwargs)
-        for each, parameters in stored:
+        if past[-1:] == [True]:  # as it goes past what stands beside the part
+            return own(part, *args, **kwargs)
+        for each, parameters in kept:
             each._parameters.update(parameters)
         try:
-            return original(part, *args, **kwargs)
+            return own(part, *args, **kwargs)
         finally:
-            hide()
+            blind()
 
-    def hide() -> None:
-        for each, parameters in stored:
+    def blind() -> None:
+        for each, parameters in kept:
             for name, parameter in parameters.items():
                 if parameter is not None:
                     each._parameters[name] = nn.Parameter(torch.full_like(parameter, torch.nan), requires_grad=False)
 
-    bypasses: list[bool] = []
-    hide()
+    past: list[bool] = []
+    blind()
     try:
-        with recording_bypasses(part, bypasses, forward):
+        with recording_bypasses(part, past, forward):
             yield
     finally:
-        for each, parameters in stored:
+        for each, parameters in kept:
             each._parameters.update(parameters)
 
 
 @contextmanager
-def recording_bypasses(
-    part: nn.Module, bypasses: list[bool], forward: Callable[..., Any] | None = None
-) -> Iterator[None]:
+def recording_bypasses(part: nn.Module, past: list[bool], forward: Callable[..., Any] | None = None) -> Iterator[None]:
     """Record, for each run of a module's forward within the context, if it was not by a call of the module."""
-    original, called = forward or part.forward, [False]
+    own, called = forward or part.forward, [False]
 
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        bypasses.append(not called[0])
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        past.append(not called[0])
         called[0] = False
-        return original(*args, **kwargs)
+        return own(*args, **kwargs)
 
-    def note_call(part: nn.Module, args: tuple[Any, ...]) -> None:
+    def hook(part: nn.Module, args: tuple[Any, ...]) -> None:
         called[0] = True
 
     before = vars(part).get("forward")
-    handle = part.register_forward_pre_hook(note_call)
-    part.forward = recorded
+    handle = part.register_forward_pre_hook(hook)
+    part.forward = noted
     try:
         yield
     finally:

@@ -21,20 +21,20 @@ class Stopping:
 
     def __init__(self, recipe: Recipe) -> None:
         self.units = [unit for unit in recipe if isinstance(unit, Stop)]
-        self.states: list[tuple[float, ...]] = [tuple(map(float, unit.state.values())) for unit in self.units]
+        self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
         self.best: dict[str, Tensor] = {}
 
-    def update(self, loss: float, metric: float | None, progress: TrainingProgress) -> tuple[bool, bool]:
+    def judge(self, loss: float, metric: float | None, progress: TrainingProgress) -> tuple[bool, bool]:
         """Return if the epoch is the best so far, by the first regularizer that stops, and if any of them stops."""
-        scores = {"valid_loss": float(loss)} | ({} if metric is None else {f"valid_{METRIC}": float(metric)})
+        point = {"valid_loss": float(loss)} | ({} if metric is None else {f"valid_{METRIC}": float(metric)})
         verdicts = []
         for number, unit in enumerate(self.units):
-            if metric is None and unit.settings(numbers=False).get("watch") == METRIC:
+            if metric is None and unit.watches_metric:
                 raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
             numbers = unit.numbers(passed=progress.passed)
-            improved, over, *state = unit.vanilla(watched(unit, scores, METRIC), *self.states[number], **numbers)
-            self.states[number] = tuple(float(each) for each in state)
-            verdicts.append((bool(improved), bool(over)))
+            score = watched(unit, point, METRIC)
+            improved, over, self.states[number] = unit.judge(score, self.states[number], numbers)
+            verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, describe
 from bridle.attaching.model_layout import transposed_groups
-from bridle.places.module import as_matrix, as_stored, at_least_float32
+from bridle.places.matrices import as_matrix, as_stored, at_least_float32
 from bridle_audit.parameter_kinds import layer_name
 
 
@@ -80,7 +80,7 @@ class ModelParameter(NamedTuple):
         return TrainedParameter(self.described, self.parameter, group, self.transposed, self.padding)
 
 
-def describe_parameter(
+def found_at(
     modules: Mapping[str, nn.Module], name: str, parameter: nn.Parameter, padding: Mapping[int, int]
 ) -> ModelParameter:
     """Describe a parameter of a model; ``padding`` has the ``padding_idx`` of embeddings."""
@@ -118,7 +118,7 @@ class AveragedBuffer:
 AveragedTensor = TrainedParameter | AveragedBuffer
 
 
-def averaged_buffers(model: nn.Module) -> list[AveragedBuffer]:
+def statistics_of(model: nn.Module) -> list[AveragedBuffer]:
     """Return the model's persistent floating-point buffers, the recipe's running statistics among them."""
     found: dict[int, AveragedBuffer] = {}
     for whose, part in model.named_modules():

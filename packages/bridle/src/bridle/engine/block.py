@@ -145,9 +145,8 @@ class Block(ABC):
         self.weights = place_weights(self.grid.recipes, acting_on, self.precision)
         for placed in self.weights:
             w = as_matrix(self.grid_view(placed.parameter, self.parameters[placed.parameter].detach()))
-            for store, starts in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
-                for kind, start in starts.items():
-                    name = placed.value_name(kind)
+            for store, starts in zip((self.parameters, self.state), placed.starts, strict=True):
+                for name, start in starts:
                     value = values.get(name)
                     store[name] = self.from_grid(name, initial_value(start, w) if value is None else value)
 
@@ -165,17 +164,16 @@ class Block(ABC):
     def effective_weight(self, placed: PlacedWeight, w: Tensor, values: Values, context: ForwardContext) -> Tensor:
         """A weight (seeds, recipes, *shape) through one weight layer; new state is put into ``values``."""
         matrix, layer = as_matrix(w), placed.layer
-        inputs = [values[placed.value_name(kind)] for kind in (*layer.parameters, *layer.state)]
+        parameters, state = ([values[name] for name in names] for names in (placed.parameter_names, placed.state_names))
         knobs = placed.knobs.at(self.passed)
         if context.mode in (EVALUATE, REESTIMATE):
-            out = layer.evaluate(matrix, *inputs, **knobs)
+            out: Tensor = layer.call_evaluate(matrix, parameters, state, knobs)
         else:
             spot = first_spot(layer, placed.parameter)
             drawn = [match_layout(matrix, each) for each in context.draw(layer.noise, spot, matrix.shape[2:])]
-            out, *state = type(layer).torch(matrix, *drawn, *inputs, **knobs)
-            values.update({placed.value_name(kind): new for kind, new in zip(layer.state, state, strict=True)})
-        acting: Tensor = out.reshape(w.shape)
-        return acting
+            out, new = layer.call_torch(matrix, drawn, parameters, state, knobs)
+            values.update(zip(placed.state_names, new, strict=True))
+        return out.reshape(w.shape)
 
     def with_effective_weights(self, values: Values, variant: Variant) -> Values:
         """Return one variant's values with each weight as its layer uses it: the weight layers are applied."""
@@ -185,9 +183,10 @@ class Block(ABC):
             w = baked[placed.parameter]
             knobs = placed.knobs.at(self.passed)
             numbers = {k: v[0, index] if isinstance(v, Tensor) else v for k, v in knobs.items()}
-            inputs = [values[placed.value_name(kind)] for kind in (*placed.layer.parameters, *placed.layer.state)]
+            names = placed.parameter_names, placed.state_names
+            parameters, state = ([values[name] for name in each] for each in names)
             matrix = as_matrix(w[None, None])[0, 0]
-            baked[placed.parameter] = placed.layer.evaluate(matrix, *inputs, **numbers).reshape(w.shape)
+            baked[placed.parameter] = placed.layer.call_evaluate(matrix, parameters, state, numbers).reshape(w.shape)
         return baked
 
     def indexed_variants(self) -> list[tuple[tuple[int, int], Variant]]:

@@ -162,7 +162,7 @@ class HookedModule:
             if not self.context or not self.context.training:
                 return output
             flat, restore = as_units(output)
-            return restore(Dropout.torch(flat, *self.context.noise[name], rate=float(str(module.p)))[0])
+            return restore(Dropout.torch(flat, *self.context.noise[name], rate=float(str(module.p))))
 
         return hook
 
@@ -190,31 +190,32 @@ class HookedModule:
     def apply_layer(self, h: Tensor, placed: PlacedLayer, context: VariantContext) -> Tensor:
         """(rows, units) or (batch, channels, height, width) -> the same, through one layer."""
         layer, knobs = placed.layer, context.knobs[knob_key(placed)]
-        names = [f"{placed.name}.{each}" for each in (*layer.parameters, *layer.state)]
         shape = (-1, 1, 1) if layer.maps else (-1,)
-        inputs = [context.values[name].view(shape) for name in names]
+        parameters, state = (
+            [context.values[name].view(shape) for name in names]
+            for names in (placed.parameter_names, placed.state_names)
+        )
         if context.mode == EVALUATE or (context.mode == REESTIMATE and not layer.state):
-            evaluated: Tensor = layer.evaluate(h, *inputs, **knobs)
+            evaluated: Tensor = layer.call_evaluate(h, parameters, state, knobs)
             return evaluated
         if context.mode == REESTIMATE:
-            knobs = {name: torch.ones_like(each) if name == "momentum" else each for name, each in knobs.items()}
+            knobs = layer.reestimating(knobs)
         noise = context.noise.get(placed.name, [])
-        out, *state = type(layer).torch(h.to(self.precision.weights), *noise, *inputs, **knobs)
-        context.state.update(
-            {f"{placed.name}.{kind}": new.flatten() for kind, new in zip(layer.state, state, strict=True)}
-        )
+        out, new = layer.call_torch(h.to(self.precision.weights), noise, parameters, state, knobs)
+        context.state.update({name: each.flatten() for name, each in zip(placed.state_names, new, strict=True)})
         return out
 
     def effective_weight(self, placed: PlacedWeight, w: Tensor, context: VariantContext) -> Tensor:
         """Apply one weight layer to a weight."""
         layer, knobs = placed.layer, context.knobs[knob_key(placed)]
         matrix = w.flatten(2) if w.ndim > 2 else w[:, :, None]
-        inputs = [context.values[placed.value_name(kind)] for kind in (*layer.parameters, *layer.state)]
+        names = placed.parameter_names, placed.state_names
+        parameters, state = ([context.values[name] for name in each] for each in names)
         if not context.training:
-            out: Tensor = layer.evaluate(matrix, *inputs, **knobs)
+            out: Tensor = layer.call_evaluate(matrix, parameters, state, knobs)
             return out.reshape(w.shape)
-        out, *state = type(layer).torch(matrix, *context.noise.get(knob_key(placed), []), *inputs, **knobs)
-        context.state.update({placed.value_name(kind): new for kind, new in zip(layer.state, state, strict=True)})
+        out, new = layer.call_torch(matrix, context.noise.get(knob_key(placed), []), parameters, state, knobs)
+        context.state.update(zip(placed.state_names, new, strict=True))
         return out.reshape(w.shape)
 
 

@@ -21,6 +21,7 @@ from bridle.engine.precision import Precision
 from bridle.engine.variant_grids import VariantGrid
 from bridle.networks import MLP
 from bridle.places import Batch, PassLoss
+from bridle.places.matrices import as_number
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
@@ -70,7 +71,7 @@ class MLPBlock(Block):
     @property
     def statistics(self) -> list[str]:
         """The layers' running statistics."""
-        return [f"{placed.name}.{kind}" for placed in self.placed for kind in placed.layer.state]
+        return [name for placed in self.placed for name in placed.state_names]
 
     def layer_type(self, parameter: str) -> str:
         """Linear, or the regularizer's own."""
@@ -104,10 +105,9 @@ class MLPBlock(Block):
         self.state = {}
         widths = self.network.widths(self.inputs, self.outputs)
         for placed in self.placed:
-            for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
-                for kind, start in initial.items():
-                    name = f"{placed.name}.{kind}"
-                    fresh = torch.full((1, 1, widths[placed.site.number]), float(start))
+            for store, starts in zip((self.parameters, self.state), placed.starts, strict=True):
+                for name, start in starts:
+                    fresh = torch.full((1, 1, widths[placed.site.number]), as_number(start))
                     store[name] = self.from_grid(name, values.get(name, fresh))
         self.load_weight_layers(values)
         for parameter in self.parameters.values():
@@ -179,16 +179,18 @@ class MLPBlock(Block):
     def apply_layer(self, placed: PlacedLayer, h: Tensor, values: Values, context: ForwardContext) -> Tensor:
         """Through one layer; what it learns and remembers broadcasts against what it acts on."""
         layer, knobs = placed.layer, placed.knobs.at(self.passed)
-        names = [f"{placed.name}.{kind}" for kind in (*layer.parameters, *layer.state)]
-        inputs = [values[n].view(*values[n].shape[:2], 1, -1, 1, 1) if layer.maps else values[n] for n in names]
+        parameters, state = (
+            [values[n].view(*values[n].shape[:2], 1, -1, 1, 1) if layer.maps else values[n] for n in names]
+            for names in (placed.parameter_names, placed.state_names)
+        )
         if context.mode == EVALUATE or (context.mode == REESTIMATE and not layer.state):
-            evaluated: Tensor = layer.evaluate(h, *inputs, **knobs)
+            evaluated: Tensor = layer.call_evaluate(h, parameters, state, knobs)
             return evaluated
         if context.mode == REESTIMATE:  # what is remembered is then this batch alone
-            knobs = {name: torch.ones_like(value) if name == "momentum" else value for name, value in knobs.items()}
-        out, *state = type(layer).torch(h, *context.draw(layer.noise, placed.spot, h.shape[2:]), *inputs, **knobs)
-        for kind, value in zip(layer.state, state, strict=True):
-            name = f"{placed.name}.{kind}"
+            knobs = layer.reestimating(knobs)
+        noise = context.draw(layer.noise, placed.spot, h.shape[2:])
+        out, new = layer.call_torch(h, noise, parameters, state, knobs)
+        for name, value in zip(placed.state_names, new, strict=True):
             values[name] = value.view_as(values[name])
         return out
 

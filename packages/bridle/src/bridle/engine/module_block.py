@@ -27,6 +27,7 @@ from bridle.engine.user_modules import build_module, dry_run, named_tensors
 from bridle.engine.variant_grids import VariantGrid
 from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX
 from bridle.places import Draw
+from bridle.places.matrices import as_number
 from bridle.places.module import map_size
 from bridle.protocol import Variant
 from bridle.randomness import Stream
@@ -78,7 +79,7 @@ class ModuleBlock(Block):
     def statistics(self) -> list[str]:
         """The layers' running statistics, and the module's own buffers that are numbers."""
         own = [name for name in self.buffers if self.state[name].is_floating_point()]
-        return [*own, *(f"{placed.name}.{kind}" for placed in self.placed for kind in placed.layer.state)]
+        return [*own, *(name for placed in self.placed for name in placed.state_names)]
 
     def layer_type(self, parameter: str) -> str:
         """The type of the module that owns the parameter, or the regularizer's own."""
@@ -151,10 +152,9 @@ class ModuleBlock(Block):
         self.state = {name: self.from_grid(name, values[name]) for name in (*frozen, *self.buffers)}
         for placed in self.placed:
             units = self.units(placed)
-            for store, initial in ((self.parameters, placed.layer.parameters), (self.state, placed.layer.state)):
-                for kind, start in initial.items():
-                    name = f"{placed.name}.{kind}"
-                    store[name] = self.from_grid(name, values.get(name, torch.full((1, 1, units), float(start))))
+            for store, starts in zip((self.parameters, self.state), placed.starts, strict=True):
+                for name, start in starts:
+                    store[name] = self.from_grid(name, values.get(name, torch.full((1, 1, units), as_number(start))))
         self.load_weight_layers(values)
         self.hooked.placements = Placements(self.placed, self.weights, self.activities)
         for parameter in self.parameters.values():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from bridle.places import Ascent, Average, Gradient, Loss, Weight
 from bridle.places.declare import Placed
 from bridle.protocol import StepInfo
 
+Unit = TypeVar("Unit", bound=Placed)
+
 
 class ParameterTarget(NamedTuple):
     """A regularizer on one parameter: its name, the knobs of the recipes that have it, its first stream of noise."""
@@ -25,10 +28,10 @@ class ParameterTarget(NamedTuple):
     spot: int
 
 
-class RecipeGroup(NamedTuple):
+class RecipeGroup(NamedTuple, Generic[Unit]):
     """Neighbouring recipes that have the same type of regularizer, and the parameters that it acts on."""
 
-    unit: Any
+    unit: Unit
     recipes: slice
     targets: list[ParameterTarget]
     active: list[int]  # those of the recipes in which it is not off
@@ -46,7 +49,7 @@ class ParameterUpdates:
         self.weights = self.groups(Weight)
         self.averages = self.groups(Average)
 
-    def groups(self, kind: type[Placed]) -> list[RecipeGroup]:
+    def groups(self, kind: type[Unit]) -> list[RecipeGroup[Unit]]:
         """Return the recipe groups of all regularizers of one kind."""
         described = self.block.parameter_descriptions()
         statistics = [Parameter(name, self.view(name).ndim - 2) for name in self.block.statistics]
@@ -54,11 +57,13 @@ class ParameterUpdates:
         for recipes, alike in recipe_groups(self.recipes, kind):
             unit = alike[0]
             parameters = (
-                averaged_parameters(unit, described, statistics) if kind is Average else selected(unit, described)
+                averaged_parameters(unit, described, statistics)
+                if isinstance(unit, Average)
+                else selected(unit, described)
             )
             targets = []
             for each in parameters:
-                axes = 3 if getattr(unit, "matrix", False) else self.view(each.name).ndim - 2
+                axes = 3 if unit.matrix else self.view(each.name).ndim - 2
                 knobs = KnobTensors(alike, each.names, self.block.precision, axes)
                 targets.append(ParameterTarget(each.name, knobs, first_spot(unit, each.name)))
             active = [recipes.start + index for index, each in enumerate(alike) if not each.is_off]
@@ -70,11 +75,11 @@ class ParameterUpdates:
         values = self.block.parameters if name in self.block.parameters else self.block.state
         return self.block.grid_view(name, values[name].detach())
 
-    def subject(self, group: RecipeGroup, name: str, tensor: Tensor | None = None) -> Tensor:
+    def subject(self, group: RecipeGroup[Unit], name: str, tensor: Tensor | None = None) -> Tensor:
         """Return the tensor that the formula acts on: the group's part of a parameter or of its gradient, a view."""
         whole = self.view(name) if tensor is None else self.block.grid_view(name, tensor)
         part = whole[:, group.recipes]
-        return as_matrix(part) if getattr(group.unit, "matrix", False) else part
+        return as_matrix(part) if group.unit.matrix else part
 
     def initialize_state(self, values: Values) -> None:
         """Initialize the state kept for parameters: initial weights, states of penalties, averages."""
@@ -83,12 +88,11 @@ class ParameterUpdates:
             for target in group.targets:
                 if "initial" in group.unit.extra_inputs:
                     self.set_state(f"initial:{target.name}", values, self.view(target.name))
-                for kind, first in group.unit.state.items():
-                    name = state_name(group.unit, target, kind)
-                    self.set_state(name, values, initial_value(first, as_matrix(self.view(target.name))))
-        for group in self.averages:
-            for target in group.targets:
-                self.set_state(average_name(group.unit, target.name), values, self.view(target.name))
+                for name, start in zip(state_names(group.unit, target), group.unit.state, strict=True):
+                    self.set_state(name, values, initial_value(start, as_matrix(self.view(target.name))))
+        for averaging in self.averages:
+            for target in averaging.targets:
+                self.set_state(average_name(averaging.unit, target.name), values, self.view(target.name))
         block.state = {name: value.detach() for name, value in block.state.items()}
 
     def set_state(self, name: str, values: Values, first: Tensor) -> None:
@@ -101,21 +105,18 @@ class ParameterUpdates:
         for group in self.losses:
             for target in group.targets:
                 g = self.subject(group, target.name, gradients[target.name])
-                arguments = self.loss_arguments(group, target)
-                result = group.unit.add_gradient(g, *arguments, **target.knobs.at(self.block.passed), out=g)
-                if group.unit.state:
-                    self.update_state(group, target, result[1:])
+                w, extra, state = self.loss_arguments(group, target)
+                new = group.unit.call_add_gradient(g, w, extra, state, target.knobs.at(self.block.passed))
+                for kept, value in zip(state, new, strict=True):
+                    kept.copy_(value)
 
-    def loss_arguments(self, group: RecipeGroup, target: ParameterTarget) -> list[Tensor]:
-        """The weight, what else a penalty asks for, and its state."""
+    def loss_arguments(
+        self, group: RecipeGroup[Loss], target: ParameterTarget
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Return the weight, a penalty's extra inputs, and views of its state."""
         extra = [self.subject(group, f"{each}:{target.name}") for each in group.unit.extra_inputs]
-        kept = [self.view(state_name(group.unit, target, kind))[:, group.recipes] for kind in group.unit.state]
-        return [self.subject(group, target.name), *extra, *kept]
-
-    def update_state(self, group: RecipeGroup, target: ParameterTarget, state: Sequence[Tensor]) -> None:
-        """Put a penalty's new state into its place."""
-        for kind, value in zip(group.unit.state, state, strict=True):
-            self.view(state_name(group.unit, target, kind))[:, group.recipes].copy_(value)
+        state = [self.view(name)[:, group.recipes] for name in state_names(group.unit, target)]
+        return self.subject(group, target.name), extra, state
 
     def total_penalty(self) -> Tensor:
         """The sum of all penalties on parameters of each variant, (seeds, recipes)."""
@@ -128,16 +129,9 @@ class ParameterUpdates:
                 words = {name: value for name, value in knobs.items() if isinstance(value, str)}
                 numbers = {name: value.flatten() for name, value in knobs.items() if name not in words}
 
-                def one(
-                    arrays: list[Tensor], numbers: Values, unit: Any = group.unit, words: dict[str, str] = words
-                ) -> Tensor:
-                    found = type(unit).torch(*arrays, **numbers, **words)
-                    penalty: Tensor = found[0] if unit.state else found
-                    return penalty
-
-                over_recipes = torch.func.vmap(one)
-                arrays = self.loss_arguments(group, target)
-                total[:, group.recipes] += torch.func.vmap(over_recipes, in_dims=(0, None))(arrays, numbers)
+                one = partial(penalty_of_one, group.unit, words)
+                over_grid = torch.func.vmap(torch.func.vmap(one), in_dims=(0, 0, 0, None))
+                total[:, group.recipes] += over_grid(*self.loss_arguments(group, target), numbers)
         return total
 
     @contextmanager
@@ -250,9 +244,16 @@ def averaged_parameters(unit: Average, parameters: list[Parameter], statistics: 
     return parameters if unit.moves_weights else [*parameters, *statistics]
 
 
-def state_name(unit: Placed, target: ParameterTarget, kind: str) -> str:
-    """Return the block's name of a penalty's state (Note [names of values])."""
-    return f"{target.name}@{type(unit).__name__}.{kind}"
+def penalty_of_one(  # noqa: PLR0917  (vmap maps positional arguments)
+    unit: Loss, words: dict[str, str], w: Tensor, extra: list[Tensor], state: list[Tensor], numbers: Values
+) -> Tensor:
+    """Return the penalty of one variant on one parameter."""
+    return unit.call_torch(w, extra, state, {**numbers, **words})[0]
+
+
+def state_names(unit: Loss, target: ParameterTarget) -> list[str]:
+    """Return the block's names of the fields of a penalty's state (Note [names of values])."""
+    return [f"{target.name}@{type(unit).__name__}.{field}" for field in unit.state._fields]
 
 
 def average_name(unit: Placed, name: str) -> str:

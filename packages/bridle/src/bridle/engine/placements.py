@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,8 +14,11 @@ from torch import Tensor
 from bridle.acting import Parameter, Site, check_sites, selected, standing, stands_at
 from bridle.engine.precision import Precision
 from bridle.places import ActivityLoss, Layer, WeightLayer
-from bridle.places.declare import Placed
-from bridle.recipe import Recipe, Regularizer
+from bridle.places.declare import Placed, Start
+from bridle.places.forward import ForwardRegularizer
+from bridle.recipe import Recipe
+
+Unit = TypeVar("Unit", bound=Placed)
 
 
 class KnobTensors:
@@ -44,8 +48,37 @@ class KnobTensors:
         return made.view(1, -1, *[1] * self.axes)
 
 
+class Placement(ABC):
+    """A regularizer of the forward pass in a block, whose parameters and state have names there."""
+
+    layer: ForwardRegularizer
+
+    @abstractmethod
+    def value_name(self, kind: str) -> str:
+        """Return the block's name of a parameter or state."""
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The block's names of its parameters."""
+        return [self.value_name(kind) for kind in self.layer.parameters]
+
+    @property
+    def state_names(self) -> list[str]:
+        """The block's names of the fields of its state."""
+        return [self.value_name(kind) for kind in self.layer.state._fields]
+
+    @property
+    def starts(self) -> tuple[list[tuple[str, Start]], list[tuple[str, Start]]]:
+        """Names and starts: of the parameters, of the state."""
+        parameters, state = self.layer.parameters.values(), self.layer.state
+        return (
+            list(zip(self.parameter_names, parameters, strict=True)),
+            list(zip(self.state_names, state, strict=True)),
+        )
+
+
 @dataclass(frozen=True)
-class PlacedLayer:
+class PlacedLayer(Placement):
     """One layer of each recipe of a block, all of one type, at one site."""
 
     layer: Layer
@@ -59,9 +92,13 @@ class PlacedLayer:
         """The number of axes of what it acts on."""
         return 4 if self.layer.maps else 2
 
+    def value_name(self, kind: str) -> str:
+        """Return the block's name of a parameter or state: that of the module's own, `norm1.weight`."""
+        return f"{self.name}.{kind}"
+
 
 @dataclass(frozen=True)
-class PlacedWeight:
+class PlacedWeight(Placement):
     """One weight layer of each recipe of a block, all of one type, on one parameter."""
 
     layer: WeightLayer
@@ -118,17 +155,17 @@ def place_weights(
     ]
 
 
-def counterparts(recipes: Sequence[Recipe], kind: type[Any] | tuple[type[Any], ...]) -> list[tuple[Any, ...]]:
+def counterparts(recipes: Sequence[Recipe], kind: type[Unit]) -> list[tuple[Unit, ...]]:
     """The regularizers of one type that all recipes of a block have, each with its counterparts."""
     return list(zip(*([each for each in recipe if isinstance(each, kind)] for recipe in recipes), strict=True))
 
 
-def recipe_groups(recipes: Sequence[Recipe], kind: type[Placed]) -> Iterator[tuple[slice, list[Any]]]:
+def recipe_groups(recipes: Sequence[Recipe], kind: type[Unit]) -> Iterator[tuple[slice, list[Unit]]]:
     """Each type of regularizer of a kind, as the stretches of neighbouring recipes that have it.
 
     One that only some recipes use then touches only their slices of the arrays.
     """
-    kinds: dict[tuple[type[Regularizer], tuple[str, ...]], dict[int, Regularizer]] = {}
+    kinds: dict[tuple[type[Unit], tuple[str, ...]], dict[int, Unit]] = {}
     for index, recipe in enumerate(recipes):
         for each in recipe:
             if isinstance(each, kind):

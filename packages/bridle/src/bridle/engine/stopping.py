@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from bridle.acting import watched
 from bridle.engine.block import Values
@@ -20,7 +19,7 @@ Points = dict[Variant, dict[str, float]]
 class BestEpoch:
     """The best epoch of a variant with early stopping, and its regularizers' state."""
 
-    states: list[tuple[Any, ...]]
+    states: list[tuple[float, ...]]
     epoch: int = 0
     passed: float = 0.0  # share of the training that was over by then
     values: Values = field(default_factory=dict)
@@ -32,7 +31,7 @@ class StackStopping:
     def __init__(self, variants: Iterable[Variant], task: str) -> None:
         self.main = MAIN_METRIC[task]
         self.bests = {
-            variant: BestEpoch([tuple(unit.state.values()) for unit in stops])
+            variant: BestEpoch([unit.state for unit in stops])
             for variant in variants
             if (stops := stop_regularizers(variant))
         }
@@ -58,12 +57,11 @@ class StackStopping:
         verdicts = []
         for number, unit in enumerate(stop_regularizers(variant)):
             score = watched(unit, point, self.main)
-            improved, over, *state = unit.vanilla(score, *best.states[number], **unit.numbers(passed=passed))
-            best.states[number] = tuple(state)
-            verdicts.append((bool(improved), bool(over)))
+            improved, over, best.states[number] = unit.judge(score, best.states[number], unit.numbers(passed=passed))
+            verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)
 
 
-def stop_regularizers(variant: Variant) -> list[Any]:
+def stop_regularizers(variant: Variant) -> list[Stop]:
     """The regularizers of a variant that stop."""
     return [unit for unit in variant.recipe if isinstance(unit, Stop)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bridle.card import card_of
 from bridle.errors import InputError
@@ -21,6 +21,11 @@ MATRIX = "as_matrix"
 def call(function: str, *inputs: str) -> str:
     """Return the call ``function(inputs)``, without inputs that are empty."""
     return f"{function}({', '.join(filter(None, inputs))})"
+
+
+def packed_state(unit: Placed, fields: Iterable[str]) -> list[str]:
+    """Return the state as a formula takes it, made of its fields; nothing where there is none."""
+    return [call(type(unit.state).__name__, *fields)] if unit.state else []
 
 
 def formula(script: Script, unit: Placed) -> str:

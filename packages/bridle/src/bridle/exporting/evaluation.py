@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS
-from bridle.exporting.calls import call, formula, remark
+from bridle.exporting.calls import call, formula, packed_state, remark
 from bridle.exporting.knob_code import is_moving, keywords, number
 from bridle.exporting.objective import LOSSES
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Average, Ensemble, Stop
+from bridle.places.matrices import as_number
 
 SCORES = {"classification": "accuracy", "regression": "r2"}
 MEASURES = {
@@ -38,8 +39,8 @@ class EvaluationCode:
         """Return the lines that initialize the state of early stopping."""
         lines = []
         for place, unit in enumerate(self.stops):
-            starts = (f"x_train.new_tensor({number(self.spec.script, start)})" for start in unit.state.values())
-            lines.append(f"{state_name(place)} = [{', '.join(starts)}]  # {', '.join(unit.state)}")
+            starts = [f"x_train.new_tensor({number(self.spec.script, as_number(start))})" for start in unit.state]
+            lines += [f"{state_name(place)} = {state}" for state in packed_state(unit, starts)]
         return lines
 
     def epoch_end(self) -> list[str]:
@@ -68,13 +69,13 @@ class EvaluationCode:
 
     def stop(self, place: int, unit: Stop) -> list[str]:
         """Return the lines that end the training; the first stopping regularizer also chooses the best epoch."""
-        watches_score = unit.settings(numbers=False).get("watch") == "metric"
-        watched = f"-{SCORES[self.spec.task]}" if watches_score else "valid_loss"
+        watched = f"-{SCORES[self.spec.task]}" if unit.watches_metric else "valid_loss"
         script = self.spec.script
-        made = call(formula(script, unit), watched, f"*{state_name(place)}", keywords(script, unit))
+        state = [state_name(place)] * bool(unit.state)
+        made = call(formula(script, unit), watched, *state, keywords(script, unit))
         improved = "improved" if place == 0 else "_"
         best = ["if improved or epoch == 0:", f"{INDENT}best = copy.deepcopy({self.result}.state_dict())"]
-        lines = [f"{improved}, stop, *{state_name(place)} = {made}", *(best if place == 0 else [])]
+        lines = [f"{', '.join([improved, 'stop', *state])} = {made}", *(best if place == 0 else [])]
         return [*remark(unit), *lines, "if stop:", f"{INDENT}break"]
 
     def reestimate_function(self) -> str:

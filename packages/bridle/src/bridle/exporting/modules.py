@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
-from bridle.exporting.calls import as_matrix, call, formula, method, noise, summary_of
+from bridle.exporting.calls import as_matrix, call, formula, method, noise, packed_state, summary_of
 from bridle.exporting.formulas import copy_function
 from bridle.exporting.knob_code import number, quoted
 from bridle.exporting.script import Script
@@ -34,7 +34,8 @@ def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
     """The class of a layer, for activations with these numbers of axes."""
     conversion, subject, back = input_conversion(unit, axes)
     column = ".view(-1, 1, 1)" if unit.maps else ""
-    inputs = [f"self.{name}{column}" for name in (*unit.parameters, *unit.state)]
+    inputs = [f"self.{name}{column}" for name in unit.parameters]
+    inputs += packed_state(unit, [f"self.{name}{column}" for name in unit.state._fields])
     draws = [noise(draw, subject, 4 if unit.maps else 2) for draw in unit.noise]
     trained = call(formula(script, unit), subject, *draws, *inputs, own_knobs(unit))
     evaluate = method(script, unit, type(unit).evaluate)
@@ -44,7 +45,7 @@ def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
         *(eval_return(call(evaluate, subject, *inputs, own_knobs(unit)), back) if evaluate else []),
         *train_return(unit, trained, back, ".flatten()" if unit.maps else ""),
     ]
-    starts = {name: full("units", start) for name, start in (unit.parameters | unit.state).items()}
+    starts = {name: full("units", start) for name, start in (unit.parameters | unit.state._asdict()).items()}
     define_class(script, unit, lines, of="h", subject="units: int", starts=starts)
 
 
@@ -74,10 +75,10 @@ def return_lines(result: str, back: Back) -> list[str]:
 def train_return(unit: Layer | WeightLayer, trained: str, back: Back, shape: str) -> list[str]:
     """Return the lines by which a module returns in training mode, its state updated."""
     if not unit.state:
-        return return_lines(f"{trained}[0]", back)
+        return return_lines(trained, back)
     return [
-        f"out, {', '.join(unit.state)} = {trained}",
-        *(f"self.{name} = {name}.detach(){shape}" for name in unit.state),
+        f"out, state = {trained}",
+        *(f"self.{name} = state.{name}.detach(){shape}" for name in unit.state._fields),
         f"return {back('out')}",
     ]
 
@@ -85,14 +86,17 @@ def train_return(unit: Layer | WeightLayer, trained: str, back: Back, shape: str
 def define_weight_layer(script: Script, unit: WeightLayer) -> None:
     """The class of a formula on weights, for ``torch.nn.utils.parametrize``."""
     to_matrix = as_matrix(script)
-    inputs, starts = [], {}
-    for name, start in (unit.parameters | unit.state).items():
+    inputs, starts = {}, {}
+    begins = unit.parameters | unit.state._asdict()
+    for name, start in begins.items():
         begun = call(copy_function(script, start), "matrix") if callable(start) else full("len(w), 1, 1", start)
         column = name in unit.parameters and is_per_output(start)
         starts[name] = f"{begun}.flatten()" if column else begun  # no matrix: `on` does not mean it
-        inputs.append(f"self.{name}.view(-1, 1, 1)" if column else f"self.{name}")
+        inputs[name] = f"self.{name}.view(-1, 1, 1)" if column else f"self.{name}"
+    values = [inputs[name] for name in unit.parameters]
+    values += packed_state(unit, [inputs[name] for name in unit.state._fields])
     draws = [noise(draw, "matrix", 3) for draw in unit.noise]
-    trained = call(formula(script, unit), "matrix", *draws, *inputs, own_knobs(unit))
+    trained = call(formula(script, unit), "matrix", *draws, *values, own_knobs(unit))
     evaluate = method(script, unit, type(unit).evaluate)
 
     def back(out: str) -> str:
@@ -101,10 +105,10 @@ def define_weight_layer(script: Script, unit: WeightLayer) -> None:
     lines = [
         *([] if evaluate else eval_return("w")),
         f"matrix = {to_matrix}(w)",
-        *(eval_return(call(evaluate, "matrix", *inputs, own_knobs(unit)), back) if evaluate else []),
+        *(eval_return(call(evaluate, "matrix", *values, own_knobs(unit)), back) if evaluate else []),
         *train_return(unit, trained, back, ""),
     ]
-    before = [f"matrix = {to_matrix}(w)"] if any(map(callable, (unit.parameters | unit.state).values())) else []
+    before = [f"matrix = {to_matrix}(w)"] if any(map(callable, begins.values())) else []
     define_class(script, unit, lines, of="w", subject="w: Tensor", starts=starts, before=before)
 
 
@@ -157,7 +161,7 @@ def define_class(
         *indented(f"self.{name} = {name}" for name in knobs),
         *indented(before),
         *indented(f"self.{name} = nn.Parameter({begun[name]})" for name in unit.parameters),
-        *indented(f'self.register_buffer("{name}", {begun[name]})' for name in unit.state),
+        *indented(f'self.register_buffer("{name}", {begun[name]})' for name in unit.state._fields),
         "",
     ]
     script.define(

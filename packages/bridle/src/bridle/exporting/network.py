@@ -147,7 +147,7 @@ class NetworkCode:
         """Return the module of a layer: torch's own where that is the same and its knobs rest, else one to write."""
         learned = dict.fromkeys(unit.parameters, 1)
         called, kind = f"{'' if self.is_mlp else PREFIX}{name}", type(unit).__name__
-        state = tuple(unit.state)
+        state = unit.state._fields
         if isinstance(unit, Layer) and not is_moving(unit, site.names):
             module = unit.settled(*site.names).module(units, axes)
             if is_torchs_own(module):

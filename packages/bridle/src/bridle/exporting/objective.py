@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridle.exporting.calls import as_matrix, call, formula, method, noise, remark
+from bridle.exporting.calls import as_matrix, call, formula, method, noise, packed_state, remark
 from bridle.exporting.formulas import copy_function
 from bridle.exporting.knob_code import is_moving, keywords
 from bridle.exporting.spec import TrainingSpec
@@ -17,6 +17,7 @@ from bridle.places import (
     PassLoss,
     WeightLayer,
 )
+from bridle.places.declare import Start
 from bridle.regularizers import LabelSmoothing
 
 LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
@@ -226,15 +227,16 @@ class ObjectiveCode:
             extra = [f"{as_matrix(self.script)}({each})" for each in extra]
         lines = ["", *remark(unit)]
         for parameters, knobs in self.lists.groups(unit):
-            penalty = call(formula(self.script, unit), w, *extra, *(f"{each}[w]" for each in unit.state), knobs)
             if not unit.state:
+                penalty = call(formula(self.script, unit), w, *extra, knobs)
                 lines.append(f"loss = loss + sum({penalty} for w in {parameters})")
                 continue
-            states = ", ".join(f"{each}[w]" for each in unit.state)
+            state = f"{state_variable(unit)}[w]"
+            detached = [f"{state}.{field}.detach()" for field in unit.state._fields]
             lines += [
                 f"for w in {parameters}:",
-                f"{INDENT}penalty, {states} = {penalty}",
-                *(f"{INDENT}{each}[w] = {each}[w].detach()" for each in unit.state),
+                f"{INDENT}penalty, {state} = {call(formula(self.script, unit), w, *extra, state, knobs)}",
+                f"{INDENT}{state} = {packed_state(unit, detached)[0]}",
                 f"{INDENT}loss = loss + penalty",
             ]
         return lines
@@ -247,9 +249,18 @@ class ObjectiveCode:
                 parameters = self.lists.all_of(unit)
                 for each in unit.extra_inputs:
                     lines.append(f"{each} = {{w: w.detach().clone() for w in {parameters}}}")
-                for name, start in unit.state.items():
-                    begun = f"w.new_full((len(w), 1, 1), {start})"
-                    if callable(start):
-                        begun = call(copy_function(self.script, start), f"{as_matrix(self.script)}(w.detach())")
-                    lines.append(f"{name} = {{w: {begun} for w in {parameters}}}")
+                if unit.state:
+                    begun = packed_state(unit, (self.start(each) for each in unit.state))[0]
+                    lines.append(f"{state_variable(unit)} = {{w: {begun} for w in {parameters}}}")
         return lines
+
+    def start(self, start: Start) -> str:
+        """Return the code of one field of a penalty's state for the weight ``w``, before the first step."""
+        if callable(start):
+            return call(copy_function(self.script, start), f"{as_matrix(self.script)}(w.detach())")
+        return f"w.new_full((len(w), 1, 1), {start})"
+
+
+def state_variable(unit: Loss) -> str:
+    """Return the name of the variable with the states of a penalty, by weight: `direction` for a Direction."""
+    return type(unit.state).__name__.lower()

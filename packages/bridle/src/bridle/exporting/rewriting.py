@@ -7,6 +7,11 @@ import re
 from collections.abc import Iterator
 
 CHECKS = re.compile(r"\s*#\s*(noqa|type: ignore)\b[^#\n]*(#[^\n]*)?$", flags=re.MULTILINE)  # remarks for linters
+STATES = (  # of NumPy's arrays as well, which no script needs
+    (r"\(NamedTuple, Generic\[Array\]\)", "(NamedTuple)"),
+    (r"\b(\w+): Array\b", r"\1: Tensor"),
+    (r"\b([A-Z]\w+)\[Tensor\]", r"\1"),
+)
 # What a formula says of the stack that it also serves, and what is left of that for a single network.
 VARIANTS = ((r"\(\.\.\., (?=[^()]*,)", "("), (r", \(\.\.\.\)", ""))
 
@@ -14,6 +19,8 @@ VARIANTS = ((r"\(\.\.\., (?=[^()]*,)", "("), (r", \(\.\.\.\)", ""))
 def single_network_code(text: str) -> str:
     """A definition for a single network: knobs are numbers, nothing is written into ``out``, no leading axes."""
     text = CHECKS.sub("", text)
+    for general, own in STATES:
+        text = re.sub(general, own, text)
     (node,) = ast.parse(text).body
     if isinstance(node, ast.FunctionDef):
         text = edited(text, [*knob_edits(node), *out_edits(node)])

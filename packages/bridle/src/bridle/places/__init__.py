@@ -34,12 +34,14 @@ from bridle.places.declare import HIDDEN as HIDDEN
 from bridle.places.declare import INPUT as INPUT
 from bridle.places.declare import MATRICES as MATRICES
 from bridle.places.declare import ON as ON
+from bridle.places.declare import Array as Array
 from bridle.places.declare import acts_on as acts_on
 from bridle.places.declare import in_choices as in_choices
 from bridle.places.draw import Draw as Draw
 from bridle.places.gradient import Ascent as Ascent
 from bridle.places.gradient import Gradient as Gradient
 from bridle.places.layer import Layer as Layer
+from bridle.places.layer import RunningStatistics as RunningStatistics
 from bridle.places.layer import WeightLayer as WeightLayer
 from bridle.places.loss import ActivityLoss as ActivityLoss
 from bridle.places.loss import Loss as Loss

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from bridle.knobs import knobs
 from bridle.places.definition import check_definition
@@ -33,6 +33,12 @@ StepInput = Literal["lr", "peak", "step", "steps", "layout"]  # by keyword
 # Where a parameter or state begins: a number, or a function of the weight (both NumPy's and torch's) for weight layers.
 Start = float | Callable[[Any], Any]
 
+Array = TypeVar("Array")  # of a state's fields: NumPy's or torch's arrays, or where they start
+
+
+class NoState(NamedTuple):
+    """The state of a regularizer that carries nothing from step to step."""
+
 
 @dataclass(frozen=True, repr=False)
 class Placed(Regularizer):
@@ -47,8 +53,8 @@ class Placed(Regularizer):
     noise: ClassVar[tuple[Draw, ...]] = ()
     extra_inputs: ClassVar[tuple[ExtraInput, ...]] = ()
     step_inputs: ClassVar[tuple[StepInput, ...]] = ()
-    parameters: ClassVar[dict[str, Any]] = {}  # learned: name and initial value
-    state: ClassVar[dict[str, Any]] = {}  # carried from step to step: name and initial value
+    parameters: ClassVar[dict[str, Start]] = {}  # learned: name and start
+    state: ClassVar[NamedTuple] = NoState()  # carried from step to step: a named tuple of where its fields start
     vanilla: ClassVar[Callable[..., Any]]
     torch: ClassVar[Callable[..., Any]]
 
@@ -60,6 +66,10 @@ class Placed(Regularizer):
     def keywords(self, *where: str, passed: float = 0.0) -> dict[str, Any]:
         """Return the knobs as a formula takes them: the numbers of a site at a moment (see ``numbers``), and words."""
         return {**self.numbers(*where, passed=passed), **self.words_in_formula()}
+
+    def pack(self, state: Iterable[Any]) -> list[NamedTuple]:
+        """Return the values of a state as the formulas take them: one named tuple, or nothing where none is carried."""
+        return [type(self.state)._make(state)] if self.state else []
 
     def words_in_formula(self) -> dict[str, str]:
         """Return the knobs that are words and that the formulas take by name."""

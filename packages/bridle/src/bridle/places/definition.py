@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -44,10 +44,17 @@ def check_attributes(leaf: type[Any], root: type[Any]) -> None:
         base: type[Any] = leaf.__mro__[1]
         raise InputError(f"its base says that its place is {base.place!r}; leave `place` out")
     known = attributes(leaf.__mro__[1:])
-    elsewhere = attributes(each for each in root.__subclasses__() if ABC in each.__bases__)
+    bases = [each for each in subclasses(root) if ABC in each.__bases__]
+    elsewhere = attributes(bases)
+    general: tuple[type, ...] = root.__mro__
+    switches = {name for base in general for name, value in own_attributes(base).items() if isinstance(value, bool)}
+    special = [base for base in leaf.__mro__[1:] if base not in general]
+    foreign = switches - {name for base in special for name in own_attributes(base)}
     for name, value in vars(leaf).items():
         if name.startswith("_") or isinstance(value, Field):
             continue
+        if name in foreign:
+            raise InputError(f"{name} means nothing for this kind of regularizer; leave it out")
         if name in known:
             if isinstance(known[name], bool) and not isinstance(value, bool):
                 raise InputError(f"{name} must be True or False, got {shortened(repr(value))}")
@@ -55,6 +62,13 @@ def check_attributes(leaf: type[Any], root: type[Any]) -> None:
             raise InputError(f"{name} means nothing for this kind of regularizer; leave it out")
         elif near := get_close_matches(name.lower(), list(known), n=1, cutoff=ALIKE):
             raise InputError(f"nothing reads {name}; did you mean {near[0]}?")
+
+
+def subclasses(one: type[Any]) -> Iterator[type[Any]]:
+    """Yield all classes below one."""
+    for each in one.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 def attributes(classes: Iterable[type]) -> dict[str, Any]:
@@ -84,8 +98,8 @@ def read(leaf: type[Any]) -> Declared:
         leaf.place,
         len(leaf.noise),
         words_of(leaf, "extra_inputs", allowed(leaf, "extra_inputs")),
-        names_of(leaf, "parameters"),
-        names_of(leaf, "state"),
+        parameter_names(leaf),
+        state_fields(leaf),
         tuple(k.name for k in knobs if k.is_number or k.in_formula),
         words_of(leaf, "step_inputs", allowed(leaf, "step_inputs")),
     )
@@ -120,18 +134,35 @@ def words_of(leaf: type[Any], name: str, known: tuple[str, ...] | None) -> tuple
     return words
 
 
-def names_of(leaf: type[Any], name: str) -> tuple[str, ...]:
-    """The names of the parameters, or of the state, each with a number or a function with which it begins."""
-    held = getattr(leaf, name)
-    if not isinstance(held, Mapping):
-        raise InputError(f'{name} is a dictionary such as {{"mean": 0.0}}, got {shortened(repr(held))}')
-    for each, start in held.items():
-        if not (isinstance(each, str) and each.isidentifier()):
-            raise InputError(f"{name} has the key {shortened(repr(each))}, which is no name")
-        if isinstance(start, bool) or not (isinstance(start, int | float) or callable(start)):
-            what = "a number or a function of the weight"
-            raise InputError(f"{name}: {each} begins at {what}, got {shortened(repr(start))}")
-    return tuple(held)
+def parameter_names(leaf: type[Any]) -> tuple[str, ...]:
+    """Return the names of the learned parameters; ``InputError`` unless each has a start."""
+    parameters = leaf.parameters
+    if not isinstance(parameters, Mapping):
+        got = shortened(repr(parameters))
+        raise InputError(f'parameters is a dictionary of starts such as {{"weight": 1.0}}, got {got}')
+    for name, start in parameters.items():
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise InputError(f"parameters has the key {shortened(repr(name))}, which is no name")
+        check_start("parameters", name, start)
+    return tuple(parameters)
+
+
+def state_fields(leaf: type[Any]) -> tuple[str, ...]:
+    """Return the fields of the state; ``InputError`` unless it is a named tuple of starts."""
+    state: Any = leaf.state
+    if not (isinstance(state, tuple) and hasattr(state, "_fields")):
+        got = shortened(repr(state))
+        raise InputError(f"state is a named tuple of starts such as RunningStatistics(0.0, 1.0), got {got}")
+    for name, start in zip(state._fields, state, strict=True):
+        check_start("state", name, start)
+    return tuple(state._fields)
+
+
+def check_start(what: str, name: str, start: object) -> None:
+    """Raise ``InputError`` for what a parameter or a state cannot start at."""
+    if isinstance(start, bool) or not (isinstance(start, int | float) or callable(start)):
+        got = shortened(repr(start))
+        raise InputError(f"{what}: {name} begins at a number or a function of the weight, got {got}")
 
 
 def knobs_of(leaf: type[Any]) -> tuple[Knob, ...]:

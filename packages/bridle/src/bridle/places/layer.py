@@ -5,28 +5,40 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils import parametrize
 
+from bridle.errors import InputError
 from bridle.knobs import knob
-from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Placed
+from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Array
+from bridle.places.forward import ForwardRegularizer
+from bridle.places.module import LayerModule, WeightModule
 from bridle.places.signatures import Form
 
 
+class RunningStatistics(NamedTuple, Generic[Array]):
+    """What a norm remembers of the batches that it has seen, one value per unit."""
+
+    running_mean: Array
+    running_var: Array  # unbiased
+
+
 @dataclass(frozen=True, repr=False)
-class Layer(Placed, ABC):
+class Layer(ForwardRegularizer, ABC):
     """Acts on the activations ``h`` of a layer while the network trains, and in its own way once it is trained.
 
-    ``vanilla(h, *noise, *parameters, *state, **knobs)`` returns ``(h, *state, backward)``, where ``backward(g)``
-    returns the gradients of ``h`` and of each parameter. ``torch(...)`` returns ``(h, *state)`` and is differentiated
-    by autograd. ``evaluate(h, *parameters, *state, **knobs)`` serves both forms: it is arithmetic alone.
+    ``vanilla(h, *noise, *parameters, state, **knobs)`` returns ``(h, state, backward)``, where ``backward(g)`` returns
+    the gradients of ``h`` and of each parameter. ``torch(...)`` returns ``(h, state)`` and is differentiated by
+    autograd. ``evaluate(h, *parameters, state, **knobs)`` serves both forms: it is arithmetic alone. A class that
+    declares no state takes and returns none: ``torch`` then returns ``h``.
 
     By default ``h`` is (batch, units), with the positions of images and sequences counted as rows. With ``maps`` it is
     (batch, channels, height, width): a sequence has height 1, a plain batch height and width 1. Parameters and state
-    have one value per unit, and start at the number that is declared: (units,), with ``maps`` (channels, 1, 1). What is
-    remembered of batches is a running mean with a knob ``momentum``, the weight of the newest: where statistics are
-    measured anew for averaged weights, it is 1 in each batch, and the batches' values are averaged.
+    have one value per unit, and start at the number that is declared: (units,), with ``maps`` (channels, 1, 1). State
+    is what is remembered of batches, with a knob that is the weight of the newest and says so by ``newest``: where
+    statistics are measured anew for averaged weights, it is that in each batch, and the batches' values are averaged.
     """
 
     place: ClassVar[str] = "layer"
@@ -39,31 +51,43 @@ class Layer(Placed, ABC):
     at: str = knob(HIDDEN, AT)
     maps: ClassVar[bool] = False
     before_activation: ClassVar[bool] = False
-    torch: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    torch: ClassVar[Callable[..., Any]]
 
     @staticmethod
     @abstractmethod
-    def evaluate(h: Any, *inputs: Any, **numbers: Any) -> Any:
-        """What becomes of ``h`` once training is over."""
+    def evaluate(h: Any, *inputs: Any, **knobs: Any) -> Any:
+        """Return what becomes of ``h`` once training is over."""
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
-        """An ordinary torch module that does the same, its parameters and state under the same names.
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+        """Return an ordinary torch module that does the same, for anybody's network.
 
-        ``axes`` counts those of the activations: 2 for (batch, units), 4 for (batch, channels, height, width). Where
-        torch has one of its own that is the same, that one; else the formula, wrapped.
+        Parameters and state have the names that they have here. ``units`` is their number, which only a layer with
+        parameters or state needs; ``axes`` counts those of the activations: 2 for (batch, units), 4 for (batch,
+        channels, height, width). Where torch has a module of its own that is the same, it is that one; else the
+        formula, wrapped. Raises ``InputError`` for a missing number of units.
+
+        >>> from bridle import BatchNorm, Dropout
+        >>> nn.Sequential(nn.Linear(4, 8), BatchNorm().module(8), nn.ReLU(), Dropout(rate=0.1).module())[3]
+        Dropout(p=0.1, inplace=False)
         """
-        from bridle.places.module import LayerModule  # noqa: PLC0415  (it needs this class)
+        del axes
+        return LayerModule(self, self.needed_units(units))
 
-        return LayerModule(self, units)
+    def needed_units(self, units: int | None) -> int:
+        """Return the number of units; 0 where none is given and the layer needs none."""
+        if units is None and (self.parameters or self.state):
+            raise InputError(f"{self!r} has a value for each unit; give their number: .module(units)")
+        return units or 0
 
 
 @dataclass(frozen=True, repr=False)
-class WeightLayer(Placed, ABC):
+class WeightLayer(ForwardRegularizer, ABC):
     """Acts inside the network on the weight ``w`` of a layer, each time that the layer uses it.
 
     State may be taken as a constant in the gradient. The stored weight stays what the optimizer and the penalties see.
-    ``vanilla(w, *noise, *parameters, *state, **knobs)`` returns ``(w, *state, backward)``, ``torch`` the same without
-    ``backward``, ``evaluate(w, *parameters, *state, **knobs)`` the weight of the trained network.
+    ``vanilla(w, *noise, *parameters, state, **knobs)`` returns ``(w, state, backward)``, ``torch`` the same without
+    ``backward``, ``evaluate(w, *parameters, state, **knobs)`` the weight of the trained network. A class that declares
+    no state takes and returns none.
 
     ``w`` is (outputs, inputs, positions): a linear layer has one position, a convolution those of its kernel.
     A parameter or state that starts at a number has one value per output, (outputs, 1, 1); one that starts at a
@@ -78,9 +102,28 @@ class WeightLayer(Placed, ABC):
     )
     _: KW_ONLY
     on: str = knob(MATRICES, ON)
-    torch: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    torch: ClassVar[Callable[..., Any]]
 
     @staticmethod
     @abstractmethod
-    def evaluate(w: Any, *inputs: Any, **numbers: Any) -> Any:
-        """The weight as it acts once training is over."""
+    def evaluate(w: Any, *inputs: Any, **knobs: Any) -> Any:
+        """Return the weight as it acts once training is over."""
+
+    def parametrize(self, layer: nn.Module, name: str = "weight") -> nn.Module:
+        """Let a layer of anybody's network use its weight through this, and return the layer.
+
+        Raises ``InputError`` where the layer has no such parameter. The layer stays what it is, and keeps its stored
+        weight as ``layer.parametrizations.weight.original``, as torch's own parametrizations do.
+
+        >>> import torch
+        >>> from bridle import SpectralNorm
+        >>> layer = SpectralNorm().parametrize(nn.Linear(3, 2))
+        >>> torch.linalg.matrix_norm(layer.weight, 2) <= 1.0001
+        tensor(True)
+        """
+        w = getattr(layer, name, None)
+        if not isinstance(w, nn.Parameter):
+            raise InputError(f"{type(layer).__name__} has no parameter {name!r}; name one of its own")
+        groups = getattr(layer, "groups", 1) if getattr(layer, "transposed", False) else 0
+        parametrize.register_parametrization(layer, name, WeightModule(self, w, transposed=groups))
+        return layer

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from torch import Tensor
 
 from bridle.knobs import knob
 from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Placed
+from bridle.places.matrices import as_matrix, begin
 from bridle.places.signatures import Form
 
 
@@ -18,15 +20,15 @@ from bridle.places.signatures import Form
 class Loss(Placed, ABC):
     """Adds a penalty on each selected parameter ``w`` to the loss.
 
-    ``vanilla(w, *extra_inputs, *state, **knobs)`` returns ``(penalty, gradient, *state)``; ``torch`` the penalty, for
-    autograd, or ``(penalty, *state)`` where there is state. ``add_gradient(g, w, *extra_inputs, *state, **knobs,
+    ``vanilla(w, *extra_inputs, state, **knobs)`` returns ``(penalty, gradient, state)``; ``torch`` the penalty, for
+    autograd, or ``(penalty, state)`` where there is state. ``add_gradient(g, w, *extra_inputs, state, **knobs,
     out=None)`` returns ``g`` plus the penalty's gradient: what the engine calls, since one pass over the weights is
     several times cheaper than autograd's five. Of one variant or of a stack, it must be right for both.
 
     The extra input is ``"initial"``: the parameter as it was before the first step. ``w`` has any shape; with
     ``matrix`` it is (outputs, inputs, positions), whatever the layer. State starts as in
     :class:`bridle.places.WeightLayer`, and is advanced by ``vanilla`` and ``torch``; ``add_gradient`` then returns
-    ``(g, *state)``.
+    ``(g, state)``.
     """
 
     place: ClassVar[str] = "loss"
@@ -41,6 +43,42 @@ class Loss(Placed, ABC):
     matrix: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Any]]
     add_gradient: ClassVar[Callable[..., Any]]
+
+    def __call__(self, w: Tensor, initial: Tensor | None = None) -> Tensor:
+        """Return the penalty of one weight or bias ``w`` of any shape, as training begins: a scalar with a gradient.
+
+        ``initial`` is the weight before the first step, for penalties that take it; by default it is ``w`` as it is.
+
+        >>> import torch
+        >>> from bridle import L2
+        >>> L2(strength=0.1)(torch.tensor([3.0, 4.0]))
+        tensor(2.5000)
+        """
+        start = w.detach() if initial is None else initial
+        subjects = [as_matrix(each) if self.matrix else each for each in (w, *[start] * len(self.extra_inputs))]
+        state = [begin(each, as_matrix(w.detach())) for each in self.state]
+        return self.call_torch(subjects[0], subjects[1:], state, self.keywords())[0]
+
+    def call_vanilla(
+        self, w: np.ndarray, extra: Sequence[np.ndarray], state: Sequence[np.ndarray], knobs: Mapping[str, Any]
+    ) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
+        """Return the penalty, its gradient and the new state, by the NumPy form."""
+        penalty, gradient, *new = type(self).vanilla(w, *extra, *self.pack(state), **knobs)
+        return float(penalty), gradient, new[0] if new else ()
+
+    def call_torch(
+        self, w: Tensor, extra: Sequence[Tensor], state: Sequence[Tensor], knobs: Mapping[str, Any]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the penalty and the new state, by the PyTorch form."""
+        returned = type(self).torch(w, *extra, *self.pack(state), **knobs)
+        return returned if self.state else (returned, ())
+
+    def call_add_gradient(
+        self, g: Tensor, w: Tensor, extra: Sequence[Tensor], state: Sequence[Tensor], knobs: Mapping[str, Any]
+    ) -> tuple[Tensor, ...]:
+        """Add the penalty's gradient to ``g``, in place; returns the new state."""
+        returned = type(self).add_gradient(g, w, *extra, *self.pack(state), **knobs, out=g)
+        return returned[1] if self.state else ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,6 +98,16 @@ class ActivityLoss(Placed, ABC):
     at: str = knob(HIDDEN, AT)
     torch: ClassVar[Callable[..., Tensor]]
 
+    def __call__(self, h: Tensor) -> Tensor:
+        """Return the penalty of activations ``h`` (batch, units): a scalar with a gradient.
+
+        >>> import torch
+        >>> from bridle import ActivityL1
+        >>> ActivityL1(strength=0.5)(torch.tensor([[1.0, -2.0], [0.0, 1.0]]))
+        tensor(1.)
+        """
+        return type(self).torch(h, **self.keywords())
+
 
 @dataclass(frozen=True, repr=False)
 class OutputLoss(Placed, ABC):
@@ -75,6 +123,16 @@ class OutputLoss(Placed, ABC):
     )
     classes_only: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Return the penalty of outputs ``z`` (batch, outputs): a scalar with a gradient.
+
+        >>> import torch
+        >>> from bridle import ConfidencePenalty
+        >>> ConfidencePenalty(strength=1.0)(torch.zeros(1, 2))  # an even guess has the entropy log 2
+        tensor(-0.6931)
+        """
+        return type(self).torch(z, **self.keywords())
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,6 +164,17 @@ class PassLoss(Placed, ABC):
     fresh_noise: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]
     probe: ClassVar[Callable[..., Any]]
+
+    def __call__(self, z: Tensor, other: Tensor) -> Tensor:
+        """Return the penalty of the outputs of two passes, both (batch, outputs): a scalar with a gradient.
+
+        >>> import torch
+        >>> from bridle import RDrop
+        >>> z = torch.tensor([[1.0, 2.0]])
+        >>> RDrop(strength=1.0)(z, z)
+        tensor(0.)
+        """
+        return type(self).torch(z, other, **self.keywords())
 
     @staticmethod
     def move(x: Any, *arrays: Any, **numbers: Any) -> Any:

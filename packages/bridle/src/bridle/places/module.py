@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from bridle.errors import InputError
 from bridle.places.declare import Placed
 from bridle.places.draw import Draw
-from bridle.places.layer import Layer, WeightLayer
+from bridle.places.forward import ForwardRegularizer
+from bridle.places.matrices import as_matrix, as_number, as_stored, at_least_float32, begin
 from bridle.places.rerun import as_first, is_rerun
 from bridle.schedules import LAST, PerLayer, Schedule
 
@@ -76,7 +77,7 @@ class LayerModule(FormulaModule):
 
     def __init__(
         self,
-        layer: Layer,
+        layer: ForwardRegularizer,
         units: int,
         where: tuple[str, ...] = (),
         draw: Drawer = from_torch,
@@ -87,9 +88,9 @@ class LayerModule(FormulaModule):
         super().__init__(layer, where, draw, spot)
         self.layer, self.last, self.measuring = layer, last, False
         for name, start in layer.parameters.items():
-            self.register_parameter(name, nn.Parameter(torch.full((units,), float(start))))
-        for name, start in layer.state.items():
-            self.register_buffer(name, torch.full((units,), float(start)))
+            self.register_parameter(name, nn.Parameter(torch.full((units,), as_number(start))))
+        for name, start in layer.state._asdict().items():
+            self.register_buffer(name, torch.full((units,), as_number(start)))
 
     def forward(self, h: Tensor) -> Tensor:
         """The formula while training (state moves on), its evaluation form otherwise."""
@@ -101,15 +102,15 @@ class LayerModule(FormulaModule):
     def through(self, h: Tensor) -> Tensor:
         """(batch, units) or (batch, channels, height, width) -> the same."""
         layer, knobs = self.layer, self.knobs
-        parameters, state = self.values(layer.parameters), self.values(layer.state)
+        parameters, state = self.values(layer.parameters), self.values(layer.state._fields)
         measuring = self.measuring and bool(state)
         if not (self.training or measuring):
-            evaluated: Tensor = layer.evaluate(h, *parameters, *state, **knobs)
+            evaluated: Tensor = layer.call_evaluate(h, parameters, state, knobs)
             return evaluated
         if measuring:
-            knobs = {name: 1.0 if name == "momentum" else each for name, each in knobs.items()}
+            knobs = layer.reestimating(knobs)
         noise = self.draw(layer.noise, self.spot, h) if layer.noise else []
-        out, *new = type(layer).torch(h, *noise, *parameters, *(each.clone() for each in state), **knobs)
+        out, new = layer.call_torch(h, noise, parameters, [each.clone() for each in state], knobs)
         if not is_rerun():
             self.move(new)
         return out
@@ -117,7 +118,7 @@ class LayerModule(FormulaModule):
     @torch.no_grad()
     def move(self, new: Sequence[Tensor]) -> None:
         """Let the state be this."""
-        for name, value in zip(self.layer.state, new, strict=True):
+        for name, value in zip(self.layer.state._fields, new, strict=True):
             getattr(self, name).copy_(value.reshape(-1))
 
     @property
@@ -127,10 +128,10 @@ class LayerModule(FormulaModule):
 
     @property
     def tracks_statistics(self) -> bool:
-        """Whether it remembers the mean of what it sees; the audit asks."""
-        return "running_mean" in self.layer.state
+        """Whether it keeps running statistics of what it sees; the audit asks."""
+        return bool(self.layer.state)
 
-    def values(self, names: Any) -> list[Tensor]:
+    def values(self, names: Iterable[str]) -> list[Tensor]:
         """Parameters or state in the shape in which the formula takes them."""
         shape = (-1, 1, 1) if self.layer.maps else (-1,)
         return [getattr(self, name).view(shape) for name in names]
@@ -144,7 +145,7 @@ class WeightModule(FormulaModule):
 
     def __init__(
         self,
-        layer: WeightLayer,
+        layer: ForwardRegularizer,
         w: Tensor,
         where: tuple[str, ...] = (),
         draw: Drawer = from_torch,
@@ -157,7 +158,7 @@ class WeightModule(FormulaModule):
         matrix = as_matrix(w.detach(), transposed=transposed).to(at_least_float32(w.dtype))
         for name, start in layer.parameters.items():
             self.register_parameter(name, nn.Parameter(begin(start, matrix)))
-        for name, start in layer.state.items():
+        for name, start in layer.state._asdict().items():
             self.register_buffer(name, begin(start, matrix))
 
     def forward(self, w: Tensor) -> Tensor:
@@ -171,13 +172,14 @@ class WeightModule(FormulaModule):
     def through(self, matrix: Tensor) -> Tensor:
         """(outputs, inputs, positions) -> the same."""
         layer, knobs = self.layer, self.knobs
-        parameters, state = ([getattr(self, name) for name in names] for names in (layer.parameters, layer.state))
+        parameters = [getattr(self, name) for name in layer.parameters]
+        state = [getattr(self, name) for name in layer.state._fields]
         if not self.training:
-            evaluated: Tensor = layer.evaluate(matrix, *parameters, *state, **knobs)
+            evaluated: Tensor = layer.call_evaluate(matrix, parameters, state, knobs)
             return evaluated
         noise = self.draw(layer.noise, self.spot, matrix) if layer.noise else []
         begun = as_first(self, [each.clone() for each in state]) if state else []
-        out, *new = type(layer).torch(matrix, *noise, *parameters, *(each.clone() for each in begun), **knobs)
+        out, new = layer.call_torch(matrix, noise, parameters, [each.clone() for each in begun], knobs)
         if not is_rerun():
             self.move(new)
         return out
@@ -185,7 +187,7 @@ class WeightModule(FormulaModule):
     @torch.no_grad()
     def move(self, new: Sequence[Tensor]) -> None:
         """Let the state be this."""
-        for name, value in zip(self.layer.state, new, strict=True):
+        for name, value in zip(self.layer.state._fields, new, strict=True):
             getattr(self, name).copy_(value)
 
 
@@ -194,49 +196,10 @@ def is_scheduled(value: object, where: tuple[str, ...]) -> bool:
     return isinstance(value.matching(where) if isinstance(value, PerLayer) else value, Schedule)
 
 
-def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    """The type in which formulas are computed: float32 for the shorter ones."""
-    return torch.promote_types(dtype, torch.float32)
-
-
 def full_precision(subject: Tensor) -> AbstractContextManager[None]:
     """Within, automatic mixed precision leaves the formula's own products alone."""
     kind = subject.device.type
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
-
-
-def begin(start: Any, matrix: Tensor) -> Tensor:
-    """Where a parameter or state of a weight (outputs, inputs, positions) begins."""
-    if callable(start):
-        begun: Tensor = start(matrix)
-        return begun
-    return torch.full((len(matrix), 1, 1), float(start), dtype=matrix.dtype, device=matrix.device)
-
-
-def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:
-    """Any shape with the outputs first -> (outputs, inputs, positions).
-
-    With ``transposed``, the number of groups, the outputs of each group are second.
-    """
-    w = swapped(w, transposed) if transposed else w
-    if w.ndim < 3:
-        return w.reshape(len(w) if w.ndim else 1, *w.shape[1:], *[1] * (3 - max(w.ndim, 1)))
-    return w if w.ndim == 3 else w.flatten(2)
-
-
-def as_stored(matrix: Tensor, like: Tensor, *, transposed: int = 0) -> Tensor:
-    """(outputs, inputs, positions) -> the shape from which :func:`as_matrix` made it, that of ``like``."""
-    if not transposed:
-        return matrix.reshape(like.shape)
-    return swapped(matrix.reshape(swapped(like, transposed).shape), transposed)
-
-
-def swapped(w: Tensor, groups: int) -> Tensor:
-    """The inputs of all groups first, the outputs of one second -> the outputs of all first; and the way back."""
-    if groups == 1:
-        return w.transpose(0, 1)
-    parted: Tensor = w.unflatten(0, (groups, -1))
-    return parted.transpose(1, 2).flatten(0, 1)
 
 
 def subject_of(h: Tensor, *, maps: bool, last: bool = False) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

@@ -24,7 +24,7 @@ class Form:
     name: str
     arrays: str
     results: int
-    keeps: bool = False  # whether the new state is returned besides
+    keeps: bool = False  # whether the new state is returned besides, where there is one
     out: bool = False  # whether it can write its result into an array that it is given
     knobs: bool = True  # whether it takes the knobs, and the step's inputs
     serves: str = ""  # what a class must ask for to need it; nothing where all need it
@@ -38,7 +38,7 @@ class Declared:
     noise: int
     extra_inputs: tuple[str, ...]
     parameters: tuple[str, ...]
-    state: tuple[str, ...]
+    state: tuple[str, ...]  # its fields
     knobs: tuple[str, ...]  # those that the formulas take
     step_inputs: tuple[str, ...]
 
@@ -50,6 +50,8 @@ class Declared:
                 found += ["noise"] if self.noise == 1 else [f"noise {1 + number}" for number in range(self.noise)]
             elif each == "*moved":  # by the slope, or by noise where the class takes no slope
                 found += self.extra_inputs or self.arrays(Form("", "*noise", 0))
+            elif each == "*state":  # its fields in one named tuple
+                found += ["state"] * bool(self.state)
             else:
                 found += getattr(self, each[1:]) if each.startswith("*") else [each]
         return found
@@ -110,10 +112,10 @@ def check_keywords(declared: Declared, form: Form, parameters: list[inspect.Para
 
 def check_results(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
     """How many results are returned, as far as a formula returns them one by one."""
-    expected = form.results + len(declared.state) * form.keeps
+    expected = form.results + (form.keeps and bool(declared.state))
     for found in returned(formula):
         if found != expected:
-            besides = f", the new {' and '.join(declared.state)} among them" if form.keeps and declared.state else ""
+            besides = ", the new state among them" if form.keeps and declared.state else ""
             raise InputError(f"{form.name} returns {found} results, but {expected} are expected{besides}")
 
 

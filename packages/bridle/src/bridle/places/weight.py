@@ -9,8 +9,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from bridle.errors import InputError
 from bridle.knobs import knob
 from bridle.places.declare import MATRICES, ON, Placed
+from bridle.places.matrices import as_matrix
+from bridle.places.module import drawn
 from bridle.places.signatures import Form
 
 
@@ -37,3 +40,26 @@ class Weight(Placed, ABC):
     after_update: ClassVar[bool] = False
     matrix: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Tensor]]
+
+    def __call__(self, w: Tensor, **step_inputs: float) -> Tensor:
+        """Return the new weight for a weight or bias ``w`` of any shape, which stays as it is.
+
+        ``step_inputs`` are those that the class names, such as ``lr``; noise comes from torch's own generator. Raises
+        ``InputError`` for a step input too few or too many.
+
+        >>> import torch
+        >>> from bridle import MaxNorm, WeightDecay
+        >>> MaxNorm(limit=1.0)(torch.tensor([[3.0, 4.0], [0.3, 0.4]]))
+        tensor([[0.6000, 0.8000],
+                [0.3000, 0.4000]])
+        >>> WeightDecay(strength=0.5)(torch.tensor([[3.0, 4.0]]), lr=0.1, peak=0.1)
+        tensor([[2.8500, 3.8000]])
+        """
+        if {*step_inputs} != {*self.step_inputs}:
+            needed = ", ".join(f"{name}=" for name in self.step_inputs) or "no further arguments"
+            raise InputError(f"{self!r}(w, ...) takes {needed}, got {', '.join(step_inputs) or 'none'}")
+        matrix = as_matrix(w)
+        subject = matrix if self.matrix else w
+        extra = [float(matrix[0].numel())] * len(self.extra_inputs)  # fan_in
+        noise = [drawn(each, subject) for each in self.noise]
+        return type(self).torch(subject, *noise, *extra, **self.keywords(), **step_inputs).reshape(w.shape)

@@ -190,13 +190,14 @@ def check_verdicts(case: Case) -> None:
 
 def verdicts(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
     """For each of many epochs, whether it improved and whether it stops."""
-    numbers, found = case.numbers(unit), []
-    ours: list[Any] = [*unit.state.values()]
+    found = []
+    ours: list[Any] = [*unit.state]
     theirs = [torch.tensor(start, dtype=torch.float64) for start in ours]
     for number in SCORES:
         score = number - (case.words.get("watch") == "metric")
-        improved, stop, *ours = unit.vanilla(score, *ours, **numbers, **case.keywords)
-        results = case.leaf.torch(torch.tensor(score, dtype=torch.float64), *theirs, **numbers, **case.keywords)
+        inputs = Inputs([score], [], [], [], ours)
+        improved, stop, *ours = call_vanilla(case, unit, inputs).results
+        results = call_torch(case, unit, Inputs([torch.tensor(score, dtype=torch.float64)], [], [], [], theirs))
         same(torch.stack(results), [float(each) for each in (improved, stop, *ours)], what=f"{unit} at {score}")
         holds({float(improved), float(stop)} <= {0.0, 1.0}, f"{unit}: improved {improved}, stop {stop}")
         theirs = [*results[2:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,16 @@ class Vanilla:
 
 def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> Vanilla:
     """The NumPy form at any place."""
-    returned = unit.vanilla(*inputs.all, *fan_in(case), **case.numbers(unit), **case.keywords)
+    returned = unit.vanilla(*packed(case, inputs.all), *fan_in(case), **case.numbers(unit), **case.keywords)
     if case.kind in (Layer, WeightLayer):
-        *results, backward = returned
+        *results, backward = unpacked(case, returned)
         return Vanilla(tuple(results), backward)
     if case.kind in PENALTIES:
         count = 1 + len(case.shapes)
         gradients = returned[1:count]
-        return Vanilla((returned[0], *returned[count:]), lambda g: tuple(g * each for each in gradients))
+        return Vanilla(
+            (returned[0], *unpacked(case, returned[count:])), lambda g: tuple(g * each for each in gradients)
+        )
     return Vanilla(as_results(case, returned), None)
 
 
@@ -50,17 +52,32 @@ def call_torch(case: Case, unit: Any, inputs: Inputs) -> tuple[Tensor, ...]:
 
 def call_with(case: Case, numbers: dict[str, Any], inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
     """The PyTorch form at any place, with knobs given as numbers or tensors."""
-    return as_results(case, case.leaf.torch(*inputs.all, *fan_in(case), **numbers, **case.keywords, **out))
+    return as_results(
+        case, case.leaf.torch(*packed(case, inputs.all), *fan_in(case), **numbers, **case.keywords, **out)
+    )
 
 
 def add_gradient(case: Case, numbers: dict[str, Any], g: Tensor, inputs: Inputs, **out: Tensor) -> tuple[Tensor, ...]:
     """The gradient form of a penalty on parameters."""
-    return as_results(case, case.leaf.add_gradient(g, *inputs.all, **numbers, **case.keywords, **out))
+    return as_results(case, case.leaf.add_gradient(g, *packed(case, inputs.all), **numbers, **case.keywords, **out))
 
 
 def as_results(case: Case, returned: Any) -> tuple[Any, ...]:
-    """What a form returned as a tuple: it is one where the place has several results, or where there is state."""
-    return returned if case.kind in WITH_SEVERAL_RESULTS or case.leaf.state else (returned,)
+    """Return a form's results as a tuple, the fields of the state last."""
+    several = case.kind in WITH_SEVERAL_RESULTS or bool(case.leaf.state)
+    return unpacked(case, returned if several else (returned,))
+
+
+def packed(case: Case, values: list[Any]) -> list[Any]:
+    """Return arguments of which the last are the fields of the state, with these in one named tuple."""
+    count = len(values) - len(case.leaf.state)
+    return [*values[:count], type(case.leaf.state)(*values[count:])] if case.leaf.state else values
+
+
+def unpacked(case: Case, returned: Iterable[Any]) -> tuple[Any, ...]:
+    """Return results with the fields of the state in place of the state."""
+    kind = type(case.leaf.state)
+    return tuple(part for each in returned for part in (each if isinstance(each, kind) else (each,)))
 
 
 def fan_in(case: Case) -> list[float]:

@@ -35,7 +35,7 @@ Shape = tuple[int, ...]
 
 PENALTIES = (Loss, ActivityLoss, OutputLoss, PassLoss)
 WITH_GRADIENT = (Layer, WeightLayer, *PENALTIES)
-WITH_SEVERAL_RESULTS = (Batch, Layer, WeightLayer, Average, Stop)
+WITH_SEVERAL_RESULTS = (Batch, Average, Stop)
 KINDS = (*WITH_GRADIENT, Batch, Gradient, Ascent, Weight, Average, Ensemble, Stop)
 
 SEEDS, VARIANTS = 2, 4  # the leading axes of a stack
@@ -133,7 +133,7 @@ def cases(leaf: Leaf) -> Iterator[Case]:
 
 def subjects(leaf: Leaf, layout: Layout | None, parts: int) -> Iterator[tuple[Shape, ...]]:
     """The shapes of what a regularizer acts on; activations can be divided into so many parts."""
-    outputs = (CLASSES,) if getattr(leaf, "classes_only", False) else (CLASSES, 1)  # 1: a regression
+    outputs = (CLASSES,) if leaf.classes_only else (CLASSES, 1)  # 1: a regression
     if issubclass(leaf, Batch):
         features = UNITS if layout is None else math.prod(layout.image or (len(layout.groups),))
         yield from (((ROWS, features), (ROWS, width)) for width in outputs)
@@ -154,4 +154,4 @@ def subjects(leaf: Leaf, layout: Layout | None, parts: int) -> Iterator[tuple[Sh
     elif issubclass(leaf, Ascent | Average):
         yield from ((shape, shape) for shape in PARAMETERS)
     else:
-        yield from ((shape,) for shape in (MATRICES if getattr(leaf, "matrix", True) else PARAMETERS))
+        yield from ((shape,) for shape in (MATRICES if leaf.matrix or issubclass(leaf, WeightLayer) else PARAMETERS))

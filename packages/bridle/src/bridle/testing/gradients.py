@@ -81,7 +81,7 @@ def check_hand_gradient(case: Case) -> None:
 
 def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
     """The same, a state that follows the weight having come to rest: there a gradient may hold it constant."""
-    for _ in range(RESTS if any(map(callable, case.leaf.state.values())) else 0):
+    for _ in range(RESTS if any(map(callable, case.leaf.state)) else 0):
         results = call_vanilla(case, unit, inputs).results
         inputs = inputs._replace(state=list(results[len(results) - len(inputs.state) :]))
     return inputs

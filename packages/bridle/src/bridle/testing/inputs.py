@@ -57,7 +57,7 @@ def arrays(case: Case, unit: Any, seed: int = 0, variant: int = 0, *, given: Seq
     if case.kind is Stop:
         state = in_mind(case, unit, epochs=seed + variant)
     else:
-        state = [begun(case, start, random) for start in case.leaf.state.values()]
+        state = [begun(case, start, random) for start in case.leaf.state]
     return Inputs(first, noise, wanted, parameters, state)
 
 
@@ -122,10 +122,11 @@ def begun(case: Case, start: Any, random: np.random.Generator) -> np.ndarray:
 def in_mind(case: Case, unit: Any, epochs: int) -> list[np.ndarray]:
     """What a regularizer that stops remembers after so many epochs."""
     random = np.random.default_rng(9)
-    state = [np.asarray(float(start)) for start in case.leaf.state.values()]
-    for _ in range(epochs):
-        state = unit.vanilla(score(case, random), *state, **case.numbers(unit), **case.keywords)[2:]
-    return [np.asarray(each) for each in state]
+    state = [np.asarray(float(start)) for start in case.leaf.state]
+    for _ in range(epochs if state else 0):
+        *_, new = unit.vanilla(score(case, random), *unit.pack(state), **case.numbers(unit), **case.keywords)
+        state = [np.asarray(each) for each in new]
+    return state
 
 
 def second_pass(case: Case, seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from bridle.places.module import LayerModule
 from bridle.places.module import drawn as torch_noise
 from bridle.testing.assertions import holds, in_every_case, same
-from bridle.testing.calls import call_torch, grid_knobs, words
+from bridle.testing.calls import call_torch, grid_knobs, packed, words
 from bridle.testing.cases import SEEDS, Case, Leaf
 from bridle.testing.inputs import Inputs, arrays, as_stored, stacked, tensors
 
 
 def evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
     """What becomes of the subject once training is over."""
-    return unit.evaluate(*given, **(numbers or case.numbers(unit)), **words(case))
+    return unit.evaluate(*packed(case, given), **(numbers or case.numbers(unit)), **words(case))
 
 
 @in_every_case
@@ -82,7 +82,7 @@ def check_module_agrees(case: Case) -> None:
                 out, *state = call_torch(case, unit, inputs._replace(subjects=[seen], noise=noise))
                 same(trained, as_before(case.leaf, out, h), atol=1e-12, what=f"{what} in training")
                 kept = dict(module.named_buffers())
-                for name, value in zip(case.leaf.state, state, strict=True):
+                for name, value in zip(case.leaf.state._fields, state, strict=True):
                     same(kept[name], value.flatten(), what=f"{what}: {name}")
 
 
@@ -90,8 +90,8 @@ def take_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
     """Put parameters and state into a module."""
     parameters, buffers = dict(module.named_parameters()), dict(module.named_buffers())
     holds(set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters")
-    holds(set(case.leaf.state) <= set(buffers), f"{case.leaf.__name__}: names of the module's state")
-    names = (*case.leaf.parameters, *case.leaf.state)
+    holds(set(case.leaf.state._fields) <= set(buffers), f"{case.leaf.__name__}: names of the module's state")
+    names = (*case.leaf.parameters, *case.leaf.state._fields)
     values = zip(names, (*inputs.parameters, *inputs.state), strict=True)
     module.load_state_dict({name: value.flatten() for name, value in values}, strict=False)
 
@@ -101,7 +101,7 @@ def check_starts_agree(case: Case) -> None:
     """What begins at a function of the weight begins alike in NumPy and torch, alone and under ``vmap``."""
     weights = np.random.default_rng(7).normal(size=(3, *case.matrix))
     weights[0] = 0
-    for name, start in {**case.leaf.parameters, **case.leaf.state}.items():
+    for name, start in {**case.leaf.parameters, **case.leaf.state._asdict()}.items():
         if callable(start):
             together = torch.func.vmap(start)(torch.from_numpy(weights))
             for number, w in enumerate(weights):

@@ -11,7 +11,16 @@ from torch.overrides import TorchFunctionMode
 
 from bridle.places import Ascent, Layer, Loss, Stop, WeightLayer
 from bridle.testing.assertions import Check, holds, in_every_case, nearly, same
-from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs, knob_tensors, words
+from bridle.testing.calls import (
+    add_gradient,
+    call_torch,
+    call_vanilla,
+    call_with,
+    grid_knobs,
+    knob_tensors,
+    packed,
+    words,
+)
 from bridle.testing.cases import SEEDS, VARIANTS, Case
 from bridle.testing.gradients import gradients_of, learned, result_gradient, with_gradients
 from bridle.testing.inputs import Inputs, arrays, as_stored, copied, edges, stacked, tensors
@@ -140,7 +149,7 @@ def stays_finite(case: Case, unit: Any, inputs: Inputs, what: str) -> None:
 
 def finite(case: Case, value: Any, what: str) -> None:
     """No infinities, except for a state that begins with one."""
-    kept = case.kind is Stop and np.isinf([*case.leaf.state.values()]).any()
+    kept = case.kind is Stop and np.isinf(case.leaf.state).any()
     holds(not np.isnan(np.asarray(value)).any(), f"{what} is not a number")
     holds(kept or np.isfinite(np.asarray(value)).all(), f"{what} is infinite")
 
@@ -195,7 +204,7 @@ def check_inputs_are_left_alone(case: Case) -> None:
     call_torch(case, unit, given)
     for form in (inputs, given):
         if case.kind in (Layer, WeightLayer):
-            unit.evaluate(*form.evaluated, **numbers)
+            unit.evaluate(*packed(case, form.evaluated), **numbers)
         if case.kind is Ascent:
             unit.measure(*form.subjects, **numbers)
     if case.kind is Loss:

@@ -10,7 +10,7 @@ import torch
 from bridle.knobs import knobs
 from bridle.places import Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
 from bridle.testing.assertions import holds, identical
-from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs, words
+from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs, packed, words
 from bridle.testing.cases import PENALTIES, SEEDS, VARIANTS, Case, Leaf, cases
 from bridle.testing.inputs import Inputs, arrays, as_stored, copied, second_pass, stacked
 
@@ -46,7 +46,11 @@ def identity_at_off(case: Case, unit: Any, seed: int, dtype: Any) -> None:
     if case.kind in (Layer, WeightLayer):
         first = inputs.subjects[0]
         identical(vanilla.gradients(first)[0], first, f"{what}: backward")
-        identical(unit.evaluate(*inputs.evaluated, **case.numbers(unit), **words(case)), first, f"{what}: evaluate")
+        identical(
+            unit.evaluate(*packed(case, inputs.evaluated), **case.numbers(unit), **words(case)),
+            first,
+            f"{what}: evaluate",
+        )
     off_beside_others(case, unit, dtype, what)
 
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from bridle.acting import Parameter, Site, Standing, first_spot
 from bridle.places import ActivityLoss, WeightLayer
+from bridle.places.declare import Start
+from bridle.places.matrices import as_number
 from bridle.vanilla.noise import StepNoise
 
 Arrays = dict[str, np.ndarray]  # parameters, state, or gradients, by name
@@ -118,15 +120,15 @@ class WeightLayerPart:
         self.spot = first_spot(layer, parameter.name)
         prefix = f"{parameter.name}@{type(layer).__name__}"
         self.parameters = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.parameters.items()}
-        self.state = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.state.items()}
+        self.state = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.state._asdict().items()}
 
     def train(self, w: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(outputs, inputs) -> the same shape; the state moves on."""
         noise = context.noise.draw(self.layer.noise, self.spot + context.offset, (*w.shape, 1))
-        inputs = (*noise, *self.parameters.values(), *self.state.values())
         self.passed = context.passed
-        numbers = self.layer.keywords(*self.names, passed=self.passed)
-        out, *state, layer_backward = self.layer.vanilla(w[..., None], *inputs, **numbers)
+        knobs = self.layer.keywords(*self.names, passed=self.passed)
+        values = list(self.parameters.values()), list(self.state.values())
+        out, state, layer_backward = self.layer.call_vanilla(w[..., None], noise, *values, knobs)
         if context.update_statistics:
             update_in_place(self.state, state)
 
@@ -138,9 +140,9 @@ class WeightLayerPart:
 
     def evaluate(self, w: np.ndarray) -> np.ndarray:
         """(outputs, inputs) -> the same shape."""
-        numbers = self.layer.keywords(*self.names, passed=self.passed)
-        inputs = (*self.parameters.values(), *self.state.values())
-        return np.asarray(self.layer.evaluate(w[..., None], *inputs, **numbers))[..., 0]
+        knobs = self.layer.keywords(*self.names, passed=self.passed)
+        values = list(self.parameters.values()), list(self.state.values())
+        return np.asarray(self.layer.call_evaluate(w[..., None], *values, knobs))[..., 0]
 
 
 def initial_value(start: Any, w: np.ndarray) -> np.ndarray:
@@ -225,28 +227,31 @@ class LayerPart:
         self.passed = 0.0  # share of the training that was over in the last step
         self.spot = standing.spot
         self.parameters = self.per_unit(standing.name, layer.parameters, units)
-        self.state = self.per_unit(standing.name, layer.state, units)
+        self.state = self.per_unit(standing.name, layer.state._asdict(), units)
 
-    def per_unit(self, name: str, starts: dict[str, float], units: int) -> Arrays:
-        """One value for each unit, at its start."""
-        return {f"{name}.{kind}": np.full(units, float(start)) for kind, start in starts.items()}
+    def per_unit(self, name: str, starts: dict[str, Start], units: int) -> Arrays:
+        """Return one value for each unit, at its start."""
+        return {f"{name}.{kind}": np.full(units, as_number(start)) for kind, start in starts.items()}
 
     def maps(self, h: np.ndarray) -> np.ndarray:
         """(batch, units), or as images of one pixel each where the layer wants images."""
         return h[:, :, None, None] if self.layer.maps else h
 
-    def inputs(self) -> list[np.ndarray]:
-        """Parameters and state, in shapes that broadcast against what the layer acts on."""
-        values = (*self.parameters.values(), *self.state.values())
-        return [each[:, None, None] if self.layer.maps else each for each in values]
+    def inputs(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return parameters and state, in shapes that broadcast against what the layer acts on."""
+        parameters, state = (
+            [each[:, None, None] if self.layer.maps else each for each in values.values()]
+            for values in (self.parameters, self.state)
+        )
+        return parameters, state
 
     def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> (batch, units); the state moves on."""
         seen = self.maps(h)
         noise = context.noise.draw(self.layer.noise, self.spot + context.offset, seen.shape)
         self.passed = context.passed
-        numbers = self.layer.keywords(*self.names, passed=self.passed)
-        out, *state, layer_backward = self.layer.vanilla(seen, *noise, *self.inputs(), **numbers)
+        knobs = self.layer.keywords(*self.names, passed=self.passed)
+        out, state, layer_backward = self.layer.call_vanilla(seen, noise, *self.inputs(), knobs)
         if context.update_statistics:
             update_in_place(self.state, state)
 
@@ -259,15 +264,15 @@ class LayerPart:
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
         """(batch, units) -> (batch, units)."""
-        numbers = self.layer.keywords(*self.names, passed=self.passed)
-        return np.asarray(self.layer.evaluate(self.maps(h), *self.inputs(), **numbers)).reshape(h.shape)
+        knobs = self.layer.keywords(*self.names, passed=self.passed)
+        return np.asarray(self.layer.call_evaluate(self.maps(h), *self.inputs(), knobs)).reshape(h.shape)
 
     def reestimate(self, h: np.ndarray) -> np.ndarray:
         """(batch, units) -> (batch, units), by the statistics of this batch, which the state becomes."""
         if not self.state:
             return self.evaluate(h)
-        numbers = {**self.layer.keywords(*self.names, passed=self.passed), "momentum": 1.0}
-        out, *state, _ = self.layer.vanilla(self.maps(h), *self.inputs(), **numbers)
+        knobs = self.layer.reestimating(self.layer.keywords(*self.names, passed=self.passed))
+        out, state, _ = self.layer.call_vanilla(self.maps(h), [], *self.inputs(), knobs)
         update_in_place(self.state, state)
         return np.asarray(out).reshape(h.shape)
 

@@ -79,9 +79,8 @@ class Trainer:
         weights = self.network.parameters
         self.initial = copy_arrays(weights)
         self.state = {
-            (unit, kind, each.name): initial_value(start, flat(weights[each.name]))
+            (unit, each.name): tuple(initial_value(start, flat(weights[each.name])) for start in unit.state)
             for unit in self.units(Loss)
-            for kind, start in unit.state.items()
             for each in self.targets_of[unit]
         }
 
@@ -197,13 +196,11 @@ class Trainer:
                 name = each.name
                 as_seen = matrix if unit.matrix else identity
                 extra = [as_seen(self.initial[name])] * ("initial" in unit.extra_inputs)
-                kept = [self.state[unit, kind, name] for kind in unit.state]
-                numbers = unit.keywords(*each.names, passed=self.passed)
-                penalty, gradient, *state = unit.vanilla(as_seen(weights[name]), *extra, *kept, **numbers)
-                for kind, value in zip(unit.state, state, strict=True):
-                    self.state[unit, kind, name] = value
+                knobs = unit.keywords(*each.names, passed=self.passed)
+                w, state = as_seen(weights[name]), self.state[unit, name]
+                penalty, gradient, self.state[unit, name] = unit.call_vanilla(w, extra, state, knobs)
                 gradients[name] = gradients[name] + gradient.reshape(weights[name].shape)
-                total += float(penalty)
+                total += penalty
         return total
 
     @contextmanager

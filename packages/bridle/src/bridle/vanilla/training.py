@@ -122,7 +122,7 @@ class RunStopping:
 
     def __init__(self, variant: Variant, main: str) -> None:
         self.units = [unit for unit in variant.recipe if isinstance(unit, Stop)]
-        self.states = [tuple(unit.state.values()) for unit in self.units]
+        self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
         self.main = main
         self.epochs = 0
         self.best: Arrays = {}
@@ -134,9 +134,8 @@ class RunStopping:
         over = False
         for number, unit in enumerate(self.units):
             score = watched(unit, point, self.main)
-            improved, stop, *state = unit.vanilla(score, *self.states[number], **unit.numbers(passed=passed))
-            self.states[number] = tuple(state)
-            over = over or bool(stop)
+            improved, stop, self.states[number] = unit.judge(score, self.states[number], unit.numbers(passed=passed))
+            over = over or stop
             if number == 0 and (improved or not self.best):
                 self.best, self.best_epoch = {name: value.copy() for name, value in values.items()}, self.epochs
         return over

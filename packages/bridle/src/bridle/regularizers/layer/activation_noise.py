@@ -25,9 +25,9 @@ def activation_noise_vanilla(
     return h + spread * noise, backward
 
 
-def activation_noise(h: Tensor, noise: Tensor, *, spread: float | Tensor) -> tuple[Tensor]:
+def activation_noise(h: Tensor, noise: Tensor, *, spread: float | Tensor) -> Tensor:
     """(..., batch, units) and standard normal noise of that shape -> (..., batch, units)."""
-    return ((h + spread * noise).to(h.dtype),)
+    return (h + spread * noise).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +52,7 @@ class ActivationNoise(Layer):
         >>> import torch
         >>> h, noise = torch.tensor([[1.0, -2.0]]), torch.tensor([[-1.0, 0.5]])
         >>> ActivationNoise.torch(h, noise, spread=0.5)
-        (tensor([[ 0.5000, -1.7500]]),)
+        tensor([[ 0.5000, -1.7500]])
 
     Paper:
         Poole, Sohl-Dickstein and Ganguli, Analyzing noise in autoencoders and deep networks, 2014,

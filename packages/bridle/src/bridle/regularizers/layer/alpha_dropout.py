@@ -31,12 +31,12 @@ def alpha_dropout_vanilla(
     return (h * stays + FLOOR * (dropped - rate)) * a, backward
 
 
-def alpha_dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+def alpha_dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     """(..., batch, units) and noise in [0, 1) of that shape -> (..., batch, units)."""
     stays = torch.floor(noise - rate).add(1)  # 0 below the rate, 1 from it on
     a = ((1 - rate) * (1 + rate * FLOOR**2)) ** -0.5
     shift = (1 - stays - rate) * (a * FLOOR)
-    return ((h * (stays * a) + shift).to(h.dtype),)
+    return (h * (stays * a) + shift).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +65,7 @@ class AlphaDropout(Layer):
         >>> import torch
         >>> h, noise = torch.tensor([[-1.0, 0.0, 1.0]]), torch.tensor([[0.1, 0.6, 0.5]])
         >>> AlphaDropout.torch(h, noise, rate=0.5)  # zero has become something else, as all have
-        (tensor([[-0.7792,  0.7792,  1.6656]]),)
+        tensor([[-0.7792,  0.7792,  1.6656]])
 
     Paper:
         Klambauer et al., Self-Normalizing Neural Networks, 2017, https://arxiv.org/abs/1706.02515, section 2, "New
@@ -86,7 +86,7 @@ class AlphaDropout(Layer):
         del numbers  # a trained network uses all of its units, whatever the rate was
         return h
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own, which draws its noise itself."""
         del units, axes  # it acts on each activation by itself
         return nn.AlphaDropout(self.numbers()["rate"])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from bridle.knobs import knob
-from bridle.places import Layer
+from bridle.places import Layer, RunningStatistics
 from bridle.schedules import Strength
 
 Gradients = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -22,20 +22,21 @@ def batch_norm_vanilla(
     h: np.ndarray,
     weight: np.ndarray,
     bias: np.ndarray,
-    running_mean: np.ndarray,
-    running_var: np.ndarray,
+    state: RunningStatistics[np.ndarray],
     *,
     momentum: float,
     eps: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], Gradients]]:
-    """(batch, units) and four times (units,) -> (batch, units), the new running mean and variance, the gradients."""
+) -> tuple[np.ndarray, RunningStatistics[np.ndarray], Callable[[np.ndarray], Gradients]]:
+    """(batch, units), all else (units,) -> (batch, units), the new running statistics, and the gradient function."""
     n = at_least_two(len(h))
     mean = h.sum(0) / n
     var = ((h - mean) ** 2).sum(0) / n
     deviation = np.sqrt(var + eps)
     normal = (h - mean) / deviation
-    new_mean = (1 - momentum) * running_mean + momentum * mean
-    new_var = (1 - momentum) * running_var + momentum * var * n / (n - 1)  # unbiased, as evaluation meets new examples
+    new_mean = (1 - momentum) * state.running_mean + momentum * mean
+    new_var = (1 - momentum) * state.running_var + momentum * var * n / (
+        n - 1
+    )  # unbiased, as evaluation meets new examples
 
     def backward(g: np.ndarray) -> Gradients:
         g_normal = g * weight
@@ -44,26 +45,26 @@ def batch_norm_vanilla(
         g_h = g_normal / deviation + g_var * 2 * (h - mean) / n + g_mean / n
         return g_h, (g * normal).sum(0), g.sum(0)
 
-    return normal * weight + bias, new_mean, new_var, backward
+    return normal * weight + bias, RunningStatistics(new_mean, new_var), backward
 
 
 def batch_norm(
     h: Tensor,
     weight: Tensor,
     bias: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
+    state: RunningStatistics[Tensor],
     *,
     momentum: float | Tensor,
     eps: float | Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(..., batch, units) and four times (..., 1, units) or (units,) -> the same, and the new running statistics."""
+) -> tuple[Tensor, RunningStatistics[Tensor]]:
+    """(..., batch, units), all else (..., 1, units) or (units,) -> the first's shape, the new running statistics."""
     n = at_least_two(h.shape[-2])
     eps = torch.as_tensor(eps, dtype=h.dtype, device=h.device)
     out, mean, var, *_ = Standardized.apply(h, weight, bias, eps)  # type: ignore[no-untyped-call]  # torch's own
+    running_mean, running_var = state
     new_mean = running_mean + momentum * (mean - running_mean)
     new_var = running_var + momentum * (var * (n / (n - 1)) - running_var)
-    return out, new_mean.view_as(running_mean), new_var.view_as(running_var)
+    return out, RunningStatistics(new_mean.view_as(running_mean), new_var.view_as(running_var))
 
 
 def standardized(h: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -138,37 +139,35 @@ class BatchNorm(Layer):
     Example:
         >>> import torch
         >>> h, zeros, ones = torch.tensor([[1.0], [3.0]]), torch.zeros(1), torch.ones(1)
-        >>> out, mean, var = BatchNorm.torch(h, ones, zeros, zeros, ones, momentum=0.1, eps=0.0)
-        >>> out.flatten(), mean, var
-        (tensor([-1.,  1.]), tensor([0.2000]), tensor([1.1000]))
+        >>> out, state = BatchNorm.torch(h, ones, zeros, RunningStatistics(zeros, ones), momentum=0.1, eps=0.0)
+        >>> out.flatten(), state
+        (tensor([-1.,  1.]), RunningStatistics(running_mean=tensor([0.2000]), running_var=tensor([1.1000])))
 
     Paper:
         Ioffe and Szegedy, Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
         Shift, 2015, https://arxiv.org/abs/1502.03167, algorithms 1 and 2; the gradient is that of section 3.
     """
 
-    momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
+    momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", high=1.0, newest=1.0)
     eps: Strength = knob(
         1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
     )
 
     known_as = ("BatchNormalization", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
-    state: ClassVar[dict[str, Any]] = {"running_mean": 0.0, "running_var": 1.0}
+    state = RunningStatistics(running_mean=0.0, running_var=1.0)
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(batch_norm_vanilla)
     torch = staticmethod(batch_norm)
 
     @staticmethod
-    def evaluate(
-        h: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, *, momentum: Any, eps: Any
-    ) -> Any:
+    def evaluate(h: Any, weight: Any, bias: Any, state: RunningStatistics[Any], *, momentum: Any, eps: Any) -> Any:
         """(..., batch, units) -> the same, normalized by the running statistics."""
         del momentum  # the statistics rest
-        return (h - running_mean) * (weight / (running_var + eps) ** 0.5) + bias
+        return (h - state.running_mean) * (weight / (state.running_var + eps) ** 0.5) + bias
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own."""
         kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}[axes]
         numbers = self.numbers()
-        return kind(units, eps=numbers["eps"], momentum=numbers["momentum"])
+        return kind(self.needed_units(units), eps=numbers["eps"], momentum=numbers["momentum"])

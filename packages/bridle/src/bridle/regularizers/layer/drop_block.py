@@ -36,7 +36,7 @@ def drop_block_vanilla(
     return h * stays / share, backward
 
 
-def drop_block(h: Tensor, noise: Tensor, *, rate: float | Tensor, block: float | Tensor) -> tuple[Tensor]:
+def drop_block(h: Tensor, noise: Tensor, *, rate: float | Tensor, block: float | Tensor) -> Tensor:
     """(..., batch, channels, height, width) and noise in [0, 1) of that shape -> the same shape."""
     below, per_row = blocks_along(h.shape[-2], block, noise)
     beside, per_column = blocks_along(h.shape[-1], block, noise)
@@ -44,7 +44,7 @@ def drop_block(h: Tensor, noise: Tensor, *, rate: float | Tensor, block: float |
     dropped = (covered(covered(begins, beside).mT, below).mT > 0).to(noise.dtype)
     # Not the mean of what stays: where nothing is dropped, this one is exactly 1 for a map of any size.
     share = 1 - dropped.mean((-4, -3, -2, -1), keepdim=True)
-    return ((h * ((1 - dropped) / share.clamp(min=1 / dropped.shape[-4:].numel()))).to(h.dtype),)
+    return (h * ((1 - dropped) / share.clamp(min=1 / dropped.shape[-4:].numel()))).to(h.dtype)
 
 
 def blocks_along(length: int, block: float | Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ class DropBlock(Layer):
         >>> import torch
         >>> h, noise = torch.ones(1, 1, 3, 3), torch.full((1, 1, 3, 3), 0.9)
         >>> noise[..., 0, 1] = 0.1  # a block begins in the middle of the first row
-        >>> DropBlock.torch(h, noise, rate=0.4, block=2.0)[0].view(3, 3)
+        >>> DropBlock.torch(h, noise, rate=0.4, block=2.0).view(3, 3)
         tensor([[1.8000, 0.0000, 0.0000],
                 [1.8000, 0.0000, 0.0000],
                 [1.8000, 1.8000, 1.8000]])

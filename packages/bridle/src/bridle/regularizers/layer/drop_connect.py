@@ -28,11 +28,11 @@ def drop_connect_vanilla(
     return w * stays / share, backward
 
 
-def drop_connect(w: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+def drop_connect(w: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     """(..., outputs, inputs, positions) and noise in [0, 1) of that shape -> the weight as it acts."""
     scale = 1 / (1 - noise.new_tensor(1.0) * rate)
     falls = (noise - rate).floor_()  # -1 below the rate, 0 from it on
-    return ((w * torch.addcmul(scale, falls, scale)).to(w.dtype),)
+    return (w * torch.addcmul(scale, falls, scale)).to(w.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +58,7 @@ class DropConnect(WeightLayer):
     Example:
         >>> import torch
         >>> w, noise = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[[0.1], [0.6]]])
-        >>> DropConnect.torch(w, noise, rate=0.5)[0].tolist()
+        >>> DropConnect.torch(w, noise, rate=0.5).tolist()
         [[[0.0], [4.0]]]
 
     Paper:

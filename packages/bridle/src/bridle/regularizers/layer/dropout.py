@@ -28,13 +28,13 @@ def dropout_vanilla(
     return h * stays / share, backward
 
 
-def dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+def dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     """(..., batch, units) and noise in [0, 1) of that shape -> (..., batch, units)."""
     one = h.new_tensor(1.0, dtype=torch.promote_types(h.dtype, torch.float32))  # in bfloat16, 1 - 0.999 is 0
     scale = 1 / (1 - one * rate)
     # -1 below the rate, 0 from it on: torch.where takes several times as long.
     falls = (noise - rate).floor_()
-    return (h * torch.addcmul(scale, falls, scale).to(h.dtype),)
+    return h * torch.addcmul(scale, falls, scale).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +63,7 @@ class Dropout(Layer):
         >>> import torch
         >>> h, noise = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[0.1, 0.6, 0.5]])
         >>> Dropout.torch(h, noise, rate=0.5)
-        (tensor([[0., 4., 6.]]),)
+        tensor([[0., 4., 6.]])
 
     Paper:
         Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014,
@@ -92,7 +92,7 @@ class Dropout(Layer):
         del numbers  # a trained network uses all of its units, whatever the rate was
         return h
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own, which draws its noise itself."""
         del units, axes  # it acts on each activation by itself
         return nn.Dropout(self.numbers()["rate"])

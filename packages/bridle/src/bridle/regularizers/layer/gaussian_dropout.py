@@ -27,10 +27,10 @@ def gaussian_dropout_vanilla(
     return h * factor, backward
 
 
-def gaussian_dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+def gaussian_dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     """(..., batch, units) and standard normal noise of that shape -> (..., batch, units)."""
     deviation = (rate / (1 - rate)) ** 0.5
-    return ((h * (1 + deviation * noise)).to(h.dtype),)
+    return (h * (1 + deviation * noise)).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +59,7 @@ class GaussianDropout(Layer):
         >>> import torch
         >>> h, noise = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[-1.0, 0.0, 0.5]])
         >>> GaussianDropout.torch(h, noise, rate=0.5)
-        (tensor([[0.0000, 2.0000, 4.5000]]),)
+        tensor([[0.0000, 2.0000, 4.5000]])
 
     Paper:
         Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014,

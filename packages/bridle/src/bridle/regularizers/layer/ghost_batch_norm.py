@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places import Layer
+from bridle.places import Layer, RunningStatistics
 from bridle.schedules import Strength
 
 Gradients = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -21,22 +21,21 @@ def ghost_batch_norm_vanilla(
     h: np.ndarray,
     weight: np.ndarray,
     bias: np.ndarray,
-    running_mean: np.ndarray,
-    running_var: np.ndarray,
+    state: RunningStatistics[np.ndarray],
     *,
     momentum: float,
     eps: float,
     parts: str,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], Gradients]]:
-    """(batch, units) and four times (units,) -> (batch, units), the new running mean and variance, the gradients."""
+) -> tuple[np.ndarray, RunningStatistics[np.ndarray], Callable[[np.ndarray], Gradients]]:
+    """(batch, units), all else (units,) -> (batch, units), the new running statistics, and the gradient function."""
     ghosts = np.array_split(h, count(parts, len(h)))
     means = [ghost.mean(0) for ghost in ghosts]
     variances = [ghost.var(0) for ghost in ghosts]
     deviations = [np.sqrt(var + eps) for var in variances]
     normals = [(ghost - mean) / deviation for ghost, mean, deviation in zip(ghosts, means, deviations, strict=True)]
     unbiased = [var * len(ghost) / (len(ghost) - 1) for ghost, var in zip(ghosts, variances, strict=True)]
-    new_mean = (1 - momentum) * running_mean + momentum * np.mean(means, 0)
-    new_var = (1 - momentum) * running_var + momentum * np.mean(unbiased, 0)
+    new_mean = (1 - momentum) * state.running_mean + momentum * np.mean(means, 0)
+    new_var = (1 - momentum) * state.running_var + momentum * np.mean(unbiased, 0)
 
     def backward(g: np.ndarray) -> Gradients:
         g_normals = np.array_split(g * weight, len(ghosts))
@@ -46,21 +45,20 @@ def ghost_batch_norm_vanilla(
         ]
         return np.concatenate(g_ghosts), (g * np.concatenate(normals)).sum(0), g.sum(0)
 
-    return np.concatenate(normals) * weight + bias, new_mean, new_var, backward
+    return np.concatenate(normals) * weight + bias, RunningStatistics(new_mean, new_var), backward
 
 
 def ghost_batch_norm(
     h: Tensor,
     weight: Tensor,
     bias: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
+    state: RunningStatistics[Tensor],
     *,
     momentum: float | Tensor,
     eps: float | Tensor,
     parts: str,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(..., batch, units) and four times (..., 1, units) or (units,) -> the same, and the new running statistics."""
+) -> tuple[Tensor, RunningStatistics[Tensor]]:
+    """(..., batch, units), all else (..., 1, units) or (units,) -> the first's shape, the new running statistics."""
     wide = h.to(torch.promote_types(h.dtype, torch.float32))  # bfloat16 has no digits for a mean
     normals, means, variances = [], [], []
     for ghosts in equal_parts(wide, parts):
@@ -72,11 +70,9 @@ def ghost_batch_norm(
         means.append(mean.detach())
         variances.append(var.detach() * (rows / (rows - 1)))
     out = torch.cat(normals, -2) * weight + bias
-    return (
-        out.to(h.dtype),
-        moved(running_mean, torch.cat(means, -2), momentum),
-        moved(running_var, torch.cat(variances, -2), momentum),
-    )
+    new_mean = moved(state.running_mean, torch.cat(means, -2), momentum)
+    new_var = moved(state.running_var, torch.cat(variances, -2), momentum)
+    return out.to(h.dtype), RunningStatistics(new_mean, new_var)
 
 
 def equal_parts(h: Tensor, parts: str) -> list[Tensor]:
@@ -132,16 +128,17 @@ class GhostBatchNorm(Layer):
     Example:
         >>> import torch
         >>> h, zeros, ones = torch.tensor([[1.0], [3.0], [10.0], [30.0]]), torch.zeros(1), torch.ones(1)
-        >>> out, mean, var = GhostBatchNorm.torch(h, ones, zeros, zeros, ones, momentum=0.1, eps=1e-9, parts="2")
-        >>> out.flatten(), mean, var
-        (tensor([-1.,  1., -1.,  1.]), tensor([1.1000]), tensor([11.]))
+        >>> state = RunningStatistics(zeros, ones)
+        >>> out, state = GhostBatchNorm.torch(h, ones, zeros, state, momentum=0.1, eps=1e-9, parts="2")
+        >>> out.flatten(), state
+        (tensor([-1.,  1., -1.,  1.]), RunningStatistics(running_mean=tensor([1.1000]), running_var=tensor([11.])))
 
     Paper:
         Hoffer, Hubara and Soudry, Train Longer, Generalize Better: Closing the Generalization Gap in Large Batch
         Training of Neural Networks, 2017, https://arxiv.org/abs/1705.08741, algorithm 1.
     """
 
-    momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", low=0.0, high=1.0)
+    momentum: Strength = knob(0.1, "weight of the newest batch in the running statistics", high=1.0, newest=1.0)
     eps: Strength = knob(
         1e-5, "added to the variance before the root", open_low=True, high=1.0, log=True, known_as=("epsilon",)
     )
@@ -155,15 +152,15 @@ class GhostBatchNorm(Layer):
 
     known_as = ("GBN", "GhostBatchNormalization")
     parameters: ClassVar[dict[str, Any]] = {"weight": 1.0, "bias": 0.0}
-    state: ClassVar[dict[str, Any]] = {"running_mean": 0.0, "running_var": 1.0}
+    state = RunningStatistics(running_mean=0.0, running_var=1.0)
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(ghost_batch_norm_vanilla)
     torch = staticmethod(ghost_batch_norm)
 
     @staticmethod
     def evaluate(
-        h: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, *, momentum: Any, eps: Any, parts: str
+        h: Any, weight: Any, bias: Any, state: RunningStatistics[Any], *, momentum: Any, eps: Any, parts: str
     ) -> Any:
         """(..., batch, units) -> the same, normalized by the running statistics."""
         del momentum, parts  # the statistics rest, and are those of the parts' average
-        return (h - running_mean) * (weight / (running_var + eps) ** 0.5) + bias
+        return (h - state.running_mean) * (weight / (state.running_var + eps) ** 0.5) + bias

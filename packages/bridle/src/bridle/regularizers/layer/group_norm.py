@@ -39,10 +39,11 @@ def group_norm_vanilla(
     return normal.reshape(h.shape) * weight + bias, backward
 
 
-def group_norm(h: Tensor, weight: Tensor, bias: Tensor, *, eps: float | Tensor, groups: str) -> tuple[Tensor]:
+def group_norm(h: Tensor, weight: Tensor, bias: Tensor, *, eps: float | Tensor, groups: str) -> Tensor:
     """(..., batch, channels, height, width) and twice (..., channels, 1, 1) -> the first's shape."""
     wide = h.to(torch.promote_types(h.dtype, torch.float32))  # bfloat16 has no digits for a mean
-    return ((normalized(wide, eps, groups) * weight + bias).to(h.dtype),)
+    out: Tensor = (normalized(wide, eps, groups) * weight + bias).to(h.dtype)
+    return out
 
 
 def normalized(h: Any, eps: Any, groups: str) -> Any:
@@ -92,7 +93,7 @@ class GroupNorm(Layer):
     Example:
         >>> import torch
         >>> h, each = torch.tensor([1.0, 3.0, 10.0, 30.0]).view(1, 4, 1, 1), torch.ones(4, 1, 1)
-        >>> GroupNorm.torch(h, each, each, eps=1e-9, groups="2")[0].flatten()
+        >>> GroupNorm.torch(h, each, each, eps=1e-9, groups="2").flatten()
         tensor([0., 2., 0., 2.])
 
     Paper:
@@ -122,7 +123,7 @@ class GroupNorm(Layer):
         """(..., batch, channels, height, width) -> the same, as in training."""
         return normalized(h, eps, groups) * weight + bias
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own, which takes any number of positions."""
         del axes
-        return nn.GroupNorm(int(self.groups), units, eps=self.numbers()["eps"])
+        return nn.GroupNorm(int(self.groups), self.needed_units(units), eps=self.numbers()["eps"])

@@ -36,10 +36,11 @@ def layer_norm_vanilla(
     return normal * weight + bias, backward
 
 
-def layer_norm(h: Tensor, weight: Tensor, bias: Tensor, *, eps: float | Tensor) -> tuple[Tensor]:
+def layer_norm(h: Tensor, weight: Tensor, bias: Tensor, *, eps: float | Tensor) -> Tensor:
     """(..., batch, units) and twice (..., 1, units) or (units,) -> (..., batch, units)."""
     wide = h.to(torch.promote_types(h.dtype, torch.float32))  # bfloat16 has no digits for a mean
-    return ((normalized(wide, eps) * weight + bias).to(h.dtype),)
+    out: Tensor = (normalized(wide, eps) * weight + bias).to(h.dtype)
+    return out
 
 
 def normalized(h: Any, eps: Any) -> Any:
@@ -74,7 +75,7 @@ class LayerNorm(Layer):
     Example:
         >>> import torch
         >>> h, ones = torch.tensor([[1.0, 3.0], [10.0, 30.0]]), torch.ones(2)
-        >>> LayerNorm.torch(h, ones, ones, eps=1e-9)[0]  # 2 and 20 away from a mean: the same
+        >>> LayerNorm.torch(h, ones, ones, eps=1e-9)  # 2 and 20 away from a mean: the same
         tensor([[0., 2.],
                 [0., 2.]])
 
@@ -98,6 +99,8 @@ class LayerNorm(Layer):
         """(..., batch, units) -> the same, as in training."""
         return normalized(h, eps) * weight + bias
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own for (batch, units); it would take the last axis of images for the channels."""
-        return nn.LayerNorm(units, eps=self.numbers()["eps"]) if axes == 2 else super().module(units, axes)
+        if axes != 2:
+            return super().module(units, axes)
+        return nn.LayerNorm(self.needed_units(units), eps=self.numbers()["eps"])

@@ -31,10 +31,11 @@ def rms_norm_vanilla(
     return normal * weight, backward
 
 
-def rms_norm(h: Tensor, weight: Tensor, *, eps: float | Tensor) -> tuple[Tensor]:
+def rms_norm(h: Tensor, weight: Tensor, *, eps: float | Tensor) -> Tensor:
     """(..., batch, units) and (..., 1, units) or (units,) -> (..., batch, units)."""
     wide = h.to(torch.promote_types(h.dtype, torch.float32))  # bfloat16 has no digits for a mean
-    return ((normalized(wide, eps) * weight).to(h.dtype),)
+    out: Tensor = (normalized(wide, eps) * weight).to(h.dtype)
+    return out
 
 
 def normalized(h: Any, eps: Any) -> Any:
@@ -65,7 +66,7 @@ class RMSNorm(Layer):
     Example:
         >>> import torch
         >>> h = torch.tensor([[1.0, 7.0], [10.0, 70.0]])
-        >>> RMSNorm.torch(h, torch.ones(2), eps=1e-9)[0]  # mean squares of 5² and 50²
+        >>> RMSNorm.torch(h, torch.ones(2), eps=1e-9)  # mean squares of 5² and 50²
         tensor([[0.2000, 1.4000],
                 [0.2000, 1.4000]])
 
@@ -93,6 +94,8 @@ class RMSNorm(Layer):
         """(..., batch, units) -> the same, as in training."""
         return normalized(h, eps) * weight
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own for (batch, units); it would take the last axis of images for the channels."""
-        return nn.RMSNorm(units, eps=self.numbers()["eps"]) if axes == 2 else super().module(units, axes)
+        if axes != 2:
+            return super().module(units, axes)
+        return nn.RMSNorm(self.needed_units(units), eps=self.numbers()["eps"])

@@ -28,10 +28,10 @@ def spatial_dropout_vanilla(
     return h * stays / share, backward
 
 
-def spatial_dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+def spatial_dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     """(..., batch, channels, height, width) and noise in [0, 1), (..., batch, channels, 1, 1) -> like ``h``."""
     stays = torch.floor(noise - rate).add(1)  # 0 below the rate, 1 from it on
-    return ((h * (stays / (1 - rate))).to(h.dtype),)
+    return (h * (stays / (1 - rate))).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +59,7 @@ class SpatialDropout(Layer):
     Example:
         >>> import torch
         >>> h, noise = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.tensor([[[[0.1]], [[0.6]]]])
-        >>> SpatialDropout.torch(h, noise, rate=0.5)[0].tolist()
+        >>> SpatialDropout.torch(h, noise, rate=0.5).tolist()
         [[[[0.0, 0.0]], [[6.0, 8.0]]]]
 
     Paper:
@@ -88,7 +88,7 @@ class SpatialDropout(Layer):
         del numbers  # a trained network uses all of its channels, whatever the rate was
         return h
 
-    def module(self, units: int, axes: int = 2) -> nn.Module:
+    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """torch's own, which draws its noise itself."""
         del units  # a channel is dropped or not, however many there are
         kind = {2: nn.Dropout, 3: nn.Dropout1d, 4: nn.Dropout2d, 5: nn.Dropout3d}[axes]

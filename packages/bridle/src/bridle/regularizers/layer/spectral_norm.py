@@ -4,46 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places import WeightLayer
+from bridle.places import Array, WeightLayer
 from bridle.schedules import Strength
 
 ITERATIONS = 15  # before the first step; torch takes as many
 TINY = 1e-12  # of a start's own direction in it: a weight of zeros has none
 
 
+class SingularVectors(NamedTuple, Generic[Array]):
+    """The singular vectors of a weight's largest singular value, nearly, each of length 1."""
+
+    u: Array  # (..., outputs, 1, 1), the left one
+    v: Array  # (..., 1, inputs, positions), the right one
+
+
 def spectral_norm_vanilla(
-    w: np.ndarray, u: np.ndarray, v: np.ndarray, *, limit: float, eps: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], tuple[np.ndarray]]]:
-    """(outputs, inputs, positions), (outputs, 1, 1), (1, inputs, positions) -> the same, and the gradient function."""
-    u = unit((w * v).sum((1, 2), keepdims=True) + eps * u)
-    v = unit((w * u).sum(0, keepdims=True) + eps * v)
+    w: np.ndarray, state: SingularVectors[np.ndarray], *, limit: float, eps: float
+) -> tuple[np.ndarray, SingularVectors[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray]]]:
+    """(outputs, inputs, positions), singular vectors -> the same, the next vectors, and the gradient function."""
+    u = unit((w * state.v).sum((1, 2), keepdims=True) + eps * state.u)
+    v = unit((w * u).sum(0, keepdims=True) + eps * state.v)
     sigma = (u * w * v).sum() + eps
 
     def backward(g: np.ndarray) -> tuple[np.ndarray]:
         g_sigma = -limit * (g * w).sum() / sigma**2
         return (g * (limit / sigma) + g_sigma * u * v,)  # u and v are held constant
 
-    return w * (limit / sigma), u, v, backward
+    return w * (limit / sigma), SingularVectors(u, v), backward
 
 
 def spectral_norm(
-    w: Tensor, u: Tensor, v: Tensor, *, limit: float | Tensor, eps: float | Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(..., outputs, inputs, positions), (..., outputs, 1, 1), (..., 1, inputs, positions) -> the same."""
+    w: Tensor, state: SingularVectors[Tensor], *, limit: float | Tensor, eps: float | Tensor
+) -> tuple[Tensor, SingularVectors[Tensor]]:
+    """(..., outputs, inputs, positions), singular vectors -> the same, and the next vectors."""
+    u, v = state
     wide, old_u, old_v = (each.to(torch.promote_types(w.dtype, torch.float32)) for each in (w, u, v))
     matrix = wide.flatten(-2)
     new_u = unit((matrix.detach() @ old_v.flatten(-2).mT).unsqueeze(-1) + eps * old_u)
     pulled = (new_u.squeeze(-1).mT @ matrix).unflatten(-1, w.shape[-2:])  # w transposed, times u
     new_v = unit(pulled.detach() + eps * old_v)
     sigma = (pulled * new_v).sum((-3, -2, -1), keepdim=True) + eps
-    return (wide * (limit / sigma)).to(w.dtype), new_u.to(u.dtype), new_v.to(v.dtype)
+    return (wide * (limit / sigma)).to(w.dtype), SingularVectors(new_u.to(u.dtype), new_v.to(v.dtype))
 
 
 def unit(x: Any) -> Any:
@@ -103,7 +111,7 @@ class SpectralNorm(WeightLayer):
     Example:
         >>> import torch
         >>> w = torch.diag(torch.tensor([3.0, 4.0])).unsqueeze(-1)
-        >>> SpectralNorm.torch(w, first_u(w), first_v(w), limit=1.0, eps=1e-12)[0].squeeze()
+        >>> SpectralNorm.torch(w, SingularVectors(first_u(w), first_v(w)), limit=1.0, eps=1e-12)[0].squeeze()
         tensor([[0.7500, 0.0000],
                 [0.0000, 1.0000]])
 
@@ -120,12 +128,12 @@ class SpectralNorm(WeightLayer):
     )
 
     known_as = ("SpectralNormalization",)
-    state: ClassVar[dict[str, Any]] = {"u": first_u, "v": first_v}
+    state = SingularVectors(u=first_u, v=first_v)
     vanilla = staticmethod(spectral_norm_vanilla)
     torch = staticmethod(spectral_norm)
 
     @staticmethod
-    def evaluate(w: Any, u: Any, v: Any, *, limit: Any, eps: Any) -> Any:
-        """(..., outputs, inputs, positions) -> the weight as it acts, by the u and v of the last training step."""
-        sigma = (u * w * v).sum((-3, -2, -1))[..., None, None, None] + eps
+    def evaluate(w: Any, state: SingularVectors[Any], *, limit: Any, eps: Any) -> Any:
+        """(..., outputs, inputs, positions) -> the weight as it acts, by the vectors of the last training step."""
+        sigma = (state.u * w * state.v).sum((-3, -2, -1))[..., None, None, None] + eps
         return w * (limit / sigma)

@@ -28,10 +28,10 @@ def stochastic_depth_vanilla(
     return h * stays / share, backward
 
 
-def stochastic_depth(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> tuple[Tensor]:
+def stochastic_depth(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     """(..., batch, channels, height, width) and noise in [0, 1), (..., batch, 1, 1, 1) -> like ``h``."""
     stays = torch.floor(noise - rate).add(1)  # 0 below the rate, 1 from it on
-    return ((h * (stays / (1 - rate))).to(h.dtype),)
+    return (h * (stays / (1 - rate))).to(h.dtype)
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +59,7 @@ class StochasticDepth(Layer):
     Example:
         >>> import torch
         >>> h, noise = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(2, 2, 1, 1), torch.tensor([0.3, 0.7])
-        >>> StochasticDepth.torch(h, noise.view(2, 1, 1, 1), rate=0.5)[0].view(2, 2)
+        >>> StochasticDepth.torch(h, noise.view(2, 1, 1, 1), rate=0.5).view(2, 2)
         tensor([[0., 0.],
                 [6., 8.]])
 

@@ -31,11 +31,12 @@ def weight_norm_vanilla(
     return gain * direction, backward
 
 
-def weight_norm(w: Tensor, gain: Tensor, *, eps: float | Tensor) -> tuple[Tensor]:
+def weight_norm(w: Tensor, gain: Tensor, *, eps: float | Tensor) -> Tensor:
     """(..., outputs, inputs, positions) and (..., outputs, 1, 1) -> the weight as it acts."""
     wide = w.to(torch.promote_types(w.dtype, torch.float32))  # bfloat16 has no digits for a length
     acting, _ = Lengthened.apply(wide, gain, eps)  # type: ignore[no-untyped-call]  # torch's own
-    return (acting.to(w.dtype),)
+    out: Tensor = acting.to(w.dtype)
+    return out
 
 
 class Lengthened(Function):
@@ -96,7 +97,7 @@ class WeightNorm(WeightLayer):
     Example:
         >>> import torch
         >>> w, gain = torch.tensor([[[3.0], [4.0]]]), torch.tensor([[[10.0]]])
-        >>> WeightNorm.torch(w, gain, eps=1e-12)[0].flatten()
+        >>> WeightNorm.torch(w, gain, eps=1e-12).flatten()
         tensor([6., 8.])
 
     Paper:

@@ -33,11 +33,12 @@ def weight_standardization_vanilla(
     return normal, backward
 
 
-def weight_standardization(w: Tensor, *, eps: float | Tensor) -> tuple[Tensor]:
+def weight_standardization(w: Tensor, *, eps: float | Tensor) -> Tensor:
     """(..., outputs, inputs, positions) -> the weight as it acts."""
     wide = w.to(torch.promote_types(w.dtype, torch.float32))  # bfloat16 has no digits for a mean
     normal, _ = Standardized.apply(wide, eps)  # type: ignore[no-untyped-call]  # torch's own
-    return (normal.to(w.dtype),)
+    out: Tensor = normal.to(w.dtype)
+    return out
 
 
 class Standardized(Function):
@@ -92,7 +93,7 @@ class WeightStandardization(WeightLayer):
     Example:
         >>> import torch
         >>> w = torch.tensor([[[1.0], [3.0]], [[10.0], [30.0]]])
-        >>> WeightStandardization.torch(w, eps=1e-9)[0].squeeze()
+        >>> WeightStandardization.torch(w, eps=1e-9).squeeze()
         tensor([[-1.,  1.],
                 [-1.,  1.]])
 

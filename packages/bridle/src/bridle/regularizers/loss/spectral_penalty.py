@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, NamedTuple
 
 import numpy as np
 import torch
@@ -11,21 +11,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places import Loss
+from bridle.places import Array, Loss
 from bridle.schedules import Strength
 
 WARM_UP = 10  # power iterations before the first step
 
 
+class Direction(NamedTuple, Generic[Array]):
+    """The direction that a weight stretches most, nearly."""
+
+    v: Array  # (..., 1, inputs, positions), of length 1
+
+
 def spectral_penalty_vanilla(
-    w: np.ndarray, direction: np.ndarray, *, strength: float
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """(outputs, inputs, positions), (1, inputs, positions) -> the penalty, its gradient, and the next direction."""
-    matrix, v = w.reshape(len(w), -1), direction.reshape(-1)
+    w: np.ndarray, state: Direction[np.ndarray], *, strength: float
+) -> tuple[float, np.ndarray, Direction[np.ndarray]]:
+    """(outputs, inputs, positions), a direction -> the penalty, its gradient, and the next direction."""
+    matrix, v = w.reshape(len(w), -1), state.v.reshape(-1)
     stretched = matrix @ v
     penalty = strength * (stretched**2).sum()
     gradient = strength * 2 * np.outer(stretched, v)
-    return float(penalty), gradient.reshape(w.shape), turned(matrix, v).reshape(direction.shape)
+    return float(penalty), gradient.reshape(w.shape), Direction(turned(matrix, v).reshape(state.v.shape))
 
 
 def turned(matrix: Any, v: Any) -> Any:
@@ -51,19 +57,21 @@ def first_direction(w: Any) -> Any:
     return v.reshape(1, *w.shape[1:])
 
 
-def spectral_penalty(w: Tensor, direction: Tensor, *, strength: float | Tensor) -> tuple[Tensor, Tensor]:
-    """(outputs, inputs, positions), (1, inputs, positions) -> the penalty, a scalar, and the next direction."""
-    stretched, following = stretch(w, direction)
-    return (strength * stretched.square().sum()).to(w.dtype), following
+def spectral_penalty(
+    w: Tensor, state: Direction[Tensor], *, strength: float | Tensor
+) -> tuple[Tensor, Direction[Tensor]]:
+    """(outputs, inputs, positions), a direction -> the penalty, a scalar, and the next direction."""
+    stretched, following = stretch(w, state.v)
+    return (strength * stretched.square().sum()).to(w.dtype), Direction(following)
 
 
 def add_spectral_penalty_gradient(
-    g: Tensor, w: Tensor, direction: Tensor, *, strength: float | Tensor, out: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+    g: Tensor, w: Tensor, state: Direction[Tensor], *, strength: float | Tensor, out: Tensor | None = None
+) -> tuple[Tensor, Direction[Tensor]]:
     """(..., outputs, inputs, positions) and a direction -> ``g`` plus the penalty's gradient, the next direction."""
-    stretched, following = stretch(w, direction)
+    stretched, following = stretch(w, state.v)
     pull = (stretched[..., None] * (2 * strength)).to(w.dtype)
-    return torch.addcmul(g, pull, direction, out=out), following
+    return torch.addcmul(g, pull, state.v, out=out), Direction(following)
 
 
 def stretch(w: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,8 +115,8 @@ class SpectralPenalty(Loss):
 
     Example:
         >>> import torch
-        >>> w, direction = torch.tensor([[3.0, 0.0], [0.0, 1.0]])[:, :, None], torch.tensor([[1.0], [0.0]])[None]
-        >>> SpectralPenalty.torch(w, direction, strength=0.1)[0]  # 0.1 * 3 ** 2
+        >>> w, v = torch.tensor([[3.0, 0.0], [0.0, 1.0]])[:, :, None], torch.tensor([[1.0], [0.0]])[None]
+        >>> SpectralPenalty.torch(w, Direction(v), strength=0.1)[0]  # 0.1 * 3 ** 2
         tensor(0.9000)
 
     Paper:
@@ -122,7 +130,7 @@ class SpectralPenalty(Loss):
 
     known_as = ("SpectralRegularization",)
     matrix: ClassVar[bool] = True
-    state: ClassVar[dict[str, Any]] = {"direction": first_direction}
+    state = Direction(v=first_direction)
     vanilla = staticmethod(spectral_penalty_vanilla)
     torch = staticmethod(spectral_penalty)
     add_gradient = staticmethod(add_spectral_penalty_gradient)

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Generic, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places import Stop
+from bridle.places import Array, Stop
 from bridle.schedules import Strength
 
 
+class Wait(NamedTuple, Generic[Array]):
+    """How long there has been no better epoch."""
+
+    best: Array  # the best score so far
+    waited: Array  # epochs since then
+
+
 def early_stopping_vanilla(
-    score: np.ndarray, best: np.ndarray, waited: np.ndarray, *, patience: float, min_delta: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The score of an epoch, the best so far, the epochs since -> improved, stop (0 or 1), and the latter two, new."""
-    improved = score + min_delta < best  # which a score that is not a number never is
-    best = np.where(improved, score, best)
-    waited = np.where(improved, 0, waited + 1)
+    score: np.ndarray, state: Wait[np.ndarray], *, patience: float, min_delta: float
+) -> tuple[np.ndarray, np.ndarray, Wait[np.ndarray]]:
+    """The score of an epoch and the wait so far -> improved, stop (0 or 1), and the new wait."""
+    improved = score + min_delta < state.best  # which a score that is not a number never is
+    best = np.where(improved, score, state.best)
+    waited = np.where(improved, 0, state.waited + 1)
     stop = waited >= patience
     one = np.ones_like(score)
-    return improved * one, stop * one, best, waited
+    return improved * one, stop * one, Wait(best, waited)
 
 
 def early_stopping(
-    score: Tensor, best: Tensor, waited: Tensor, *, patience: float | Tensor, min_delta: float | Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The score of an epoch, the best so far, the epochs since -> improved, stop (0 or 1), and the latter two, new."""
-    improved = score + min_delta < best
-    best = torch.where(improved, score, best)
-    waited = torch.where(improved, 0, waited + 1)
+    score: Tensor, state: Wait[Tensor], *, patience: float | Tensor, min_delta: float | Tensor
+) -> tuple[Tensor, Tensor, Wait[Tensor]]:
+    """The score of an epoch and the wait so far -> improved, stop (0 or 1), and the new wait."""
+    improved = score + min_delta < state.best
+    best = torch.where(improved, score, state.best)
+    waited = torch.where(improved, 0, state.waited + 1)
     stop = waited >= patience
-    return improved.to(score.dtype), stop.to(score.dtype), best, waited
+    return improved.to(score.dtype), stop.to(score.dtype), Wait(best, waited)
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,12 +69,12 @@ class EarlyStopping(Stop):
 
     Example:
         >>> import torch
-        >>> best, waited = torch.tensor(float("inf")), torch.tensor(0.0)
+        >>> wait = Wait(best=torch.tensor(float("inf")), waited=torch.tensor(0.0))
         >>> for score in (0.9, 0.5, 0.6, 0.7):
         ...     score = torch.tensor(score)
-        ...     improved, stop, best, waited = EarlyStopping.torch(score, best, waited, patience=2.0, min_delta=0.0)
-        >>> stop, best, waited
-        (tensor(1.), tensor(0.5000), tensor(2.))
+        ...     improved, stop, wait = EarlyStopping.torch(score, wait, patience=2.0, min_delta=0.0)
+        >>> stop, wait
+        (tensor(1.), Wait(best=tensor(0.5000), waited=tensor(2.)))
 
     Paper:
         Prechelt, Early Stopping - But When?, 1998, https://doi.org/10.1007/3-540-49430-8_3; with patience: Goodfellow,
@@ -87,6 +94,11 @@ class EarlyStopping(Stop):
     watch: str = knob("loss", "which score of the validation rows", choices=("loss", "metric"), differs=("monitor",))
 
     known_as = ("EarlyStop",)
-    state: ClassVar[dict[str, Any]] = {"best": float("inf"), "waited": 0.0}
+    state = Wait(best=float("inf"), waited=0.0)
     vanilla = staticmethod(early_stopping_vanilla)
     torch = staticmethod(early_stopping)
+
+    @property
+    def watches_metric(self) -> bool:
+        """Return True for ``watch="metric"``."""
+        return self.watch == "metric"

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Generic, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places import Stop
+from bridle.places import Array, Stop
 from bridle.schedules import Strength
 
 
+class Lowest(NamedTuple, Generic[Array]):
+    """The lowest validation loss so far."""
+
+    best: Array
+
+
 def generalization_loss_vanilla(
-    score: np.ndarray, best: np.ndarray, *, limit: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The validation loss of an epoch and the best so far -> improved, stop (0 or 1), and the new best."""
-    improved = score < best  # which a loss that is not a number never is
-    best = np.where(improved, score, best)
+    score: np.ndarray, state: Lowest[np.ndarray], *, limit: float
+) -> tuple[np.ndarray, np.ndarray, Lowest[np.ndarray]]:
+    """The validation loss of an epoch and the lowest so far -> improved, stop (0 or 1), and the new lowest."""
+    improved = score < state.best  # which a loss that is not a number never is
+    best = np.where(improved, score, state.best)
     stop = score > best * (1 + limit / 100)  # 100 · (score / best - 1) > limit, without dividing by a best of 0
     one = np.ones_like(score)
-    return improved * one, stop * one, best
+    return improved * one, stop * one, Lowest(best)
 
 
-def generalization_loss(score: Tensor, best: Tensor, *, limit: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The validation loss of an epoch and the best so far -> improved, stop (0 or 1), and the new best."""
-    improved = score < best
-    best = torch.where(improved, score, best)
+def generalization_loss(
+    score: Tensor, state: Lowest[Tensor], *, limit: float | Tensor
+) -> tuple[Tensor, Tensor, Lowest[Tensor]]:
+    """The validation loss of an epoch and the lowest so far -> improved, stop (0 or 1), and the new lowest."""
+    improved = score < state.best
+    best = torch.where(improved, score, state.best)
     stop = score > best * (1 + limit / 100)
-    return improved.to(score.dtype), stop.to(score.dtype), best
+    return improved.to(score.dtype), stop.to(score.dtype), Lowest(best)
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,9 +58,9 @@ class GeneralizationLoss(Stop):
 
     Example:
         >>> import torch
-        >>> best = torch.tensor(float("inf"))
+        >>> lowest = Lowest(torch.tensor(float("inf")))
         >>> for loss in (1.0, 0.5, 0.52, 0.53):
-        ...     improved, stop, best = GeneralizationLoss.torch(torch.tensor(loss), best, limit=5.0)
+        ...     improved, stop, lowest = GeneralizationLoss.torch(torch.tensor(loss), lowest, limit=5.0)
         ...     print(int(improved), int(stop))
         1 0
         1 0
@@ -68,6 +76,6 @@ class GeneralizationLoss(Stop):
         5.0, "percent above the lowest validation loss at which training stops", open_high=True, known_as=("alpha",)
     )
 
-    state: ClassVar[dict[str, Any]] = {"best": float("inf")}
+    state = Lowest(best=float("inf"))
     vanilla = staticmethod(generalization_loss_vanilla)
     torch = staticmethod(generalization_loss)
