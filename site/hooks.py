@@ -17,8 +17,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-import bridle
 from bridle.recipe import PLACES
+from bridle_audit.lazy_names import lazy_names
 
 ROOT = Path(__file__).parents[1]
 TAKEN_IN = {  # files of the repository, and the pages that the site has of them
@@ -111,8 +111,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def reference(title: str, described: Iterable[str]) -> str:
     """A page that shows what docstrings say of some names, and of the public names of some modules."""
-    names = (f"{each}.{name}" for each in described for name in bridle.HOMES.get(each, ()))
-    alone = (each for each in described if each not in bridle.HOMES)
+    public = lazy_names("bridle")
+    names = (f"{each}.{name}" for each in described for name, module in public.items() if module == each)
+    alone = (each for each in described if each not in public.values())
     return "\n".join([f"# {title}\n", *(f"::: {name}\n" for name in (*names, *alone))])
 
 

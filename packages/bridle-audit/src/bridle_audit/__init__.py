@@ -8,7 +8,7 @@ them: ``run``; and ``decay`` (the decay that optimizers apply, measured: the led
 
 # Note [lazy names]
 # Files are read where there is no torch, and `bridle-audit --help` waits for nothing: a public name is imported when it
-# is first used.
+# is first used. The imports below are the list of them, for type checkers and at run time.
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bridle_audit.errors import DependencyError
+from bridle_audit.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
@@ -32,28 +33,17 @@ if TYPE_CHECKING:
     from bridle_audit.run.models import audit as audit
     from bridle_audit.run.targets import audit_targets as audit_targets
 
-MODULES = {
-    "Finding": "findings",
-    "Ledger": "decay.ledger",
-    "audit": "run.models",
-    "audit_factory": "run.factories",
-    "audit_files": "run.files",
-    "audit_targets": "run.targets",
-    "conversions": "decay.strengths",
-    "convert_strength": "decay.strengths",
-    "exactness": "decay.strengths",
-    "ledger": "decay.ledger",
-    "watch": "run.loops",
-}
 OPTIONAL = ("numpy", "torch")  # what `bridle-audit[probe]` brings
-__all__ = ["__version__", *MODULES]  # noqa: PLE0604  (the table above is the list)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in MODULES:
+    names = lazy_names(__name__)
+    if name == "__all__":
+        return ["__version__", *names]
+    if name not in names:
         raise AttributeError(f"module 'bridle_audit' has no attribute {name!r}")
     try:
-        module = import_module(f"bridle_audit.{MODULES[name]}")
+        module = import_module(names[name])
     except ModuleNotFoundError as error:
         if error.name not in OPTIONAL:
             raise
@@ -65,4 +55,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(["__version__", *lazy_names(__name__)])

@@ -2,11 +2,14 @@
 
 # Note [lazy names]
 # torch takes a second to import and `bridle --help` must not wait for it: a public name is imported when first used.
+# The imports below are the list of them, for type checkers and at run time.
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from bridle_audit.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
@@ -94,121 +97,25 @@ if TYPE_CHECKING:
     from bridle_audit import ledger as ledger
     from bridle_audit import watch as watch
 
-HOMES = {
-    "bridle_audit": (
-        "Finding",
-        "audit",
-        "convert_strength",
-        "ledger",
-        "watch",
-    ),
-    "bridle.attaching": (
-        "Handle",
-        "attach",
-        "attached",
-    ),
-    "bridle.data": (
-        "Data",
-        "load",
-    ),
-    "bridle.engine": ("train",),
-    "bridle.comparison": ("compare",),
-    "bridle.exporting": ("to_code",),
-    "bridle.networks": (
-        "MLP",
-        "Residual",
-        "convnet",
-        "linear",
-        "mlp",
-        "residual_mlp",
-    ),
-    "bridle.protocol": ("Protocol",),
-    "bridle.regularizers": (
-        "ASAM",
-        "ActivationNoise",
-        "ActivityL1",
-        "ActivityL2",
-        "AdaptiveClip",
-        "AlphaDropout",
-        "BatchNorm",
-        "CATALOG",
-        "ClipNorm",
-        "ClipValue",
-        "ConfidencePenalty",
-        "CutMix",
-        "Cutout",
-        "DropBlock",
-        "DropConnect",
-        "Dropout",
-        "EMA",
-        "EarlyStopping",
-        "ElasticDistortion",
-        "ElasticNet",
-        "FGSM",
-        "GaussianDropout",
-        "GeneralizationLoss",
-        "GhostBatchNorm",
-        "GradientCentralization",
-        "GradientNoise",
-        "GroupLasso",
-        "GroupNorm",
-        "GroupSoftThreshold",
-        "HardBootstrap",
-        "ImageShift",
-        "InputNoise",
-        "JacobianPenalty",
-        "L1",
-        "L2",
-        "L2ToInit",
-        "LabelSmoothing",
-        "LayerNorm",
-        "Lookahead",
-        "MaxNorm",
-        "Mixup",
-        "NonNegative",
-        "Orthogonality",
-        "RDrop",
-        "RMSNorm",
-        "Recipe",
-        "SAM",
-        "SWA",
-        "ShrinkPerturb",
-        "SnapshotEnsemble",
-        "SoftThreshold",
-        "SpatialDropout",
-        "SpectralNorm",
-        "SpectralPenalty",
-        "StochasticDepth",
-        "UnitNorm",
-        "VAT",
-        "WeightDecay",
-        "WeightNorm",
-        "WeightStandardization",
-    ),
-    "bridle.results": (
-        "Run",
-        "Study",
-    ),
-}
-HOME = {name: module for module, names in HOMES.items() for name in names}
-__all__ = ["__version__", *HOME]  # noqa: PLE0604  (the table above is the list)
-
 
 def __getattr__(name: str) -> Any:
     if name == "testing":  # a module that is a public name itself
         return import_module("bridle.testing")
-    if name not in HOME:
+    names = lazy_names(__name__)
+    if name == "__all__":
+        return ["__version__", *names]
+    if name not in names:
         raise AttributeError(f"module 'bridle' has no attribute {name!r}{likely(name)}")
-    return getattr(import_module(HOME[name]), name)
+    return getattr(import_module(names[name]), name)
 
 
 def likely(name: str) -> str:
-    """``"; did you mean ...?"`` for a name that the package does not have; nothing for what Python itself looks for."""
+    """Return ``"; did you mean ...?"`` for a name that the package does not have; nothing for Python's own names."""
     if name.startswith("_"):
         return ""
     naming, regularizers = import_module("bridle.naming"), import_module("bridle.regularizers")
-    return str(naming.meant(name, regularizers.CATALOG, HOME))
+    return str(naming.meant(name, regularizers.CATALOG, lazy_names(__name__)))
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(["__version__", *lazy_names(__name__)])
