@@ -75,7 +75,7 @@ class Findings(tuple[Finding, ...]):
         return cls(sorted(once.values(), key=lambda each: -SEVERITIES.index(each.severity)))
 
     def at_least(self, severity: str) -> Self:
-        """Those that are as severe, or more; ``ValueError`` for a word that is none of ``SEVERITIES``."""
+        """Return the findings of this severity or a worse one; ``ValueError`` for an unknown severity."""
         if severity not in SEVERITIES:
             raise InputError(f"unknown severity {severity!r}; one of {', '.join(SEVERITIES)}")
         least = SEVERITIES.index(severity)

@@ -50,7 +50,7 @@ class Rule:
         return cls(page.name, page.severity, page, checks, package)
 
     def with_checks(self, more: Mapping[str, Check]) -> Self:
-        """The same rule, which looks at more kinds of evidence; ``ValueError`` for one that it has already."""
+        """Return the rule with checks of more kinds of evidence; ``ValueError`` for a kind that it has already."""
         if again := sorted(set(self.checks) & set(more)):
             raise InputError(f"rule {self.name} has {again[0]}.py already: a folder without page.md adds other kinds")
         return replace(self, checks=Checks({**modules_of(self.checks), **modules_of(more)}))

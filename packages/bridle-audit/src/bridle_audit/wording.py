@@ -69,7 +69,7 @@ def begun(word: str, known: Iterable[str]) -> list[str]:
 
 
 def offered(names: list[str]) -> str:
-    """What there is to choose from; of very many, such as the columns of a wide table, the ends.
+    """List the names to choose from; of very many, such as the columns of a wide table, both ends.
 
     >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
     ('a, b', 'c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279 (280 in all)')
@@ -94,5 +94,5 @@ def printable(text: str) -> str:
 
 
 def said(error: Exception) -> str:
-    """What an error says, and of which type it is where that tells something."""
+    """Return an error's message, with its type unless that tells nothing."""
     return f"{error}" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: {error}"

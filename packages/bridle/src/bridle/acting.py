@@ -1,4 +1,4 @@
-"""What acts where: a recipe in a network, under an optimizer. Both engines and ``attach`` ask here, so they agree."""
+"""The sites and parameters that a recipe acts on, the same for both engines and ``attach``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Parameter(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a pattern of per-layer values may say."""
+        """Names that a pattern of per-layer values can match."""
         return (self.name, self.name.rpartition(".")[0], self.layer)
 
 
@@ -115,7 +115,7 @@ def standing(recipe: Recipe, site: Site) -> list[Standing]:
 
 
 def stands_at(unit: Layer | ActivityLoss, site: Site) -> bool:
-    """Whether a layer (or a penalty on activations) acts at that site."""
+    """Return True if a layer, or a penalty on activations, acts at the site."""
     if unit.at == EVERYTHING:
         return site.hidden or site.number == 0
     if unit.at == HIDDEN:
@@ -201,7 +201,7 @@ def spared_by(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Parame
 
 
 def moves(unit: Regularizer) -> bool:
-    """Whether a regularizer moves parameters whose gradient is zero, or makes other weights of them.
+    """Return True if a regularizer changes parameters whose gradient is zero, or computes other weights from them.
 
     >>> from bridle.regularizers import L2, ClipNorm, GradientNoise
     >>> moves(L2()), moves(GradientNoise()), moves(ClipNorm())

@@ -21,7 +21,7 @@ ENTRY = re.compile(rf"(?P<names>\w+(?:, \w+)*): (?P<severity>{REFUSED}|{DOUBTFUL
 
 @dataclass(frozen=True)
 class Conflict:
-    """What a card says of standing in one recipe with others."""
+    """A conflict that a card declares: other regularizers that do not belong in one recipe with it."""
 
     names: tuple[str, ...]
     severity: str  # "refused", where the two together mean nothing, or "doubtful"

@@ -1,4 +1,4 @@
-"""How a recipe is written: as text, which is read and never run, and as the plain values of JSON and TOML.
+"""The written forms of a recipe: text, which is parsed and never run, and the plain values of JSON and TOML.
 
 What a name means is not known here: a term of a recipe is a name with values, and ``recipe`` makes a regularizer of it.
 """
@@ -32,7 +32,7 @@ class Term:
     text: str  # all of it, for errors
 
     def settings(self, names: list[str]) -> dict[str, Any]:
-        """What is given for each of the knobs, which have these names."""
+        """Read the values that the term gives to the knobs with these names."""
         given = {} if self.call is None else arguments(self.call, self.name, names, self.text)
         return {name: value(node, self.text) for name, node in given.items()}
 
@@ -56,7 +56,7 @@ def terms(text: str) -> Iterator[Term]:
 
 
 def arguments(call: ast.Call, owner: str, names: list[str], text: str) -> dict[str, ast.expr]:
-    """What a call gives, by name; ``ValueError`` for too much, for the same twice, and for ``*`` and ``**``."""
+    """Return a call's arguments by name; ``ValueError`` for too many, for one given twice, and for ``*`` and ``**``."""
     if len(call.args) > len(names) or any(keyword.arg is None for keyword in call.keywords):
         raise InputError(f"{unreadable(text)}; {owner} takes {', '.join(names)}")
     given = [*zip(names, call.args, strict=False), *((str(k.arg), k.value) for k in call.keywords)]
@@ -67,7 +67,7 @@ def arguments(call: ast.Call, owner: str, names: list[str], text: str) -> dict[s
 
 
 def value(node: ast.expr, text: str) -> Any:
-    """What a knob is given: a number, a word, a schedule, or a dictionary of them by layer."""
+    """Read a knob's value: a number, a word, a schedule, or a dictionary of them by layer."""
     if not isinstance(node, ast.Dict):
         return part(node, text)
     patterns = [None if key is None else literal(key, text) for key in node.keys]

@@ -21,7 +21,7 @@ Value = float | str | Schedule | PerLayer  # what a knob holds
 
 @dataclass(frozen=True)
 class Knob:
-    """What is known of one hyper-parameter of a regularizer."""
+    """The declaration of one hyper-parameter of a regularizer."""
 
     name: str
     default: float | str
@@ -40,7 +40,7 @@ class Knob:
 
     @property
     def is_number(self) -> bool:
-        """Whether the knob is a number (else it is a word)."""
+        """True if the knob is a number, False if it is a word."""
         return not isinstance(self.default, str)
 
     @property
@@ -51,7 +51,7 @@ class Knob:
         return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
     def admits(self, value: object) -> bool:
-        """Whether ``value`` may be given to this knob: one number, or one word."""
+        """Return True if ``value``, one number or one word, is in the knob's range."""
         if not self.is_number:
             return isinstance(value, str) and bool(value) and (not self.choices or value in self.choices)
         if not is_number(value):
@@ -75,7 +75,7 @@ class Knob:
         return PerLayer(tuple((pattern, self.read_one(each)) for pattern, each in layers.entries))
 
     def read_one(self, value: object) -> float | str | Schedule:
-        """The same for what holds in one spot."""
+        """Read one value, not a dictionary by layer, as :meth:`read` does."""
         if self.is_number and isinstance(value, Schedule):
             schedule = self.filled(value)
             if all(map(self.admits, schedule.ends)):
@@ -93,7 +93,7 @@ class Knob:
             raise InputError(f"{self.name}: {error}") from None
 
     def at(self, value: Value, where: tuple[str, ...], passed: float) -> float:
-        """What a number is in a spot that has these names, when this share of the training has passed."""
+        """Return the number in the layer that has these names, after the share ``passed`` of the training."""
         if isinstance(value, PerLayer):
             found = value.matching(where)
             otherwise = self.default if self.off is None else self.off
@@ -101,7 +101,7 @@ class Knob:
         return value.at(passed) if isinstance(value, Schedule) else float(value)
 
     def is_off(self, value: Value) -> bool:
-        """Whether the value switches the regularizer off, everywhere and all the time."""
+        """Return True if the value is the off value in every layer and throughout the training."""
         if self.off is None:
             return False
         moments = (0.0, LAST)  # a schedule moves in one direction, so these are its extremes
@@ -109,7 +109,7 @@ class Knob:
 
 
 def parts(value: Value) -> tuple[Any, ...]:
-    """What holds somewhere: the value itself, or each of the per-layer values."""
+    """Return the per-layer values, or the one value that holds in all layers."""
     return tuple(each for _, each in value.entries) if isinstance(value, PerLayer) else (value,)
 
 
@@ -183,7 +183,7 @@ class Body(dict[str, Any]):
 
 
 class DeclaresKnobs(ABCMeta):
-    """What a regularizer's class is made by."""
+    """The metaclass of regularizers: refuses a knob that is declared twice."""
 
     @classmethod
     def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: Any) -> Body:

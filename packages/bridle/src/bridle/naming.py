@@ -1,4 +1,4 @@
-"""What other libraries and papers call a knob or a regularizer, for errors that say what it is called here.
+"""Names of knobs and regularizers in other libraries and papers, for errors that give the name here.
 
 The field's word remains an error: the same word stands for different numbers in different places. Each word is declared
 once, beside the knob or in the class that it means.
@@ -34,7 +34,7 @@ def check_names(leaf: type, given: Mapping[str, Any]) -> None:
 
 
 def sentence(leaf: type, name: str, given: Mapping[str, Any]) -> str:
-    """What to say of a knob that the regularizer does not have."""
+    """Return the error's sentence for a knob that the regularizer does not have."""
     word = name.strip("_")  # `lambda` is Python's own, so people write `lambda_`
     said = conversion(leaf, word)
     for each in knobs(leaf):
@@ -63,7 +63,7 @@ def shown(knob: Knob, value: Any) -> str:
 
 
 def conversion(leaf: type, word: str) -> str:
-    """What the card's Conversion says of a word, or of its Greek letter; empty where it says nothing."""
+    """Return the clauses of the card's Conversion that mention a word or its Greek letter; empty if there are none."""
     forms = "|".join(re.escape(each) for each in (word, GREEK.get(word, word)))
     text = " ".join(card_of(leaf)["Conversion"].split())
     clauses = [each for each in CLAUSE_END.split(text) if re.search(rf"(?<!\w)({forms})(?!\w)", each)]

@@ -49,7 +49,7 @@ PLACES = ("batch", "layer", "loss", "gradient", "weight", "average", "stop")
 
 @dataclass(frozen=True, repr=False)
 class Regularizer(metaclass=DeclaresKnobs):
-    """What every regularizer has: checked knobs, ``+``, a repr that reads back, and a JSON form.
+    """Base of all regularizers: checked knobs, ``+``, a repr that reads back, and a JSON form.
 
     The leaves are found by name when a recipe is parsed, a user's own among them.
     """
@@ -91,12 +91,12 @@ class Regularizer(metaclass=DeclaresKnobs):
 
     @property
     def is_off(self) -> bool:
-        """Whether some knob stands, everywhere and always, at the value at which this regularizer does nothing."""
+        """True if some knob has its off value, in every layer and throughout the training."""
         return any(k.is_off(getattr(self, k.name)) for k in knobs(self))
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether some knob changes as the training passes."""
+        """True if some knob changes during the training."""
         return any(isinstance(part, Schedule) for k in knobs(self) for part in parts(getattr(self, k.name)))
 
     def settings(self, *, numbers: bool) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Regularizer(metaclass=DeclaresKnobs):
         return {k.name: k.at(getattr(self, k.name), where, passed) for k in knobs(self) if k.is_number}
 
     def settled(self, *where: str, passed: float = LAST) -> Self:
-        """The same with plain numbers: what it is in one spot at one moment, by default at the end of the training."""
+        """Return a copy with the plain numbers of one layer at one moment, by default the end of the training."""
         return replace(self, **self.numbers(*where, passed=passed))
 
     def to_json(self) -> dict[str, Any]:
@@ -195,7 +195,7 @@ class Recipe:
         return tuple(r for r in self.regularizers if r.place == place)
 
     def notes(self) -> tuple[str, ...]:
-        """What the cards of the regularizers say of their standing together, where that is doubtful."""
+        """Return the warnings of the regularizers' cards about doubtful combinations in this recipe."""
         found = conflicts(self.regularizers)
         return tuple(f"{one} and {other}: {each.sentence}" for one, other, each in found if each.severity == DOUBTFUL)
 
@@ -322,7 +322,7 @@ RecipeLike = Recipe | Regularizer | str | Mapping[str, Any] | list[Any] | tuple[
 
 
 def conflicts(units: Iterable[Regularizer]) -> Iterator[tuple[str, str, Conflict]]:
-    """Who states a conflict with whom, each pair of names once; what is off disturbs nobody."""
+    """Yield each pair of names that conflict, once, with the conflict; a regularizer that is off has none."""
     active: list[type] = [type(unit) for unit in units if not unit.is_off]
     said = set()
     for one, other in itertools.permutations(active, 2):
@@ -345,7 +345,7 @@ Form = TypeVar("Form")
 
 
 def by_ending(path: Path, forms: Mapping[str, Form]) -> Form:
-    """What belongs to the ending of the file's name; ``ValueError`` for another."""
+    """Return the entry for the suffix of the file's name; ``ValueError`` for an unknown suffix."""
     if path.suffix.lower() not in forms:
         raise InputError(f"a recipe's file ends in {', '.join(forms)}, got {str(path)!r}")
     return forms[path.suffix.lower()]

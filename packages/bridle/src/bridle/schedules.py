@@ -60,7 +60,7 @@ class Schedule(ABC):
             raise InputError(f"{self.kind}: {name} must be {expected}, got {getattr(self, name)!r}")
 
     def filled(self, default: float, off: float | None) -> Self:
-        """The same with the knob's values where it leaves some open (Note [open values])."""
+        """Fill values that the schedule leaves open from the knob's (Note [open values])."""
         del default, off
         return self
 
@@ -158,7 +158,7 @@ class FlatCosine(Schedule):
         self.check(0 <= self.flat < 1, "flat", "a share of the training, in [0, 1)")
 
     def filled(self, default: float, off: float | None) -> Self:
-        """The same with the knob's values where it leaves some open (Note [open values])."""
+        """Fill values that the schedule leaves open from the knob's (Note [open values])."""
         del default
         return replace(self, end=off or 0.0) if self.end is None else self
 
@@ -185,7 +185,7 @@ class Switch(Schedule):
         self.check(0 <= self.share <= 1, "share", "a share of the training, in [0, 1]")
 
     def filled(self, default: float, off: float | None) -> Self:
-        """The same with the knob's values where it leaves some open (Note [open values])."""
+        """Fill values that the schedule leaves open from the knob's (Note [open values])."""
         if off is None:
             raise InputError(
                 f"{self!r} needs a value at which the method is off, and this knob has none; write linear(...) or "

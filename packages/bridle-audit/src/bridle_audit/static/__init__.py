@@ -1,10 +1,9 @@
-"""Python files and notebooks read as syntax, never run: what the ``static`` checks of rules are given.
+"""Static analysis of Python files and notebooks, which are never run: the evidence of rules' ``static`` checks.
 
-Its rooms, each of which knows only those below it: ``dataflow`` (where values go, and what is penalized, averaged,
-smoothed), ``program`` (what a rule is given), ``interpreter`` (what data go through on their way through a network),
-``facts`` (what calls, classes and loops say of themselves), ``syntax`` (what can be asked of any file), ``constants``
-(what expressions are worth), ``scopes`` (who is called what), ``libraries`` (what the libraries' names mean), and
-``source`` (from a path to a tree).
+Its layers, each of which imports only those below it: ``dataflow`` (definitions and uses of values; penalties, averages
+and label smoothing among them), ``program`` (a file as a rule sees it), ``interpreter`` (the layers that data pass in a
+network), ``facts`` (calls, classes, loops, optimizers), ``syntax`` (queries on any file), ``constants`` (values of
+expressions), ``scopes`` (name resolution), ``libraries`` (the libraries' names) and ``source`` (from a path to a tree).
 """
 
 from bridle_audit.static.constants.folding import UNKNOWN as UNKNOWN

@@ -31,7 +31,7 @@ class Program(Syntax):
 
     @cached_property
     def is_relevant(self) -> bool:
-        """Whether the text mentions a library of this field at all."""
+        """True if the text mentions a library of this field at all."""
         return any(word in self.text for word in RELEVANT)
 
     @cached_property
@@ -72,7 +72,7 @@ class Program(Syntax):
 
     @property
     def is_worth_following(self) -> bool:
-        """Whether there may be a network or a loss in it."""
+        """True if there may be a network or a loss in it."""
         if not any(word in self.text for word in FOLLOWED):
             return False
         return self.mentions_loss or "Sequential" in self.text or any(is_module(self, each) for each in self.classes)
@@ -90,7 +90,7 @@ class Program(Syntax):
 
     @cached_property
     def losses(self) -> list[Loss]:
-        """Where it computes a loss.
+        """The losses that it computes.
 
         >>> from bridle_audit.static import read_source
         >>> program = read_source("import torch.nn.functional as F\\nF.cross_entropy(F.softmax(model(x), 1), y)")
@@ -101,7 +101,7 @@ class Program(Syntax):
 
     @property
     def mentions_loss(self) -> bool:
-        """Whether the text has the name of a loss."""
+        """True if the text has the name of a loss."""
         return any(word in self.text for word in LOSS_WORDS)
 
     @cached_property
@@ -111,7 +111,7 @@ class Program(Syntax):
 
     @cached_property
     def loops(self) -> Loops:
-        """Where it trains and evaluates."""
+        """The training and evaluation loops."""
         return Loops(self, self.all_calls)
 
     @cached_property

@@ -20,7 +20,7 @@ BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 
 
 class Syntax:
-    """What can be asked of any file. Everything is worked out when it is first asked for, once."""
+    """Queries on any file's syntax. Each is evaluated when it is first asked for, once."""
 
     def __init__(self, source: Source) -> None:
         self.read = source
@@ -44,12 +44,12 @@ class Syntax:
 
     @property
     def is_notebook(self) -> bool:
-        """Whether it has cells."""
+        """True if the file has cells."""
         return bool(self.read.cells)
 
     @property
     def remarks(self) -> list[str]:
-        """What was left out, or could not be made sense of: sentences."""
+        """Sentences on parts that were left out, or not understood."""
         return [*self.read.remarks, *self.allowed.remarks]
 
     @cached_property
@@ -64,20 +64,20 @@ class Syntax:
 
     @cached_property
     def allowed(self) -> Allows:
-        """What the comments allow."""
+        """The findings that comments allow."""
         return allows_of(self.text, self.tree)
 
     @cached_property
     def values(self) -> Values:
-        """What expressions are worth."""
+        """The values of expressions."""
         return Values(self.index)
 
     def place(self, node: ast.AST) -> Place:
-        """Where a node stands: in a notebook, the cell and the line within it."""
+        """Return the location of a node: in a notebook, the cell and the line within it."""
         return self.read.place(node)
 
     def allows(self, name: str, place: Place) -> bool:
-        """Whether a comment allows what a rule finds at a place."""
+        """Return True if a comment allows a rule's finding at a location."""
         return self.allowed(name, self.read.line_of(place))
 
     def text_of(self, node: ast.stmt) -> str:
@@ -92,7 +92,7 @@ class Syntax:
             return "..."
 
     def resolve(self, node: ast.AST) -> str | None:
-        """What an expression refers to: ``nn.ReLU`` is ``"torch.nn.ReLU"``, a class of the file its own name.
+        """Resolve an expression: ``nn.ReLU`` is ``"torch.nn.ReLU"``, a class of the file its own name.
 
         None for variables, and for whatever is computed.
         """
@@ -101,13 +101,13 @@ class Syntax:
         return self.names[node]
 
     def value(self, node: ast.AST) -> Any:
-        """What an expression is worth as a Python object, or UNKNOWN: ``lr`` after a single ``lr = 1e-3`` is 0.001."""
+        """Return the value of an expression, or UNKNOWN: ``lr`` after a single ``lr = 1e-3`` is 0.001."""
         if node not in self.worth:
             self.worth[node] = self.values.value(node)
         return self.worth[node]
 
     def number(self, node: ast.AST) -> float | None:
-        """The same if it is a number, else None."""
+        """Return the value of an expression if it is a number, else None."""
         value = self.value(node)
         return float(value) if is_number(value) else None
 
@@ -161,7 +161,7 @@ class Syntax:
 
     @cached_property
     def members(self) -> dict[ast.ClassDef, dict[str, ast.stmt]]:
-        """What each class's body defines or assigns, by name; the last counts."""
+        """The definitions and assignments of each class's body, by name; the last counts."""
         return {node: dict(members(node)) for node in self.classes}
 
     @cached_property
@@ -170,7 +170,7 @@ class Syntax:
         return {node: list(self.library_bases(node)) for node in self.classes}
 
     def library_bases(self, node: ast.ClassDef) -> Iterator[str]:
-        """Those of one class and of the classes above it."""
+        """Yield the libraries' classes from which a class derives, directly or through classes of the file."""
         for each in self.lineages[node]:
             for base in each.bases:
                 name = self.resolve(base.value if isinstance(base, ast.Subscript) else base)
@@ -193,13 +193,13 @@ class Syntax:
         return list(statements(body))
 
     def uses(self, name: ast.Name) -> list[ast.Name]:
-        """Where the variable that a name stands for is read, in the order of the file."""
+        """Return the reads of a name's variable, in the order of the file."""
         home = found(self.index, name)
         same = [each for each in self.nodes(ast.Name) if each.id == name.id and isinstance(each.ctx, ast.Load)]
         return [each for each in same if home is not None and found(self.index, each) is home]
 
     def bindings(self, name: ast.Name) -> list[ast.expr | None]:
-        """What the variable is assigned, in order; None for what is no plain assignment (a loop, an argument, ...)."""
+        """Return the values assigned to a variable, in order; None for any other binding (a loop, an argument, ...)."""
         home = found(self.index, name)
         bindings = home.bindings[name.id] if home is not None else []
         return [each.value if each.kind == "assigned" else None for each in bindings]

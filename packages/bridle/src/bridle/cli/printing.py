@@ -1,4 +1,4 @@
-"""What commands that train print besides results: notes, sentences, and how far the training is."""
+"""The output of commands that train, beside their results: notes, sentences, progress."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EVERY = 10.0  # seconds from one line of progress to the next
 
 
 def note_lines(notes: Iterable[str]) -> list[str]:
-    """What one should know of data or of a study, as lines."""
+    """Format the notes on data or a study, one a line."""
     return [f"note: {note}" for note in notes]
 
 
 def say_notes(notes: Iterable[str]) -> None:
-    """The same as messages."""
+    """Print the notes to stderr."""
     for line in note_lines(notes):
         say(line)
 

@@ -2,13 +2,12 @@
 
 ``load`` finds the reader, and every reader ends in ``dataset``:
 
-- ``tables``: the file as words (``delimited``, ``parquet``), each column as numbers, categories or dates
-  (``reading``, which asks ``vocabulary``, ``notations``, ``moments``, ``strays``), what should teach nothing
-  (``suspicions``), the rows of each split (``splits``), columns as inputs (``preprocessing``), and what was made of
-  each (``columns``);
+- ``tables``: read the file as text (``delimited``, ``parquet``), infer the type of each column (``column_types``, with
+  ``vocabulary``, ``number_formats``, ``dates``, ``unparsed``), drop ids and warn of leaks (``column_checks``), split
+  the rows (``splits``), turn columns into inputs (``preprocessing``), and describe each (``columns``);
 - ``idx``, ``pickles`` and, with ``download``, ``registry``: images; the bytes of any file come from ``files``;
-- ``dataset``: arrays (``arrays``, ``targets``, ``names``, ``precision``), and what is to be said of them (``absences``,
-  ``duplicates``).
+- ``dataset``: arrays (``arrays``, ``target_encoding``, ``names``, ``precision``) and notes on them
+  (``missing_classes``, ``duplicates``).
 """
 
 from bridle.data.dataset import Data as Data

@@ -201,7 +201,7 @@ def as_dates(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bool
 
 
 def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
-    """That most words look like numbers, many different ones, which were not read, and why."""
+    """Return a note, and its reason, if most words look like numbers but were not read as numbers."""
     parts = [dissected(word) for word in words]
     like = np.array([part is not None for part in parts])
     units = {part.unit: word for part, word in zip(parts, words, strict=True) if part}

@@ -111,7 +111,7 @@ def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool
 
 
 def zone_note(words: Sequence[str]) -> tuple[str, ...]:
-    """That zones were given, if any were."""
+    """Return a note on time zones, if any were given."""
     zoned = sum(re.search(r"\d{2}:\d{2}.*(Z|UTC|GMT|[+-]\d{2}:?\d{0,2})$", word) is not None for word in words)
     if not zoned:
         return ()

@@ -234,7 +234,7 @@ def chunks(stream: Iterator[Record], width: int) -> Iterator[list[list[str]]]:
 
 
 def fields_of(record: Record, width: int) -> list[str]:
-    """As many fields as the header has."""
+    """Return one field for each column of the header; ``ValueError`` for a row of another length."""
     fields = record.fields
     if len(fields) == width + 1 and not fields[-1].strip():
         return fields[:-1]

@@ -97,7 +97,7 @@ def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Colu
 
 
 def steadied(part: pd.DataFrame, train: pd.DataFrame, extreme: list[str]) -> pd.DataFrame:
-    """The same table, its extreme columns counted from a training value and scaled by the spread around it."""
+    """Return a copy whose extreme columns are counted from a training value and scaled by the spread around it."""
     if not extreme:
         return part
     changed = part.copy()

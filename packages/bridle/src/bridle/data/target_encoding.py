@@ -77,7 +77,7 @@ def task_note(y: np.ndarray, task: str, option: str = "--task {}") -> tuple[str,
 
 
 def surprise(y: np.ndarray, task: str) -> tuple[str, ...]:
-    """The same sentence for an array, where its type did not say it: many labels, or amounts without decimals."""
+    """Return a note if the task inferred from an array may surprise: many labels, or amounts without decimals."""
     expected = task == "classification" and len(np.unique(y)) <= FEW
     return () if expected else task_note(y, task, "task={!r}")
 

@@ -33,7 +33,7 @@ class Distinct(NamedTuple):
         return cls(list(words), places, counts, len(written) - len(words))
 
     def without(self, dropped: Sequence[str]) -> Distinct:
-        """The same with some words as missing ones."""
+        """Return a copy with some words as missing values."""
         kept = np.array([word not in dropped for word in self.words], dtype=bool)
         places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         return Distinct(

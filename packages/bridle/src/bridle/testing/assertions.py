@@ -1,4 +1,4 @@
-"""What a check asserts, with a sentence where it does not hold; and a check of a class out of one of a case."""
+"""Assertions that explain themselves when they fail, and a decorator that runs a check in every case of a class."""
 
 from __future__ import annotations
 

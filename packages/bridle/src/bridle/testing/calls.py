@@ -18,13 +18,13 @@ from bridle.testing.inputs import Inputs
 
 @dataclass(frozen=True)
 class Vanilla:
-    """What the NumPy form returned: its results, and the function from a result's gradient to the inputs' gradients."""
+    """Results of the NumPy form, and its backward function: a result's gradient to the inputs' gradients."""
 
     results: tuple[Any, ...]
     backward: Callable[[Any], tuple[np.ndarray, ...]] | None  # None at the places that nothing flows back through
 
     def gradients(self, g: Any) -> tuple[np.ndarray, ...]:
-        """Those of the inputs, for the gradient of the first result."""
+        """Return the gradients of the inputs, given the gradient of the first result."""
         if self.backward is None:
             raise AssertionError("nothing flows back through this place")
         return self.backward(g)

@@ -60,7 +60,7 @@ def refused(declared: Knob) -> Iterator[object]:
 
 
 def check_bad_knobs_are_refused(leaf: Leaf) -> None:
-    """What a knob cannot be gets an error that names unit, knob, range and value, in this order."""
+    """A value outside a knob's range raises an error that names unit, knob, range and value, in this order."""
     for declared in knobs(leaf):
         for value in refused(declared):
             try:
@@ -96,7 +96,7 @@ def check_knobs_are_described(leaf: Leaf) -> None:
 
 
 def check_example_runs(leaf: Leaf) -> None:
-    """What the card's example shows is what it prints."""
+    """The card's example prints exactly the output that it shows."""
     words = {**vars(sys.modules[leaf.__module__])}
     example = doctest.DocTestParser().get_doctest(leaf.__doc__ or "", words, leaf.__name__, None, None)
     printed: list[str] = []

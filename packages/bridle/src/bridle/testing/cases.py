@@ -49,7 +49,7 @@ MOMENTS, STEPS, PEAK = (0, 4, 19), 20, 0.1  # steps of the training, their numbe
 
 
 def values(declared: Knob) -> list[float]:
-    """As many different values as there are variants, within the knob's range, none of them ``off``."""
+    """Return one value per variant, all different, within the knob's range, none of them ``off``."""
     low, default, high = declared.low, float(declared.default), declared.high
     if not declared.log and high < math.inf:
         return [low + (high - low) * share for share in (0.05, 0.3, 0.5, 0.9)]
@@ -87,12 +87,12 @@ class Case:
 
     @property
     def lead(self) -> int:
-        """Where the leading axes of a stack go: to the front, but behind the copies of an ensemble."""
+        """The axis at which a stack's leading axes begin: 0, or 1 behind the copies of an ensemble."""
         return int(self.kind is Ensemble)
 
     @property
     def axes(self) -> int:
-        """How many axes the subject of one variant has behind the leading ones."""
+        """The number of axes of one variant's subject behind the leading ones."""
         return len(self.shapes[0]) - self.lead
 
     @property

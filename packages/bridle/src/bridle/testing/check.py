@@ -43,11 +43,11 @@ def checks_of(leaf: type[Regularizer]) -> tuple[Check, ...]:
 
 
 def expected(check: Check) -> str:
-    """What a check expects: the first sentence of its docstring."""
+    """Return the first sentence of a check's docstring, which states what it expects."""
     return (inspect.getdoc(check) or "").splitlines()[0]
 
 
 def found(error: Exception) -> str:
-    """What a check has found, or ran into."""
+    """Describe a check's failure: its finding, or the error that stopped it."""
     text = " ".join(str(error).split())
     return f"Found: {text}" if isinstance(error, AssertionError) else f"It ran into {type(error).__name__}: {text}"

@@ -23,7 +23,7 @@ def result_gradient(case: Case, unit: Any, inputs: Inputs) -> np.ndarray:
 
 
 def learned(case: Case, given: Inputs) -> list[Tensor]:
-    """What has a gradient, from now on followed by autograd."""
+    """Turn on autograd for the inputs that have a gradient, and return them."""
     if case.kind not in WITH_GRADIENT:
         return []
     return [each.requires_grad_() for each in (*given.subjects, *given.parameters)]
@@ -80,7 +80,7 @@ def check_hand_gradient(case: Case) -> None:
 
 
 def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
-    """The same, a state that follows the weight having come to rest: there a gradient may hold it constant."""
+    """Run a state that follows the weight until it has converged: there a gradient may treat it as constant."""
     for _ in range(RESTS if any(map(callable, case.leaf.state)) else 0):
         results = call_vanilla(case, unit, inputs).results
         inputs = inputs._replace(state=list(results[len(results) - len(inputs.state) :]))
@@ -88,7 +88,7 @@ def at_rest(case: Case, unit: Any, inputs: Inputs) -> Inputs:
 
 
 def gradient_is_that_of_small_steps(case: Case, unit: Any, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
-    """What the gradient by hand says of some directions is what happens there."""
+    """Check the gradient by hand against finite differences along some directions."""
     random = np.random.default_rng(4)
     by_hand = call_vanilla(case, unit, inputs).gradients(g)
     for number in moving:

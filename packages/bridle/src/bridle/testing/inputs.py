@@ -32,7 +32,7 @@ class Inputs(NamedTuple):
 
     @property
     def evaluated(self) -> list[Any]:
-        """Those that the evaluation form takes."""
+        """The arguments of the evaluation form."""
         return [*self.subjects, *self.parameters, *self.state]
 
     def each(self, change: Callable[[Any], Any]) -> Inputs:
@@ -40,7 +40,7 @@ class Inputs(NamedTuple):
         return Inputs(*([change(each) for each in part] for part in self))
 
     def cast(self, dtype: Any) -> Inputs:
-        """As arrays of another type, which they hold rounded."""
+        """Round the inputs to arrays of another dtype."""
         return self.each(lambda each: np.asarray(each).astype(dtype))
 
 
@@ -72,7 +72,7 @@ def usual(case: Case, random: np.random.Generator, seed: int) -> list[np.ndarray
 
 
 def score(case: Case, random: np.random.Generator) -> np.ndarray:
-    """What is watched to stop by: a loss, or the negative of a metric."""
+    """Draw a score to stop by: a loss, or the negative of a metric."""
     return np.asarray(random.uniform() - (case.words.get("watch") == "metric"))
 
 
@@ -120,7 +120,7 @@ def begun(case: Case, start: Any, random: np.random.Generator) -> np.ndarray:
 
 
 def in_mind(case: Case, unit: Any, epochs: int) -> list[np.ndarray]:
-    """What a regularizer that stops remembers after so many epochs."""
+    """Return the state of early stopping after so many epochs."""
     random = np.random.default_rng(9)
     state = [np.asarray(float(start)) for start in case.leaf.state]
     for _ in range(epochs if state else 0):
@@ -152,7 +152,7 @@ def stacked(case: Case, alone: list[list[Inputs]], *, shared: bool = False) -> I
 
 
 def tensors(inputs: Inputs, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Inputs:
-    """The same as tensors, copied; noise in float32 at least, since bfloat16 would round a rate to 1/256."""
+    """Copy the inputs to tensors; noise to float32 at least, since bfloat16 would round a rate to 1/256."""
     exact = torch.promote_types(dtype, torch.float32)
     made = inputs.each(lambda each: torch.tensor(each, dtype=dtype, device=device))
     return made._replace(noise=[torch.tensor(each, dtype=exact, device=device) for each in inputs.noise])
@@ -206,5 +206,5 @@ EDGES: dict[str, Callable[[Shape], np.ndarray]] = {
 
 
 def copied(inputs: Inputs) -> Inputs:
-    """The same as tensors of the same precision."""
+    """Copy the inputs to tensors of the same precision."""
     return inputs.each(lambda each: torch.from_numpy(np.array(each)))

@@ -17,7 +17,7 @@ from bridle.testing.inputs import Inputs, arrays, as_stored, stacked, tensors
 
 
 def evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
-    """What becomes of the subject once training is over."""
+    """Apply the evaluation form to the inputs."""
     return unit.evaluate(*packed(case, given), **(numbers or case.numbers(unit)), **words(case))
 
 
@@ -98,7 +98,7 @@ def take_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
 
 @in_every_case
 def check_starts_agree(case: Case) -> None:
-    """What begins at a function of the weight begins alike in NumPy and torch, alone and under ``vmap``."""
+    """Initial values computed from the weight are the same in NumPy and torch, alone and under ``vmap``."""
     weights = np.random.default_rng(7).normal(size=(3, *case.matrix))
     weights[0] = 0
     for name, start in {**case.leaf.parameters, **case.leaf.state._asdict()}.items():

@@ -105,14 +105,14 @@ def check_stacked_natively(case: Case) -> None:
 
 
 def poison(case: Case, inputs: Inputs) -> Inputs:
-    """The same, the first variant's subject not a number."""
+    """Replace the first variant's subject by nan."""
     first = inputs.subjects[0].copy()
     first[(slice(None),) * case.lead + (0, 0)] = np.nan
     return inputs._replace(subjects=[first, *inputs.subjects[1:]])
 
 
 def native(case: Case, numbers: dict[str, Any], given: Inputs) -> list[np.ndarray]:
-    """What the engine computes: the results, and the gradients of all that has one."""
+    """Compute as the engine does: the results, and the gradients of all inputs that have one."""
     if case.kind is Loss:
         return [each.numpy() for each in add_gradient(case, numbers, torch.ones_like(given.subjects[0]), given)]
     wanted = learned(case, given)
@@ -176,7 +176,7 @@ def check_precision_is_kept(case: Case) -> None:
 
 
 def native_results(case: Case, given: Inputs) -> tuple[Tensor, ...]:
-    """Those of a stack in float32, with knobs in float32; of a penalty on parameters, in its gradient form."""
+    """Return the results of a float32 stack with float32 knobs; for a penalty on parameters, its gradient form's."""
     numbers = grid_knobs(case, case.units, dtype=torch.float32)
     if case.kind is Loss:
         return add_gradient(case, numbers, given.subjects[0], given)

@@ -1,4 +1,4 @@
-"""What a regularizer does at the value that switches it off, or, where there is none, that it acts."""
+"""Checks of a regularizer at its off value, or, if it has none, that it acts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def off_beside_others(case: Case, unit: Any, dtype: Any, what: str) -> None:
 
 
 def unchanged(case: Case, inputs: Inputs, results: tuple[Any, ...], what: str) -> None:
-    """What nothing has acted upon."""
+    """Check that the results are those of a regularizer that does nothing."""
     subjects = inputs.subjects
     if case.kind in PENALTIES:
         holds(not np.asarray(results[0]).any(), f"{what}: {results[0]}")
@@ -100,7 +100,7 @@ def check_never_off(leaf: Leaf) -> None:
 
 
 def acts(case: Case, unit: Any, seed: int) -> bool:
-    """Whether the results are other than those of a unit that is off."""
+    """Return True if the results differ from those of a regularizer that does nothing."""
     inputs = arrays(case, unit, seed)
     try:
         unchanged(case, inputs, call_vanilla(case, unit, inputs).results, "")

@@ -1,1 +1,1 @@
-"""What an expression is worth where that can be told without running anything."""
+"""Constant evaluation: the values of expressions, without running anything."""

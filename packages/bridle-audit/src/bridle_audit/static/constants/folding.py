@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Unknown:
-    """What cannot be told: false, equal to nothing but itself, neither smaller nor greater than anything."""
+    """An unknown value: false, equal to nothing but itself, neither smaller nor greater than anything."""
 
     def __bool__(self) -> bool:
         return False
@@ -52,7 +52,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {"float": float, "int": int, "boo
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number to compute with: no truth value."""
+    """Return True for an int or a float, and False for a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -74,12 +74,12 @@ def computed(kind: type[ast.AST], left: Any, right: Any) -> Any:
 
 
 def compared(kind: type[ast.AST], left: Any, right: Any) -> Any:
-    """Whether one value is smaller than another, in it, ..."""
+    """Evaluate a comparison of two values: ``<``, ``==``, ``in`` ..."""
     return attempt(COMPARISONS[kind], left, right)
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns; UNKNOWN where it does not take these."""
+    """Call a function; UNKNOWN if it does not accept the arguments."""
     try:
         return function(*arguments)
     except (ArithmeticError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What a program's command line is by default: ``parser.add_argument("--lr", type=float, default=1e-3)``."""
+"""Defaults of a program's command line: ``parser.add_argument("--lr", type=float, default=1e-3)``."""
 
 from __future__ import annotations
 

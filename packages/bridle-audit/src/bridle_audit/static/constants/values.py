@@ -1,4 +1,4 @@
-"""What an expression is worth, where that can be told without running anything; else UNKNOWN."""
+"""Values of expressions, evaluated without running anything; UNKNOWN if that is not possible."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Values:
         return worth(node, self, depth) if depth > 0 else UNKNOWN
 
     def of_name(self, node: ast.Name, depth: int) -> Any:
-        """What a name is assigned, if that is done exactly once."""
+        """Evaluate the one assignment of a name; UNKNOWN if there are several or none."""
         scope = found(self.index, node)
         bindings = scope.bindings[node.id] if scope is not None else []
         if len(bindings) != 1:
@@ -54,7 +54,7 @@ class Values:
         return default if all(each is None or each == (default,) for each in given) else UNKNOWN
 
     def given(self, call: ast.Call, function: Function, name: str, depth: int) -> tuple[Any] | None:
-        """What a call gives for an argument; None where it leaves it at its default."""
+        """Evaluate the argument that a call passes for a parameter, in a tuple; None if the call leaves the default."""
         for keyword in call.keywords:
             if keyword.arg in (name, None):
                 return (self.value(keyword.value, depth - 2) if keyword.arg else UNKNOWN,)
@@ -109,7 +109,7 @@ class Values:
         return self.of_class(owner, node.attr, depth) if owner is not None else UNKNOWN
 
     def of_self(self, node: ast.Attribute, depth: int) -> Any:
-        """What an object's own attribute is assigned, if that is done once in its class."""
+        """Evaluate the one assignment of ``self.name`` in a class."""
         owner = self.class_around(node)
         if owner is None:
             return UNKNOWN
@@ -133,7 +133,7 @@ class Values:
         return stores
 
     def of_class(self, owner: ast.ClassDef, name: str, depth: int) -> Any:
-        """What a class's body assigns to a name, if that is done once."""
+        """Evaluate the one assignment of a name in a class's body."""
         bindings = self.index.inner[owner].bindings.get(name, []) if owner in self.index.inner else []
         if len(bindings) == 1 and bindings[0].kind == "assigned" and bindings[0].value is not None:
             return self.value(bindings[0].value, depth - 1)
@@ -172,7 +172,7 @@ class Values:
 
 @singledispatch
 def worth(node: ast.AST, values: Values, depth: int) -> Any:
-    """What an expression is worth; UNKNOWN for syntax that is not followed."""
+    """Evaluate an expression; UNKNOWN for syntax that is not supported."""
     del node, values, depth
     return UNKNOWN
 

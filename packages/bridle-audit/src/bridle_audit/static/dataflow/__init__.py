@@ -1,1 +1,1 @@
-"""Where values come from and where they go: what is penalized, averaged, smoothed and counted on the way."""
+"""Dataflow: the definitions and uses of values, and the penalties, averages and label smoothing found along them."""

@@ -27,25 +27,25 @@ VERBS = frozenset(VERB_WORDS.split())
 
 
 def is_exponential(call: Call) -> bool | None:
-    """Whether an ``AveragedModel`` is given a function of its own; None where that cannot be told."""
+    """Return True if an ``AveragedModel`` has an averaging function of its own; None if that is not known."""
     if call.open:
         return None
     return call.states(2, "avg_fn") or call.states(3, "multi_avg_fn")
 
 
 def averages_buffers(call: Call) -> bool:
-    """Whether an ``AveragedModel`` averages buffers, or may."""
+    """Return False only if an ``AveragedModel`` surely leaves buffers out of the average."""
     return call.value(4, "use_buffers", False) is not False
 
 
 def estimates_statistics(program: Program) -> bool:
-    """Whether the file mentions anything that estimates the statistics of batch norms anew, under whatever name."""
+    """Return True if the file calls anything that re-estimates batch-norm statistics, by whatever name."""
     called = [set(words(each.node.func)) for each in program.all_calls]
     return "update_bn" in program.text or any(NORMS & each and VERBS & each for each in called)
 
 
 def is_used(program: Program, call: Call) -> bool:
-    """Whether what a call makes is called, given to a function, or put in evaluation mode, all in this file."""
+    """Return True if the file calls the result of a call, evaluates it, or passes it to a function."""
     statement = call.statement
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     held = {program.source(each) for each in targets if isinstance(each, ast.Name | ast.Attribute)}
@@ -53,7 +53,7 @@ def is_used(program: Program, call: Call) -> bool:
 
 
 def uses(program: Program, call: Call, held: set[str]) -> bool:
-    """Whether a call is of one of these variables, evaluates it, or is given it."""
+    """Return True if a call calls one of the variables, evaluates it, or takes it as an argument."""
     function = call.node.func
     if program.source(function) in held or (call.name == "method:eval" and text(program, call.receiver) in held):
         return True
@@ -66,7 +66,7 @@ def text(program: Program, node: ast.expr | None) -> str:
 
 
 def decays(program: Program) -> Iterator[tuple[ast.AST, float, int]]:
-    """Where the file says how an exponential average forgets: with the decay, and the number of updates, if known."""
+    """Yield the nodes that state the decay of an exponential average, with the decay and the number of updates."""
     updates = updates_in(program)
     for call, decay in stated_decays(program) if updates else ():
         yield call.node, decay, updates or 0
@@ -77,7 +77,7 @@ def decays(program: Program) -> Iterator[tuple[ast.AST, float, int]]:
 
 
 def decay_site(program: Program, average: HandWritten) -> ast.AST:
-    """Where the decay of an average is given: the one call of its function, or the average itself."""
+    """Return the node that states an average's decay: the one call of its function, or the average itself."""
     decay = average.decay
     held = held_by(program, decay)
     name = held[0] if len(held) == 1 else decay
@@ -175,14 +175,14 @@ def number_of(program: Program, expr: ast.expr) -> float | None:
 
 
 def rounds_of(program: Program, loop: ast.For) -> int | None:
-    """How often a loop that takes an average is gone through in all."""
+    """Return the total number of times that an averaging loop is run; None if it is not known."""
     function = program.function_of(loop)
     calls = calls_of(program, function) if function is not None else []
     return times(program, calls[0]) if len(calls) == 1 else None
 
 
 def updates_in(program: Program) -> int | None:
-    """How many times the one averaged model of a file is updated in all, by the loops around; None if not known."""
+    """Return the total number of updates of a file's one averaged model, by the loops around; None if not known."""
     calls = [each for each in program.all_calls if each.name in [f"method:{name}" for name in UPDATES]]
     found = [
         each for each in calls if (made_by(program, each.receiver) if each.receiver else None) in (AVERAGED, *EMAS)

@@ -1,4 +1,4 @@
-"""How often something is done in a program: by the loops around it, where their lengths can be told."""
+"""Execution counts: the number of times a call is made, by the loops around it, if their lengths are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAKERS = re.compile(r"torch\.(?:randn|rand|zeros|ones|empty|randint)")
 
 
 def times(program: Program, call: Call, depth: int = 3) -> int | None:
-    """How often a call is made: by the loops around it, and around the one call of its function."""
+    """Return the number of times a call is made, by the loops around it and around the one call of its function."""
     counted = by_counter(program, call)
     if counted is not None and call.function is None:
         return counted
@@ -32,14 +32,14 @@ def times(program: Program, call: Call, depth: int = 3) -> int | None:
 
 
 def is_made_there(program: Program, call: Call) -> bool:
-    """Whether what a call is of, or is given, is made in the same function: each call of that begins anew."""
+    """Return True if the receiver or an argument is made in the same function, so that each call of it starts anew."""
     parts = [each for each in [call.receiver, *call.node.args] if isinstance(each, ast.Name)]
     made = [value for each in parts for value in held_by(program, each)]
     return any(program.function_of(each) is call.function for each in made)
 
 
 def by_counter(program: Program, call: Call) -> int | None:
-    """How often a call is made, where its innermost loop counts up and something is left at a limit that is known."""
+    """Return the limit of a counter in the innermost loop at which a loop is left; None without a known limit."""
     loops = call.loops
     counts = [each for each in ast.walk(loops[0]) if isinstance(each, ast.AugAssign)] if loops else []
     counters = {
@@ -54,26 +54,26 @@ def by_counter(program: Program, call: Call) -> int | None:
 
 
 def limits_in(loops: Sequence[ast.AST]) -> Iterator[ast.expr]:
-    """What keeps loops going, or ends them."""
+    """Yield the conditions that continue or end loops."""
     for node in (each for loop in loops for each in ast.walk(loop)):
         if isinstance(node, ast.While) or (isinstance(node, ast.If) and leaves(node)):
             yield node.test
 
 
 def leaves(node: ast.If) -> bool:
-    """Whether a loop is left under an ``if``."""
+    """Return True if the body of an ``if`` leaves a loop."""
     return any(isinstance(each, ast.Break | ast.Return) for each in node.body)
 
 
 def rounds(program: Program, loop: ast.AST) -> int | None:
-    """How often the body of a loop is run."""
+    """Return the number of iterations of a loop; None if it is not known."""
     if not isinstance(loop, ast.For):
         return None
     return length(program, loop.iter)
 
 
 def length(program: Program, expr: ast.expr) -> int | None:
-    """How many items there are to go through: of ``range``, ``enumerate`` and ``tqdm``, of a loader of known data."""
+    """Return the length of an iterable: ``range``, ``enumerate``, ``tqdm``, or a loader of known data."""
     made = maker(program, expr)
     if made is None:
         return None
@@ -93,7 +93,7 @@ def length(program: Program, expr: ast.expr) -> int | None:
 
 
 def rows(program: Program, data: ast.expr) -> int | None:
-    """How many rows a data set has: of tensors that are made here, or of a well-known one."""
+    """Return the number of rows of a data set: tensors that are made in the file, or a well-known set."""
     made = maker(program, data)
     name = (program.resolve(made.func) or "") if made is not None else ""
     if made is None or definition_of(program, made) is not None:

@@ -1,4 +1,4 @@
-"""Where a value goes: through arithmetic, variables, containers and the functions of a file, to where it ends."""
+"""Def-use chains of one value: through arithmetic, variables, containers and the functions of a file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Step(NamedTuple):
 
     @property
     def is_sum(self) -> bool:
-        """Whether something is added to it, or it to something."""
+        """True if the operation is a sum or a difference."""
         return isinstance(self.node.op, ast.Add | ast.Sub)
 
 
@@ -74,7 +74,7 @@ class DefUse:
                 self.attributes.setdefault(attribute.attr, []).append(attribute)
 
     def named(self, use: Use, target: ast.AST) -> list[Use | UseChain]:
-        """What is assigned goes on wherever it is read."""
+        """Return the uses of a value that is assigned to a target."""
         if isinstance(target, ast.Name):
             read = [each for each in self.uses(target) if not self.is_before(each, target)]
             return [replace(use, node=each) for each in read] or [end("unused", use, target)]
@@ -84,12 +84,12 @@ class DefUse:
         return [end("unknown", use, target)]
 
     def uses(self, target: ast.Name) -> list[ast.Name]:
-        """Where a variable is read."""
+        """Return the reads of a variable."""
         home = found(self.syntax.index, target)
         return [each for each in self.loads.get(target.id, []) if found(self.syntax.index, each) is home]
 
     def is_before(self, use: ast.Name, target: ast.Name) -> bool:
-        """Whether a variable is read earlier, with no loop that leads back, or later and is assigned anew between."""
+        """Return True if an assignment does not reach a read: it is below without a loop back, or another follows."""
         if (use.lineno, use.col_offset) > (target.lineno, target.col_offset):
             return self.is_replaced(use, target)
         loops = [each for each in self.syntax.above(target) if isinstance(each, Loop)]
@@ -100,12 +100,12 @@ class DefUse:
         return shared is None or self.is_assigned(shared.body, target.id, 0, use.lineno)
 
     def is_replaced(self, use: ast.Name, target: ast.Name) -> bool:
-        """Whether the variable is certainly assigned something else between an assignment and a use, in one block."""
+        """Return True if the variable is surely reassigned between an assignment and a use, in one block."""
         block = self.block_of(target)
         return self.is_assigned(block, target.id, target.lineno, use.lineno) and self.is_within(use, block)
 
     def is_assigned(self, block: list[ast.stmt], name: str, after: int, before: int) -> bool:
-        """Whether a variable is assigned something new by one of some statements, between two lines."""
+        """Return True if one of the statements assigns a variable anew, between two lines."""
         return any(
             isinstance(each, ast.Assign)
             and after < each.lineno < before
@@ -125,12 +125,12 @@ class DefUse:
         return []
 
     def is_within(self, node: ast.AST, block: list[ast.stmt]) -> bool:
-        """Whether a node stands in one of some statements."""
+        """Return True if a node is within one of the statements."""
         inside = set(map(id, block))
         return any(id(each) in inside for each in self.syntax.above(node))
 
     def called(self, use: Use, function: Function) -> list[Use | UseChain]:
-        """What a function returns goes on where it is called."""
+        """Return the uses of a value that a function returns, at the function's calls."""
         if function.name in RETURNED:
             return [end("loss", use, function)]
         owner = self.syntax.parent(function)
@@ -141,7 +141,7 @@ class DefUse:
         return [replace(use, node=each) for each in calls] or [end("unknown", use, function)]
 
     def given(self, use: Use, call: ast.Call, function: Function) -> list[Use | UseChain]:
-        """What a function of the file is given goes on wherever it reads that argument."""
+        """Return the uses of a value that is passed to a function of the file, at the reads of the parameter."""
         names = [each for each, _ in defaults(function.args)]
         offset = bool(names) and names[0] in ("self", "cls") and isinstance(call.func, ast.Attribute)
         keyword = next((each.arg for each in call.keywords if each.value is use.node), None)

@@ -1,4 +1,4 @@
-"""Where a program measures the size of weights: squares, absolute values and norms."""
+"""Measures of the size of weights in a program: squares, absolute values and norms."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def measures(syntax: Syntax) -> Iterator[Measure]:
 
 
 def measure(syntax: Syntax, call: Call) -> Measure | None:
-    """What a call measures; None where that is nothing of a weight."""
+    """Return the measure that a call computes; None if it measures no weight."""
     if call.name in SUMS:
         return of_sum(syntax, call)
     if call.name in NORMS:
@@ -87,14 +87,14 @@ def operand(syntax: Syntax, call: Call) -> Weights | None:
 
 
 def subject(call: Call) -> ast.expr | None:
-    """What a function is given first, or a method is called on."""
+    """Return a method's receiver, or a function's first argument."""
     if call.name.startswith("method:"):
         return call.receiver
     return call.node.args[0] if call.node.args and not isinstance(call.node.args[0], ast.Starred) else None
 
 
 def rest(call: Call) -> int:
-    """Where the arguments behind it begin."""
+    """Return the position of the argument behind the operand."""
     return 0 if call.name.startswith("method:") else 1
 
 
@@ -157,7 +157,7 @@ def of_norm(syntax: Syntax, call: Call) -> Measure | None:
 
 
 def is_squared(syntax: Syntax, node: ast.expr) -> bool:
-    """Whether a norm is squared right behind."""
+    """Return True if the enclosing expression squares a norm."""
     above = syntax.parent(node)
     if isinstance(above, ast.BinOp):
         return isinstance(above.op, ast.Pow) and above.left is node and syntax.value(above.right) == 2

@@ -35,7 +35,7 @@ RATES: dict[str, tuple[int | None, str, float]] = {
 
 
 def acts_by_mode(op: Op) -> bool:
-    """Whether an op does one thing in training and another in evaluation."""
+    """Return True if an op behaves differently in training and in evaluation mode."""
     if op.kind in ALWAYS:
         return op.value(None, "track_running_stats", True) is not False
     if op.name in RATES:
@@ -46,7 +46,7 @@ def acts_by_mode(op: Op) -> bool:
 
 
 def mode_matters(program: Program, model: ast.expr) -> bool:
-    """Whether a model surely has layers that act by its mode; where it is not known, whether all in the file have."""
+    """Return True if a model has mode-dependent layers; for an unknown one, if all networks of the file have."""
     network = network_of(program, model)
     if network is not None:
         return any(acts_by_mode(each) or is_library_op(each) for each in every_op(network.flow))
@@ -59,7 +59,7 @@ def mode_matters(program: Program, model: ast.expr) -> bool:
 
 
 def starts_in_evaluation(program: Program, model: ast.expr) -> bool:
-    """Whether a model comes in evaluation mode, as ``from_pretrained`` gives it, or from where that is not known."""
+    """Return True if a model may come in evaluation mode, as from ``from_pretrained`` or ``torch.load``."""
     made = maker(program, model)
     name = (program.resolve(made.func) or "") if made is not None else ""
     return name.endswith((".from_pretrained", "torch.load", "torch.jit.load"))
@@ -72,7 +72,7 @@ def meant(program: Program, model: ast.expr) -> str:
 
 
 def has_batch_norm(program: Program, model: ast.expr | None) -> bool:
-    """Whether a model has batch norm: by its network in this file, or by the name of a library's."""
+    """Return True if a model has batch norm: by its network in this file, or by a library model's name."""
     made = maker(program, model) if model is not None else None
     network = network_of(program, model) if model is not None else None
     if network is not None:
@@ -84,17 +84,17 @@ def has_batch_norm(program: Program, model: ast.expr | None) -> bool:
 
 
 def is_local(program: Program, name: str) -> bool:
-    """Whether a name is that of a class or function of the file."""
+    """Return True if the file defines a class or function of this name."""
     return any(each.name == name for each in [*program.classes, *program.functions])
 
 
 def is_library_op(op: Op) -> bool:
-    """Whether an op is a library's model that has batch norm."""
+    """Return True if an op is a library's model with batch norm."""
     return op.call is not None and is_library_batch_norm(op.call)
 
 
 def is_library_batch_norm(call: Call) -> bool:
-    """Whether a call makes a library's model that has batch norm."""
+    """Return True if a call makes a library's model with batch norm."""
     if call.name.startswith("torchvision.models."):
         return WITH_BATCH_NORM.match(call.name.rpartition(".")[2]) is not None
     name = call.value(0, "model_name") if call.name == "timm.create_model" else None

@@ -59,7 +59,7 @@ class Penalty:
 
     @property
     def place(self) -> Place:
-        """Where it is computed."""
+        """The location of the computation."""
         return self.syntax.place(self.node)
 
     @property
@@ -75,13 +75,13 @@ class Penalty:
 
     @property
     def fate(self) -> str:
-        """What becomes of it: "loss" where a gradient is taken of it, "reported", "unused", or "unknown"."""
+        """The end of its chains: "loss" if a gradient is taken of it, "reported", "unused", or "unknown"."""
         ends = {each.end for each in self.chains}
         return next((each for each in ORDER if each in ends), "unknown")
 
     @property
     def in_loss(self) -> bool:
-        """Whether it is part of what is trained on."""
+        """True if the penalty is part of the training loss."""
         return self.fate == "loss"
 
     @cached_property
@@ -91,7 +91,7 @@ class Penalty:
 
     @property
     def detached(self) -> ast.AST | None:
-        """What cuts it off from its gradient, on every chain into the loss; None where there is one with a gradient."""
+        """The node that detaches it on every chain into the loss; None if a chain keeps the gradient."""
         if not self.loss_chains:
             return None
         cuts = [self.cut or each.detached for each in self.loss_chains]
@@ -99,7 +99,7 @@ class Penalty:
 
     @cached_property
     def strength(self) -> float | None:
-        """What it is multiplied with until it meets the loss; None where that is not known or differs."""
+        """The factor by which it enters the loss; None if that is not known or differs between chains."""
         found = {self.strength_on(each) for each in self.loss_chains}
         return found.pop() if len(found) == 1 else None
 
@@ -122,11 +122,11 @@ class Penalty:
         return None if math.isnan(product) else product
 
     def is_join(self, step: Step) -> bool:
-        """Whether a step adds it to something that is no penalty: the loss of the data."""
+        """Return True if a step adds the penalty to something that is no penalty: the loss of the data."""
         return step.is_sum and not is_neutral(self.syntax, step.other)
 
     def join(self, chain: UseChain) -> Step | None:
-        """Where it meets the loss of the data on a chain; None where it does not."""
+        """Return the step of a chain that adds it to the loss of the data; None if there is none."""
         return next((step for step in chain.steps if self.is_join(step)), None)
 
 
@@ -148,7 +148,7 @@ def penalties_of(program: Syntax) -> tuple[Penalty, ...]:
 
 
 def by_hand(syntax: Syntax) -> Iterator[Penalty]:
-    """Those that are written out as arithmetic."""
+    """Yield the penalties that are written out as arithmetic."""
     found = list(measures(syntax))
     if not found:
         return
@@ -188,12 +188,12 @@ def entire(syntax: Syntax, node: ast.expr) -> ast.expr:
 
 
 def is_neutral(syntax: Syntax, node: ast.expr) -> bool:
-    """Whether an expression is where a sum begins, or itself the size of weights: no loss of the data."""
+    """Return True if an expression is the start of a sum, or itself a penalty, rather than a loss of the data."""
     return content(syntax, node) != "other"
 
 
 def content(syntax: Syntax, node: ast.expr, depth: int = 5) -> str:
-    """What an expression is: a "number", a "penalty", or "other"."""
+    """Classify an expression as "number", "penalty" or "other"."""
     if syntax.number(node) is not None or (isinstance(node, ast.Constant) and node.value is None):
         return "number"
     if depth == 0:
@@ -212,12 +212,12 @@ def content(syntax: Syntax, node: ast.expr, depth: int = 5) -> str:
 
 
 def joined(parts: list[str]) -> str:
-    """What a sum of parts is."""
+    """Classify a sum by its parts."""
     return next((each for each in ("other", "penalty") if each in parts), "number")
 
 
 def is_measure(syntax: Syntax, node: ast.expr) -> bool:
-    """Whether an expression is made of weights, and calls nothing but what measures them."""
+    """Return True if an expression is made of weights and calls nothing but measures of them."""
     calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
     names = [call_of(syntax, each).name for each in calls]
     own = any(
@@ -227,7 +227,7 @@ def is_measure(syntax: Syntax, node: ast.expr) -> bool:
 
 
 def mentions(node: ast.AST, name: str) -> bool:
-    """Whether a variable is part of an expression."""
+    """Return True if a variable is part of an expression."""
     return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
 
 

@@ -35,7 +35,7 @@ def smoothing_calls(program: Program) -> Iterator[tuple[Call, float]]:
 
 
 def classes_of(program: Program, call: Call) -> int | None:
-    """How many classes the loss that a call makes is given logits of; None where the file does not say."""
+    """Return the number of classes of the loss that a call makes; None if the file does not show it."""
     if call.name == "keras.losses.BinaryCrossentropy":
         return 2
     sizes = set()

@@ -1,4 +1,4 @@
-"""Where the values in a program come from: what a variable holds, what made it, what its function is given."""
+"""Definitions of values: assignments of a variable, the call that made it, arguments passed to its function."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRAPPERS = ("torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.Distrib
 
 
 def held_by(program: Program, expr: ast.AST) -> list[ast.expr]:
-    """What a variable, or an attribute of ``self``, is assigned: of what is taken apart, the whole; in order.
+    """Return the values assigned to a variable or an attribute of ``self``, in order; the whole of what is unpacked.
 
     Empty where some of it cannot be told: arguments, loops, ``+=`` and the like.
     """
@@ -57,7 +57,7 @@ def targets(target: ast.AST) -> set[str]:
 
 
 def attribute_values(owner: ast.ClassDef, name: str) -> list[ast.expr]:
-    """What the methods of a class assign to ``self.name``."""
+    """Return the values that the methods of a class assign to ``self.name``."""
     return [
         each.value
         for each in ast.walk(owner)
@@ -95,7 +95,7 @@ def calls_of(program: Program, function: Function) -> list[Call]:
 
 
 def is_itself(program: Program, value: ast.expr, variable: ast.AST) -> bool:
-    """Whether what a variable is assigned is that variable, moved or wrapped: ``model = model.to(device)``."""
+    """Return True if a variable is assigned itself, moved or wrapped: ``model = model.to(device)``."""
     inner = wrapped(program, value) if isinstance(value, ast.Call) else None
     if isinstance(inner, ast.Call):
         return is_itself(program, inner, variable)
@@ -103,14 +103,14 @@ def is_itself(program: Program, value: ast.expr, variable: ast.AST) -> bool:
 
 
 def wrapped(program: Program, call: ast.Call) -> ast.expr | None:
-    """What a call only moves, compiles, wraps or copies."""
+    """Return the operand of a call that only moves, compiles, wraps or copies it."""
     if isinstance(call.func, ast.Attribute) and call.func.attr in MOVES and program.resolve(call.func) is None:
         return call.func.value
     return call.args[0] if call.args and program.resolve(call.func) in WRAPPERS else None
 
 
 def given(program: Program, name: ast.Name) -> list[ast.expr]:
-    """What the calls in the file give for an argument of a function; empty for any other variable."""
+    """Return the arguments that the file's calls pass for a parameter; empty for any other variable."""
     function = program.function_of(name)
     if function is None or program.bindings(name) != [None]:
         return []
@@ -162,7 +162,7 @@ def calls_within(program: Program, node: ast.AST, *methods: str) -> list[ast.Cal
 
 
 def assigned(program: Program, name: ast.Name) -> list[ast.expr]:
-    """What a variable is assigned above a place in the same function, or at the module's level, come what may.
+    """Return the values assigned to a variable earlier in the same function, or at module level, unconditionally.
 
     Unlike in :func:`held_by`, the variable may be bound by a loop or as an argument before: ``y = smooth(y)``. An
     assignment under a condition counts only where the place is under the same one.
@@ -189,13 +189,13 @@ def conditions(program: Program, node: ast.AST) -> list[ast.AST]:
 
 
 def returned(program: Program, function: Function) -> list[ast.expr]:
-    """What a function returns, in order."""
+    """Return the values that a function returns, in order."""
     statements = program.statements_in_order(function)
     return [each.value for each in statements if isinstance(each, ast.Return) and each.value is not None]
 
 
 def leads_to(program: Program, expr: ast.AST) -> list[ast.expr]:
-    """What an expression stands for, one step further back: a variable's values, a function's returns."""
+    """Return the expressions one step back: the values of a variable, the return values of a function."""
     if isinstance(expr, ast.Name):
         return assigned(program, expr)
     function = definition_of(program, expr) if isinstance(expr, ast.Call) else None
@@ -203,7 +203,7 @@ def leads_to(program: Program, expr: ast.AST) -> list[ast.expr]:
 
 
 def factors(expr: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
-    """What is multiplied in an expression, and what it is divided by.
+    """Return the factors and the divisors of a product.
 
     >>> above, below = factors(ast.parse("a * b / c", mode="eval").body)
     >>> [each.id for each in above], [each.id for each in below]

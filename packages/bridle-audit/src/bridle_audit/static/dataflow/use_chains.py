@@ -48,7 +48,7 @@ def use_chains(def_use: DefUse, node: ast.expr) -> tuple[UseChain, ...]:
 
 @singledispatch
 def next_uses(above: ast.AST | None, def_use: DefUse, use: Use) -> list[Use | UseChain]:
-    """Where a value goes by the node above it; syntax that is not followed ends the chain."""
+    """Return the next uses of a value, by the node above it; syntax that is not supported ends the chain."""
     del def_use
     return [end("unknown", use, above)]
 
@@ -129,13 +129,13 @@ def of_keyword(above: ast.keyword, def_use: DefUse, use: Use) -> list[Use | UseC
 def of_comprehension(
     above: ast.GeneratorExp | ast.ListComp | ast.SetComp, def_use: DefUse, use: Use
 ) -> list[Use | UseChain]:
-    """What a comprehension is made of goes on with it."""
+    """Follow the element of a comprehension to the comprehension."""
     return [replace(use, node=above)] if above.elt is use.node else [end("unknown", use, above)]
 
 
 @next_uses.register
 def of_iteration(above: ast.For | ast.AsyncFor | ast.comprehension, def_use: DefUse, use: Use) -> list[Use | UseChain]:
-    """What a loop goes through goes on with its variable."""
+    """Follow the iterable of a loop to the loop's variable."""
     return def_use.named(use, above.target) if above.iter is use.node else [end("unknown", use, above)]
 
 
@@ -169,7 +169,7 @@ def unpacked(def_use: DefUse, use: Use, call: ast.Call, position: int) -> list[U
 
 
 def part(def_use: DefUse, use: Use, target: ast.AST, position: int) -> list[Use | UseChain]:
-    """What one of several values is assigned to."""
+    """Follow one of several values to its target."""
     if not isinstance(target, ast.Tuple | ast.List) or any(isinstance(each, ast.Starred) for each in target.elts):
         return [end("unknown", use, target)]
     return def_use.named(use, target.elts[position]) if position < len(target.elts) else [end("unknown", use, target)]

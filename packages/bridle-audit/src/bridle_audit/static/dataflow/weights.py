@@ -1,4 +1,4 @@
-"""Which weights of a network an expression stands for: one of them, or all that a loop goes through."""
+"""Expressions that denote weights of a network: a single one, or all that a loop iterates over."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Weights:
     shifted: bool = False  # whether something is subtracted: the weights they began with
 
     def narrowed(self, tests: list[str]) -> Weights:
-        """Those that pass some tests, as they are written; whether one is trained at all is no test."""
+        """Return the weights that also pass some tests, as written; a test of ``requires_grad`` does not count."""
         others = [each for each in (NO_TEST.sub("", test) for test in tests) if re.search(r"\w{2}", each)]
         if not others or self.over == "one":
             return self
@@ -43,14 +43,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Each:
-    """What a loop goes through."""
+    """The elements of an iterable of weights."""
 
     weights: Weights
     position: tuple[int, ...] = ()  # where the weight is in what the loop gives: (1,) in (name, weight)
 
 
 def is_of_matrices(test: str) -> bool:
-    """Whether only weights pass a test, as it is written: ``"bias" not in name``, ``p.ndim > 1``."""
+    """Return True if the tests, as written, select weights only: ``"bias" not in name``, ``p.ndim > 1``."""
     return OF_MATRICES.search(test) is not None or ("not" in test and OF_VECTORS.search(test) is not None)
 
 
@@ -71,7 +71,7 @@ def weights(syntax: Syntax, node: ast.AST, depth: int = DEPTH) -> Weights | None
 
 
 def of_name(syntax: Syntax, node: ast.Name, depth: int) -> Weights | None:
-    """What a variable holds: what a loop around gives, what it is assigned, or what a function is called with."""
+    """Return the weights that a variable holds, from a loop, an assignment, or the calls of its function."""
     looped = of_loop(syntax, node, depth)
     if looped is not None:
         return looped
@@ -92,7 +92,7 @@ def meaning_of(syntax: Syntax, node: ast.Name) -> list[ast.expr]:
 
 
 def given_for(syntax: Syntax, arguments: ast.AST, name: str) -> list[ast.expr]:
-    """What the calls of a function in the file give for one of its arguments."""
+    """Return the weights that the file's calls pass for a parameter."""
     function = syntax.parent(arguments)
     if not isinstance(function, Function):
         return []
@@ -114,7 +114,7 @@ def calls_of(syntax: Syntax, function: Function) -> list[ast.Call]:
 
 
 def of_loop(syntax: Syntax, node: ast.Name, depth: int) -> Weights | None:
-    """What a loop or comprehension around a variable gives it."""
+    """Return the weights that a loop or comprehension binds a variable to."""
     for target, source, tests in loops_around(syntax, node):
         position = position_of(target, node.id)
         if position is None:
@@ -160,7 +160,7 @@ def skipped(loop: ast.For | ast.AsyncFor) -> list[str]:
 
 
 def position_of(target: ast.AST, name: str) -> tuple[int, ...] | None:
-    """Where a name stands in the target of a loop.
+    """Return the position of a name in the target of a loop.
 
     >>> position_of(ast.parse("i, (name, w)").body[0].value, "w")
     (1, 1)
@@ -200,7 +200,7 @@ def layers_of(source: ast.expr) -> str:
 
 
 def is_own_parameter(syntax: Syntax, node: ast.Attribute) -> bool:
-    """Whether an attribute of ``self`` is assigned an ``nn.Parameter``."""
+    """Return True if an attribute of ``self`` is assigned an ``nn.Parameter``."""
     owner = syntax.class_of(node)
     if owner is None or not isinstance(node.value, ast.Name) or node.value.id != "self":
         return False
@@ -223,7 +223,7 @@ def of_call(syntax: Syntax, node: ast.Call, depth: int) -> Weights | None:
 
 
 def collection(syntax: Syntax, node: ast.AST, depth: int = DEPTH) -> Each | None:
-    """What a loop over an expression goes through, if these are weights."""
+    """Return the weights that a loop over an expression iterates over; None if it does not."""
     if depth == 0:
         return None
     if isinstance(node, ast.Name):
@@ -260,7 +260,7 @@ def of_iterator(syntax: Syntax, node: ast.Call, depth: int) -> Each | None:
 
 
 def body_of(test: ast.expr) -> str:
-    """What a test computes, as it is written: of a lambda, without its head."""
+    """Return the source of a test: of a lambda, its body."""
     return ast.unparse(test.body if isinstance(test, ast.Lambda) else test)
 
 

@@ -1,4 +1,4 @@
-"""What the names in a program speak of: test data, validation, the best so far."""
+"""Subjects of names in a program: test data, validation data, the best so far."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def in_order(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def speaks_of(node: ast.AST | str, kind: re.Pattern[str]) -> bool:
-    """Whether some word of the names within is of a kind.
+    """Return True if a word of the names in an expression is one of a set.
 
     >>> speaks_of("testloader", TEST), speaks_of("latest_value", TEST), speaks_of("value", VALIDATION)
     (True, False, False)
@@ -55,5 +55,5 @@ def speaks_of(node: ast.AST | str, kind: re.Pattern[str]) -> bool:
 
 
 def about_test(node: ast.AST | str) -> bool:
-    """Whether an expression speaks of the test data, and not of validation data too."""
+    """Return True if an expression names test data and no validation data."""
     return speaks_of(node, TEST) and not speaks_of(node, VALIDATION) and not speaks_of(node, TRAINING)

@@ -1,1 +1,1 @@
-"""What a call, a class or a loop says of itself: optimizers, training and evaluation loops, modules."""
+"""Facts from syntax: calls, optimizers, training and evaluation loops, modules."""

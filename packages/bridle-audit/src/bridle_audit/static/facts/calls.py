@@ -26,12 +26,12 @@ class Call:
 
     @property
     def place(self) -> Place:
-        """Where it stands."""
+        """The location of the call."""
         return self.syntax.place(self.node)
 
     @property
     def receiver(self) -> ast.expr | None:
-        """What stands before the last dot: ``model`` in ``model.eval()``."""
+        """The expression before the last dot: ``model`` in ``model.eval()``."""
         return self.node.func.value if isinstance(self.node.func, ast.Attribute) else None
 
     @property
@@ -51,12 +51,12 @@ class Call:
 
     @property
     def under_no_grad(self) -> bool:
-        """Whether it stands in a ``with torch.no_grad():``, or in a function that is decorated so."""
+        """True if the call is in a ``with torch.no_grad():`` or in a function decorated with it."""
         return is_under_no_grad(self.syntax, self.node)
 
     @property
     def open(self) -> bool:
-        """Whether there are ``*arguments`` or ``**keywords`` that cannot be told."""
+        """True if the call has ``*arguments`` or ``**keywords`` that are not known."""
         return any(isinstance(each, ast.Starred) for each in self.node.args) or None in dict(self.keywords())
 
     def keywords(self) -> Iterator[tuple[str | None, ast.expr]]:
@@ -77,18 +77,18 @@ class Call:
         return before[position] if fits else None
 
     def states(self, position: int | None, keyword: str | None = None) -> bool:
-        """Whether it is given there."""
+        """Return True if the call passes the argument."""
         return self.argument(position, keyword) is not None
 
     def value(self, position: int | None, keyword: str | None = None, default: Any = None) -> Any:
-        """What is given there as a Python object, ``default`` where nothing is, UNKNOWN where that cannot be told."""
+        """Return the argument's value as a Python object: ``default`` if it is not passed, or UNKNOWN."""
         given = self.argument(position, keyword)
         if given is None:
             return UNKNOWN if self.open else default
         return self.known[given] if given in self.known else self.syntax.value(given)
 
     def number(self, position: int | None, keyword: str | None = None, default: float | None = None) -> float | None:
-        """The same if it is a number, else None: ``call.number(0, "p", 0.5)``."""
+        """Return the argument if it is a number, else None: ``call.number(0, "p", 0.5)``."""
         value = self.value(position, keyword, default)
         return float(value) if is_number(value) else None
 
@@ -107,7 +107,7 @@ def spread(syntax: Syntax, node: ast.expr) -> Iterator[tuple[str | None, ast.exp
 
 
 def name_of(syntax: Syntax, node: ast.Call) -> str:
-    """What a call calls: a resolved name, "method:name" for the method of a value, "?"."""
+    """Return the name of a call's callee: resolved, "method:name" for the method of a value, or "?"."""
     name = syntax.resolve(node.func)
     if name is not None:
         return name
@@ -120,7 +120,7 @@ def call_of(syntax: Syntax, node: ast.Call) -> Call:
 
 
 def is_no_grad(syntax: Syntax, node: ast.expr) -> bool:
-    """Whether an expression, called or not, turns gradients off."""
+    """Return True if a decorator or context manager turns gradients off."""
     if not isinstance(node, ast.Call):
         return syntax.resolve(node) in NO_GRAD
     name = syntax.resolve(node.func)

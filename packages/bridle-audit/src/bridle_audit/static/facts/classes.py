@@ -19,7 +19,7 @@ LIGHTNING = re.compile(r"^lightning\.LightningModule$")
 
 
 def is_module(syntax: Syntax, node: ast.ClassDef) -> bool:
-    """Whether objects of a class are networks or parts of one, as is what has a base and a ``forward``."""
+    """Return True if a class is a network or a part of one: a module, or a derived class with a ``forward``."""
     if any(MODULES.match(each) for each in syntax.bases[node]):
         return True
     if "torch.autograd.Function" in syntax.bases[node]:
@@ -28,7 +28,7 @@ def is_module(syntax: Syntax, node: ast.ClassDef) -> bool:
 
 
 def is_lightning(syntax: Syntax, node: ast.ClassDef) -> bool:
-    """Whether a class is a LightningModule, whose loops call ``eval()`` by themselves."""
+    """Return True if a class is a LightningModule, whose loops call ``eval()`` by themselves."""
     return any(LIGHTNING.match(each) for each in syntax.bases[node])
 
 
@@ -54,7 +54,7 @@ def method_of(
 
 
 def class_value(syntax: Syntax, node: ast.ClassDef, name: str) -> ast.expr | None:
-    """What a class's body assigns to a name."""
+    """Return the value that a class's body assigns to a name."""
     for owner in syntax.lineages[node]:
         found = syntax.members[owner].get(name)
         if isinstance(found, ast.Assign | ast.AnnAssign):

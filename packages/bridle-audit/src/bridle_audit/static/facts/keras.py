@@ -1,4 +1,4 @@
-"""What Keras' losses are told: whether they expect logits or probabilities."""
+"""Keras losses: the kind of loss by its name and ``from_logits``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOSS = re.compile(r"^keras\.losses\.(?P<word>\w+)$")
 
 
 def kind_of_loss(word: str, constructor: Call) -> str | None:
-    """What a loss is by its name and by what it takes; None for one that is not known, or where that cannot be told."""
+    """Return the kind of a loss by its name and arguments; None if it is not known."""
     kinds = KINDS.get(word.lower().replace("_", ""))
     takes_logits = constructor.value(None, "from_logits", False)
     if kinds is None or not isinstance(takes_logits, bool):

@@ -1,4 +1,4 @@
-"""Where a program trains, and where it evaluates."""
+"""Training and evaluation loops of a program."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Training:
 
     @property
     def place(self) -> Place:
-        """Where it starts."""
+        """The location of its start."""
         return self.syntax.place(self.node)
 
     def named(self, *names: str) -> list[Call]:
@@ -87,7 +87,7 @@ class Evaluation:
 
     @property
     def place(self) -> Place:
-        """Where the model is first called."""
+        """The location of the first call of the model."""
         return self.calls[0].place
 
     @property
@@ -97,7 +97,7 @@ class Evaluation:
 
     @property
     def under_no_grad(self) -> bool:
-        """Whether gradients are off when the model is called."""
+        """True if gradients are off when the model is called."""
         return any(each.under_no_grad for each in self.calls)
 
 
@@ -112,7 +112,7 @@ class Loops:
         self.calls = calls
 
     def trainings(self) -> list[Training]:
-        """Where ``backward`` is called."""
+        """Return the functions, or the module's own level, that call ``backward``."""
         found = [
             Training(self.syntax, node, calls)
             for node, calls in self.by_function.items()
@@ -121,7 +121,7 @@ class Loops:
         return [each for each in found if each.backwards and each.name not in ("backward", "forward")]
 
     def evaluations(self) -> list[Evaluation]:
-        """Where a model is scored."""
+        """Return the functions and blocks that score a model."""
         found = [self.evaluation(node, calls) for node, calls in self.candidates()]
         return [each for each in found if each is not None]
 
@@ -136,7 +136,7 @@ class Loops:
                 yield from self.blocks(calls)
 
     def is_scoring(self, node: Function, calls: list[Call]) -> bool:
-        """Whether a function is named as one that evaluates, or has gradients off, and speaks of a score."""
+        """Return True if a function is named for evaluation, or has gradients off, and mentions a metric."""
         if not NAMED.search(node.name) and not (
             self.turns_off_somewhere
             and any(each.under_no_grad for each in calls if each.name == "?" or ":" in each.name)
@@ -146,7 +146,7 @@ class Loops:
 
     @cached_property
     def turns_off_somewhere(self) -> bool:
-        """Whether the text has a word that turns gradients off."""
+        """True if the text has a word that turns gradients off."""
         return any(word in self.syntax.text for word in ("no_grad", "inference_mode", "set_grad_enabled"))
 
     def blocks(self, calls: list[Call]) -> Iterator[tuple[ast.With | ast.AsyncWith, list[Call]]]:
@@ -171,7 +171,7 @@ class Loops:
         return Evaluation(self.syntax, node, models, self.has_eval(function, callers, calls), callers)
 
     def is_model(self, call: Call) -> bool:
-        """Whether a call is one of a model: of a variable whose name says so, or that is put in a mode somewhere."""
+        """Return True for the call of a model: a variable with a model's name, or on which ``eval()`` is called."""
         text = self.syntax.source(call.node.func)
         if (
             not re.fullmatch(r"[\w.]+", text)
@@ -188,7 +188,7 @@ class Loops:
 
     @cached_property
     def in_a_mode(self) -> set[str]:
-        """What ``train()`` and ``eval()`` are called on, as it is written."""
+        """The expressions, as written, on which ``train()`` or ``eval()`` is called."""
         modes = [
             each for each in self.calls if each.name in ("method:train", "method:eval") and len(each.node.args) < 2
         ]
@@ -199,7 +199,7 @@ class Loops:
         return [each for each in self.calls if each.name in (function.name, f"method:{function.name}")]
 
     def has_eval(self, function: Function | None, callers: list[Call], calls: list[Call]) -> bool:
-        """Whether a model is put in evaluation mode in an evaluation, by its callers, or by what it calls."""
+        """Return True if an evaluation, its callers or its callees put a model in evaluation mode."""
         mine = self.by_function.get(function or self.syntax.tree, [])
         if any(is_eval(each) for each in [*calls, *mine]):
             return True
@@ -213,7 +213,7 @@ class Loops:
 
 
 def is_eval(call: Call) -> bool:
-    """Whether a call puts a model in evaluation mode: ``model.eval()``, ``model.train(False)``."""
+    """Return True if a call puts a model in evaluation mode: ``model.eval()``, ``model.train(False)``."""
     if call.name.endswith((":eval", ".eval")) and not call.node.args:
         return True
     return call.name.endswith((":train", ".train")) and call.value(0, "mode", True) is not True

@@ -46,12 +46,12 @@ class Group:
     node: ast.Dict
 
     def expr(self, key: str) -> ast.expr | None:
-        """What stands under a key: ``group.expr("params")``."""
+        """Return the expression under a key: ``group.expr("params")``."""
         pairs = zip(self.node.keys, self.node.values, strict=True)
         return next((value for name, value in pairs if isinstance(name, ast.Constant) and name.value == key), None)
 
     def value(self, key: str, default: Any = None) -> Any:
-        """The same as a Python object; UNKNOWN where it cannot be told."""
+        """Return the value under a key as a Python object; UNKNOWN if it is not known."""
         found = self.expr(key)
         if found is None:
             return UNKNOWN if None in self.node.keys else default
@@ -72,7 +72,7 @@ class Optimizer:
 
     @property
     def place(self) -> Place:
-        """Where it is made."""
+        """The location of its construction."""
         return self.call.place
 
     @property
@@ -82,7 +82,7 @@ class Optimizer:
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether it divides gradients by their size."""
+        """True if it divides gradients by a running estimate of their size."""
         return LIKE_ADAM.search(self.name.rpartition(".")[2]) is not None
 
     @property
@@ -103,7 +103,7 @@ class Optimizer:
 
     @property
     def decoupled(self) -> Any:
-        """Whether decay acts on the weights, beside the gradient: True, False, or UNKNOWN.
+        """True if decay acts on the weights directly, False if it acts by the gradient; or UNKNOWN.
 
         torch's Adam, NAdam and RAdam do so where they are told ``decoupled_weight_decay=True``; those of Keras always.
         """
@@ -121,7 +121,7 @@ class Optimizer:
 
     @property
     def written(self) -> ast.expr | None:
-        """The same, where it is a variable what that is assigned."""
+        """The expression of its parameters, after a variable's assignments are followed."""
         node = self.parameters
         for _ in range(4):
             bindings = self.syntax.bindings(node) if isinstance(node, ast.Name) else []
@@ -142,12 +142,12 @@ class Optimizer:
 
     @property
     def whole_model(self) -> bool:
-        """Whether it is given all parameters of a model alike: ``model.parameters()``."""
+        """True if its one group is all parameters of a model: ``model.parameters()``."""
         return is_all(self.syntax, self.written)
 
 
 def is_all(syntax: Syntax, node: ast.expr | None) -> bool:
-    """Whether an expression is ``model.parameters()``, also as a list or without what is frozen."""
+    """Return True for ``model.parameters()``, also as a list or filtered by ``requires_grad``."""
     if isinstance(node, ast.ListComp | ast.GeneratorExp) and len(node.generators) == 1:
         only = node.generators[0]
         plain = isinstance(node.elt, ast.Name) and syntax.source(node.elt) == syntax.source(only.target)

@@ -1,12 +1,12 @@
-"""An abstract interpreter: follows a program as it would run, with layers and data on their way instead of values.
+"""An abstract interpreter: follows a program as it would run, with layers and ops on data instead of values.
 
-One room with three doors: ``flow`` (what data go through), ``networks`` (the networks that a program defines) and
-``losses`` (where it computes a loss). Nobody outside imports anything but what this module has.
+Its results are in ``flow`` (the ops that data pass), ``networks`` (the networks that a program defines) and ``losses``
+(the losses that it computes). Other packages import only the names below.
 
-Within, read in this order: ``values`` (what is computed with), ``machine`` (the state, and the generic functions that
-the others register with), ``expressions``, ``references``, ``statements``, ``calls``, ``functions``, ``attributes``,
-``methods`` and ``library`` (what the language and the libraries do), ``run`` (how a whole file is followed), ``trace``
-(what that has shown).
+Within, read in this order: ``values`` (the abstract values), ``machine`` (the state, and the generic functions that the
+others register with), ``expressions``, ``references``, ``statements``, ``calls``, ``functions``, ``attributes``,
+``methods`` and ``library`` (the semantics of the language and of libraries), ``run`` (the order in which a file is
+followed), ``trace`` (the results).
 """
 
 from bridle_audit.static.interpreter.flow import Op as Op

@@ -1,4 +1,4 @@
-"""What the attributes of values stand for."""
+"""Attribute access on abstract values."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def of_group(value: Group, machine: Machine, name: str, node: ast.AST) -> Abstra
 
 @attribute.register
 def of_layer(value: Layer, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
-    """What the program has put there."""
+    """Return the value that the program has assigned to the attribute."""
     del node
     return machine.heap.get((value.number, name), value if name == "module" else TOP)
 
 
 @attribute.register
 def of_instance(value: Instance, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
-    """What the program has put there, or a method or attribute of the object's class."""
+    """Return the value that the program has assigned, or a method or attribute of the object's class."""
     del node
     if (value.number, name) in machine.heap:
         return machine.heap[value.number, name]
@@ -76,7 +76,7 @@ def of_class(value: Class, machine: Machine, name: str, node: ast.AST) -> Abstra
 
 
 def member(machine: Machine, owner: Class, receiver: Instance | None, name: str) -> AbstractValue:
-    """What a class has under a name; a property is worked out."""
+    """Look a name up in a class; a property is evaluated."""
     found = method_of(machine.syntax, owner.node, name)
     if found is not None:
         made = Function(found[1], owner.frame, receiver, found[0])

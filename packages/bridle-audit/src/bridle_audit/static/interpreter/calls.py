@@ -1,4 +1,4 @@
-"""What calls return: functions of the file are followed, its classes made into objects, its networks applied."""
+"""Calls of abstract values: functions of the file are followed, its classes instantiated, its networks applied."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def call_container(callee: Container, machine: Machine, arguments: Arguments, fr
 
 
 def entering(machine: Machine, arguments: Arguments) -> AbstractValue:
-    """What a network is given: data; within another network it is not known what they went through before."""
+    """Return a network's input; within another network, data of unknown origin."""
     given = next(iter(arguments.tensors()), None)
     if given is not None:
         return given
@@ -138,7 +138,7 @@ def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Ar
 def derived(
     machine: Machine, callee: Instance, arguments: Arguments, given: AbstractValue, frame: Frame
 ) -> AbstractValue:
-    """What a class without a ``forward`` does, by the layer that it derives from."""
+    """Apply a class without a ``forward`` as the layer that it derives from."""
     base = known_base(machine.syntax, callee.of.node)
     parts = machine.heap.get((callee.number, PARTS))
     if parts is not None:

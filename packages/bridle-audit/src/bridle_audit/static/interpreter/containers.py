@@ -33,7 +33,7 @@ def on_container(receiver: Container, machine: Machine, name: str, arguments: Ar
 
 
 def changed(machine: Machine, receiver: Container, name: str, arguments: Arguments) -> AbstractValue:
-    """What a method that changes a container returns."""
+    """Apply a method that changes a container, and return its result."""
     match name:
         case "extend":
             return extended(machine, receiver, arguments)
@@ -50,7 +50,7 @@ def changed(machine: Machine, receiver: Container, name: str, arguments: Argumen
 def other_container(
     machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame
 ) -> AbstractValue:
-    """What changes nothing in a container."""
+    """Apply a method that does not change a container, and return its result."""
     if name in SAME:
         return receiver
     if name in FORWARDS:

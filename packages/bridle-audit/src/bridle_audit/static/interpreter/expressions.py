@@ -1,4 +1,4 @@
-"""What expressions stand for."""
+"""Evaluation of expressions to abstract values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def of_binary(node: ast.BinOp, machine: Machine, frame: Frame) -> AbstractValue:
 def combined(
     machine: Machine, node: ast.AST, sign: ast.operator, left: AbstractValue, right: AbstractValue
 ) -> AbstractValue:
-    """What an operator makes of two values."""
+    """Apply a binary operator to two values."""
     if isinstance(left, Const) and isinstance(right, Const):
         value = computed(type(sign), left.value, right.value)
         return Const(value) if value is not UNKNOWN else TOP
@@ -112,7 +112,7 @@ def of_boolean(node: ast.BoolOp, machine: Machine, frame: Frame) -> AbstractValu
 
 
 def all_const(values: list[AbstractValue]) -> bool:
-    """Whether no layers or data are among them, so that only the truth value counts."""
+    """Return True if there are no layers or data among the values, so that only the truth value counts."""
     return all(type(each) in (Const, AbstractValue) for each in values)
 
 

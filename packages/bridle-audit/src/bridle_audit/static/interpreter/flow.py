@@ -27,7 +27,7 @@ class Op:
 
     @property
     def place(self) -> Place:
-        """Where it is written."""
+        """The location of the op in the file."""
         return self.syntax.place(self.node)
 
     def value(self, position: int | None, keyword: str | None = None, default: Any = None) -> Any:
@@ -35,7 +35,7 @@ class Op:
         return self.call.value(position, keyword, default) if self.call else default
 
     def number(self, position: int | None, keyword: str | None = None, default: float | None = None) -> float | None:
-        """The same if it is a number, else None."""
+        """Return the argument if it is a number, else None."""
         return self.call.number(position, keyword, default) if self.call else default
 
     def __repr__(self) -> str:
@@ -47,7 +47,7 @@ START = "? (start)"  # the name of an op before which nothing is known
 
 
 def meaningful(ops: Sequence[Op]) -> list[Op]:
-    """Those that change values: shapes and selections are left out."""
+    """Return the ops that change values, without reshapes and selections."""
     return [op for op in ops if op.kind not in SHAPES]
 
 
@@ -57,12 +57,12 @@ def last_of(ops: Sequence[Op]) -> Op | None:
 
 
 def before(ops: Sequence[Op], op: Op) -> Ops:
-    """What comes before an op."""
+    """Return the ops before an op."""
     return tuple(ops[: list(ops).index(op)])
 
 
 def origin(syntax: Syntax, node: ast.AST) -> Op:
-    """Where data start that do not come from the input, or not as far as can be told."""
+    """Return an op that stands for the unknown origin of data."""
     return Op(syntax, START, UNKNOWN_KIND, node)
 
 

@@ -40,7 +40,7 @@ def call_function(callee: Function, machine: Machine, arguments: Arguments, fram
 
 
 def follow(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> AbstractValue:
-    """What a function's body returns."""
+    """Follow a function's body, and return its result."""
     if isinstance(node, ast.Lambda):
         return machine.evaluate(node.body, frame)
     machine.execute(node.body, frame)
@@ -84,7 +84,7 @@ def receive(machine: Machine, callee: Function, arguments: Arguments, inner: Fra
 
 
 def is_static(machine: Machine, callee: Function) -> bool:
-    """Whether a method is called without its object."""
+    """Return True for a static method, which has no receiver."""
     return any(machine.syntax.resolve(each) == "staticmethod" for each in decorators(callee.node))
 
 
@@ -112,7 +112,7 @@ def nowhere(node: ast.AST) -> ast.Call:
 
 
 def entry_arguments(node: Definition, given: AbstractValue, *, all_given: bool = False) -> Arguments:
-    """What a function is given without a caller: what has no default, and with ``all_given`` what has None for one."""
+    """Return arguments for a function without a caller: without a default, or ``all_given`` with None for one."""
     names = [
         name
         for number, (name, default) in enumerate(defaults(node.args))

@@ -1,4 +1,4 @@
-"""What a loop or a ``*`` goes over."""
+"""Iteration over abstract values, for loops and ``*``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def items_of(machine: Machine, value: AbstractValue) -> list[AbstractValue] | No
 
 
 def turns(machine: Machine, value: AbstractValue, *, at_least: int = 1) -> list[AbstractValue]:
-    """What a loop's variable stands for, turn by turn; ``at_least`` so many turns where the items are not known."""
+    """Return a loop variable's values, one per iteration; ``at_least`` so many if the items are not known."""
     items = items_of(machine, value)
     if items is None:
         return [value if isinstance(value, Tensor) else TOP] * at_least
@@ -31,7 +31,7 @@ def turns(machine: Machine, value: AbstractValue, *, at_least: int = 1) -> list[
 
 
 def is_plain(value: AbstractValue) -> bool:
-    """Whether there are only constants in it, and what is not known."""
+    """Return True if a value consists of constants and unknown values only."""
     if isinstance(value, Group):
         return all(is_plain(each) for each in value.items)
     return type(value) in (Const, AbstractValue)

@@ -1,4 +1,4 @@
-"""Where ways meet: after an ``if`` that was not decided, and where data of several paths become one."""
+"""Joins of control flow, after an undecided ``if``, and of data that come by several paths."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHORTCUT = 2  # how many layers a shortcut may have: a convolution and a norm
 
 
 def shared(paths: list[Ops]) -> Ops:
-    """What several paths have in common from their start."""
+    """Return the longest common prefix of several paths."""
     first = paths[0]
     length = min(map(len, paths))
     for number in range(length):
@@ -41,7 +41,7 @@ def shared(paths: list[Ops]) -> Ops:
 
 
 def joined(syntax: Syntax, node: ast.AST, one: AbstractValue, other: AbstractValue) -> AbstractValue:
-    """What a variable may be after two ways, of which either may have been taken."""
+    """Join the values that a variable has after two branches."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return alternatives(syntax, node, one, other)
     if isinstance(one, Const) and isinstance(other, Const) and type(one.value) is type(other.value):

@@ -38,7 +38,7 @@ FAMILIAR = re.compile(r"^activation:(?!abs|exp|square|sqrt|log$)|^(?:dropout|lin
 
 @application.register
 def call_library(callee: Named, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
-    """What calling something by a library's or Python's name returns."""
+    """Call a function or class of a library or of Python, by its name."""
     name = callee.name
     if name in TRANSFERS:
         return TRANSFERS[name](machine, arguments, frame)

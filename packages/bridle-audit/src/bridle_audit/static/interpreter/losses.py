@@ -1,4 +1,4 @@
-"""Where a program computes a loss, and what its logits went through until then."""
+"""The losses that a program computes, with the path of their logits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Loss:
 
     @property
     def place(self) -> Place:
-        """Where it is computed."""
+        """The location of the computation."""
         return self.syntax.place(self.node)
 
     @property
@@ -46,13 +46,13 @@ class Loss:
 
     @property
     def target(self) -> ast.expr | None:
-        """What the logits are compared with."""
+        """The target of the loss."""
         call = Call(self.syntax, self.node, self.constructor.name)
         return next((given for word in ("target", "targets", "labels", "y") if (given := call.argument(1, word))), None)
 
     @property
     def smoothing(self) -> Any:
-        """How much it smooths labels: 0.0 where that is not stated, or UNKNOWN."""
+        """The label smoothing: 0.0 if it is not stated, or UNKNOWN."""
         words = {"timm.loss.LabelSmoothingCrossEntropy": "smoothing", "timm.loss.BinaryCrossEntropy": "smoothing"}
         word = words.get(self.constructor.name, "label_smoothing")
         default = 0.1 if word == "smoothing" else 0.0  # timm's

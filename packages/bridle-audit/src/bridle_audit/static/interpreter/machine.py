@@ -1,4 +1,4 @@
-"""What following a program needs: the heap, the limits, and the five functions through which its parts call each other.
+"""The interpreter's state (heap, limits), and the five generic functions through which its parts call each other.
 
 The five at the end are generic: the modules above register what they do with each class of syntax tree or value, by the
 type of the first parameter, and call each other through :class:`Machine` alone.
@@ -51,7 +51,7 @@ class Machine:
         self.instances: dict[ast.ClassDef, list[Instance]] = {}  # that the program makes
 
     def evaluate(self, node: ast.expr, frame: Frame) -> AbstractValue:
-        """What an expression stands for."""
+        """Evaluate an expression."""
         self.spend()
         return expression(node, self, frame)
 
@@ -67,26 +67,26 @@ class Machine:
                 continue
 
     def invoke(self, callee: AbstractValue, arguments: Arguments, frame: Frame) -> AbstractValue:
-        """What a call returns."""
+        """Call a value, and return the result."""
         self.spend()
         return application(callee, self, arguments, frame)
 
     def attribute(self, value: AbstractValue, name: str, node: ast.AST) -> AbstractValue:
-        """What an attribute of a value stands for."""
+        """Return an attribute of a value."""
         return attribute(value, self, name, node)
 
     def method(self, receiver: AbstractValue, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
-        """What calling a value's method returns."""
+        """Call a method of a value, and return the result."""
         self.spend()
         return method(receiver, self, name, arguments, frame)
 
     def unknown_call(self, arguments: Arguments) -> AbstractValue:
-        """What calling anything may return: data that are given to it come out changed in a way that is not known."""
+        """Return the result of an unknown callee: the first data among the arguments, changed in an unknown way."""
         tensors = arguments.tensors()
         return self.through(tensors[0], mystery(self.syntax, arguments.node)) if tensors else TOP
 
     def joined(self, node: ast.AST, one: AbstractValue, other: AbstractValue) -> AbstractValue:
-        """What may be either of two values."""
+        """Join two values, of which either may hold."""
         return joined(self.syntax, node, one, other)
 
     def through(self, tensor: Tensor, *ops: Op) -> Tensor:
@@ -159,7 +159,7 @@ class Machine:
             into[key] = joined(self.syntax, node, mine, value) if mine is not None else value
 
     def is_too_deep(self, node: ast.AST) -> bool:
-        """Whether a function is not followed any more: it calls itself, or the calls are nested too deeply."""
+        """Return True if a call is not to be followed: recursive, or nested too deeply."""
         return len(self.stack) >= CALLS_DEEP or self.stack.count(node) > 1
 
     def definition(self, value: AbstractValue) -> None:
@@ -173,33 +173,33 @@ class Machine:
 
 @singledispatch
 def expression(node: ast.expr, machine: Machine, frame: Frame) -> AbstractValue:
-    """What an expression stands for; TOP for syntax that is not followed."""
+    """Evaluate an expression; TOP for syntax that is not supported."""
     del node, machine, frame
     return TOP
 
 
 @singledispatch
 def statement(node: ast.stmt, machine: Machine, frame: Frame) -> None:
-    """What a statement does; nothing for syntax that is not followed."""
+    """Execute a statement; nothing happens for syntax that is not supported."""
     del node, machine, frame
 
 
 @singledispatch
 def application(callee: AbstractValue, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
-    """What applying a value to arguments returns."""
+    """Apply a value to arguments, and return the result."""
     del callee, frame
     return machine.unknown_call(arguments)
 
 
 @singledispatch
 def attribute(value: AbstractValue, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
-    """What an attribute of a value stands for; ``module`` of a wrapper is what it wraps."""
+    """Return an attribute of a value; ``module`` of a wrapper is the wrapped value itself."""
     del machine, node
     return value if name == "module" else TOP
 
 
 @singledispatch
 def method(receiver: AbstractValue, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
-    """What a call of a value's method returns."""
+    """Call a method of a value, and return the result."""
     del receiver, name, frame
     return machine.unknown_call(arguments)

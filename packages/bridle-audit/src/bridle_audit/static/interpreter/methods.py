@@ -1,4 +1,4 @@
-"""What calls of the methods of values return."""
+"""Method calls on abstract values."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def on_instance(receiver: Instance, machine: Machine, name: str, arguments: Argu
 
 
 def inherited(machine: Machine, receiver: Instance, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
-    """What is left of nn.Module's methods: parts by name, and lists of them."""
+    """Apply a method that is inherited from nn.Module: parts by name, and lists of them."""
     if name in ("add_module", "register_module") and len(arguments.positional) == 2:
         key = arguments.positional[0]
         if isinstance(key, Const):

@@ -26,7 +26,7 @@ class Network:
 
     @property
     def place(self) -> Place:
-        """Where it is defined."""
+        """The location of the definition."""
         return self.syntax.place(self.node)
 
     @property

@@ -1,4 +1,4 @@
-"""What is taken down while a program is followed: losses, and sequences of layers that have a name."""
+"""Recording of a program's losses, and of its named sequences of layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do to data on their way, and what is true of values."""
+"""Operators on data, and the truth of values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KINDS = {"+": "add", "-": "add", "*": "multiply", "/": "multiply", "@": "product
 def operated(
     machine: Machine, node: ast.AST, sign: ast.operator, left: AbstractValue, right: AbstractValue
 ) -> AbstractValue:
-    """What an operator makes of data."""
+    """Apply a binary operator to data."""
     name = SIGNS.get(type(sign), "?")
     tensors = [each for each in (left, right) if isinstance(each, Tensor)]
     if not tensors and name != "@":
@@ -51,7 +51,7 @@ def operated(
 
 
 def truth(machine: Machine, value: AbstractValue) -> bool | None:
-    """Whether a value is true; None where that is not known."""
+    """Return the truth value of a value; None if it is not known."""
     if isinstance(value, Const):
         return bool(value.value)
     if isinstance(value, Container) and value.kind != "sequential":
@@ -60,7 +60,7 @@ def truth(machine: Machine, value: AbstractValue) -> bool | None:
 
 
 def is_nothing(value: AbstractValue) -> bool | None:
-    """Whether a value is None; None where that is not known."""
+    """Return True if a value is None; None if that is not known."""
     if isinstance(value, Const):
         return value.value is None
     if isinstance(value, Choice):

@@ -1,4 +1,4 @@
-"""What names, attributes and calls stand for."""
+"""Evaluation of names, attributes and calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def of_attribute(node: ast.Attribute, machine: Machine, frame: Frame) -> Abstrac
 
 
 def is_free(node: ast.expr, frame: Frame) -> bool:
-    """Whether a dotted name starts from what no frame knows, so that it must be the module's own or a library's."""
+    """Return True if no frame binds the first part of a dotted name, which is then the module's or a library's."""
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name) and frame.find(node.id) is None
@@ -65,7 +65,7 @@ def of_call(node: ast.Call, machine: Machine, frame: Frame) -> AbstractValue:
 
 
 def arguments_of(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
-    """What a call gives, in values."""
+    """Evaluate the arguments of a call."""
     positional: list[AbstractValue] = []
     known: dict[ast.expr, Any] = {}
     is_open = False

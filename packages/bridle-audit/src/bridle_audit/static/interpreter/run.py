@@ -56,7 +56,7 @@ class Run:
         return self.machine.trace
 
     def is_worth(self, node: ast.AST) -> bool:
-        """Whether a function is to be followed that nothing has called: it may compute a loss."""
+        """Return True if a function that nothing has called may compute a loss, and is to be followed."""
         return node not in self.machine.entered and node in self.losing
 
     @cached_property
@@ -123,27 +123,27 @@ class Run:
             yield NetworkFlow(name, node, self.followed(sequence), sequence)
 
     def is_network(self, node: ast.ClassDef) -> bool:
-        """Whether a class is a network of its own right: no loss, and with a way through it."""
+        """Return True if a class is a network of its own: no loss, and with a ``forward`` or layers in sequence."""
         if not is_module(self.syntax, node) or LOSS_NAME.search(node.name):
             return False
         has_forward = any(method_of(self.syntax, node, name) for name in FORWARDS)
         return has_forward or known_base(self.syntax, node) == "torch.nn.Sequential"
 
     def flow_of(self, value: Class) -> Ops:
-        """What data go through in an object of a class: the first that is made, or one as its defaults say."""
+        """Return the ops of a class's first object, or of one that is made with defaults."""
         instances = self.instances_of(value)
         flow = self.followed(instances[0]) if instances else ()
         is_loss = bool(flow) and flow[-1].kind.startswith("loss:")
         return () if is_loss else flow or (origin(self.syntax, value.node),)
 
     def followed(self, network: AbstractValue) -> Ops:
-        """What data go through in a network; nothing where that takes too long."""
+        """Return the ops of a network; none if the budget does not suffice."""
         flows: list[Ops] = []
         self.attempt(ENTRY, lambda: flows.append(self.flow_through(network)))
         return flows[0] if flows else ()
 
     def flow_through(self, network: AbstractValue) -> Ops:
-        """What data go through in a network, with the defaults of ``forward``."""
+        """Return the ops of a network, with the defaults of ``forward``."""
         found = forward_of(self.machine, network)
         if found is None or not isinstance(network, Instance):
             result = self.machine.invoke(
@@ -158,7 +158,7 @@ class Run:
 
 
 def mentions_loss(text: str) -> bool:
-    """Whether a text has a word for a loss; looked for one by one, which is much faster than by a pattern."""
+    """Return True if a text has a word for a loss; searched word by word, which is much faster than a pattern."""
     text = text.lower()
     return any(word in text for word in MENTIONS)
 

@@ -1,4 +1,4 @@
-"""What statements do."""
+"""Execution of statements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What following a program shows."""
+"""The trace of an interpreted program: its losses and networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LossCall:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from others."""
+        """The key by which a loss counts once."""
         ops = tuple((op.name, op.node) for op in self.logits)
         network = self.network.of.node if isinstance(self.network, Instance) else self.network
         return (self.node, self.constructor.node, ops, network, self.no_grad)
@@ -41,7 +41,7 @@ class NetworkFlow:
 
 @dataclass(eq=False)
 class Trace:
-    """What following a program has shown."""
+    """The losses and networks that were met while a program was followed."""
 
     losses: list[LossCall] = field(default_factory=list)
     networks: list[NetworkFlow] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which functions of Python and of libraries have a transfer function: one that says what a call of them returns."""
+"""The registry of transfer functions, which compute the results of calls of Python's and libraries' functions."""
 
 from __future__ import annotations
 

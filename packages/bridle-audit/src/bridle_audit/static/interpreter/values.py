@@ -96,7 +96,7 @@ class Container(AbstractValue):
 
 @dataclass(frozen=True, eq=False)
 class Items(AbstractValue):
-    """What a container holds, on the heap."""
+    """The items of a container, on the heap."""
 
     pairs: tuple[tuple[Any, AbstractValue], ...]  # keys, or numbers, and values
 
@@ -133,7 +133,7 @@ class Partial(AbstractValue):
 
 @dataclass(frozen=True, eq=False)
 class Arguments:
-    """What a call gives."""
+    """The arguments of a call, as values."""
 
     node: ast.Call
     positional: tuple[AbstractValue, ...] = ()
@@ -153,7 +153,7 @@ class Arguments:
         yield from self.keywords.values()
 
     def tensors(self) -> list[Tensor]:
-        """Those that are data on their way."""
+        """Return the arguments that are data."""
         return [each for each in self.everything() if isinstance(each, Tensor)]
 
 
@@ -175,7 +175,7 @@ class Frame:
         self.elsewhere.get(name, self).names[name] = value
 
     def find(self, name: str) -> AbstractValue | None:
-        """What a name stands for; None where no frame knows it."""
+        """Look a name up in this frame and those around it; None if none binds it."""
         frame: Frame | None = self
         while frame is not None:
             if name in frame.names:

@@ -1,4 +1,4 @@
-"""What sort of thing a layer or function is, by its name: one word for nn.ReLU, F.relu, torch.relu and x.relu()."""
+"""Kinds of layers, functions and losses by name: one word for nn.ReLU, F.relu, torch.relu and x.relu()."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def kind_of(name: str) -> str:
 
 
 def is_constructor(name: str) -> bool:
-    """Whether calling it makes a layer or model, which is called later.
+    """Return True if a call of the name makes a layer or model, which is called later.
 
     >>> is_constructor("torch.nn.ReLU"), is_constructor("torch.nn.functional.relu"), is_constructor("timm.create_model")
     (True, False, True)

@@ -1,4 +1,4 @@
-"""What a star import brings, and the one name under which a thing is known here, whatever way it was imported."""
+"""Canonical names of libraries' functions and classes, whatever way they are imported, also by a star."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def canonical(name: str) -> str:
 
 
 def from_star(name: str, modules: list[str]) -> str | None:
-    """What a name means that nothing in the file binds, by the modules that are imported with a star; else None.
+    """Resolve a name that nothing in the file binds, by the modules imported with a star; None if none fits.
 
     It is a library's if the library has that layer, function or loss. Any other name that is written as the library
     writes its own is, too, unless it is Python's, or a module that is not known here may have brought it.

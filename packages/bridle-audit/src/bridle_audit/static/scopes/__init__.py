@@ -1,1 +1,1 @@
-"""Who is called what: the bindings of each scope, and the dotted name that an expression refers to."""
+"""Name resolution: the bindings of each scope, and the dotted name that an expression refers to."""

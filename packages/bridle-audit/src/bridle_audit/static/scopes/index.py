@@ -59,7 +59,7 @@ class Scope:
 
 
 class Index:
-    """What the walk has found. Nodes of one type are in the order of the file, except that decorators come last."""
+    """Parents, scopes and nodes by type. Nodes of one type are in the order of the file, but decorators come last."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.module = Scope(tree, None)
@@ -159,7 +159,7 @@ def visit_definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 @visit.register
 def visit_arguments(node: ast.arguments, index: Index, scope: Scope) -> None:
-    """What a function or lambda takes."""
+    """The parameters of a function or lambda."""
     for name, default in defaults(node):
         index.bind(scope, name, Binding("argument", node, default))
     for each in (node.vararg, node.kwarg):

@@ -36,7 +36,7 @@ def found(index: Index, node: ast.Name) -> Scope | None:
 
 
 def meaning(index: Index, bindings: list[Binding], name: str, depth: int) -> str | None:
-    """What a name means by its bindings: an import, a definition of the file, or one other name."""
+    """Resolve a name by its bindings: an import, a definition of the file, or one other name."""
     kinds = {each.kind for each in bindings}
     if "import" in kinds and kinds <= {"import", "assigned", "definition"}:  # others: for want of the import
         imported = [each.dotted for each in bindings if each.kind == "import"]

@@ -25,7 +25,7 @@ class Allows:
     remarks: tuple[str, ...] = ()  # on comments that say nothing
 
     def __call__(self, name: str, line: int) -> bool:
-        """Whether a rule may find nothing in a line."""
+        """Return True if a comment allows the rule's findings in a line."""
         return name in self.everywhere or name in self.lines.get(line, ())
 
 
@@ -49,7 +49,7 @@ class Span:
 
 
 def allows_of(text: str, tree: ast.Module) -> Allows:
-    """What the comments of a program allow."""
+    """Parse the comments of a program that allow findings."""
     if "bridle:" not in text:
         return Allows()
     comments = list(comments_of(text))

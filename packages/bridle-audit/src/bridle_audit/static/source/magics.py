@@ -44,7 +44,7 @@ def plain(cell: str) -> tuple[str, dict[int, int]]:
 
 
 def suspicious(line: str) -> bool:
-    """Whether a line may be IPython's."""
+    """Return True if a line may be IPython's."""
     return any(pattern.match(line) for pattern in (LINE, HELP, CAPTURED))
 
 
@@ -59,7 +59,7 @@ def replaced(line: str) -> tuple[str, int]:
 
 
 def is_inside(text: str) -> bool:
-    """Whether a text ends within brackets or a string, so that the next line belongs to it."""
+    """Return True if a text ends within brackets or a string, so that the next line belongs to it."""
     try:
         list(tokenize.generate_tokens(io.StringIO(text).readline))
     except tokenize.TokenError:

@@ -65,7 +65,7 @@ class Source:
         return self.text.split("\n")
 
     def place(self, node: ast.AST) -> Place:
-        """Where a node stands."""
+        """Return the location of a node."""
         first = positioned(node)
         line, end_line = first.lineno, first.end_lineno or first.lineno
         column = self.column(line, first.col_offset)
@@ -114,7 +114,7 @@ def parsed(text: str, file: str) -> ast.Module:
 
 
 def refusal(error: SyntaxError, text: str, file: str) -> Unreadable:
-    """What to say of a syntax error: Python 2 is said to be Python 2."""
+    """Return the error to raise for a syntax error; Python 2 is named as such."""
     lines, number = text.split("\n"), error.lineno or 1
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     for pattern, what in PYTHON_2:
@@ -124,5 +124,5 @@ def refusal(error: SyntaxError, text: str, file: str) -> Unreadable:
 
 
 def is_python_2(error: Unreadable) -> bool:
-    """Whether a file was refused because it is Python 2."""
+    """Return True if a file was refused because it is Python 2."""
     return error.reason.startswith("this is Python 2")

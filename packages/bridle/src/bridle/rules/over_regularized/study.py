@@ -49,7 +49,7 @@ def cure(recipe: list[dict[str, Any]]) -> str:
 
 
 def weakened(regularizer: Regularizer) -> Regularizer:
-    """The same at half its strength, or a tenth where it is searched by factors; schedules stay as they are."""
+    """Return a copy at half its strength, or a tenth if it is searched on a log scale; schedules are not changed."""
     changes: dict[str, float] = {}
     for each in knobs(regularizer):
         value = getattr(regularizer, each.name)

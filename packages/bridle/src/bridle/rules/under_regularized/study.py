@@ -32,7 +32,7 @@ def check(study: Study) -> Iterator[Finding]:
 
 
 def overfits(contender: Contender) -> bool:
-    """Whether the gap is wide and the validation loss has risen, over all its runs, where an interrupt left any."""
+    """Return True if the gap is wide and the mean validation loss of the runs ends well above its minimum."""
     keeps_best = any(run.best_epoch is not None for run in contender.runs)
     if (
         not contender.runs
