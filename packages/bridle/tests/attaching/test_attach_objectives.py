@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bridle.attaching import Handle, attach
 from bridle.attaching.loss_probing import probe_task
-from bridle.attaching.objectives import known
+from bridle.attaching.objectives import known_objective
 from bridle.regularizers import ConfidencePenalty, RDrop
 
 WEIGHT = torch.tensor([1.0, 5.0, 0.2])
@@ -263,7 +263,7 @@ def test_somebodys_module_is_not_taken_for_torchs() -> None:
         def forward(self, z: Tensor, y: Tensor) -> Tensor:
             return (1 - (-F.cross_entropy(z, y, reduction="none")).exp()).square().mean()
 
-    assert known(Focal()).task == "" and probe_task(Focal(), CLASSES) == "classification"
+    assert known_objective(Focal()).task == "" and probe_task(Focal(), CLASSES) == "classification"
 
 
 @pytest.mark.parametrize("form", ["dictionary", "tuple", "named", "several"])

@@ -26,7 +26,7 @@ def resume(handle: Handle, state: Mapping[str, Any]) -> None:
     if "weights" in state:
         handle.model.load_state_dict(state["weights"])
         for average in handle.parts.averages:
-            average.take()
+            average.copy_from_model()
     if "handle" in state:
         handle.load_state_dict(state["handle"])
 

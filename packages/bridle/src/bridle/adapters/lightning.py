@@ -34,9 +34,9 @@ from bridle.adapters.recipe_checks import (
 )
 from bridle.adapters.trainer_methods import first_batches, override_method
 from bridle.attaching import Handle, attach
+from bridle.attaching.loss_probing import LossFunction
 from bridle.attaching.model_inputs import to_device
 from bridle.attaching.noise import TorchNoise
-from bridle.attaching.objectives import LossFunction
 from bridle.attaching.requirements import needs_steps
 from bridle.errors import DependencyError, InputError, StateError
 from bridle.recipe import Recipe, RecipeLike

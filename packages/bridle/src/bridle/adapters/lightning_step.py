@@ -38,7 +38,7 @@ class LightningStep:
             args = (self.transformed(args[0]), *args[1:])
         result = own(*args)
         recorder = self.handle.parts.recorder
-        if recorder.marks and recorder.mark is None:
+        if recorder.keeps_marks and recorder.mark is None:
             raise StateError(
                 f"{self.recipe} must see the passes through {type(self.handle.model).__name__}, and training_step "
                 f"makes none; say what it calls: Regularize(..., part=the network's name in the module)"

@@ -123,7 +123,7 @@ class Regularize(Callback):  # type: ignore[misc]  # skorch has no types
         handle.model.load_state_dict(shown)
         handle.parts.stopping.best = shown
         for average in handle.parts.averages:
-            average.take()
+            average.copy_from_model()
         self.handle_, self.counted_ = None, False
         return handle.finish()
 

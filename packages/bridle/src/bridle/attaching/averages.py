@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
-from bridle.attaching.parameter_buckets import ParameterBucket, buckets
+from bridle.attaching.parameter_buckets import ParameterBucket, make_buckets
 from bridle.attaching.trained_parameters import AveragedBuffer, AveragedTensor, TrainedParameter
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.places import Average
@@ -27,36 +27,36 @@ class WeightAverages:
         self.formula = linear_formula(unit)
         self.buckets: list[ParameterBucket[AveragedTensor]] = []
         self.values: list[list[Tensor]] = []
-        self.waiting: dict[str, Tensor] = {}  # of a state that was loaded, for parameters that are trained only later
-        self.take_in(parameters)
+        self.pending: dict[str, Tensor] = {}  # of a state that was loaded, for parameters that are trained only later
+        self.set_parameters(parameters)
 
-    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
         """Average these parameters from now on; the average of a new one starts at its current value."""
-        known = {each: value for several, values in self.pairs() for each, value in zip(several, values, strict=True)}
-        self.buckets = buckets(self.unit, [*parameters, *self.statistics])
+        known = {each: value for pair in self.averaged() for each, value in zip(*pair, strict=True)}
+        self.buckets = make_buckets(self.unit, [*parameters, *self.statistics])
         self.linear_forms = [LinearForm(*self.formula) if self.formula else None for _ in self.buckets]
         self.values = [
-            [known[each] if each in known else self.first(each, now) for each, now in zip(*pair, strict=True)]
+            [known[each] if each in known else self.initial_average(each, w) for each, w in zip(*pair, strict=True)]
             for pair in ((bucket.parameters, widened_values(bucket)) for bucket in self.buckets)
         ]
 
-    def pairs(self) -> Iterator[tuple[list[AveragedTensor], list[Tensor]]]:
+    def averaged(self) -> Iterator[tuple[list[AveragedTensor], list[Tensor]]]:
         """Yield, bucket by bucket, the averaged parameters and buffers with their averages."""
         return ((bucket.parameters, values) for bucket, values in zip(self.buckets, self.values, strict=True))
 
-    def first(self, each: AveragedTensor, now: Tensor) -> Tensor:
+    def initial_average(self, each: AveragedTensor, current: Tensor) -> Tensor:
         """Return the initial average: the one of a loaded state, or the current value."""
-        begun = now.clone()
-        return begun.copy_(self.waiting.pop(each.name)) if each.name in self.waiting else begun
+        value = current.clone()
+        return value.copy_(self.pending.pop(each.name)) if each.name in self.pending else value
 
     def update(self, progress: TrainingProgress) -> None:
         """Update the averages with the weights of this step."""
-        for index, (bucket, found) in enumerate(zip(self.buckets, self.linear_forms, strict=True)):
+        for index, (bucket, linear_form) in enumerate(zip(self.buckets, self.linear_forms, strict=True)):
             keywords, weights, values = bucket.keywords(progress), widened_values(bucket), self.values[index]
             if (values[0].device, values[0].dtype) != (weights[0].device, weights[0].dtype):  # the model was moved
                 values = self.values[index] = [a.to(w) for a, w in zip(values, weights, strict=True)]
-            if found:
-                moved = self.update_together(values, weights, *found.coefficients(keywords))
+            if linear_form:
+                moved = self.update_together(values, weights, *linear_form.coefficients(keywords))
             else:
                 moved = self.update_each(values, weights, keywords)
             if moved is not None:
@@ -82,12 +82,12 @@ class WeightAverages:
             a.copy_(new_a)
         return moved if self.unit.moves_weights else None
 
-    def put_in(self) -> None:
+    def copy_to_model(self) -> None:
         """Copy the averages into the model."""
         for bucket, values in zip(self.buckets, self.values, strict=True):
             put(bucket, values)
 
-    def is_in(self) -> bool:
+    def equals_model(self) -> bool:
         """Return True if the model's weights equal the averages."""
         return all(
             torch.equal(each.tensor, value.to(each.tensor))
@@ -95,24 +95,22 @@ class WeightAverages:
             for each, value in zip(bucket.parameters, values, strict=True)
         )
 
-    def take(self) -> None:
+    def copy_from_model(self) -> None:
         """Reset the averages to the model's current weights."""
         for bucket, values in zip(self.buckets, self.values, strict=True):
             torch._foreach_copy_(values, [each.tensor for each in bucket.parameters])
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the averages by name."""
-        found = {
-            each.name: value for several, values in self.pairs() for each, value in zip(several, values, strict=True)
-        }
-        return {**self.waiting, **found}
+        averages = {each.name: value for pair in self.averaged() for each, value in zip(*pair, strict=True)}
+        return {**self.pending, **averages}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Load averages by name; one that the state lacks was not trained then, and starts at its current value."""
-        self.waiting = {name: each.clone() for name, each in state.items()}
-        for several, values in self.pairs():
-            for each, value in zip(several, values, strict=True):
-                value.copy_(self.waiting.pop(each.name, each.tensor))
+        self.pending = {name: each.clone() for name, each in state.items()}
+        for members, values in self.averaged():
+            for each, value in zip(members, values, strict=True):
+                value.copy_(self.pending.pop(each.name, each.tensor))
 
 
 def widened_values(bucket: ParameterBucket[AveragedTensor]) -> list[Tensor]:

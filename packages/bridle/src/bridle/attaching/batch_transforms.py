@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from bridle.acting import check_data, first_spot
 from bridle.attaching.forward_penalties import as_outputs
 from bridle.attaching.labels import Targets, share_scale, targets_of
+from bridle.attaching.loss_probing import LossFunction
 from bridle.attaching.model_inputs import call_model
-from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, LossFunction, Objective, pairs
+from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, Objective, as_two_classes
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
@@ -40,7 +41,7 @@ class BatchTransforms:
                 raise InputError(f"{unit!r} follows the slope of the loss: attach(..., loss=your loss function)")
 
     @torch.no_grad()
-    def shown(self, x: Any, y: Tensor, progress: TrainingProgress) -> tuple[Any, Tensor]:
+    def transform(self, x: Any, y: Tensor, progress: TrainingProgress) -> tuple[Any, Tensor]:
         """Transform a batch; inputs keep their shape, class ids may become shares of classes."""
         self.check_batch(x, y)
         layout = Layout.of(tuple(x.shape[1:]), self.features) if isinstance(x, Tensor) else Layout()
@@ -48,14 +49,15 @@ class BatchTransforms:
         targets = targets_of(y, rows.dtype, self.classes, self.objective, self.loss)
         # All noise is drawn before the first extra pass: torch's generators then stand where the user's pass begins.
         noise = [self.recorder.noise.draw(unit.noise, first_spot(unit), rows) for unit in self.units]
+        inputs = {"slope": self.slope, "prediction": self.prediction}
         new_x, new_y = rows, targets.full
         for unit, drawn in zip(self.units, noise, strict=True):
             if not targets.problem:
                 check_data(unit, targets.task, layout)
             if "slope" in unit.extra_inputs:
                 self.check_rows(unit, x)
-            shown = self.as_given(new_x, rows, x), targets.as_given(new_y)
-            extra = [getattr(self, each)(*shown, targets.task) for each in unit.extra_inputs]
+            current = self.as_given(new_x, rows, x), targets.as_given(new_y)
+            extra = [inputs[each](*current, targets.task) for each in unit.extra_inputs]
             step_inputs = {"layout": layout} if "layout" in unit.step_inputs else {}
             before = new_x, new_y
             keywords = {**unit.keywords(passed=progress.passed), **step_inputs}
@@ -63,7 +65,7 @@ class BatchTransforms:
             if new_x is not before[0]:
                 self.check_rows(unit, x)
             if new_y is not before[1]:
-                targets = self.checked(unit, targets)
+                targets = self.checked_targets(unit, targets)
                 new_y = targets.without_ignored(new_y)
         return self.as_given(new_x, rows, x), targets.as_given(new_y)
 
@@ -110,7 +112,7 @@ class BatchTransforms:
                 f"nothing in between; give it numbers (x.float()), or leave it out"
             )
 
-    def checked(self, unit: Batch, targets: Targets) -> Targets:
+    def checked_targets(self, unit: Batch, targets: Targets) -> Targets:
         """Return changed targets with the scale of their shares; ``ValueError`` if the loss cannot take them."""
         problem = targets.problem or (targets.doubt if unit.classes_only else "")
         if problem:
@@ -140,6 +142,6 @@ def apply_regularizer(
     if task != MULTILABEL or not unit.classes_only:
         new: tuple[Tensor, Tensor] = unit.torch(x, y, *arrays, **keywords)
         return new
-    extra = [pairs(each, 1 - each) if each.shape == y.shape else each for each in arrays]
-    new_x, new_y = unit.torch(x, pairs(y, 1 - y), *extra, **keywords)
+    extra = [as_two_classes(each, 1 - each) if each.shape == y.shape else each for each in arrays]
+    new_x, new_y = unit.torch(x, as_two_classes(y, 1 - y), *extra, **keywords)
     return new_x, new_y[..., 0].T

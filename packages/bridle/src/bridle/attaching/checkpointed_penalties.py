@@ -20,9 +20,9 @@ from bridle.places.rerun import is_checkpointed
 class DeferredPenalty:
     """One penalty of one forward pass, whose gradient may be added in the recomputation."""
 
-    noted: bool  # whether the pass's penalties count
+    recorded: bool  # whether the pass's penalties count
     has_graph: bool  # whether it had one in the first run
-    slope: Tensor | None = None  # how much the loss grows by the penalty
+    gradient: Tensor | None = None  # how much the loss grows by the penalty
 
     def for_loss(self, cost: Tensor) -> Tensor:
         """Return the penalty to be added to the loss, in the first run."""
@@ -30,35 +30,35 @@ class DeferredPenalty:
             return cost
         with torch.enable_grad():
             anchor = torch.zeros((), device=cost.device, requires_grad=True)
-            issued: Tensor = RecordPenaltyGradient.apply(anchor, cost, self)  # type: ignore[no-untyped-call]
-        return issued
+            penalty: Tensor = RecordPenaltyGradient.apply(anchor, cost, self)  # type: ignore[no-untyped-call]
+        return penalty
 
     def charge_to(self, h: Tensor, cost: Tensor) -> Tensor:
         """Return the activations of a recomputation; without a graph in the first run, with the penalty's gradient."""
         if self.has_graph or not torch.is_grad_enabled():
             return h
-        if self.slope is None:
+        if self.gradient is None:
             raise StateError(
                 "backward() reaches activations before their penalty, which reentrant checkpointing must know: add "
                 "handle.penalty() to the loss, and call backward() once; or take use_reentrant=False"
             )
-        charged: Tensor = AddPenaltyGradient.apply(h, cost, self.slope)  # type: ignore[no-untyped-call]
-        return charged
+        activations: Tensor = AddPenaltyGradient.apply(h, cost, self.gradient)  # type: ignore[no-untyped-call]
+        return activations
 
 
 class RecordPenaltyGradient(torch.autograd.Function):
     """The identity on a penalty without a graph, which records the gradient of the loss with respect to it."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, cost: Tensor, ticket: DeferredPenalty) -> Tensor:
+    def forward(ctx: Any, anchor: Tensor, cost: Tensor, penalty: DeferredPenalty) -> Tensor:
         """Return the penalty; the anchor makes it require a gradient."""
-        ctx.ticket = ticket
+        ctx.penalty = penalty
         return cost.clone()
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
         """Record the gradient."""
-        ctx.ticket.slope = slope
+        ctx.penalty.gradient = gradient
         return None, None, None
 
 
@@ -66,12 +66,12 @@ class AddPenaltyGradient(torch.autograd.Function):
     """The identity on activations, which adds a penalty's gradient in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, cost: Tensor, slope: Tensor) -> Tensor:
+    def forward(ctx: Any, h: Tensor, cost: Tensor, gradient: Tensor) -> Tensor:
         """Return the activations."""
-        ctx.slope = slope
+        ctx.gradient = gradient
         return h.view_as(h)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the incoming gradient and the penalty's."""
-        return gradient, ctx.slope, None
+        return gradient, ctx.gradient, None

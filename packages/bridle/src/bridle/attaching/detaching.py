@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +11,10 @@ from torch import Tensor
 from bridle.attaching.assembly import Assembly
 from bridle.errors import StateError
 from bridle.places import Layer, WeightLayer
+from bridle.recipe import Regularizer
 
 
-def acts_in_evaluation(unit: Any) -> bool:
+def acts_in_evaluation(unit: Regularizer) -> bool:
     """Return True if a layer acts in evaluation mode, too: the network differs without it."""
     if not isinstance(unit, Layer | WeightLayer):
         return False
@@ -40,7 +40,7 @@ def check_detach(parts: Assembly) -> None:
         )
     if parts.stopping.best and not has_weights(parts.model.state_dict(), parts.stopping.best):
         lost = "the weights of the best epoch are not in the model"
-    elif any(not average.is_in() for average in parts.averages):
+    elif any(not average.equals_model() for average in parts.averages):
         lost = "the averaged weights are not in the model, but those of the last step"
     elif any(ensemble.snapshots for ensemble in parts.ensembles):
         lost = "the copies of the ensemble are gone, and the model has the weights of the last step"

@@ -22,9 +22,9 @@ class EnsembleSnapshots:
     def __init__(self, unit: Ensemble, model: nn.Module, members: Sequence[AveragedTensor]) -> None:
         self.unit, self.model, self.members = unit, model, members
         self.snapshots: list[dict[str, Tensor]] = []
-        self.busy = False
+        self.is_predicting = False
 
-    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
         """Copy these parameters from now on; a new one joins the earlier snapshots at its current value."""
         self.members = [*parameters, *(each for each in self.members if isinstance(each, AveragedBuffer))]
         for copy in self.snapshots:
@@ -38,23 +38,23 @@ class EnsembleSnapshots:
             self.snapshots.append({each.name: each.tensor.clone() for each in self.members})
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def predicting_jointly(self) -> Iterator[None]:
         """Let the model return the joint prediction of all snapshots within the context, if there are any."""
         if not self.snapshots:
             yield
             return
-        handle = self.model.register_forward_hook(self.hook, with_kwargs=True)
+        handle = self.model.register_forward_hook(self.predict_jointly, with_kwargs=True)
         try:
             yield
         finally:
             handle.remove()
 
-    def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+    def predict_jointly(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         """Replace the model's output by the joint prediction: a forward hook."""
-        if self.busy:
+        if self.is_predicting:
             return output
         names = {id(tensor): name for name, tensor in (*model.named_parameters(), *model.named_buffers())}
-        self.busy = True
+        self.is_predicting = True
         try:
             outputs = []
             for copy in self.snapshots:
@@ -65,7 +65,7 @@ class EnsembleSnapshots:
                 }
                 outputs.append(functional_call(model, values, args, kwargs))
         finally:
-            self.busy = False
+            self.is_predicting = False
         if not isinstance(output, Tensor):
             raise InputError(
                 f"{self.unit!r} joins outputs that are tensors, and the model gives {type(output).__name__}"

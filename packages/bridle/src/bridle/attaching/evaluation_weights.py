@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ class EvaluationWeights:
 
     def __init__(self, parts: Assembly) -> None:
         self.parts, self.model = parts, parts.model
-        self.is_in = False  # whether the averages are in the model
+        self.active = False  # whether the averages are in the model
         self.measured: list[tuple[AveragedTensor, Tensor]] = []  # statistics that they were last evaluated with
         self.frozen_norms: set[nn.Module] = set()  # which rested in the last step
 
@@ -28,49 +27,49 @@ class EvaluationWeights:
         """Return True if running statistics are re-estimated for the averages."""
         return any(average.unit.reestimates for average in self.parts.averages)
 
-    def stepped(self) -> None:
+    def after_step(self) -> None:
         """Drop re-estimated statistics after a step of the optimizer."""
         self.measured = []
         if self.reestimates:
             self.frozen_norms = frozen_norms(self.model)
 
     @contextmanager
-    def averaged(self, batches: Iterable[Any] | None) -> Iterator[None]:
+    def averaged(self, batches: Iterable[object] | None) -> Iterator[None]:
         """Have the averages in the model within the context, with statistics of these batches if there are any."""
-        if self.is_in or not (self.parts.averages or self.parts.ensembles):
+        if self.active or not (self.parts.averages or self.parts.ensembles):
             yield
             return
         self.measured = []
-        with self.shown(batches):
+        with self.swapped_in(batches):
             yield
 
     @contextmanager
-    def shown(self, batches: Iterable[Any] | None = None) -> Iterator[None]:
+    def swapped_in(self, batches: Iterable[object] | None = None) -> Iterator[None]:
         """Swap the averages in within the context; without batches, with the statistics re-estimated last."""
         parts = self.parts
         members = [each for average in parts.averages for bucket in average.buckets for each in bucket.parameters]
         with torch.no_grad():
             kept = [each.tensor.clone() for each in members]
             for average in parts.averages:
-                average.put_in()
+                average.copy_to_model()
             for each, value in self.measured:
                 each.tensor.copy_(value)
-        self.is_in = True
+        self.active = True
         try:
             if batches is not None and self.reestimates:
                 measure_statistics(self.model, batches, self.frozen_norms)
                 self.measured = [(each, each.tensor.clone()) for each in members if isinstance(each, AveragedBuffer)]
-            with ExitStack() as together:
+            with ExitStack() as stack:
                 for ensemble in parts.ensembles:
-                    together.enter_context(ensemble.together())
+                    stack.enter_context(ensemble.predicting_jointly())
                 yield
         finally:
-            self.is_in = False
+            self.active = False
             with torch.no_grad():
                 for each, value in zip(members, kept, strict=True):
                     each.tensor.copy_(value)
 
-    def weights(self, batches: Iterable[Any] | None = None) -> dict[str, Tensor]:
+    def weights(self, batches: Iterable[object] | None = None) -> dict[str, Tensor]:
         """Return a copy of the model's state dict as it is evaluated."""
-        with nullcontext() if self.is_in else self.shown(batches):
+        with nullcontext() if self.active else self.swapped_in(batches):
             return {name: each.detach().clone() for name, each in self.model.state_dict().items()}

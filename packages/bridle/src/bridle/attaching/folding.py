@@ -108,7 +108,7 @@ def pads_with_zeros(part: nn.Module) -> bool:
     return any(int(each) > 0 for each in part.padding)
 
 
-def is_recipe_hook(hook: Any) -> bool:
+def is_recipe_hook(hook: object) -> bool:
     """Return True if a hook belongs to a recipe."""
     return str(getattr(getattr(hook, "func", hook), "__module__", "")).startswith("bridle.")
 

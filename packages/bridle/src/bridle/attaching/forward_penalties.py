@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bridle.acting import check_data, first_spot
-from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, Objective, pairs
+from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, Objective, as_two_classes
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError, StateError
@@ -73,7 +73,7 @@ class ForwardPenalties:
         if self.objective.task != MULTILABEL or not unit.classes_only:
             whole: Tensor = type(unit).torch(*outputs, **numbers)
             return whole
-        each: Tensor = type(unit).torch(*(pairs(z, torch.zeros_like(z)) for z in outputs), **numbers)
+        each: Tensor = type(unit).torch(*(as_two_classes(z, torch.zeros_like(z)) for z in outputs), **numbers)
         return each.sum()
 
     def second_outputs(self, unit: PassLoss, z: Tensor, numbers: Mapping[str, Any]) -> Tensor:
@@ -112,7 +112,7 @@ class ForwardPenalties:
         return x
 
 
-def as_outputs(output: Any) -> Tensor:
+def as_outputs(output: object) -> Tensor:
     """Return a model's output as (batch, outputs) in float32 or better; ``ValueError`` for other shapes.
 
     A regression's may be (batch,). Of a dictionary, or an object like those of Hugging Face's models, it is ``logits``.

@@ -6,19 +6,52 @@ import gc
 import math
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Protocol, TypeGuard, TypeVar
 
 import torch
+from torch import Tensor
 from torch.amp.grad_scaler import GradScaler, OptState
 from torch.optim import Optimizer
 
 from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import StateError
 
+
+class LossScaler(Protocol):
+    """A scaler of losses, such as ``torch.amp.GradScaler``."""
+
+    def scale(self, outputs: Tensor, /) -> Tensor:
+        """Return the scaled loss."""
+
+    def step(self, optimizer: Optimizer, /) -> object:
+        """Unscale the gradients, and step unless one is infinite."""
+
+    def update(self) -> None:
+        """Adapt the scale."""
+
+    def get_scale(self) -> float:
+        """Return the scale."""
+
+
+Scaler = TypeVar("Scaler", bound=LossScaler)
 SUSPECT = 8.0  # how many times longer than the second a first gradient may be without a look for a scaler
 
 
-def loss_scale_of(scaler: Any, optimizer: Optimizer) -> float:
+def backward(loss: Tensor, scaler: LossScaler | None) -> None:
+    """Run the backward pass of a loss, scaled if there is a scaler."""
+    (loss if scaler is None else scaler.scale(loss)).backward()
+
+
+def take_step(optimizer: Optimizer, scaler: LossScaler | None) -> None:
+    """Step the optimizer, by the scaler if there is one."""
+    if scaler is None:
+        optimizer.step()
+        return
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def loss_scale_of(scaler: LossScaler | None, optimizer: Optimizer) -> float:
     """Return the scale of the current gradients; ``RuntimeError`` if the scaler has unscaled them already."""
     if not is_active(scaler):
         return 1.0
@@ -34,12 +67,12 @@ def loss_scale_of(scaler: Any, optimizer: Optimizer) -> float:
     return float(scaler.get_scale())
 
 
-def is_active(scaler: Any) -> bool:
+def is_active(scaler: Scaler | None) -> TypeGuard[Scaler]:
     """Return True if there is a scaler and it is enabled."""
     return scaler is not None and (not hasattr(scaler, "is_enabled") or bool(scaler.is_enabled()))
 
 
-def stage_of(scaler: Any, optimizer: Optimizer) -> OptState:
+def stage_of(scaler: LossScaler, optimizer: Optimizer) -> OptState:
     """Return the stage of a scaler for an optimizer since its last update: ready, unscaled or stepped."""
     state = getattr(scaler, "_per_optimizer_states", {}).get(id(optimizer))
     return OptState.READY if state is None else state["stage"]
@@ -104,19 +137,19 @@ def check_scaled_lengths(first: float, second: float, scale: float) -> None:
     )
 
 
-def check_stepping_scaler(told: Any, optimizer: Optimizer, *, scaled_alike: bool) -> None:
+def check_stepping_scaler(given: LossScaler | None, optimizer: Optimizer, *, scaled_alike: bool) -> None:
     """Raise ``RuntimeError`` if the step is taken by another scaler than the one that ``ascend`` was given.
 
     ``scaled_alike``: the closure has scaled the second gradient by itself, and nothing was added to it.
     """
-    taking = stepping_scaler()
-    if taking is told or (told is None and scaled_alike):
+    stepping = stepping_scaler()
+    if stepping is given or (given is None and scaled_alike):
         return
-    if taking is None and stage_of(told, optimizer) is OptState.UNSCALED:
+    if stepping is None and given is not None and stage_of(given, optimizer) is OptState.UNSCALED:
         return
-    if told is None:
+    if given is None:
         problem = "a GradScaler takes this step, and handle.ascend was not told of it: handle.ascend(closure, scaler)"
-    elif taking is None:
+    elif stepping is None:
         problem = "handle.ascend has scaled the gradients by its scaler, and nobody has unscaled them: scaler.step(...)"
     else:
         problem = "this step is taken by another GradScaler than the one that handle.ascend was given"

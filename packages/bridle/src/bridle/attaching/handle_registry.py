@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 from torch.optim import Optimizer
 
+from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import is_recipe_hook
 from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import InputError
@@ -18,10 +19,17 @@ from bridle.recipe import Recipe
 MARK = "_recipe_handle"  # among the attributes of a part
 
 
+class RecipeHandle(Protocol):
+    """The handle of an attached recipe."""
+
+    recipe: Recipe
+    parts: Assembly
+
+
 class HandleReference:
     """A reference to a handle, kept by a module; it is not copied or pickled with the module."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: RecipeHandle) -> None:
         self.handle = handle
 
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
@@ -31,7 +39,7 @@ class HandleReference:
         return type(None), ()
 
 
-def register_handle(model: nn.Module, handle: Any, undo: ExitStack) -> None:
+def register_handle(model: nn.Module, handle: RecipeHandle, undo: ExitStack) -> None:
     """Register the handle with all modules of a model."""
     holder = HandleReference(handle)
     for part in model.modules():
@@ -40,7 +48,7 @@ def register_handle(model: nn.Module, handle: Any, undo: ExitStack) -> None:
             undo.callback(vars(part).pop, MARK, None)
 
 
-def handles_of(model: nn.Module) -> list[Any]:
+def handles_of(model: nn.Module) -> list[RecipeHandle]:
     """Return the handles that are attached to a model, to a part of it, or to a model that it is part of."""
     marks = [vars(part).get(MARK) for part in model.modules()]
     return [*dict.fromkeys(mark.handle for mark in marks if isinstance(mark, HandleReference))]

@@ -15,18 +15,18 @@ from bridle.places.rerun import is_rerun
 from bridle.regularizers import Dropout
 
 
-def apply_modules(part: nn.Module, steps: tuple[Path, ...], h: Any) -> Tensor:
+def apply_modules(part: nn.Module, steps: tuple[Path, ...], h: object) -> Tensor:
     """Apply the recipe's modules at these paths to activations, in turn."""
     if not isinstance(h, Tensor):
         raise TypeError(f"a recipe's layer acts on tensors, and {type(part).__name__} deals in {type(h).__name__}")
+    activations: Tensor = h
     for path in steps:
         inner = part
         for name in path:
             inner = getattr(inner, name)
         with frozen_buffers(inner) if is_rerun() else nullcontext():
-            h = inner(h)
-    out: Tensor = h
-    return out
+            activations = inner(activations)
+    return activations
 
 
 def on_inputs(
@@ -39,7 +39,7 @@ def on_inputs(
     return args, {**kwargs, name: apply_modules(part, steps, h)}
 
 
-def on_output(part: nn.Module, inputs: tuple[Any, ...], output: Any, *, steps: tuple[Path, ...]) -> Tensor:
+def on_output(part: nn.Module, inputs: tuple[Any, ...], output: object, *, steps: tuple[Path, ...]) -> Tensor:
     """Apply the recipe's modules to a module's output: a forward hook."""
     return apply_modules(part, steps, output)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bridle.attaching.loss_probing import ignores_index, is_close, loss_value, random_logits
+from bridle.attaching.loss_probing import LossFunction, ignores_index, is_close, loss_value, random_logits
 from bridle.attaching.objectives import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, Objective
 from bridle.errors import InputError
 
@@ -47,7 +46,9 @@ class Targets:
         return new * self.scale if self.task == CLASSIFICATION else new.reshape(y.shape)
 
 
-def targets_of(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: Any) -> Targets:
+def targets_of(
+    y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: LossFunction | None
+) -> Targets:
     """Convert targets (batch,) or (batch, outputs): class ids to shares of classes, others as they are."""
     if objective.task == MULTILABEL and objective.ids_only:
         return unchangeable_targets(y, dtype, f"{objective.name} takes class ids alone; take nn.BCEWithLogitsLoss()")
@@ -79,13 +80,15 @@ def float_targets(y: Tensor, dtype: torch.dtype, objective: Objective) -> Target
     return Targets(y, full, task, doubt=doubt)
 
 
-def id_targets(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: Any) -> Targets:
+def id_targets(
+    y: Tensor, dtype: torch.dtype, classes: int | None, objective: Objective, loss: LossFunction | None
+) -> Targets:
     """Convert class ids to one-hot shares of classes."""
     if classes is None or classes < 2:
         return unchangeable_targets(
             y, dtype, "these are class ids, of how many classes is not known: attach(..., classes=...)"
         )
-    if objective.exactly and objective.given and (objective.ignored or 0) >= 0 and not objective.ids_only:
+    if objective.is_torch_loss and objective.is_given and (objective.ignored or 0) >= 0 and not objective.ids_only:
         return unchangeable_targets(
             y,
             dtype,
@@ -114,22 +117,22 @@ def id_targets(y: Tensor, dtype: torch.dtype, classes: int | None, objective: Ob
     return Targets(y, full, CLASSIFICATION, ignored=ignored if any_ignored else None)
 
 
-def ignored_by(objective: Objective, classes: int, loss: Any) -> int | None:
+def ignored_by(objective: Objective, classes: int, loss: LossFunction | None) -> int | None:
     """Return the class id that the loss ignores, ``None`` if there is none; other losses than torch's are tried."""
-    if objective.exactly or not objective.given:
+    if objective.is_torch_loss or loss is None:
         return objective.ignored
     return IGNORED if ignores_index(loss, classes, IGNORED) else None
 
 
-def share_scale(targets: Targets, objective: Objective, loss: Any) -> float:
+def share_scale(targets: Targets, objective: Objective, loss: LossFunction | None) -> float:
     """Return the factor for shares made of ids (Note [ids made shares]).
 
     For other losses than torch's it is measured. ``ValueError`` if they take no shares.
     """
     y, full = targets.y.long(), targets.full
-    if not objective.given or (objective.exactly and objective.reduction != "mean"):
+    if loss is None or (objective.is_torch_loss and objective.reduction != "mean"):
         return 1.0
-    if not objective.exactly:
+    if not objective.is_torch_loss:
         return probed_scale(y, full, objective, loss)
     if targets.ignored is None and objective.weight is None:
         return 1.0
@@ -138,7 +141,7 @@ def share_scale(targets: Targets, objective: Objective, loss: Any) -> float:
     return len(full) / total if total > 0 else 1.0
 
 
-def probed_scale(y: Tensor, full: Tensor, objective: Objective, loss: Any) -> float:
+def probed_scale(y: Tensor, full: Tensor, objective: Objective, loss: LossFunction) -> float:
     """Return the ratio of the loss for ids to that for shares, on random logits."""
     z = random_logits(*full.shape).to(full)
     id_targets, of_shares = loss_value(loss, z, y), loss_value(loss, z, full)

@@ -8,15 +8,15 @@ from operator import attrgetter, is_
 from torch import nn
 
 from bridle.attaching.assembly import Assembly
-from bridle.attaching.parameter_buckets import matching
+from bridle.attaching.parameter_buckets import select_parameters
 from bridle.attaching.parameter_checks import check_parameter_kinds, padding_indices
 from bridle.attaching.parameter_groups import optimized_parameters
-from bridle.attaching.trained_parameters import TrainedParameter, found_at
+from bridle.attaching.trained_parameters import TrainedParameter, describe_parameter
 from bridle.errors import StateError
 from bridle.places import WeightLayer
 from bridle.regularizers import WeightDecay
 
-PARAMETERS, LEARNS = attrgetter("_parameters"), attrgetter("requires_grad")
+PARAMETERS, REQUIRES_GRAD = attrgetter("_parameters"), attrgetter("requires_grad")
 
 
 class TrainableTracker:
@@ -40,7 +40,7 @@ class TrainableTracker:
 
     def trainable_ids(self) -> list[int]:
         """Return the ids of the optimizer's parameters that require gradients."""
-        return [*map(id, filter(LEARNS, optimized_parameters(self.optimizer)))]
+        return [*map(id, filter(REQUIRES_GRAD, optimized_parameters(self.optimizer)))]
 
     def update(self) -> list[TrainedParameter]:
         """Return the parameters added since the last step; ``RuntimeError`` if the recipe cannot act on them."""
@@ -61,7 +61,7 @@ class TrainableTracker:
         held = parts.groups.indices()
         modules = dict(self.model.named_modules())
         added = [
-            self.target(each, name, held[each], modules)
+            self.describe(each, name, held[each], modules)
             for each, name in names.items()
             if each.requires_grad and each in held and each not in known
         ]
@@ -79,12 +79,14 @@ class TrainableTracker:
             )
         return added
 
-    def target(self, parameter: nn.Parameter, name: str, group: int, modules: dict[str, nn.Module]) -> TrainedParameter:
+    def describe(
+        self, parameter: nn.Parameter, name: str, group: int, modules: dict[str, nn.Module]
+    ) -> TrainedParameter:
         """Return a new parameter under the name that it had before attach, if it existed then."""
         for each in self.parts.untrained:
             if each.parameter is parameter:
                 return each.in_group(group)
-        return found_at(modules, name, parameter, padding_indices(modules)).in_group(group)
+        return describe_parameter(modules, name, parameter, padding_indices(modules)).in_group(group)
 
     def check_replaced_parameters(self, removed: Sequence[TrainedParameter], named: dict[str, nn.Parameter]) -> None:
         """Raise ``RuntimeError`` if the optimizer holds a parameter that the model has replaced."""
@@ -102,7 +104,7 @@ class TrainableTracker:
         """Raise ``RuntimeError`` if a new parameter is one that the recipe would have to parametrize."""
         for unit in self.parts.recipe:
             if isinstance(unit, WeightLayer) and added:
-                chosen = matching(unit, added)
+                chosen = select_parameters(unit, added)
                 if chosen:
                     raise StateError(
                         f"{unit!r} makes weights from attach on, and {chosen[0].name} is trained only since now: let "
@@ -113,7 +115,7 @@ class TrainableTracker:
         """Set the optimizer's ``weight_decay`` of new parameters' groups to 0 if the recipe has its own decay."""
         if not any(isinstance(unit, WeightDecay) for unit in self.parts.recipe):
             return
-        own = {*self.model.parameters()}
+        model_parameters = {*self.model.parameters()}
         units = {each.parameter: self.parts.optimizer_decays.get(each.described) for each in self.parts.parameters}
         for index in {each.group for each in added}:
             group = self.optimizer.param_groups[index]
@@ -121,7 +123,7 @@ class TrainableTracker:
             by_recipe = next((unit for each in group["params"] if (unit := units.get(each))), None)
             if by_recipe is not None:  # somebody has put it beside what the recipe decays
                 self.parts.optimizer_decays.update({each.described: by_recipe for each in added if each.group == index})
-            elif amount and not own.issuperset(group["params"]):
+            elif amount and not model_parameters.issuperset(group["params"]):
                 raise StateError(
                     f"the optimizer's weight_decay of {amount:g} is also that of parameters that are not in the model, "
                     f"and WeightDecay says what decays in it: put the model's into a group of their own"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+LossFunction = Callable[[Any, Tensor], Tensor]
 ROWS = 4
 FAR = 40.0  # a logit of which the sigmoid is 1 to every digit
 CLOSE = 1e-3  # relative
@@ -25,7 +26,7 @@ class LogitsOutput(dict[str, Tensor]):
         return self["logits"]
 
 
-def probe_task(loss: Any, outputs: int | None) -> str:
+def probe_task(loss: LossFunction, outputs: int | None) -> str:
     """Return the task of a loss, for a model of so many outputs; empty if none is recognized.
 
     Cross-entropy stays the same when a number is added to all logits of a row, a loss of numbers when it is added to
@@ -48,7 +49,7 @@ def probe_task(loss: Any, outputs: int | None) -> str:
     return ""
 
 
-def ignores_index(loss: Any, outputs: int, ignored: int) -> bool:
+def ignores_index(loss: LossFunction, outputs: int, ignored: int) -> bool:
     """Return True if a loss of class ids ignores the rows with this id."""
     function = cpu_copy(loss)
     z = random_logits(2, outputs)
@@ -56,7 +57,7 @@ def ignores_index(loss: Any, outputs: int, ignored: int) -> bool:
     return is_close(whole, alone)
 
 
-def is_sum_reduced(loss: Any, outputs: int | None) -> bool:
+def is_sum_reduced(loss: LossFunction, outputs: int | None) -> bool:
     """Return True if a loss is a sum over the rows, False if it is a mean."""
     function = cpu_copy(loss)
     for z, y in trial_batches(outputs or 3):
@@ -66,7 +67,7 @@ def is_sum_reduced(loss: Any, outputs: int | None) -> bool:
     return False
 
 
-def class_weight(loss: Any, outputs: int, which: int) -> float:
+def class_weight(loss: LossFunction, outputs: int, which: int) -> float:
     """Return a class's weight in a mean, relative to the first class that counts; 1 if it cannot be determined.
 
     Of two rows a mean lies between their own losses, nearer to that of the greater weight.
@@ -106,7 +107,7 @@ def random_logits(rows: int, outputs: int, seed: int = 1) -> Tensor:
     return torch.randn(rows, outputs, generator=torch.Generator("cpu").manual_seed(seed)) * 3
 
 
-def is_logistic(loss: Any, z: Tensor, y: Tensor) -> bool:
+def is_logistic(loss: LossFunction, z: Tensor, y: Tensor) -> bool:
     """Return True if the loss of 1 is log 2 at 0, 0 far above and linear far below, and that of 0 mirrored."""
     for target, sign in ((torch.ones_like(y), 1.0), (torch.zeros_like(y), -1.0)):
         middle, right, wrong = (loss_value(loss, torch.full_like(z, sign * far), target) for far in (0.0, FAR, -FAR))
@@ -118,7 +119,7 @@ def is_logistic(loss: Any, z: Tensor, y: Tensor) -> bool:
 
 
 @torch.no_grad()
-def loss_value(loss: Any, z: Tensor, y: Tensor) -> float | None:
+def loss_value(loss: LossFunction, z: Tensor, y: Tensor) -> float | None:
     """Return the loss, summed if it is not reduced; ``None`` if the function rejects the arguments."""
     for outputs in (z, LogitsOutput(logits=z)):
         try:
@@ -130,7 +131,7 @@ def loss_value(loss: Any, z: Tensor, y: Tensor) -> float | None:
     return None
 
 
-def cpu_copy(loss: Any) -> Any:
+def cpu_copy(loss: LossFunction) -> LossFunction:
     """Return a copy of a loss module on the CPU, as it may have state; functions as they are."""
     if not isinstance(loss, nn.Module):
         return loss

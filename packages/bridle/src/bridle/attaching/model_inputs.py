@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ def accepts_one_argument(takes: inspect.Signature, x: Any) -> bool:
     return True
 
 
-def as_call_arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def as_call_arguments(example: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Convert an example to args and kwargs: a tuple holds all positional ones, a dictionary those by name."""
     if isinstance(example, Mapping):
         return (), dict(example)
@@ -47,7 +47,7 @@ def first_row(value: Any) -> Any:
     return value[:1] if isinstance(value, Tensor) and value.ndim else value
 
 
-def to_device(example: Any, device: torch.device) -> Any:
+def to_device(example: object, device: torch.device) -> Any:
     """Move an example, a tensor or a tuple or dictionary of such, to a device."""
     if isinstance(example, Mapping):
         return {name: to_device(each, device) for name, each in example.items()}
@@ -56,14 +56,11 @@ def to_device(example: Any, device: torch.device) -> Any:
     return example.to(device) if isinstance(example, Tensor) else example
 
 
-def first_tensor(values: Any) -> Tensor | None:
+def first_tensor(values: object) -> Tensor | None:
     """Return the first tensor of an input or a target, which may be nested."""
     if isinstance(values, Tensor):
         return values
-    several: Iterable[Any] = values.values() if isinstance(values, Mapping) else values if is_listed(values) else ()
+    if isinstance(values, Mapping):
+        values = tuple(values.values())
+    several = values if isinstance(values, list | tuple) else ()
     return next((found for each in several if (found := first_tensor(each)) is not None), None)
-
-
-def is_listed(values: Any) -> bool:
-    """Return True for a list or a tuple."""
-    return isinstance(values, list | tuple)

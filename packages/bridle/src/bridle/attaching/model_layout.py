@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -21,14 +19,14 @@ AXES = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 class ModelLayout:
     """The layout of the user's model: its weighted layers in execution order, and its other modules by name."""
 
-    def __init__(self, model: nn.Module, example: Any) -> None:
+    def __init__(self, model: nn.Module, example: object) -> None:
         self.model = model
-        self.parts = {name: part for name, part in model.named_modules() if name}
-        self.seen: dict[str, IOShapes] = {} if example is None else io_shapes_of(model, example)
-        names = list(self.seen) or [name for name, part in self.parts.items() if not is_never_called(part)]
-        self.layers = [name for name in names if isinstance(self.parts[name], WEIGHTED)]
-        self.points = [name for name in names if name not in self.layers]
-        self.sites = find_sites(model, self.layers, self.points) if self.layers else []
+        self.modules = {name: part for name, part in model.named_modules() if name}
+        self.io_shapes: dict[str, IOShapes] = {} if example is None else io_shapes_of(model, example)
+        names = list(self.io_shapes) or [name for name, part in self.modules.items() if not is_never_called(part)]
+        self.layers = [name for name in names if isinstance(self.modules[name], WEIGHTED)]
+        self.other_modules = [name for name in names if name not in self.layers]
+        self.sites = find_sites(model, self.layers, self.other_modules) if self.layers else []
         self.owners: dict[Tensor, list[tuple[nn.Module, str]]] = {}  # of each parameter: parts, and what they call it
         for part in model.modules():
             for kind, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
@@ -36,14 +34,14 @@ class ModelLayout:
 
     def out_features(self, name: str) -> int | None:
         """Return the number of output units or channels of a module; ``None`` if it is unknown."""
-        part = self.parts[name]
+        part = self.modules[name]
         if isinstance(part, WEIGHTED):
             return out_features_of(part)
-        return self.seen[name].out[1] if name in self.seen else None
+        return self.io_shapes[name].out[1] if name in self.io_shapes else None
 
     def ndim_at(self, name: str, *, on_input: bool) -> int | None:
         """Return the number of dimensions of a module's input or output; ``None`` if it is unknown."""
-        return ndim_of(self.parts[name], self.seen.get(name), on_input=on_input)
+        return ndim_of(self.modules[name], self.io_shapes.get(name), on_input=on_input)
 
     @property
     def outputs(self) -> int | None:
@@ -53,10 +51,10 @@ class ModelLayout:
         return self.out_features(self.layers[-1]) if self.layers else None
 
 
-def ndim_of(part: nn.Module, seen: IOShapes | None, *, on_input: bool) -> int | None:
+def ndim_of(part: nn.Module, io_shapes: IOShapes | None, *, on_input: bool) -> int | None:
     """Return the number of dimensions of a module's input or output; ``None`` if it is unknown."""
-    if seen is not None:
-        return len(seen.into if on_input else seen.out)
+    if io_shapes is not None:
+        return len(io_shapes.into if on_input else io_shapes.out)
     return next((axes for kind, axes in AXES.items() if isinstance(part, kind)), None)
 
 
@@ -70,7 +68,7 @@ def is_never_called(part: nn.Module) -> bool:
     return isinstance(part, NonDynamicallyQuantizableLinear | nn.ModuleList | nn.ModuleDict)
 
 
-def io_shapes_of(model: nn.Module, example: Any) -> dict[str, IOShapes]:
+def io_shapes_of(model: nn.Module, example: object) -> dict[str, IOShapes]:
     """Return the shapes of all inputs and outputs for one row of the example; ``ValueError`` if it does not run."""
     args, kwargs = as_call_arguments(example)
     try:

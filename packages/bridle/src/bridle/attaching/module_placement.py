@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
 from torch import Tensor, nn
 
 from bridle.attaching.layers import unused_name
 
-AMONG, AROUND, WITHIN = "a step of the sequence", "in a sequence with the part", "in one module with its weight"
+
+class Placement(Enum):
+    """A place for torch modules beside a module of the finished model."""
+
+    STEP = "a step of the sequence that the module is in"
+    AROUND = "a sequence with the module, in its place"
+    FUSED = "one module with the module's weight, in its place"
 
 
 def parents_of(model: nn.Module, part: nn.Module) -> list[tuple[nn.Module, str]]:
@@ -16,9 +23,11 @@ def parents_of(model: nn.Module, part: nn.Module) -> list[tuple[nn.Module, str]]
     return [(host, name) for host in model.modules() for name, child in host._modules.items() if child is part]
 
 
-def insert_into_sequence(host: nn.Module, name: str, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> None:
+def insert_into_sequence(
+    host: nn.Module, name: str, modules: Sequence[tuple[str, nn.Module]], *, in_front: bool
+) -> None:
     """Insert layers before or after a step of a sequence; the other steps keep their names."""
-    new = {unused_name(host, f"{name}_{kind}"): layer for kind, layer in left}
+    new = {unused_name(host, f"{name}_{kind}"): layer for kind, layer in modules}
     steps = dict(host._modules)
     host._modules.clear()
     for each, module in steps.items():
@@ -48,13 +57,13 @@ class SineProbe(nn.Module):
 class TemporaryPlacement:
     """A context in which a sine stands beside a module of the model."""
 
-    def __init__(self, model: nn.Module, part: nn.Module, way: str, *, in_front: bool) -> None:
-        self.part, self.way, self.in_front = part, way, in_front
+    def __init__(self, model: nn.Module, part: nn.Module, placement: Placement, *, in_front: bool) -> None:
+        self.part, self.placement, self.in_front = part, placement, in_front
         self.before = [(host, name, dict(host._modules)) for host, name in parents_of(model, part)]
 
     def __enter__(self) -> None:
         for host, name, _ in self.before:
-            if self.way == AMONG:
+            if self.placement is Placement.STEP:
                 insert_into_sequence(host, name, [("sine", SineProbe())], in_front=self.in_front)
             else:
                 host._modules[name] = nn.Sequential(

@@ -48,7 +48,7 @@ class TorchNoise:
         return [torch.get_rng_state(), *others]
 
     @contextmanager
-    def replay(self, mark: Any) -> Iterator[None]:
+    def replay(self, mark: list[Tensor]) -> Iterator[None]:
         """Draw the noise that followed the mark within the context; then restore the generators."""
         before = self.mark()
         self.go_to(mark)
@@ -128,7 +128,7 @@ class SeedNoise:
         return self.ticks, self.other.mark()
 
     @contextmanager
-    def replay(self, mark: Any) -> Iterator[None]:
+    def replay(self, mark: tuple[Ticks, list[Tensor]]) -> Iterator[None]:
         """Draw the noise of the marked batch within the context."""
         before = self.ticks
         self.ticks, other = mark

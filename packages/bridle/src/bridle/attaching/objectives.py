@@ -11,12 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bridle.attaching.loss_probing import probe_task
+from bridle.attaching.loss_probing import LossFunction, probe_task
 from bridle.errors import InputError
 from bridle.places import OutputLoss, PassLoss
-from bridle.recipe import Recipe
+from bridle.recipe import Recipe, Regularizer
 
-LossFunction = Callable[[Any, Tensor], Tensor]
 CLASSIFICATION, MULTILABEL, REGRESSION = TASKS = ("classification", "multilabel", "regression")
 LOGITS, PROBABILITIES, SCORES = "logits", "probabilities", "scores"
 IGNORED = -100  # by torch's losses of class ids, unless told otherwise
@@ -31,18 +30,18 @@ class Objective:
     outputs: str = LOGITS  # what the loss takes the outputs for
     ids_only: bool = False  # whether targets are class ids and nothing else
     signed: bool = False  # whether yes and no are 1 and -1
-    given: bool = False  # whether there is a loss
-    exactly: bool = False  # whether it is one of torch's, with the options that follow
+    is_given: bool = False  # whether there is a loss
+    is_torch_loss: bool = False  # whether it is one of torch's, with the options that follow
     weight: Tensor | None = None  # of each class
     ignored: int | None = IGNORED  # the id of rows that do not count
     smoothing: float = 0.0
     reduction: str = "mean"
 
 
-CLASSES = Objective(CLASSIFICATION, exactly=True)
+CLASSES = Objective(CLASSIFICATION, is_torch_loss=True)
 IDS = replace(CLASSES, ids_only=True)
-YES_OR_NO = Objective(MULTILABEL, exactly=True)
-NUMBERS = Objective(REGRESSION, exactly=True)
+YES_OR_NO = Objective(MULTILABEL, is_torch_loss=True)
+NUMBERS = Objective(REGRESSION, is_torch_loss=True)
 MODULES: dict[type[nn.Module], Objective] = {
     nn.CrossEntropyLoss: CLASSES,
     nn.KLDivLoss: CLASSES,
@@ -70,52 +69,53 @@ FUNCTIONS: dict[Callable[..., Any], Objective] = {
 OPTIONS = {"weight": None, "ignore_index": IGNORED, "label_smoothing": 0.0, "reduction": "mean"}
 
 
-def objective_of(loss: Any, task: str | None, recipe: Recipe, outputs: int | None) -> Objective:
+def objective_of(loss: LossFunction | None, task: str | None, recipe: Recipe, outputs: int | None) -> Objective:
     """Return the objective of a loss: as the user says, by its type, or by probing it.
 
     It is probed only if the recipe needs it. ``ValueError`` if it stays unknown then, or does not fit the recipe.
     """
     if task is not None and task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
-    needing = [unit for unit in recipe if unit.classes_only]
-    found = known(loss)
-    if task is not None and task != found.task:
-        found = Objective(task, f"task={task!r}", given=loss is not None)
-    elif not found.task and found.given and (needing or recipe.at("batch")):
-        found = replace(found, task=probe_task(loss, outputs))
-    for unit in needing:
-        check_objective(unit, found)
-    return found
+    for_classes = [unit for unit in recipe if unit.classes_only]
+    objective = known_objective(loss)
+    if task is not None and task != objective.task:
+        objective = Objective(task, f"task={task!r}", is_given=loss is not None)
+    elif loss is not None and not objective.task and (for_classes or recipe.at("batch")):
+        objective = replace(objective, task=probe_task(loss, outputs))
+    for unit in for_classes:
+        check_objective(unit, objective)
+    return objective
 
 
-def known(loss: Any) -> Objective:
+def known_objective(loss: LossFunction | None) -> Objective:
     """Return the objective of torch's loss modules and functions, partials of them included."""
     if loss is None:
         return Objective()
     if isinstance(loss, nn.Module):
-        found = next((each for kind, each in MODULES.items() if type(loss).forward is kind.forward), None)
-        return with_options(found, type(loss).__name__, {name: getattr(loss, name, OPTIONS[name]) for name in OPTIONS})
+        objective = next((each for kind, each in MODULES.items() if type(loss).forward is kind.forward), None)
+        options = {name: getattr(loss, name, default) for name, default in OPTIONS.items()}
+        return with_options(objective, type(loss).__name__, options)
     filled: dict[str, Any] = {}
-    function = loss
+    function: Callable[..., Any] | None = loss
     while isinstance(function, partial):
         filled = {**function.keywords, **filled}
         function = None if function.args else function.func
     name = getattr(function, "__name__", type(function).__name__)
     if isinstance(function, nn.Module):
-        return replace(known(function), exactly=not filled)
+        return replace(known_objective(function), is_torch_loss=not filled)
     return with_options(FUNCTIONS.get(function) if callable(function) else None, name, filled)
 
 
-def with_options(found: Objective | None, name: str, options: Mapping[str, Any]) -> Objective:
+def with_options(objective: Objective | None, name: str, options: Mapping[str, Any]) -> Objective:
     """Return the objective with the options of the loss."""
-    if found is None:
-        return Objective(name=name, given=True)
+    if objective is None:
+        return Objective(name=name, is_given=True)
     told = {**OPTIONS, **options}
-    by_class = found.task == CLASSIFICATION
+    by_class = objective.task == CLASSIFICATION
     return replace(
-        found,
+        objective,
         name=name,
-        given=True,
+        is_given=True,
         weight=told["weight"] if by_class else None,
         ignored=told["ignore_index"] if by_class else None,
         smoothing=float(told["label_smoothing"]),
@@ -123,9 +123,9 @@ def with_options(found: Objective | None, name: str, options: Mapping[str, Any])
     )
 
 
-def check_objective(unit: Any, objective: Objective) -> None:
+def check_objective(unit: Regularizer, objective: Objective) -> None:
     """Raise ``ValueError`` for a regularizer of classes if the loss has none, or its task is unknown."""
-    if objective.given and not objective.task:
+    if objective.is_given and not objective.task:
         raise InputError(
             f"{unit!r} must know what the outputs are, and {objective.name} does not tell: attach(..., task=...), "
             f'"{CLASSIFICATION}" for a softmax over the classes, "{MULTILABEL}" for a sigmoid of each output, or '
@@ -145,6 +145,6 @@ def check_objective(unit: Any, objective: Objective) -> None:
         )
 
 
-def pairs(chances: Tensor, others: Tensor) -> Tensor:
+def as_two_classes(chances: Tensor, others: Tensor) -> Tensor:
     """Stack (batch, outputs) of yes and of no to (outputs, batch, 2): each label is a choice of two classes."""
     return torch.stack((chances, others), -1).movedim(1, 0)

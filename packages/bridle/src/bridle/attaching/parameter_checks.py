@@ -14,7 +14,7 @@ from bridle.attaching.parameter_buckets import ParametersWithGrad
 from bridle.errors import InputError
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
 from bridle.places.declare import Placed
-from bridle.recipe import Recipe
+from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
 
 ON_PARAMETERS = (Loss, Gradient, Ascent, Weight, WeightLayer, Average, Ensemble)
@@ -56,7 +56,7 @@ def check_parameter_kinds(
                 raise InputError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
 
 
-def incompatibilities(unit: Any, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
+def incompatibilities(unit: Regularizer, parameter: nn.Parameter, sparse: bool) -> Iterator[str]:
     """Yield the reasons why a regularizer cannot act on a parameter."""
     if is_sharded(parameter):
         yield (
@@ -97,7 +97,7 @@ def is_sharded(parameter: Tensor) -> bool:
     return own is not Tensor.__torch_dispatch__ or bool(getattr(parameter, "_is_flat_param", False))
 
 
-def check_dense_gradients(present: ParametersWithGrad, unit: Any) -> None:
+def check_dense_gradients(present: ParametersWithGrad, unit: Regularizer) -> None:
     """Raise ``ValueError`` for a sparse gradient."""
     for each, gradient in zip(present.parameters, present.gradients, strict=True):
         if gradient.layout != torch.strided:

@@ -5,35 +5,37 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from bridle.acting import first_spot
+from bridle.attaching.grad_scaler import LossScaler
 from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
 from bridle.attaching.noise import SeedNoise, SharedNoise
-from bridle.attaching.parameter_buckets import ParametersWithGrad, buckets, with_gradients
+from bridle.attaching.parameter_buckets import ParametersWithGrad, make_buckets, with_gradients
 from bridle.attaching.parameter_checks import BY_GRADIENT, check_dense_gradients
 from bridle.attaching.trained_parameters import TrainedParameter, padding_preserved, widened
 from bridle.attaching.training_progress import TrainingProgress
-from bridle.places import Gradient, Loss, Weight
+from bridle.places import Ascent, Gradient, Loss, Weight
 from bridle.places.matrices import begin
 
 Noise = SeedNoise | SharedNoise
+Unit = TypeVar("Unit", bound=Loss | Gradient | Weight | Ascent)
 
 
-class ParameterOp:
+class ParameterOp(Generic[Unit]):
     """A regularizer and the parameters that it acts on."""
 
-    def __init__(self, unit: Any, parameters: Sequence[TrainedParameter]) -> None:
+    def __init__(self, unit: Unit, parameters: Sequence[TrainedParameter]) -> None:
         self.unit, self.formula = unit, linear_formula(unit)
         self.matrix: bool = unit.matrix
-        self.take_in(parameters)
+        self.set_parameters(parameters)
 
-    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
         """Act on these parameters from now on."""
-        self.buckets = buckets(self.unit, parameters)
+        self.buckets = make_buckets(self.unit, parameters)
         self.linear_forms = [LinearForm(*self.formula) if self.formula else None for _ in self.buckets]
 
     @property
@@ -53,7 +55,7 @@ class ParameterOp:
                 yield present, bucket.keywords(progress), linear_form
 
 
-class PenaltyOp(ParameterOp):
+class PenaltyOp(ParameterOp[Loss]):
     """Adds the gradient of a penalty on weights."""
 
     def __init__(self, unit: Loss, parameters: Sequence[TrainedParameter]) -> None:
@@ -61,9 +63,9 @@ class PenaltyOp(ParameterOp):
         self.state: dict[str, dict[str, Tensor]] = {}
         super().__init__(unit, parameters)
 
-    def take_in(self, parameters: Sequence[TrainedParameter]) -> None:
+    def set_parameters(self, parameters: Sequence[TrainedParameter]) -> None:
         """Act on these parameters from now on; new ones start at their current weights."""
-        super().take_in(parameters)
+        super().set_parameters(parameters)
         for each in self.parameters:
             if "initial" in self.unit.extra_inputs and each.name not in self.initial:
                 self.initial[each.name] = each.tensor.clone()
@@ -115,7 +117,7 @@ class PenaltyOp(ParameterOp):
         return torch.stack(costs).sum()
 
 
-class InPlaceOp(ParameterOp, ABC):
+class InPlaceOp(ParameterOp[Gradient | Weight], ABC):
     """Writes a formula's result back into the gradients or the weights that it was given."""
 
     def __init__(self, unit: Gradient | Weight, parameters: Sequence[TrainedParameter], noise: Noise) -> None:
@@ -185,11 +187,11 @@ class WeightOp(InPlaceOp):
         return present.tensors
 
 
-class AscentOp(ParameterOp):
+class AscentOp(ParameterOp[Ascent]):
     """Moves weights along the gradient to the point where SAM or ASAM takes the second gradient."""
 
     @contextmanager
-    def at_ascent_point(self, progress: TrainingProgress, scaler: Any, scale: float) -> Iterator[bool]:
+    def at_ascent_point(self, progress: TrainingProgress, scaler: LossScaler | None, scale: float) -> Iterator[bool]:
         """Move the weights within the context; yields False, and moves nothing, if gradients are infinite or absent.
 
         ``scale`` is the loss scale of the gradients; ``scaler`` skips steps with infinite gradients, if there is one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 import torch
@@ -24,47 +24,58 @@ class PassRecorder:
     A copy of the model has a recorder of its own, as its hooks are copied: it must not refer to optimizer or loop.
     """
 
-    def __init__(self, noise: TorchNoise | SeedNoise, *, keeps_output: bool, marks: bool) -> None:
+    def __init__(self, noise: TorchNoise | SeedNoise, *, keeps_output: bool, keeps_marks: bool) -> None:
         self.noise, self.keeps_output = noise, keeps_output
-        self.marks = marks  # whether passes are run again under the noise of the first
+        self.keeps_marks = keeps_marks  # whether passes are run again under the noise of the first
         self.hooked = False  # whether the model's hooks call it
-        self.again = False  # whether a second pass runs, of which nothing is noted
-        self.repeating = False  # whether the pass is run once more, under the noise of the first
-        self.begun = False  # whether the batch of the next pass has begun already
+        self.in_second_pass = False  # whether a second pass runs, of which nothing is noted
+        self.in_repeated_pass = False  # whether the pass is run once more, under the noise of the first
+        self.batch_begun = False  # whether the batch of the next pass has begun already
         self.mark: Any = None  # of the noise with which the last pass began
         self.autocast: tuple[str, torch.dtype, bool] = ("cpu", torch.bfloat16, False)
         self.forget()
+
+    def register(self, model: nn.Module, undo: ExitStack) -> None:
+        """Register both hooks with the model."""
+        undo.callback(model.register_forward_pre_hook(self.pre_forward, with_kwargs=True).remove)
+        undo.callback(model.register_forward_hook(self.post_forward, with_kwargs=True).remove)
+        self.hooked = True
 
     def forget(self) -> None:
         """Drop the record, which holds the pass's graph."""
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
-        self.output: Any = None
+        self.output: object = None
         self.penalties: list[Tensor] = []
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return type(self)(copy.deepcopy(self.noise, memo), keeps_output=self.keeps_output, marks=self.marks)
+        return type(self)(copy.deepcopy(self.noise, memo), keeps_output=self.keeps_output, keeps_marks=self.keeps_marks)
 
     def pre_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Start the record of a training pass: a forward pre-hook."""
-        if not model.training or self.again or is_rerun():
+        if not model.training or self.in_second_pass or is_rerun():
             return
-        if not self.repeating:
+        if not self.in_repeated_pass:
             self.next_batch()
-            self.begun = False
+            self.batch_begun = False
         self.forget()
-        if self.marks:
+        if self.keeps_marks:
             self.mark = self.noise.mark()
         self.autocast = autocast_now(model)
 
     def post_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """Record input and output of a training pass: a forward hook."""
-        if model.training and not self.again and self.keeps_output and not is_rerun():
+        if model.training and not self.in_second_pass and self.keeps_output and not is_rerun():
             self.args, self.kwargs, self.output = args, kwargs, output
+
+    def begin_batch(self) -> None:
+        """Draw new noise for a batch before its pass, which then begins no other."""
+        self.noise.next_batch()
+        self.batch_begun = self.hooked
 
     def next_batch(self) -> None:
         """Draw new noise for the next batch, unless it has begun already."""
-        if not self.begun:
+        if not self.batch_begun:
             self.noise.next_batch()
 
     @contextmanager
@@ -76,22 +87,23 @@ class PassRecorder:
         now = autocast_now(model)
         kind, dtype, enabled = now if now[2] else self.autocast
         noise = self.noise.fresh() if mark is None else self.noise.replay(mark)
-        was, self.again = self.again, True
+        before, self.in_second_pass = self.in_second_pass, True
         try:
             with frozen_buffers(model), noise, torch.autocast(kind, dtype, enabled):
                 yield
         finally:
-            self.again = was
+            self.in_second_pass = before
 
     @contextmanager
     def repeat_pass(self, model: nn.Module) -> Iterator[None]:
         """Repeat the last pass within the context: recorded, with frozen buffers and the same noise."""
-        was, self.repeating = self.repeating, True
+        mark: Any = self.noise.mark() if self.mark is None else self.mark
+        before, self.in_repeated_pass = self.in_repeated_pass, True
         try:
-            with frozen_buffers(model), self.noise.replay(self.noise.mark() if self.mark is None else self.mark):
+            with frozen_buffers(model), self.noise.replay(mark):
                 yield
         finally:
-            self.repeating = was
+            self.in_repeated_pass = before
 
 
 class ActivityPenaltyModule(FormulaModule):
@@ -105,15 +117,16 @@ class ActivityPenaltyModule(FormulaModule):
         """Return the activations, and record the penalty."""
         if not self.training:
             return h
-        ticket = as_first(self, DeferredPenalty(noted=not self.recorder.again, has_graph=torch.is_grad_enabled()))
-        if not ticket.noted:
+        recorded, has_graph = not self.recorder.in_second_pass, torch.is_grad_enabled()
+        penalty = as_first(self, DeferredPenalty(recorded=recorded, has_graph=has_graph))
+        if not penalty.recorded:
             return h
         flat, _ = subject_of(h, maps=False, last=self.last)
         with full_precision(h):
             cost = type(self.unit).torch(flat.to(at_least_float32(h.dtype)), **self.knobs)
         if is_rerun():
-            return ticket.charge_to(h, cost)
-        self.recorder.penalties.append(ticket.for_loss(cost))
+            return penalty.charge_to(h, cost)
+        self.recorder.penalties.append(penalty.for_loss(cost))
         return h
 
 
@@ -129,14 +142,14 @@ def frozen_buffers(model: nn.Module) -> Iterator[None]:
 
     The buffers themselves must not be written to, not even to be restored: the first pass's graph may hold them.
     """
-    own = [(part, dict(part._buffers)) for part in model.modules() if part._buffers]
+    buffers_of = [(part, dict(part._buffers)) for part in model.modules() if part._buffers]
     copies: dict[int, Tensor] = {}
-    for part, buffers in own:
+    for part, buffers in buffers_of:
         for name, buffer in buffers.items():
             if buffer is not None:
                 part._buffers[name] = copies.setdefault(id(buffer), buffer.clone())
     try:
         yield
     finally:
-        for part, buffers in own:
+        for part, buffers in buffers_of:
             part._buffers.update(buffers)

@@ -11,10 +11,11 @@ from bridle.attaching.parameter_buckets import ParameterBucket
 from bridle.attaching.parameter_ops import ParameterOp
 from bridle.attaching.trained_parameters import AveragedTensor
 from bridle.places import Batch, Ensemble, OutputLoss, PassLoss, Stop
+from bridle.recipe import Regularizer
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
 
-BY_NATURE: dict[type[Any], str] = {
+PLACES: dict[type[object], str] = {
     Batch: "on each batch, by handle.batch(x, y)",
     OutputLoss: "on the outputs, by handle.penalty()",
     PassLoss: "on two passes of each batch, by handle.penalty()",
@@ -31,7 +32,7 @@ def describe_placements(parts: Assembly) -> str:
     return "\n".join(lines + [f"note: {note}" for note in parts.notes]) or "none"
 
 
-def placements_of(parts: Assembly, unit: Any) -> list[str]:
+def placements_of(parts: Assembly, unit: Regularizer) -> list[str]:
     """Return descriptions of the places where a regularizer acts."""
     in_groups = [each.name for each, chosen in parts.optimizer_decays.items() if chosen == unit]
     by_optimizer = [f"on {', '.join(in_groups)}, by the optimizer itself"] if in_groups else []
@@ -39,24 +40,18 @@ def placements_of(parts: Assembly, unit: Any) -> list[str]:
     for whose, where, name in parts.placements:
         if whose == unit:
             named.setdefault(where, []).append(name)
-    ops: list[ParameterOp | WeightAverages] = [
-        *parts.penalties,
-        *parts.ascents,
-        *parts.gradient_ops,
-        *parts.pre_update_ops,
-        *parts.post_update_ops,
-    ]
-    on_parameters = [bucket_placements(parts, unit, act.buckets) for act in (*ops, *parts.averages) if act.unit == unit]
-    by_nature = [words for kind, words in BY_NATURE.items() if isinstance(unit, kind)]
+    ops: list[ParameterOp[Any] | WeightAverages] = [*parts.parameter_ops, *parts.averages]
+    on_parameters = [bucket_placements(parts, unit, op.buckets) for op in ops if op.unit == unit]
+    by_place = [words for kind, words in PLACES.items() if isinstance(unit, kind)]
     return [
         *by_optimizer,
         *(f"{where} {', '.join(names)}" for where, names in named.items()),
         *on_parameters,
-        *by_nature,
+        *by_place,
     ]
 
 
-def bucket_placements(parts: Assembly, unit: Any, buckets: Sequence[ParameterBucket[Any]]) -> str:
+def bucket_placements(parts: Assembly, unit: Regularizer, buckets: Sequence[ParameterBucket[Any]]) -> str:
     """Return the parameters that a regularizer acts on, with its knobs where these differ."""
     if not any(isinstance(value, PerLayer) for value in unit.settings(numbers=True).values()):
         return f"on {parameter_names(parts, [each for bucket in buckets for each in bucket.parameters])}"

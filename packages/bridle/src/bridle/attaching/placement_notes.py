@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ from bridle_audit.wording import first_few
 OWN = {_BatchNorm: BatchNorm, nn.LayerNorm: LayerNorm, nn.GroupNorm: GroupNorm, nn.RMSNorm: RMSNorm}
 
 
-def placement_notes(insertion: LayerInsertion, example: Any) -> Iterator[str]:
+def placement_notes(insertion: LayerInsertion, example: object) -> Iterator[str]:
     """Yield notes on layers beside the model's own norms, residual branches and LoRA."""
     order = ExecutionOrder(insertion.model_layout)
     acting: dict[Regularizer, list[tuple[bool, str]]] = {}
@@ -44,17 +43,17 @@ class ExecutionOrder:
     """The model's modules without children, in the order in which they run as far as it is known."""
 
     def __init__(self, model_layout: ModelLayout) -> None:
-        self.parts = model_layout.parts
-        names = list(model_layout.seen) or list(model_layout.parts)
-        self.names = [name for name in names if is_leaf(model_layout.parts[name])]
-        self.seen = list(model_layout.seen)
+        self.parts = model_layout.modules
+        names = list(model_layout.io_shapes) or list(model_layout.modules)
+        self.names = [name for name in names if is_leaf(model_layout.modules[name])]
+        self.executed = list(model_layout.io_shapes)
 
     def behind(self, name: str) -> list[str]:
         """Return the modules that run after a module."""
         if name in self.names:
             return self.names[self.names.index(name) + 1 :]
-        if name in self.seen:  # a part with children, noted where it ends
-            done = {*self.seen[: self.seen.index(name)]}
+        if name in self.executed:  # a part with children, noted where it ends
+            done = {*self.executed[: self.executed.index(name)]}
             return [each for each in self.names if each not in done]
         within = [index for index, each in enumerate(self.names) if each.startswith(f"{name}.")]
         return self.names[within[-1] + 1 :] if within else []
@@ -88,7 +87,9 @@ def norm_notes(unit: Regularizer, places: Sequence[tuple[bool, str]], order: Exe
             yield f"{unit!r} acts in front of norms of the model's own, {first_few(right)}: {sentence}"
 
 
-def residual_branch_notes(unit: Layer, names: Sequence[str], model_layout: ModelLayout, example: Any) -> Iterator[str]:
+def residual_branch_notes(
+    unit: Layer, names: Sequence[str], model_layout: ModelLayout, example: object
+) -> Iterator[str]:
     """Yield notes on layers that drop whole examples outside of a residual branch."""
     doubtful = [name for name in names if not isinstance(parent_module(model_layout.model, name), Residual)]
     lost = {name: makes_outputs_constant(model_layout, name, example) for name in doubtful}
@@ -106,7 +107,7 @@ def residual_branch_notes(unit: Layer, names: Sequence[str], model_layout: Model
         )
 
 
-def makes_outputs_constant(model_layout: ModelLayout, name: str, example: Any) -> bool | None:
+def makes_outputs_constant(model_layout: ModelLayout, name: str, example: object) -> bool | None:
     """Return True if the outputs no longer depend on the input once a module returns zeros; ``None`` if unknown."""
     if example is None:
         return None
@@ -121,7 +122,7 @@ def makes_outputs_constant(model_layout: ModelLayout, name: str, example: Any) -
         with eval_mode(model_layout.model), frozen_buffers(model_layout.model), torch.no_grad():
             if all(rows_equal(each) for each in outputs()):
                 return None  # of a single row, or of equal ones
-            hook = model_layout.parts[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))
+            hook = model_layout.modules[name].register_forward_hook(lambda part, inputs, out: torch.zeros_like(out))
             try:
                 return all(rows_equal(each) for each in outputs())
             finally:

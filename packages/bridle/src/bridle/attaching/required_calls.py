@@ -17,7 +17,7 @@ class RequiredCalls:
     """The calls that a recipe needs, and those made since the last step."""
 
     def __init__(self, parts: Assembly) -> None:
-        needs = {BATCH: parts.batches.units, PENALTY: parts.passes, ASCEND: parts.ascents}
+        needs = {BATCH: parts.batch_transforms.units, PENALTY: parts.forward_penalties, ASCEND: parts.ascents}
         self.recipe, self.needed = parts.recipe, {name for name, units in needs.items() if units}
         self.called: set[str] = set()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
@@ -13,10 +12,11 @@ from torch.optim import LBFGS, Optimizer
 from bridle.attaching.compiled import check_scripted
 from bridle.errors import InputError
 from bridle.places import Average, Ensemble
-from bridle.recipe import Recipe
+from bridle.places.declare import Placed
+from bridle.recipe import Recipe, Regularizer
 
 
-def check_types(model: Any, optimizer: Any) -> None:
+def check_types(model: object, optimizer: object) -> None:
     """Raise ``ValueError`` if model or optimizer are of another type."""
     if not isinstance(model, nn.Module):
         raise InputError(f"attach takes an nn.Module, got {type(model).__name__}")
@@ -49,11 +49,11 @@ def check_steps(recipe: Recipe, steps: int | None) -> None:
         raise InputError(f"steps must be a whole number above 0, got {steps!r}")
 
 
-def needs_steps(unit: Any) -> bool:
+def needs_steps(unit: Regularizer) -> bool:
     """Return True if a regularizer depends on the number of steps, by a schedule or its formula."""
     if unit.is_scheduled or isinstance(unit, Ensemble):
         return True
-    if "steps" not in unit.step_inputs:
+    if not isinstance(unit, Placed) or "steps" not in unit.step_inputs:
         return False
     if not isinstance(unit, Average):
         return True

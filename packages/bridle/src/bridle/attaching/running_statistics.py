@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,39 +16,39 @@ from bridle.places.module import LayerModule
 
 
 @torch.no_grad()
-def measure_statistics(model: nn.Module, batches: Iterable[Any], frozen: Collection[nn.Module] = ()) -> None:
+def measure_statistics(model: nn.Module, batches: Iterable[object], frozen: Collection[nn.Module] = ()) -> None:
     """Set running statistics to the mean over batches, for the current weights; frozen norms keep theirs."""
     norms = [part for part in batch_norms(model) if part not in frozen]
-    ours = [
+    recipe_norms = [
         part for part in model.modules() if isinstance(part, LayerModule) and part.layer.state and part not in frozen
     ]
     totals: list[Tensor] = []
     count = 0
-    with eval_mode(model), measuring(norms, ours), frozen_buffers(model):
+    with eval_mode(model), measuring(norms, recipe_norms), frozen_buffers(model):
         for batch in batches:
             if forward_batch(model, batch):
-                found = [each.clone() for each in running_statistics(norms, ours)]
-                totals = [total + each for total, each in zip(totals, found, strict=True)] if totals else found
+                new = [each.clone() for each in running_statistics(norms, recipe_norms)]
+                totals = [total + each for total, each in zip(totals, new, strict=True)] if totals else new
                 count += 1
-    for own, total in zip(running_statistics(norms, ours), totals, strict=bool(totals)):
-        own.copy_(total / count)
+    for statistic, total in zip(running_statistics(norms, recipe_norms), totals, strict=bool(totals)):
+        statistic.copy_(total / count)
 
 
 @contextmanager
-def measuring(norms: Sequence[_BatchNorm], ours: Sequence[LayerModule]) -> Iterator[None]:
+def measuring(norms: Sequence[_BatchNorm], recipe_norms: Sequence[LayerModule]) -> Iterator[None]:
     """Let norms store the statistics of the last batch within the context."""
     momenta = [norm.momentum for norm in norms]
     try:
         for norm in norms:
             norm.train()
             norm.momentum = 1.0
-        for part in ours:
+        for part in recipe_norms:
             part.measuring = True
         yield
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        for part in ours:
+        for part in recipe_norms:
             part.measuring = False
 
 
@@ -70,18 +69,18 @@ def frozen_norms(model: nn.Module) -> set[nn.Module]:
 def is_frozen(norm: nn.Module) -> bool:
     """Return True if a norm has weights and none is trained, or does not track statistics."""
     weights = list(norm.parameters())
-    told = getattr(norm, "track_running_stats", True) is False
-    return told or (bool(weights) and not any(each.requires_grad for each in weights))
+    untracked = getattr(norm, "track_running_stats", True) is False
+    return untracked or (bool(weights) and not any(each.requires_grad for each in weights))
 
 
-def running_statistics(norms: Sequence[nn.Module], ours: Sequence[LayerModule]) -> list[Tensor]:
+def running_statistics(norms: Sequence[nn.Module], recipe_norms: Sequence[LayerModule]) -> list[Tensor]:
     """Return the running statistics of the model's own norms and of the recipe's."""
     return [getattr(norm, name) for norm in norms for name in ("running_mean", "running_var")] + [
-        getattr(part, name) for part in ours for name in part.layer.state._fields
+        getattr(part, name) for part in recipe_norms for name in part.layer.state._fields
     ]
 
 
-def forward_batch(model: nn.Module, batch: Any) -> bool:
+def forward_batch(model: nn.Module, batch: object) -> bool:
     """Run a batch, or a tuple's first element, through the model; return False, and skip it, if it is a single row."""
     x = batch[0] if isinstance(batch, tuple | list) else batch
     rows = first_tensor(x)

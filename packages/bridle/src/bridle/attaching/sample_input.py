@@ -19,24 +19,24 @@ from bridle.module_sites import IOShapes, trace_shapes
 class SampleInput:
     """The first row of the first batch that a model was called with, or of the example."""
 
-    def __init__(self, example: Any) -> None:
+    def __init__(self, example: object) -> None:
         self.args, self.kwargs = ((), {}) if example is None else first_rows(*as_call_arguments(example))
-        self.shown = False  # whether it is of a pass
+        self.captured = False  # whether it is of a pass
 
-    def hook(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def capture(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Keep the first row of the first call: a forward pre-hook."""
-        if not self.shown and not torch.compiler.is_compiling():
+        if not self.captured and not torch.compiler.is_compiling():
             self.args, self.kwargs = first_rows(args, kwargs)
-            self.shown = True
+            self.captured = True
 
     @property
-    def given(self) -> bool:
+    def available(self) -> bool:
         """Return True if there is a row."""
         return bool(self.args or self.kwargs)
 
     def run(self, model: nn.Module) -> tuple[list[Tensor], dict[str, IOShapes]] | None:
         """Return the model's outputs in evaluation mode and the shapes at its modules; ``None`` if it fails."""
-        if not self.given:
+        if not self.available:
             return None
         devices = [*{each.device.index or 0 for each in model.parameters() if each.is_cuda}]
         try:
@@ -61,9 +61,9 @@ class SampleInput:
 
     def bypasses_call(self, model: nn.Module, part: nn.Module) -> bool:
         """Return True if the model runs a module's forward without calling the module, or it is unknown."""
-        past: list[bool] = []
-        with recording_bypasses(part, past):
-            return self.run(model) is None or any(past)
+        bypasses: list[bool] = []
+        with recording_bypasses(part, bypasses):
+            return self.run(model) is None or any(bypasses)
 
 
 def first_rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -87,52 +87,54 @@ def outputs_match(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 @contextmanager
 def hidden_parameters(part: nn.Module) -> Iterator[None]:
     """Let a module's parameters be NaN within the context, except in its own forward."""
-    own, made = type(part).forward, part._modules.get("parametrizations")
-    holders = [part, *(made.modules() if made is not None else ())]
-    kept = [(each, dict(each._parameters)) for each in holders]
+    original, parametrizations = type(part).forward, part._modules.get("parametrizations")
+    holders = [part, *(parametrizations.modules() if parametrizations is not None else ())]
+    stored = [(each, dict(each._parameters)) for each in holders]
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        if past[-1:] == [True]:  # as it goes past what stands beside the part
-            return own(part, *args, **kwargs)
-        for each, parameters in kept:
+        if bypasses[-1:] == [True]:  # as it goes past what stands beside the part
+            return original(part, *args, **kwargs)
+        for each, parameters in stored:
             each._parameters.update(parameters)
         try:
-            return own(part, *args, **kwargs)
+            return original(part, *args, **kwargs)
         finally:
-            blind()
+            hide()
 
-    def blind() -> None:
-        for each, parameters in kept:
+    def hide() -> None:
+        for each, parameters in stored:
             for name, parameter in parameters.items():
                 if parameter is not None:
                     each._parameters[name] = nn.Parameter(torch.full_like(parameter, torch.nan), requires_grad=False)
 
-    past: list[bool] = []
-    blind()
+    bypasses: list[bool] = []
+    hide()
     try:
-        with recording_bypasses(part, past, forward):
+        with recording_bypasses(part, bypasses, forward):
             yield
     finally:
-        for each, parameters in kept:
+        for each, parameters in stored:
             each._parameters.update(parameters)
 
 
 @contextmanager
-def recording_bypasses(part: nn.Module, past: list[bool], forward: Callable[..., Any] | None = None) -> Iterator[None]:
+def recording_bypasses(
+    part: nn.Module, bypasses: list[bool], forward: Callable[..., Any] | None = None
+) -> Iterator[None]:
     """Record, for each run of a module's forward within the context, if it was not by a call of the module."""
-    own, called = forward or part.forward, [False]
+    original, called = forward or part.forward, [False]
 
-    def noted(*args: Any, **kwargs: Any) -> Any:
-        past.append(not called[0])
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        bypasses.append(not called[0])
         called[0] = False
-        return own(*args, **kwargs)
+        return original(*args, **kwargs)
 
-    def hook(part: nn.Module, args: tuple[Any, ...]) -> None:
+    def note_call(part: nn.Module, args: tuple[Any, ...]) -> None:
         called[0] = True
 
     before = vars(part).get("forward")
-    handle = part.register_forward_pre_hook(hook)
-    part.forward = noted
+    handle = part.register_forward_pre_hook(note_call)
+    part.forward = recorded
     try:
         yield
     finally:

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from bridle.acting import Parameter, spared_by
 from bridle.attaching.layers import LayerInsertion
 from bridle.attaching.objectives import Objective
 from bridle.attaching.parameter_buckets import ParameterBucket
-from bridle.attaching.trained_parameters import TrainedParameter
+from bridle.attaching.parameter_groups import own_decays
+from bridle.attaching.trained_parameters import ModelParameter, TrainedParameter
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
-from bridle.regularizers import Dropout, LabelSmoothing, WeightDecay
-from bridle_audit.parameter_kinds import parametrized_weight
+from bridle.regularizers import L2, Dropout, LabelSmoothing, WeightDecay
+from bridle_audit.parameter_kinds import has_sign_parameters, parametrized_weight
 
 
 def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
@@ -28,14 +30,14 @@ def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
             yield f"{unit!r} acts nowhere: the model has no hidden layers"
     own = [
         name
-        for name in model_layout.points
-        if isinstance(model_layout.parts[name], nn.Dropout) and name not in insertion.retuned
+        for name in model_layout.other_modules
+        if isinstance(model_layout.modules[name], nn.Dropout) and name not in insertion.retuned
     ]
     if own and any(isinstance(unit, Dropout) for unit in placed):
         yield f"the model has dropout layers of its own, {', '.join(own)}; Dropout(at='Dropout') would set their rates"
     if (
         placed
-        and not model_layout.seen
+        and not model_layout.io_shapes
         and len(model_layout.layers) > 1
         and not isinstance(model_layout.model, nn.Sequential)
     ):
@@ -71,6 +73,23 @@ def parameter_notes(recipe: Recipe, parameters: Sequence[Parameter], modules: Ma
         if origin:
             whose = " and ".join(dict.fromkeys(units))
             yield f"{name} is left alone by {whose}: {origin.by} makes {origin.weight} of it"
+
+
+def decay_notes(recipe: Recipe, optimizer: Optimizer, parameters: Sequence[ModelParameter]) -> Iterator[str]:
+    """Yield notes on the optimizer's own weight decay beside the recipe's, or beside none."""
+    amounts = " and ".join(f"{each:g}" for each in own_decays(optimizer, [each.parameter for each in parameters]))
+    if any(isinstance(unit, WeightDecay) for unit in recipe):
+        if amounts:
+            yield f"the optimizer's own weight_decay of {amounts} rests: WeightDecay says what decays"
+        return
+    for each in parameters:
+        if has_sign_parameters(each.described.made_by) and own_decays(optimizer, [each.parameter]):
+            yield (
+                f"the optimizer's own weight_decay makes zero of the weight that {each.described.made_by} makes of "
+                f"{each.described.name}: give that a group without"
+            )
+    if amounts and any(isinstance(unit, L2) for unit in recipe):
+        yield f"the optimizer's own weight_decay of {amounts} stays, and L2 acts besides it"
 
 
 def average_notes(recipe: Recipe, steps: int | None, statistics: bool) -> Iterator[str]:

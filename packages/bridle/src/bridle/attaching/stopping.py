@@ -24,15 +24,15 @@ class Stopping:
         self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
         self.best: dict[str, Tensor] = {}
 
-    def judge(self, loss: float, metric: float | None, progress: TrainingProgress) -> tuple[bool, bool]:
+    def update(self, loss: float, metric: float | None, progress: TrainingProgress) -> tuple[bool, bool]:
         """Return if the epoch is the best so far, by the first regularizer that stops, and if any of them stops."""
-        point = {"valid_loss": float(loss)} | ({} if metric is None else {f"valid_{METRIC}": float(metric)})
+        scores = {"valid_loss": float(loss)} | ({} if metric is None else {f"valid_{METRIC}": float(metric)})
         verdicts = []
         for number, unit in enumerate(self.units):
             if metric is None and unit.watches_metric:
                 raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
             numbers = unit.numbers(passed=progress.passed)
-            score = watched(unit, point, METRIC)
+            score = watched(unit, scores, METRIC)
             improved, over, self.states[number] = unit.judge(score, self.states[number], numbers)
             verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)

@@ -18,7 +18,7 @@ from bridle.places.module import LayerModule
 from bridle.regularizers import BatchNorm
 
 LENGTHS = (5, 4, 3, 2, 2)  # of the axes of what a layer is tried on
-WAYS = (None, (1, -1), (-1, 1))  # as it is, or the units moved to where torch's layer looks for them
+AXIS_MOVES = (None, (1, -1), (-1, 1))  # as it is, or the units moved to where torch's layer looks for them
 CLOSE = 1e-4
 FUNCTIONS: dict[Any, Any] = {
     nn.Linear.forward: F.linear,
@@ -28,15 +28,15 @@ FUNCTIONS: dict[Any, Any] = {
 }
 
 
-def as_torch_module(each: InsertedLayer, axes: Sequence[int]) -> nn.Module:
+def as_torch_module(each: InsertedLayer, ndims: Sequence[int]) -> nn.Module:
     """Return a torch module that evaluates as the layer does, for activations with these numbers of dimensions.
 
     The module, and the axis of its units, are found out by trying. ``ValueError`` if there is none.
     """
     if not isinstance(each.module, LayerModule):
         return each.module
-    for made in candidates(each, max(axes)):
-        if all(evaluates_alike(each.module, made, number) for number in axes):
+    for made in candidates(each, max(ndims)):
+        if all(evaluates_alike(each.module, made, each_ndim) for each_ndim in ndims):
             return made.train(each.module.training)
     raise InputError(
         f"{each.standing.layer!r} at {each.part} has no equal among torch's layers, which the finished model is made "
@@ -44,56 +44,56 @@ def as_torch_module(each: InsertedLayer, axes: Sequence[int]) -> nn.Module:
     )
 
 
-def candidates(each: InsertedLayer, axes: int) -> Iterator[nn.Module]:
+def candidates(each: InsertedLayer, ndim: int) -> Iterator[nn.Module]:
     """Yield torch modules that may be equivalent to a layer."""
-    module: Any = each.module
+    source = each.module
     layer, numbers = each.standing.layer, {k: v for k, v in keywords(each).items() if not isinstance(v, str)}
-    units = len(next(iter(module.parameters()), next(iter(module.buffers()), torch.zeros(0))))
+    units = len(next(source.parameters(), next(source.buffers(), torch.zeros(0))))
     makers = [replace(layer, **numbers)]
     if is_affine(type(layer)):
         makers = [BatchNorm(eps=numbers.get("eps", BatchNorm().numbers()["eps"]))]
     for maker in makers:
-        for count in dict.fromkeys((axes, 2)):
-            for way in WAYS:
-                own = maker.module(units, count)
-                if not isinstance(own, LayerModule):
-                    copy_numbers(own, each)
-                    yield own if way is None else on_moved_axis(own, *way)
+        for ndim_made in dict.fromkeys((ndim, 2)):
+            for move in AXIS_MOVES:
+                module = maker.module(units, ndim_made)
+                if not isinstance(module, LayerModule):
+                    copy_numbers(module, each)
+                    yield module if move is None else on_moved_axis(module, *move)
 
 
 @torch.no_grad()
-def copy_numbers(own: nn.Module, each: InsertedLayer) -> None:
+def copy_numbers(module: nn.Module, each: InsertedLayer) -> None:
     """Copy a layer's parameters and buffers to a torch module."""
     like: Any = next(each.module.parameters(), next(each.module.buffers(), None))
     if like is not None:
-        own.to(like.device, like.dtype)
-    known = {**dict(each.module.named_parameters()), **dict(each.module.named_buffers())}
-    names = [name for name, _ in (*own.named_parameters(), *own.named_buffers()) if name != "num_batches_tracked"]
-    if is_affine(type(each.standing.layer)) and not set(names) <= set(known):
+        module.to(like.device, like.dtype)
+    values = {**dict(each.module.named_parameters()), **dict(each.module.named_buffers())}
+    names = [name for name, _ in (*module.named_parameters(), *module.named_buffers()) if name != "num_batches_tracked"]
+    if is_affine(type(each.standing.layer)) and not set(names) <= set(values):
         scale, shift = affine_of(each)
-        root = (1.0 + float(own.eps)) ** 0.5  # type: ignore[arg-type]  # of the variance of 1 that it starts with
-        known = {**{name: value for name, value in own.named_buffers()}, "weight": scale * root, "bias": shift}
+        root = (1.0 + float(module.eps)) ** 0.5  # type: ignore[arg-type]  # of the variance of 1 that it starts with
+        values = {**{name: value for name, value in module.named_buffers()}, "weight": scale * root, "bias": shift}
     for name in names:
-        tensor: Tensor = getattr(own, name)
-        tensor.copy_(known[name])
-    for name, parameter in own.named_parameters():
-        parameter.requires_grad_(bool(getattr(known[name], "requires_grad", True)))
+        tensor: Tensor = getattr(module, name)
+        tensor.copy_(values[name])
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(bool(getattr(values[name], "requires_grad", True)))
 
 
 def refresh_numbers(made: nn.Module, each: InsertedLayer) -> None:
     """Copy the layer's current parameters and buffers to what :func:`as_torch_module` returned."""
     if made is not each.module:
-        own: Any = made.norm if isinstance(made, fx.GraphModule) else made
-        copy_numbers(own, each)
+        module: Any = made.norm if isinstance(made, fx.GraphModule) else made
+        copy_numbers(module, each)
 
 
-def on_moved_axis(own: nn.Module, source: int, destination: int) -> nn.Module:
+def on_moved_axis(module: nn.Module, source: int, destination: int) -> nn.Module:
     """Wrap a module between two ``movedim`` calls, as an fx.GraphModule."""
     graph = fx.Graph()
     h = graph.placeholder("h")
-    there = graph.call_method("movedim", (h, source, destination))
-    graph.output(graph.call_method("movedim", (graph.call_module("norm", (there,)), destination, source)))
-    return fx.GraphModule({"norm": own}, graph, "OnAnotherAxis")
+    moved = graph.call_method("movedim", (h, source, destination))
+    graph.output(graph.call_method("movedim", (graph.call_module("norm", (moved,)), destination, source)))
+    return fx.GraphModule({"norm": module}, graph, "OnAnotherAxis")
 
 
 def can_fuse(part: nn.Module) -> bool:
@@ -101,19 +101,19 @@ def can_fuse(part: nn.Module) -> bool:
     return type(part).forward in FUNCTIONS and getattr(part, "padding_mode", "zeros") == "zeros"
 
 
-def fused_module(part: Any, left: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> nn.Module:
+def fused_module(part: Any, others: Sequence[tuple[str, nn.Module]], *, in_front: bool) -> nn.Module:
     """Return one module of a module and layers before or after it, which keeps the weight's and bias's names."""
     graph = fx.Graph()
     h = graph.placeholder("input")
-    root: dict[str, Any] = {**dict(left), "weight": part.weight}
-    for name, _ in left if in_front else ():
+    root: dict[str, Any] = {**dict(others), "weight": part.weight}
+    for name, _ in others if in_front else ():
         h = graph.call_module(name, (h,))
     weight, bias = graph.get_attr("weight"), None
     if part.bias is not None:
         root["bias"], bias = part.bias, graph.get_attr("bias")
     more = () if isinstance(part, nn.Linear) else (part.stride, part.padding, part.dilation, part.groups)
     h = graph.call_function(FUNCTIONS[type(part).forward], (h, weight, bias, *more))
-    for name, _ in () if in_front else left:
+    for name, _ in () if in_front else others:
         h = graph.call_module(name, (h,))
     graph.output(h)
     made = fx.GraphModule(root, graph, type(part).__name__)
@@ -124,10 +124,10 @@ def fused_module(part: Any, left: Sequence[tuple[str, nn.Module]], *, in_front: 
 
 
 @torch.no_grad()
-def evaluates_alike(module: LayerModule, made: nn.Module, axes: int) -> bool:
+def evaluates_alike(module: LayerModule, made: nn.Module, ndim: int) -> bool:
     """Return True if two layers give equal outputs on random activations with so many dimensions."""
     units = len(next(iter(module.parameters()), next(iter(module.buffers()), torch.zeros(1))))
-    shape = list(LENGTHS[:axes])
+    shape = list(LENGTHS[:ndim])
     shape[-1 if module.last else 1] = units
     like: Any = next(module.parameters(), next(module.buffers(), torch.zeros(0)))
     random = torch.Generator().manual_seed(0)

@@ -80,7 +80,7 @@ class ModelParameter(NamedTuple):
         return TrainedParameter(self.described, self.parameter, group, self.transposed, self.padding)
 
 
-def found_at(
+def describe_parameter(
     modules: Mapping[str, nn.Module], name: str, parameter: nn.Parameter, padding: Mapping[int, int]
 ) -> ModelParameter:
     """Describe a parameter of a model; ``padding`` has the ``padding_idx`` of embeddings."""
@@ -118,7 +118,7 @@ class AveragedBuffer:
 AveragedTensor = TrainedParameter | AveragedBuffer
 
 
-def statistics_of(model: nn.Module) -> list[AveragedBuffer]:
+def averaged_buffers(model: nn.Module) -> list[AveragedBuffer]:
     """Return the model's persistent floating-point buffers, the recipe's running statistics among them."""
     found: dict[int, AveragedBuffer] = {}
     for whose, part in model.named_modules():
