@@ -1,4 +1,4 @@
-"""A recipe as a script: plain PyTorch that builds the network and trains it as bridle would."""
+"""Writes a recipe as a script: plain PyTorch that builds the network and trains it as bridle would."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def to_code(
     *,
     task: str = "classification",
 ) -> str:
-    """A recipe as a script of plain PyTorch, without bridle, that trains the same.
+    """Return a recipe as a script of plain PyTorch, without bridle, that trains the same.
 
     The script defines ``build``, the network with the recipe's layers in it, and ``train(x_train, y_train, x_valid,
     y_valid)``, a loop with a block for each place of the training step; run by itself, it trains on scikit-learn's

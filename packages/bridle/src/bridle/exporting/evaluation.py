@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridle.acting import MEASURED_BATCH, MEASURED_ROWS
 from bridle.exporting.calls import call, formula, packed_state, remark
 from bridle.exporting.knob_code import is_moving, keywords, number
-from bridle.exporting.objective import LOSSES
+from bridle.exporting.passes import LOSSES
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Average, Ensemble, Stop

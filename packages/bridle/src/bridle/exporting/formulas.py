@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable
 
 from bridle.errors import InputError
-from bridle.exporting.rewriting import both_forms_edits, edited, single_network_code, with_names
+from bridle.exporting.rewriting import apply_edits, both_forms_edits, rename, single_network_code
 from bridle.exporting.script import Script, bound_names
 from bridle.exporting.source import Defined, ModuleSource, module_source, names_of, text_of
 from bridle.exporting.wrapping import wrapped
@@ -35,8 +35,8 @@ def copy_function(script: Script, function: Callable[..., object], owner: str = 
         text = textwrap.dedent("".join(lines)).rstrip()
         (node,) = ast.parse(text).body
         assert isinstance(node, ast.FunctionDef)
-        text = edited(text, both_forms_edits(node))
-        script.texts[name] = resolved(script, module_source(module), text, {function.__name__: name})
+        text = apply_edits(text, both_forms_edits(node))
+        script.texts[name] = resolve_names(script, module_source(module), text, {function.__name__: name})
     return name
 
 
@@ -46,7 +46,7 @@ def method_text(script: Script, function: Callable[..., object]) -> str:
     module = inspect.getmodule(function)
     assert module is not None
     text = re.sub(r'self\.numbers\(\)\["(\w+)"\]', r"self.\1", text)
-    return resolved(script, module_source(module), text, {})
+    return resolve_names(script, module_source(module), text, {})
 
 
 def copy_definition(script: Script, home: ModuleSource, name: str) -> str:
@@ -63,15 +63,15 @@ def copy_definition(script: Script, home: ModuleSource, name: str) -> str:
         return script.copied[key]
     text = text_of(home.defined[name], home.lines)
     script.copied[key] = name  # for what calls itself
-    found = resolved(script, home, text, {})
+    found = resolve_names(script, home, text, {})
     if name in script.reserved or script.texts.get(name, found) != found:
         script.copied[key] = f"{home.module.__name__.rpartition('.')[2]}_{name}"
-        found = resolved(script, home, text, {name: script.copied[key]})
+        found = resolve_names(script, home, text, {name: script.copied[key]})
     script.texts.setdefault(script.copied[key], found)
     return script.copied[key]
 
 
-def resolved(script: Script, home: ModuleSource, text: str, renamed: dict[str, str]) -> str:
+def resolve_names(script: Script, home: ModuleSource, text: str, renamed: dict[str, str]) -> str:
     """Return a definition's text, cleaned, with the names that what it uses has in the script."""
     text = single_network_code(text)
     (node,) = ast.parse(text).body
@@ -80,4 +80,4 @@ def resolved(script: Script, home: ModuleSource, text: str, renamed: dict[str, s
     for each in dict.fromkeys(each.id for each in ast.walk(node) if isinstance(each, ast.Name)):
         if each not in own and (each in home.defined or each in home.imported):
             names[each] = copy_definition(script, home, each)
-    return wrapped(with_names(text, {old: new for old, new in names.items() if old != new}))
+    return wrapped(rename(text, {old: new for old, new in names.items() if old != new}))

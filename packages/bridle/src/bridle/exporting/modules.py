@@ -1,4 +1,4 @@
-"""Classes of modules for what acts inside the network: the formula of a regularizer with what it learns and remembers.
+"""Classes of modules that act inside the network: a regularizer's formula with its parameters and buffers.
 
 A class is written when all spots of its regularizer are known, for the shapes that occur there.
 """
@@ -31,7 +31,7 @@ def constructor(script: Script, unit: Inside, where: tuple[str, ...], subject: s
 
 
 def define_layer(script: Script, unit: Layer, axes: set[int]) -> None:
-    """The class of a layer, for activations with these numbers of axes."""
+    """Define the class of a layer, for activations with these numbers of axes."""
     conversion, subject, back = input_conversion(unit, axes)
     column = ".view(-1, 1, 1)" if unit.maps else ""
     inputs = [f"self.{name}{column}" for name in unit.parameters]
@@ -68,7 +68,7 @@ def eval_return(result: str, back: Back = str) -> list[str]:
 
 
 def return_lines(result: str, back: Back) -> list[str]:
-    """The lines that return a result in the shape of what came in."""
+    """Return the lines that return a result in the shape of the input."""
     return [f"return {result}"] if back("out") == "out" else [f"out = {result}", f"return {back('out')}"]
 
 
@@ -84,7 +84,7 @@ def train_return(unit: Layer | WeightLayer, trained: str, back: Back, shape: str
 
 
 def define_weight_layer(script: Script, unit: WeightLayer) -> None:
-    """The class of a formula on weights, for ``torch.nn.utils.parametrize``."""
+    """Define the class of a formula on weights, for ``torch.nn.utils.parametrize``."""
     to_matrix = as_matrix(script)
     inputs, starts = {}, {}
     begins = unit.parameters | unit.state._asdict()
@@ -118,7 +118,7 @@ def is_per_output(start: Start) -> bool:
 
 
 def define_activity(script: Script, unit: ActivityLoss, axes: set[int]) -> None:
-    """The class of a penalty on activations, for activations with these numbers of axes."""
+    """Define the class of a penalty on activations, for activations with these numbers of axes."""
     subject = "h" if axes == {2} else f"{LAST_AXIS}.flatten(0, -2)"
     lines = [
         "if self.training:",
@@ -129,12 +129,12 @@ def define_activity(script: Script, unit: ActivityLoss, axes: set[int]) -> None:
 
 
 def own_knobs(unit: Placed) -> str:
-    """The knobs of a module as they are passed in a call within it."""
+    """Return the knobs of a module as keyword arguments of a call within it."""
     return ", ".join(f"{name}=self.{name}" for name in unit.keywords())
 
 
 def full(shape: str, start: float) -> str:
-    """A tensor with the same number everywhere."""
+    """Return the code of a tensor with the same number everywhere."""
     known = {0.0: f"torch.zeros({shape})", 1.0: f"torch.ones({shape})"}
     return known.get(float(start), f"torch.full(({shape},), {float(start)!r})")
 
@@ -149,7 +149,7 @@ def define_class(
     starts: Mapping[str, str] | None = None,
     before: Iterable[str] = (),
 ) -> None:
-    """A module: its knobs, what it learns and remembers (``starts``), and its forward pass, ``lines`` of one argument.
+    """Define a module: its knobs, parameters and buffers (``starts``), and its forward pass, ``lines`` of one argument.
 
     What starts somewhere is made of the ``subject``, which comes first, by way of the lines ``before``.
     """

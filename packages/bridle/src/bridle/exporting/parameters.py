@@ -13,7 +13,7 @@ from bridle.places.declare import Placed
 
 
 class ParameterLists:
-    """Names for the lists of parameters that have been asked for, and the lines that make them."""
+    """The lists of parameters that a script names, and the lines that make them."""
 
     def __init__(self, network: NetworkCode, script: Script) -> None:
         self.network, self.script = network, script
@@ -21,31 +21,31 @@ class ParameterLists:
         self.named: dict[str, str] = {}  # by the code that makes it
 
     def groups(self, unit: Placed) -> list[tuple[str, str]]:
-        """The parameters that a regularizer acts on, those with the same knobs together: (their list, the knobs)."""
+        """Return the parameters that a regularizer acts on by their knobs there: (name of the list, the knobs)."""
         return [(self.name(refs), knobs) for knobs, refs in self.by_knobs(unit, self.chosen(unit)).items()]
 
     def by_knobs(self, unit: Placed, refs: Sequence[ParameterRef]) -> dict[str, list[ParameterRef]]:
-        """Parameters by the knobs that a regularizer has there."""
+        """Group parameters by the knobs that a regularizer has there."""
         found: dict[str, list[ParameterRef]] = {}
         for ref in refs:
             found.setdefault(keywords(self.script, unit, ref.described.names), []).append(ref)
         return found
 
     def chosen(self, unit: Placed) -> list[ParameterRef]:
-        """The parameters that a regularizer acts on."""
+        """Return the parameters that a regularizer acts on."""
         names = {each.name for each in selected(unit, [ref.described for ref in self.refs])}
         return [ref for ref in self.refs if ref.described.name in names]
 
     def all_of(self, unit: Placed) -> str:
-        """The name of the list of all parameters that a regularizer acts on."""
+        """Return the name of the list of all parameters that a regularizer acts on."""
         return self.name(self.chosen(unit))
 
     def everything(self) -> str:
-        """The name of the list of all parameters."""
+        """Return the name of the list of all parameters."""
         return self.name(self.refs)
 
     def name(self, refs: Sequence[ParameterRef]) -> str:
-        """The name of a list."""
+        """Return the name of a list of parameters."""
         code, name = self.code(refs)
         if code not in self.named:
             alike = sum(each.partition("_")[0] == name for each in self.named.values())
@@ -53,7 +53,7 @@ class ParameterLists:
         return self.named[code]
 
     def code(self, refs: Sequence[ParameterRef]) -> tuple[str, str]:
-        """The code that makes a list, and what it may be called: by what the parameters share, if that says it all."""
+        """Return the code that makes a list, and a name for it: by what the parameters share, if that defines them."""
         chosen = {ref.code for ref in refs}
         if chosen == {ref.code for ref in self.refs}:
             return "list(model.parameters())", "parameters"
@@ -66,5 +66,5 @@ class ParameterLists:
         return f"[{', '.join(ref.code for ref in refs)}]", "selected"
 
     def lines(self) -> list[str]:
-        """The lines that make all lists."""
+        """Return the lines that make all lists."""
         return [f"{name} = {code}" for code, name in self.named.items()]

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class NamedSize(int):
-    """A number that is written by its name: networks are built with it, to see what they are made of.
+    """A number that is written by its name: networks are built with it, so that their sizes are code.
 
     >>> height = NamedSize(8, "height")
     >>> height // 2 // 2, 16 * (height // 4) * 3, 1 * height

@@ -6,12 +6,15 @@ import ast
 from collections.abc import Iterable
 
 from bridle.exporting.averages import average_lines, define_ensemble, member_lines
+from bridle.exporting.batch_transforms import BatchTransformCode
 from bridle.exporting.calls import call
 from bridle.exporting.data_section import data_lines
 from bridle.exporting.evaluation import EvaluationCode
 from bridle.exporting.knob_code import arguments, is_moving
-from bridle.exporting.objective import SEED, ObjectiveCode
+from bridle.exporting.objective import ObjectiveCode
 from bridle.exporting.optimizer import OptimizerCode
+from bridle.exporting.passes import SEED, PassCode
+from bridle.exporting.penalties import initial_state_lines
 from bridle.exporting.spec import TrainingSpec, only
 from bridle.exporting.updates import ascent_lines, gradient_lines, weight_lines
 from bridle.exporting.wrapping import INDENT, docstring, indented
@@ -24,7 +27,9 @@ class TrainFunctionCode:
 
     def __init__(self, spec: TrainingSpec) -> None:
         self.spec = spec
-        self.objective = ObjectiveCode(spec)
+        self.passes = PassCode(spec)
+        self.transforms = BatchTransformCode(spec, self.passes)
+        self.objective = ObjectiveCode(spec, self.passes, self.transforms.smoothing)
         self.average = only([each for each in spec.recipe if isinstance(each, Average)])
         self.ensemble = only([each for each in spec.recipe if isinstance(each, Ensemble)])
         self.evaluation = EvaluationCode(spec, self.average, self.ensemble)
@@ -51,7 +56,7 @@ class TrainFunctionCode:
         """Return all lines before the first epoch, as far as the lines behind them use these names."""
         spec = self.spec
         build = call(spec.network.define(), *spec.network.sizes)
-        penalty_state, optimizer = self.objective.initial_penalty_state(), self.optimizer.lines()
+        penalty_state, optimizer = initial_state_lines(spec), self.optimizer.lines()
         schedule = self.optimizer.schedule(self.ensemble)
         named = named | names_in([*schedule, *optimizer])
         begin = ["torch.manual_seed(seed)", *data_lines(spec, with_layout="layout" in named)]
@@ -97,7 +102,7 @@ class TrainFunctionCode:
         ascent = only([each for each in spec.recipe if isinstance(each, Ascent)])
         gradients = [each for each in spec.recipe if isinstance(each, Gradient)]
         blocks = [
-            *self.objective.batch_lines(),
+            *self.transforms.blocks(),
             self.objective.first(),
             ["optimizer.zero_grad()", "loss.backward()"],
             ascent_lines(spec, ascent, self.objective) if ascent else [],
@@ -115,7 +120,7 @@ class TrainFunctionCode:
             "x, y = x_train[rows], y_train[rows]",
             *["passed = step / steps  # the share of the training that is over"] * ("passed" in named),
             *["lr = scheduler.get_last_lr()[0]"] * ("lr" in named),
-            *[SEED] * self.objective.seeded,
+            *[SEED] * self.passes.seeded,
         ]
         ending = ["step += 1"] * bool(named & {"step", "passed"} or self.evaluation.stops_move)
         return join_blocks([begin, moving, *blocks, ending])

@@ -9,15 +9,10 @@ import textwrap
 import tokenize
 from collections.abc import Iterable, Iterator
 
+from bridle.exporting.line_parts import at_commas, at_operator, brackets, code_characters
+
 WIDTH = 100
 INDENT = "    "
-CLOSING = {"(": ")", "[": "]", "{": "}"}
-COMPREHENSION, CLAUSE = " for ", re.compile(" (for|if) ")
-# From the weakest to the strongest.
-OPERATORS = [
-    COMPREHENSION,
-    *(f" {each} " for each in ("or", "and", "if", "<", ">=", "==", "&", "+", "-", "*", "/", "@")),
-]
 BETWEEN = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 HEADERS = ("def ", "class ", "for ", "while ", "if ", "elif ", "with ")
 STRING = re.compile(r'f?"(?P<text>[^"]*)"')
@@ -25,17 +20,17 @@ LITERAL = re.compile(rf"({STRING.pattern.replace('?P<text>', '')} ?)+")
 
 
 def wrapped(text: str) -> str:
-    """Code with each statement in as few lines as fit; one with comments between its lines stays as it is."""
+    """Wrap code, each statement in as few lines as fit; one with comments between its lines stays as it is."""
     return "\n".join(line for statement in statements(text) for line in break_line(statement))
 
 
 def comment(text: str, indent: str = "") -> list[str]:
-    """A remark in lines of its own."""
+    """Return a remark in lines of its own."""
     return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
 
 
 def docstring(text: str, indent: str = "") -> list[str]:
-    """A docstring of these paragraphs, each wrapped."""
+    """Return the lines of a docstring, each paragraph wrapped."""
     one = f'{indent}"""{text}"""'
     if len(one) <= WIDTH and "\n" not in text:
         return [one]
@@ -48,7 +43,7 @@ def docstring(text: str, indent: str = "") -> list[str]:
 
 
 def statements(text: str) -> Iterator[list[str]]:
-    """The lines of each statement, of each remark and gap; a statement's lines are joined where that loses nothing."""
+    """Yield the lines of each statement, remark and gap; a statement's are joined where that loses nothing."""
     lines = text.splitlines()
     within: list[tokenize.TokenInfo] = []  # the statement under way
     done = 0
@@ -60,13 +55,13 @@ def statements(text: str) -> Iterator[list[str]]:
         within.append(token)
         if token.type == tokenize.NEWLINE:
             done = token.end[0]
-            yield joined(lines[within[0].start[0] - 1 : done], within)
+            yield join_lines(lines[within[0].start[0] - 1 : done], within)
             within = []
     yield from remarks(lines[done:])
 
 
 def remarks(lines: list[str]) -> Iterator[list[str]]:
-    """The lines between statements: gaps one by one, and the lines of each remark together."""
+    """Yield the lines between statements: gaps one by one, and the lines of each remark together."""
     for is_remark, run in itertools.groupby(lines, key=lambda line: line.lstrip().startswith("#")):
         if is_remark:
             yield list(run)
@@ -74,8 +69,8 @@ def remarks(lines: list[str]) -> Iterator[list[str]]:
             yield from ([line] for line in run)
 
 
-def joined(lines: list[str], tokens: list[tokenize.TokenInfo]) -> list[str]:
-    """A statement in one line, unless comments stand between its lines."""
+def join_lines(lines: list[str], tokens: list[tokenize.TokenInfo]) -> list[str]:
+    """Join the lines of a statement, unless comments stand between them."""
     last = tokens[-1].end[0]
     remarked = any(each.type == tokenize.COMMENT and each.end[0] < last for each in tokens)
     if remarked or '"""' in lines[0] or len(lines) == 1:
@@ -89,7 +84,7 @@ def joined(lines: list[str], tokens: list[tokenize.TokenInfo]) -> list[str]:
 
 
 def break_line(lines: list[str]) -> list[str]:
-    """A statement in lines that fit."""
+    """Break a statement into lines that fit."""
     line = lines[0]
     indent = line[: len(line) - len(line.lstrip())]
     if line.startswith(f'{indent}"""'):
@@ -105,15 +100,15 @@ def break_line(lines: list[str]) -> list[str]:
 
 
 def split_comment(line: str) -> tuple[str, str]:
-    """The code of a line and the remark behind it."""
-    start = next((position for position, mark in marks(line) if mark == "#"), len(line))
+    """Split a line into its code and the remark behind it."""
+    start = next((position for position, mark in code_characters(line) if mark == "#"), len(line))
     return line[:start].rstrip(), line[start:].strip("# ")
 
 
 def split(code: str, indent: str) -> list[str]:
-    """One logical line that does not fit, in several."""
+    """Split a logical line that does not fit into several."""
     if LITERAL.fullmatch(code):
-        return literals(code, indent)
+        return split_strings(code, indent)
     head, body, tail = around_last_bracket(code, WIDTH - len(indent))
     operators = 0 if code.startswith(HEADERS) else len(at_operator(code)) - 1
     if operators > 1 or (operators and not body):
@@ -129,8 +124,8 @@ def split(code: str, indent: str) -> list[str]:
     return [indent + head, *(line for part in parts for line in break_line([inner + part])), indent + tail]
 
 
-def literals(code: str, indent: str) -> list[str]:
-    """Strings that stand side by side, each in a line; one that does not fit is cut at a space."""
+def split_strings(code: str, indent: str) -> list[str]:
+    """Put strings that stand side by side into a line each; one that does not fit is cut at a space."""
     lines = []
     for each in STRING.finditer(code):
         words = re.split(r"(?<= )(?![^{]*})", each["text"])
@@ -145,7 +140,7 @@ def literals(code: str, indent: str) -> list[str]:
 
 
 def in_brackets(code: str, indent: str) -> list[str]:
-    """``target = a + b`` with the right-hand side in brackets of its own."""
+    """Put the right-hand side of ``target = a + b`` into brackets of its own."""
     target, between, value = code.partition(" = ")
     if not between:
         target, between, value = code.partition(" ")
@@ -167,56 +162,6 @@ def around_last_bracket(code: str, room: int) -> tuple[str, str, str]:
     return code[: start + 1], code[start + 1 : end], code[end:]
 
 
-def brackets(code: str) -> Iterator[tuple[int, int, int]]:
-    """Find each bracket's opening, closing and depth; strings are passed over."""
-    opened: list[int] = []
-    for position, mark in marks(code):
-        if mark in CLOSING:
-            opened.append(position)
-        elif mark in CLOSING.values():
-            start = opened.pop()
-            yield start, position, len(opened)
-
-
-def marks(code: str) -> Iterator[tuple[int, str]]:
-    """The characters of the code that are in no string."""
-    quote = ""
-    for position, mark in enumerate(code):
-        if quote:
-            quote = "" if mark == quote else quote
-        elif mark in "\"'":
-            quote = mark
-        else:
-            yield position, mark
-
-
-def at_commas(code: str) -> list[str]:
-    """The parts between the outermost commas."""
-    within = inside(code)
-    cuts = [position for position, mark in marks(code) if mark == "," and position not in within]
-    starts, ends = [0, *(each + 1 for each in cuts)], [*cuts, len(code)]
-    return [part for start, end in zip(starts, ends, strict=True) if (part := code[start:end].strip())]
-
-
-def at_operator(code: str) -> list[str]:
-    """The code cut before each of the weakest operators that are outside of all brackets; whole if there are none."""
-    outside = sorted({*range(len(code))} - inside(code))
-    for operator in OPERATORS:
-        found = [each + 1 for each in outside if code.startswith(operator, each)]
-        if operator == COMPREHENSION:
-            found = [each + 1 for each in outside if found and each + 1 >= found[0] and CLAUSE.match(code, each)]
-        if found:
-            starts, ends = [0, *found], [*found, len(code)]
-            return [code[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-    return [code]
-
-
-def inside(code: str) -> set[int]:
-    """The positions that are in some bracket or string."""
-    outside = {position for position, _ in marks(code)}
-    return {p for start, end, _ in brackets(code) for p in range(start, end + 1)} | set(range(len(code))) - outside
-
-
 def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
-    """The lines further to the right."""
+    """Indent lines."""
     return [INDENT * levels + line if line else line for line in lines]
