@@ -1,8 +1,5 @@
 """A class that its place cannot take is refused when it is defined; nothing of it is passed over in silence."""
 
-import os
-import subprocess
-import sys
 from abc import ABC
 from dataclasses import dataclass
 
@@ -204,23 +201,3 @@ def test_a_base_of_ones_own_may_leave_the_formulas_open():
 
     assert "Scaled" not in Regularizer.leaves
     assert Half(strength=0.2).scale() == 2.0
-
-
-SPELT = """
-from typing import ClassVar
-from bridle.places import Batch, Draw, Loss
-
-class Mine(Batch):
-    noise: ClassVar[tuple[Draw, ...]] = (Draw("{kind}", "{each}"),)
-    extra_inputs = ("{extra}",)
-"""
-RIGHT = {"kind": "normal", "each": "row", "extra": "slope"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "word"), [("", ""), ("kind", "nromal"), ("each", "rows"), ("extra", "weight")])
-def test_a_type_checker_finds_a_misspelt_word_as_well(tmp_path, name, word):
-    (tmp_path / "mine.py").write_text(SPELT.format(**RIGHT | {name: word}))
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ".mypy_cache", str(tmp_path / "mine.py")]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"MYPYPATH": "src"})
-    assert found.stdout.count("mine.py") == bool(name), found.stdout

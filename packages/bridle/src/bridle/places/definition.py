@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from bridle.errors import InputError
 from bridle.knobs import Knob, check_declared, named
 from bridle.places.draw import Draw
-from bridle.places.signatures import Declared, check_form
+from bridle.places.signatures import Declared, check_form, signature_of
 from bridle_audit.wording import nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
@@ -32,7 +32,9 @@ def check_definition(leaf: type[Any], root: type[Any]) -> None:
         check_admitted(leaf, declared)
         for form in leaf.forms:
             if form.serves in ("", *declared.extra_inputs) or hasattr(leaf, form.name):
-                check_form(declared, form, formula_of(leaf, form.name))
+                signature = signature_of(formula_of(leaf, form.name))
+                if signature:
+                    check_form(declared, form, signature)
         check_complete(leaf)
     except ValueError as error:
         raise InputError(f"{leaf.__name__}: {error}") from None

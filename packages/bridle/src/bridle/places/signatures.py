@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridle.errors import InputError
 from bridle_audit.wording import nearest
@@ -61,19 +61,31 @@ class Declared:
         return [*self.knobs, *self.step_inputs] if form.knobs else []
 
 
-def check_form(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
-    """``ValueError`` where a formula cannot take what it will be given, or returns another number of results."""
+class Signature(NamedTuple):
+    """A formula as it is written: its parameters, and the lengths of the tuples that it returns."""
+
+    parameters: list[inspect.Parameter]
+    returned: list[int]
+
+
+def signature_of(formula: Callable[..., Any]) -> Signature | None:
+    """Return the signature of a function; ``None`` for one written in C that does not tell."""
     try:
         parameters = inspect.signature(formula).parameters.values()
-    except (TypeError, ValueError):  # a function written in C does not always tell
-        return
-    check_arrays(declared, form, list(parameters))
-    check_keywords(declared, form, list(parameters))
-    check_results(declared, form, formula)
+    except (TypeError, ValueError):
+        return None
+    return Signature(list(parameters), list(returned(formula)))
+
+
+def check_form(declared: Declared, form: Form, formula: Signature) -> None:
+    """Raise ``InputError`` where a formula cannot take what it is given, or returns another number of results."""
+    check_arrays(declared, form, formula.parameters)
+    check_keywords(declared, form, formula.parameters)
+    check_results(declared, form, formula.returned)
 
 
 def check_arrays(declared: Declared, form: Form, parameters: list[inspect.Parameter]) -> None:
-    """What is given by position, in number and order."""
+    """Check what is given by position, in number and order."""
     given, keywords = declared.arrays(form), declared.keywords(form)
     taken = [each.name for each in parameters if each.kind in IN_ORDER]
     for name in taken:
@@ -110,17 +122,17 @@ def check_keywords(declared: Declared, form: Form, parameters: list[inspect.Para
             raise InputError(f"{form.name} does not take {name}= ({why}); write (..., *, {', '.join(given)})")
 
 
-def check_results(declared: Declared, form: Form, formula: Callable[..., Any]) -> None:
-    """How many results are returned, as far as a formula returns them one by one."""
+def check_results(declared: Declared, form: Form, returned: Iterable[int]) -> None:
+    """Check how many results are returned, as far as a formula returns them one by one."""
     expected = form.results + (form.keeps and bool(declared.state))
-    for found in returned(formula):
+    for found in returned:
         if found != expected:
             besides = ", the new state among them" if form.keeps and declared.state else ""
             raise InputError(f"{form.name} returns {found} results, but {expected} are expected{besides}")
 
 
 def returned(formula: Callable[..., Any]) -> Iterator[int]:
-    """The lengths of the tuples that a function of Python's returns, read from its compiled code."""
+    """Yield the lengths of the tuples that a function of Python's returns, read from its compiled code."""
     code = getattr(formula, "__code__", None)
     steps = code.co_code if code else b""  # an operation and its argument, a byte each, in turn
     for before, argument, operation in zip(steps[::2], steps[1::2], steps[2::2], strict=False):
