@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from mypy.nodes import (
     ARG_NAMED,
     ARG_NAMED_OPT,
-    ARG_POS,
     ARG_STAR,
     ARG_STAR2,
     AssignmentStmt,
@@ -39,6 +38,7 @@ from mypy.nodes import (
 )
 from mypy.plugin import ClassDefContext, Plugin
 from mypy.traverser import all_return_statements
+from mypy.types import UnboundType
 
 from bridle import places
 from bridle.errors import InputError
@@ -46,7 +46,7 @@ from bridle.knobs import knobs
 from bridle.places.declare import Placed
 from bridle.places.signatures import Declared, Signature, check_form
 
-HOME = "bridle.places."
+HOME, KNOB = "bridle.places.", "bridle.knobs.knob"
 KINDS = {
     ARG_STAR: inspect.Parameter.VAR_POSITIONAL,
     ARG_NAMED: inspect.Parameter.KEYWORD_ONLY,
@@ -102,9 +102,12 @@ class ClassBody:
     def __init__(self, definition: ClassDef) -> None:
         self.values: dict[str, Expression] = {}
         self.methods: dict[str, FuncDef] = {}
+        self.words_declared: set[str] = set()  # annotated as str
         for each in definition.defs.body:
             if isinstance(each, AssignmentStmt) and isinstance(each.lvalues[0], NameExpr):
                 self.values[each.lvalues[0].name] = each.rvalue
+                if isinstance(each.unanalyzed_type, UnboundType) and each.unanalyzed_type.name == "str":
+                    self.words_declared.add(each.lvalues[0].name)
             elif isinstance(each, Decorator) and any(is_static(way) for way in each.original_decorators):
                 self.methods[each.name] = each.func
 
@@ -142,10 +145,9 @@ class ClassBody:
     def knobs(self) -> Iterator[str]:
         """Yield the names of the knobs that the formulas take."""
         for name, value in self.values.items():
-            if isinstance(value, CallExpr) and isinstance(value.callee, RefExpr) and value.callee.name == "knob":
-                passed = dict(zip(value.arg_names, value.args, strict=True))
-                in_formula = passed.get("in_formula")
-                is_word = isinstance(passed.get("default", value.args[0]), StrExpr)
+            if isinstance(value, CallExpr) and isinstance(value.callee, RefExpr) and value.callee.fullname == KNOB:
+                in_formula = dict(zip(value.arg_names, value.args, strict=True)).get("in_formula")
+                is_word = name in self.words_declared
                 if not is_word or (isinstance(in_formula, NameExpr) and in_formula.name == "True"):
                     yield name
 
@@ -186,8 +188,6 @@ def signature_of(function: Function) -> Signature:
     for each in function.arguments:
         default = inspect.Parameter.empty if each.initializer is None else each.initializer
         kind = KINDS.get(each.kind, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if each.pos_only and each.kind is ARG_POS:
-            kind = inspect.Parameter.POSITIONAL_ONLY
         parameters.append(inspect.Parameter(each.variable.name, kind, default=default))
     found = (each.expr for each in all_return_statements(function))
     return Signature(parameters, [len(each.items) for each in found if isinstance(each, TupleExpr) and is_plain(each)])
