@@ -1,4 +1,4 @@
-"""What the trainers' steps are compared by: rows, a recipe with something at every place, and weights as they were."""
+"""Helpers to compare the steps of trainers: rows, a recipe that acts at every place, and recorded weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trainers do to passes and parameters: gradient checkpointing, a backbone that is unfrozen later."""
+"""Trainers that change passes and parameters: gradient checkpointing, a backbone that is unfrozen later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of what a regularizer says of itself: its knobs, its text forms, its card."""
+"""The checks of a regularizer's declarations: its knobs, its text forms, its card."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ NOT_NUMBERS: tuple[object, ...] = (True, None, "0.5", [], 1j)
 NOT_WORDS: tuple[object, ...] = ("", None, 5, True, ["all"])
 
 
-def spoken(leaf: Leaf) -> Iterator[Regularizer]:
-    """Regularizers with numbers, schedules, values by layer and words other than the default."""
+def regularizers_of(leaf: Leaf) -> Iterator[Regularizer]:
+    """Yield regularizers with numbers, schedules, values by layer and words other than the default."""
     yield leaf()
     yield from settings(leaf)
     for word in (k for k in knobs(leaf) if not k.is_number):
         for value in word.choices or ("all", "linear1.*", "it's"):
             yield leaf(**{word.name: value})
     for number in (k for k in knobs(leaf) if k.is_number):
-        for changing in schedules(leaf, number.name):
+        for changing in schedules_of(leaf, number.name):
             yield leaf(**{number.name: changing})
             yield leaf(**{number.name: {"0": changing, "linear1.*": getattr(settings(leaf)[0], number.name)}})
         if number.off is not None:
@@ -37,16 +37,16 @@ def spoken(leaf: Leaf) -> Iterator[Regularizer]:
             yield leaf(**{number.name: {"it's": after(0.5), "*": number.off}})
 
 
-def schedules(leaf: Leaf, name: str) -> Iterator[Schedule]:
-    """A schedule of each kind that passes through values which the knob has."""
+def schedules_of(leaf: Leaf, name: str) -> Iterator[Schedule]:
+    """Yield a schedule of each kind that passes through values which the knob may have."""
     first, *_, last = (getattr(unit, name) for unit in settings(leaf))
     yield linear(first, last, over=0.2)
     yield cosine(last, first)
     yield flat_cosine(first, end=last)
 
 
-def refused(declared: Knob) -> Iterator[object]:
-    """Values that the knob must not take."""
+def invalid_values(declared: Knob) -> Iterator[object]:
+    """Yield values that the knob must not take."""
     if not declared.is_number:
         yield from (*NOT_WORDS, *(("no such word",) if declared.choices else ()))
         return
@@ -62,7 +62,7 @@ def refused(declared: Knob) -> Iterator[object]:
 def check_bad_knobs_are_refused(leaf: Leaf) -> None:
     """A value outside a knob's range raises an error that names unit, knob, range and value, in this order."""
     for declared in knobs(leaf):
-        for value in refused(declared):
+        for value in invalid_values(declared):
             try:
                 unit = leaf(**{declared.name: value})
             except ValueError as error:
@@ -76,7 +76,7 @@ def check_bad_knobs_are_refused(leaf: Leaf) -> None:
 
 def check_text_reads_back(leaf: Leaf) -> None:
     """``eval(repr(u))``, the recipe's text, TOML and JSON all give the same regularizer back."""
-    for unit in spoken(leaf):
+    for unit in regularizers_of(leaf):
         holds(eval(repr(unit), {leaf.__name__: leaf, "inf": float("inf"), **SCHEDULES}) == unit, f"eval of {unit!r}")
         recipe = Recipe((unit,))
         holds(Recipe.parse(str(recipe)) == recipe, f"the text {recipe}")
