@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from inspect import Parameter, signature
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -52,12 +53,14 @@ class Weight(Placed, ABC):
         >>> MaxNorm(limit=1.0)(torch.tensor([[3.0, 4.0], [0.3, 0.4]]))
         tensor([[0.6000, 0.8000],
                 [0.3000, 0.4000]])
-        >>> WeightDecay(strength=0.5)(torch.tensor([[3.0, 4.0]]), lr=0.1, peak=0.1)
+        >>> WeightDecay(strength=0.5)(torch.tensor([[3.0, 4.0]]), lr=0.1)
         tensor([[2.8500, 3.8000]])
         """
-        if {*step_inputs} != {*self.step_inputs}:
-            needed = ", ".join(f"{name}=" for name in self.step_inputs) or "no further arguments"
-            raise InputError(f"{self!r}(w, ...) takes {needed}, got {', '.join(step_inputs) or 'none'}")
+        parameters = signature(type(self).torch).parameters
+        needed = {name for name in self.step_inputs if parameters[name].default is Parameter.empty}
+        if not needed <= {*step_inputs} <= {*self.step_inputs}:
+            known = ", ".join(f"{name}=" for name in self.step_inputs) or "no further arguments"
+            raise InputError(f"{self!r} is called with (w) and {known}, got {', '.join(step_inputs) or 'w alone'}")
         matrix = as_matrix(w)
         subject = matrix if self.matrix else w
         extra = [float(matrix[0].numel())] * len(self.extra_inputs)  # fan_in

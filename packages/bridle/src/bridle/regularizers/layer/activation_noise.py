@@ -53,6 +53,8 @@ class ActivationNoise(Layer):
         >>> h, noise = torch.tensor([[1.0, -2.0]]), torch.tensor([[-1.0, 0.5]])
         >>> ActivationNoise.torch(h, noise, spread=0.5)
         tensor([[ 0.5000, -1.7500]])
+        >>> ActivationNoise(spread=0.5).module()(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Poole, Sohl-Dickstein and Ganguli, Analyzing noise in autoencoders and deep networks, 2014,

@@ -66,6 +66,8 @@ class AlphaDropout(Layer):
         >>> h, noise = torch.tensor([[-1.0, 0.0, 1.0]]), torch.tensor([[0.1, 0.6, 0.5]])
         >>> AlphaDropout.torch(h, noise, rate=0.5)  # zero has become something else, as all have
         tensor([[-0.7792,  0.7792,  1.6656]])
+        >>> AlphaDropout(rate=0.5).module()(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Klambauer et al., Self-Normalizing Neural Networks, 2017, https://arxiv.org/abs/1706.02515, section 2, "New

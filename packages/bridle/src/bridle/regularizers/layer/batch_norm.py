@@ -142,6 +142,8 @@ class BatchNorm(Layer):
         >>> out, state = BatchNorm.torch(h, ones, zeros, RunningStatistics(zeros, ones), momentum=0.1, eps=0.0)
         >>> out.flatten(), state
         (tensor([-1.,  1.]), RunningStatistics(running_mean=tensor([0.2000]), running_var=tensor([1.1000])))
+        >>> BatchNorm().module(4)(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Ioffe and Szegedy, Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate

@@ -100,6 +100,8 @@ class DropBlock(Layer):
         tensor([[1.8000, 0.0000, 0.0000],
                 [1.8000, 0.0000, 0.0000],
                 [1.8000, 1.8000, 1.8000]])
+        >>> DropBlock(rate=0.1).module()(torch.ones(2, 4, 3, 3)).shape  # as a module, in any network
+        torch.Size([2, 4, 3, 3])
 
     Paper:
         Ghiasi, Lin and Le, DropBlock: A regularization method for convolutional networks, 2018,

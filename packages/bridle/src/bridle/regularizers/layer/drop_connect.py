@@ -60,6 +60,8 @@ class DropConnect(WeightLayer):
         >>> w, noise = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[[0.1], [0.6]]])
         >>> DropConnect.torch(w, noise, rate=0.5).tolist()
         [[[0.0], [4.0]]]
+        >>> DropConnect(rate=0.5).parametrize(torch.nn.Linear(4, 8)).weight.shape  # of a layer in any network
+        torch.Size([8, 4])
 
     Paper:
         Wan et al., Regularization of Neural Networks using DropConnect, 2013,

@@ -64,6 +64,8 @@ class Dropout(Layer):
         >>> h, noise = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[0.1, 0.6, 0.5]])
         >>> Dropout.torch(h, noise, rate=0.5)
         tensor([[0., 4., 6.]])
+        >>> Dropout(rate=0.5).module()(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014,

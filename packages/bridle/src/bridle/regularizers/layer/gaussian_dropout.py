@@ -60,6 +60,8 @@ class GaussianDropout(Layer):
         >>> h, noise = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[-1.0, 0.0, 0.5]])
         >>> GaussianDropout.torch(h, noise, rate=0.5)
         tensor([[0.0000, 2.0000, 4.5000]])
+        >>> GaussianDropout(rate=0.5).module()(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014,

@@ -132,6 +132,8 @@ class GhostBatchNorm(Layer):
         >>> out, state = GhostBatchNorm.torch(h, ones, zeros, state, momentum=0.1, eps=1e-9, parts="2")
         >>> out.flatten(), state
         (tensor([-1.,  1., -1.,  1.]), RunningStatistics(running_mean=tensor([1.1000]), running_var=tensor([11.])))
+        >>> GhostBatchNorm().module(4)(torch.ones(8, 4)).shape  # as a module, in any network
+        torch.Size([8, 4])
 
     Paper:
         Hoffer, Hubara and Soudry, Train Longer, Generalize Better: Closing the Generalization Gap in Large Batch

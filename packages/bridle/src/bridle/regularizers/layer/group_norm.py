@@ -95,6 +95,8 @@ class GroupNorm(Layer):
         >>> h, each = torch.tensor([1.0, 3.0, 10.0, 30.0]).view(1, 4, 1, 1), torch.ones(4, 1, 1)
         >>> GroupNorm.torch(h, each, each, eps=1e-9, groups="2").flatten()
         tensor([0., 2., 0., 2.])
+        >>> GroupNorm().module(4, axes=4)(torch.ones(2, 4, 3, 3)).shape  # as a module, in any network
+        torch.Size([2, 4, 3, 3])
 
     Paper:
         Wu and He, Group Normalization, 2018, https://arxiv.org/abs/1803.08494, equations 1, 2, 6 and 7.

@@ -78,6 +78,8 @@ class LayerNorm(Layer):
         >>> LayerNorm.torch(h, ones, ones, eps=1e-9)  # 2 and 20 away from a mean: the same
         tensor([[0., 2.],
                 [0., 2.]])
+        >>> LayerNorm().module(4)(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Ba, Kiros and Hinton, Layer Normalization, 2016, https://arxiv.org/abs/1607.06450, equation 3; gamma and beta

@@ -69,6 +69,8 @@ class RMSNorm(Layer):
         >>> RMSNorm.torch(h, torch.ones(2), eps=1e-9)  # mean squares of 5² and 50²
         tensor([[0.2000, 1.4000],
                 [0.2000, 1.4000]])
+        >>> RMSNorm().module(4)(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Zhang and Sennrich, Root Mean Square Layer Normalization, 2019, https://arxiv.org/abs/1910.07467, equation 4.

@@ -61,6 +61,8 @@ class SpatialDropout(Layer):
         >>> h, noise = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.tensor([[[[0.1]], [[0.6]]]])
         >>> SpatialDropout.torch(h, noise, rate=0.5).tolist()
         [[[[0.0, 0.0]], [[6.0, 8.0]]]]
+        >>> SpatialDropout(rate=0.5).module(axes=4)(torch.ones(2, 4, 3, 3)).shape  # as a module, in any network
+        torch.Size([2, 4, 3, 3])
 
     Paper:
         Tompson et al., Efficient Object Localization Using Convolutional Networks, 2015,

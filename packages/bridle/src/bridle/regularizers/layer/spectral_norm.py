@@ -114,6 +114,8 @@ class SpectralNorm(WeightLayer):
         >>> SpectralNorm.torch(w, SingularVectors(first_u(w), first_v(w)), limit=1.0, eps=1e-12)[0].squeeze()
         tensor([[0.7500, 0.0000],
                 [0.0000, 1.0000]])
+        >>> SpectralNorm().parametrize(torch.nn.Linear(4, 8)).weight.shape  # of a layer in any network
+        torch.Size([8, 4])
 
     Paper:
         Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018,

@@ -62,6 +62,8 @@ class StochasticDepth(Layer):
         >>> StochasticDepth.torch(h, noise.view(2, 1, 1, 1), rate=0.5).view(2, 2)
         tensor([[0., 0.],
                 [6., 8.]])
+        >>> StochasticDepth(rate=0.1).module()(torch.ones(2, 4)).shape  # as a module, in any network
+        torch.Size([2, 4])
 
     Paper:
         Huang et al., Deep Networks with Stochastic Depth, 2016, https://arxiv.org/abs/1603.09382, equations 2 to 5.

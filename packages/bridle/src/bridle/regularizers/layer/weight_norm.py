@@ -99,6 +99,8 @@ class WeightNorm(WeightLayer):
         >>> w, gain = torch.tensor([[[3.0], [4.0]]]), torch.tensor([[[10.0]]])
         >>> WeightNorm.torch(w, gain, eps=1e-12).flatten()
         tensor([6., 8.])
+        >>> WeightNorm().parametrize(torch.nn.Linear(4, 8)).weight.shape  # of a layer in any network
+        torch.Size([8, 4])
 
     Paper:
         Salimans and Kingma, Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural

@@ -96,6 +96,8 @@ class WeightStandardization(WeightLayer):
         >>> WeightStandardization.torch(w, eps=1e-9).squeeze()
         tensor([[-1.,  1.],
                 [-1.,  1.]])
+        >>> WeightStandardization().parametrize(torch.nn.Linear(4, 8)).weight.shape  # of a layer in any network
+        torch.Size([8, 4])
 
     Paper:
         Qiao et al., Micro-Batch Training with Batch-Channel Normalization and Weight Standardization, 2019,

@@ -47,7 +47,7 @@ class ActivityL1(ActivityLoss):
 
     Example:
         >>> import torch
-        >>> ActivityL1.torch(torch.tensor([[1.0, -2.0], [0.0, 3.0]]), strength=0.1)  # 0.1 * (3 + 3) / 2
+        >>> ActivityL1(strength=0.1)(torch.tensor([[1.0, -2.0], [0.0, 3.0]]))  # 0.1 * (3 + 3) / 2
         tensor(0.3000)
 
     Paper:

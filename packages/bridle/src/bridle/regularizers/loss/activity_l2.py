@@ -47,7 +47,7 @@ class ActivityL2(ActivityLoss):
 
     Example:
         >>> import torch
-        >>> ActivityL2.torch(torch.tensor([[1.0, -2.0], [0.0, 3.0]]), strength=0.1)  # 0.1 * (5 + 9) / 2
+        >>> ActivityL2(strength=0.1)(torch.tensor([[1.0, -2.0], [0.0, 3.0]]))  # 0.1 * (5 + 9) / 2
         tensor(0.7000)
 
     Paper:

@@ -52,7 +52,7 @@ class ConfidencePenalty(OutputLoss):
 
     Example:
         >>> import torch
-        >>> ConfidencePenalty.torch(torch.tensor([[0.0, 0.0], [0.0, 100.0]]), strength=1.0)  # -(log 2 + 0) / 2
+        >>> ConfidencePenalty(strength=1.0)(torch.tensor([[0.0, 0.0], [0.0, 100.0]]))  # -(log 2 + 0) / 2
         tensor(-0.3466)
 
     Paper:

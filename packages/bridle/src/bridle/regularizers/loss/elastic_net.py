@@ -59,7 +59,7 @@ class ElasticNet(Loss):
     Example:
         >>> import torch
         >>> w = torch.tensor([3.0, -4.0, 0.0])
-        >>> ElasticNet.torch(w, strength=0.1, ratio=0.5)  # 0.1 * (0.5 * 7 + 0.5 * 25)
+        >>> ElasticNet(strength=0.1, ratio=0.5)(w)  # 0.1 * (0.5 * 7 + 0.5 * 25)
         tensor(1.6000)
 
     Paper:

@@ -76,8 +76,8 @@ class GroupLasso(Loss):
 
     Example:
         >>> import torch
-        >>> w = torch.tensor([[3.0, 4.0], [0.0, 0.0]])[:, :, None]  # two units that read two inputs
-        >>> GroupLasso.torch(w, strength=1.0, groups="rows"), GroupLasso.torch(w, strength=1.0, groups="columns")
+        >>> w = torch.tensor([[3.0, 4.0], [0.0, 0.0]])  # two units that read two inputs
+        >>> GroupLasso(strength=1.0, groups="rows")(w), GroupLasso(strength=1.0, groups="columns")(w)
         (tensor(7.0711), tensor(9.8995))
 
     Paper:

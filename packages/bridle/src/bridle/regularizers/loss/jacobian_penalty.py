@@ -56,7 +56,7 @@ class JacobianPenalty(PassLoss):
         >>> import torch
         >>> x, noise = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, -1.0]])
         >>> moved = JacobianPenalty.move(x, noise, strength=0.1, spread=0.5)
-        >>> JacobianPenalty.torch(3 * x, 3 * moved, strength=0.1, spread=0.5)  # z = 3 x: 0.1 * (9 + 9)
+        >>> JacobianPenalty(strength=0.1, spread=0.5)(3 * x, 3 * moved)  # z = 3 x: 0.1 * (9 + 9)
         tensor(1.8000)
 
     Paper:

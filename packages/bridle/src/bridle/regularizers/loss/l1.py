@@ -53,7 +53,7 @@ class L1(Loss):
     Example:
         >>> import torch
         >>> w = torch.tensor([3.0, -4.0, 0.0])
-        >>> L1.torch(w, strength=0.5)
+        >>> L1(strength=0.5)(w)
         tensor(3.5000)
         >>> L1.vanilla(w.double().numpy(), strength=0.5)[1]
         array([ 0.5, -0.5,  0. ])

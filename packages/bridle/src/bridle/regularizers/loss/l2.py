@@ -54,7 +54,7 @@ class L2(Loss):
     Example:
         >>> import torch
         >>> w = torch.tensor([3.0, 4.0])
-        >>> L2.torch(w, strength=0.001)  # the notebook's: 0.001 * norm ** 2
+        >>> L2(strength=0.001)(w)  # the notebook's: 0.001 * norm ** 2
         tensor(0.0250)
         >>> L2.vanilla(w.double().numpy(), strength=1.0)[1]  # the gradient, by hand
         array([6., 8.])

@@ -56,7 +56,7 @@ class L2ToInit(Loss):
 
     Example:
         >>> import torch
-        >>> L2ToInit.torch(torch.tensor([3.0, 4.0]), torch.tensor([3.0, 2.0]), strength=0.1)  # 0.1 * (0 + 4)
+        >>> L2ToInit(strength=0.1)(torch.tensor([3.0, 4.0]), torch.tensor([3.0, 2.0]))  # 0.1 * (0 + 4)
         tensor(0.4000)
 
     Paper:

@@ -71,8 +71,8 @@ class Orthogonality(Loss):
 
     Example:
         >>> import torch
-        >>> w = torch.tensor([[0.6, 0.8], [0.8, 0.6]])[:, :, None]  # of length one, but much alike
-        >>> Orthogonality.torch(w, strength=1.0)  # 2 * 0.96 ** 2
+        >>> w = torch.tensor([[0.6, 0.8], [0.8, 0.6]])  # of length one, but much alike
+        >>> Orthogonality(strength=1.0)(w)  # 2 * 0.96 ** 2
         tensor(1.8432)
 
     Paper:

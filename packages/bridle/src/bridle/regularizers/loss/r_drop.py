@@ -68,7 +68,7 @@ class RDrop(PassLoss):
     Example:
         >>> import torch
         >>> z, other = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 1.0]])
-        >>> RDrop.torch(z, other, strength=1.0), RDrop.torch(z, z, strength=1.0)
+        >>> RDrop(strength=1.0)(z, other), RDrop(strength=1.0)(z, z)
         (tensor(0.1155), tensor(0.))
 
     Paper:

@@ -115,8 +115,7 @@ class SpectralPenalty(Loss):
 
     Example:
         >>> import torch
-        >>> w, v = torch.tensor([[3.0, 0.0], [0.0, 1.0]])[:, :, None], torch.tensor([[1.0], [0.0]])[None]
-        >>> SpectralPenalty.torch(w, Direction(v), strength=0.1)[0]  # 0.1 * 3 ** 2
+        >>> SpectralPenalty(strength=0.1)(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))  # 0.1 * 3 ** 2
         tensor(0.9000)
 
     Paper:

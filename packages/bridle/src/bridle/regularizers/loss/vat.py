@@ -77,6 +77,8 @@ class VAT(PassLoss):
     Example:
         >>> import torch
         >>> x, slope = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[0.3, 0.4], [0.0, 0.0]])
+        >>> VAT(strength=0.5)(torch.zeros(1, 2), torch.tensor([[0.0, 2.0]]))  # 0.5 * KL((0.5, 0.5) ‖ (0.12, 0.88))
+        tensor(0.2169)
         >>> VAT.move(x, slope, strength=1.0, radius=5.0, xi=0.1)  # where nothing slopes, nothing moves
         tensor([[4., 6.],
                 [0., 0.]])

@@ -72,8 +72,8 @@ class GroupSoftThreshold(Weight):
 
     Example:
         >>> import torch
-        >>> w = torch.tensor([[3.0, 4.0], [0.03, 0.04]])[:, :, None]  # two units that read two inputs
-        >>> GroupSoftThreshold.torch(w, strength=2**0.5, lr=0.1, groups="rows").squeeze(2)
+        >>> w = torch.tensor([[3.0, 4.0], [0.03, 0.04]])  # two units that read two inputs
+        >>> GroupSoftThreshold(strength=2**0.5, groups="rows")(w, lr=0.1)
         tensor([[2.8800, 3.8400],
                 [0.0000, 0.0000]])
 

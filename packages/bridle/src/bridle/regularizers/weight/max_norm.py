@@ -54,8 +54,8 @@ class MaxNorm(Weight):
 
     Example:
         >>> import torch
-        >>> w = torch.tensor([[3.0, 4.0], [0.3, 0.4]])[:, :, None]
-        >>> MaxNorm.torch(w, limit=1.0).squeeze(2)
+        >>> w = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
+        >>> MaxNorm(limit=1.0)(w)
         tensor([[0.6000, 0.8000],
                 [0.3000, 0.4000]])
 

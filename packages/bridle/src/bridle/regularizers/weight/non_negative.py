@@ -45,7 +45,7 @@ class NonNegative(Weight):
 
     Example:
         >>> import torch
-        >>> NonNegative.torch(torch.tensor([3.0, -4.0]))
+        >>> NonNegative()(torch.tensor([3.0, -4.0]))
         tensor([3., 0.])
 
     Paper:

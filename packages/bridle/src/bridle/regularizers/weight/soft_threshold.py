@@ -53,7 +53,7 @@ class SoftThreshold(Weight):
 
     Example:
         >>> import torch
-        >>> SoftThreshold.torch(torch.tensor([3.0, -4.0, 0.01]), strength=0.5, lr=0.1)
+        >>> SoftThreshold(strength=0.5)(torch.tensor([3.0, -4.0, 0.01]), lr=0.1)
         tensor([ 2.9500, -3.9500,  0.0000])
 
     Paper:

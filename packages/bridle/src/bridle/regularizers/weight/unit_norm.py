@@ -52,8 +52,8 @@ class UnitNorm(Weight):
 
     Example:
         >>> import torch
-        >>> w = torch.tensor([[3.0, 4.0], [0.0, 0.5]])[:, :, None]
-        >>> UnitNorm.torch(w).squeeze(2)
+        >>> w = torch.tensor([[3.0, 4.0], [0.0, 0.5]])
+        >>> UnitNorm()(w)
         tensor([[0.6000, 0.8000],
                 [0.0000, 1.0000]])
 

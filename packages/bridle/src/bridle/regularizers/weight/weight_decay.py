@@ -63,9 +63,9 @@ class WeightDecay(Weight):
     Example:
         >>> import torch
         >>> w = torch.tensor([3.0, 4.0])
-        >>> WeightDecay.torch(w, strength=0.5, lr=0.1)
+        >>> WeightDecay(strength=0.5)(w, lr=0.1)
         tensor([2.8500, 3.8000])
-        >>> WeightDecay.torch(w, strength=0.05, lr=0.1, peak=0.1, per="schedule")
+        >>> WeightDecay(strength=0.05, per="schedule")(w, lr=0.1, peak=0.1)
         tensor([2.8500, 3.8000])
 
     Paper:
