@@ -119,10 +119,10 @@ def outcomes_of(program: Program) -> Iterator[Outcome]:
 
 def hits(finding: Finding, lines: frozenset[Line]) -> bool:
     """Whether a finding's lines include one of those marked."""
-    place = finding.place
-    if place is None:
+    location = finding.location
+    if location is None:
         return False
-    return any(cell == place.cell and place.line <= line <= place.end_line for cell, line in lines)
+    return any(cell == location.cell and location.line <= line <= location.end_line for cell, line in lines)
 
 
 def read_rules() -> list[str]:
@@ -190,7 +190,7 @@ def disagreements(every: Sequence[Outcome]) -> Iterator[str]:
             marked = sorted(line for _, line in each.program.mistakes[each.rule])
             yield f"missed {each.rule}: {each.program.path.name}:{','.join(map(str, marked))}"
         for finding in each.wrong:
-            yield f"wrong  {each.rule}: {finding.place}: {finding.message}"
+            yield f"wrong  {each.rule}: {finding.location}: {finding.message}"
 
 
 def show(every: Sequence[Outcome], console: Console) -> None:

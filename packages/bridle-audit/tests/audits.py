@@ -1,6 +1,6 @@
 """An audit with one finding of each form: in a file, in a cell of a notebook, over several lines, of a model."""
 
-from bridle_audit.findings import FileAudit, Finding, Findings, Place, Remark, RulePage
+from bridle_audit.findings import FileAudit, Finding, Findings, Location, Remark, RulePage
 
 RELU = RulePage(
     "relu-on-logits",
@@ -21,19 +21,19 @@ IN_FILE = Finding(
     "the rows that is all of them",
     "return self.output(h)  # the last layer as it is: the loss takes its own softmax or sigmoid",
     {"zeros": 0.52, "infinite": float("inf")},
-    Place("src/train.py", 12, 5, 12, 30),
+    Location("src/train.py", 12, 5, 12, 30),
     "relu-on-logits",
     "error",
 )
 IN_CELL = Finding(
-    "", "the rate is 0.5", "del dropout", {}, Place("a notebook.ipynb", 2, 1, 3, 7, cell=4), "relu-on-logits", "note"
+    "", "the rate is 0.5", "del dropout", {}, Location("a notebook.ipynb", 2, 1, 3, 7, cell=4), "relu-on-logits", "note"
 )
 OVER_LINES = Finding(
     "Adam",
     "0 % of the weights\nchange: 100 %, of all",
     "optimizer = torch.optim.AdamW(\n    model.parameters(), weight_decay=0.01\n)",
     {"changed": 0.0},
-    Place("src/train.py", 3, 9, 5, 2),
+    Location("src/train.py", 3, 9, 5, 2),
     "decay-below-resolution",
     "warning",
 )

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from audit_corpus import CORPUS, HINTS, PAGE, Program, Score, corpus, hits, outcomes, page_with, read_rules
-from bridle_audit.findings import Finding, Place
+from bridle_audit.findings import Finding, Location
 from bridle_audit.rules import RULES
 
 PROGRAMS = corpus()
@@ -62,8 +62,8 @@ def test_four_notes_are_hints():
 
 
 def test_a_mark_counts_on_any_line_of_a_finding_and_in_its_own_cell():
-    place = Place("a.ipynb", 3, 1, 5, 9, cell=2)
-    finding = Finding("", "", "", place=place)
+    location = Location("a.ipynb", 3, 1, 5, 9, cell=2)
+    finding = Finding("", "", "", location=location)
     assert hits(finding, frozenset({(2, 4)}))
     assert not hits(finding, frozenset({(2, 6), (1, 4), (None, 4)}))
     assert not hits(Finding("fc", "", ""), frozenset({(None, 1)}))

@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def spots(found):
-    return [(each.rule, each.place.file, each.place.cell, each.place.line) for each in found.findings]
+    return [(each.rule, each.location.file, each.location.cell, each.location.line) for each in found.findings]
 
 
 def test_a_folder_is_read_with_all_below_it_in_a_fixed_order(folder):

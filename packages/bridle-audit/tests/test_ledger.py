@@ -287,9 +287,9 @@ def test_table_is_aligned() -> None:
     lines = str(ledger(model, AdamW(model.parameters(), lr=1e-3), steps=1000)).splitlines()
     assert lines[0].startswith("AdamW; lost per step")
     assert lines[0].endswith("left: after 1,000 steps")
-    place = lines[1].index("path")
-    assert {line[place - 1] for line in lines[1:]} == {" "}
-    assert {line[place:].split(" ")[0] for line in lines[2:]} == {"decoupled", "frozen"}
+    location = lines[1].index("path")
+    assert {line[location - 1] for line in lines[1:]} == {" "}
+    assert {line[location:].split(" ")[0] for line in lines[2:]} == {"decoupled", "frozen"}
     assert lines[2].split()[:4] == ["embed.weight", "=", "head.weight", "7×4"]
     assert lines[2].endswith(
         "decoupled (default)      0.01  0.001          1e-05  99 %            69,314  an embedding"

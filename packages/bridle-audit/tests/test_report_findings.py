@@ -12,7 +12,7 @@ import pytest
 from audits import AUDIT, DECAY, IN_CELL, IN_FILE, NOTHING, OF_MODEL, OVER_LINES, RELU
 from rich.console import Console
 
-from bridle_audit.findings import FileAudit, Findings, Place, Remark
+from bridle_audit.findings import FileAudit, Findings, Location, Remark
 from bridle_audit.report import FORMS, audit_as, findings_text, remark_lines
 
 ROOT = Path("/repository")
@@ -45,7 +45,7 @@ def test_on_a_terminal_findings_are_grouped_by_file_and_nothing_is_lost(width):
     ]
     shown = " ".join(" ".join(lines).split())
     for each in AUDIT.findings:
-        assert f"{each.severity} {each.rule} {each.where}".rstrip() in shown
+        assert f"{each.severity} {each.rule} {each.site}".rstrip() in shown
         assert " ".join(each.message.split()) in shown
         assert f"instead: {' '.join(each.cure.split())}" in shown
 
@@ -98,7 +98,7 @@ def test_in_a_pipe_a_finding_is_one_line_that_editors_can_take_apart():
 
 
 def test_what_a_file_smuggles_in_is_not_obeyed_by_a_terminal_nor_breaks_a_line():
-    evil = one(IN_FILE, where="a\x1b[2Jb\r\nc", place=Place("\udc80\x07\n.py", 1, 1, 1, 2))
+    evil = one(IN_FILE, site="a\x1b[2Jb\r\nc", location=Location("\udc80\x07\n.py", 1, 1, 1, 2))
     remark = replace(evil, remarks=(Remark("\x1b[2J.py", "two\nlines"),))
     for text in ("\n".join(on_terminal(evil)), audit_as("text", evil, ROOT), *remark_lines(remark)):
         assert not set("\x1b\r\x07\udc80") & set(text)
@@ -113,10 +113,10 @@ def test_what_a_file_smuggles_in_is_not_obeyed_by_a_terminal_nor_breaks_a_line()
 
 def test_json_holds_everything_and_is_strict():
     read = json.loads(audit_as("json", AUDIT, ROOT), parse_constant=pytest.fail)
-    assert read["version"] == 2
+    assert read["version"] == 3
     assert [each["rule"] for each in read["findings"]] == [each.rule for each in AUDIT.findings]
     first = read["findings"][0]
-    assert first["place"] == {
+    assert first["location"] == {
         "file": "src/train.py",
         "line": 12,
         "column": 5,
@@ -247,7 +247,7 @@ def test_files_are_named_from_the_root_with_slashes_and_as_addresses(tmp_path):
     (tmp_path / "pack").mkdir()
 
     def address(file, root=tmp_path):
-        (found,) = sarif(one(IN_FILE, place=Place(str(file), 1, 1, 1, 2)), root)["results"]
+        (found,) = sarif(one(IN_FILE, location=Location(str(file), 1, 1, 1, 2)), root)["results"]
         return found["locations"][0]["physicalLocation"]["artifactLocation"]
 
     assert address("pack/a b.py") == {"uri": "pack/a%20b.py", "uriBaseId": "%SRCROOT%"}
@@ -309,7 +309,7 @@ def test_columns_are_left_out_where_lines_differ_as_github_refuses_them():
 
 
 def test_an_annotation_is_one_line_whatever_is_in_it():
-    text = audit_as("github", one(IN_FILE, message="a\r\n100 %: b,c", place=Place("x,y:z.py", 1, 1, 1, 2)), ROOT)
+    text = audit_as("github", one(IN_FILE, message="a\r\n100 %: b,c", location=Location("x,y:z.py", 1, 1, 1, 2)), ROOT)
     assert text.count("\n") == 1
     ((_, properties, message),) = parsed(text)
     assert properties["file"] == "x,y:z.py"

@@ -29,12 +29,12 @@ def test_the_example_fires(rule, kind):
 
 def check_finding(finding: Finding, kind: str) -> None:
     """What every finding has: a sentence with a number or a place, and code that cures."""
-    assert finding.where or finding.place
+    assert finding.site or finding.location
     assert finding.message and finding.message[0] != " " and not finding.message.endswith(".")
     assert finding.cure.strip()
     assert finding.severity in SEVERITIES
     if kind == "static":
-        assert finding.place is not None and finding.place.line >= 1 and finding.place.column >= 1
+        assert finding.location is not None and finding.location.line >= 1 and finding.location.column >= 1
     elif kind in ("probe", "watch", "study"):
         assert re.search(r"\d", finding.message), f"no number in {finding.message!r}"
         assert finding.numbers

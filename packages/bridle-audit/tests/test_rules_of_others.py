@@ -35,13 +35,13 @@ from bridle_audit.findings import Finding
 def check(program):
     for call in program.calls("range"):
         if call.value(0, "stop", None) == 1000:
-            yield Finding("the loop", "1000 epochs", "range(10)", place=call.place)
+            yield Finding("the loop", "1000 epochs", "range(10)", location=call.location)
 """
 LOOP = "import torch\nfor epoch in range({epochs}):\n    pass\n"
 LIST = """
 from bridle_audit.rules import RULES
 from bridle_audit.run.files import audit_files
-print(*[(each.rule, each.severity, each.place.line) for each in audit_files(["."]).findings])
+print(*[(each.rule, each.severity, each.location.line) for each in audit_files(["."]).findings])
 print(list(RULES["dead-output"].checks), RULES.get("no-early-nights") and RULES["no-early-nights"].page.why)
 """
 

@@ -34,9 +34,9 @@ def test_each_mistake_is_found_at_its_line(write, name, tmp_path):
     lines = path.read_text(encoding="utf-8").splitlines()
     places: dict[str, list[str]] = {rule: [] for rule in EXPECTED}
     for each in audit_files([path]).findings:
-        assert each.place is not None
-        source = lines if each.place.cell is None else CELLS[each.place.cell - 1].splitlines()
-        places[each.rule].append(source[each.place.line - 1].strip())
+        assert each.location is not None
+        source = lines if each.location.cell is None else CELLS[each.location.cell - 1].splitlines()
+        places[each.rule].append(source[each.location.line - 1].strip())
     optimizer = "optimizer = optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-15)"
     assert sorted(places.pop("relu-on-logits")) == ["nn.ReLU()", "nn.ReLU(),", "nn.ReLU(),"]
     assert places.pop("dropout-on-logits") == ["nn.Dropout()"]

@@ -68,11 +68,11 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_left_alone(tmp_path):
     assert (tmp_path / "file").read_text() == "new" and not (tmp_path / "file").is_symlink()
 
 
-@pytest.mark.parametrize("place", ["nowhere/file", "text/file"])
-def test_where_it_cannot_be_written_the_error_names_the_file(tmp_path, place):
+@pytest.mark.parametrize("name", ["nowhere/file", "text/file"])
+def test_where_it_cannot_be_written_the_error_names_the_file(tmp_path, name):
     (tmp_path / "text").write_text("")
-    with pytest.raises(OSError, match=f": '{tmp_path / place}'$"):
-        write_whole(tmp_path / place, "")
+    with pytest.raises(OSError, match=f": '{tmp_path / name}'$"):
+        write_whole(tmp_path / name, "")
 
 
 def test_a_device_is_written_to_and_stays_one(tmp_path):

@@ -42,4 +42,4 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
 
 def found(result: Result) -> list[tuple[str, str]]:
     """Return the rules and files of the findings that the command has printed as JSON."""
-    return sorted((each["rule"], each["place"]["file"]) for each in json.loads(result.stdout)["findings"])
+    return sorted((each["rule"], each["location"]["file"]) for each in json.loads(result.stdout)["findings"])

@@ -71,7 +71,7 @@ def test_files_and_folders_are_excluded_by_name_path_or_pattern(folder, pattern,
     assert files("--exclude", pattern) == left
     assert files(".", "--exclude", pattern) == left
     audit = audit_files(["."], exclude=pattern.split(","))
-    assert sorted({each.place.file for each in audit.findings if each.place}) == left
+    assert sorted({each.location.file for each in audit.findings if each.location}) == left
 
 
 def test_a_path_to_exclude_may_be_absolute(folder):

@@ -20,8 +20,8 @@ def probed(rule: str, model: Any, loss: Any = None, batch: Any = None, **more: A
 
 def line_of(finding: Finding) -> int:
     """Return the line of the program at which a finding points."""
-    assert finding.place is not None
-    return finding.place.line
+    assert finding.location is not None
+    return finding.location.line
 
 
 def read(rule: str, text: str) -> list[Finding]:

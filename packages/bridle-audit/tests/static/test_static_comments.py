@@ -8,7 +8,7 @@ def allowed(code, rule="a-rule"):
     """For each call of g, by its line, whether the rule is allowed there."""
     program = read_source(code)
     calls = [each for each in program.all_calls if program.source(each.node.func) == "g"]
-    return {each.place.line: program.allows(rule, each.place) for each in calls}
+    return {each.location.line: program.allows(rule, each.location) for each in calls}
 
 
 def test_a_comment_counts_on_its_line():
@@ -85,5 +85,5 @@ def test_a_comment_without_a_name_allows_nothing_and_is_remarked(comment):
 def test_a_comment_counts_in_its_cell(tmp_path):
     path = write_notebook(tmp_path / "a.ipynb", ["f()\ng()", "%time f()\ng()  # bridle: allow[a-rule]", "f()\ng()"])
     program = read_file(path)
-    places = [each.place for each in program.all_calls]
+    places = [each.location for each in program.all_calls]
     assert [(each.cell, each.line) for each in places if program.allows("a-rule", each)] == [(2, 2)]

@@ -100,7 +100,7 @@ def test_a_coding_cookie_and_a_byte_order_mark_are_honoured(tmp_path):
 def test_a_file_of_windows_has_the_same_lines(tmp_path):
     path = tmp_path / "a.py"
     path.write_bytes(b"x = 1\r\nif x:\r\n    f(x)\r\n")
-    assert read_file(path).calls("?")[0].place.line == 3
+    assert read_file(path).calls("?")[0].location.line == 3
 
 
 def test_a_long_file_is_not_read(tmp_path):

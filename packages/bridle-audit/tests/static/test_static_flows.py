@@ -79,7 +79,7 @@ def test_an_unknown_op_knows_its_alternatives():
     assert kinds(found.flow) == "linear ?"
     assert found.last is not None
     assert sorted(map(kinds, found.last.branches)) == ["", "relu"]
-    assert (found.last.name, found.last.call, found.last.place.line) == ("?", None, 7)
+    assert (found.last.name, found.last.call, found.last.location.line) == ("?", None, 7)
 
 
 def inner(code):
@@ -305,8 +305,8 @@ class Net(nn.Module):
 """
     flow = program(code).networks[0].flow
     assert [op.name for op in flow] == ["torch.nn.Linear", "torch.nn.functional.relu", "method:tanh", "operator:+"]
-    assert [op.place.line for op in flow] == [5, 7, 7, 7]
-    assert [op.place.column for op in flow] == [19, 16, 16, 16]
+    assert [op.location.line for op in flow] == [5, 7, 7, 7]
+    assert [op.location.column for op in flow] == [19, 16, 16, 16]
     assert [op.is_layer for op in flow] == [True, False, False, False]
     assert flow[3].call is None
     assert flow[3].value(0, "p", "nothing") == "nothing"

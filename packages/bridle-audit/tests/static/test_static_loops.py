@@ -32,8 +32,8 @@ def other():
         1,
         2,
     ]
-    assert [each.place.line for each in found[0].named("clip_grad_norm_")] == [8]
-    assert found[0].place.line == 2
+    assert [each.location.line for each in found[0].named("clip_grad_norm_")] == [8]
+    assert found[0].location.line == 2
 
 
 def test_the_module_itself_may_train():
@@ -88,7 +88,7 @@ def train(model):
         {SCORE}
 """
     assert evaluations(code) == [("train", "model", False)]
-    assert program(code).evaluations[0].place.line == 7
+    assert program(code).evaluations[0].location.line == 7
 
 
 def test_a_block_of_the_module_is_an_evaluation():

@@ -72,7 +72,7 @@ train(Other(), x, y, criterion=nn.BCEWithLogitsLoss(), optimizer=opt)
         ("bce_logits", "Other", "relu"),
     ]
     assert [each.constructor.name for each in found] == ["torch.nn.CrossEntropyLoss", "torch.nn.BCEWithLogitsLoss"]
-    assert {each.place.line for each in found} == {12}
+    assert {each.location.line for each in found} == {12}
     assert {each.function and each.function.name for each in found} == {"train"}
 
 

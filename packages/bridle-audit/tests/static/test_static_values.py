@@ -208,7 +208,7 @@ def test_calls_are_found_by_name_pattern_and_method_in_order():
     code = "import torch\nfrom torch import optim\noptim.SGD(p)\nloss.backward()\ntorch.optim.Adam(p)\nopt.step()"
     program = read_source(code)
     assert [each.name for each in program.calls("torch.optim.*")] == ["torch.optim.SGD", "torch.optim.Adam"]
-    assert [each.place.line for each in program.calls("method:step", "method:backward")] == [4, 6]
+    assert [each.location.line for each in program.calls("method:step", "method:backward")] == [4, 6]
     receiver = program.calls("method:step")[0].receiver
     assert receiver is not None and program.source(receiver) == "opt"
     assert program.calls("torch.optim.Adagrad") == program.calls("torch.nn.*") == []
@@ -252,5 +252,5 @@ def test_the_tree_can_be_asked():
     assert isinstance(program.parent(call.node), ast.Assign)
     first = program.nodes(ast.Assign)[0].targets[0]
     assert isinstance(first, ast.Name)
-    assert [program.place(each).line for each in program.uses(first)] == [4, 5, 6]
+    assert [program.location(each).line for each in program.uses(first)] == [4, 5, 6]
     assert [each and program.source(each) for each in program.bindings(first)] == ["x", "g(y)"]

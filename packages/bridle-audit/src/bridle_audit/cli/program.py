@@ -73,11 +73,11 @@ def spoken_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        def line(message: Warning | str, category: type[Warning], *location: Any, **more: Any) -> None:
             if category is UserWarning:
                 say(str(message), style="yellow")
             else:
-                show(message, category, *place, **more)
+                show(message, category, *location, **more)
 
         warnings.showwarning = line
         warnings.simplefilter("always", UserWarning)

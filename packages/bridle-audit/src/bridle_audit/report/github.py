@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bridle_audit.findings import FileAudit, Place
+from bridle_audit.findings import FileAudit, Location
 from bridle_audit.report.sarif import within
 from bridle_audit.report.text import sentence
 from bridle_audit.wording import printable
@@ -26,23 +26,28 @@ def findings_annotations(audit: FileAudit, root: Path) -> str:
 def commands(audit: FileAudit, root: Path) -> Iterator[str]:
     """Yield the commands, findings first."""
     for each in audit.findings:
-        place = each.place
-        location = {"file": within(place.file, root) or place.file, **lines(place)} if place else {}
+        location = each.location
+        properties = {"file": within(location.file, root) or location.file, **lines(location)} if location else {}
         yield command(
-            COMMANDS[each.severity], {**location, "title": each.rule}, f"{sentence(each)}\nInstead: {each.cure}"
+            COMMANDS[each.severity], {**properties, "title": each.rule}, f"{sentence(each)}\nInstead: {each.cure}"
         )
     for remark in audit.remarks:
         file = within(remark.file, root) or remark.file
         yield command("notice", {"file": file, "title": "not read by bridle-audit"}, remark.text)
 
 
-def lines(place: Place) -> dict[str, int]:
+def lines(location: Location) -> dict[str, int]:
     """Return the lines of a location; GitHub refuses columns of several lines, and knows no cells of notebooks."""
-    if place.cell is not None:
+    if location.cell is not None:
         return {}
-    if place.line != place.end_line:
-        return {"line": place.line, "endLine": place.end_line}
-    return {"line": place.line, "endLine": place.end_line, "col": place.column, "endColumn": place.end_column}
+    if location.line != location.end_line:
+        return {"line": location.line, "endLine": location.end_line}
+    return {
+        "line": location.line,
+        "endLine": location.end_line,
+        "col": location.column,
+        "endColumn": location.end_column,
+    }
 
 
 def command(name: str, properties: Mapping[str, object], text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bridle_audit import __version__
-from bridle_audit.findings import FileAudit, Finding, Place, Remark, RulePage
+from bridle_audit.findings import FileAudit, Finding, Location, Remark, RulePage
 from bridle_audit.report.text import one_line, sentence
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -55,36 +55,36 @@ def result(finding: Finding, rules: list[str], root: Path) -> dict[str, Any]:
         "ruleId": finding.rule,
         "level": finding.severity,
         "message": {"text": f"{sentence(finding)}\n\nInstead:\n{finding.cure}"},
-        "locations": [location(finding, root)],
+        "locations": [result_location(finding, root)],
         "properties": {"numbers": finding.to_json()["numbers"]},
     }
     return said | ({"ruleIndex": rules.index(finding.rule)} if finding.rule in rules else {})
 
 
-def location(finding: Finding, root: Path) -> dict[str, Any]:
+def result_location(finding: Finding, root: Path) -> dict[str, Any]:
     """Return the location of a finding: file, and layer or cell."""
-    place = finding.place
-    names = [one_line(finding.where)] if finding.where else []
-    if place and place.cell is not None:
-        names = [f"cell {place.cell}", *names]
+    location = finding.location
+    names = [one_line(finding.site)] if finding.site else []
+    if location and location.cell is not None:
+        names = [f"cell {location.cell}", *names]
     said: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": ": ".join(names)}]} if names else {}
-    if place:
-        said["physicalLocation"] = {"artifactLocation": artifact(place.file, root), "region": region(place)}
+    if location:
+        said["physicalLocation"] = {"artifactLocation": artifact(location.file, root), "region": region(location)}
     return said
 
 
-def region(place: Place) -> dict[str, int]:
+def region(location: Location) -> dict[str, int]:
     """Return lines and columns; the end is the first column behind it, in SARIF as in Python.
 
     A notebook is one file to SARIF, and the lines of a cell are none of its: there the region is the file's first line.
     """
-    if place.cell is not None:
+    if location.cell is not None:
         return {"startLine": 1}
     return {
-        "startLine": place.line,
-        "startColumn": place.column,
-        "endLine": place.end_line,
-        "endColumn": place.end_column,
+        "startLine": location.line,
+        "startColumn": location.column,
+        "endLine": location.end_line,
+        "endColumn": location.end_column,
     }
 
 

@@ -55,16 +55,16 @@ def remark_lines(audit: FileAudit) -> list[str]:
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Sort findings by file and line, those without a file first."""
 
-    def location(each: Finding) -> tuple[str, int, int, int]:
-        place = each.place
-        return (place.file, place.cell or 0, place.line, place.column) if place else ("", 0, 0, 0)
+    def file_and_line(each: Finding) -> tuple[str, int, int, int]:
+        location = each.location
+        return (location.file, location.cell or 0, location.line, location.column) if location else ("", 0, 0, 0)
 
-    return sorted(findings, key=location)
+    return sorted(findings, key=file_and_line)
 
 
 def heading(finding: Finding) -> str:
     """Return the heading of a finding: its file, or "the model"."""
-    return finding.place.file if finding.place else "the model"
+    return finding.location.file if finding.location else "the model"
 
 
 def grouped(name: str, findings: Iterable[Finding]) -> Iterator[RenderableType]:
@@ -88,28 +88,28 @@ def cure(text: str) -> Table:
 
 def title(finding: Finding) -> Text:
     """Return the line above a message: location, severity and rule."""
-    place = finding.place
-    cell = f"cell {place.cell}, " if place and place.cell is not None else ""
-    location = f"{cell}{place.line}:{place.column}  " if place else ""
-    named = Text.assemble(location, (finding.severity, STYLES[finding.severity]), "  ", (finding.rule, "bold"))
-    return named.append(f"  {printable(one_line(finding.where))}" if finding.where else "")
+    location = finding.location
+    cell = f"cell {location.cell}, " if location and location.cell is not None else ""
+    shown = f"{cell}{location.line}:{location.column}  " if location else ""
+    named = Text.assemble(shown, (finding.severity, STYLES[finding.severity]), "  ", (finding.rule, "bold"))
+    return named.append(f"  {printable(one_line(finding.site))}" if finding.site else "")
 
 
 def line(finding: Finding) -> str:
     """Return a finding as ``file:line:column: severity rule: site: message``, then the cure, if it is one line."""
     cure = finding.cure.strip()
     instead = f"; instead: {cure}" if "\n" not in cure else ""
-    where = f"{one_line(finding.where)}: " if finding.where else ""
+    where = f"{one_line(finding.site)}: " if finding.site else ""
     said = f"{finding.severity} {finding.rule}: {where}{one_line(finding.message).rstrip('.')}{instead}"
-    whole = printable(f"{finding.place}: {said}" if finding.place else said)
+    whole = printable(f"{finding.location}: {said}" if finding.location else said)
     return whole.replace("\n", "\\n")  # which the name of a file may hold
 
 
 def sentence(finding: Finding) -> str:
     """Return a message with its layer and notebook cell, for readers of reports that know neither."""
-    place = finding.place
-    cell = f"cell {place.cell}, line {place.line}: " if place and place.cell is not None else ""
-    where = f"{one_line(finding.where)}: " if finding.where else ""
+    location = finding.location
+    cell = f"cell {location.cell}, line {location.line}: " if location and location.cell is not None else ""
+    where = f"{one_line(finding.site)}: " if finding.site else ""
     return f"{cell}{where}{one_line(finding.message)}"
 
 
@@ -118,9 +118,9 @@ def count(audit: FileAudit) -> str:
     severities = [each.severity for each in audit.findings]
     found = [counted(each, severities.count(each)) for each in reversed(SEVERITIES) if each in severities]
     checked = {"file": len(audit.files), "model": len(audit.factories)}
-    places = [counted(noun, number) for noun, number in checked.items() if number] or ["no file"]
+    counts = [counted(noun, number) for noun, number in checked.items() if number] or ["no file"]
     unread = f"; {counted('remark', len(audit.remarks))} on what was not read" if audit.remarks else ""
-    return f"{', '.join(found) or 'nothing found'} in {' and '.join(places)}{unread}"
+    return f"{', '.join(found) or 'nothing found'} in {' and '.join(counts)}{unread}"
 
 
 def where_to_read(rules: list[str]) -> str:

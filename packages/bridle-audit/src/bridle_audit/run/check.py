@@ -84,7 +84,7 @@ def check_program(program: Program, rules: Iterable[Rule], add_remark: RemarkHan
     for reason, names in failed.items():
         add_remark(Remark(program.file, f"{', '.join(names)} failed on it, {reason}"))
     for number, each in enumerate(found):
-        permitted = each.place is not None and program.allows(each.rule, each.place)
+        permitted = each.location is not None and program.allows(each.rule, each.location)
         if not permitted and each not in found[:number]:
             yield each
 

@@ -17,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from bridle_audit.errors import InputError
-from bridle_audit.findings import Findings, Place
+from bridle_audit.findings import Findings, Location
 from bridle_audit.run.models import audit
 from bridle_audit.run.subjects import recognize
 from bridle_audit.wording import nearest
@@ -41,8 +41,8 @@ def audit_factory(name: str, allow: Sequence[str] = ()) -> Findings:
         found = audit(parts.pop("model"), **parts, allow=allow)
     location = definition_location(factory)
     if location is not None:
-        return Findings(replace(each, place=location) for each in found)
-    return Findings(replace(each, where=f"{name}: {each.where}".removesuffix(": ")) for each in found)
+        return Findings(replace(each, location=location) for each in found)
+    return Findings(replace(each, site=f"{name}: {each.site}".removesuffix(": ")) for each in found)
 
 
 @contextlib.contextmanager
@@ -149,7 +149,7 @@ def type_phrase(thing: Any) -> str:
     return "None" if thing is None else f"of type {type(thing).__name__}"
 
 
-def definition_location(factory: Any) -> Place | None:
+def definition_location(factory: Any) -> Location | None:
     """Return the location of a definition, its file relative to the current folder if it is below; None if unknown."""
     try:
         file = Path(inspect.getsourcefile(factory) or "")
@@ -158,4 +158,4 @@ def definition_location(factory: Any) -> Place | None:
         return None
     folder = Path.cwd()
     shown = file.relative_to(folder) if file.is_relative_to(folder) else file
-    return Place(str(shown), first, 1, first, len(lines[0].rstrip()) + 1)
+    return Location(str(shown), first, 1, first, len(lines[0].rstrip()) + 1)

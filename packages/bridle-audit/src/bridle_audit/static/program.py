@@ -133,7 +133,7 @@ def read_file(path: str | Path) -> Program:
 def read_source(text: str, file: str = "<string>") -> Program:
     """A text as a program; ``Unreadable`` where it is not Python 3.
 
-    >>> read_source("import torch.nn.functional as F\\nF.relu(x)").calls("torch.nn.functional.*")[0].place.line
+    >>> read_source("import torch.nn.functional as F\\nF.relu(x)").calls("torch.nn.functional.*")[0].location.line
     2
     """
     return Program(source_of_text(text, file))

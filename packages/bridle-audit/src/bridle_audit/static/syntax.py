@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.constants.values import Values
 from bridle_audit.static.scopes.index import Function, Index, Loop
@@ -72,13 +72,13 @@ class Syntax:
         """The values of expressions."""
         return Values(self.index)
 
-    def place(self, node: ast.AST) -> Place:
+    def location(self, node: ast.AST) -> Location:
         """Return the location of a node: in a notebook, the cell and the line within it."""
-        return self.read.place(node)
+        return self.read.location(node)
 
-    def allows(self, name: str, place: Place) -> bool:
+    def allows(self, name: str, location: Location) -> bool:
         """Return True if a comment allows a rule's finding at a location."""
-        return self.allowed(name, self.read.line_of(place))
+        return self.allowed(name, self.read.line_of(location))
 
     def text_of(self, node: ast.stmt) -> str:
         """The lines of a statement as they stand in the file."""

@@ -20,5 +20,5 @@ def check(program: Program) -> Iterator[Finding]:
                 f"a decay of {decay:.6g} for {steps} steps: {left:.0%} of the average is still what went in first",
                 cure(steps),
                 {"decay": decay, "steps": steps, "left of the first weights": left},
-                place=program.place(node),
+                location=program.location(node),
             )

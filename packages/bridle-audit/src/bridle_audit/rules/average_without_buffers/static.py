@@ -45,7 +45,7 @@ def finding(program: Program, node: ast.AST, cure: str) -> Finding:
         program.source(node).partition("\n")[0],
         "the parameters are averaged and the running statistics of batch norm are not: they belong to other weights",
         cure,
-        place=program.place(node),
+        location=program.location(node),
     )
 
 

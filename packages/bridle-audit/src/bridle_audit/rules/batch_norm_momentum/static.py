@@ -17,7 +17,7 @@ def check(program: Program) -> Iterator[Finding]:
     for call in program.calls(*LAYERS):
         momentum = stated_number(call, 2, "momentum", 0.1)
         if momentum is not None and momentum > MOST:
-            yield Finding(program.source(call.node), said(momentum), cure(momentum), place=call.place)
+            yield Finding(program.source(call.node), said(momentum), cure(momentum), location=call.location)
     for call in program.calls("keras.layers.BatchNormalization"):
         momentum = stated_number(call, 1, "momentum", 0.99)
         if momentum is not None and momentum < MOST:
@@ -26,5 +26,5 @@ def check(program: Program) -> Iterator[Finding]:
                 f"momentum={momentum:g} in Keras is the weight of the past: {100 - 100 * momentum:.4g}% of the moving "
                 "mean and variance are those of the last batch",
                 f"layers.BatchNormalization(momentum={1 - momentum:.3g})  # the weight of the past",
-                place=call.place,
+                location=call.location,
             )

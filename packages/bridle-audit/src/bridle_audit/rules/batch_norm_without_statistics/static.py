@@ -19,5 +19,5 @@ def check(program: Program) -> Iterator[Finding]:
                 program.source(call.node),
                 "keeps no running statistics: in evaluation mode too it normalizes by whatever rows are in the batch",
                 CURE,
-                place=call.place,
+                location=call.location,
             )

@@ -90,7 +90,7 @@ def waits(patience: float | None) -> str:
 
 def finding(call: Call, message: str, cure: str) -> Finding:
     """A callback that keeps the last weights."""
-    return Finding(call.name, message, cure, place=call.place)
+    return Finding(call.name, message, cure, location=call.location)
 
 
 def loops(program: Program) -> Iterator[Finding]:
@@ -105,7 +105,7 @@ def loops(program: Program) -> Iterator[Finding]:
                 program.source(test.test),
                 "training stops here with the weights of the last epoch: this file keeps none of an earlier one",
                 COPY,
-                place=program.place(test.test),
+                location=program.location(test.test),
             )
 
 
@@ -128,7 +128,7 @@ def references(program: Program) -> Iterator[Finding]:
                 "model.state_dict() is not a copy: it holds the tensors that training goes on changing, so what is "
                 "loaded later is the last weights",
                 COPY,
-                place=program.place(assign),
+                location=program.location(assign),
             )
 
 

@@ -29,7 +29,7 @@ def check(program: Program) -> Iterator[Finding]:
                         f"the gradients are still multiplied by {scaler}'s scale, 65536 at the start: a limit meant "
                         "for them is that many times too small",
                         f"{scaler}.unscale_(optimizer)  # behind the last backward() of a step, before the clipping",
-                        place=call.place,
+                        location=call.location,
                     )
 
 

@@ -25,7 +25,7 @@ def check(program: Program) -> Iterator[Finding]:
                     f"the penalty {inside[0].source} is part of the gradient that is clipped: in steep "
                     "batches it is shortened with the rest, and its strength is less than what is written",
                     cure(inside[0]),
-                    place=clip.place,
+                    location=clip.location,
                 )
 
 

@@ -26,7 +26,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"lr * weight_decay is {lost:.1g}, less than half a digit of {kind} ({HALF_DIGIT[kind]:.1g}): no "
                 "weight changes",
                 cure(each.lr, True),
-                place=each.place,
+                location=each.location,
             )
         elif each.decoupled is False and each.decay < NO_COUPLED:
             yield Finding(
@@ -34,7 +34,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"weight_decay={each.decay:g} is added to gradients of float32, whose last digit is larger: next "
                 "to none change",
                 cure(0.0, False),
-                place=each.place,
+                location=each.location,
             )
 
 

@@ -23,5 +23,5 @@ def check(program: Program) -> Iterator[Finding]:
                 each.name,
                 f"weight_decay={each.decay:g} takes {each.decay:g} {unit}; over {most:g} is rare in this unit",
                 CURE.format(value=each.decay),
-                place=each.place,
+                location=each.location,
             )

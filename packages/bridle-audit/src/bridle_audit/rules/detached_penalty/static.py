@@ -20,7 +20,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"{described(program, penalty.detached)} cuts the penalty off from its weights: it is added to the "
                 "loss and has no gradient",
                 CURE,
-                place=penalty.place,
+                location=penalty.location,
             )
 
 

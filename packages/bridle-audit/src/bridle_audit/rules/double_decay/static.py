@@ -22,5 +22,5 @@ def check(program: Program) -> Iterator[Finding]:
                 f"this penalty shrinks weights that {decays[0].name} shrinks by weight_decay={decays[0].decay:g} "
                 "as well",
                 CURE,
-                place=penalty.place,
+                location=penalty.location,
             )

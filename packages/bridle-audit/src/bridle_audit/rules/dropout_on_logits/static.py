@@ -22,5 +22,5 @@ def check(program: Program) -> Iterator[Finding]:
             program.source(op.node),
             f"dropout of {rate:g} falls on what the loss is computed from: nothing that is learned brings these back",
             CURE,
-            place=op.place,
+            location=op.location,
         )

@@ -24,4 +24,4 @@ def check(program: Program) -> Iterator[Finding]:
     for call, rate in calls:
         if rate is not None and rate >= EXTREME:
             severity = "error" if rate >= 1 else ""
-            yield Finding(program.source(call.node), said(rate), cure(rate), place=call.place, severity=severity)
+            yield Finding(program.source(call.node), said(rate), cure(rate), location=call.location, severity=severity)

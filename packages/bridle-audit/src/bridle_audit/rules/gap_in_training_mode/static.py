@@ -29,7 +29,7 @@ def check(program: Program) -> Iterator[Finding]:
                 program.source(node),
                 "the training score in this difference is one of a network with dropout at work, the other is not",
                 CURE,
-                place=program.place(node),
+                location=program.location(node),
             )
 
 

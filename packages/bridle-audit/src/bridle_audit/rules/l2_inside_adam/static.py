@@ -26,5 +26,5 @@ def check(program: Program) -> Iterator[Finding]:
                 "loses about "
                 "one learning rate per step whatever the strength, one with large gradients next to nothing",
                 cure(name),
-                place=each.place,
+                location=each.location,
             )

@@ -30,7 +30,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"{names[0]} is looked up when the penalty is computed: by then the loop is over, and every one of "
                 f"these penalties is that of the last {names[0]}",
                 CURE.format(name=names[0]),
-                place=program.place(made),
+                location=program.location(made),
             )
 
 

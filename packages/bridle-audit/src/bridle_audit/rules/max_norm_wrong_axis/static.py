@@ -35,7 +35,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"torch.renorm({weight}, 2, {right}, limit)"
                 if is_renorm
                 else f"{weight}.norm(2, {right}, keepdim=True)",
-                place=call.place,
+                location=call.location,
             )
 
 

@@ -33,7 +33,7 @@ def check(program: Program) -> Iterator[Finding]:
                 "this loader does not shuffle, and its rows are mixed with their neighbours: in sorted data these have "
                 "the same label",
                 CURE,
-                place=call.place,
+                location=call.location,
             )
 
 

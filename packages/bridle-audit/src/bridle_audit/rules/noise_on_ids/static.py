@@ -31,7 +31,7 @@ def check(program: Program) -> Iterator[Finding]:
                 program.source(value),
                 f"ids are {what} and rounded to integers again: they then stand for other words or categories",
                 CURE,
-                place=program.place(value),
+                location=program.location(value),
             )
 
 

@@ -24,7 +24,7 @@ def check(program: Program) -> Iterator[Finding]:
     for call in program.calls("bridle.compare"):
         seeds = call.value(2, "seeds", 5)
         if seeds == 1 or (isinstance(seeds, list | tuple) and len(seeds) == 1):
-            yield Finding(call.name, "all recipes are compared under one seed", CURE, place=call.place)
+            yield Finding(call.name, "all recipes are compared under one seed", CURE, location=call.location)
     if speaks_of_seeds(program):
         return
     yield from swept(program)
@@ -54,7 +54,7 @@ def swept(program: Program) -> Iterator[Finding]:
                 f"{len(values)} strengths are compared, {ONCE}",
                 LOOP,
                 {"strengths": len(values)},
-                place=program.place(over),
+                location=program.location(over),
             )
 
 
@@ -114,7 +114,7 @@ def repeated(program: Program) -> Iterator[Finding]:
                 f"{len(made)} ways to train are compared, {ONCE}",
                 LOOP,
                 {"trained": len(made)},
-                place=made[1].place,
+                location=made[1].location,
             )
 
 

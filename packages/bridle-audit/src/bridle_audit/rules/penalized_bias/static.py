@@ -19,7 +19,7 @@ def check(program: Program) -> Iterator[Finding]:
                 penalty.source,
                 f"the penalty is over all parameters of {penalty.of}: its biases and its norms are pulled to zero too",
                 CURE,
-                place=penalty.place,
+                location=penalty.location,
             )
 
 

@@ -45,14 +45,14 @@ def of_penalty(program: Program, penalty: Penalty) -> Iterator[Finding]:
             program.source(beside[0].node),
             f"the penalty is added to {total}, but backward() is called on {total} without it, and the sum is not used",
             CURE,
-            place=program.place(beside[0].node),
+            location=program.location(beside[0].node),
         )
     elif penalty.fate == "unused" and is_forgotten(program, penalty):
         yield Finding(
             penalty.source,
             "the penalty is computed and never read: the loss does not contain it",
             CURE,
-            place=penalty.place,
+            location=penalty.location,
         )
 
 
@@ -99,13 +99,13 @@ def of_tape(program: Program) -> Iterator[Finding]:
         return
     for call in program.calls("method:gradient"):
         if is_step(program, call):
-            place = loss_of(program, call)
+            loss = loss_of(program, call)
             yield Finding(
-                program.source(place),
+                program.source(loss),
                 f"{len(regularized)} layers have a regularizer, and the loss whose gradient is taken does not contain "
                 "model.losses: none of them acts",
                 KERAS_CURE,
-                place=program.place(place),
+                location=program.location(loss),
             )
 
 

@@ -26,7 +26,7 @@ def check(program: Program) -> Iterator[Finding]:
                     f"the loss is divided by {program.source(count)} and the penalty is not: it counts "
                     f"{f'{times:g}' if times is not None else program.source(count)} times in every step",
                     f"loss = (loss + penalty) / {program.source(count)}",
-                    place=program.place(step.node),
+                    location=program.location(step.node),
                 )
 
 

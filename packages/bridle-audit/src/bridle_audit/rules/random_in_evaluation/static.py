@@ -22,7 +22,7 @@ def check(program: Program) -> Iterator[Finding]:
                 program.source(call.node),
                 f"{call.name.rpartition('.')[2]} drops in evaluation mode too: training is True where nothing is said",
                 DROPOUT,
-                place=call.place,
+                location=call.location,
             )
     for call in program.calls("torch.nn.functional.scaled_dot_product_attention"):
         if always_on(program, call) and drops(call, 4, "dropout_p", 0.0):
@@ -30,7 +30,7 @@ def check(program: Program) -> Iterator[Finding]:
                 program.source(call.node),
                 "attention with such a dropout_p drops in evaluation mode too: it knows of no mode",
                 ATTENTION,
-                place=call.place,
+                location=call.location,
             )
 
 

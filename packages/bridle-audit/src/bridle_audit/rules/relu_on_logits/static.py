@@ -20,5 +20,5 @@ def check(program: Program) -> Iterator[Finding]:
                 program.source(last.node),
                 "the logits pass through a ReLU before the loss: none is negative, and those at zero have no gradient",
                 CURE,
-                place=last.place,
+                location=last.location,
             )

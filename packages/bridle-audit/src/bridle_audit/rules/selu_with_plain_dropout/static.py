@@ -24,5 +24,5 @@ def check(program: Program) -> Iterator[Finding]:
                     f"dropout of {rate:g} behind a SELU makes the variance {1 / (1 - rate):.2f} times what it was, and "
                     "a SELU is to keep it at 1",
                     f"nn.AlphaDropout({rate:g})",
-                    place=second.place,
+                    location=second.location,
                 )

@@ -27,7 +27,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"that is {together:.3g}",
                 CURE,
                 {"in the targets": first, "in the loss": float(second), "together": together},
-                place=loss.constructor.place,
+                location=loss.constructor.location,
             )
 
 

@@ -29,7 +29,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"the validation loss has a label smoothing of {smoothing:g} in it{floor_of(program, call, smoothing)}",
                 CURE,
                 {"smoothing": smoothing},
-                place=program.place(node),
+                location=program.location(node),
             )
         if validates(program, call):
             yield Finding(
@@ -37,7 +37,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"the validation loss has a label smoothing of {smoothing:g} in it{floor_of(program, call, smoothing)}",
                 KERAS if call.name.startswith("keras.") else TRAINER,
                 {"smoothing": smoothing},
-                place=call.place,
+                location=call.location,
             )
 
 

@@ -23,6 +23,6 @@ def check(program: Program) -> Iterator[Finding]:
             f"{of} are smoothed by {smoothing:g}, which leaves {at_most}{left:.1%} of what they say",
             CURE,
             {"smoothing": smoothing, "information left": left},
-            place=call.place,
+            location=call.location,
             severity="error" if left < NOTHING else "",
         )

@@ -29,7 +29,9 @@ def check(program: Program) -> Iterator[Finding]:
                 "its weight, so rows of light classes are smoothed more than that, and towards the heavy ones"
             )
             severity = "" if message else "note"
-            yield Finding(call.name, message or general, CURE, {"smoothing": smoothing}, call.place, severity=severity)
+            yield Finding(
+                call.name, message or general, CURE, {"smoothing": smoothing}, call.location, severity=severity
+            )
 
 
 def numbers_in(program: Program, expr: ast.expr) -> list[float]:

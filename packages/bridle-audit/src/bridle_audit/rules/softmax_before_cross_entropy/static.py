@@ -26,4 +26,4 @@ def check(program: Program) -> Iterator[Finding]:
         squashing, said = READ.get(loss.kind, ((), ""))
         if loss.last is not None and loss.last.kind in squashing:
             name = loss.last.kind.removeprefix("activation:")
-            yield Finding(program.source(loss.last.node), said.format(name), CURE, place=loss.last.place)
+            yield Finding(program.source(loss.last.node), said.format(name), CURE, location=loss.last.location)

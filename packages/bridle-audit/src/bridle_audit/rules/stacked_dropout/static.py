@@ -18,7 +18,10 @@ def check(program: Program) -> Iterator[Finding]:
             if rates[0] and rates[1]:
                 where = program.source(first.node)
                 yield Finding(
-                    program.source(second.node), said(rates[0], rates[1], where), cure(rates[1]), place=second.place
+                    program.source(second.node),
+                    said(rates[0], rates[1], where),
+                    cure(rates[1]),
+                    location=second.location,
                 )
 
 

@@ -27,14 +27,14 @@ def check(program: Program) -> Iterator[Finding]:
                 held,
                 f"the optimizer's state is saved to go on later, and the averaged model {held} is not: it is lost",
                 f'torch.save({{..., "ema": {held}.state_dict()}}, path)  # and {held}.load_state_dict(...) later',
-                place=saving(program).place,
+                location=saving(program).location,
             )
         elif SCHEDULES.match(call.name) and loads_optimizer(program) and not call.states(None, "last_epoch"):
             yield Finding(
                 held,
                 f"the optimizer's state is saved and loaded, and the schedule {held} is not: it starts anew",
                 f'torch.save({{..., "scheduler": {held}.state_dict()}}, path)  # and {held}.load_state_dict(...) later',
-                place=saving(program).place,
+                location=saving(program).location,
             )
 
 

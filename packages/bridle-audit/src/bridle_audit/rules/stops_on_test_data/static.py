@@ -136,4 +136,4 @@ def about_test_part(data: ast.expr) -> bool:
 
 def finding(program: Program, node: ast.AST, message: str) -> Finding:
     """What is said in every form."""
-    return Finding(program.source(node), message, CURE, place=program.place(node))
+    return Finding(program.source(node), message, CURE, location=program.location(node))

@@ -24,5 +24,5 @@ def check(program: Program) -> Iterator[Finding]:
             "the gradient of this L1 penalty moves weights across zero and back: they become small, and none is "
             "exactly zero",
             CURE,
-            place=penalty.place,
+            location=penalty.location,
         )

@@ -28,7 +28,7 @@ def check(program: Program) -> Iterator[Finding]:
                 'with reduction="sum" the loss grows with the batch, and the penalty or the decay does not: how strong '
                 "it is depends on the batch size",
                 CURE,
-                place=loss.constructor.place,
+                location=loss.constructor.location,
             )
 
 

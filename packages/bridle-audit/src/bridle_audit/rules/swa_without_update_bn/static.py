@@ -28,5 +28,5 @@ def check(program: Program) -> Iterator[Finding]:
                 "the averaged network is used with the batch norm statistics of the last weights: nothing in this file "
                 "measures its own",
                 CURE,
-                place=call.place,
+                location=call.location,
             )

@@ -26,7 +26,7 @@ def check(program: Program) -> Iterator[Finding]:
                 f"the parameters that are named in the list of exceptions decay by {decays[True][0]:g}, all "
                 "others by 0",
                 CURE,
-                place=program.place(decays[True][1]),
+                location=program.location(decays[True][1]),
             )
 
 

@@ -26,4 +26,4 @@ def check(program: Program) -> Iterator[Finding]:
     for call in program.calls("torch.utils.data.DataLoader"):
         rows = stated_number(call, 1, "batch_size", 1.0)
         if rows is not None and rows <= 2 and call.value(2, "shuffle", False) is True:
-            yield Finding(program.source(call.node), f"{FEW} (batch_size={rows:g})", GROUPS, place=call.place)
+            yield Finding(program.source(call.node), f"{FEW} (batch_size={rows:g})", GROUPS, location=call.location)

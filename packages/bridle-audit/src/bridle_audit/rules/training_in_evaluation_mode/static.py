@@ -33,7 +33,7 @@ def check(program: Program) -> Iterator[Finding]:
                     "nothing in this loop calls train() again: from the first eval() on, the optimizer goes on with "
                     "dropout off and batch norm fixed",
                     CURE,
-                    place=program.place(call),
+                    location=program.location(call),
                 )
 
 

@@ -22,5 +22,5 @@ def check(program: Program) -> Iterator[Finding]:
             each.name,
             f"no weight_decay is stated, and the default of {short} here is {DEFAULTS[each.name]:g}, not 0",
             f"{short}(..., weight_decay={DEFAULTS[each.name]:g})  # or 0.0: the strength that you have chosen",
-            place=each.place,
+            location=each.location,
         )

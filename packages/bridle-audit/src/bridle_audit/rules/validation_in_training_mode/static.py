@@ -40,7 +40,7 @@ def check(program: Program) -> Iterator[Finding]:
                 "the model is scored in training mode: no eval() is called on the way here, so dropout draws noise and "
                 "batch norm takes the statistics of each batch",
                 CURE,
-                place=evaluation.place,
+                location=evaluation.location,
             )
 
 

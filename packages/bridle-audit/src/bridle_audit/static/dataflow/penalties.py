@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.dataflow.def_use import DefUse, Step, UseChain
 from bridle_audit.static.dataflow.measures import measures
 from bridle_audit.static.dataflow.use_chains import use_chains
@@ -58,9 +58,9 @@ class Penalty:
     given: float | None = None  # a strength that is part of it
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of the computation."""
-        return self.syntax.place(self.node)
+        return self.syntax.location(self.node)
 
     @property
     def source(self) -> str:

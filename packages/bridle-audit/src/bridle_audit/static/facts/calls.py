@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.constants.folding import UNKNOWN, is_number
 from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
@@ -25,9 +25,9 @@ class Call:
     known: Mapping[ast.expr, Any] = field(default_factory=dict)  # arguments whose values are known for this one network
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of the call."""
-        return self.syntax.place(self.node)
+        return self.syntax.location(self.node)
 
     @property
     def receiver(self) -> ast.expr | None:

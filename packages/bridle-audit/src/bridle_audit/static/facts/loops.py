@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.facts.calls import Call, turns_gradients_off
 from bridle_audit.static.facts.classes import FORWARDS, is_lightning, is_module
 from bridle_audit.static.scopes.index import Function, Loop
@@ -40,9 +40,9 @@ class Training:
         return "" if isinstance(self.node, ast.Module) else self.node.name
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of its start."""
-        return self.syntax.place(self.node)
+        return self.syntax.location(self.node)
 
     def named(self, *names: str) -> list[Call]:
         """Its calls of some methods: ``training.named("clip_grad_norm_")``."""
@@ -86,9 +86,9 @@ class Evaluation:
         return function.name if function is not None else ""
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of the first call of the model."""
-        return self.calls[0].place
+        return self.calls[0].location
 
     @property
     def model(self) -> str:

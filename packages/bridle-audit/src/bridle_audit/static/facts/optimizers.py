@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.constants.folding import UNKNOWN, is_number
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.syntax import Syntax
@@ -71,9 +71,9 @@ class Optimizer:
         return self.call.name
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of its construction."""
-        return self.call.place
+        return self.call.location
 
     @property
     def framework(self) -> str:
@@ -88,8 +88,8 @@ class Optimizer:
     @property
     def lr(self) -> Any:
         """The learning rate: a number, None where it is not stated, or UNKNOWN."""
-        place = PLACES.get(self.name, (0, None))[0] if self.framework == "keras" or self.name in PLACES else None
-        return self.stated(place, "learning_rate" if self.framework == "keras" else "lr")
+        position = PLACES.get(self.name, (0, None))[0] if self.framework == "keras" or self.name in PLACES else None
+        return self.stated(position, "learning_rate" if self.framework == "keras" else "lr")
 
     @property
     def decay(self) -> Any:

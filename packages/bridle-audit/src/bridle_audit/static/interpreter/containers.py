@@ -83,9 +83,9 @@ def extended(machine: Machine, receiver: Container, arguments: Arguments) -> Abs
 
 def inserted(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``insert(0, a)``."""
-    pairs, place = list(machine.pairs(receiver)), arguments.get(0)
+    pairs, index = list(machine.pairs(receiver)), arguments.get(0)
     value = arguments.get(1) or TOP
-    at = place.value if isinstance(place, Const) and isinstance(place.value, int) else len(pairs)
+    at = index.value if isinstance(index, Const) and isinstance(index.value, int) else len(pairs)
     pairs.insert(at, (f"inserted {len(pairs)}", value))
     machine.fill(receiver, pairs)
     return receiver

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.libraries.kinds import SHAPES, UNKNOWN_KIND
 from bridle_audit.static.syntax import Syntax
@@ -26,9 +26,9 @@ class Op:
     branches: tuple[tuple[Op, ...], ...] = ()  # the other paths that meet here, or the alternatives of an ``if``
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of the op in the file."""
-        return self.syntax.place(self.node)
+        return self.syntax.location(self.node)
 
     def value(self, position: int | None, keyword: str | None = None, default: Any = None) -> Any:
         """An argument of its call, as in this network: ``op.value(0, "p", 0.5)``."""

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.facts.calls import Call, is_under_no_grad
 from bridle_audit.static.interpreter.flow import Op, Ops, last_of
@@ -30,9 +30,9 @@ class Loss:
     under_no_grad: bool  # an evaluation
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of the computation."""
-        return self.syntax.place(self.node)
+        return self.syntax.location(self.node)
 
     @property
     def function(self) -> Function | None:

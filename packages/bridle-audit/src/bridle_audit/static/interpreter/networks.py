@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.interpreter.flow import Op, Ops, last_of
 from bridle_audit.static.interpreter.trace import Trace
@@ -25,9 +25,9 @@ class Network:
     is_part: bool  # whether another network of the file makes one: it is a block
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """The location of the definition."""
-        return self.syntax.place(self.node)
+        return self.syntax.location(self.node)
 
     @property
     def last(self) -> Op | None:

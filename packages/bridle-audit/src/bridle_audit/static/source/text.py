@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from bridle_audit.errors import InputError
-from bridle_audit.findings import Place
+from bridle_audit.findings import Location
 
 VERSION = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 # What stands in a line that Python 3 refuses and Python 2 took.
@@ -64,7 +64,7 @@ class Source:
         """The lines as Python counts them: only a line feed ends one."""
         return self.text.split("\n")
 
-    def place(self, node: ast.AST) -> Place:
+    def location(self, node: ast.AST) -> Location:
         """Return the location of a node."""
         first = positioned(node)
         line, end_line = first.lineno, first.end_lineno or first.lineno
@@ -72,7 +72,7 @@ class Source:
         end_column = self.column(end_line, first.end_col_offset or first.col_offset)
         cell = self.cell_of(line)
         start = cell.start - 1 if cell else 0
-        return Place(self.file, line - start, column, end_line - start, end_column, cell.number if cell else None)
+        return Location(self.file, line - start, column, end_line - start, end_column, cell.number if cell else None)
 
     def column(self, line: int, offset: int) -> int:
         """From an offset in bytes to a column in characters, which counts from 1."""
@@ -85,10 +85,10 @@ class Source:
         number = bisect_right([each.start for each in self.cells], line)
         return self.cells[number - 1] if number else None
 
-    def line_of(self, place: Place) -> int:
+    def line_of(self, location: Location) -> int:
         """The line of the whole text at which a place starts."""
         starts = {each.number: each.start for each in self.cells}
-        return place.line + starts.get(place.cell or 0, 1) - 1
+        return location.line + starts.get(location.cell or 0, 1) - 1
 
 
 def positioned(node: ast.AST) -> Any:
