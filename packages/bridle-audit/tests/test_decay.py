@@ -181,7 +181,8 @@ def test_penalty_is_a_part_of_the_gradient() -> None:
     assert meter.measure_penalty(optimizer.param_groups[0], 0.1).kind == RESCALED
     plain = SGD(parameters(), lr=0.1, momentum=0.5)
     found = DecayMeter(plain).measure_penalty(plain.param_groups[0], 0.1)
-    assert (found.kind, found.share_per_step) == (COUPLED, pytest.approx(0.02))
+    assert found.kind == COUPLED
+    assert found.share_per_step == pytest.approx(0.02)
 
 
 # Optimizers of other people, each with a way of its own.
@@ -271,7 +272,8 @@ class Trusting(Other):
 def test_optimizers_of_other_people(kind: Any, expected: str, share: float, power: int) -> None:
     optimizer = kind(parameters(), lr=0.05, weight_decay=0.01)
     found = decay_of(optimizer)
-    assert (found.kind, found.share_per_step) == (expected, pytest.approx(share))
+    assert found.kind == expected
+    assert found.share_per_step == pytest.approx(share)
     assert found.share(0.1) == pytest.approx(share * 2**power)
 
 
@@ -289,7 +291,8 @@ class NeedsMoreSGD(SGD):
 
 def test_optimizer_that_cannot_be_tried_is_judged_by_its_flags_and_says_so() -> None:
     by_flag = decay_of(NeedsMore(parameters(), "own", lr=1e-3, weight_decay=0.1))
-    assert (by_flag.kind, by_flag.share_per_step) == (DECOUPLED, pytest.approx(1e-4))
+    assert by_flag.kind == DECOUPLED
+    assert by_flag.share_per_step == pytest.approx(1e-4)
     assert not by_flag.measured
     assert "could not be tried out" in by_flag.remark
     assert decay_of(NeedsMoreSGD(parameters(), "own", lr=0.1, weight_decay=0.1)).kind == COUPLED

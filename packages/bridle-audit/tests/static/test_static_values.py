@@ -164,7 +164,7 @@ def test_an_option_that_is_set_later_is_unknown():
 def test_unknown_is_false_and_compares_with_nothing():
     assert not UNKNOWN
     assert not (UNKNOWN > 0 or UNKNOWN < 0 or UNKNOWN >= 0 or UNKNOWN <= 0)
-    assert UNKNOWN != 0
+    assert UNKNOWN != 0  # type: ignore[comparison-overlap]  # of no number, on purpose
     assert repr(UNKNOWN) == "UNKNOWN"
 
 

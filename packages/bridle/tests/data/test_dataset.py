@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_task_overrides_what_the_targets_look_like() -> None:
     assert amounts.y_valid.tolist() == [7.0, 8.0]
     assert amounts.classes == ()
     assert amounts.n_outputs == 1
-    assert amounts.target_scale == (2.0, pytest.approx(np.sqrt(2 / 3)))
+    assert amounts.target_scale == pytest.approx((2.0, math.sqrt(2 / 3)))
     labels = Data(X, [0.5, 1.5] * 3, X2, [0.5, 1.5], task="classification")
     assert labels.classes == ("0.5", "1.5")
 

@@ -118,7 +118,7 @@ def test_the_variable_of_the_data_folder_must_name_a_folder(tmp_path: Path, monk
 
 def test_digits_can_be_a_regression() -> None:
     data = load("digits", task="regression")
-    assert (data.n_outputs, data.y_train.dtype) == (1, np.float32)
+    assert data.n_outputs == 1 and data.y_train.dtype == np.float32
 
 
 def test_reading_data_does_not_import_torch() -> None:

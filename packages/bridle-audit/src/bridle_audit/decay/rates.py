@@ -50,7 +50,7 @@ class Schedule(Protocol):
         """Return the value when this share of the training has passed."""
 
 
-# a plateau moves by a metric: its step is none of a Scheduler
+# ReduceLROnPlateau is no Scheduler: its step takes a metric
 ScheduleLike = (
     Scheduler | lr_scheduler.ReduceLROnPlateau | Schedule | Callable[[int], float] | Sequence[float] | np.ndarray | None
 )
