@@ -6,6 +6,7 @@ import gc
 import math
 import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Protocol, TypeGuard, TypeVar
 
 import torch
@@ -158,9 +159,9 @@ def check_stepping_scaler(given: LossScaler | None, optimizer: Optimizer, *, sca
 
 def stepping_scaler() -> GradScaler | None:
     """Return the scaler whose ``step`` is on the call stack; ``None`` if there is none."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "step" and isinstance(found := frame.f_locals.get("self"), GradScaler):
             return found if is_active(found) else None
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None

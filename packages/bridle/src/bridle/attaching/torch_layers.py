@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bridle.attaching.folding import affine_of, is_affine, keywords
 from bridle.attaching.layers import InsertedLayer
@@ -71,7 +72,8 @@ def copy_numbers(module: nn.Module, each: InsertedLayer) -> None:
     names = [name for name, _ in (*module.named_parameters(), *module.named_buffers()) if name != "num_batches_tracked"]
     if is_affine(type(each.standing.layer)) and not set(names) <= set(values):
         scale, shift = affine_of(each)
-        root = (1.0 + float(module.eps)) ** 0.5  # type: ignore[arg-type]  # of the variance of 1 that it starts with
+        assert isinstance(module, _BatchNorm)  # as candidates makes for affine layers
+        root = (1.0 + module.eps) ** 0.5  # of the variance of 1 that it starts with
         values = {**{name: value for name, value in module.named_buffers()}, "weight": scale * root, "bias": shift}
     for name in names:
         tensor: Tensor = getattr(module, name)
