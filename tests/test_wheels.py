@@ -73,12 +73,12 @@ def test_what_trains_runs_from_its_wheel(wheels, tmp_path):
     )  # torch and what else is needed, but not bridle
     where = run(python, "-c", "import bridle, bridle_audit; print(bridle.__file__, bridle_audit.__file__)")
     assert where.count(str(site)) == len(NAMES)
-    assert len(json.loads(run(python, "-m", "bridle.cli", "list", "--json"))) == len(CATALOG)
-    assert "knob-at-off" in run(python, "-m", "bridle.cli", "rules")
+    assert len(json.loads(run(python, "-m", "bridle", "list", "--json"))) == len(CATALOG)
+    assert "knob-at-off" in run(python, "-m", "bridle", "rules")
     assert "Dropout" in run(
         python,
         "-m",
-        "bridle.cli",
+        "bridle",
         "compare",
         "digits",
         "--seeds",

@@ -171,3 +171,11 @@ def test_what_is_no_file_of_a_bearable_size_is_not_read(tmp_path):
     assert read_whole(tmp_path / "link") == b"text"
     with pytest.raises(OSError, match="symbolic links"):
         read_whole(tmp_path / "link", follow=False)
+
+
+def test_a_folder_is_no_file_whatever_it_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (Path(), tmp_path, Path("..")):
+        with pytest.raises(IsADirectoryError, match="in the place of a folder"):
+            write_whole(name, "text")
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -36,6 +37,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     A device or a pipe is written to as it is.
     """
     data = content.encode() if isinstance(content, str) else content
+    if path.is_dir():  # before a temporary name is made of one that has none, such as "."
+        raise IsADirectoryError(errno.EISDIR, "a file cannot be written in the place of a folder", str(path))
     if is_stream(path):
         path.write_bytes(data)
         return

@@ -21,7 +21,7 @@ def run(*arguments: object) -> Result:
 
 def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """Start the command in a process of its own, as its users do."""
-    command = [sys.executable, "-m", "bridle.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "bridle", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", **WIDE}
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored, as of a job in the background, stays so
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)

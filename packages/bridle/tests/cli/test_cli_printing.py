@@ -17,7 +17,7 @@ from bridle.cli.printing import EVERY, Lines, progress_bar
 from bridle.pages.source import source_of
 from bridle_audit.cli.console import PIPE_WIDTH, columns, show
 
-CLI = [sys.executable, "-m", "bridle.cli"]
+CLI = [sys.executable, "-m", "bridle"]
 
 
 def run(*command, **variables):

@@ -1,4 +1,4 @@
-"""``python -m bridle.cli``."""
+"""``python -m bridle``."""
 
 from bridle.cli import main
 
