@@ -39,7 +39,7 @@ PLACES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class GroupLiteral:
     """A group of parameters that is written out: ``{"params": decay, "weight_decay": 0.1}``."""
 
     syntax: Syntax
@@ -131,14 +131,14 @@ class Optimizer:
         return node
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[GroupLiteral]:
         """Its groups, if all of them are written out in a list; else none."""
         node = self.written
         parts = node.elts if isinstance(node, ast.List | ast.Tuple) else []
         is_changed = isinstance(self.parameters, ast.Name) and self.parameters.id in self.syntax.values.changed
         if is_changed or not all(isinstance(each, ast.Dict) for each in parts):
             return []
-        return [Group(self.syntax, each) for each in parts if isinstance(each, ast.Dict)]
+        return [GroupLiteral(self.syntax, each) for each in parts if isinstance(each, ast.Dict)]
 
     @property
     def whole_model(self) -> bool:
