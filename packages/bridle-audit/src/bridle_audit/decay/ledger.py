@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.optim import Optimizer
 
 from bridle_audit.decay.ledger_rows import LedgerRow, make_rows
 from bridle_audit.decay.measurement import innermost_optimizer
+from bridle_audit.decay.penalty_effects import Penalty
 from bridle_audit.decay.rates import ScheduleLike, learning_rate_array
 from bridle_audit.decay.text_table import format_table
 from bridle_audit.errors import InputError
@@ -86,7 +86,7 @@ def ledger(
     *,
     steps: int | None = None,
     lr_schedule: ScheduleLike = None,
-    penalty: Callable[[nn.Module], Any] | None = None,
+    penalty: Penalty | None = None,
     every: float | None = None,
 ) -> Ledger:
     """Return the decay of each parameter: its path and its strength; model and optimizer stay as they are.
@@ -136,7 +136,7 @@ def format_number(value: float | None) -> str:
     return f"{value:,.0f}" if 1000 <= value < 1e9 else f"{value:.3g}"
 
 
-def json_value(value: Any) -> Any:
+def json_value(value: object) -> object:
     """Return a value as strict JSON can hold it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bridle_audit.decay.measurement import Decay, DecayMeter, is_default_decay
-from bridle_audit.decay.penalty_effects import PenaltyEffect, measure_penalty_effects
+from bridle_audit.decay.penalty_effects import Penalty, PenaltyEffect, measure_penalty_effects
 from bridle_audit.decay.rates import learning_rate
 from bridle_audit.decay.trials import DECOUPLED, RESCALED
 from bridle_audit.parameter_kinds import ParameterKind, has_sign_parameters, parameter_kind, parametrized_weight
@@ -79,9 +79,10 @@ class DecayPaths:
         """The coefficient of the weight in what is added to the gradient."""
         return sum(each.strength for each in self.acting if each.kind.startswith("coupled"))
 
-    def lost_share(self, rates: Any) -> Any:
-        """Return the share of a weight lost per step, at a learning rate or at each of an array of them."""
-        return sum((each.per_lr * rates**each.lr_power for each in self.acting), 0.0 * np.nan_to_num(rates))
+    def lost_share(self, rates: np.ndarray) -> np.ndarray:
+        """Return the share of a weight lost per step at each learning rate, in an array of the same shape."""
+        shares = (each.per_lr * rates**each.lr_power for each in self.acting)
+        return sum(shares, np.zeros_like(rates))
 
     def remaining_share(self, rates: np.ndarray) -> float:
         """Return the share of a weight that is left after a step at each of these learning rates."""
@@ -113,7 +114,7 @@ def make_rows(
     optimizer: Optimizer,
     *,
     rates: np.ndarray | None,
-    penalty: Callable[[nn.Module], Any] | None,
+    penalty: Penalty | None,
 ) -> Iterator[LedgerRow]:
     """Yield the rows in the model's order, then those of parameters that only the optimizer knows."""
     inputs = LedgerInputs(
@@ -148,7 +149,7 @@ def make_row(inputs: LedgerInputs, names: tuple[str, ...], parameter: nn.Paramet
         if inputs.rates is None
         else float(inputs.rates[index].max())
     )
-    share = paths.lost_share(lr)
+    share = float(paths.lost_share(np.asarray(lr)))
     changed = changed_share(parameter, share) if paths.is_decoupled else None
     return replace(
         row,

@@ -82,7 +82,7 @@ def weight_decay_of(group: Mapping[str, Any]) -> float:
     return float(group.get("weight_decay", 0.0) or 0.0)
 
 
-def innermost_optimizer(optimizer: Any) -> Any:
+def innermost_optimizer(optimizer: Optimizer) -> Optimizer:
     """Return the optimizer that takes the steps: SAM, Lookahead, Accelerate and others wrap it."""
     inner = [each for each in vars(optimizer).values() if isinstance(each, Optimizer) and each is not optimizer]
     return innermost_optimizer(inner[0]) if len(inner) == 1 else optimizer
@@ -224,13 +224,13 @@ def add_own_decay(found: Decay, own: float) -> Decay:
     return replace(found, kind=kind, per_lr=found.per_lr + own, remark=remark)
 
 
-def accepts_weight_decay(optimizer: Any) -> bool:
+def accepts_weight_decay(optimizer: Optimizer) -> bool:
     """Return True if the optimizer's class accepts ``weight_decay``, as far as its signature says."""
     accepted = inspect.signature(type(optimizer)).parameters
     return "weight_decay" in accepted or any(each.kind is each.VAR_KEYWORD for each in accepted.values())
 
 
-def guess_decay(optimizer: Any, group: Mapping[str, Any]) -> Decay:
+def guess_decay(optimizer: Optimizer, group: Mapping[str, Any]) -> Decay:
     """Guess the decay of an optimizer that cannot be tried out, by its group's flags and its class's name."""
     strength, lr, name = weight_decay_of(group), learning_rate(group), type(optimizer).__name__
     if strength == 0:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bridle_audit.errors import InputError
 
+Penalty = Callable[[nn.Module], Tensor | float]  # of a model, to be added to the loss
 SEED = 0
 STAND_IN_SIZE = 0.01  # what stands in for weights that are all zero, as biases are at the start
 
@@ -24,7 +24,7 @@ class PenaltyEffect:
     rest: float  # the share of the gradient that is not along the weight: 0 for a squared norm, more for L1
 
 
-def measure_penalty_effects(penalty: Callable[[nn.Module], Any], model: nn.Module) -> dict[str, PenaltyEffect]:
+def measure_penalty_effects(penalty: Penalty, model: nn.Module) -> dict[str, PenaltyEffect]:
     """Measure the effect of ``penalty(model)`` on each parameter on which it acts, by the parameter's first name.
 
     Nothing in the model changes, nor its gradients. Parameters that are all zero hold small numbers while the penalty

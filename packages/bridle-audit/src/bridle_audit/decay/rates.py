@@ -21,11 +21,11 @@ USUAL_END = 1e-2  # the share at which a training with exponential decay usually
 
 # Note [epochs]
 # Nothing in a scheduler says whether its step() is called per batch or per epoch, but its length betrays it:
-# CosineAnnealingLR(T_max=90) in 100,000 steps counts epochs. A scheduler that is MUCH shorter than the training is
-# taken to be as long as the training: its ticks are spread evenly over the steps. Three lengths are a guess: the
-# stretch behind the last milestone is as long as the one before it (30, 60 of 90; 100, 150 of 200); StepLR has three
-# stretches; ExponentialLR ends at a hundredth. The last two count steps unless the rate would vanish. Whoever knows
-# better says `every`.
+# CosineAnnealingLR(T_max=90) in 100,000 steps counts epochs. A scheduler that is EPOCH_RATIO times shorter than the
+# training is taken to be as long as the training: its ticks are spread evenly over the steps. Three lengths are a
+# guess: the stretch behind the last milestone is as long as the one before it (30, 60 of 90; 100, 150 of 200); StepLR
+# has three stretches; ExponentialLR ends at a hundredth. The last two count steps unless the rate would vanish. Whoever
+# knows better says `every`.
 
 
 @runtime_checkable
@@ -36,6 +36,17 @@ class Scheduler(Protocol):
 
     def step(self) -> None:
         """Go on by one step or epoch."""
+
+
+@runtime_checkable
+class TimmScheduler(Protocol):
+    """A scheduler of timm's, which is told the numbers of the epoch and of the update."""
+
+    def step(self, epoch: int) -> None:
+        """Set the learning rates of an epoch."""
+
+    def step_update(self, num_updates: int) -> None:
+        """Set the learning rates of an update."""
 
 
 @runtime_checkable
@@ -63,9 +74,6 @@ class StandInOptimizer(Optimizer):
     def __init__(self, optimizer: Optimizer) -> None:
         groups = [{**options_of(group), "params": [torch.zeros(1)]} for group in optimizer.param_groups]
         super().__init__(groups, copy.deepcopy(getattr(optimizer, "defaults", {})))
-
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Do nothing."""
 
 
 def options_of(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def spread_rates(values: np.ndarray, groups: int, steps: int) -> np.ndarray:
     return np.tile(values.astype(float)[np.arange(steps) * len(values) // steps], (groups, 1))
 
 
-def innermost_scheduler(schedule: Any) -> Any:
+def innermost_scheduler(schedule: object) -> object:
     """Return the scheduler within a wrapper that has no optimizer of its own (Accelerate's)."""
     inner = getattr(schedule, "scheduler", None)
     return inner if isinstance(inner, Scheduler) and not isinstance(schedule, Scheduler) else schedule
@@ -158,13 +166,13 @@ def simulate_scheduler(optimizer: Optimizer, scheduler: Scheduler, steps: int, e
     return rates
 
 
-def share_groups(one: Any, other: Any) -> bool:
+def share_groups(one: object, other: object) -> bool:
     """Return True if two optimizers are one, or one of them wraps the other."""
     ours, theirs = getattr(one, "param_groups", []), getattr(other, "param_groups", [])
     return len(ours) == len(theirs) > 0 and all(a is b for a, b in zip(ours, theirs, strict=True))
 
 
-def copy_scheduler(scheduler: Scheduler, memo: dict[int, Any]) -> Any:
+def copy_scheduler(scheduler: Scheduler, memo: dict[int, Any]) -> Scheduler:
     """Copy a scheduler, with the optimizers in it replaced by those in ``memo``."""
     try:
         return copy.deepcopy(scheduler, memo)
@@ -175,14 +183,14 @@ def copy_scheduler(scheduler: Scheduler, memo: dict[int, Any]) -> Any:
         ) from error
 
 
-def step_scheduler(scheduler: Any, count: int) -> bool:
+def step_scheduler(scheduler: Scheduler, count: int) -> bool:
     """Call the scheduler's ``step()`` in the way of its library; return False if it cannot be called any more."""
     if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a step() of the optimizer that was not called
         try:
-            if hasattr(scheduler, "step_update"):  # timm's
+            if isinstance(scheduler, TimmScheduler):
                 scheduler.step(count)
                 scheduler.step_update(count)
             else:
@@ -192,7 +200,7 @@ def step_scheduler(scheduler: Any, count: int) -> bool:
     return True
 
 
-def steps_per_tick(scheduler: Any, steps: int) -> float:
+def steps_per_tick(scheduler: Scheduler, steps: int) -> float:
     """Return the number of optimizer steps to one of the scheduler (Note [epochs])."""
     length = scheduler_length(scheduler, steps)
     if length is None or not 0 < length * EPOCH_RATIO <= steps:
@@ -201,10 +209,12 @@ def steps_per_tick(scheduler: Any, steps: int) -> float:
     return steps / left if left > 0 else math.inf
 
 
-def scheduler_length(scheduler: Any, steps: int) -> float | None:
+def scheduler_length(scheduler: Scheduler, steps: int) -> float | None:
     """Return the number of a scheduler's steps to its end; None if it has none, or plainly counts optimizer steps."""
-    if isinstance(scheduler, lr_scheduler.StepLR | lr_scheduler.ExponentialLR):
-        return exponential_length(scheduler.gamma, getattr(scheduler, "step_size", 1), steps)
+    if isinstance(scheduler, lr_scheduler.StepLR):
+        return exponential_length(scheduler.gamma, scheduler.step_size, steps)
+    if isinstance(scheduler, lr_scheduler.ExponentialLR):
+        return exponential_length(scheduler.gamma, 1, steps)
     for kind, length in LENGTHS.items():
         if isinstance(scheduler, kind):
             return length(scheduler)
@@ -218,24 +228,24 @@ def exponential_length(gamma: float, stretch: int, steps: int) -> float | None:
     return 3.0 * stretch if stretch > 1 else math.log(USUAL_END) / math.log(gamma)
 
 
-def milestone_length(scheduler: Any) -> float | None:
+def milestone_length(scheduler: lr_scheduler.MultiStepLR) -> float | None:
     """Return the length of a scheduler that drops the rate at milestones."""
     milestones = [0, *sorted(scheduler.milestones.elements())]
     return 2.0 * milestones[-1] - milestones[-2] if len(milestones) > 1 else None
 
 
-def linear_length(scheduler: Any) -> float | None:
+def linear_length(scheduler: lr_scheduler.LinearLR) -> float | None:
     """Return the length of a linear decay; None for a linear warm-up, as no training ends with it."""
     return float(scheduler.total_iters) if scheduler.end_factor < scheduler.start_factor else None
 
 
-def sequential_length(scheduler: Any) -> float | None:
+def sequential_length(scheduler: lr_scheduler.SequentialLR) -> float | None:
     """Return the length of schedulers one after the other."""
     last = scheduler_length(scheduler._schedulers[-1], 0)
     return None if last is None else scheduler._milestones[-1] + last
 
 
-def chained_length(scheduler: Any) -> float | None:
+def chained_length(scheduler: lr_scheduler.ChainedScheduler) -> float | None:
     """Return the length of schedulers that act together: that of the longest."""
     known = [length for each in scheduler._schedulers if (length := scheduler_length(each, 0)) is not None]
     return max(known, default=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, Unpack
 
 from bridle_audit.decay.text_table import format_table
 from bridle_audit.decay.trials import COUPLED, DECOUPLED
@@ -94,6 +94,16 @@ class Conversion:
     exact: str  # for which optimizers
 
 
+class ConversionNumbers(TypedDict, total=False):
+    """The numbers of a training that a table of conversions may be given."""
+
+    lr: float
+    peak_lr: float | None
+    batch_size: int
+    samples: int
+    momentum: float
+
+
 def conversion_table(
     value: float = 0.01,
     *,
@@ -124,8 +134,8 @@ def conversion_table(
     ]
 
 
-def conversions(value: float = 0.01, *, source: str = "torch.AdamW", **given: Any) -> str:
-    """Return the table of conversions as text; ``given`` are the numbers that :func:`conversion_table` takes.
+def conversions(value: float = 0.01, *, source: str = "torch.AdamW", **numbers: Unpack[ConversionNumbers]) -> str:
+    """Return the table of conversions as text; ``numbers`` are those that :func:`conversion_table` takes.
 
     >>> print(conversions(0.01, lr=1e-3).splitlines()[3])
     torch.AdamW                       w ← w - lr·v·w                              1e-05                    0.01  exact
@@ -145,6 +155,6 @@ def conversions(value: float = 0.01, *, source: str = "torch.AdamW", **given: An
             f"{each.value:.3g}",
             each.exact,
         )
-        for each in conversion_table(value, source=source, **given)
+        for each in conversion_table(value, source=source, **numbers)
     ]
     return "\n".join(format_table(columns, rows))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 KINDS = ("none", "decoupled", "coupled", "coupled, rescaled by the optimizer")
 NONE, DECOUPLED, COUPLED, RESCALED = KINDS
@@ -87,7 +88,9 @@ class OptimizerTraits(NamedTuple):
         return DECOUPLED if stays else RESCALED  # LAMB has the decay inside what it rescales
 
 
-def measure_traits(optimizer: Any, options: Mapping[str, Any], ndim: int, lr: float | None) -> OptimizerTraits | None:
+def measure_traits(
+    optimizer: Optimizer, options: Mapping[str, Any], ndim: int, lr: float | None
+) -> OptimizerTraits | None:
     """Measure the traits of an optimizer's class and options; None if a new one cannot be made or take a step."""
     run = partial(run_trial, optimizer, options, ndim, lr=lr)
     try:
@@ -129,7 +132,7 @@ def decay_response(
 
 @torch.no_grad()
 def run_trial(
-    optimizer: Any,
+    optimizer: Optimizer,
     options: Mapping[str, Any],
     ndim: int,
     *,
@@ -168,7 +171,9 @@ def silenced() -> Iterator[None]:
         logging.disable(before)
 
 
-def take_step(made: Any, weights: Sequence[Tensor], sizes: Sequence[float], gradients: Sequence[float]) -> list[float]:
+def take_step(
+    made: Optimizer, weights: Sequence[Tensor], sizes: Sequence[float], gradients: Sequence[float]
+) -> list[float]:
     """Take a step with weights at their sizes, and return the movement of each."""
     for each, size, gradient in zip(weights, sizes, gradients, strict=True):
         each.fill_(size)
@@ -185,7 +190,7 @@ def extrapolate(one: float, two: float, three: float) -> float:
     return three + after * after / (before - after)
 
 
-def new_optimizer(optimizer: Any, options: Mapping[str, Any], weights: Sequence[Tensor]) -> Any:
+def new_optimizer(optimizer: Optimizer, options: Mapping[str, Any], weights: Sequence[Tensor]) -> Optimizer:
     """Make an optimizer of the same class and options for these weights."""
     wanted = plain_options({**optimizer.defaults, **options})
     accepted = inspect.signature(type(optimizer)).parameters
@@ -202,7 +207,7 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: PLAIN_OPTIONS.get(name, value) for name, value in options.items()}
 
 
-def default_option_names(optimizer: Any, options: Mapping[str, Any], ndim: int) -> set[str]:
+def default_option_names(optimizer: Optimizer, options: Mapping[str, Any], ndim: int) -> set[str]:
     """Return the option names that a new optimizer gives its groups; none if it cannot be made."""
     try:
         with silenced():

@@ -27,7 +27,7 @@ class Batch:
     last_batch_rows: int | None = None  # in the last batch of an epoch, where a loader was given that knows
 
     @classmethod
-    def of(cls, given: Any) -> Self:
+    def of(cls, given: object) -> Self:
         """Make a batch from ``(x, y)``, x a tensor, tuple or dictionary; a dictionary with ``labels``; or a loader.
 
         Raises ``InputError`` for anything else.
@@ -60,7 +60,7 @@ class Batch:
     def map_tensors(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """Return the batch with a function applied to every tensor, targets too."""
 
-        def one(held: Any) -> Any:
+        def one(held: object) -> object:
             return function(held) if isinstance(held, Tensor) else held
 
         kwargs = tree_map(one, dict(self.kwargs))
@@ -80,7 +80,7 @@ class Batch:
         return self.map_tensors(lambda held: held[rows] if held.ndim and held.shape[0] == count else held)
 
 
-def last_batch_rows(loader: Any) -> int | None:
+def last_batch_rows(loader: object) -> int | None:
     """Return the number of rows in a loader's last batch; None for a loader that does not know."""
     if not isinstance(loader, DataLoader) or loader.batch_size is None or not isinstance(loader.sampler, Sized):
         return None
@@ -89,21 +89,21 @@ def last_batch_rows(loader: Any) -> int | None:
     return loader.batch_size if rest == 0 or (loader.drop_last and rows > rest) else rest
 
 
-def logits_of(output: Any) -> Tensor | None:
+def logits_of(output: object) -> Tensor | None:
     """Return the tensor that a loss is computed from: the output, its ``logits``, or the first of several."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, Mapping):
         found = output.get("logits", next((each for each in output.values() if isinstance(each, Tensor)), None))
         return found if isinstance(found, Tensor) else None
-    if isinstance(getattr(output, "logits", None), Tensor):
-        logits: Tensor = output.logits
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, Tensor):
         return logits
     leaves = tree_leaves(output)
     return next((each for each in leaves if isinstance(each, Tensor) and each.is_floating_point()), None)
 
 
-def scalar_of(loss: Any) -> Tensor | None:
+def scalar_of(loss: object) -> Tensor | None:
     """Return a loss as a scalar, the mean of one with ``reduction="none"``; None for anything else."""
     if isinstance(loss, Tensor) and loss.numel() == 1 and loss.is_floating_point():
         return loss.reshape(())

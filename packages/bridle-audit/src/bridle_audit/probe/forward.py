@@ -120,24 +120,24 @@ def record_module_calls(model: nn.Module) -> Iterator[list[ModuleCall]]:
     inputs: dict[int, list[tuple[Tensor | None, bool]]] = {}
 
     def note(name: str, is_leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
-        def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+        def before(module: nn.Module, args: object, kwargs: object) -> None:
             entered = first_tensor((args, kwargs))
             is_learned = entered is not None and entered.requires_grad
             inputs.setdefault(id(module), []).append((detached(entered, is_leaf), is_learned))
 
-        def behind(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        def after(module: nn.Module, args: object, kwargs: object, output: object) -> None:
             waiting = inputs.get(id(module))
             entered, is_learned = waiting.pop() if waiting else (None, False)
             result = detached(first_tensor(output), is_leaf)
             calls.append(ModuleCall(name, module, entered, result, module.training, is_leaf, is_learned))
 
-        return before, behind
+        return before, after
 
     hooks = []
     for name, module in hookable_modules(model):
-        before, behind = note(name, next(module.children(), None) is None)
+        before, after = note(name, next(module.children(), None) is None)
         hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
-        hooks.append(module.register_forward_hook(behind, with_kwargs=True))
+        hooks.append(module.register_forward_hook(after, with_kwargs=True))
     try:
         yield calls
     finally:
@@ -150,7 +150,7 @@ def hookable_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((name, each) for name, each in model.named_modules() if not isinstance(each, torch.jit.ScriptModule))
 
 
-def first_tensor(held: Any) -> Tensor | None:
+def first_tensor(held: object) -> Tensor | None:
     """Return the first tensor within arguments or results, of floating point if there is one."""
     tensors = [each for each in tree_leaves(held) if isinstance(each, Tensor)]
     return next((each for each in tensors if each.is_floating_point()), tensors[0] if tensors else None)

@@ -125,12 +125,12 @@ def record_function_calls(model: nn.Module) -> Iterator[list[FunctionCall]]:
     module_stack: list[str] = []
 
     def enter(name: str) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
+        def hook(*_: object) -> None:
             module_stack.append(name)
 
         return hook
 
-    def leave(*_: Any) -> None:
+    def leave(*_: object) -> None:
         module_stack.pop()
 
     hooks = []

@@ -7,16 +7,16 @@ was not given, or could not be run, is None or empty, and the rule then has noth
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bridle_audit.decay.rates import learning_rates
+from bridle_audit.decay.penalty_effects import Penalty
+from bridle_audit.decay.rates import ScheduleLike, learning_rates
 from bridle_audit.errors import InputError
 from bridle_audit.parameter_kinds import NORMS, parameter_kind
 from bridle_audit.probe.batch import Batch, LossFunction
@@ -51,10 +51,10 @@ class Setup:
     groups: tuple[ParameterGroup, ...]
     loss_function: LossFunction | None
     batch: Batch | None
-    scheduler: Any
+    scheduler: ScheduleLike
     steps: int | None
     averaged: nn.Module | None
-    penalty: Callable[[nn.Module], Any] | None
+    penalty: Penalty | None
     was_training: bool  # whether the model was in training mode when it was given
 
     @classmethod
@@ -63,12 +63,12 @@ class Setup:
         model: nn.Module,
         optimizer: Optimizer | None = None,
         loss: LossFunction | None = None,
-        batch: Any = None,
+        batch: object = None,
         *,
-        scheduler: Any = None,
+        scheduler: ScheduleLike = None,
         steps: int | None = None,
         averaged: nn.Module | None = None,
-        penalty: Callable[[nn.Module], Any] | None = None,
+        penalty: Penalty | None = None,
     ) -> Setup:
         """Make a set-up from copies; ``InputError`` if something cannot be copied or is not what it should be."""
         bare = unwrap(model)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -22,6 +22,7 @@ from bridle_audit.run.models import audit
 from bridle_audit.run.subjects import recognize
 from bridle_audit.wording import nearest
 
+Made = TypeVar("Made")
 PARTS = ("model", "optimizer", "loss", "batch", "scheduler", "steps", "averaged", "penalty")
 NOT_USER_CODE = (__file__, "importlib", "site-packages")  # in the names of files that are not the user's
 
@@ -70,7 +71,7 @@ def import_object(name: str) -> Any:
     return held
 
 
-def call_factory(factory: Any, name: str) -> Any:
+def call_factory(factory: object, name: str) -> object:
     """Call a factory and return its result; a model is returned as it is."""
     if is_auditable(factory):
         return factory
@@ -82,12 +83,12 @@ def call_factory(factory: Any, name: str) -> Any:
     return run_user_code(f"{name} failed", factory)
 
 
-def is_auditable(made: Any) -> bool:
+def is_auditable(made: object) -> bool:
     """Return True for an object that can be audited by itself; a text is more likely a mistake."""
     return isinstance(made, nn.Module) or (not isinstance(made, str) and recognize(made) is not None)
 
 
-def run_user_code(what: str, work: Callable[[], Any]) -> Any:
+def run_user_code(what: str, work: Callable[[], Made]) -> Made:
     """Run the user's code; ``InputError`` with the line of it that raised, if one does."""
     try:
         return work()
@@ -102,7 +103,7 @@ def user_code_line(error: BaseException) -> str:
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
-def required_arguments(factory: Callable[..., Any]) -> list[str]:
+def required_arguments(factory: Callable[..., object]) -> list[str]:
     """Return the names of the arguments that a factory must be given."""
     try:
         parameters = inspect.signature(factory).parameters.values()
@@ -112,7 +113,7 @@ def required_arguments(factory: Callable[..., Any]) -> list[str]:
     return [each.name for each in parameters if each.default is each.empty and each.kind not in optional]
 
 
-def setup_parts(made: Any, name: str) -> dict[str, Any]:
+def setup_parts(made: object, name: str) -> dict[str, Any]:
     """Return the parts of a set-up, by the names of ``audit``'s arguments."""
     parts = named_parts(made)
     if parts is None:
@@ -129,7 +130,7 @@ def setup_parts(made: Any, name: str) -> dict[str, Any]:
     return parts
 
 
-def named_parts(made: Any) -> dict[str, Any] | None:
+def named_parts(made: object) -> dict[str, Any] | None:
     """Return the parts of a model alone, a tuple, a mapping or a dataclass, by name; None for anything else."""
     if is_auditable(made):
         return {"model": made}
@@ -144,7 +145,7 @@ def named_parts(made: Any) -> dict[str, Any] | None:
     return None
 
 
-def type_phrase(thing: Any) -> str:
+def type_phrase(thing: object) -> str:
     """Return the type of an object, as part of a sentence."""
     return "None" if thing is None else f"of type {type(thing).__name__}"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
 
 from bridle_audit.run.selection import select_rules
+from bridle_audit.watching.average_updates import GradientScaler
 from bridle_audit.watching.watcher import Watcher
 
 
@@ -17,7 +17,7 @@ def watch(
     optimizer: Optimizer,
     *,
     averaged: nn.Module | None = None,
-    scaler: Any = None,
+    scaler: GradientScaler | None = None,
     allow: Sequence[str] = (),
 ) -> Watcher:
     """Watch a training loop for the mistakes that only show while it runs.

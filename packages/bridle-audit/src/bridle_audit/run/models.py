@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from torch import nn
 from torch.optim import Optimizer
 
+from bridle_audit.decay.penalty_effects import Penalty
+from bridle_audit.decay.rates import ScheduleLike
 from bridle_audit.errors import InputError
 from bridle_audit.findings import Findings
 from bridle_audit.probe.batch import LossFunction
@@ -18,15 +19,15 @@ from bridle_audit.run.subjects import other_subjects, recognize
 
 
 def audit(
-    subject: Any,
+    subject: object,
     optimizer: Optimizer | None = None,
     loss: LossFunction | None = None,
-    batch: Any = None,
+    batch: object = None,
     *,
-    scheduler: Any = None,
+    scheduler: ScheduleLike = None,
     steps: int | None = None,
     averaged: nn.Module | None = None,
-    penalty: Callable[[nn.Module], Any] | None = None,
+    penalty: Penalty | None = None,
     allow: Sequence[str] = (),
 ) -> Findings:
     """Find the regularization mistakes, each with the number that was measured, and what to write instead.
@@ -61,8 +62,9 @@ def audit(
     rules = select_rules(allow)
     if isinstance(subject, nn.Module):
         with fixed_seed():
-            given = {"scheduler": scheduler, "steps": steps, "averaged": averaged, "penalty": penalty}
-            setup = Setup.of(subject, optimizer, loss, batch, **given)
+            setup = Setup.of(
+                subject, optimizer, loss, batch, scheduler=scheduler, steps=steps, averaged=averaged, penalty=penalty
+            )
             return Findings.of(each for rule in rules for each in rule.find("probe", setup))
     found = recognize(subject)
     if found is None:

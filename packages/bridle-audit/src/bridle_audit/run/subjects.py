@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
 
 from bridle_audit.errors import InputError
 from bridle_audit.rule import SUBJECTS
 
-Recognizer = Callable[[Any], Any | None]
+Recognizer = Callable[[object], object | None]
 
 
 @cache
@@ -26,7 +25,7 @@ def recognizers() -> Mapping[str, Recognizer]:
     }
 
 
-def load_recognizer(entry: Any) -> Recognizer:
+def load_recognizer(entry: EntryPoint) -> Recognizer:
     """Import the function that an entry point names."""
     try:
         found: Recognizer = entry.load()
@@ -39,7 +38,7 @@ def load_recognizer(entry: Any) -> Recognizer:
     return found
 
 
-def recognize(subject: Any) -> tuple[str, Any] | None:
+def recognize(subject: object) -> tuple[str, object] | None:
     """Return the kind of evidence that an object is, and the evidence; None if no package knows it."""
     for kind, recognizer in recognizers().items():
         evidence = recognizer(subject)

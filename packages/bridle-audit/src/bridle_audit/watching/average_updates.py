@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,18 @@ from bridle_audit.errors import InputError
 from bridle_audit.watching.record import AverageRecord
 
 
+class GradientScaler(Protocol):
+    """A scaler of gradients, such as ``torch.amp.GradScaler``."""
+
+    def get_scale(self) -> float:
+        """Return the present scale."""
+        ...
+
+
 class AverageUpdateCounter:
     """Counts updates of an averaged model by the version that torch keeps of each tensor: no value is read."""
 
-    def __init__(self, averaged: nn.Module, scaler: Any) -> None:
+    def __init__(self, averaged: nn.Module, scaler: GradientScaler | None) -> None:
         n_averaged = averaged._buffers.get("n_averaged")  # of AveragedModel: written once per update
         counter = n_averaged if n_averaged is not None else next(averaged.parameters(), None)
         if counter is None:
@@ -83,6 +91,6 @@ class AverageUpdateCounter:
         return AverageRecord(self.updates, self.extra, self.early, skipped)
 
 
-def gradient_scale(scaler: Any) -> float:
+def gradient_scale(scaler: GradientScaler | None) -> float:
     """Return the scale of a gradient scaler, which falls when a step is skipped; 1 without a scaler."""
     return float(scaler.get_scale()) if scaler is not None else 1.0

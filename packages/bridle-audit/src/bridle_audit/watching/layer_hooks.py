@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ LEAST_VARIANCE = 1e-12
 class SelfDescribed(Protocol):
     """A layer that declares what it does in training mode, as those that bridle attaches do."""
 
-    knobs: Mapping[str, Any]
+    knobs: Mapping[str, object]
     is_random: bool
     tracks_statistics: bool
 
@@ -79,7 +79,7 @@ class DropoutHook(Hook):
         self.training_calls = self.evaluation_calls = self.no_grad_calls = 0
         self.rate_name = next((each for each in RATE_NAMES if each in vars(module)), "")
 
-    def __call__(self, module: nn.Module, args: Any) -> None:
+    def __call__(self, module: nn.Module, args: tuple[object, ...]) -> None:
         """Note a call, before it is made."""
         if is_dynamo_compiling():
             return
@@ -124,7 +124,7 @@ class NormHook(Hook):
         self.fewest_values: int | None = None
         self.start: tuple[Tensor, Tensor] | None = None  # mean and variance before the first frozen batch
 
-    def __call__(self, module: nn.Module, args: Any) -> None:
+    def __call__(self, module: nn.Module, args: tuple[object, ...]) -> None:
         """Note a call, before it is made."""
         if is_dynamo_compiling():
             return

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from bridle_audit.errors import InputError, StateError
 from bridle_audit.findings import Findings
 from bridle_audit.probe.layers import unwrap
 from bridle_audit.rule import Rule
-from bridle_audit.watching.average_updates import AverageUpdateCounter
+from bridle_audit.watching.average_updates import AverageUpdateCounter, GradientScaler
 from bridle_audit.watching.events import EVENTS_PER_COUNT, PASS_BEGINS, STEP_BEGINS, STEP_ENDS, EventLog
 from bridle_audit.watching.frozen import FrozenParameters, parameter_names
 from bridle_audit.watching.hook import Hook
@@ -42,7 +42,7 @@ class Watcher:
         optimizer: Optimizer,
         *,
         averaged: nn.Module | None = None,
-        scaler: Any = None,
+        scaler: GradientScaler | None = None,
         rules: Iterable[Rule],
     ) -> None:
         require_type("model", model, nn.Module, "torch.nn.Module")
@@ -118,7 +118,7 @@ class Watcher:
             stacklevel=3,
         )
 
-    def before_step(self, *_: Any) -> None:
+    def before_step(self, *_: object) -> None:
         """Note that a step of the optimizer begins; its hook before a step."""
         self.log.events.append((STEP_BEGINS,))
         if self.average is not None:
@@ -128,7 +128,7 @@ class Watcher:
             self.frozen.before_step(self.optimizer)
             self.undecayed.before_step(self.optimizer, self.steps)
 
-    def after_step(self, *_: Any) -> None:
+    def after_step(self, *_: object) -> None:
         """Note that the step is taken; the optimizer's hook after a step."""
         self.log.events.append((STEP_ENDS,))
         if self.steps == self.next_inspection:
@@ -189,7 +189,7 @@ class RootHook(Hook):
         self.batch: weakref.ref[Tensor] | None = None
         self.implied = implied  # layers that call no hooks, as compiled ones: each is taken to be called once
 
-    def __call__(self, model: nn.Module, args: Any, kwargs: Any) -> None:
+    def __call__(self, model: nn.Module, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Note a call, and the calls of the layers that call no hooks."""
         if is_dynamo_compiling():
             return
@@ -215,7 +215,7 @@ def require_type(name: str, given: object, expected: type, words: str) -> None:
         )
 
 
-def first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+def first_tensor(args: tuple[object, ...], kwargs: Mapping[str, object]) -> Tensor | None:
     """Return the first tensor among arguments, or in their first dictionary or list: it stands for the batch."""
     for each in (*args, *kwargs.values()):
         if isinstance(each, Tensor):
@@ -225,7 +225,7 @@ def first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | N
     return None
 
 
-def members(held: Any) -> Iterable[Any]:
+def members(held: Mapping[str, object] | Iterable[object]) -> Iterable[object]:
     """Return the members of a dictionary, a list or a tuple."""
     return held.values() if isinstance(held, Mapping) else held
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -40,15 +40,15 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 def tried(optimizer: Optimizer, group: ParameterGroup) -> tuple[str, float]:
     """What becomes of a row that no batch names, in words, and the share of it that a step takes."""
-    kind = innermost_optimizer(optimizer)
+    make: Callable[..., Optimizer] = type(innermost_optimizer(optimizer))
     weight = nn.Parameter(torch.ones(ROWS, 2))
     try:
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            own = type(kind)([{"params": [weight], **group.options}])
+            own = make([{"params": [weight], **group.options}])
             nn.functional.embedding(torch.tensor([0, 1]), weight, sparse=True).sum().backward()
             own.step()
     except (RuntimeError, TypeError, ValueError) as error:
-        return f"makes {type(kind).__name__} fail at the first step ({error})", 0.0
+        return f"makes {make.__name__} fail at the first step ({error})", 0.0
     lost = 1.0 - weight[ROWS - 1, 0].item()
-    return f"does nothing to rows that a batch does not name: {type(kind).__name__} takes {lost:g} of them", lost
+    return f"does nothing to rows that a batch does not name: {make.__name__} takes {lost:g} of them", lost

@@ -43,6 +43,6 @@ def alone_gradients(setup: Setup, names: list[str]) -> dict[str, Tensor]:
         owner.register_parameter(last, nn.Parameter(getattr(owner, last).detach().clone()))
     held = dict(model.named_parameters())
     with torch.enable_grad():
-        value = setup.penalty(model)
+        value = torch.as_tensor(setup.penalty(model))
     found = torch.autograd.grad(value.sum(), [held[name] for name in names], allow_unused=True)
     return {name: each for name, each in zip(names, found, strict=True) if each is not None}
