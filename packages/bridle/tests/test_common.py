@@ -5,8 +5,8 @@ from card_checks import FILE_CHECKS
 
 from bridle import CATALOG
 from bridle.testing import checks_of
-from bridle.testing.at_places import AT_PLACE
-from bridle.testing.cases import KINDS, settings
+from bridle.testing.at_places import CHECKS_BY_PLACE
+from bridle.testing.cases import KINDS, sample_variants
 
 PAIRS = [
     pytest.param(check, leaf, id=f"{name}-{check.__name__}")
@@ -25,13 +25,13 @@ def test_the_catalog_lists_each_regularizer_under_its_own_name():
 
 
 def test_every_kind_of_regularizer_has_its_checks():
-    assert list(AT_PLACE.keys() ^ set[type](KINDS)) == []
+    assert list(CHECKS_BY_PLACE.keys() ^ set[type](KINDS)) == []
     assert all(issubclass(leaf, KINDS) for leaf in CATALOG.values())
 
 
 @pytest.mark.parametrize("leaf", CATALOG.values(), ids=list(CATALOG))
 def test_the_settings_that_are_tried_differ_in_every_number_and_none_is_off(leaf):
-    units = settings(leaf)
+    units = sample_variants(leaf)
     for name in units[0].settings(numbers=True):
         assert len({getattr(unit, name) for unit in units}) == len(units)
     assert not any(unit.is_off for unit in units)

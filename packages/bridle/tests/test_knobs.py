@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bridle import CATALOG, L2, BatchNorm, Dropout
-from bridle.knobs import check, knob, knobs
+from bridle.knobs import check_knobs, knob, knobs
 from bridle.schedules import after, cosine, flat_cosine, linear, until
 
 INF = float("inf")
@@ -27,7 +27,7 @@ class Oven:
     serial: int = 7  # a field, but no knob
 
     def __post_init__(self):
-        check(self)
+        check_knobs(self)
 
 
 def declared(name):

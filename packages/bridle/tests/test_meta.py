@@ -13,14 +13,14 @@ from small_regularizers import PLACES
 
 from bridle.testing import checks_of
 from bridle.testing.at_places import (
-    AT_PLACE,
+    CHECKS_BY_PLACE,
     check_batch_stays_a_batch,
     check_copies_are_taken,
     check_measure_agrees,
     check_out_is_written,
     check_second_pass,
     check_shared_subjects,
-    check_verdicts,
+    check_stop_decisions,
     check_weights_move_as_declared,
 )
 from bridle.testing.cards import (
@@ -32,16 +32,16 @@ from bridle.testing.cards import (
     check_text_reads_back,
 )
 from bridle.testing.gradients import check_add_gradient, check_hand_gradient
-from bridle.testing.layers import check_evaluation_agrees, check_module_agrees, check_starts_agree
+from bridle.testing.layers import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
 from bridle.testing.numerical import (
     EVERYWHERE,
     check_device_is_kept,
     check_edges_stay_finite,
+    check_forms_agree,
     check_inputs_are_left_alone,
     check_precision_is_kept,
     check_stacked_by_vmap,
     check_stacked_natively,
-    check_twins_agree,
     check_vanilla_runs_without_torch,
 )
 from bridle.testing.off import check_never_off, check_off_is_identity
@@ -60,20 +60,20 @@ OTHERWISE = "torch = staticmethod(lambda w, *, strength, lr, out=None: w)"
 
 FAULTS = [
     # check, regularizer, what is right, the fault planted instead
-    (check_twins_agree, "Cost", "return strength * w.square", "return strength / 2 * w.square"),
-    (check_twins_agree, "Shrink", "return torch.mul(w, 1 - lr * strength", "return torch.mul(w, 1 - strength"),
-    (check_twins_agree, "Gain", "+ momentum * h.sum(0) / len(h)", "+ momentum * h.sum(0) / (len(h) - 1)"),
-    (check_twins_agree, "Gain", ".view_as(state.mean)", ""),
-    (check_twins_agree, "Tilt", '"down": -1}[way] * spread * noise)).to', '"down": 1}[way] * spread * noise)).to'),
+    (check_forms_agree, "Cost", "return strength * w.square", "return strength / 2 * w.square"),
+    (check_forms_agree, "Shrink", "return torch.mul(w, 1 - lr * strength", "return torch.mul(w, 1 - strength"),
+    (check_forms_agree, "Gain", "+ momentum * h.sum(0) / len(h)", "+ momentum * h.sum(0) / (len(h) - 1)"),
+    (check_forms_agree, "Gain", ".view_as(state.mean)", ""),
+    (check_forms_agree, "Tilt", '"down": -1}[way] * spread * noise)).to', '"down": 1}[way] * spread * noise)).to'),
     (
-        check_twins_agree,
+        check_forms_agree,
         "Blend",
         "firsts)\n    share = rate * noise\n    mixed",
         "groups)\n    share = rate * noise\n    mixed",
     ),
-    (check_twins_agree, "Tether", "state.seen * moved, Remembered(squares(w))", "state.seen * moved, state"),
+    (check_forms_agree, "Tether", "state.seen * moved, Remembered(squares(w))", "state.seen * moved, state"),
     (
-        check_twins_agree,
+        check_forms_agree,
         "Blur",
         "(step + 1) / steps\n    return share * a + (1 - share) * w, w\n\n\ndef",
         "step / steps\n    return share * a + (1 - share) * w, w\n\n\ndef",
@@ -182,7 +182,12 @@ FAULTS = [
     (check_module_agrees, "Gain", "self.weight.view(self.each)", "self.weight.view(self.each) * (1 + self.training)"),
     (check_module_agrees, "Gain", "self.weight.view(self.each)", "self.weight.view(self.each) * (2 - self.training)"),
     (check_module_agrees, "Gain", ".movedim(1, -1).flatten(0, -2)", ".reshape(-1, h.shape[1])"),
-    (check_starts_agree, "Stretch", "[..., None, None] ** 0.5\n\n\n@", "[..., None, None] ** 0.5 + w.std()\n\n\n@"),
+    (
+        check_initial_values_agree,
+        "Stretch",
+        "[..., None, None] ** 0.5\n\n\n@",
+        "[..., None, None] ** 0.5 + w.std()\n\n\n@",
+    ),
     (check_add_gradient, "Cost", "new_tensor(2.0)", "new_tensor(1.0)"),
     (check_add_gradient, "Tether", "added, Remembered(squares(w))", "added, state"),
     (check_out_is_written, "Cost", "* strength, out=out)", "* strength)"),
@@ -204,9 +209,9 @@ FAULTS = [
         "Tensor) -> Tensor:\n    return z.mean(0)",
         "Tensor) -> Tensor:\n    return z.sum(0)",
     ),
-    (check_verdicts, "Enough", "score < state.best\n    best = torch", "score <= state.best\n    best = torch"),
+    (check_stop_decisions, "Enough", "score < state.best\n    best = torch", "score <= state.best\n    best = torch"),
     (
-        check_verdicts,
+        check_stop_decisions,
         "Enough",
         "score < state.best\n    best = np",
         "np.logical_not(score >= state.best)\n    best = np",
@@ -254,8 +259,8 @@ BREAKDOWNS = [
     (check_edges_stay_finite, "Climb", "w**2 * g / (norm + 1e-12)", "w**2 * g / norm"),
     (check_second_pass, "Agree", "(1 + abs(slope))", "abs(slope)"),
     (check_module_agrees, "Gain", "self.weight.view(self.each)", "self.weight"),
-    (check_starts_agree, "Tether", "(w * w).sum((-2, -1))", "1 / (w * w).sum((-2, -1))"),
-    (check_starts_agree, "Stretch", "(w**2).sum((-2, -1))", "(w**2).sum((-2, -1)) * float((w**2).sum())"),
+    (check_initial_values_agree, "Tether", "(w * w).sum((-2, -1))", "1 / (w * w).sum((-2, -1))"),
+    (check_initial_values_agree, "Stretch", "(w**2).sum((-2, -1))", "(w**2).sum((-2, -1)) * float((w**2).sum())"),
 ]
 
 
@@ -285,7 +290,7 @@ def test_a_check_runs_into_the_fault_planted_for_it(load, check, name, right, fa
 
 
 def test_every_check_has_a_fault_that_it_catches():
-    of_places = {check for checks in AT_PLACE.values() for check in checks}
+    of_places = {check for checks in CHECKS_BY_PLACE.values() for check in checks}
     checks = {*EVERYWHERE, *of_places, *CARD_CHECKS, *FILE_CHECKS, check_off_is_identity, check_never_off}
     assert checks == {fault[0] for fault in (*FAULTS, *BREAKDOWNS)}
 

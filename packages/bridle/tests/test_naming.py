@@ -10,11 +10,11 @@ from rich.console import Console
 import bridle
 from bridle import CATALOG, Dropout, Recipe
 from bridle.knobs import knobs
-from bridle.naming import call, conversion, folded, sentence
+from bridle.naming import conversion, corrected_call, normalized, unknown_knob_message
 from bridle.pages import explained
 from bridle.pages.catalog import called_elsewhere
 from bridle.pages.documents import page
-from bridle.recipe import find, from_json
+from bridle.recipe import find_regularizer, regularizer_from_json
 
 SAME = [
     ("Dropout", "p", 0.2, "Dropout calls p rate: Dropout(rate=0.2)"),
@@ -52,7 +52,7 @@ def test_the_fields_word_for_a_knob_gets_the_knob_or_the_conversion(name, word, 
     with pytest.raises(ValueError) as in_text:
         Recipe.parse(f"{name}({word}={value!r})")
     with pytest.raises(ValueError) as in_json:
-        from_json({"name": name, word: value})
+        regularizer_from_json({"name": name, word: value})
     assert said in str(in_python.value)
     assert str(in_python.value) == str(in_text.value) == str(in_json.value)
     calls = f"{name} calls {word} "
@@ -61,8 +61,8 @@ def test_the_fields_word_for_a_knob_gets_the_knob_or_the_conversion(name, word, 
 
 @pytest.mark.parametrize(("name", "word", "value", "said"), OTHER_NUMBERS)
 def test_another_number_is_never_offered_as_the_same(name, word, value, said):
-    assert f"={value!r}" not in sentence(CATALOG[name], word, {word: value}).partition(":")[0]
-    assert "gives it another value" in sentence(CATALOG[name], word, {word: value})
+    assert f"={value!r}" not in unknown_knob_message(CATALOG[name], word, {word: value}).partition(":")[0]
+    assert "gives it another value" in unknown_knob_message(CATALOG[name], word, {word: value})
 
 
 def test_all_that_was_given_stands_in_what_is_offered():
@@ -71,7 +71,7 @@ def test_all_that_was_given_stands_in_what_is_offered():
 
 
 def test_what_is_given_in_place_of_a_number_is_not_repeated_at_length():
-    assert call(Dropout, {"p": list(range(1000))}) == "Dropout(rate=...)"
+    assert corrected_call(Dropout, {"p": list(range(1000))}) == "Dropout(rate=...)"
 
 
 def test_a_word_that_only_the_card_knows_gets_what_the_card_says():
@@ -90,8 +90,8 @@ def test_what_is_offered_is_accepted():
     for name, leaf in CATALOG.items():
         for each in knobs(leaf):
             for word in each.known_as:
-                said = sentence(leaf, word, {word: each.default})
-                offered = call(leaf, {word: each.default})
+                said = unknown_knob_message(leaf, word, {word: each.default})
+                offered = corrected_call(leaf, {word: each.default})
                 assert f"{name} calls {word} {each.name}: {offered}" in said
                 assert Recipe.parse(offered) == Recipe.of(leaf())
 
@@ -115,16 +115,16 @@ def test_what_is_offered_is_accepted():
 )
 def test_the_fields_name_for_a_method_gets_the_name_here(name, said):
     with pytest.raises(ValueError) as raised:
-        find(name)
+        find_regularizer(name)
     assert str(raised.value) == f"unknown regularizer {name!r}; {said}"
     with pytest.raises(AttributeError, match=rf"module 'bridle' has no attribute '{name}'; "):
         getattr(bridle, name)
 
 
 def test_no_method_is_known_by_the_name_of_another():
-    names = {folded(name): name for name in CATALOG}
+    names = {normalized(name): name for name in CATALOG}
     for name, leaf in CATALOG.items():
-        assert {names.get(folded(word), name) for word in leaf.known_as} <= {name}
+        assert {names.get(normalized(word), name) for word in leaf.known_as} <= {name}
 
 
 def test_a_name_that_python_looks_for_is_simply_absent():

@@ -14,7 +14,7 @@ import bridle
 from bridle import CATALOG, Data, Protocol, Recipe, engine
 from bridle.networks import convnet, mlp, residual_mlp
 from bridle.protocol import Variant
-from bridle.randomness import Stream, seeded
+from bridle.randomness import SeededStream, seeded
 from bridle_audit.probe.randomness import GeneratorStates, generators_restored
 
 
@@ -35,7 +35,7 @@ def test_a_seed_begins_anew_and_a_stream_goes_on() -> None:
     before = GeneratorStates.current()
     with seeded(3):
         whole = [drawn(), drawn()]
-    stream = Stream(3)
+    stream = SeededStream(3)
     parts = []
     for _ in range(2):
         with stream.resumed():

@@ -9,7 +9,7 @@ import pytest
 from bridle import CATALOG, EMA, L2, SWA, BatchNorm, Dropout, EarlyStopping, GeneralizationLoss, Recipe, WeightDecay
 from bridle.card import card_of
 from bridle.knobs import knobs
-from bridle.recipe import PLACES, from_json
+from bridle.recipe import PLACES, regularizer_from_json
 from bridle.schedules import linear
 
 D, W, P, B = Dropout(rate=0.2), WeightDecay(strength=0.01), L2(strength=0.001), BatchNorm()
@@ -153,7 +153,7 @@ def test_recipes_cannot_be_changed():
         (Recipe.parse, b"Dropout", "a recipe is read from text, got bytes"),
         (Recipe.from_toml, 3, "a recipe is read from text, got int"),
         (Recipe.load, None, "a recipe is loaded from the path of a file, got 'None'"),
-        (from_json, {"name": "Dropout", 3: 4}, "the knobs of a regularizer in JSON have names, got '3'"),
+        (regularizer_from_json, {"name": "Dropout", 3: 4}, "the knobs of a regularizer in JSON have names, got '3'"),
     ],
 )
 def test_what_is_no_recipe_gets_a_sentence_in_every_way_to_make_one(make, given, said):

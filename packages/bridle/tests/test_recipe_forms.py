@@ -11,7 +11,7 @@ import pytest
 from bridle import L2, BatchNorm, Dropout, Recipe, WeightDecay
 from bridle.knobs import knob
 from bridle.places import Weight
-from bridle.recipe import from_json
+from bridle.recipe import regularizer_from_json
 from bridle.schedules import after, cosine, flat_cosine, linear, until
 
 D, W, P, B = Dropout(rate=0.2), WeightDecay(strength=0.01), L2(strength=0.001), BatchNorm()
@@ -85,7 +85,7 @@ def test_files_read_back(recipe, ending, tmp_path):
 def test_json_that_is_no_regularizer_gets_a_sentence(data):
     said = r"unknown (regularizer|schedule)|has no (knob|argument)|must (be|have)|values by layer are|missing|an object"
     with pytest.raises(ValueError, match=said):
-        from_json(data)
+        regularizer_from_json(data)
     with pytest.raises(ValueError, match=said):
         Recipe.from_json([data])
 
@@ -100,7 +100,7 @@ def test_json_is_strict_and_says_what_changes_and_where():
     unit = Dropout(rate={"0": linear(0, 0.3, over=0.2), "*": 0.1})
     schedule = {"schedule": "linear", "start": 0.0, "end": 0.3, "over": 0.2}
     assert unit.to_json() == {"name": "Dropout", "rate": {"per layer": {"0": schedule, "*": 0.1}}, "at": "hidden"}
-    assert from_json({"name": "Dropout", "rate": {"0": schedule, "*": 0.1}}) == unit  # as people write it
+    assert regularizer_from_json({"name": "Dropout", "rate": {"0": schedule, "*": 0.1}}) == unit  # as people write it
 
 
 @pytest.mark.usefixtures("own_leaves")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridle import L2, Dropout, Recipe, WeightDecay
-from bridle.recipe import Regularizer, find
+from bridle.recipe import Regularizer, find_regularizer
 from bridle.schedules import linear, until
 from bridle_audit.wording import LONGEST_SHOWN
 
@@ -52,7 +52,9 @@ def test_the_beginning_of_a_name_is_that_name_before_any_that_is_spelled_alike()
         Recipe.parse("weightd")
 
 
-@pytest.mark.parametrize("read", [Recipe.parse, lambda text: Recipe.of(["none", text]), lambda _: find("None")])
+@pytest.mark.parametrize(
+    "read", [Recipe.parse, lambda text: Recipe.of(["none", text]), lambda _: find_regularizer("None")]
+)
 def test_none_stands_alone(read):
     with pytest.raises(ValueError, match="'none' is the recipe without regularizers and stands alone"):
         read("none + Dropout(rate=0.2)")

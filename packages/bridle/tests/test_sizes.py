@@ -133,8 +133,8 @@ def test_what_is_free_is_no_more_than_a_limit_leaves(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory, "limits", lambda: iter([5 * GIB, GIB]))
     assert memory.free_bytes() == GIB
     with pytest.raises(ValueError, match=r"it would take about 3.0 GiB of memory, and 1.0 GiB are free; take less"):
-        memory.check("it", 3 * GIB, "take less")
-    memory.check("it", GIB, "take less")
+        memory.check_available("it", 3 * GIB, "take less")
+    memory.check_available("it", GIB, "take less")
 
 
 def test_torch_is_left_as_it_was(images: Data) -> None:

@@ -114,7 +114,7 @@ def likely(name: str) -> str:
     if name.startswith("_"):
         return ""
     naming, regularizers = import_module("bridle.naming"), import_module("bridle.regularizers")
-    return str(naming.meant(name, regularizers.CATALOG, lazy_names(__name__)))
+    return str(naming.suggestion(name, regularizers.CATALOG, lazy_names(__name__)))
 
 
 def __dir__() -> list[str]:

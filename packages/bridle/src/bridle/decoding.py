@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound="DataclassInstance")
 
 DEEPEST = 20  # levels of lists and objects where anything may stand
-WORDS = {int: "a whole number", str: "text", bool: "true or false", dict: "an object", list: "a list"}
+TYPE_NAMES = {int: "a whole number", str: "text", bool: "true or false", dict: "an object", list: "a list"}
 
 
 def parse(text: bytes) -> Any:
@@ -70,9 +70,9 @@ def decode_value(kind: Any, value: Any, where: str) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return decode(kind, value, where)
     if kind in (Any, float):
-        return check_json(value, where, DEEPEST) if kind is Any else number(value, where)
+        return check_json(value, where, DEEPEST) if kind is Any else decode_number(value, where)
     if not isinstance(value, of or kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{where} must be {WORDS[of or kind]}, got {short_repr(value)}")
+        raise InputError(f"{where} must be {TYPE_NAMES[of or kind]}, got {short_repr(value)}")
     if of is dict:
         return {name: decode_value(parts[1], each, f"{where}.{name}") for name, each in value.items()}
     if of is list:
@@ -80,7 +80,7 @@ def decode_value(kind: Any, value: Any, where: str) -> Any:
     return check_json(value, where, 0)
 
 
-def number(value: Any, where: str) -> float:
+def decode_number(value: Any, where: str) -> float:
     """A number, or nan for null."""
     if value is None:
         return math.nan
@@ -105,6 +105,6 @@ def check_json(value: Any, where: str, levels: int) -> Any:
 def short_repr(value: Any) -> str:
     """A value in a sentence, cut where it is long."""
     if isinstance(value, dict | list):
-        return WORDS[type(value)]
+        return TYPE_NAMES[type(value)]
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -18,7 +18,8 @@ from bridle.errors import InputError
 from bridle.schedules import SCHEDULES, PerLayer, Schedule
 from bridle_audit.wording import nearest, shortened
 
-PYTHONS_OWN = re.compile(r"\blambda(?=\s*=)")  # the field's word for a strength, which Python's syntax has no name for
+# The field's word for a strength, which is a keyword of Python and no name.
+LAMBDA_KEYWORD = re.compile(r"\blambda(?=\s*=)")
 INFINITE = {"inf": math.inf, "-inf": -math.inf}  # as JSON and a text write them
 SCHEDULE, PER_LAYER = "schedule", "per layer"  # what marks them in JSON and TOML
 
@@ -33,16 +34,16 @@ class Term:
 
     def settings(self, names: list[str]) -> dict[str, Any]:
         """Read the values that the term gives to the knobs with these names."""
-        given = {} if self.call is None else arguments(self.call, self.name, names, self.text)
-        return {name: value(node, self.text) for name, node in given.items()}
+        given = {} if self.call is None else call_arguments(self.call, self.name, names, self.text)
+        return {name: parse_value(node, self.text) for name, node in given.items()}
 
 
-def terms(text: str) -> Iterator[Term]:
+def parse_terms(text: str) -> Iterator[Term]:
     """The regularizers of a sum, left to right; ``ValueError`` for what is no such sum."""
     try:
-        nodes = [ast.parse(PYTHONS_OWN.sub("lambda_", text.strip()), mode="eval").body]
+        nodes = [ast.parse(LAMBDA_KEYWORD.sub("lambda_", text.strip()), mode="eval").body]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(unreadable(text)) from error
+        raise InputError(syntax_message(text)) from error
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -52,41 +53,41 @@ def terms(text: str) -> Iterator[Term]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield Term(node.func.id, node, text)
         else:
-            raise InputError(unreadable(text))
+            raise InputError(syntax_message(text))
 
 
-def arguments(call: ast.Call, owner: str, names: list[str], text: str) -> dict[str, ast.expr]:
+def call_arguments(call: ast.Call, owner: str, names: list[str], text: str) -> dict[str, ast.expr]:
     """Return a call's arguments by name; ``ValueError`` for too many, for one given twice, and for ``*`` and ``**``."""
     if len(call.args) > len(names) or any(keyword.arg is None for keyword in call.keywords):
-        raise InputError(f"{unreadable(text)}; {owner} takes {', '.join(names)}")
+        raise InputError(f"{syntax_message(text)}; {owner} takes {', '.join(names)}")
     given = [*zip(names, call.args, strict=False), *((str(k.arg), k.value) for k in call.keywords)]
-    repeated = twice([name for name, _ in given])
+    repeated = duplicates([name for name, _ in given])
     if repeated:
         raise InputError(f"{owner}: {repeated[0]} is given twice in {shortened(text)}")
     return dict(given)
 
 
-def value(node: ast.expr, text: str) -> Any:
+def parse_value(node: ast.expr, text: str) -> Any:
     """Read a knob's value: a number, a word, a schedule, or a dictionary of them by layer."""
     if not isinstance(node, ast.Dict):
-        return part(node, text)
-    patterns = [None if key is None else literal(key, text) for key in node.keys]
-    repeated = twice(patterns)
+        return parse_single(node, text)
+    patterns = [None if key is None else parse_literal(key, text) for key in node.keys]
+    repeated = duplicates(patterns)
     if repeated:
         raise InputError(f"the pattern {shortened(str(repeated[0]))} is given twice in {shortened(text)}")
-    return dict(zip(patterns, (part(each, text) for each in node.values), strict=True))
+    return dict(zip(patterns, (parse_single(each, text) for each in node.values), strict=True))
 
 
-def part(node: ast.expr, text: str) -> Any:
+def parse_single(node: ast.expr, text: str) -> Any:
     """A number, a word or a schedule."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        return literal(node, text)
+        return parse_literal(node, text)
     kind = known_schedule(node.func.id)
-    given = arguments(node, kind.kind, list(taken(kind)), text)
-    return schedule(kind, {name: literal(each, text) for name, each in given.items()})
+    given = call_arguments(node, kind.kind, list(schedule_parameters(kind)), text)
+    return make_schedule(kind, {name: parse_literal(each, text) for name, each in given.items()})
 
 
-def literal(node: ast.expr, text: str) -> float | str:
+def parse_literal(node: ast.expr, text: str) -> float | str:
     """A number, negative ones and ``inf`` among them, or a quoted word."""
     negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
     inner = node.operand if negative and isinstance(node, ast.UnaryOp) else node
@@ -98,7 +99,9 @@ def literal(node: ast.expr, text: str) -> float | str:
     if isinstance(found, str) and not negative:
         return found
     shown = shortened(ast.get_source_segment(text.strip(), node) or "")
-    raise InputError(f"{unreadable(text)}; {shown} is neither a number, a quoted word, a schedule nor values by layer")
+    raise InputError(
+        f"{syntax_message(text)}; {shown} is neither a number, a quoted word, a schedule nor values by layer"
+    )
 
 
 def known_schedule(name: str) -> type[Schedule]:
@@ -108,19 +111,21 @@ def known_schedule(name: str) -> type[Schedule]:
     raise InputError(f"unknown schedule {shortened(name)}{nearest(name, SCHEDULES)}")
 
 
-def taken(kind: type[Schedule]) -> dict[str, bool]:
+def schedule_parameters(kind: type[Schedule]) -> dict[str, bool]:
     """The arguments that a schedule takes, and whether each must be given."""
     return {each.name: each.default is MISSING for each in fields(kind) if each.repr}
 
 
-def schedule(kind: type[Schedule], given: Mapping[str, Any]) -> Schedule:
+def make_schedule(kind: type[Schedule], given: Mapping[str, Any]) -> Schedule:
     """A schedule from arguments by name; ``ValueError`` for one that is unknown or missing."""
     for name in given:
-        if name not in taken(kind):
-            raise InputError(f"{kind.kind} has no argument {shortened(name)}{nearest(name, taken(kind))}")
-    for name, is_required in taken(kind).items():
+        if name not in schedule_parameters(kind):
+            raise InputError(f"{kind.kind} has no argument {shortened(name)}{nearest(name, schedule_parameters(kind))}")
+    for name, is_required in schedule_parameters(kind).items():
         if is_required and name not in given:
-            raise InputError(f"{kind.kind}: {name} is missing; its arguments are {', '.join(taken(kind))}")
+            raise InputError(
+                f"{kind.kind}: {name} is missing; its arguments are {', '.join(schedule_parameters(kind))}"
+            )
     return kind(**given)
 
 
@@ -129,10 +134,10 @@ def names_in(text: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
-def plain(held: float | str | Schedule | PerLayer, number: Callable[[float], Any]) -> Any:
+def to_plain(held: float | str | Schedule | PerLayer, number: Callable[[float], Any]) -> Any:
     """A knob's value made of dictionaries, words and numbers, these in the form that ``number`` gives them."""
     if isinstance(held, PerLayer):
-        return {PER_LAYER: {pattern: plain(each, number) for pattern, each in held.entries}}
+        return {PER_LAYER: {pattern: to_plain(each, number) for pattern, each in held.entries}}
     if isinstance(held, Schedule):
         return {SCHEDULE: held.kind, **{name: number(each) for name, each in held.arguments().items()}}
     return held if isinstance(held, str) else number(held)
@@ -143,30 +148,30 @@ def json_number(number: float) -> float | str:
     return number if math.isfinite(number) else repr(number)
 
 
-def strength(data: Any) -> Any:
-    """Reads :func:`plain` back, of a knob that is a number; what has no such form is left for the knob to refuse."""
+def from_plain(data: Any) -> Any:
+    """Reads :func:`to_plain` back, of a knob that is a number; what has no such form is left for the knob to refuse."""
     if isinstance(data, str):
         return INFINITE.get(data, data)
     if not isinstance(data, Mapping):
         return data
     if SCHEDULE in data:
-        given = {name: strength(each) for name, each in data.items() if name != SCHEDULE}
-        return schedule(known_schedule(str(data[SCHEDULE])), given)
+        given = {name: from_plain(each) for name, each in data.items() if name != SCHEDULE}
+        return make_schedule(known_schedule(str(data[SCHEDULE])), given)
     layers = data.get(PER_LAYER, data)
     if not isinstance(layers, Mapping) or (layers is not data and len(data) > 1):
         raise InputError(f"values by layer are {{{PER_LAYER!r}: {{pattern: value, ...}}}}, got {shortened(repr(data))}")
-    return {pattern: strength(each) for pattern, each in layers.items()}
+    return {pattern: from_plain(each) for pattern, each in layers.items()}
 
 
 def toml_table(table: Mapping[str, Any]) -> str:
     """A line of TOML for each entry."""
-    return "".join(f"{toml_key(name)} = {toml(each)}\n" for name, each in table.items())
+    return "".join(f"{toml_key(name)} = {toml_value(each)}\n" for name, each in table.items())
 
 
-def toml(held: Any) -> str:
+def toml_value(held: Any) -> str:
     """A number, a word or a dictionary as TOML writes it in one line."""
     if isinstance(held, dict):
-        return f"{{ {', '.join(f'{toml_key(name)} = {toml(each)}' for name, each in held.items())} }}"
+        return f"{{ {', '.join(f'{toml_key(name)} = {toml_value(each)}' for name, each in held.items())} }}"
     if isinstance(held, str):
         return json.dumps(held, ensure_ascii=False).replace("\x7f", "\\u007F")  # all else is escaped alike in both
     return repr(held)
@@ -174,15 +179,15 @@ def toml(held: Any) -> str:
 
 def toml_key(name: str) -> str:
     """A key, quoted where it must be."""
-    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else toml(name)
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else toml_value(name)
 
 
-def twice(names: list[Any]) -> list[Any]:
+def duplicates(names: list[Any]) -> list[Any]:
     """The names that stand there more than once."""
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def unreadable(text: str) -> str:
+def syntax_message(text: str) -> str:
     """The sentence for a recipe that is not one."""
     form = "'Dropout(rate=0.2) + WeightDecay(strength=0.01)' or 'none'"
     return f"cannot read the recipe {shortened(text)}; write it as {form}"

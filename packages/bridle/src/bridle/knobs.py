@@ -105,10 +105,10 @@ class Knob:
         if self.off is None:
             return False
         moments = (0.0, LAST)  # a schedule moves in one direction, so these are its extremes
-        return all(self.at(each, (), passed) == self.off for each in parts(value) for passed in moments)
+        return all(self.at(each, (), passed) == self.off for each in layer_values(value) for passed in moments)
 
 
-def parts(value: Value) -> tuple[Any, ...]:
+def layer_values(value: Value) -> tuple[Any, ...]:
     """Return the per-layer values, or the one value that holds in all layers."""
     return tuple(each for _, each in value.entries) if isinstance(value, PerLayer) else (value,)
 
@@ -140,18 +140,18 @@ def knob(
 
 def knobs(owner: Any) -> tuple[Knob, ...]:
     """The knobs of a regularizer (class or object): numbers first, then words, each in the order of declaration."""
-    return declared(owner if isinstance(owner, type) else type(owner))
+    return knobs_of_class(owner if isinstance(owner, type) else type(owner))
 
 
 @cache
-def declared(leaf: type) -> tuple[Knob, ...]:
+def knobs_of_class(leaf: type) -> tuple[Knob, ...]:
     """The knobs of a class."""
     fields = [field for field in dataclasses.fields(leaf) if "knob" in field.metadata]
-    found = [named(field, field.name) for field in fields]
+    found = [knob_of_field(field, field.name) for field in fields]
     return tuple(sorted(found, key=lambda each: not each.is_number))
 
 
-def named(field: dataclasses.Field[Any], name: str) -> Knob:
+def knob_of_field(field: dataclasses.Field[Any], name: str) -> Knob:
     """The knob that a field declares; a field learns its name only when its class is finished."""
     declared: Knob = field.metadata["knob"]
     return dataclasses.replace(declared, name=name)
@@ -172,7 +172,7 @@ def check_declared(declared: Knob) -> None:
         raise InputError(f"{what}: what switches it off is not among its values {declared.range}, got {declared.off!r}")
 
 
-class Body(dict[str, Any]):
+class ClassBody(dict[str, Any]):
     """The body of a class, in which no knob may be declared twice: Python would keep the second and say nothing."""
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -182,16 +182,16 @@ class Body(dict[str, Any]):
         super().__setitem__(name, value)
 
 
-class DeclaresKnobs(ABCMeta):
+class KnobMeta(ABCMeta):
     """The metaclass of regularizers: refuses a knob that is declared twice."""
 
     @classmethod
-    def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: Any) -> Body:
+    def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: Any) -> ClassBody:
         del name, bases, options
-        return Body()
+        return ClassBody()
 
 
-def check(owner: Any) -> None:
+def check_knobs(owner: Any) -> None:
     """Bring every knob of ``owner`` into the form in which it is kept; ``ValueError`` for the first that is refused."""
     for each in knobs(owner):
         try:

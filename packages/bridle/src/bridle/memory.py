@@ -16,10 +16,10 @@ CGROUPS = (  # the limit of a container and what it has taken of it: version 2, 
 
 def free_bytes() -> int | None:
     """Bytes that this process may still take: what the machine has, or less where a limit is set; None if unknown."""
-    return min(limits(), default=None)
+    return min(remaining_bytes(), default=None)
 
 
-def limits() -> Iterator[int]:
+def remaining_bytes() -> Iterator[int]:
     """Yield the bytes that are left under each limit that the system tells of."""
     kib = proc_entries("/proc/meminfo").get("MemAvailable")
     if kib is not None:
@@ -28,10 +28,10 @@ def limits() -> Iterator[int]:
         most, now = proc_number(limit), proc_number(taken)
         if most is not None and now is not None:
             yield max(0, most - now)
-    yield from address_space()
+    yield from remaining_address_space()
 
 
-def address_space() -> Iterator[int]:
+def remaining_address_space() -> Iterator[int]:
     """Yield the bytes left of the address space, where that is limited (``ulimit -v``)."""
     try:
         import resource  # noqa: PLC0415  (not on Windows)
@@ -62,7 +62,7 @@ def proc_number(path: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def check(what: str, needed: int, instead: str) -> None:
+def check_available(what: str, needed: int, instead: str) -> None:
     """Raise ``ValueError`` where ``what`` would take more bytes than are free."""
     there = free_bytes()
     if there is not None and needed > there:

@@ -30,20 +30,20 @@ def scores(
     A network whose outputs are not all finite has nan for every score; its neighbours keep theirs.
     """
     networks = z.reshape(math.prod(z.shape[:-2]), *z.shape[-2:])
-    found = [one_network(each, y, task, target_scale) for each in networks]  # one by one, which bounds the memory
+    found = [network_scores(each, y, task, target_scale) for each in networks]  # one by one, which bounds the memory
     by_metric = np.array(found, dtype=np.float64).reshape(*z.shape[:-2], len(METRICS[task]))
     return {metric: by_metric[..., number] for number, metric in enumerate(METRICS[task])}
 
 
-def one_network(z: np.ndarray, y: np.ndarray, task: str, target_scale: tuple[float, float]) -> tuple[float, ...]:
+def network_scores(z: np.ndarray, y: np.ndarray, task: str, target_scale: tuple[float, float]) -> tuple[float, ...]:
     """(rows, outputs) and (rows,) -> the scores, in the order of ``METRICS``."""
     if not np.isfinite(z).all():
         return (math.nan,) * len(METRICS[task])
     with np.errstate(over="ignore"):  # a diverging network's finite outputs may have an infinite error
-        return classification(z, y) if task == "classification" else regression(z[:, 0], y, target_scale)
+        return classification_scores(z, y) if task == "classification" else regression_scores(z[:, 0], y, target_scale)
 
 
-def classification(z: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+def classification_scores(z: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     """Logits (rows, classes) and class ids (rows,) -> accuracy, cross-entropy, calibration error."""
     by_class = z.T.astype(
         np.float64, order="C"
@@ -70,7 +70,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(np.bincount(bins, weights=right - confidence)).sum() / len(right))
 
 
-def regression(z: np.ndarray, y: np.ndarray, target_scale: tuple[float, float]) -> tuple[float, float, float]:
+def regression_scores(z: np.ndarray, y: np.ndarray, target_scale: tuple[float, float]) -> tuple[float, float, float]:
     """Standardized predictions (rows,) and targets in their own units (rows,) -> R², RMSE, squared error."""
     mean, spread = target_scale
     target = y.astype(np.float64)

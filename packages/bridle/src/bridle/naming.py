@@ -30,16 +30,16 @@ def check_names(leaf: type, given: Mapping[str, Any]) -> None:
     names = [each.name for each in knobs(leaf)]
     for name in given:
         if name not in names:
-            raise UnknownKnob(sentence(leaf, name, given))
+            raise UnknownKnob(unknown_knob_message(leaf, name, given))
 
 
-def sentence(leaf: type, name: str, given: Mapping[str, Any]) -> str:
+def unknown_knob_message(leaf: type, name: str, given: Mapping[str, Any]) -> str:
     """Return the error's sentence for a knob that the regularizer does not have."""
     word = name.strip("_")  # `lambda` is Python's own, so people write `lambda_`
     said = conversion(leaf, word)
     for each in knobs(leaf):
         if word in each.known_as:
-            written = f"{leaf.__name__} calls {name} {each.name}: {call(leaf, given)}"
+            written = f"{leaf.__name__} calls {name} {each.name}: {corrected_call(leaf, given)}"
             return f"{written} ({said})" if said else written
         if word in each.differs:
             return f"{leaf.__name__} calls {name} {each.name}, and gives it another value: {said}"
@@ -49,14 +49,14 @@ def sentence(leaf: type, name: str, given: Mapping[str, Any]) -> str:
     return f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}"
 
 
-def call(leaf: type, given: Mapping[str, Any]) -> str:
+def corrected_call(leaf: type, given: Mapping[str, Any]) -> str:
     """The regularizer as it is written here, from what was given by the field's words."""
     known = {name: each for each in knobs(leaf) for name in (*each.known_as, each.name)}
     meant = {known[name.strip("_")]: value for name, value in given.items() if name.strip("_") in known}
-    return f"{leaf.__name__}({', '.join(f'{each.name}={shown(each, value)}' for each, value in meant.items())})"
+    return f"{leaf.__name__}({', '.join(f'{each.name}={shown_value(each, value)}' for each, value in meant.items())})"
 
 
-def shown(knob: Knob, value: Any) -> str:
+def shown_value(knob: Knob, value: Any) -> str:
     """A value as the knob takes it; a number, where the knob takes words, as a word."""
     text = repr(str(value) if str(value) in knob.choices else value)
     return text if len(text) < 60 else "..."
@@ -70,22 +70,24 @@ def conversion(leaf: type, word: str) -> str:
     return " ".join(clauses).rstrip(".;").replace("``", "`")
 
 
-def meant(name: str, leaves: Mapping[str, type], others: Iterable[str] = ()) -> str:
+def suggestion(name: str, leaves: Mapping[str, type], others: Iterable[str] = ()) -> str:
     """``"; did you mean ...?"`` for a name that no regularizer has, or what the method is called here."""
     words: dict[str, list[str]] = {}
     for each, leaf in leaves.items():
         for word in getattr(leaf, "known_as", ()):
-            words.setdefault(folded(word), []).append(each)
-    if folded(name) in words:
-        return f"; here it is called {' or '.join(words[folded(name)])}"
+            words.setdefault(normalized(word), []).append(each)
+    if normalized(name) in words:
+        return f"; here it is called {' or '.join(words[normalized(name)])}"
     known = [*leaves, *others]
-    ours = list(map(folded, known))
-    near = difflib.get_close_matches(folded(name), list(words), n=1, cutoff=ALIKE)
-    if near and not (begun(folded(name), ours) or difflib.get_close_matches(folded(name), ours, n=1, cutoff=ALIKE)):
+    ours = list(map(normalized, known))
+    near = difflib.get_close_matches(normalized(name), list(words), n=1, cutoff=ALIKE)
+    if near and not (
+        begun(normalized(name), ours) or difflib.get_close_matches(normalized(name), ours, n=1, cutoff=ALIKE)
+    ):
         return f"; did you mean {' or '.join(words[near[0]])}?"
     return nearest(name, known)
 
 
-def folded(name: str) -> str:
+def normalized(name: str) -> str:
     """The name without case and punctuation: ``clip_grad_norm_`` and ``ClipGradNorm`` are one."""
     return re.sub(r"[\W_]", "", name).lower()

@@ -11,7 +11,7 @@ import numpy as np
 from bridle_audit.probe.randomness import GeneratorStates, generators, generators_restored
 
 
-def begin(seed: int) -> None:
+def seed_all(seed: int) -> None:
     """Start all of them from a seed."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -23,11 +23,11 @@ def begin(seed: int) -> None:
 def seeded(seed: int) -> Iterator[None]:
     """Within, the shared generators start from a seed; then they stand where they stood."""
     with generators_restored():
-        begin(seed)
+        seed_all(seed)
         yield
 
 
-class Stream:
+class SeededStream:
     """Shared random numbers of somebody's own: from a seed on, each time from where they stopped."""
 
     def __init__(self, seed: int) -> None:

@@ -30,15 +30,15 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
 from bridle.errors import InputError
-from bridle.forms import Term, json_number, names_in, plain, strength, terms, toml_table
-from bridle.knobs import DeclaresKnobs, check, knobs, parts
-from bridle.naming import check_names, meant
+from bridle.forms import Term, from_plain, json_number, names_in, parse_terms, to_plain, toml_table
+from bridle.knobs import KnobMeta, check_knobs, knobs, layer_values
+from bridle.naming import check_names, suggestion
 from bridle.schedules import LAST, SCHEDULES, Schedule
 from bridle_audit.files import read_whole, write_whole
 from bridle_audit.wording import nearest, shortened
 
 NONE = "none"
-CATALOG_HOME = "bridle.regularizers."
+CATALOG_PACKAGE = "bridle.regularizers."
 LONGEST_LINE = 100  # of Python that is printed
 
 # Note [the order of a recipe]
@@ -48,7 +48,7 @@ PLACES = ("batch", "layer", "loss", "gradient", "weight", "average", "stop")
 
 
 @dataclass(frozen=True, repr=False)
-class Regularizer(metaclass=DeclaresKnobs):
+class Regularizer(metaclass=KnobMeta):
     """Base of all regularizers: checked knobs, ``+``, a repr that reads back, and a JSON form.
 
     The leaves are found by name when a recipe is parsed, a user's own among them.
@@ -68,7 +68,7 @@ class Regularizer(metaclass=DeclaresKnobs):
         if "place" in vars(cls) and cls.place not in ("", *PLACES):
             raise InputError(f"{cls.__name__}: there is no place {cls.place!r}{nearest(str(cls.place), list(PLACES))}")
         if "place" not in vars(cls) and ABC not in cls.__bases__:  # the others are bases
-            check_is_only(cls)
+            check_name_is_free(cls)
             Regularizer.leaves[cls.__name__] = cls
 
     def __new__(cls, *values: Any, **settings: Any) -> Self:
@@ -79,7 +79,7 @@ class Regularizer(metaclass=DeclaresKnobs):
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        check(self)
+        check_knobs(self)
 
     def __add__(self, other: Regularizer | Recipe) -> Recipe:
         return Recipe((self,)) + other
@@ -97,7 +97,7 @@ class Regularizer(metaclass=DeclaresKnobs):
     @property
     def is_scheduled(self) -> bool:
         """True if some knob changes during the training."""
-        return any(isinstance(part, Schedule) for k in knobs(self) for part in parts(getattr(self, k.name)))
+        return any(isinstance(part, Schedule) for k in knobs(self) for part in layer_values(getattr(self, k.name)))
 
     def settings(self, *, numbers: bool) -> dict[str, Any]:
         """The knobs that are numbers, as they were given, or those that are words (which say where)."""
@@ -115,19 +115,19 @@ class Regularizer(metaclass=DeclaresKnobs):
         return replace(self, **self.numbers(*where, passed=passed))
 
     def to_json(self) -> dict[str, Any]:
-        """``{"name": "L2", "strength": 0.001, "on": "matrices"}``; read back by :func:`from_json`."""
+        """``{"name": "L2", "strength": 0.001, "on": "matrices"}``; read back by :func:`regularizer_from_json`."""
         return self.plain(json_number)
 
     def plain(self, number: Callable[[float], Any]) -> dict[str, Any]:
         """The name and all knobs as dictionaries, words and numbers, each of these in the form that is asked for."""
-        return {"name": type(self).__name__, **{k.name: plain(getattr(self, k.name), number) for k in knobs(self)}}
+        return {"name": type(self).__name__, **{k.name: to_plain(getattr(self, k.name), number) for k in knobs(self)}}
 
 
-def check_is_only(leaf: type[Regularizer]) -> None:
+def check_name_is_free(leaf: type[Regularizer]) -> None:
     """``ValueError`` for the name of a regularizer of the catalog: texts would mean another one from now on."""
     known = Regularizer.leaves.get(leaf.__name__)
     homes = {each.__module__ for each in (known, leaf) if each}
-    if len(homes) > 1 and any(home.startswith(CATALOG_HOME) for home in homes):
+    if len(homes) > 1 and any(home.startswith(CATALOG_PACKAGE) for home in homes):
         where = " and ".join(sorted(homes))
         raise InputError(f"there are two regularizers called {leaf.__name__}, of {where}; give yours another name")
 
@@ -208,7 +208,7 @@ class Recipe:
         """Read :meth:`to_json` back; ``ValueError`` for an unknown name or a bad knob."""
         if not isinstance(data, list | tuple):
             raise InputError(f"a recipe in JSON is a list of regularizers, got {type(data).__name__}")
-        return cls(tuple(from_json(item) for item in data))
+        return cls(tuple(regularizer_from_json(item) for item in data))
 
     def to_toml(self) -> str:
         """A TOML document with a table ``[[regularizer]]`` for each; read back by :meth:`from_toml`."""
@@ -249,7 +249,7 @@ class Recipe:
         imports: dict[str, list[str]] = {}
         for name in sorted(names_in(text)):
             home = homes.get(name, "bridle")
-            public = "bridle" if home.startswith(CATALOG_HOME) else home
+            public = "bridle" if home.startswith(CATALOG_PACKAGE) else home
             imports.setdefault(public, []).append(name)
         lines = [f"from {home} import {', '.join(names)}\n" for home, names in sorted(imports.items())]
         return f"{''.join(lines)}\nrecipe = {text}\n"
@@ -261,7 +261,7 @@ class Recipe:
             ".json": lambda: json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
             ".toml": self.to_toml,
         }
-        write_whole(Path(path), by_ending(Path(path), forms)())
+        write_whole(Path(path), by_suffix(Path(path), forms)())
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -273,7 +273,7 @@ class Recipe:
         }
         if not isinstance(path, str | Path):
             raise InputError(f"a recipe is loaded from the path of a file, got {shortened(repr(path))}")
-        read = by_ending(Path(path), forms)
+        read = by_suffix(Path(path), forms)
         try:
             return read(read_whole(Path(path)).decode().replace("\r\n", "\n"))
         except (ValueError, RecursionError) as error:
@@ -291,7 +291,7 @@ class Recipe:
         if isinstance(recipe, str):
             return cls.parse(recipe)
         if isinstance(recipe, Mapping):
-            return cls((from_json(recipe),))
+            return cls((regularizer_from_json(recipe),))
         if isinstance(recipe, list | tuple):
             try:
                 return cls(tuple(unit for each in recipe for unit in cls.of(each)))
@@ -315,7 +315,7 @@ class Recipe:
         check_text(text)
         if text.strip().lower() == NONE:
             return cls()
-        return cls(tuple(from_text(term) for term in terms(text)))
+        return cls(tuple(regularizer_from_term(term) for term in parse_terms(text)))
 
 
 RecipeLike = Recipe | Regularizer | str | Mapping[str, Any] | list[Any] | tuple[Any, ...] | None
@@ -344,42 +344,42 @@ def check_text(text: object) -> None:
 Form = TypeVar("Form")
 
 
-def by_ending(path: Path, forms: Mapping[str, Form]) -> Form:
+def by_suffix(path: Path, forms: Mapping[str, Form]) -> Form:
     """Return the entry for the suffix of the file's name; ``ValueError`` for an unknown suffix."""
     if path.suffix.lower() not in forms:
         raise InputError(f"a recipe's file ends in {', '.join(forms)}, got {str(path)!r}")
     return forms[path.suffix.lower()]
 
 
-def from_json(data: Mapping[str, Any]) -> Regularizer:
+def regularizer_from_json(data: Mapping[str, Any]) -> Regularizer:
     """A regularizer from ``{"name": ..., knob: value, ...}``."""
     if not isinstance(data, Mapping):
         raise InputError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")
     for key in data:
         if not isinstance(key, str):
             raise InputError(f"the knobs of a regularizer in JSON have names, got {shortened(repr(key))}")
-    leaf = find(str(data.get("name", "")))
+    leaf = find_regularizer(str(data.get("name", "")))
     numbers = {k.name for k in knobs(leaf) if k.is_number}
     given = ((name, value) for name, value in data.items() if name != "name")
-    return build(leaf, {name: strength(value) if name in numbers else value for name, value in given})
+    return make(leaf, {name: from_plain(value) if name in numbers else value for name, value in given})
 
 
-def from_text(term: Term) -> Regularizer:
+def regularizer_from_term(term: Term) -> Regularizer:
     """A regularizer from ``Dropout``, ``Dropout(0.2)`` or ``Dropout(rate=0.2)``."""
-    leaf = find(term.name)
-    return build(leaf, term.settings([k.name for k in knobs(leaf)]))
+    leaf = find_regularizer(term.name)
+    return make(leaf, term.settings([k.name for k in knobs(leaf)]))
 
 
-def find(name: str) -> type[Regularizer]:
+def find_regularizer(name: str) -> type[Regularizer]:
     """The regularizer of that name; ``ValueError`` with the nearest names if there is none."""
     if name in Regularizer.leaves:
         return Regularizer.leaves[name]
     if name.lower() == NONE:
         raise InputError(f"{NONE!r} is the recipe without regularizers and stands alone; leave it out beside others")
-    raise InputError(f"unknown regularizer {shortened(name)}{meant(name, Regularizer.leaves)}")
+    raise InputError(f"unknown regularizer {shortened(name)}{suggestion(name, Regularizer.leaves)}")
 
 
-def build(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
+def make(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:
     """``leaf(**settings)``, with a sentence for a knob that it does not have."""
     check_names(leaf, settings)
     return leaf(**settings)

@@ -69,7 +69,7 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the model."""
-        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "model"}
+        return {f.name: to_plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "model"}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -156,7 +156,7 @@ class Study:
     def to_json(self) -> dict[str, Any]:
         """The content of study.json; numbers that are not finite become null."""
         order = ["version", *(f.name for f in dataclasses.fields(self) if f.name != "version")]
-        return {name: plain(getattr(self, name)) for name in order}
+        return {name: to_plain(getattr(self, name)) for name in order}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -229,16 +229,16 @@ def metrics_of(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]
     return {split: set(metrics) for split, metrics in scores.items()}
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Dataclasses as dictionaries, non-finite numbers as null."""
     if isinstance(value, Run):
         return value.to_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
+        return {key: to_plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [to_plain(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

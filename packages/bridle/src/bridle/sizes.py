@@ -57,10 +57,10 @@ def check_weights(count: int) -> None:
     """Raise ``ValueError`` where the memory cannot hold so many weights in training."""
     needed = COPIES * 4 * count
     if needed > memory.GIB:  # less is not worth the asking
-        memory.check(f"a network with {count:,} weights", needed, "take a smaller one")
+        memory.check_available(f"a network with {count:,} weights", needed, "take a smaller one")
 
 
-def check(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
+def check_training(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
     """Raise ``ValueError`` where the memory cannot hold a network in training, or so many runs of it.
 
     A module of a user's own is not known before it is made: only what is kept of its runs counts here.
@@ -68,13 +68,13 @@ def check(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
     size = NetworkSize.of(network, data) if isinstance(network, MLP | DescribedNetwork) else NetworkSize(0, 0)
     number = 8 if protocol.precision == "float64" else 4
     rows = min(protocol.batch_size, len(data.x_train))
-    memory.check(
+    memory.check_available(
         f"training {network} with its {size.parameters:,} parameters",
         (COPIES * size.parameters + rows * size.units) * number,
         "take a smaller network",
     )
     each = size.parameters * number + protocol.n_epochs * CURVES * POINT + RUN
-    memory.check(
+    memory.check_available(
         f"what is kept of {runs:,} {plural('run', runs)} of {protocol.n_epochs:,} {plural('epoch', protocol.n_epochs)}",
         runs * each,
         "take fewer seeds, recipes or epochs",

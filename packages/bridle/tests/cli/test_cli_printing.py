@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bridle import CATALOG
 from bridle.cli import app, printing
-from bridle.cli.printing import EVERY, Lines, progress_bar
+from bridle.cli.printing import EVERY, ProgressLines, progress_bar
 from bridle.pages.source import source_of
 from bridle_audit.cli.console import PIPE_WIDTH, columns, show
 
@@ -129,7 +129,7 @@ class Clock:
 
 def test_a_log_gets_a_line_of_progress_now_and_then(capsys):
     clock = Clock()
-    lines = Lines(clock)
+    lines = ProgressLines(clock)
     for done in range(0, 1300, 100):  # every second a hundred steps
         lines.watch("training", done, 10_000)
         clock.now += 1
@@ -142,7 +142,7 @@ def test_a_log_gets_a_line_of_progress_now_and_then(capsys):
 
 def test_what_an_earlier_session_has_done_does_not_count_for_the_pace(capsys):
     clock = Clock()
-    lines = Lines(clock)
+    lines = ProgressLines(clock)
     lines.watch("training", 9000, 10_000)
     clock.now += 20
     lines.watch("training", 9200, 10_000)

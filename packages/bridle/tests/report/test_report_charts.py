@@ -12,7 +12,7 @@ from bridle.report.formats import MetricFormat
 from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.page import chart_groups
 from bridle.report.rows import Report
-from bridle.results import Summary, plain
+from bridle.results import Summary, to_plain
 
 
 def traces_of(chart, contender, mode=None):
@@ -156,7 +156,7 @@ def test_losses_on_their_way_out_break_no_chart(huge):
     for run in made.contenders[1].runs:
         run.curves["valid_loss"][2] = huge
     for charts in chart_groups(Report.of(made)).values():
-        assert json.dumps(plain([chart.spec() for chart in charts]), allow_nan=False)
+        assert json.dumps(to_plain([chart.spec() for chart in charts]), allow_nan=False)
 
 
 def test_every_chart_says_what_it_shows_and_has_its_numbers_as_a_table():

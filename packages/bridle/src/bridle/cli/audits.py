@@ -16,7 +16,7 @@ app.command("audit")(audit)
 
 
 @app.command("convert")
-def convert_one(  # noqa: PLR0917  (Typer calls it by name; each is an option)
+def convert(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     value: Annotated[float, typer.Argument(help="The number as it stands in the code.")],
     source: Annotated[str, typer.Option("--from", metavar="UNIT", help="Whose number it is: keras.L2, torch.Adam ...")],
     target: Annotated[

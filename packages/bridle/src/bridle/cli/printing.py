@@ -12,7 +12,8 @@ from rich.text import Text
 
 from bridle_audit.cli.console import PlainConsole, say
 
-Watch = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and how much there is
+# Called with a description, the number of steps done and their total.
+ProgressCallback = Callable[[str, int, int], None]
 EVERY = 10.0  # seconds from one line of progress to the next
 
 
@@ -21,7 +22,7 @@ def note_lines(notes: Iterable[str]) -> list[str]:
     return [f"note: {note}" for note in notes]
 
 
-def say_notes(notes: Iterable[str]) -> None:
+def print_notes(notes: Iterable[str]) -> None:
     """Print the notes to stderr."""
     for line in note_lines(notes):
         say(line)
@@ -33,7 +34,7 @@ def print_lines(console: Console, lines: Iterable[str]) -> None:
         console.print(Text(line), soft_wrap=not console.is_terminal)
 
 
-class Lines:
+class ProgressLines:
     """Progress where no bar can be drawn: a line now and then, with the time left."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -68,11 +69,11 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Watch]:
+def progress_bar() -> Iterator[ProgressCallback]:
     """A bar with the time left, on stderr; where that is no terminal, a line now and then."""
     messages = PlainConsole(stderr=True)
     if not messages.is_terminal:
-        yield Lines().watch
+        yield ProgressLines().watch
         return
     parts = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*parts, console=messages, transient=True) as bar:

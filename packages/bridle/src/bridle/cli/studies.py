@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bridle.cli.app import Json, app
 from bridle.cli.describing import Categorical, DataDir, Target, Task
-from bridle.cli.printing import note_lines, print_lines, progress_bar, say_notes
+from bridle.cli.printing import note_lines, print_lines, print_notes, progress_bar
 from bridle.errors import InputError
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
@@ -81,7 +81,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
     recipes, chosen = resolve_contenders(recipe or None, seeds, engine)
     loaded = load(data, target, data_dir, task, categorical or ())
-    say_notes(loaded.notes)
+    print_notes(loaded.notes)
     with progress_bar() as watch:
         study = compare(
             loaded, recipes, chosen, trained, settings, engine, out=out, progress=partial(watch, "training")
@@ -132,7 +132,7 @@ def reproduce_notebook(
 
     check_counts(seeds=seeds, epochs=epochs)
     data = load("mnist", data_dir=data_dir)
-    say_notes(data.notes)
+    print_notes(data.notes)
     with progress_bar() as watch:
         found = notebook(data, seeds=seeds, epochs=epochs, progress=watch)
     if as_json:

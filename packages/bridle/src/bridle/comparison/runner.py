@@ -83,7 +83,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
     protocol = RESOLVE_PRECISION[engine](protocol.for_rows(len(data.x_train)))
-    sizes.check(network, data, protocol, len(asked) * len(contending))
+    sizes.check_training(network, data, protocol, len(asked) * len(contending))
     chosen = list(asked)
 
     measured = dict.fromkeys(data.splits(), METRICS[data.task])

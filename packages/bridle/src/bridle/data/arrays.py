@@ -24,7 +24,7 @@ def as_array(given: Any, name: str, expected: str = "numbers") -> np.ndarray:
         raise InputError(f"{name} cannot be read as an array: {str(error).rstrip('.')}{way_out}") from error
     if array.ndim == 0:
         raise InputError(f"{name} must be an array with one entry per row, got {type(given).__name__}")
-    return unboxed(array, name, expected) if array.dtype.kind == "O" else array
+    return from_objects(array, name, expected) if array.dtype.kind == "O" else array
 
 
 def check_plain(given: Any, name: str) -> None:
@@ -41,10 +41,10 @@ def check_plain(given: Any, name: str) -> None:
     if np.ma.is_masked(given):
         masked: np.ndarray = np.atleast_1d(np.ma.getmaskarray(given))
         rows = np.array([row.any() for row in masked])
-        raise InputError(f"{name} has masked values in {listed(rows)}; fill or leave out these rows")
+        raise InputError(f"{name} has masked values in {describe_rows(rows)}; fill or leave out these rows")
 
 
-def unboxed(array: np.ndarray, name: str, expected: str) -> np.ndarray:
+def from_objects(array: np.ndarray, name: str, expected: str) -> np.ndarray:
     """An array of Python objects as one of numbers (nan where missing) or of words (left as it is where some miss).
 
     ``ValueError`` for objects that are neither; ``expected`` says what was.
@@ -53,7 +53,7 @@ def unboxed(array: np.ndarray, name: str, expected: str) -> np.ndarray:
     present = [value for value in values if not is_missing(value)]
     strange = next((value for value in present if not isinstance(value, str | numbers.Real | np.bool_)), None)
     if strange is not None:
-        raise InputError(f"{name} must hold {expected}, got {type(strange).__name__} such as {short(strange)}")
+        raise InputError(f"{name} must hold {expected}, got {type(strange).__name__} such as {short_repr(strange)}")
     if any(isinstance(value, str) for value in present):
         return array if len(present) < len(values) else np.array(list(map(str, values))).reshape(array.shape)
     return np.array([math.nan if is_missing(value) else value for value in values]).reshape(array.shape)
@@ -64,13 +64,13 @@ def is_missing(value: Any) -> bool:
     return value is None or bool(np.all(pd.isna(value)))
 
 
-def owned(array: np.ndarray, kind: type[np.generic]) -> np.ndarray:
+def copied_as(array: np.ndarray, kind: type[np.generic]) -> np.ndarray:
     """``array`` as a C-contiguous copy of this type: what its giver does to it later changes nothing here."""
     with np.errstate(over="ignore"):  # an overflow becomes infinite, which is told with its row
         return np.array(array, dtype=kind, order="C", copy=True)
 
 
-def numeric(given: Any, name: str) -> np.ndarray:
+def numeric_array(given: Any, name: str) -> np.ndarray:
     """``given`` as an array of numbers, or booleans, of shape (rows, ...features) and the type that they came in.
 
     Raises ``ValueError`` where it has no rows or features, or holds something else than numbers.
@@ -87,7 +87,7 @@ def numeric(given: Any, name: str) -> np.ndarray:
     if array.dtype.kind == "O" and strange is None:
         return np.array(list(map(as_float, values))).reshape(array.shape)
     raise InputError(
-        f"{name} must hold numbers, got {array.dtype} such as {short(values[0] if strange is None else strange)}; "
+        f"{name} must hold numbers, got {array.dtype} such as {short_repr(values[0] if strange is None else strange)}; "
         "encode it as numbers, or let bridle.load read the table"
     )
 
@@ -100,7 +100,7 @@ def as_float(value: numbers.Real) -> float:
         return math.inf
 
 
-def short(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value as Python writes it, cut in the middle where that is long; its type where it cannot be written."""
     try:
         return reprlib.repr(value)
@@ -108,19 +108,19 @@ def short(value: Any) -> str:
         return f"a value of type {type(value).__name__}"
 
 
-def narrowed(array: np.ndarray, name: str) -> np.ndarray:
+def to_float32(array: np.ndarray, name: str) -> np.ndarray:
     """Numbers as C-contiguous float32 of its own; ``ValueError`` where they are not finite there."""
-    x = owned(array, np.float32)
+    x = copied_as(array, np.float32)
     bad: np.ndarray = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if bad.any():
-        raise InputError(f"{name} must be finite in float32, but has nan or infinite values in {listed(bad)}")
+        raise InputError(f"{name} must be finite in float32, but has nan or infinite values in {describe_rows(bad)}")
     return x
 
 
-def listed(bad: np.ndarray, first: int = 0) -> str:
+def describe_rows(bad: np.ndarray, first: int = 0) -> str:
     """Returns which rows are marked, in words; ``first`` is the number of the first row.
 
-    >>> listed(np.array([True, False, True])), listed(np.ones(9, bool), first=1)
+    >>> describe_rows(np.array([True, False, True])), describe_rows(np.ones(9, bool), first=1)
     ('2 rows (0, 2)', '9 rows (1, 2, 3, 4, 5 and 4 more)')
     """
     rows = (np.flatnonzero(bad) + first).tolist()

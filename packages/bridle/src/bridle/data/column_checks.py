@@ -20,7 +20,7 @@ LEAST = 3  # rows from which numbers that all differ are an id
 SAME = 1e-9  # of the spread: so near are two standardized numbers that are the same
 
 
-def row_numbers(name: str, values: pd.Series[Any]) -> str:
+def row_number_reason(name: str, values: pd.Series[Any]) -> str:
     """Returns why a column is left out that numbers the rows and whose name, or lack of one, says so; else ""."""
     if not (is_whole(values) and values.is_unique and len(values) >= LEAST):
         return ""
@@ -52,12 +52,12 @@ def tokens(name: str) -> list[str]:
     return re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower().strip())
 
 
-def suspicion(name: str, values: pd.Series[Any], y: np.ndarray, task: str) -> tuple[str, ...]:
+def column_warnings(name: str, values: pd.Series[Any], y: np.ndarray, task: str) -> tuple[str, ...]:
     """Returns what a reader should know of a column that was kept, as phrases."""
     if is_target(values, y, task):
         return ("a leak? it determines the target one to one",)
     whole = is_whole(values)
-    if whole and len(values) >= LEAST and counts_rows(values):
+    if whole and len(values) >= LEAST and is_row_counter(values):
         return ("it counts the rows in their order; leave it out unless that order means something",)
     if whole and is_id(name):
         return ("an id by its name, read as amounts (--categorical for categories)",)
@@ -66,7 +66,7 @@ def suspicion(name: str, values: pd.Series[Any], y: np.ndarray, task: str) -> tu
     return ()
 
 
-def counts_rows(values: pd.Series[Any]) -> bool:
+def is_row_counter(values: pd.Series[Any]) -> bool:
     """Returns True where the values are 0 ... n - 1 or 1 ... n, in order."""
     return bool(values.iloc[0] in (0, 1) and (np.diff(values.to_numpy()) == 1).all())
 

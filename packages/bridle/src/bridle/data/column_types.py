@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from bridle.data.arrays import listed, short
+from bridle.data.arrays import describe_rows, short_repr
 from bridle.data.dates import DATES, DAY, digits_alone, read_dates_or_times
-from bridle.data.number_formats import dissected, plain_text, read_numbers
+from bridle.data.number_formats import plain_text, read_numbers, split_quantity
 from bridle.data.precision import EXACT
-from bridle.data.target_encoding import text
-from bridle.data.vocabulary import Distinct, alike
+from bridle.data.target_encoding import label_name
+from bridle.data.vocabulary import Distinct, lookalike_notes
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
@@ -55,15 +55,15 @@ def read_column(label: str, column: pd.Series[Any], *, gaps: bool, categorical: 
     if isinstance(kind, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if types.is_datetime64_any_dtype(column.dtype) or types.is_timedelta64_dtype(kind):
-        return dated(column) if column.dtype.kind != "m" else lasting(column)
+        return read_datetimes(column) if column.dtype.kind != "m" else read_durations(column)
     if types.is_numeric_dtype(kind) and not types.is_complex_dtype(kind):
-        return amounts(label, column)
+        return read_amounts(label, column)
     if isinstance(kind, pd.StringDtype):
         return read_words(label, column, gaps=gaps)
     return read_objects(label, column.astype(object), gaps=gaps)
 
 
-def amounts(label: str, column: pd.Series[Any]) -> ParsedColumn:
+def read_amounts(label: str, column: pd.Series[Any]) -> ParsedColumn:
     """Numbers of any type; whole ones that float64 would round stay what they are."""
     if column.dtype.kind in "iu" and column.notna().all() and (np.abs(column.astype("float64")) > EXACT).any():
         return ParsedColumn(pd.Series(column.to_numpy(column.dtype.name.lower()), column.index), "number")
@@ -76,10 +76,10 @@ def check_finite(label: str, values: pd.Series[Any]) -> None:
     """Raise ``ValueError`` that names the rows with infinite numbers."""
     infinite = np.isinf(values.to_numpy())
     if infinite.any():
-        raise InputError(f"{label} is infinite in {listed(infinite, first=1)}; correct these values")
+        raise InputError(f"{label} is infinite in {describe_rows(infinite, first=1)}; correct these values")
 
 
-def dated(column: pd.Series[Any]) -> ParsedColumn:
+def read_datetimes(column: pd.Series[Any]) -> ParsedColumn:
     """Dates of a type of their own, in days."""
     zoned = getattr(column.dt, "tz", None) is not None
     naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
@@ -87,7 +87,7 @@ def dated(column: pd.Series[Any]) -> ParsedColumn:
     return ParsedColumn(pd.Series(seconds / DAY, column.index), "date", (DATES, *(["in UTC"] if zoned else [])))
 
 
-def lasting(column: pd.Series[Any]) -> ParsedColumn:
+def read_durations(column: pd.Series[Any]) -> ParsedColumn:
     """Durations, in seconds."""
     seconds = column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
     return ParsedColumn(pd.Series(seconds, column.index), "number", ("durations as seconds",))
@@ -101,7 +101,7 @@ def declared_category(label: str, column: pd.Series[Any], gaps: bool) -> ParsedC
         and not types.is_bool_dtype(categories.dtype)
         and len(categories) > MANY
     ):
-        plain = amounts(label, column.astype(categories.dtype if column.notna().all() else "float64"))
+        plain = read_amounts(label, column.astype(categories.dtype if column.notna().all() else "float64"))
         return plain._replace(notable=(f"declared as categories, but {len(categories)} different numbers: amounts",))
     words = column.astype(object)
     return read_objects(label, words, gaps=gaps) if len(categories) > MANY else as_category(words, gaps)
@@ -113,16 +113,16 @@ def read_objects(label: str, column: pd.Series[Any], *, gaps: bool) -> ParsedCol
     kinds: set[type] = {type(value) for value in present}
     truths = kinds & {bool, np.bool_}
     if kinds and not truths and all(issubclass(kind, decimal.Decimal | numbers.Real) for kind in kinds):
-        return amounts(label, whole_or_float(column))
+        return read_amounts(label, whole_or_float(column))
     if kinds and kinds <= {datetime.date, datetime.datetime, pd.Timestamp}:
-        return dated(pd.to_datetime(column, utc=True))
+        return read_datetimes(pd.to_datetime(column, utc=True))
     if kinds == {datetime.time}:
         seconds = [clock_seconds(value) if isinstance(value, datetime.time) else np.nan for value in column]
         return ParsedColumn(pd.Series(seconds, column.index), "number", ("times as seconds",))
     strange = next((v for v in present if not isinstance(v, str | numbers.Real | np.bool_ | decimal.Decimal)), None)
     if strange is not None:
         raise InputError(
-            f"{label} holds {type(strange).__name__} such as {short(strange)}; bridle reads numbers, words and "
+            f"{label} holds {type(strange).__name__} such as {short_repr(strange)}; bridle reads numbers, words and "
             "dates: write it as one of these or leave it out"
         )
     if any(issubclass(kind, str) for kind in kinds):
@@ -170,13 +170,13 @@ def as_numbers(label: str, index: pd.Index[Any], present: Distinct, words: list[
     rows = present.spread(values, index, np.nan)
     check_finite(label, rows)
     strays = present.spread(np.isnan(values), index, False).to_numpy()
-    whole = exact(words, values)
+    whole = exact_integers(words, values)
     if whole is not None and (present.codes >= 0).all():
-        return amounts(label, present.spread(whole, index, 0))._replace(notable=read.notable)
+        return read_amounts(label, present.spread(whole, index, 0))._replace(notable=read.notable)
     return ParsedColumn(rows, "number", (), read.notable, strays)
 
 
-def exact(words: list[str], values: np.ndarray) -> np.ndarray | None:
+def exact_integers(words: list[str], values: np.ndarray) -> np.ndarray | None:
     """Whole numbers that float64 would round, as integers; None where there are none or they are too long for that."""
     if not (np.abs(values) > EXACT).any():
         return None
@@ -192,7 +192,7 @@ def as_dates(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bool
     present = found.without(GAPS)
     moments = read_dates_or_times(words, present.counts)
     if moments is None:
-        return categories(index, found, gaps, mixed_notes(words, present.counts))
+        return categories(index, found, gaps, mixed_column_notes(words, present.counts))
     if moments.kind == "category":
         return categories(index, found, gaps, moments.notable)
     strays = present.spread(np.isnan(moments.values), index, False).to_numpy()
@@ -200,9 +200,9 @@ def as_dates(index: pd.Index[Any], found: Distinct, words: list[str], gaps: bool
     return ParsedColumn(rows, moments.kind, moments.done, moments.notable, strays)
 
 
-def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
+def mixed_column_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
     """Return a note, and its reason, if most words look like numbers but were not read as numbers."""
-    parts = [dissected(word) for word in words]
+    parts = [split_quantity(word) for word in words]
     like = np.array([part is not None for part in parts])
     units = {part.unit: word for part, word in zip(parts, words, strict=True) if part}
     if like.sum() <= MANY // 5 or counts[like].sum() <= counts.sum() / 2:
@@ -220,7 +220,7 @@ def mixed_notes(words: list[str], counts: np.ndarray) -> tuple[str, ...]:
 
 def as_category(column: pd.Series[Any], gaps: bool) -> ParsedColumn:
     """Every value as a category, whole numbers without a point."""
-    words = column.astype(object).map(text, na_action="ignore")
+    words = column.astype(object).map(label_name, na_action="ignore")
     return categories(column.index, Distinct.of(words), gaps, ())
 
 
@@ -230,7 +230,7 @@ def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple
     values = present.spread(np.array(present.words, dtype=object), index, MISSING)
     spaces = (f"spaces around words taken off ({counted('spelling', found.spaces)})",) if found.spaces else ()
     return ParsedColumn(
-        values, "category", (*spaces, *(gap_notes(found) if gaps else ())), (*notable, *alike(present.words))
+        values, "category", (*spaces, *(gap_notes(found) if gaps else ())), (*notable, *lookalike_notes(present.words))
     )
 
 

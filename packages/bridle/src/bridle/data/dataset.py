@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from bridle.data.arrays import narrowed, numeric
+from bridle.data.arrays import numeric_array, to_float32
 from bridle.data.columns import Column
 from bridle.data.duplicates import duplicate_notes
 from bridle.data.missing_classes import absence_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
-from bridle.data.precision import mean_and_spread, within_reach
-from bridle.data.target_encoding import check_task, column, encode, infer_task, surprise
-from bridle.data.vocabulary import alike
+from bridle.data.precision import fit_to_float32, mean_and_spread
+from bridle.data.target_encoding import check_task, encode, infer_task, surprising_task_note, target_array
+from bridle.data.vocabulary import lookalike_notes
 from bridle.errors import InputError
 from bridle.results import SPLITS
 from bridle_audit.wording import counted
@@ -94,25 +94,25 @@ class Data:
         check_texts({"name": name, "target": target})
         check_lists({"classes": classes, "features": features, "notes": notes})
         check_different(tuple(map(str, classes)), "classes has twice the name")
-        pairs = present({"train": (x_train, y_train), "valid": (x_valid, y_valid), "test": (x_test, y_test)})
+        pairs = given_splits({"train": (x_train, y_train), "valid": (x_valid, y_valid), "test": (x_test, y_test)})
         columns_of = {split: column_names(x, f"x_{split}") for split, (x, _) in pairs.items()}
-        xs = {split: numeric(x, f"x_{split}") for split, (x, _) in pairs.items()}
-        ys = {split: column(y, f"y_{split}") for split, (_, y) in pairs.items()}
+        xs = {split: numeric_array(x, f"x_{split}") for split, (x, _) in pairs.items()}
+        ys = {split: target_array(y, f"y_{split}") for split, (_, y) in pairs.items()}
         for split, (x, y) in pairs.items():
             check_index(x, y, split)
         named = feature_names(features, columns_of["train"], math.prod(xs["train"].shape[1:]))
-        xs, reordered = in_order(xs, columns_of, named)
+        xs, reordered = columns_in_order(xs, columns_of, named)
         check_shapes(xs, ys)
-        xs, moved = within_reach(xs, named)
-        xs = {split: narrowed(x, f"x_{split}") for split, x in xs.items()}
+        xs, moved = fit_to_float32(xs, named)
+        xs = {split: to_float32(x, f"x_{split}") for split, x in xs.items()}
         decided = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
         told = (
             *notes,
-            *(() if task or classes else surprise(ys["train"], decided)),
-            *(() if columns else (f"classes: {phrase}" for phrase in alike(class_names))),
+            *(() if task or classes else surprising_task_note(ys["train"], decided)),
+            *(() if columns else (f"classes: {phrase}" for phrase in lookalike_notes(class_names))),
             *reordered,
-            *channels_last(xs["train"].shape[1:]),
+            *channels_last_notes(xs["train"].shape[1:]),
             *moved,
             *absence_notes(encoded, class_names),
             *duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()}),
@@ -206,7 +206,7 @@ def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:
             )
 
 
-def present(pairs: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+def given_splits(pairs: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
     """The splits that were given; ``ValueError`` where one of a pair lacks the other, or a pair but that of test."""
     for split, (x, y) in pairs.items():
         if (x is None) != (y is None):
@@ -231,10 +231,10 @@ def check_lists(given: dict[str, Any]) -> None:
             raise InputError(f"{option} must be a list of texts, got {values!r}")
 
 
-def channels_last(row: tuple[int, ...]) -> tuple[str, ...]:
+def channels_last_notes(row: tuple[int, ...]) -> tuple[str, ...]:
     """The sentence for images whose channels seem to stand last, where bridle has them first.
 
-    >>> channels_last((3, 28, 28)), channels_last((28, 28))
+    >>> channels_last_notes((3, 28, 28)), channels_last_notes((28, 28))
     ((), ())
     """
     if len(row) != 3 or row[2] not in CHANNELS or row[0] in CHANNELS:
@@ -245,7 +245,7 @@ def channels_last(row: tuple[int, ...]) -> tuple[str, ...]:
     )
 
 
-def in_order(
+def columns_in_order(
     xs: dict[str, np.ndarray], columns: dict[str, tuple[str, ...]], features: tuple[str, ...]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The splits with their columns in the order of x_train's, and a sentence for each that had another."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridle.data.unparsed import MOST_STRAY, absent, stray_notes
+from bridle.data.unparsed import MOST_STRAY, is_absent, stray_notes
 
 EPOCH = date(1970, 1, 1).toordinal()
 DAY = 86400.0  # seconds
@@ -56,7 +56,7 @@ ORDERS = ("day/month", "month/day")
 DATES, SECONDS = "dates as days since 1970-01-01", "times as seconds"
 
 
-class Dates(NamedTuple):
+class ParsedDates(NamedTuple):
     """One number for each word, nan where it is none; what was done, and what a reader must know of it."""
 
     values: np.ndarray
@@ -65,29 +65,31 @@ class Dates(NamedTuple):
     notable: tuple[str, ...]
 
 
-def read_dates_or_times(words: Sequence[str], counts: np.ndarray) -> Dates | None:
+def read_dates_or_times(words: Sequence[str], counts: np.ndarray) -> ParsedDates | None:
     """The words (all different; ``counts`` rows have each) as dates or times, or None where they are none."""
     for read, what in ((seconds_of_clock, SECONDS), (seconds_of_duration, "durations as seconds")):
         values = numbers_of(words, read)
-        if enough(words, values, counts):
-            return Dates(values, "number", (what,), stray_notes(words, values, counts, "time"))
+        if mostly_parsed(words, values, counts):
+            return ParsedDates(values, "number", (what,), stray_notes(words, values, counts, "time"))
     return read_dates(words, counts)
 
 
-def read_dates(words: Sequence[str], counts: np.ndarray) -> Dates | None:
+def read_dates(words: Sequence[str], counts: np.ndarray) -> ParsedDates | None:
     """The words as dates; of 31/12/2023 the whole column decides what is the day."""
     first, second = (numbers_of(words, date_reader(order)) for order in ORDERS)
-    if not enough(words, np.where(np.isnan(first), second, first), counts):
+    if not mostly_parsed(words, np.where(np.isnan(first), second, first), counts):
         return None
     missing = [counts[np.isnan(values)].sum() for values in (first, second)]
     other = (first != second) & ~(np.isnan(first) & np.isnan(second))
     differ = [word for word, marked in zip(words, other.tolist(), strict=True) if marked]
-    if differ and (missing[0] == missing[1] or not any(enough(words, values, counts) for values in (first, second))):
+    if differ and (
+        missing[0] == missing[1] or not any(mostly_parsed(words, values, counts) for values in (first, second))
+    ):
         doubt = f"dates whose day and month cannot be told apart ({differ[0]}) are not read; write them as 2023-12-31"
-        return Dates(np.full(len(words), np.nan), "category", (), (doubt,))
+        return ParsedDates(np.full(len(words), np.nan), "category", (), (doubt,))
     order, values = (ORDERS[0], first) if missing[0] <= missing[1] else (ORDERS[1], second)
     done = f"{DATES}, written {order}" if differ else DATES
-    return Dates(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts, "date"))
+    return ParsedDates(values, "date", (done, *zone_note(words)), stray_notes(words, values, counts, "date"))
 
 
 def digits_alone(words: Sequence[str]) -> np.ndarray | None:
@@ -103,10 +105,10 @@ def numbers_of(words: Sequence[str], read: Callable[[str], float | None]) -> np.
     return np.array([np.nan if (value := read(word)) is None else value for word in words], dtype=np.float64)
 
 
-def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
+def mostly_parsed(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
     """Returns True where all were read but some strays and the words that stand for missing values."""
     read = ~np.isnan(values)
-    strays = counts[~read & ~absent(words)].sum()
+    strays = counts[~read & ~is_absent(words)].sum()
     return bool(read.any() and strays <= MOST_STRAY * (counts[read].sum() + strays))
 
 
@@ -123,7 +125,7 @@ def iso_date(word: str) -> float | None:
     found = BIG_FIRST.fullmatch(word)
     if not found or (found["day"] is None and found["mark"] != "-"):
         return None
-    return days(int(found["year"]), int(found["month"]), int(found["day"] or 1), found)
+    return days_since_epoch(int(found["year"]), int(found["month"]), int(found["day"] or 1), found)
 
 
 def date_of_digits(word: str) -> float | None:
@@ -139,7 +141,7 @@ def date_of_digits(word: str) -> float | None:
 def east_asian_date(word: str) -> float | None:
     """2023年12月31日, and the same in Korean; without a day the first of the month."""
     found = EAST_ASIAN.fullmatch(word)
-    return days(int(found["year"]), int(found["month"]), int(found["day"] or 1), found) if found else None
+    return days_since_epoch(int(found["year"]), int(found["month"]), int(found["day"] or 1), found) if found else None
 
 
 def first_day(word: str) -> float | None:
@@ -167,7 +169,7 @@ def named_date(word: str) -> float | None:
     month = MONTHS.get((found["name"] or found["name2"])[:3].lower()) if found else None
     if not found or not month:
         return None
-    return days(full_year(found["year"]), month, int(found["day"] or found["day2"]), found)
+    return days_since_epoch(full_year(found["year"]), month, int(found["day"] or found["day2"]), found)
 
 
 def date_reader(order: str) -> Callable[[str], float | None]:
@@ -177,19 +179,19 @@ def date_reader(order: str) -> Callable[[str], float | None]:
         for known in (iso_date, named_date, first_day, east_asian_date):
             if (value := known(word)) is not None:
                 return value
-        return small_first(word, order)
+        return day_or_month_first(word, order)
 
     return read
 
 
-def small_first(word: str, order: str) -> float | None:
+def day_or_month_first(word: str, order: str) -> float | None:
     """31/12/2023 or 12/31/2023; with points the day is always first."""
     found = SMALL_FIRST.fullmatch(word)
     if not found:
         return None
     day_first = order == ORDERS[0] or found["mark"] == "."
     day, month = (found["a"], found["b"]) if day_first else (found["b"], found["a"])
-    return days(full_year(found["year"]), int(month), int(day), found)
+    return days_since_epoch(full_year(found["year"]), int(month), int(day), found)
 
 
 def full_year(text: str) -> int:
@@ -198,13 +200,13 @@ def full_year(text: str) -> int:
     return year if len(text) == 4 else year + (2000 if year < PIVOT else 1900)
 
 
-def days(year: int, month: int, day: int, found: re.Match[str]) -> float | None:
+def days_since_epoch(year: int, month: int, day: int, found: re.Match[str]) -> float | None:
     """Days since 1970, with the time of day; None where there is no such day or time."""
     whole = day_number(year, month, day)
     if whole is None or found["hour"] is None:
         return whole
     time = clock(int(found["hour"]), int(found["minute"]), found["second"], found["half"])
-    return None if time is None else whole + (time - offset(found["zone"])) / DAY
+    return None if time is None else whole + (time - utc_offset(found["zone"])) / DAY
 
 
 def day_number(year: int, month: int, day: int) -> float | None:
@@ -225,10 +227,10 @@ def clock(hour: int, minute: int, second: str | None, half: str | None) -> float
     return None if hour > 24 or minute > 59 or seconds >= 61 else hour * 3600 + minute * 60 + seconds
 
 
-def offset(zone: str | None) -> float:
+def utc_offset(zone: str | None) -> float:
     """Seconds that a zone is ahead of UTC.
 
-    >>> offset("+02:00"), offset("-0530"), offset("Z")
+    >>> utc_offset("+02:00"), utc_offset("-0530"), utc_offset("Z")
     (7200.0, -19800.0, 0.0)
     """
     if not zone or zone[0] not in "+-":

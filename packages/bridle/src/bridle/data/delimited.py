@@ -61,14 +61,14 @@ class Record(NamedTuple):
     fields: list[str]
 
 
-class Text(NamedTuple):
+class ParsedText(NamedTuple):
     """A table of words, columns named as in the header, and what was done to read it, as sentences."""
 
     frame: pd.DataFrame
     notes: tuple[str, ...]
 
 
-class Source(NamedTuple):
+class EncodedText(NamedTuple):
     """The bytes of a file and how they are encoded; decoded as far as they are read."""
 
     data: bytes
@@ -79,10 +79,10 @@ class Source(NamedTuple):
         return io.TextIOWrapper(io.BytesIO(self.data), encoding=self.encoding, newline="")
 
 
-def read_delimited(data: bytes) -> Text:
+def read_delimited(data: bytes) -> ParsedText:
     """The table in ``data``; ``ValueError`` says why there is none."""
     check_lines(data)
-    source = Source(data, encoding_of(data))
+    source = EncodedText(data, encoding_of(data))
     named = named_separator(source)
     separator = named or separator_of(source)
     stream = records(source, separator)
@@ -90,12 +90,12 @@ def read_delimited(data: bytes) -> Text:
         next(stream)
     above, header = header_of(stream, width_of(source, separator))
     names = [name.strip() for name in header.fields]
-    frame = body(stream, len(names))
+    frame = read_body(stream, len(names))
     if not names[-1] and len(frame) and (frame.iloc[:, -1].str.strip() == "").all():
         names.pop()  # every line ends with a separator
         frame = frame.iloc[:, :-1]
     frame.columns = pd.Index([name or NAMELESS.format(k) for k, name in enumerate(names)])
-    return Text(frame, (*preamble_note(above), *numeric_header_note(names)))
+    return ParsedText(frame, (*preamble_note(above), *numeric_header_note(names)))
 
 
 def encoding_of(data: bytes) -> str:
@@ -119,7 +119,7 @@ def check_lines(data: bytes) -> None:
             raise InputError(f"it has a line of more than {LONGEST >> 20} MiB; a table has a line for each row")
 
 
-def records(source: Source, separator: str, *, strict: bool = False) -> Iterator[Record]:
+def records(source: EncodedText, separator: str, *, strict: bool = False) -> Iterator[Record]:
     """The rows of fields, without blank lines."""
     reader = csv.reader(source.lines(), delimiter=separator, skipinitialspace=True, strict=strict)
     while True:
@@ -137,7 +137,7 @@ def records(source: Source, separator: str, *, strict: bool = False) -> Iterator
             yield Record(reader.line_num, fields)
 
 
-def not_text(source: Source) -> str:
+def not_text(source: EncodedText) -> str:
     """The sentence for bytes that are no text in the encoding of the file, with their line."""
     try:
         source.data.decode(source.encoding)
@@ -148,7 +148,7 @@ def not_text(source: Source) -> str:
     return "it is cut within a character; fetch it again"
 
 
-def named_separator(source: Source) -> str | None:
+def named_separator(source: EncodedText) -> str | None:
     """The separator that the first line names, as Excel writes it: "sep=;"."""
     try:
         first = next((line for line in source.lines() if line.strip()), "")
@@ -158,14 +158,14 @@ def named_separator(source: Source) -> str | None:
     return named[1] if named else None
 
 
-def separator_of(source: Source) -> str:
+def separator_of(source: EncodedText) -> str:
     """The separator under which most of the first rows have the same number of fields, more than one."""
-    fits = {separator: fit(source, separator) for separator in SEPARATORS}
+    fits = {separator: separator_fit(source, separator) for separator in SEPARATORS}
     best = max(SEPARATORS, key=fits.__getitem__)
     return best if fits[best] > (0, 0) else ","
 
 
-def fit(source: Source, separator: str) -> tuple[float, int]:
+def separator_fit(source: EncodedText, separator: str) -> tuple[float, int]:
     """The share of the first rows that have the commonest number of fields, and that number; (0, 0) for one field."""
     try:
         counts = [len(each.fields) for each in itertools.islice(records(source, separator, strict=True), SAMPLE)]
@@ -178,7 +178,7 @@ def fit(source: Source, separator: str) -> tuple[float, int]:
     return often / len(counts), width
 
 
-def width_of(source: Source, separator: str) -> int:
+def width_of(source: EncodedText, separator: str) -> int:
     """The commonest number of fields in the first rows."""
     counts = Counter(len(each.fields) for each in itertools.islice(records(source, separator), SAMPLE))
     return max(counts, key=lambda width: (counts[width], width)) if counts else 0
@@ -217,7 +217,7 @@ def is_number(word: str) -> bool:
     return True
 
 
-def body(stream: Iterator[Record], width: int) -> pd.DataFrame:
+def read_body(stream: Iterator[Record], width: int) -> pd.DataFrame:
     """The rows below the header, one column of text for each field; ``ValueError`` names a row of another length."""
     parts: list[list[pd.Series[Any]]] = [[] for _ in range(width)]
     for rows in chunks(stream, width):

@@ -29,12 +29,12 @@ def duplicate_notes(splits: dict[str, Pair]) -> tuple[str, ...]:
     for first, second in combinations(splits, 2):
         met = np.isin(rows[second], rows[first])
         half_met = np.isin(features[second], features[first]) & ~met
-        same[first] += counted(met, second)
-        other_target[first] += counted(half_met, second)
+        same[first] += counts_found(met, second)
+        other_target[first] += counts_found(half_met, second)
     return tuple(note for first in splits for note in sentences(same[first], other_target[first], first))
 
 
-def counted(found: np.ndarray, split: str) -> list[Count]:
+def counts_found(found: np.ndarray, split: str) -> list[Count]:
     """Returns how many rows of the split were found, and that in words; nothing where there are none."""
     count = int(found.sum())
     return [(count, f"{count} of {len(found)} {split} rows")] if count else []
@@ -62,14 +62,16 @@ def sentences(same: list[Count], other_target: list[Count], first: str) -> list[
     if same:
         verb, each = ("stands", "a duplicate") if is_one(same) else ("stand", "duplicates")
         learnt = "; there a score may measure memory instead of generalization" if first == "train" else ""
-        said.append(f"{named(same)} {verb} in {first} as well ({each}: the same row, features and target){learnt}")
+        said.append(
+            f"{counts_in_words(same)} {verb} in {first} as well ({each}: the same row, features and target){learnt}"
+        )
     if other_target:
         verb = "has" if is_one(other_target) else "have"
-        said.append(f"{named(other_target)} {verb} the features of a {first} row, but another target")
+        said.append(f"{counts_in_words(other_target)} {verb} the features of a {first} row, but another target")
     return said
 
 
-def named(counts: list[Count]) -> str:
+def counts_in_words(counts: list[Count]) -> str:
     """The counts in words."""
     return " and ".join(words for _, words in counts)
 

@@ -50,12 +50,12 @@ def content(path: Path, length: Length | None = None) -> bytes:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            stream = unpacking(file)
+            stream = unpacked_stream(file)
             if stream is not file:
                 most = most_unpacked(size)
             elif length is None:
                 check_size(path, size, most)  # before anything is read
-            data = bounded(stream, most, length)
+            data = read_bounded(stream, most, length)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path} is corrupt: its gzip data cannot be unpacked ({error}); fetch it again") from error
     except OSError as error:
@@ -91,14 +91,14 @@ def check_regular(path: Path) -> None:
         raise InputError(f"{path} is {kind}, not a file; put the data into a regular file and name that")
 
 
-def unpacking(file: BinaryIO) -> BinaryIO:
+def unpacked_stream(file: BinaryIO) -> BinaryIO:
     """``file``, or the stream of its unpacked bytes if it is gzip."""
     packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file.seek(0)
     return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
 
 
-def bounded(stream: BinaryIO, most: int, length: Length | None) -> bytes:
+def read_bounded(stream: BinaryIO, most: int, length: Length | None) -> bytes:
     """Returns what ``stream`` holds, up to one byte more than there may be."""
     head = stream.read(HEAD)
     end = 1 + (min(most, length(head)) if length else most)

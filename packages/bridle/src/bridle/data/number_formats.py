@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bridle.data.unparsed import MOST_STRAY, absent, stray_notes
+from bridle.data.unparsed import MOST_STRAY, is_absent, stray_notes
 
 GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
 # Letters that only look like those of ASCII, and the many widths of a space.
@@ -97,7 +97,7 @@ NOTATIONS = (  # of several that fit equally well the first one
 )
 
 
-class Numbers(NamedTuple):
+class ParsedNumbers(NamedTuple):
     """The numbers that were read: one for each word, nan where it is none, and what was done, as phrases."""
 
     values: np.ndarray
@@ -119,23 +119,23 @@ def plain_text(word: str) -> str:
     return digits.translate(LIKE_ASCII).strip()
 
 
-def read_numbers(words: Sequence[str], counts: np.ndarray) -> Numbers | None:
+def read_numbers(words: Sequence[str], counts: np.ndarray) -> ParsedNumbers | None:
     """The words (all different; ``counts`` rows have each) as numbers, or None where they are none as a whole."""
     plain = np.asarray(pd.to_numeric(np.array(words, dtype=object), errors="coerce"), dtype=np.float64)
     if not np.isnan(plain).any() and not points_group(words):
-        return Numbers(plain, ())
-    written, unit_notes = with_one_unit([dissected(word) for word in words], counts)
+        return ParsedNumbers(plain, ())
+    written, unit_notes = with_one_unit([split_quantity(word) for word in words], counts)
     notation, notes = notation_of(written, counts)
     pattern = notation.pattern()
     values = np.array([notation.number(each) if each and pattern.fullmatch(each.body) else np.nan for each in written])
     infinite = np.isinf(plain)
     values[infinite] = plain[infinite]
-    if not enough(words, values, counts):
+    if not mostly_parsed(words, values, counts):
         return None
-    return Numbers(values, (*unit_notes, *notes, *stray_notes(words, values, counts, "number")))
+    return ParsedNumbers(values, (*unit_notes, *notes, *stray_notes(words, values, counts, "number")))
 
 
-def dissected(word: str) -> Quantity | None:
+def split_quantity(word: str) -> Quantity | None:
     """The parts of a word that may be a number."""
     simple = SIMPLE.fullmatch(word)
     if simple:
@@ -222,14 +222,14 @@ def points_group(bodies: Sequence[str]) -> bool:
     return any("." in body and body.endswith("0") for body in bodies) and any(map(is_small, bodies))
 
 
-def enough(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
+def mostly_parsed(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
     """Returns True where so many rows are numbers that the others are strays among them."""
     stray = np.isnan(values)
     if sum(VERSION.fullmatch(words[k]) is not None for k in np.flatnonzero(stray).tolist()) > 1:
         return False  # beside 1.2.3 and 1.2.4, 1.10 is not 1.1
     rows, all_rows = counts[stray].sum(), counts.sum()
     if len(np.unique(values[~stray])) > FEW:
-        gone = absent(words) & stray
+        gone = is_absent(words) & stray
         rows, all_rows = rows - counts[gone].sum(), all_rows - counts[gone].sum()
         return bool(rows <= MOST_STRAY * all_rows or (rows <= all_rows / 2 and stray.sum() <= MOST_STRAY_WORDS))
     return bool(rows <= MOST_STRAY * all_rows and rows <= max(1, MOST_STRAY_OF_FEW * all_rows))

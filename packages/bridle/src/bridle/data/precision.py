@@ -21,7 +21,7 @@ TINY, HUGE = 1e-100, 1e100  # spreads whose squares are safe in float64
 EXACT = 2**53  # whole numbers beyond are rounded in float64
 
 
-def within_reach(xs: dict[str, np.ndarray], names: Sequence[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+def fit_to_float32(xs: dict[str, np.ndarray], names: Sequence[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The inputs of the splits, those features standardized that float32 would round away, and a note on them.
 
     Mean and standard deviation are those of the training rows. What needs nothing is handed on as it is.
@@ -73,8 +73,8 @@ def standardized(x: np.ndarray, train: np.ndarray, places: np.ndarray) -> np.nda
     out = flat.astype(np.float64)
     for k in places.tolist():
         start, power = origin(train[:, k])
-        known = moved(train[:, k], start, power)
-        out[:, k] = (moved(flat[:, k], start, power) - known.mean()) / known.std()
+        known = shifted(train[:, k], start, power)
+        out[:, k] = (shifted(flat[:, k], start, power) - known.mean()) / known.std()
     return out.reshape(x.shape)
 
 
@@ -90,7 +90,7 @@ def origin(x: np.ndarray) -> tuple[Any, int]:
     return start, -math.frexp(float(np.abs(x / 2 - start / 2).max()))[1]
 
 
-def moved(x: np.ndarray, start: Any, power: int) -> np.ndarray:
+def shifted(x: np.ndarray, start: Any, power: int) -> np.ndarray:
     """``x`` counted from ``start`` and scaled, float64."""
     if x.dtype.kind in "iu":
         return np.array([float(int(value) - int(start)) for value in x.tolist()])
@@ -106,7 +106,7 @@ def mean_and_spread(y: np.ndarray) -> tuple[float, float]:
     if TINY < spread < HUGE or (y == y[0]).all():
         return mean, spread
     start, power = origin(y)
-    counted = moved(y, start, power)
+    counted = shifted(y, start, power)
     return start + math.ldexp(float(counted.mean()), 1 - power), math.ldexp(float(counted.std()), 1 - power)
 
 

@@ -20,9 +20,9 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from bridle.data.arrays import owned
+from bridle.data.arrays import copied_as
 from bridle.data.names import distinct
-from bridle.data.precision import HUGE, TINY, moved, origin
+from bridle.data.precision import HUGE, TINY, origin, shifted
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
@@ -58,17 +58,17 @@ def prepare(train: pd.DataFrame, others: list[pd.DataFrame]) -> Prepared:
     Raises ``ValueError`` where no column varies over the training rows.
     """
     varied = [name for name in train.columns if train[name].nunique(dropna=False) > 1]
-    made = {name: constant(name, train, others) for name in train.columns if name not in varied}
+    made = {name: constant_outcome(name, train, others) for name in train.columns if name not in varied}
     if not varied:
         raise InputError(no_feature({name: each.dropped for name, each in made.items()}))
     extreme = extreme_columns(train[varied])
-    steady = [steadied(part[varied], train, extreme) for part in (train, *others)]
+    steady = [rescale_extremes(part[varied], train, extreme) for part in (train, *others)]
     transformer = columns_to_numbers(steady[0])
     x_train = transformer.fit_transform(steady[0]).astype(np.float32)
     kept = x_train.max(axis=0) > x_train.min(axis=0)
-    others_x = [owned(transformer.transform(part)[:, kept], np.float32) for part in steady[1:]]
+    others_x = [copied_as(transformer.transform(part)[:, kept], np.float32) for part in steady[1:]]
     labels = transformer.get_feature_names_out()
-    names = [readable(name) for name, keep in zip(labels, kept, strict=True) if keep]
+    names = [feature_name(name) for name, keep in zip(labels, kept, strict=True) if keep]
     made |= describe(transformer, train[varied], others, kept)
     if not names:
         raise InputError(no_feature({name: each.dropped for name, each in made.items()}))
@@ -87,7 +87,7 @@ def no_feature(dropped: dict[str, str]) -> str:
     return f"no feature is left: {which} left out ({reasons}{more})"
 
 
-def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> ColumnOutcome:
+def constant_outcome(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> ColumnOutcome:
     """Returns why a column that does not vary over the training rows is left out."""
     everything = pd.concat([part[name] for part in (train, *others)])
     missing = train[name].isna().all()
@@ -96,14 +96,14 @@ def constant(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> Colu
     return ColumnOutcome(0, dropped=f"{what} in the training rows{only}")
 
 
-def steadied(part: pd.DataFrame, train: pd.DataFrame, extreme: list[str]) -> pd.DataFrame:
+def rescale_extremes(part: pd.DataFrame, train: pd.DataFrame, extreme: list[str]) -> pd.DataFrame:
     """Return a copy whose extreme columns are counted from a training value and scaled by the spread around it."""
     if not extreme:
         return part
     changed = part.copy()
     for name in extreme:
         start, power = origin(train[name].dropna().to_numpy())
-        changed[name] = np.clip(moved(part[name].to_numpy(), start, power), -MOST, MOST)
+        changed[name] = np.clip(shifted(part[name].to_numpy(), start, power), -MOST, MOST)
     return changed
 
 
@@ -127,12 +127,14 @@ def describe(
     missing = sum(part[amounts].isna().sum() for part in (train, *others))
     gaps = dict(zip(gappy, kept[len(amounts) :].tolist(), strict=False))
     for place, name in enumerate(amounts):
-        made[name] = amount(train[name], int(missing[name]), bool(kept[place]), gaps.get(name, False))
+        made[name] = number_outcome(train[name], int(missing[name]), bool(kept[place]), gaps.get(name, False))
     place = len(amounts) + len(gappy)
     for name, known, rare in zip(words, *fitted_categories(one_hot, words), strict=True):
         width = len(known) - len(rare) + bool(len(rare))
         outside = {word for part in others for word in part[name].unique()} - set(known)
-        made[name] = category(train[name], len(known), set(rare), outside, int(kept[place : place + width].sum()))
+        made[name] = category_outcome(
+            train[name], len(known), set(rare), outside, int(kept[place : place + width].sum())
+        )
         place += width
     return made
 
@@ -145,7 +147,7 @@ def fitted_categories(one_hot: Any, words: list[str]) -> tuple[list[Any], list[A
     return list(one_hot.categories_), [() if each is None else each for each in rare]
 
 
-def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> ColumnOutcome:
+def number_outcome(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> ColumnOutcome:
     """Returns what became of a column of numbers, of which ``missing`` are missing in all rows."""
     if not kept:
         return ColumnOutcome(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
@@ -156,7 +158,9 @@ def amount(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> C
     return ColumnOutcome(1 + gap_kept, (filled,))
 
 
-def category(train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int) -> ColumnOutcome:
+def category_outcome(
+    train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int
+) -> ColumnOutcome:
     """Returns what became of a column of words."""
     enough = least_rows(len(train))
     if not features:
@@ -206,10 +210,10 @@ def category_name(column: str, category: str) -> str:
     return f"{column}={RARE if category == 'infrequent_sklearn' else category}"
 
 
-def readable(name: str) -> str:
+def feature_name(name: str) -> str:
     """A feature's name without scikit-learn's prefixes.
 
-    >>> readable("amount__age"), readable("gap__missingindicator_age"), readable("category__sex=Male")
+    >>> feature_name("amount__age"), feature_name("gap__missingindicator_age"), feature_name("category__sex=Male")
     ('age', 'age is missing', 'sex=Male')
     """
     kind, _, column = name.partition("__")

@@ -138,7 +138,7 @@ def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: s
         import pooch  # noqa: PLC0415  (see download.py)
 
         place = Path(pooch.os_cache("bridle")) / source.name
-        fetch(source.files, source.mirrors, place, advice(source, folder))
+        fetch(source.files, source.mirrors, place, manual_download_hint(source, folder))
         return idx_data(read_contents(place), place, source.name, task, source.classes)
     if not place.is_dir():
         return read_pickle(place, source.name, task)
@@ -168,7 +168,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
 def locate(source: ImageSet, folder: Path) -> Path | None:
     """The folder of idx files, or the pickle, that holds ``source`` inside ``folder``."""
     for place in (folder / inner for inner in source.folders):
-        if find_idx(place) and not (place == folder and lies_there(folder) not in ("", source.name)):
+        if find_idx(place) and not (place == folder and data_set_in(folder) not in ("", source.name)):
             return place
         for pickle in source.pickles:
             if (place / pickle).is_file():
@@ -176,14 +176,14 @@ def locate(source: ImageSet, folder: Path) -> Path | None:
     return None
 
 
-def lies_there(folder: Path) -> str:
+def data_set_in(folder: Path) -> str:
     """The registered name of the data set whose training labels lie in ``folder``; empty for any other."""
     role = "train-labels"
     path = find_idx(folder).get(role)
-    return owner(role, path, content(path, expected_length)) if path else ""
+    return data_set_of_file(role, path, content(path, expected_length)) if path else ""
 
 
-def owner(role: str, path: Path, data: bytes) -> str:
+def data_set_of_file(role: str, path: Path, data: bytes) -> str:
     """The registered name of the data set that has this file in this role; empty where none has."""
     number = ROLES.index(role)
     return next((each.name for each in IMAGE_SETS.values() if each.files[number].holds(path, data)), "")
@@ -201,7 +201,7 @@ def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -
     for file, (role, data) in zip(source.files, contents.items(), strict=True):
         if file.holds(paths[role], data):
             continue
-        other = owner(role, paths[role], data)
+        other = data_set_of_file(role, paths[role], data)
         same_length = len(data) == file.length
         if other or (same_length and file.content_sha256):
             problem = f"it is {other}'s" if other else difference(file.content_sha256, content_sum(data))
@@ -213,11 +213,11 @@ def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -
     return (f"not verified as {source.name}: {', '.join(unverified)} in {folder}",) if unverified else ()
 
 
-def advice(source: ImageSet, folder: Path | None) -> str:
+def manual_download_hint(source: ImageSet, folder: Path | None) -> str:
     """Returns what to do without a network; ``folder`` is the data folder in which the data set was not found."""
     pickled = f" or {source.pickles[0]}" if source.pickles else ""
     places = " or ".join(each for each in source.folders if each)
-    other = lies_there(folder) if folder else ""
+    other = data_set_in(folder) if folder else ""
     found = f"The files in {folder} are {other}'s, not {source.name}'s. " if other else ""
     return (
         f"{found}Put the four files{pickled} into a folder and name it with --data-dir (data_dir= in Python) or the "

@@ -26,8 +26,8 @@ def plain_split(rows: int, seed: int = SEED) -> Split:
     """Split the rows at random."""
     if rows < LEAST:
         raise InputError(f"{counted('row', rows)} cannot be split into train, valid and test; give at least {LEAST}")
-    held_out = int(quotas(np.array([rows]))[0])
-    return joined([dealt(np.arange(rows), held_out, np.random.default_rng(seed))])
+    held_out = int(held_out_counts(np.array([rows]))[0])
+    return merge_splits([split_class(np.arange(rows), held_out, np.random.default_rng(seed))])
 
 
 def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
@@ -45,17 +45,17 @@ def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
             "task='regression' if the target is an amount"
         )
     held_out = np.zeros_like(counts)
-    held_out[counts >= LEAST] = quotas(counts[counts >= LEAST])
+    held_out[counts >= LEAST] = held_out_counts(counts[counts >= LEAST])
     rows = [np.flatnonzero(places == number) for number in range(len(classes))]
-    return joined([dealt(its, count, random) for its, count in zip(rows, held_out.tolist(), strict=True)])
+    return merge_splits([split_class(its, count, random) for its, count in zip(rows, held_out.tolist(), strict=True)])
 
 
-def quotas(counts: np.ndarray) -> np.ndarray:
+def held_out_counts(counts: np.ndarray) -> np.ndarray:
     """Returns how many rows of each class are held out for valid, and as many for test: at least one, a fifth in total.
 
     What whole numbers leave over goes to the classes that they cut short the most.
 
-    >>> quotas(np.array([67, 67, 66])), quotas(np.array([3, 197]))
+    >>> held_out_counts(np.array([67, 67, 66])), held_out_counts(np.array([3, 197]))
     (array([14, 13, 13]), array([ 1, 39]))
     """
     wanted = HELD_OUT * counts
@@ -65,12 +65,12 @@ def quotas(counts: np.ndarray) -> np.ndarray:
     return held_out
 
 
-def dealt(rows: np.ndarray, held_out: int, random: np.random.Generator) -> Split:
+def split_class(rows: np.ndarray, held_out: int, random: np.random.Generator) -> Split:
     """Deal out the rows of one class, in random order."""
     order = random.permutation(rows)
     return Split(order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out])
 
 
-def joined(parts: list[Split]) -> Split:
+def merge_splits(parts: list[Split]) -> Split:
     """The classes' splits put together, in the order of the table."""
     return Split(*(np.sort(np.concatenate(rows)) for rows in zip(*parts, strict=True)))

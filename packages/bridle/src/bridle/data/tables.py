@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bridle.data.column_checks import row_numbers, suspicion
+from bridle.data.column_checks import column_warnings, row_number_reason
 from bridle.data.column_types import GAPS, ParsedColumn, read_column
 from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
@@ -65,7 +65,7 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
         for name in features.columns
     }
     dropped = {
-        name: why for name, each in read.items() if name not in chosen and (why := row_numbers(name, each.values))
+        name: why for name, each in read.items() if name not in chosen and (why := row_number_reason(name, each.values))
     }
     y = found.y
     split = stratified_split(y) if found.task == "classification" else plain_split(len(y))
@@ -78,7 +78,7 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
         said = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
         raise InputError("; ".join([str(error), *said])) from error
     made = prepared.made | {name: ColumnOutcome(0, dropped=why) for name, why in dropped.items()}
-    columns = [described(name, each, made[name], y, found.task) for name, each in read.items()]
+    columns = [describe_column(name, each, made[name], y, found.task) for name, each in read.items()]
     arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]
     return Data(
         *arrays,
@@ -135,7 +135,7 @@ def read_target(table: Table, target: str, path: Path, task: str | None) -> Targ
     column = table.frame[target]
     check_target_present(column, target, text=table.text)
     read = (
-        labels(column, target, table)
+        read_labels(column, target, table)
         if task == "classification"
         else read_column(f"the target {target!r}", column, gaps=table.text)
     )
@@ -160,7 +160,7 @@ def read_target(table: Table, target: str, path: Path, task: str | None) -> Targ
     return Target(y, inferred, (*said, *decided))
 
 
-def labels(column: pd.Series[Any], target: str, table: Table) -> ParsedColumn:
+def read_labels(column: pd.Series[Any], target: str, table: Table) -> ParsedColumn:
     """A target that the user says holds labels: numbers where they are plain, else words as they stand."""
     read = read_column(f"the target {target!r}", column, gaps=table.text)
     plain = read.kind == "number" and not read.done and not read.notable
@@ -194,9 +194,9 @@ def named_columns(given: Sequence[str], names: list[str], target: str) -> set[st
     return chosen
 
 
-def described(name: str, read: ParsedColumn, made: ColumnOutcome, y: np.ndarray, task: str) -> Column:
+def describe_column(name: str, read: ParsedColumn, made: ColumnOutcome, y: np.ndarray, task: str) -> Column:
     """Returns the account of a column: how it was read, and its features."""
     if made.dropped:
         return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))
-    suspected = suspicion(name, read.values, y, task)
+    suspected = column_warnings(name, read.values, y, task)
     return Column(name, read.kind, made.features, (*read.done, *made.done), (*read.notable, *made.notable, *suspected))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bridle.data.arrays import as_array, listed, owned
+from bridle.data.arrays import as_array, copied_as, describe_rows
 from bridle.data.precision import is_lost, is_wide
 from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few, plural
@@ -23,7 +23,7 @@ FEW = 20
 YES_AND_NO = 2
 
 
-def column(given: Any, name: str) -> np.ndarray:
+def target_array(given: Any, name: str) -> np.ndarray:
     """Targets as an array of shape (rows,); ``ValueError`` for another shape, or missing or infinite values."""
     y = as_array(given, name, "numbers or words")
     if y.ndim == 2 and y.shape[1] == 1:
@@ -40,10 +40,10 @@ def check_present(y: np.ndarray, name: str, first: int = 0) -> None:
     """Raise ``ValueError`` that counts and names the rows whose target is missing or infinite."""
     missing = np.asarray(pd.isna(y))
     if missing.any():
-        raise InputError(f"{name} is missing in {listed(missing, first)}; fill or leave out these rows")
+        raise InputError(f"{name} is missing in {describe_rows(missing, first)}; fill or leave out these rows")
     infinite = np.isinf(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
     if infinite.any():
-        raise InputError(f"{name} is infinite in {listed(infinite, first)}; correct or leave out these rows")
+        raise InputError(f"{name} is infinite in {describe_rows(infinite, first)}; correct or leave out these rows")
 
 
 def infer_task(y: np.ndarray, *, integers_are_labels: bool = True) -> str:
@@ -76,7 +76,7 @@ def task_note(y: np.ndarray, task: str, option: str = "--task {}") -> tuple[str,
     return (f"task: {task} ({count} whole numbers; {option.format(other)} if they are {these})",)
 
 
-def surprise(y: np.ndarray, task: str) -> tuple[str, ...]:
+def surprising_task_note(y: np.ndarray, task: str) -> tuple[str, ...]:
     """Return a note if the task inferred from an array may surprise: many labels, or amounts without decimals."""
     expected = task == "classification" and len(np.unique(y)) <= FEW
     return () if expected else task_note(y, task, "task={!r}")
@@ -88,18 +88,18 @@ def check_task(task: str | None) -> None:
         raise InputError(f"task must be one of {', '.join(TASKS)}, or None to tell it by the targets, got {task!r}")
 
 
-def amounts(y: np.ndarray, name: str, kind: type[np.floating[Any]] = np.float32) -> np.ndarray:
+def regression_targets(y: np.ndarray, name: str, kind: type[np.floating[Any]] = np.float32) -> np.ndarray:
     """Regression targets, of type ``kind``, in their own units."""
     if y.dtype.kind not in "biuf":
         raise InputError(
-            f"{name} must hold numbers for a regression, got {text(y[0])!r}; words need task='classification'"
+            f"{name} must hold numbers for a regression, got {label_name(y[0])!r}; words need task='classification'"
         )
-    numbers = owned(y, kind)
+    numbers = copied_as(y, kind)
     check_present(numbers, f"{name} in {np.dtype(kind).name}")
     return numbers
 
 
-def precise_enough(y_train: np.ndarray) -> type[np.floating[Any]]:
+def target_dtype(y_train: np.ndarray) -> type[np.floating[Any]]:
     """float32, or float64 where float32 would round away what tells the training targets apart."""
     return np.float64 if is_wide(y_train) and is_lost(y_train.reshape(-1, 1))[0] else np.float32
 
@@ -116,14 +116,14 @@ def check_exact(y_train: np.ndarray) -> None:
 
 def class_names(y_train: np.ndarray) -> tuple[str, ...]:
     """The distinct labels as text, in the order of the labels themselves (2 before 10)."""
-    return tuple(text(label) for label in np.unique(y_train).tolist())
+    return tuple(label_name(label) for label in np.unique(y_train).tolist())
 
 
 def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     """Labels as ids, int64; ``ValueError`` names labels that the classes, which are those of y_train, do not have."""
     labels, places = np.unique(y, return_inverse=True)
     known = {label: number for number, label in enumerate(classes)}
-    names = [text(label) for label in labels.tolist()]
+    names = [label_name(label) for label in labels.tolist()]
     strangers = [each for each in names if each not in known]
     if strangers:
         which = f"{plural('label', len(strangers))} {first_few(strangers, form=repr)}"
@@ -135,7 +135,7 @@ def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     return np.array([known[each] for each in names], dtype=np.int64)[places.reshape(-1)]
 
 
-def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
+def listed_class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     """Ids or names, for classes that the caller has listed."""
     if y.dtype.kind in "US":
         return class_ids(y, name, classes)
@@ -143,10 +143,10 @@ def given_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     if outside.any():
         count = counted("class", len(classes))
         raise InputError(f"{name} must hold ids 0 ... {len(classes) - 1} of the {count}, got {y[outside][0]}")
-    return owned(y, np.int64)
+    return copied_as(y, np.int64)
 
 
-def text(label: Any) -> str:
+def label_name(label: Any) -> str:
     """A label as a name: 3.0 is "3"."""
     if isinstance(label, bytes):
         return label.decode("utf-8", "backslashreplace")  # so that different labels have different names
@@ -169,10 +169,10 @@ def encode(
         if classes:
             raise InputError(f"a regression has no classes, got {len(classes)}; leave classes= out")
         check_exact(given["train"])
-        kind = precise_enough(given["train"])
-        encoded = {split: amounts(y, f"y_{split}", kind) for split, y in given.items()}
+        kind = target_dtype(given["train"])
+        encoded = {split: regression_targets(y, f"y_{split}", kind) for split, y in given.items()}
     elif classes:
-        encoded = {split: given_ids(y, f"y_{split}", classes) for split, y in given.items()}
+        encoded = {split: listed_class_ids(y, f"y_{split}", classes) for split, y in given.items()}
     else:
         classes = class_names(given["train"])
         encoded = {split: class_ids(y, f"y_{split}", classes) for split, y in given.items()}

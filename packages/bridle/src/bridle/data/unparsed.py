@@ -16,7 +16,7 @@ ABSENT = {
 }  # fmt: skip
 
 
-def absent(words: Sequence[str]) -> np.ndarray:
+def is_absent(words: Sequence[str]) -> np.ndarray:
     """Returns which words stand for missing values wherever numbers or dates are expected, (words,)."""
     return np.array([word.lower() in ABSENT for word in words], dtype=bool)
 

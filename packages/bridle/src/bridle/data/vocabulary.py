@@ -48,10 +48,10 @@ class Distinct(NamedTuple):
         return pd.Series(np.append(values, np.array([missing], dtype=values.dtype))[self.codes], index)
 
 
-def alike(words: Sequence[str]) -> tuple[str, ...]:
+def lookalike_notes(words: Sequence[str]) -> tuple[str, ...]:
     """Words that differ only in capitals, spaces, or how their letters are coded, and are taken as different ones.
 
-    >>> alike(["Yes", "no", "yes"])
+    >>> lookalike_notes(["Yes", "no", "yes"])
     ("'Yes' and 'yes' are taken as different",)
     """
     same: dict[str, list[str]] = defaultdict(list)

@@ -30,7 +30,7 @@ from bridle.places import Draw
 from bridle.places.matrices import as_number
 from bridle.places.module import map_size
 from bridle.protocol import Variant
-from bridle.randomness import Stream
+from bridle.randomness import SeededStream
 from bridle.recipe import Recipe
 
 TextKnobs = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
@@ -55,7 +55,7 @@ class ModuleBlock(Block):
     activities: list[PlacedActivity] = field(init=False)
     hooked: HookedModule = field(init=False)
     buffers: list[str] = field(init=False)
-    module_rng: Stream | None = field(init=False)  # the random numbers that a module draws by itself
+    module_rng: SeededStream | None = field(init=False)  # the random numbers that a module draws by itself
     eval_batch_size = 256  # a convolution's activations are large
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class ModuleBlock(Block):
         self.activities = place_activities(self.grid.recipes, self.sites, self.precision)
         self.hooked = HookedModule(self.traced, Placements(self.placed, [], self.activities), self.precision)
         self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
-        self.module_rng = None if self.stacked else Stream(self.grid.seeds[0])
+        self.module_rng = None if self.stacked else SeededStream(self.grid.seeds[0])
 
     @property
     def layers(self) -> list[PlacedLayer]:

@@ -67,7 +67,7 @@ def train_variants(
     those that were begun earlier: they go on as they are, with the same members.
     """
     precision = Precision.of(protocol, device or default_device())
-    sizes.check(network, data, protocol.for_rows(len(data.x_train)), len(variants))
+    sizes.check_training(network, data, protocol.for_rows(len(data.x_train)), len(variants))
     plan = TrainingPlan.of(data, network, protocol, precision)
     device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(data, device_data)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bridle.errors import InputError
 from bridle.knobs import knobs
-from bridle.naming import meant
+from bridle.naming import suggestion
 from bridle.pages.catalog import (
     ByPlace,
     Leaf,
@@ -25,7 +25,7 @@ from bridle.pages.catalog import (
     value,
 )
 from bridle.pages.source import source_of
-from bridle.recipe import Regularizer, find
+from bridle.recipe import Regularizer, find_regularizer
 from bridle_audit.report.prose import Entry, Indented, Listing, code, paragraphs, plain, section
 from bridle_audit.report.rules import rule_explanation
 from bridle_audit.rules import RULES
@@ -53,8 +53,8 @@ def explained(name: str) -> RenderableType:
     if name in RULES:
         return rule_explanation(*rule_pages([RULES[name]]))
     if name in Regularizer.leaves:
-        return explanation(find(name))
-    raise InputError(f"unknown regularizer or rule {shortened(name)}{meant(name, Regularizer.leaves, RULES)}")
+        return explanation(find_regularizer(name))
+    raise InputError(f"unknown regularizer or rule {shortened(name)}{suggestion(name, Regularizer.leaves, RULES)}")
 
 
 def explanation(leaf: Leaf) -> RenderableType:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bridle.errors import InputError
-from bridle.knobs import Knob, check_declared, named
+from bridle.knobs import Knob, check_declared, knob_of_field
 from bridle.places.draw import Draw
 from bridle.places.signatures import Declared, check_form, signature_of
 from bridle_audit.wording import nearest, shortened
@@ -186,7 +186,7 @@ def knobs_of(leaf: type[Any]) -> tuple[Knob, ...]:
             if name in reserved:
                 raise InputError(f"no knob can be called {name}, which has a meaning for every regularizer")
             found[name] = value
-    knobs = tuple(named(each, name) for name, each in found.items() if "knob" in each.metadata)
+    knobs = tuple(knob_of_field(each, name) for name, each in found.items() if "knob" in each.metadata)
     for each in knobs:
         check_declared(each)
     return knobs

@@ -23,7 +23,7 @@ from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.narrative import cautions, headline, lead
 from bridle.report.rows import ContenderRow, Report
 from bridle.report.tables import dead_unit_table, difference_rows, norm_table, score_table
-from bridle.results import Study, plain
+from bridle.results import Study, to_plain
 from bridle_audit.files import write_whole
 from bridle_audit.wording import counted
 
@@ -59,7 +59,7 @@ def page(study: Study) -> str:
         cautions=cautions(study),
         rows=report.rows,
         groups=groups,
-        specs=plain([chart.spec() for chart in charts]),
+        specs=to_plain([chart.spec() for chart in charts]),
         spread_note=spread_note(report),
         tables=[difference_rows(report), score_table(report)],
         dead=dead_unit_table(report),

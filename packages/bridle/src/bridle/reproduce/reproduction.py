@@ -8,7 +8,7 @@ from typing import Any
 
 from bridle.protocol import Protocol
 from bridle.reproduce.literal import NAMES, PROGRAMS, LiteralRun, printed_epochs
-from bridle.results import Summary, Versus, plain
+from bridle.results import Summary, Versus, to_plain
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Reproduction:
             "finished": self.finished,
             **self.made,
         }
-        return {key: plain(value) for key, value in content.items()}
+        return {key: to_plain(value) for key, value in content.items()}
 
     def literal_json(self, name: str) -> dict[str, object]:
         """Return one entry of ``literal``."""

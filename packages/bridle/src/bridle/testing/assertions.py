@@ -13,13 +13,13 @@ from bridle.testing.cases import Case, Leaf, cases
 Check = Callable[[Leaf], None]
 
 
-def holds(condition: object, sentence: str) -> None:
+def require(condition: object, sentence: str) -> None:
     """Raise ``AssertionError`` with a sentence where a condition does not hold, under ``python -O`` as well."""
     if not condition:
         raise AssertionError(sentence)
 
 
-def in_every_case(check: Callable[[Case], None]) -> Check:
+def for_every_case(check: Callable[[Case], None]) -> Check:
     """A check of a class out of a check of one case."""
 
     @functools.wraps(check)
@@ -30,17 +30,17 @@ def in_every_case(check: Callable[[Case], None]) -> Check:
     return of_class
 
 
-def same(actual: object, expected: object, *, rtol: float = 1e-12, atol: float = 1e-14, what: str = "") -> None:
+def assert_close(actual: object, expected: object, *, rtol: float = 1e-12, atol: float = 1e-14, what: str = "") -> None:
     """Equal but for rounding in float64."""
     assert_allclose(np.asarray(actual), np.asarray(expected), rtol=rtol, atol=atol, err_msg=what)
 
 
-def nearly(actual: object, expected: object, near: float, what: str) -> None:
+def assert_near(actual: object, expected: object, near: float, what: str) -> None:
     """Equal but for a share ``near`` of the value itself, or of the largest there is."""
     largest = np.abs(np.nan_to_num(np.asarray(expected), posinf=0.0)).max(initial=1.0)
-    same(actual, expected, rtol=near, atol=near * float(largest), what=what)
+    assert_close(actual, expected, rtol=near, atol=near * float(largest), what=what)
 
 
-def identical(actual: object, expected: object, what: str) -> None:
+def assert_identical(actual: object, expected: object, what: str) -> None:
     """Equal in every bit."""
-    holds(np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what)
+    require(np.asarray(actual).tobytes() == np.asarray(expected).tobytes(), what)

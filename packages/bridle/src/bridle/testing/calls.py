@@ -17,7 +17,7 @@ from bridle.testing.inputs import Inputs
 
 
 @dataclass(frozen=True)
-class Vanilla:
+class VanillaResult:
     """Results of the NumPy form, and its backward function: a result's gradient to the inputs' gradients."""
 
     results: tuple[Any, ...]
@@ -30,19 +30,19 @@ class Vanilla:
         return self.backward(g)
 
 
-def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> Vanilla:
+def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> VanillaResult:
     """The NumPy form at any place."""
     returned = unit.vanilla(*packed(case, inputs.all), *fan_in(case), **case.numbers(unit), **case.keywords)
     if case.kind in (Layer, WeightLayer):
         *results, backward = unpacked(case, returned)
-        return Vanilla(tuple(results), backward)
+        return VanillaResult(tuple(results), backward)
     if case.kind in PENALTIES:
         count = 1 + len(case.shapes)
         gradients = returned[1:count]
-        return Vanilla(
+        return VanillaResult(
             (returned[0], *unpacked(case, returned[count:])), lambda g: tuple(g * each for each in gradients)
         )
-    return Vanilla(as_results(case, returned), None)
+    return VanillaResult(as_results(case, returned), None)
 
 
 def call_torch(case: Case, unit: Any, inputs: Inputs) -> tuple[Tensor, ...]:
@@ -85,7 +85,7 @@ def fan_in(case: Case) -> list[float]:
     return [float(math.prod(case.matrix[1:]))] if "fan_in" in case.leaf.extra_inputs else []
 
 
-def words(case: Case) -> dict[str, Any]:
+def word_options(case: Case) -> dict[str, Any]:
     """The words that an evaluation form takes."""
     return {name: value for name, value in case.keywords.items() if isinstance(value, str)}
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from bridle.card import card_of
 from bridle.knobs import Knob, knobs
 from bridle.naming import conversion
-from bridle.recipe import Recipe, Regularizer, from_json
+from bridle.recipe import Recipe, Regularizer, regularizer_from_json
 from bridle.schedules import SCHEDULES, Schedule, after, cosine, flat_cosine, linear, until
-from bridle.testing.assertions import holds
-from bridle.testing.cases import settings
+from bridle.testing.assertions import require
+from bridle.testing.cases import sample_variants
 
 Leaf = type[Regularizer]
 NOT_NUMBERS: tuple[object, ...] = (True, None, "0.5", [], 1j)
@@ -24,14 +24,14 @@ NOT_WORDS: tuple[object, ...] = ("", None, 5, True, ["all"])
 def regularizers_of(leaf: Leaf) -> Iterator[Regularizer]:
     """Yield regularizers with numbers, schedules, values by layer and words other than the default."""
     yield leaf()
-    yield from settings(leaf)
+    yield from sample_variants(leaf)
     for word in (k for k in knobs(leaf) if not k.is_number):
         for value in word.choices or ("all", "linear1.*", "it's"):
             yield leaf(**{word.name: value})
     for number in (k for k in knobs(leaf) if k.is_number):
         for changing in schedules_of(leaf, number.name):
             yield leaf(**{number.name: changing})
-            yield leaf(**{number.name: {"0": changing, "linear1.*": getattr(settings(leaf)[0], number.name)}})
+            yield leaf(**{number.name: {"0": changing, "linear1.*": getattr(sample_variants(leaf)[0], number.name)}})
         if number.off is not None:
             yield leaf(**{number.name: until(0.25)})
             yield leaf(**{number.name: {"it's": after(0.5), "*": number.off}})
@@ -39,7 +39,7 @@ def regularizers_of(leaf: Leaf) -> Iterator[Regularizer]:
 
 def schedules_of(leaf: Leaf, name: str) -> Iterator[Schedule]:
     """Yield a schedule of each kind that passes through values which the knob may have."""
-    first, *_, last = (getattr(unit, name) for unit in settings(leaf))
+    first, *_, last = (getattr(unit, name) for unit in sample_variants(leaf))
     yield linear(first, last, over=0.2)
     yield cosine(last, first)
     yield flat_cosine(first, end=last)
@@ -67,7 +67,7 @@ def check_bad_knobs_are_refused(leaf: Leaf) -> None:
                 unit = leaf(**{declared.name: value})
             except ValueError as error:
                 parts = [leaf.__name__, declared.name, declared.range, repr(value)]
-                holds(
+                require(
                     re.search(".*".join(map(re.escape, parts)), str(error)), f"{parts} are not, in order, in: {error}"
                 )
             else:
@@ -77,22 +77,24 @@ def check_bad_knobs_are_refused(leaf: Leaf) -> None:
 def check_text_reads_back(leaf: Leaf) -> None:
     """``eval(repr(u))``, the recipe's text, TOML and JSON all give the same regularizer back."""
     for unit in regularizers_of(leaf):
-        holds(eval(repr(unit), {leaf.__name__: leaf, "inf": float("inf"), **SCHEDULES}) == unit, f"eval of {unit!r}")
+        require(eval(repr(unit), {leaf.__name__: leaf, "inf": float("inf"), **SCHEDULES}) == unit, f"eval of {unit!r}")
         recipe = Recipe((unit,))
-        holds(Recipe.parse(str(recipe)) == recipe, f"the text {recipe}")
-        holds(Recipe.from_toml(recipe.to_toml()) == recipe, f"the TOML {recipe.to_toml()}")
-        holds(from_json(json.loads(json.dumps(unit.to_json(), allow_nan=False))) == unit, f"JSON of {unit!r}")
-        holds(hash(unit) == hash(from_json(unit.to_json())), f"hash of {unit!r}")
+        require(Recipe.parse(str(recipe)) == recipe, f"the text {recipe}")
+        require(Recipe.from_toml(recipe.to_toml()) == recipe, f"the TOML {recipe.to_toml()}")
+        require(
+            regularizer_from_json(json.loads(json.dumps(unit.to_json(), allow_nan=False))) == unit, f"JSON of {unit!r}"
+        )
+        require(hash(unit) == hash(regularizer_from_json(unit.to_json())), f"hash of {unit!r}")
 
 
 def check_knobs_are_described(leaf: Leaf) -> None:
     """There are knobs; a word of the field means one of them, and the card tells of one with another value."""
-    holds(knobs(leaf), f"{leaf.__name__} has no knobs")
+    require(knobs(leaf), f"{leaf.__name__} has no knobs")
     words = [word for each in knobs(leaf) for word in (each.name, *each.known_as, *each.differs)]
     for word in words:
-        holds(words.count(word) == 1, f"{leaf.__name__}: {word} stands for two knobs")
+        require(words.count(word) == 1, f"{leaf.__name__}: {word} stands for two knobs")
     for word in (word for each in knobs(leaf) for word in each.differs):
-        holds(conversion(leaf, word), f"{leaf.__name__}: the card's Conversion does not say what {word} is")
+        require(conversion(leaf, word), f"{leaf.__name__}: the card's Conversion does not say what {word} is")
 
 
 def check_example_runs(leaf: Leaf) -> None:
@@ -101,13 +103,13 @@ def check_example_runs(leaf: Leaf) -> None:
     example = doctest.DocTestParser().get_doctest(leaf.__doc__ or "", words, leaf.__name__, None, None)
     printed: list[str] = []
     doctest.DocTestRunner(verbose=False).run(example, out=printed.append)
-    holds(not printed, "".join(printed))
+    require(not printed, "".join(printed))
 
 
 def check_conflicts_are_known(leaf: Leaf) -> None:
     """The card names as conflicts only regularizers that there are."""
     for name in (name for each in card_of(leaf).conflicts for name in each.names):
-        holds(name in Regularizer.leaves, f"{leaf.__name__}: there is no {name}, with which it has a conflict")
+        require(name in Regularizer.leaves, f"{leaf.__name__}: there is no {name}, with which it has a conflict")
 
 
 CARD_CHECKS: tuple[Callable[[Leaf], None], ...] = (

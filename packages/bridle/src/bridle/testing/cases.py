@@ -48,7 +48,7 @@ TABLE = Layout(None, (0, 1, 1, 0, 2, 3, 3, 3))  # a number, and groups of two an
 MOMENTS, STEPS, PEAK = (0, 4, 19), 20, 0.1  # steps of the training, their number, the highest learning rate
 
 
-def values(declared: Knob) -> list[float]:
+def sample_values(declared: Knob) -> list[float]:
     """Return one value per variant, all different, within the knob's range, none of them ``off``."""
     low, default, high = declared.low, float(declared.default), declared.high
     if not declared.log and high < math.inf:
@@ -58,9 +58,9 @@ def values(declared: Knob) -> list[float]:
     return wide if wide[-1] < high else [*wide[:2], *(default + (high - default) * share for share in (0.3, 0.8))]
 
 
-def settings(leaf: Leaf, words: dict[str, str] | None = None) -> list[Any]:
+def sample_variants(leaf: Leaf, words: dict[str, str] | None = None) -> list[Any]:
     """One regularizer per variant, all number knobs different from variant to variant."""
-    numbers = {k.name: values(k) for k in knobs(leaf) if k.is_number}
+    numbers = {k.name: sample_values(k) for k in knobs(leaf) if k.is_number}
     each = ({name: found[variant] for name, found in numbers.items()} for variant in range(VARIANTS))
     return [leaf(**own, **(words or {})) for own in each]
 
@@ -83,7 +83,7 @@ class Case:
     @cached_property
     def units(self) -> list[Any]:
         """One regularizer per variant."""
-        return settings(self.leaf, self.words)
+        return sample_variants(self.leaf, self.words)
 
     @property
     def lead(self) -> int:
@@ -127,11 +127,11 @@ def cases(leaf: Leaf) -> Iterator[Case]:
         layouts = IMAGES if leaf.images_only else (*IMAGES, TABLE)
     for words, layout, step in product(product(*choices.values()), layouts, steps):
         parts = math.lcm(*(2 * int(word) for word in words if word.isdecimal()))
-        for shapes in subjects(leaf, layout, parts):
+        for shapes in subject_shapes(leaf, layout, parts):
             yield Case(leaf, dict(zip(choices, words, strict=True)), shapes, layout, step)
 
 
-def subjects(leaf: Leaf, layout: Layout | None, parts: int) -> Iterator[tuple[Shape, ...]]:
+def subject_shapes(leaf: Leaf, layout: Layout | None, parts: int) -> Iterator[tuple[Shape, ...]]:
     """The shapes of what a regularizer acts on; activations can be divided into so many parts."""
     outputs = (CLASSES,) if leaf.classes_only else (CLASSES, 1)  # 1: a regression
     if issubclass(leaf, Batch):

@@ -30,7 +30,9 @@ def check_regularizer(leaf: type[Regularizer]) -> None:
                 warnings.simplefilter("error", RuntimeWarning)  # NumPy warns of a division by zero, and goes on
                 check(leaf)
         except Exception as error:
-            raise AssertionError(f"{leaf.__name__} fails {check.__name__}. {expected(check)} {found(error)}") from error
+            raise AssertionError(
+                f"{leaf.__name__} fails {check.__name__}. {expectation(check)} {describe_failure(error)}"
+            ) from error
 
 
 def checks_of(leaf: type[Regularizer]) -> tuple[Check, ...]:
@@ -42,12 +44,12 @@ def checks_of(leaf: type[Regularizer]) -> tuple[Check, ...]:
     return (*numerical_checks(leaf), *CARD_CHECKS)
 
 
-def expected(check: Check) -> str:
+def expectation(check: Check) -> str:
     """Return the first sentence of a check's docstring, which states what it expects."""
     return (inspect.getdoc(check) or "").splitlines()[0]
 
 
-def found(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
     """Describe a check's failure: its finding, or the error that stopped it."""
     text = " ".join(str(error).split())
     return f"Found: {text}" if isinstance(error, AssertionError) else f"It ran into {type(error).__name__}: {text}"

@@ -44,34 +44,34 @@ class Inputs(NamedTuple):
         return self.each(lambda each: np.asarray(each).astype(dtype))
 
 
-def arrays(case: Case, unit: Any, seed: int = 0, variant: int = 0, *, given: Sequence[np.ndarray] = ()) -> Inputs:
+def draw_inputs(case: Case, unit: Any, seed: int = 0, variant: int = 0, *, given: Sequence[np.ndarray] = ()) -> Inputs:
     """The arguments of both forms for one variant, in float64: the noise is its seed's, all else its own.
 
     ``given`` are subjects in place of the usual ones.
     """
     random = np.random.default_rng([seed, variant])
-    first = list(given) or usual(case, random, seed)
+    first = list(given) or typical_subjects(case, random, seed)
     noise = [] if case.kind is PassLoss else run_noise(case.leaf.noise, case.shapes[0], seed)
-    wanted = extra(case, unit, first, random)
-    parameters = [begun(case, start, random) for start in case.leaf.parameters.values()]
+    wanted = draw_extra_inputs(case, unit, first, random)
+    parameters = [draw_parameter(case, start, random) for start in case.leaf.parameters.values()]
     if case.kind is Stop:
-        state = in_mind(case, unit, epochs=seed + variant)
+        state = stopping_state(case, unit, epochs=seed + variant)
     else:
-        state = [begun(case, start, random) for start in case.leaf.state]
+        state = [draw_parameter(case, start, random) for start in case.leaf.state]
     return Inputs(first, noise, wanted, parameters, state)
 
 
-def usual(case: Case, random: np.random.Generator, seed: int) -> list[np.ndarray]:
+def typical_subjects(case: Case, random: np.random.Generator, seed: int) -> list[np.ndarray]:
     """Subjects as they come."""
     found = [np.asarray(random.normal(size=shape)) for shape in case.shapes]
     if case.kind is Stop:
-        return [score(case, random)]
+        return [draw_score(case, random)]
     if case.kind is Batch and case.shapes[1][1] > 1:  # labels, or what another regularizer has made of them
         found[1] = np.eye(CLASSES)[found[1].argmax(1)] if seed % 2 else probabilities(found[1])
     return found
 
 
-def score(case: Case, random: np.random.Generator) -> np.ndarray:
+def draw_score(case: Case, random: np.random.Generator) -> np.ndarray:
     """Draw a score to stop by: a loss, or the negative of a metric."""
     return np.asarray(random.uniform() - (case.words.get("watch") == "metric"))
 
@@ -89,7 +89,7 @@ def run_noise(draws: Sequence[Draw], subject: Shape, seed: int) -> list[np.ndarr
     return [LEVELS[draw.kind][each] for draw, each in zip(draws, ticks, strict=True)]
 
 
-def extra(case: Case, unit: Any, first: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
+def draw_extra_inputs(case: Case, unit: Any, first: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
     """The arrays that the formula asks for."""
     if case.kind is Ascent:
         return [norm_of_all(unit.measure(*first, **case.numbers(unit)))]
@@ -110,7 +110,7 @@ def norm_of_all(one: np.ndarray) -> np.ndarray:
     return np.asarray(1.5 * np.linalg.norm(one))
 
 
-def begun(case: Case, start: Any, random: np.random.Generator) -> np.ndarray:
+def draw_parameter(case: Case, start: Any, random: np.random.Generator) -> np.ndarray:
     """A parameter or state somewhere along the way from its start: what starts positive stays positive."""
     if callable(start):  # of the weight: then as it starts for another weight
         return np.asarray(start(random.normal(size=case.matrix)))
@@ -119,12 +119,12 @@ def begun(case: Case, start: Any, random: np.random.Generator) -> np.ndarray:
     return start * random.uniform(0.5, 1.5, shape) if start else random.normal(size=shape)
 
 
-def in_mind(case: Case, unit: Any, epochs: int) -> list[np.ndarray]:
+def stopping_state(case: Case, unit: Any, epochs: int) -> list[np.ndarray]:
     """Return the state of early stopping after so many epochs."""
     random = np.random.default_rng(9)
     state = [np.asarray(float(start)) for start in case.leaf.state]
     for _ in range(epochs if state else 0):
-        *_, new = unit.vanilla(score(case, random), *unit.pack(state), **case.numbers(unit), **case.keywords)
+        *_, new = unit.vanilla(draw_score(case, random), *unit.pack(state), **case.numbers(unit), **case.keywords)
         state = [np.asarray(each) for each in new]
     return state
 
@@ -136,7 +136,7 @@ def second_pass(case: Case, seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]
     return x, [slope] if "slope" in case.leaf.extra_inputs else run_noise(case.leaf.noise, x.shape, seed)
 
 
-def stacked(case: Case, alone: list[list[Inputs]], *, shared: bool = False) -> Inputs:
+def stack_inputs(case: Case, alone: list[list[Inputs]], *, shared: bool = False) -> Inputs:
     """The arguments of all variants (seeds, variants, ...), each with the subject's axes; noise has one variant.
 
     ``shared``: so have the subjects.
@@ -151,28 +151,28 @@ def stacked(case: Case, alone: list[list[Inputs]], *, shared: bool = False) -> I
     return Inputs(*([together(part, n) for n in range(len(getattr(alone[0][0], part)))] for part in Inputs._fields))
 
 
-def tensors(inputs: Inputs, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Inputs:
+def to_tensors(inputs: Inputs, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Inputs:
     """Copy the inputs to tensors; noise to float32 at least, since bfloat16 would round a rate to 1/256."""
     exact = torch.promote_types(dtype, torch.float32)
     made = inputs.each(lambda each: torch.tensor(each, dtype=dtype, device=device))
     return made._replace(noise=[torch.tensor(each, dtype=exact, device=device) for each in inputs.noise])
 
 
-def as_stored(tensor: Tensor) -> Tensor:
+def in_engine_layout(tensor: Tensor) -> Tensor:
     """(seeds, variants, ...), the same values, but in memory as the engine keeps them: variants inmost."""
     if tensor.ndim < 3:
         return tensor
     return tensor.movedim(1, 2).contiguous().movedim(2, 1)
 
 
-def edges(case: Case, unit: Any) -> Iterator[tuple[str, Inputs]]:
+def edge_inputs(case: Case, unit: Any) -> Iterator[tuple[str, Inputs]]:
     """Inputs at which formulas break: those of a dead network, of a dying and a diverging one, and extreme noise."""
-    plain = arrays(case, unit)
+    plain = draw_inputs(case, unit)
     for name, make in EDGES.items():
         first = make(case.shapes[0])
         beside = [first, -first] if case.kind is not Batch else plain.subjects[1:]  # targets cannot be any numbers
         for given in [[first, second] for second in beside] if len(case.shapes) > 1 else [[first]]:
-            yield name, arrays(case, unit, given=given)
+            yield name, draw_inputs(case, unit, given=given)
         for number, each in enumerate(plain.extra):
             if each.shape == case.shapes[0]:
                 changed = [*plain.extra[:number], make(each.shape), *plain.extra[number + 1 :]]
@@ -205,6 +205,6 @@ EDGES: dict[str, Callable[[Shape], np.ndarray]] = {
 }
 
 
-def copied(inputs: Inputs) -> Inputs:
+def to_tensors_alike(inputs: Inputs) -> Inputs:
     """Copy the inputs to tensors of the same precision."""
     return inputs.each(lambda each: torch.from_numpy(np.array(each)))

@@ -10,94 +10,101 @@ from torch import Tensor, nn
 
 from bridle.places.module import LayerModule
 from bridle.places.module import drawn as torch_noise
-from bridle.testing.assertions import holds, in_every_case, same
-from bridle.testing.calls import call_torch, grid_knobs, packed, words
+from bridle.testing.assertions import assert_close, for_every_case, require
+from bridle.testing.calls import call_torch, grid_knobs, packed, word_options
 from bridle.testing.cases import SEEDS, Case, Leaf
-from bridle.testing.inputs import Inputs, arrays, as_stored, stacked, tensors
+from bridle.testing.inputs import Inputs, draw_inputs, in_engine_layout, stack_inputs, to_tensors
 
 
-def evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
+def call_evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
     """Apply the evaluation form to the inputs."""
-    return unit.evaluate(*packed(case, given), **(numbers or case.numbers(unit)), **words(case))
+    return unit.evaluate(*packed(case, given), **(numbers or case.numbers(unit)), **word_options(case))
 
 
-@in_every_case
+@for_every_case
 def check_evaluation_agrees(case: Case) -> None:
     """``evaluate`` gives the same for NumPy arrays, tensors, and a stack of variants."""
     units = case.units
-    alone = [[arrays(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
-    together = tensors(stacked(case, alone)).each(as_stored)
-    everywhere = evaluation(case, units[0], together.evaluated, grid_knobs(case, units))
+    alone = [[draw_inputs(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    together = to_tensors(stack_inputs(case, alone)).each(in_engine_layout)
+    everywhere = call_evaluation(case, units[0], together.evaluated, grid_knobs(case, units))
     for seed in range(SEEDS):
         for variant, unit in enumerate(units):
-            expected = evaluation(case, unit, alone[seed][variant].evaluated)
-            same(evaluation(case, unit, tensors(alone[seed][variant]).evaluated), expected, what=case.named(unit))
-            same(everywhere[seed, variant], expected, what=f"{case.named(unit)}, stacked")
+            expected = call_evaluation(case, unit, alone[seed][variant].evaluated)
+            assert_close(
+                call_evaluation(case, unit, to_tensors(alone[seed][variant]).evaluated), expected, what=case.named(unit)
+            )
+            assert_close(everywhere[seed, variant], expected, what=f"{case.named(unit)}, stacked")
 
 
-def positions(case: Case) -> list[tuple[int, ...]]:
+def position_shapes(case: Case) -> list[tuple[int, ...]]:
     """Behind (batch, units): none, a sequence's, an image's, and a volume's where positions are rows."""
     return [(), (4,), (2, 3)] if case.leaf.maps else [(), (4,), (2, 3), (2, 1, 2)]
 
 
-def seen_by(leaf: Leaf, h: Tensor) -> Tensor:
+def to_formula_layout(leaf: Leaf, h: Tensor) -> Tensor:
     """Activations of an ordinary module as the formula sees them."""
     if leaf.maps:
         return h.reshape(*h.shape[:2], *(1, 1, *h.shape[2:])[-2:])
     return h.movedim(1, -1).reshape(-1, h.shape[1])
 
 
-def as_before(leaf: Leaf, out: Tensor, h: Tensor) -> Tensor:
+def from_formula_layout(leaf: Leaf, out: Tensor, h: Tensor) -> Tensor:
     """The reverse."""
     if leaf.maps:
         return out.reshape(h.shape)
     return out.reshape(h.movedim(1, -1).shape).movedim(-1, 1)
 
 
-@in_every_case
+@for_every_case
 def check_module_agrees(case: Case) -> None:
     """The ordinary module has the same names and evaluates the same, for images and sequences too.
 
     Without noise it also trains the same, and with noise where it is the formula itself.
     """
     for unit in case.units:
-        inputs = tensors(arrays(case, unit))
+        inputs = to_tensors(draw_inputs(case, unit))
         rows, units = case.shapes[0][:2]
-        for behind in positions(case):
+        for behind in position_shapes(case):
             h = torch.from_numpy(np.random.default_rng(5).normal(size=(rows, units, *behind)))
             module = unit.module(units, h.ndim).double()
-            take_values(module, case, inputs)
+            load_values(module, case, inputs)
             what = f"{case.named(unit)}: its module with {h.ndim} axes"
-            evaluated = evaluation(case, unit, [seen_by(case.leaf, h), *inputs.parameters, *inputs.state])
-            same(
-                module.eval()(h).detach(), as_before(case.leaf, evaluated, h), atol=1e-12, what=f"{what} in evaluation"
+            evaluated = call_evaluation(
+                case, unit, [to_formula_layout(case.leaf, h), *inputs.parameters, *inputs.state]
+            )
+            assert_close(
+                module.eval()(h).detach(),
+                from_formula_layout(case.leaf, evaluated, h),
+                atol=1e-12,
+                what=f"{what} in evaluation",
             )
             if isinstance(module, LayerModule) or not case.leaf.noise:
-                seen = seen_by(case.leaf, h)
+                seen = to_formula_layout(case.leaf, h)
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(6)
                     noise = [torch_noise(draw, seen) for draw in case.leaf.noise]
                     torch.manual_seed(6)
                     trained = module.train()(h).detach()
                 out, *state = call_torch(case, unit, inputs._replace(subjects=[seen], noise=noise))
-                same(trained, as_before(case.leaf, out, h), atol=1e-12, what=f"{what} in training")
+                assert_close(trained, from_formula_layout(case.leaf, out, h), atol=1e-12, what=f"{what} in training")
                 kept = dict(module.named_buffers())
                 for name, value in zip(case.leaf.state._fields, state, strict=True):
-                    same(kept[name], value.flatten(), what=f"{what}: {name}")
+                    assert_close(kept[name], value.flatten(), what=f"{what}: {name}")
 
 
-def take_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
+def load_values(module: nn.Module, case: Case, inputs: Inputs) -> None:
     """Put parameters and state into a module."""
     parameters, buffers = dict(module.named_parameters()), dict(module.named_buffers())
-    holds(set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters")
-    holds(set(case.leaf.state._fields) <= set(buffers), f"{case.leaf.__name__}: names of the module's state")
+    require(set(case.leaf.parameters) == set(parameters), f"{case.leaf.__name__}: names of the module's parameters")
+    require(set(case.leaf.state._fields) <= set(buffers), f"{case.leaf.__name__}: names of the module's state")
     names = (*case.leaf.parameters, *case.leaf.state._fields)
     values = zip(names, (*inputs.parameters, *inputs.state), strict=True)
     module.load_state_dict({name: value.flatten() for name, value in values}, strict=False)
 
 
-@in_every_case
-def check_starts_agree(case: Case) -> None:
+@for_every_case
+def check_initial_values_agree(case: Case) -> None:
     """Initial values computed from the weight are the same in NumPy and torch, alone and under ``vmap``."""
     weights = np.random.default_rng(7).normal(size=(3, *case.matrix))
     weights[0] = 0
@@ -106,6 +113,6 @@ def check_starts_agree(case: Case) -> None:
             together = torch.func.vmap(start)(torch.from_numpy(weights))
             for number, w in enumerate(weights):
                 what, begun = f"{case.leaf.__name__}.{name} of {case.matrix}", start(w)
-                holds(np.isfinite(begun).all(), f"{what} is not finite")
-                same(start(torch.from_numpy(w)), begun, what=what)
-                same(together[number], begun, what=f"{what} under vmap")
+                require(np.isfinite(begun).all(), f"{what} is not finite")
+                assert_close(start(torch.from_numpy(w)), begun, what=what)
+                assert_close(together[number], begun, what=f"{what} under vmap")

@@ -23,7 +23,7 @@ def check(study: Study) -> Iterator[Finding]:
         versus = each.versus_baseline
         if versus is None or versus.verdict != "hurts" or each.diverged:
             continue
-        ours, theirs = scores(each, study.metric), scores(study.baseline, study.metric)
+        ours, theirs = mean_scores(each, study.metric), mean_scores(study.baseline, study.metric)
         if ours["train"] > theirs["train"] - MUCH:
             continue
         yield Finding(
@@ -36,7 +36,7 @@ def check(study: Study) -> Iterator[Finding]:
         )
 
 
-def scores(contender: Contender, metric: str) -> dict[str, float]:
+def mean_scores(contender: Contender, metric: str) -> dict[str, float]:
     """The means over the seeds, by split."""
     return {split: found[metric].mean for split, found in contender.scores.items() if metric in found}
 
@@ -44,11 +44,11 @@ def scores(contender: Contender, metric: str) -> dict[str, float]:
 def cure(recipe: list[dict[str, Any]]) -> str:
     """The comparison with the strengths nearer to where they do nothing; without the recipe where it has none."""
     given = Recipe.from_json(recipe)
-    milder = Recipe(tuple(map(weakened, given)))
+    milder = Recipe(tuple(map(halved, given)))
     return f"bridle.compare(data, [{str(milder)!r}])" if milder != given else 'bridle.compare(data, ["none"])'
 
 
-def weakened(regularizer: Regularizer) -> Regularizer:
+def halved(regularizer: Regularizer) -> Regularizer:
     """Return a copy at half its strength, or a tenth if it is searched on a log scale; schedules are not changed."""
     changes: dict[str, float] = {}
     for each in knobs(regularizer):
