@@ -35,7 +35,7 @@ from bridle.networks import MLP, ResidualMLP, mlp
 from bridle.places import Ascent, PassLoss
 from bridle.protocol import Variant
 from bridle.recipe import Regularizer
-from bridle_audit.files import write_whole
+from bridle_audit.atomic_files import write_whole
 from measure import Contender, Spread, interleave
 from record import load_before, new_console, path_for
 

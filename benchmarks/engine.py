@@ -30,7 +30,7 @@ import rivals
 import workloads
 from bridle.comparison.provenance import provenance
 from bridle.engine.precision import Precision, default_device
-from bridle_audit.files import write_whole
+from bridle_audit.atomic_files import write_whole
 from measure import Contender, Spread, copying, gemm, interleave
 from record import load_before, new_console, path_for
 

@@ -28,10 +28,10 @@ from libcst import metadata
 from rich.console import Console
 from rich.table import Table
 
-from bridle_audit.static.libraries.names import canonical
+from bridle_audit.static.libraries.canonical_names import canonical
 from bridle_audit.static.scopes.index import Index
-from bridle_audit.static.scopes.names import resolve
-from bridle_audit.static.source.magics import plain
+from bridle_audit.static.scopes.resolution import resolve
+from bridle_audit.static.source.magics import to_python
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "packages/bridle-audit/tests/corpus"
@@ -170,7 +170,7 @@ def main() -> None:
         same = sum(len(ours.items() & theirs.items()) for ours, theirs in zip(reference, found, strict=True))
         shown.add_row("scopes", name, f"{seconds:.2f}", f"{same:,}")
     code = cells()
-    kept, seconds = timed(lambda cell: plain(cell)[0], code * REPEATS)
+    kept, seconds = timed(lambda cell: to_python(cell)[0], code * REPEATS)
     theirs, their_seconds = timed(TransformerManager().transform_cell, code * REPEATS)
     pairs = list(zip(kept, theirs, strict=True))[: len(code)]
     hidden = sum(bool((calls_in(one) or set()) - (calls_in(other) or set())) for one, other in pairs)

@@ -19,7 +19,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from bridle.comparison.provenance import provenance
-from bridle_audit.files import write_whole
+from bridle_audit.atomic_files import write_whole
 
 Outcome = TypeVar("Outcome")  # a dataclass with a verdict
 

@@ -65,7 +65,7 @@ PLANTED = {  # an import, where it is planted, and the contract that forbids it
         "the interpreter is one room: nobody outside knows its parts",
     ),
     "what is read knows what follows from it": (
-        "bridle_audit/static/source/files.py",
+        "bridle_audit/static/source/loading.py",
         "import bridle_audit.static.dataflow",
         "imports in static only point down",
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridle_audit.files import LARGEST, clear_left_overs, read_whole, write_whole
+from bridle_audit.atomic_files import LARGEST, read_whole, remove_left_overs, write_whole
 
 LEFT_OVER = ".bridle-0123456789abcdef.partial"
 
@@ -77,7 +77,9 @@ def test_where_it_cannot_be_written_the_error_names_the_file(tmp_path, name):
 
 def test_a_device_is_written_to_and_stays_one(tmp_path):
     code = (
-        "from pathlib import Path; from bridle_audit.files import write_whole; write_whole(Path('/dev/stdout'), 'said')"
+        "from pathlib import Path\n"
+        "from bridle_audit.atomic_files import write_whole\n"
+        "write_whole(Path('/dev/stdout'), 'said')"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"said"
     write_whole(Path("/dev/null"), "nothing")
@@ -86,10 +88,10 @@ def test_a_device_is_written_to_and_stays_one(tmp_path):
 
 def test_left_overs_of_dead_processes_are_taken_away_and_those_of_living_ones_are_not(tmp_path):
     code = (
-        "import os, sys; from bridle_audit import files\n"
+        "import os, sys; from bridle_audit import atomic_files\n"
         "def stop(descriptor): print('there', flush=True); sys.stdin.read()\n"
         "os.fsync = stop\n"
-        "files.write_whole(files.Path(sys.argv[1]), 'half')"
+        "atomic_files.write_whole(atomic_files.Path(sys.argv[1]), 'half')"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -107,18 +109,18 @@ def test_only_our_own_temporary_files_are_taken_away(tmp_path):
     others = [".file.partial", "bridle-0123456789abcdef.partial", ".bridle-x.partial"]
     for name in (*others, LEFT_OVER):
         (tmp_path / name).write_text("")
-    clear_left_overs(tmp_path)
+    remove_left_overs(tmp_path)
     assert names(tmp_path) == sorted(others)
 
 
 def test_where_nothing_can_be_locked_a_left_over_is_a_day_old(tmp_path, monkeypatch):
-    monkeypatch.setattr("bridle_audit.files.fcntl", None)
+    monkeypatch.setattr("bridle_audit.atomic_files.fcntl", None)
     (tmp_path / LEFT_OVER).write_text("")
-    clear_left_overs(tmp_path)
+    remove_left_overs(tmp_path)
     assert names(tmp_path) == [LEFT_OVER]
     yesterday = time.time() - 86500
     os.utime(tmp_path / LEFT_OVER, (yesterday, yesterday))
-    clear_left_overs(tmp_path)
+    remove_left_overs(tmp_path)
     assert names(tmp_path) == []
 
 

@@ -54,24 +54,24 @@ def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
     ('; did you mean Dropout?', '; did you mean Dropout?', '; known are Dropout')
     """
     folded, word = {each.lower(): each for each in known}, name.lower()
-    longer = begun(word, folded)
+    longer = starting_with(word, folded)
     close = difflib.get_close_matches(word, longer or list(folded), n=3, cutoff=0.0 if longer else 0.5)
     if not close:
-        return f"; known are {offered(sorted(known))}"
+        return f"; known are {list_choices(sorted(known))}"
     likeness = [difflib.SequenceMatcher(None, each, word).ratio() for each in close]
     meant = [folded[each] for each, like in zip(close, likeness, strict=True) if longer or like > likeness[0] - 0.1]
     return f"; did you mean {' or '.join(meant)}?"
 
 
-def begun(word: str, known: Iterable[str]) -> list[str]:
+def starting_with(word: str, known: Iterable[str]) -> list[str]:
     """The names of which the word is the beginning."""
     return [each for each in known if len(word) >= SHORTEST_BEGUN and each.startswith(word)]
 
 
-def offered(names: list[str]) -> str:
+def list_choices(names: list[str]) -> str:
     """List the names to choose from; of very many, such as the columns of a wide table, both ends.
 
-    >>> offered(["a", "b"]), offered([f"c{k}" for k in range(280)])
+    >>> list_choices(["a", "b"]), list_choices([f"c{k}" for k in range(280)])
     ('a, b', 'c0, c1, c2, c3, c4 ... c275, c276, c277, c278, c279 (280 in all)')
     """
     if len(names) <= OFFERED:
@@ -93,6 +93,6 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
-def said(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """Return an error's message, with its type unless that tells nothing."""
     return f"{error}" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: {error}"

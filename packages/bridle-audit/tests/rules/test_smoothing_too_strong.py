@@ -10,7 +10,7 @@ from probing import probed, read
 from torch import nn
 from torch.nn import functional as F
 
-from bridle_audit.static.dataflow.smoothing import information
+from bridle_audit.static.dataflow.smoothing import remaining_information
 
 RULE = "smoothing-too-strong"
 
@@ -21,7 +21,9 @@ def test_the_loss_of_a_perfect_network(smoothing, floor, left):
     targets = F.one_hot(y, 10) * (1 - smoothing) + smoothing / 10
     best = float(F.cross_entropy(targets.double().log(), y, label_smoothing=smoothing))
     assert best == pytest.approx(floor, abs=5e-4)
-    assert information(smoothing, 10) == pytest.approx(1 - best / math.log(10)) == pytest.approx(left, abs=5e-3)
+    assert (
+        remaining_information(smoothing, 10) == pytest.approx(1 - best / math.log(10)) == pytest.approx(left, abs=5e-3)
+    )
 
 
 def found_with(smoothing: float, classes: int) -> list[str]:
@@ -47,7 +49,7 @@ def test_smoothing_in_the_targets_counts():
 
 def test_where_the_classes_are_not_known_what_is_kept_bounds_what_is_left():
     for classes in (2, 10, 1000, 10**6):
-        assert information(0.5, classes) < 0.5
+        assert remaining_information(0.5, classes) < 0.5
     text = "from torch import nn\nloss = nn.CrossEntropyLoss(label_smoothing={})\n"
     (found,) = read(RULE, text.format(0.6))
     assert found.severity == "warning" and "at most 40.0%" in found.message

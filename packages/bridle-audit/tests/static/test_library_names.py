@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 from bridle_audit.static import read_source
 from bridle_audit.static.dataflow.modes import RATES
 from bridle_audit.static.dataflow.smoothing import STATED
-from bridle_audit.static.facts.optimizers import PLACES
+from bridle_audit.static.facts.optimizers import ARGUMENT_POSITIONS
+from bridle_audit.static.libraries.canonical_names import BUILTINS, STARS, from_star
 from bridle_audit.static.libraries.kinds import LOSSES, kind_of
-from bridle_audit.static.libraries.names import BUILTINS, STARS, from_star
 
 OPTIMIZERS = [each for each in vars(torch.optim).values() if inspect.isclass(each) and issubclass(each, Optimizer)]
 
@@ -71,7 +71,7 @@ def test_decay_stands_where_torch_takes_it(kind: type[Optimizer]) -> None:
     """By position, after the parameters."""
     taken = list(inspect.signature(kind).parameters)
     places = tuple(taken.index(each) for each in ("lr", "weight_decay") if each in taken)
-    assert PLACES.get(f"torch.optim.{kind.__name__}") == (places if len(places) == 2 else None)
+    assert ARGUMENT_POSITIONS.get(f"torch.optim.{kind.__name__}") == (places if len(places) == 2 else None)
 
 
 def named(name: str) -> Any:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from bridle_audit.static import Unreadable, find_files, read_file, read_source
-from bridle_audit.static.source.files import CODE_LIMIT, NOTEBOOK_LIMIT
+from bridle_audit.static.source.loading import CODE_LIMIT, NOTEBOOK_LIMIT
 from seed_notebook import write_notebook
 
 

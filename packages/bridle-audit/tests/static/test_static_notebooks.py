@@ -4,7 +4,7 @@ import json
 import pytest
 
 from bridle_audit.static import Unreadable, read_file, read_source
-from bridle_audit.static.source.magics import plain
+from bridle_audit.static.source.magics import to_python
 from seed_notebook import CELLS, write_notebook, write_script
 
 
@@ -74,7 +74,7 @@ def test_code_behind_a_magic_keeps_its_columns(tmp_path):
     ],
 )
 def test_what_is_ipythons_is_taken_out(cell, code):
-    assert plain(cell)[0] == code
+    assert to_python(cell)[0] == code
     assert code.count("\n") == cell.count("\n")
     ast.parse(code)
 

@@ -14,7 +14,7 @@ from typing import Any
 from bridle.card import card_of
 from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
-from bridle_audit.wording import begun, nearest, shortened
+from bridle_audit.wording import nearest, shortened, starting_with
 
 ALIKE = 0.8  # from this likeness on, a word is taken for a misspelt one of the field
 GREEK = {"alpha": "α", "beta": "β", "epsilon": "ε", "eps": "ε", "eta": "η", "gamma": "γ", "lambda": "λ", "sigma": "σ"}
@@ -82,7 +82,7 @@ def suggestion(name: str, leaves: Mapping[str, type], others: Iterable[str] = ()
     ours = list(map(normalized, known))
     near = difflib.get_close_matches(normalized(name), list(words), n=1, cutoff=ALIKE)
     if near and not (
-        begun(normalized(name), ours) or difflib.get_close_matches(normalized(name), ours, n=1, cutoff=ALIKE)
+        starting_with(normalized(name), ours) or difflib.get_close_matches(normalized(name), ours, n=1, cutoff=ALIKE)
     ):
         return f"; did you mean {' or '.join(words[near[0]])}?"
     return nearest(name, known)

@@ -34,7 +34,7 @@ from bridle.forms import Term, from_plain, json_number, names_in, parse_terms, t
 from bridle.knobs import KnobMeta, check_knobs, knobs, layer_values
 from bridle.naming import check_names, suggestion
 from bridle.schedules import LAST, SCHEDULES, Schedule
-from bridle_audit.files import read_whole, write_whole
+from bridle_audit.atomic_files import read_whole, write_whole
 from bridle_audit.wording import nearest, shortened
 
 NONE = "none"

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from bridle.decoding import decode, parse, short_repr
 from bridle.errors import InputError
-from bridle_audit.files import read_whole, write_whole
+from bridle_audit.atomic_files import read_whole, write_whole
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
 SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}

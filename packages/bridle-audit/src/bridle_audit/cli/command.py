@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridle_audit import __version__
+from bridle_audit.atomic_files import write_whole
 from bridle_audit.cli.console import say, show
 from bridle_audit.cli.program import named_path
 from bridle_audit.errors import InputError
-from bridle_audit.files import write_whole
 from bridle_audit.findings import NEVER, SEVERITIES, FileAudit
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from bridle_audit.atomic_files import read_whole
 from bridle_audit.errors import InputError
-from bridle_audit.files import read_whole
 from bridle_audit.findings import NEVER, SEVERITIES
 from bridle_audit.report import FORMS
 from bridle_audit.run.selection import rule_names

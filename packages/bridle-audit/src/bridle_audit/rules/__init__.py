@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 
 from bridle_audit.errors import InputError
 from bridle_audit.rule import Rule, checks_in, kinds
-from bridle_audit.wording import said
+from bridle_audit.wording import error_message
 
 GROUP = "bridle_audit.rules"
 
@@ -27,7 +27,7 @@ def found_rules() -> dict[str, Rule]:
         except Exception as error:  # whatever somebody else's package raises when it is imported
             owner = entry.dist.name if entry.dist else entry.name
             raise InputError(
-                f"{owner} brings rules that cannot be used ({said(error)}); mend or uninstall it"
+                f"{owner} brings rules that cannot be used ({error_message(error)}); mend or uninstall it"
             ) from error
     return dict(sorted(rules.items()))
 

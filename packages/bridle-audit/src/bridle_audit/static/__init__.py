@@ -8,16 +8,16 @@ expressions), ``scopes`` (name resolution), ``libraries`` (the libraries' names)
 
 from bridle_audit.static.constants.folding import UNKNOWN as UNKNOWN
 from bridle_audit.static.facts.calls import Call as Call
-from bridle_audit.static.facts.loops import Evaluation as Evaluation
-from bridle_audit.static.facts.loops import Training as Training
-from bridle_audit.static.facts.optimizers import Optimizer as Optimizer
-from bridle_audit.static.interpreter import Loss as Loss
+from bridle_audit.static.facts.optimizers import OptimizerCall as OptimizerCall
+from bridle_audit.static.facts.training_loops import Evaluation as Evaluation
+from bridle_audit.static.facts.training_loops import Training as Training
+from bridle_audit.static.interpreter import ComputedLoss as ComputedLoss
 from bridle_audit.static.interpreter import Network as Network
 from bridle_audit.static.interpreter import Op as Op
-from bridle_audit.static.interpreter import before as before
-from bridle_audit.static.interpreter import meaningful as meaningful
+from bridle_audit.static.interpreter import ops_before as ops_before
+from bridle_audit.static.interpreter import value_changing as value_changing
 from bridle_audit.static.program import Program as Program
 from bridle_audit.static.program import read_file as read_file
 from bridle_audit.static.program import read_source as read_source
-from bridle_audit.static.source.files import find_files as find_files
-from bridle_audit.static.source.text import Unreadable as Unreadable
+from bridle_audit.static.source.loading import find_files as find_files
+from bridle_audit.static.source.parsing import Unreadable as Unreadable

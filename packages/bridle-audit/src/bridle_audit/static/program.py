@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.facts.classes import is_module
-from bridle_audit.static.facts.loops import Evaluation, Loops, Training
-from bridle_audit.static.facts.optimizers import Optimizer, optimizers_of
-from bridle_audit.static.interpreter import Loss, Network, Trace, interpret, losses_of, networks_of
+from bridle_audit.static.facts.optimizers import OptimizerCall, optimizers_of
+from bridle_audit.static.facts.training_loops import Evaluation, LoopFinder, Training
+from bridle_audit.static.interpreter import ComputedLoss, Network, ProgramTrace, interpret, losses_of, networks_of
 from bridle_audit.static.libraries.kinds import LOSSES
-from bridle_audit.static.source.files import source_of_file, source_of_text
+from bridle_audit.static.source.loading import source_of_file, source_of_text
 from bridle_audit.static.syntax import Syntax
 
 RELEVANT = ("torch", "keras", "tensorflow", "lightning", "transformers", "sklearn", "timm", "bridle")
@@ -64,10 +64,10 @@ class Program(Syntax):
         return [each for each in self.all_calls if each.name in exact or (starts and each.name.startswith(starts))]
 
     @cached_property
-    def trace(self) -> Trace:
+    def trace(self) -> ProgramTrace:
         """The program followed."""
         if not self.is_worth_following:
-            return Trace()
+            return ProgramTrace()
         return interpret(self)
 
     @property
@@ -89,7 +89,7 @@ class Program(Syntax):
         return networks_of(self, self.trace, self.all_calls)
 
     @cached_property
-    def losses(self) -> list[Loss]:
+    def losses(self) -> list[ComputedLoss]:
         """The losses that it computes.
 
         >>> from bridle_audit.static import read_source
@@ -105,14 +105,14 @@ class Program(Syntax):
         return any(word in self.text for word in LOSS_WORDS)
 
     @cached_property
-    def optimizers(self) -> list[Optimizer]:
+    def optimizers(self) -> list[OptimizerCall]:
         """The optimizers that it makes."""
         return optimizers_of(self, self.all_calls)
 
     @cached_property
-    def loops(self) -> Loops:
+    def loops(self) -> LoopFinder:
         """The training and evaluation loops."""
-        return Loops(self, self.all_calls)
+        return LoopFinder(self, self.all_calls)
 
     @cached_property
     def trainings(self) -> list[Training]:

@@ -11,9 +11,9 @@ from bridle_audit.findings import Location
 from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.constants.values import Values
 from bridle_audit.static.scopes.index import Function, Index, Loop
-from bridle_audit.static.scopes.names import found, resolve
-from bridle_audit.static.source.comments import Allows, allows_of
-from bridle_audit.static.source.text import Source
+from bridle_audit.static.scopes.resolution import resolve, scope_of
+from bridle_audit.static.source.comments import AllowedFindings, parse_allow_comments
+from bridle_audit.static.source.parsing import Source
 
 Node = TypeVar("Node", bound=ast.AST)
 BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
@@ -63,9 +63,9 @@ class Syntax:
         return self.read.lines
 
     @cached_property
-    def allowed(self) -> Allows:
+    def allowed(self) -> AllowedFindings:
         """The findings that comments allow."""
-        return allows_of(self.text, self.tree)
+        return parse_allow_comments(self.text, self.tree)
 
     @cached_property
     def values(self) -> Values:
@@ -194,13 +194,13 @@ class Syntax:
 
     def uses(self, name: ast.Name) -> list[ast.Name]:
         """Return the reads of a name's variable, in the order of the file."""
-        home = found(self.index, name)
+        home = scope_of(self.index, name)
         same = [each for each in self.nodes(ast.Name) if each.id == name.id and isinstance(each.ctx, ast.Load)]
-        return [each for each in same if home is not None and found(self.index, each) is home]
+        return [each for each in same if home is not None and scope_of(self.index, each) is home]
 
     def bindings(self, name: ast.Name) -> list[ast.expr | None]:
         """Return the values assigned to a variable, in order; None for any other binding (a loop, an argument, ...)."""
-        home = found(self.index, name)
+        home = scope_of(self.index, name)
         bindings = home.bindings[name.id] if home is not None else []
         return [each.value if each.kind == "assigned" else None for each in bindings]
 

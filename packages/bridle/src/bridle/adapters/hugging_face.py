@@ -42,7 +42,7 @@ from bridle.attaching.model_inputs import to_device
 from bridle.errors import DependencyError, InputError, StateError
 from bridle.places import Batch, Stop
 from bridle.recipe import Recipe, RecipeLike
-from bridle_audit.files import write_whole
+from bridle_audit.atomic_files import write_whole
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments

@@ -10,7 +10,7 @@ from bridle.attaching.model_inputs import as_call_arguments, first_row
 from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, find_sites, trace_shapes
-from bridle_audit.wording import said
+from bridle_audit.wording import error_message
 
 Path = tuple[str, ...]
 AXES = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
@@ -77,7 +77,7 @@ def io_shapes_of(model: nn.Module, example: object) -> dict[str, IOShapes]:
                 model, lambda: model(*map(first_row, args), **{k: first_row(v) for k, v in kwargs.items()})
             )[1]
     except Exception as error:  # whatever the user's code may raise
-        raise InputError(f"the model cannot take one row of the example: {said(error)}") from error
+        raise InputError(f"the model cannot take one row of the example: {error_message(error)}") from error
 
 
 def path_to_leaf(part: nn.Module) -> Path:

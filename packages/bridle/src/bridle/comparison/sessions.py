@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from bridle_audit.files import read_whole
+from bridle_audit.atomic_files import read_whole
 
 SECONDS_BETWEEN_NOTES = 5.0
 

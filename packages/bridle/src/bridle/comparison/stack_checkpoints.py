@@ -23,7 +23,7 @@ from bridle.decoding import decode, parse
 from bridle.engine.checkpointing import UnfinishedStack
 from bridle.errors import InputError
 from bridle.protocol import Variant
-from bridle_audit.files import clear_left_overs, opened, write_whole
+from bridle_audit.atomic_files import open_bounded, remove_left_overs, write_whole
 
 FORMAT = 1
 LARGEST = 2 * 2**30  # bytes; a stack is made so that it needs no more, activations and gradients included
@@ -87,11 +87,11 @@ class StackCheckpoints:
         place = self.folder / "stacks"
         if not place.is_dir():
             return []
-        clear_left_overs(place)
+        remove_left_overs(place)
         found = []
         for path in sorted(place.glob(f"{short_hash(self.key)}-*.state")):
             try:
-                with opened(path, largest=LARGEST, follow=False) as file:
+                with open_bounded(path, largest=LARGEST, follow=False) as file:
                     header, _ = self.header(file, path)
                 if header.epoch and all(self.is_finished(each.recipe, each.seed) for each in header.training):
                     header = self.write(header.members, header.members, 0, 0, b"")
@@ -126,7 +126,7 @@ class StackCheckpoints:
         """The state of a stack; nothing where only its members are kept."""
         path = self.path(named(members))
         try:
-            with opened(path, largest=LARGEST, follow=False) as file:
+            with open_bounded(path, largest=LARGEST, follow=False) as file:
                 header, sum_of_state = self.header(file, path)
                 state = file.read()
             if checksum(state) != sum_of_state:

@@ -19,7 +19,7 @@ from bridle.decoding import DEEPEST, check_json, parse
 from bridle.errors import InputError
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, metrics_of
-from bridle_audit.files import clear_left_overs, read_whole, write_whole
+from bridle_audit.atomic_files import read_whole, remove_left_overs, write_whole
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 
 LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
@@ -49,7 +49,7 @@ class RunStore:
             check_folder(Path(folder))
             runs.mkdir(parents=True, exist_ok=True)
             for each in (Path(folder), runs):
-                clear_left_overs(each)
+                remove_left_overs(each)
                 with TemporaryFile(dir=each) as file:
                     file.write(b"can be written")
         except OSError as error:

@@ -22,7 +22,7 @@ from bridle.data.target_encoding import check_present, check_varied, infer_task,
 from bridle.data.unparsed import with_rows
 from bridle.data.vocabulary import Distinct
 from bridle.errors import InputError
-from bridle_audit.wording import nearest, offered
+from bridle_audit.wording import list_choices, nearest
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
@@ -121,7 +121,7 @@ def known_target(table: Table, target: str | None, path: Path) -> str:
     names = list(map(str, table.frame.columns))
     if target is None:
         raise InputError(
-            f"{path} is a table: say which column to predict with target= (--target); it has {offered(names)}"
+            f"{path} is a table: say which column to predict with target= (--target); it has {list_choices(names)}"
         )
     if target not in names:
         spaces = "; its one column has spaces in its name: write commas between the fields, not spaces"

@@ -19,7 +19,7 @@ from bridle.engine.variant_grids import VariantGrid
 from bridle.errors import InputError
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import generators_restored
-from bridle_audit.wording import said
+from bridle_audit.wording import error_message
 
 ROWS = 8  # of a trial
 
@@ -46,7 +46,7 @@ def stacking_obstacle(
         with generators_restored():
             trial_steps(together, rows)
     except Exception as error:  # torch.func, and the user's code under it, may raise anything
-        return said(error).partition("\n")[0].partition(". ")[0]
+        return error_message(error).partition("\n")[0].partition(". ")[0]
     return "it keeps what passes through it" if leaks_batched_tensors(together.hooked.module) else ""
 
 
@@ -63,7 +63,7 @@ def solo_obstacle(alone: ModuleBlock, rows: Tensor) -> str:
             outputs.append(alone.forward(expand_to_seeds(rows, 1), ForwardContext(TRAIN, noise)).detach())
     except Exception as error:  # whatever the user's code may raise
         raise InputError(
-            f"the network cannot take a training step on a batch of shape {tuple(rows.shape)}: {said(error)}"
+            f"the network cannot take a training step on a batch of shape {tuple(rows.shape)}: {error_message(error)}"
         ) from error
     if alone.module_rng.position != before:
         return "it draws random numbers of its own"

@@ -16,7 +16,7 @@ from bridle import sizes
 from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.randomness import seeded
-from bridle_audit.wording import said
+from bridle_audit.wording import error_message
 
 COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters
 
@@ -57,7 +57,9 @@ def dry_run(module: nn.Module, row: Tensor) -> Any:
         with torch.no_grad(), eval_mode(module):
             return module(row.clone())
     except Exception as error:  # whatever the user's code may raise
-        raise InputError(f"the network cannot take a batch of shape {tuple(row.shape)}: {said(error)}") from error
+        raise InputError(
+            f"the network cannot take a batch of shape {tuple(row.shape)}: {error_message(error)}"
+        ) from error
 
 
 def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
@@ -69,7 +71,7 @@ def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
     try:
         return copy.deepcopy(module)
     except Exception as error:
-        raise InputError(f"the network cannot be copied, as every run needs its own: {said(error)}") from error
+        raise InputError(f"the network cannot be copied, as every run needs its own: {error_message(error)}") from error
 
 
 def uncompiled(module: nn.Module) -> nn.Module:

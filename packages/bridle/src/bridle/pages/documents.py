@@ -26,7 +26,7 @@ from bridle.pages.rule_documents import rule_documents
 from bridle.pages.source import source_of
 from bridle.regularizers import CATALOG
 from bridle.schedules import SCHEDULES
-from bridle_audit.files import write_whole
+from bridle_audit.atomic_files import write_whole
 from bridle_audit.findings import PAGES
 from bridle_audit.report.narrow import narrow
 

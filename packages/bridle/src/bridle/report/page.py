@@ -24,7 +24,7 @@ from bridle.report.narrative import cautions, headline, lead
 from bridle.report.rows import ContenderRow, Report
 from bridle.report.tables import dead_unit_table, difference_rows, norm_table, score_table
 from bridle.results import Study, to_plain
-from bridle_audit.files import write_whole
+from bridle_audit.atomic_files import write_whole
 from bridle_audit.wording import counted
 
 OTHER_METRICS = ("rmse", "loss", "calibration_error")  # drawn beside the main metric

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.average_too_long.finding import MUCH, cure
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.averaging import decays
+from bridle_audit.static.dataflow.averaging import average_decays
 
 
 def check(program: Program) -> Iterator[Finding]:
     """A decay that is stated, and loops whose lengths are."""
-    for node, decay, steps in decays(program):
+    for node, decay, steps in average_decays(program):
         left = decay ** (steps - 1)
         if left >= MUCH:
             yield Finding(

@@ -12,7 +12,7 @@ from bridle_audit.static.dataflow.averaging import (
     AVERAGED,
     averages_buffers,
     estimates_statistics,
-    hand_written,
+    hand_written_averages,
     is_exponential,
     is_used,
 )
@@ -59,7 +59,7 @@ def by_hand(program: Program) -> Iterator[ast.AST]:
     if attributes & BUFFERS or estimates_statistics(program) or not program.calls("torch.nn.BatchNorm*"):
         return
     evaluated = set(evaluated_models(program))
-    for average in hand_written(program):
+    for average in hand_written_averages(program):
         owners = [program.source(each) for each in average.models]
         if len(owners) == 1 or (len(owners) == 2 and evaluated & set(owners)):
             yield average.node

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
-from bridle_audit.static.dataflow.tracing import held_by
-from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.dataflow.identifiers import words
+from bridle_audit.static.dataflow.tracing import assigned_values
 from bridle_audit.wording import plural
 
 PATIENCE = {
@@ -141,4 +141,4 @@ def is_state(expr: ast.expr) -> bool:
 
 def states(program: Program, expr: ast.expr) -> list[ast.expr]:
     """All that may be loaded under a name."""
-    return held_by(program, expr)
+    return assigned_values(program, expr)

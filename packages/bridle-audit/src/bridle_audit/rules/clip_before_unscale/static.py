@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
-from bridle_audit.static.facts.loops import Training
+from bridle_audit.static.facts.training_loops import Training
 
 CLIPS = ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm")
 SCALED = re.compile(r"^([\w.]+)\.scale\(")

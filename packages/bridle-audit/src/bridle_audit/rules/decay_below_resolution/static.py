@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.rules.decay_below_resolution.finding import cure
-from bridle_audit.static import Optimizer, Program
+from bridle_audit.static import OptimizerCall, Program
 
 HALF_DIGIT = {"float32": 2.0**-25, "bfloat16": 2.0**-9}  # below 1, where 1 - lr * weight_decay is; less is rounded away
 NO_COUPLED = 1e-9  # with weights of 0.05 and gradients of 0.001 it is in the last digit of float32
@@ -38,7 +38,7 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def in_bfloat16(program: Program, optimizer: Optimizer) -> bool:
+def in_bfloat16(program: Program, optimizer: OptimizerCall) -> bool:
     """Whether the model whose parameters it takes is cast to bfloat16 as a whole, anywhere in the text."""
     model = program.source(optimizer.parameters).removesuffix(".parameters()") if optimizer.parameters else ""
     for call in program.calls("method:bfloat16", "method:to"):

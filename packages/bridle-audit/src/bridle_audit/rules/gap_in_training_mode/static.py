@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.gap_in_training_mode.finding import CURE
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.tracing import assigned, definition_of
-from bridle_audit.static.dataflow.wording import EVALUATION, TEST, TRAINING, VALIDATION, speaks_of, words
+from bridle_audit.static.dataflow.identifiers import EVALUATION, TEST, TRAINING, VALIDATION, has_word, words
+from bridle_audit.static.dataflow.tracing import definition_of, reaching_values
 from bridle_audit.static.facts.calls import is_under_no_grad
 from bridle_audit.static.scopes.index import Loop
 
@@ -52,14 +52,14 @@ def of_loop(program: Program, trained: ast.expr, other: ast.expr) -> bool:
     """Whether one is a training score that was gathered where ``backward`` is called, and the other one is not."""
     if not isinstance(trained, ast.Name) or not isinstance(other, ast.Name):
         return False
-    kinds = speaks_of(trained, TRAINING) and any(speaks_of(other, each) for each in (VALIDATION, EVALUATION, TEST))
+    kinds = has_word(trained, TRAINING) and any(has_word(other, each) for each in (VALIDATION, EVALUATION, TEST))
     measures = MEASURES & set(words(trained)) & set(words(other))
     return bool(kinds and measures) and gathered_in_training(program, trained)
 
 
 def gathered_in_training(program: Program, score: ast.Name) -> bool:
     """Whether a score is what a training function returns, or is set next to a ``backward``."""
-    made = [each for each in assigned(program, score) if not is_under_no_grad(program, each)]
+    made = [each for each in reaching_values(program, score) if not is_under_no_grad(program, each)]
     calls = [each for value in made for each in ast.walk(value) if isinstance(each, ast.Call)]
     functions = [definition_of(program, each) for each in calls]
     training = {each.node for each in program.trainings}

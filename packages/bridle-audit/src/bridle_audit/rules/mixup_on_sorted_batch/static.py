@@ -8,7 +8,13 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
-from bridle_audit.static.dataflow.tracing import definition_of, leads_to, made_by, maker, reached
+from bridle_audit.static.dataflow.tracing import (
+    constructor_call,
+    constructor_name,
+    definition_of,
+    reachable_nodes,
+    source_expressions,
+)
 
 CURE = "DataLoader(dataset, batch_size=64, shuffle=True)"
 MIXERS = re.compile(
@@ -43,12 +49,14 @@ def unshuffled(program: Program, call: Call) -> bool:
     if own or call.open or call.value(2, "shuffle", False) is not False:
         return False
     data = call.argument(0, "dataset")
-    return call.states(2, "shuffle") or (data is not None and INDEXED.match(made_by(program, data) or "") is not None)
+    return call.states(2, "shuffle") or (
+        data is not None and INDEXED.match(constructor_name(program, data) or "") is not None
+    )
 
 
 def mixes(program: Program, call: ast.Call) -> bool:
     """Whether a call mixes the rows of a batch with their neighbours."""
-    made = maker(program, call.func) if isinstance(call.func, ast.Name | ast.Attribute) else None
+    made = constructor_call(program, call.func) if isinstance(call.func, ast.Name | ast.Attribute) else None
     if made is not None and any(is_mixer(program, each) for each in ast.walk(made)):
         return True
     function = definition_of(program, call)
@@ -73,7 +81,7 @@ def by_neighbours(program: Program, node: ast.AST) -> bool:
 
 def one_step(program: Program, node: ast.AST) -> list[ast.expr]:
     """What a variable is assigned."""
-    return leads_to(program, node) if isinstance(node, ast.Name) else []
+    return source_expressions(program, node) if isinstance(node, ast.Name) else []
 
 
 def moves_rows(program: Program, call: ast.Call) -> bool:
@@ -91,7 +99,7 @@ def feeds(program: Program, loader: Call, mixing: ast.expr) -> bool:
 
 def goes_over(program: Program, expr: ast.expr) -> ast.Call | None:
     """What a loop goes over, with ``enumerate`` and ``tqdm`` taken off."""
-    made = maker(program, expr)
+    made = constructor_call(program, expr)
     if (
         made is not None
         and made.args
@@ -106,9 +114,9 @@ def collates(program: Program, call: Call) -> bool:
     function = call.argument(6, "collate_fn")
     if function is None:
         return False
-    if MIXERS.match(made_by(program, function) or ""):
+    if MIXERS.match(constructor_name(program, function) or ""):
         return True
     name = program.resolve(function)
     found = [each for each in program.functions if each.name == name]
-    inner = reached(program, found[0]) if len(found) == 1 else ast.walk(function)
+    inner = reachable_nodes(program, found[0]) if len(found) == 1 else ast.walk(function)
     return any(isinstance(each, ast.Call) and mixes(program, each) for each in inner)

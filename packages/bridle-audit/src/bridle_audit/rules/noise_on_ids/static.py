@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Program
+from bridle_audit.static.dataflow.identifiers import words
 from bridle_audit.static.dataflow.modes import network_of
-from bridle_audit.static.dataflow.tracing import factors, leads_to, made_by, targets
-from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.dataflow.tracing import constructor_name, factors, source_expressions, target_names
 
 CURE = (
     "vectors = embedding(ids)\n"
@@ -39,7 +39,9 @@ def given_to(program: Program, value: ast.Call) -> list[ast.Call]:
     """The calls that are given a value, or the variable that it is assigned to in the same function."""
     home, statement = program.function_of(value), program.statement_of(value)
     assigns = isinstance(statement, ast.Assign) and statement.value is value
-    held = set().union(*map(targets, statement.targets)) if isinstance(statement, ast.Assign) and assigns else set()
+    held = (
+        set().union(*map(target_names, statement.targets)) if isinstance(statement, ast.Assign) and assigns else set()
+    )
     calls = [each for each in program.nodes(ast.Call) if program.function_of(each) is home]
     return [
         call
@@ -54,7 +56,7 @@ def looks_up(program: Program, callee: ast.expr) -> bool:
         return True
     if not isinstance(callee, ast.Name | ast.Attribute) or program.resolve(callee) is not None:
         return False
-    if made_by(program, callee) in ("torch.nn.Embedding", "torch.nn.EmbeddingBag"):
+    if constructor_name(program, callee) in ("torch.nn.Embedding", "torch.nn.EmbeddingBag"):
         return True
     network = network_of(program, callee)
     if network is None and "model" in words(callee):
@@ -79,7 +81,7 @@ def change(program: Program, expr: ast.expr) -> str:
     for each in ast.walk(expr):
         if isinstance(each, ast.Call) and program.resolve(each.func) in DROPOUTS:
             return "put through a dropout"
-        if isinstance(each, ast.Call) and made_by(program, each.func) == "torch.nn.Dropout":
+        if isinstance(each, ast.Call) and constructor_name(program, each.func) == "torch.nn.Dropout":
             return "put through a dropout"
         if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Add):
             if any(is_noise(program, part) for part in (each.left, each.right)):
@@ -91,7 +93,7 @@ def change(program: Program, expr: ast.expr) -> str:
 
 def is_noise(program: Program, expr: ast.expr) -> bool:
     """``torch.randn_like(x)``, ``0.1 * torch.randn_like(x)``, or a variable that is that."""
-    inner = [part for each in [expr, *leads_to(program, expr)] for part in factors(each)[0]]
+    inner = [part for each in [expr, *source_expressions(program, expr)] for part in factors(each)[0]]
     return any(isinstance(each, ast.Call) and program.resolve(each.func) in NOISE for each in inner)
 
 

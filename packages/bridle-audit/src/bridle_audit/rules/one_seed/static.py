@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.one_seed.finding import CURE
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.tracing import calls_within, definition_of, methods, targets
-from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.dataflow.identifiers import words
+from bridle_audit.static.dataflow.tracing import definition_of, methods, reachable_calls, target_names
 
 LOOP = "for seed in range(5):\n    torch.manual_seed(seed)  # then build, train and score each; compare seed by seed"
 ONCE = "each trained once: whether they differ by more than chance cannot be said"
@@ -48,7 +48,7 @@ def swept(program: Program) -> Iterator[Finding]:
             and len(values) > 1
             and all(isinstance(each, int | float) for each in values)
         )
-        if several and (strengths or is_strength(program, node, targets(target))) and trains(program, node):
+        if several and (strengths or is_strength(program, node, target_names(target))) and trains(program, node):
             yield Finding(
                 program.source(target),
                 f"{len(values)} strengths are compared, {ONCE}",
@@ -100,7 +100,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 def trains(program: Program, node: ast.AST) -> bool:
     """Whether a training is reached from here: a ``backward``, or a ``fit``."""
-    return bool(calls_within(program, node, "backward", "fit", "train_model"))
+    return bool(reachable_calls(program, node, "backward", "fit", "train_model"))
 
 
 def repeated(program: Program) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from bridle_audit.findings import Finding
-from bridle_audit.static import Program, meaningful
+from bridle_audit.static import Program, value_changing
 
 ALPHA = ("AlphaDropout", "FeatureAlphaDropout", "alpha_dropout", "feature_alpha_dropout")
 
@@ -14,7 +14,7 @@ ALPHA = ("AlphaDropout", "FeatureAlphaDropout", "alpha_dropout", "feature_alpha_
 def check(program: Program) -> Iterator[Finding]:
     """A SELU and then a plain dropout in a network's flow."""
     for network in program.networks:
-        for first, second in pairwise(meaningful(network.flow)):
+        for first, second in pairwise(value_changing(network.flow)):
             if first.kind != "activation:selu" or second.kind != "dropout" or second.name.endswith(ALPHA):
                 continue
             rate = second.number(0 if second.is_layer else 1, "p", 0.5)

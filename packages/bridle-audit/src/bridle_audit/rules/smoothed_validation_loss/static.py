@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
-from bridle_audit.static.dataflow.smoothing import classes_of, information, smoothing_calls
-from bridle_audit.static.dataflow.wording import EVALUATION, VALIDATION, speaks_of
+from bridle_audit.static.dataflow.identifiers import EVALUATION, VALIDATION, has_word
+from bridle_audit.static.dataflow.smoothing import classes_of, remaining_information, smoothing_calls
 
 KERAS = "model.compile(..., metrics=[keras.metrics.CategoricalCrossentropy()])  # beside the loss, without smoothing"
 TRAINER = "Trainer(..., compute_metrics=cross_entropy)  # beside eval_loss, of the logits and without smoothing"
@@ -43,7 +43,7 @@ def check(program: Program) -> Iterator[Finding]:
 
 def validating(name: str) -> bool:
     """Whether a function is for validation, by its name."""
-    return speaks_of(name, VALIDATION) or speaks_of(name, EVALUATION)
+    return has_word(name, VALIDATION) or has_word(name, EVALUATION)
 
 
 def validates(program: Program, call: Call) -> bool:
@@ -62,5 +62,5 @@ def floor_of(program: Program, call: Call, smoothing: float) -> str:
     classes = classes_of(program, call)
     if classes is None:
         return ": that of a perfect network is not 0"
-    floor = (1 - information(smoothing, classes)) * math.log(classes)
+    floor = (1 - remaining_information(smoothing, classes)) * math.log(classes)
     return f": with {classes} classes that of a perfect network is {floor:.3f}, not 0"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
 from bridle_audit.rules.smoothing_too_strong.finding import CURE, LITTLE, NOTHING
-from bridle_audit.static.dataflow.smoothing import information
+from bridle_audit.static.dataflow.smoothing import remaining_information
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     classes = setup.loss.class_count
     smoothing = 1 - (1 - setup.loss.label_smoothing) * (1 - setup.loss.target_smoothing)
-    left = information(smoothing, classes)
+    left = remaining_information(smoothing, classes)
     if left >= LITTLE:
         return
     floor, guess = (1 - left) * math.log(classes), math.log(classes)

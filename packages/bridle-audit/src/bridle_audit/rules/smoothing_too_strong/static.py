@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.smoothing_too_strong.finding import CURE, LITTLE, NOTHING
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.smoothing import classes_of, information, smoothing_calls
+from bridle_audit.static.dataflow.smoothing import classes_of, remaining_information, smoothing_calls
 
 
 def check(program: Program) -> Iterator[Finding]:
     """What the losses state; where the number of classes is not known, at most the share that is kept is left."""
     for call, smoothing in smoothing_calls(program):
         classes = classes_of(program, call)
-        left = information(smoothing, classes) if classes else 1 - smoothing
+        left = remaining_information(smoothing, classes) if classes else 1 - smoothing
         if left >= LITTLE:
             continue
         of, at_most = (f"labels of {classes} classes", "") if classes else ("labels", "at most ")

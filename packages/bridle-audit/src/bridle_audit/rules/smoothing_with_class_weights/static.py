@@ -9,7 +9,7 @@ from bridle_audit.findings import Finding
 from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, bent
 from bridle_audit.static import Program
 from bridle_audit.static.dataflow.smoothing import smoothing_calls
-from bridle_audit.static.dataflow.tracing import given, held_by, maker
+from bridle_audit.static.dataflow.tracing import assigned_values, constructor_call, passed_arguments
 
 WEIGHTS = {"torch.nn.CrossEntropyLoss": (0, "weight"), "torch.nn.functional.cross_entropy": (2, "weight")}
 WRITTEN = ("torch.tensor", "torch.as_tensor", "torch.FloatTensor", "torch.Tensor")
@@ -36,7 +36,7 @@ def check(program: Program) -> Iterator[Finding]:
 
 def numbers_in(program: Program, expr: ast.expr) -> list[float]:
     """The numbers of a tensor that is written out; empty where they cannot be told."""
-    made = maker(program, expr)
+    made = constructor_call(program, expr)
     if made is None:
         return []
     if isinstance(made.func, ast.Attribute) and made.func.attr in ("to", "cuda", "float", "double"):
@@ -49,9 +49,9 @@ def numbers_in(program: Program, expr: ast.expr) -> list[float]:
 
 def is_tensor(program: Program, expr: ast.expr) -> bool:
     """Whether it is surely given, and not None at times: a call or arithmetic, or an argument that must be given."""
-    held = [expr] if not isinstance(expr, ast.Name | ast.Attribute) else held_by(program, expr)
+    held = [expr] if not isinstance(expr, ast.Name | ast.Attribute) else assigned_values(program, expr)
     if not held and isinstance(expr, ast.Name) and is_required(program, expr):
-        held = given(program, expr)
+        held = passed_arguments(program, expr)
         return all(isinstance(each, ast.Call | ast.BinOp | ast.Name | ast.Attribute) for each in held)
     return bool(held) and all(isinstance(each, ast.Call | ast.BinOp) for each in held)
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 
 from bridle_audit.findings import Finding
 from bridle_audit.rules.stacked_dropout.finding import cure, said
-from bridle_audit.static import Op, Program, meaningful
+from bridle_audit.static import Op, Program, value_changing
 
 
 def check(program: Program) -> Iterator[Finding]:
     """Two dropouts in a row in a network's flow."""
     for network in program.networks:
-        for first, second in pairwise(meaningful(network.flow)):
+        for first, second in pairwise(value_changing(network.flow)):
             rates = rate_of(first), rate_of(second)
             if rates[0] and rates[1]:
                 where = program.source(first.node)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Call, Program
-from bridle_audit.static.dataflow.tracing import definition_of, made_by
-from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.dataflow.identifiers import words
+from bridle_audit.static.dataflow.tracing import constructor_name, definition_of
 
 AVERAGES = re.compile(r"^(?:torch\.optim\.swa_utils\.AveragedModel|timm\.utils\.ModelEma(?:V2|V3)?|ema_pytorch\.EMA)$")
 SCHEDULES = re.compile(r"^torch\.optim\.lr_scheduler\.(?!_)\w+$")
@@ -70,7 +70,7 @@ def is_optimizer(program: Program, expr: ast.expr | None) -> bool:
     """By what made it, or by its name."""
     if expr is None:
         return False
-    return (made_by(program, expr) or "").startswith("torch.optim.") or bool(
+    return (constructor_name(program, expr) or "").startswith("torch.optim.") or bool(
         {"optimizer", "optim", "opt"} & set(words(expr))
     )
 

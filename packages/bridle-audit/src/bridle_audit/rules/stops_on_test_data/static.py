@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.tracing import assigned, calls_within, targets
-from bridle_audit.static.dataflow.wording import BEST, about_test, names, speaks_of
+from bridle_audit.static.dataflow.identifiers import BEST, has_word, names, names_test_data
+from bridle_audit.static.dataflow.tracing import reachable_calls, reaching_values, target_names
 
 CURE = (
     "x_train, x_valid, y_train, y_valid = train_test_split(x_train, y_train)  # choose on these; test once, at the end"
@@ -35,17 +35,17 @@ def compared_score(test: ast.If) -> ast.expr | None:
     sides = [compare.left, compare.comparators[0]]
     if not isinstance(compare.ops[0], ast.Gt | ast.Lt | ast.GtE | ast.LtE):
         return None
-    others = [each for each in sides if not speaks_of(each, BEST)]
+    others = [each for each in sides if not has_word(each, BEST)]
     return others[0] if len(others) == 1 and isinstance(others[0], ast.Name | ast.Attribute | ast.Subscript) else None
 
 
 def chooses(program: Program, test: ast.If) -> bool:
     """Whether the best score is noted and something is done with it: weights are kept, patience is counted."""
-    best = any(speaks_of(target, BEST) for each in test.body if isinstance(each, ast.Assign) for target in each.targets)
+    best = any(has_word(target, BEST) for each in test.body if isinstance(each, ast.Assign) for target in each.targets)
     if not best:
         return False
     body = ast.Module(test.body, [])
-    keeps = calls_within(
+    keeps = reachable_calls(
         program, body, "state_dict", "save", "deepcopy", "save_pretrained", "save_model", "save_checkpoint"
     )
     counts = any(isinstance(each, ast.Break) for each in ast.walk(test)) or bool(counters(test))
@@ -59,12 +59,12 @@ def counters(test: ast.If) -> list[ast.AugAssign]:
 
 def scored_on_test(program: Program, score: ast.expr) -> bool:
     """Whether a score is one on test data, by its name, or by what it is made of."""
-    if about_test(score):
+    if names_test_data(score):
         return True
     if not isinstance(score, ast.Name) or speaks_of_others(score):
         return False
-    made = assigned(program, score)
-    return bool(made) and all(about_test(each) or summed_over_test(program, each) for each in made)
+    made = reaching_values(program, score)
+    return bool(made) and all(names_test_data(each) or summed_over_test(program, each) for each in made)
 
 
 def speaks_of_others(score: ast.Name) -> bool:
@@ -79,7 +79,7 @@ def summed_over_test(program: Program, made: ast.expr) -> bool:
     loops = [each for each in program.nodes(ast.For) if program.function_of(each) is home]
     summing = [each for each in loops if held & set().union(*(summed(inner) for inner in ast.walk(each)))]
     inner = [each for each in summing if not any(other is not each and within(other, each) for other in summing)]
-    return bool(inner) and all(about_test(each.iter) for each in inner)
+    return bool(inner) and all(names_test_data(each.iter) for each in inner)
 
 
 def within(node: ast.AST, around: ast.AST) -> bool:
@@ -89,7 +89,7 @@ def within(node: ast.AST, around: ast.AST) -> bool:
 
 def summed(node: ast.AST) -> set[str]:
     """The variables that a statement adds to."""
-    return targets(node.target) if isinstance(node, ast.AugAssign) else set()
+    return target_names(node.target) if isinstance(node, ast.AugAssign) else set()
 
 
 def keras(program: Program) -> Iterator[Finding]:
@@ -98,7 +98,7 @@ def keras(program: Program) -> Iterator[Finding]:
         return
     for call in program.calls("method:fit"):
         data = call.argument(None, "validation_data")
-        if data is not None and call.states(None, "callbacks") and about_test(data) and picks(program):
+        if data is not None and call.states(None, "callbacks") and names_test_data(data) and picks(program):
             yield finding(program, data, f"the epoch is chosen on {program.source(data)}, the test data")
 
 
@@ -124,14 +124,14 @@ def trainer(program: Program) -> Iterator[Finding]:
     ]
     for call in program.calls("method:fit"):
         data = call.argument(2, "val_dataloaders")
-        if data is not None and stops and about_test(data):
+        if data is not None and stops and names_test_data(data):
             yield finding(program, data, f"training stops by {program.source(data)}, the test data")
 
 
 def about_test_part(data: ast.expr) -> bool:
     """The same, for ``dataset["test"]``."""
     constant = data.slice if isinstance(data, ast.Subscript) else None
-    return about_test(data) or (isinstance(constant, ast.Constant) and constant.value == "test")
+    return names_test_data(data) or (isinstance(constant, ast.Constant) and constant.value == "test")
 
 
 def finding(program: Program, node: ast.AST, message: str) -> Finding:

@@ -11,7 +11,7 @@ from bridle_audit.static import Program
 from bridle_audit.static.dataflow.def_use import DefUse
 from bridle_audit.static.dataflow.penalties import penalties_of
 from bridle_audit.static.dataflow.use_chains import use_chains
-from bridle_audit.static.interpreter import Loss
+from bridle_audit.static.interpreter import ComputedLoss
 
 
 def check(program: Program) -> Iterator[Finding]:
@@ -40,7 +40,7 @@ def has_decay(program: Program) -> bool:
     )
 
 
-def is_trained_on(program: Program, def_use: DefUse, loss: Loss) -> bool:
+def is_trained_on(program: Program, def_use: DefUse, loss: ComputedLoss) -> bool:
     """Whether the gradient of a sum is taken without a division on the way, by the batch's rows or tokens."""
     chains = [chain for chain in use_chains(def_use, loss.node) if chain.end == "loss"]
     return bool(chains) and not any(isinstance(step.node.op, ast.Div) for chain in chains for step in chain.steps)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.training_in_evaluation_mode.finding import CURE
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.modes import meant, mode_matters
-from bridle_audit.static.dataflow.tracing import leads_to, reached
+from bridle_audit.static.dataflow.modes import has_mode_dependent_layers, model_name
+from bridle_audit.static.dataflow.tracing import reachable_nodes, source_expressions
 from bridle_audit.static.scopes.index import Loop
 
 
@@ -18,7 +18,7 @@ def check(program: Program) -> Iterator[Finding]:
     trained = trained_models(program)
     seen = set()
     for loop in training_loops(program):
-        nodes = list(reached(program, loop))
+        nodes = list(reachable_nodes(program, loop))
         calls = [each for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute)]
         if any(each.func.attr == "train" for each in calls if isinstance(each.func, ast.Attribute)):
             continue
@@ -26,7 +26,7 @@ def check(program: Program) -> Iterator[Finding]:
             model = evaluated(call)
             if model is None or call in seen or leaves(program, call, loop):
                 continue
-            if meant(program, model) in trained and mode_matters(program, model):
+            if model_name(program, model) in trained and has_mode_dependent_layers(program, model):
                 seen.add(call)
                 yield Finding(
                     program.source(call),
@@ -41,10 +41,12 @@ def trained_models(program: Program) -> set[str]:
     """The models whose parameters optimizers are given, as they are written."""
     found = set()
     for optimizer in program.optimizers:
-        parts = [optimizer.parameters, *leads_to(program, optimizer.parameters)] if optimizer.parameters else []
+        parts = (
+            [optimizer.parameters, *source_expressions(program, optimizer.parameters)] if optimizer.parameters else []
+        )
         for each in (inner for part in parts for inner in ast.walk(part)):
             if isinstance(each, ast.Attribute) and each.attr in ("parameters", "named_parameters"):
-                found |= {program.source(each.value), meant(program, each.value)}
+                found |= {program.source(each.value), model_name(program, each.value)}
     return found
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.validation_in_training_mode.finding import CURE
 from bridle_audit.static import Evaluation, Program
-from bridle_audit.static.dataflow.modes import mode_matters, starts_in_evaluation
-from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.dataflow.identifiers import words
+from bridle_audit.static.dataflow.modes import has_mode_dependent_layers, may_start_in_evaluation
 from bridle_audit.static.scopes.index import Function
 
 ON_PURPOSE = {
@@ -32,9 +32,13 @@ def check(program: Program) -> Iterator[Finding]:
         model = evaluation.calls[0].node.func
         if evaluation.calls_eval or ON_PURPOSE & {*words(evaluation.name), *words(model)}:
             continue
-        if is_open(program, evaluation) or is_part_of_step(program, evaluation) or starts_in_evaluation(program, model):
+        if (
+            is_open(program, evaluation)
+            or is_part_of_step(program, evaluation)
+            or may_start_in_evaluation(program, model)
+        ):
             continue
-        if mode_matters(program, model):
+        if has_mode_dependent_layers(program, model):
             yield Finding(
                 evaluation.model,
                 "the model is scored in training mode: no eval() is called on the way here, so dropout draws noise and "

@@ -56,10 +56,10 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def computed(kind: type[ast.AST], left: Any, right: Any) -> Any:
+def compute(kind: type[ast.AST], left: Any, right: Any) -> Any:
     """A sum, product, ... of two values.
 
-    >>> computed(ast.Mult, 2, 0.5), computed(ast.Add, "a", 1), computed(ast.Pow, 9, 9**9)
+    >>> compute(ast.Mult, 2, 0.5), compute(ast.Add, "a", 1), compute(ast.Pow, 9, 9**9)
     (1.0, UNKNOWN, UNKNOWN)
     """
     if isinstance(left, str) and isinstance(right, str) and kind is ast.Add and len(left) + len(right) < 1000:
@@ -70,15 +70,15 @@ def computed(kind: type[ast.AST], left: Any, right: Any) -> Any:
         return UNKNOWN
     if abs(left) > LARGEST or abs(right) > (64 if kind is ast.Pow else LARGEST):
         return UNKNOWN
-    return attempt(ARITHMETIC[kind], left, right)
+    return call_or_unknown(ARITHMETIC[kind], left, right)
 
 
-def compared(kind: type[ast.AST], left: Any, right: Any) -> Any:
+def compare(kind: type[ast.AST], left: Any, right: Any) -> Any:
     """Evaluate a comparison of two values: ``<``, ``==``, ``in`` ..."""
-    return attempt(COMPARISONS[kind], left, right)
+    return call_or_unknown(COMPARISONS[kind], left, right)
 
 
-def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+def call_or_unknown(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function; UNKNOWN if it does not accept the arguments."""
     try:
         return function(*arguments)

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt
+from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, call_or_unknown
 
 Value = Callable[[ast.AST], Any]
 
 
-def parsed_names(calls: list[ast.Call], parents: dict[ast.AST, ast.AST]) -> set[str]:
+def parsed_argument_names(calls: list[ast.Call], parents: dict[ast.AST, ast.AST]) -> set[str]:
     """The names that the results of ``parse_args`` are given."""
     names: set[str] = set()
     for call in calls:
@@ -27,12 +27,12 @@ def defaults_of(calls: list[ast.Call], value: Value) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for call in calls:
         given = {each.arg: each.value for each in call.keywords if each.arg}
-        name, default = name_of(call, given, value), default_of(given, value)
+        name, default = option_name(call, given, value), option_default(given, value)
         options[name] = UNKNOWN if name in options and options[name] != default else default
     return options
 
 
-def name_of(call: ast.Call, given: dict[str, ast.expr], value: Value) -> Any:
+def option_name(call: ast.Call, given: dict[str, ast.expr], value: Value) -> Any:
     """The attribute under which an argument is found."""
     if "dest" in given:
         return value(given["dest"])
@@ -41,10 +41,14 @@ def name_of(call: ast.Call, given: dict[str, ast.expr], value: Value) -> Any:
     return (long or [""])[0].lstrip("-").replace("-", "_")
 
 
-def default_of(given: dict[str, ast.expr], value: Value) -> Any:
+def option_default(given: dict[str, ast.expr], value: Value) -> Any:
     """One argument's default, of the type that it says."""
     if "default" not in given:
         action = value(given["action"]) if "action" in given else None
         return {"store_true": False, "store_false": True}.get(str(action), UNKNOWN)
     default, kind = value(given["default"]), getattr(given.get("type"), "id", None)
-    return attempt(CONVERSIONS[kind], default) if isinstance(default, str) and kind in ("float", "int") else default
+    return (
+        call_or_unknown(CONVERSIONS[kind], default)
+        if isinstance(default, str) and kind in ("float", "int")
+        else default
+    )

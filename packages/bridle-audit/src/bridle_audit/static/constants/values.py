@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import cached_property, singledispatch
 from typing import Any
 
-from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt, compared, computed
-from bridle_audit.static.constants.options import defaults_of, parsed_names
+from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, call_or_unknown, compare, compute
+from bridle_audit.static.constants.options import defaults_of, parsed_argument_names
 from bridle_audit.static.scopes.index import Binding, Function, Index, defaults
-from bridle_audit.static.scopes.names import found, resolve
+from bridle_audit.static.scopes.resolution import resolve, scope_of
 
 DEPTH = 12  # of names that stand for names
 CHANGES = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "sort", "reverse"})
@@ -30,11 +30,11 @@ class Values:
 
     def value(self, node: ast.AST, depth: int = DEPTH) -> Any:
         """A Python object, or UNKNOWN."""
-        return worth(node, self, depth) if depth > 0 else UNKNOWN
+        return evaluate(node, self, depth) if depth > 0 else UNKNOWN
 
     def of_name(self, node: ast.Name, depth: int) -> Any:
         """Evaluate the one assignment of a name; UNKNOWN if there are several or none."""
-        scope = found(self.index, node)
+        scope = scope_of(self.index, node)
         bindings = scope.bindings[node.id] if scope is not None else []
         if len(bindings) != 1:
             return UNKNOWN
@@ -143,7 +143,9 @@ class Values:
     def parsers(self) -> set[str]:
         """The names under which the command line's arguments go."""
         calls = self.calls_by_name
-        return parsed_names([*calls.get("parse_args", []), *calls.get("parse_known_args", [])], self.index.parents)
+        return parsed_argument_names(
+            [*calls.get("parse_args", []), *calls.get("parse_known_args", [])], self.index.parents
+        )
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -159,7 +161,7 @@ class Values:
 
     def class_behind(self, node: ast.Name) -> ast.ClassDef | None:
         """The class of the file that a name stands for, or of which it is the only object, made without arguments."""
-        scope = found(self.index, node)
+        scope = scope_of(self.index, node)
         bindings = scope.bindings[node.id] if scope is not None else []
         only = bindings[0] if len(bindings) == 1 else None
         if only is not None and isinstance(only.node, ast.ClassDef):
@@ -171,81 +173,81 @@ class Values:
 
 
 @singledispatch
-def worth(node: ast.AST, values: Values, depth: int) -> Any:
+def evaluate(node: ast.AST, values: Values, depth: int) -> Any:
     """Evaluate an expression; UNKNOWN for syntax that is not supported."""
     del node, values, depth
     return UNKNOWN
 
 
-@worth.register
+@evaluate.register
 def of_constant(node: ast.Constant, values: Values, depth: int) -> Any:
     """A literal."""
     del values, depth
     return node.value
 
 
-@worth.register
+@evaluate.register
 def of_name(node: ast.Name, values: Values, depth: int) -> Any:
     """``lr``."""
     return values.of_name(node, depth)
 
 
-@worth.register
+@evaluate.register
 def of_attribute(node: ast.Attribute, values: Values, depth: int) -> Any:
     """``args.lr``."""
     return values.of_attribute(node, depth)
 
 
-@worth.register
+@evaluate.register
 def of_sequence(node: ast.List | ast.Tuple | ast.Set, values: Values, depth: int) -> Any:
     """A list, tuple or set of which everything is known."""
     parts = [values.value(each, depth - 1) for each in node.elts]
     if any(each is UNKNOWN for each in parts):
         return UNKNOWN
-    return attempt({ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)], parts)
+    return call_or_unknown({ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)], parts)
 
 
-@worth.register
+@evaluate.register
 def of_dict(node: ast.Dict, values: Values, depth: int) -> Any:
     """A dictionary of which everything is known."""
     keys = [values.value(each, depth - 1) if each is not None else UNKNOWN for each in node.keys]
     parts = [values.value(each, depth - 1) for each in node.values]
     if any(each is UNKNOWN for each in [*keys, *parts]):
         return UNKNOWN
-    return attempt(dict, zip(keys, parts, strict=True))
+    return call_or_unknown(dict, zip(keys, parts, strict=True))
 
 
-@worth.register
+@evaluate.register
 def of_unary(node: ast.UnaryOp, values: Values, depth: int) -> Any:
     """``-x`` and ``not x``."""
     value = values.value(node.operand, depth - 1)
     known = value is not UNKNOWN and type(node.op) in SIGNS
-    return attempt(SIGNS[type(node.op)], value) if known else UNKNOWN
+    return call_or_unknown(SIGNS[type(node.op)], value) if known else UNKNOWN
 
 
-@worth.register
+@evaluate.register
 def of_binary(node: ast.BinOp, values: Values, depth: int) -> Any:
     """``a + b``."""
-    return computed(type(node.op), values.value(node.left, depth - 1), values.value(node.right, depth - 1))
+    return compute(type(node.op), values.value(node.left, depth - 1), values.value(node.right, depth - 1))
 
 
-@worth.register
+@evaluate.register
 def of_compare(node: ast.Compare, values: Values, depth: int) -> Any:
     """``a < b``; chains are not followed."""
     left, right = values.value(node.left, depth - 1), values.value(node.comparators[0], depth - 1)
     if left is UNKNOWN or right is UNKNOWN or len(node.ops) > 1:
         return UNKNOWN
-    return compared(type(node.ops[0]), left, right)
+    return compare(type(node.ops[0]), left, right)
 
 
-@worth.register
+@evaluate.register
 def of_choice(node: ast.IfExp, values: Values, depth: int) -> Any:
     """``a if test else b``."""
     test = values.value(node.test, depth - 1)
     return UNKNOWN if test is UNKNOWN else values.value(node.body if test else node.orelse, depth - 1)
 
 
-@worth.register
+@evaluate.register
 def of_call(node: ast.Call, values: Values, depth: int) -> Any:
     """``float("1e-3")``, ``dict(lr=0.1)``."""
     name = resolve(values.index, node.func)
@@ -255,10 +257,10 @@ def of_call(node: ast.Call, values: Values, depth: int) -> Any:
     if name not in CONVERSIONS or len(node.args) != 1 or node.keywords:
         return UNKNOWN
     value = values.value(node.args[0], depth - 1)
-    return UNKNOWN if value is UNKNOWN else attempt(CONVERSIONS[name], value)
+    return UNKNOWN if value is UNKNOWN else call_or_unknown(CONVERSIONS[name], value)
 
 
-@worth.register
+@evaluate.register
 def of_subscript(node: ast.Subscript, values: Values, depth: int) -> Any:
     """``config["lr"]``, ``sizes[0]``."""
     whole, key = values.value(node.value, depth - 1), values.value(node.slice, depth - 1)

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridle_audit.static.dataflow.counting import times
-from bridle_audit.static.dataflow.tracing import calls_of, factors, given, held_by, made_by
-from bridle_audit.static.dataflow.wording import words
+from bridle_audit.static.dataflow.counting import call_count
+from bridle_audit.static.dataflow.identifiers import words
+from bridle_audit.static.dataflow.tracing import assigned_values, calls_of, constructor_name, factors, passed_arguments
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.program import Program
 
@@ -55,31 +55,33 @@ def is_used(program: Program, call: Call) -> bool:
 def uses(program: Program, call: Call, held: set[str]) -> bool:
     """Return True if a call calls one of the variables, evaluates it, or takes it as an argument."""
     function = call.node.func
-    if program.source(function) in held or (call.name == "method:eval" and text(program, call.receiver) in held):
+    if program.source(function) in held or (
+        call.name == "method:eval" and source_or_empty(program, call.receiver) in held
+    ):
         return True
-    return call.name != "torch.save" and any(text(program, each) in held for each in call.node.args)
+    return call.name != "torch.save" and any(source_or_empty(program, each) in held for each in call.node.args)
 
 
-def text(program: Program, node: ast.expr | None) -> str:
+def source_or_empty(program: Program, node: ast.expr | None) -> str:
     """A node's text; empty for None."""
     return program.source(node) if node is not None else ""
 
 
-def decays(program: Program) -> Iterator[tuple[ast.AST, float, int]]:
+def average_decays(program: Program) -> Iterator[tuple[ast.AST, float, int]]:
     """Yield the nodes that state the decay of an exponential average, with the decay and the number of updates."""
-    updates = updates_in(program)
+    updates = update_count(program)
     for call, decay in stated_decays(program) if updates else ():
         yield call.node, decay, updates or 0
-    for average in hand_written(program):
-        share, count = number_of(program, average.decay), rounds_of(program, average.loop)
+    for average in hand_written_averages(program):
+        share, count = resolve_number(program, average.decay), loop_runs(program, average.loop)
         if share is not None and count and 0 < share < 1:
-            yield decay_site(program, average), share, count
+            yield decay_node(program, average), share, count
 
 
-def decay_site(program: Program, average: HandWritten) -> ast.AST:
+def decay_node(program: Program, average: HandWrittenAverage) -> ast.AST:
     """Return the node that states an average's decay: the one call of its function, or the average itself."""
     decay = average.decay
-    held = held_by(program, decay)
+    held = assigned_values(program, decay)
     name = held[0] if len(held) == 1 else decay
     function = program.function_of(name)
     calls = calls_of(program, function) if function is not None else []
@@ -100,7 +102,7 @@ def stated_decays(program: Program) -> Iterator[tuple[Call, float]]:
 
 
 @dataclass(frozen=True)
-class HandWritten:
+class HandWrittenAverage:
     """An average of parameters that a file takes in a loop of its own."""
 
     loop: ast.For
@@ -109,12 +111,12 @@ class HandWritten:
     models: tuple[ast.expr, ...]  # of whose parameters the loop speaks
 
 
-def hand_written(program: Program) -> Iterator[HandWritten]:
+def hand_written_averages(program: Program) -> Iterator[HandWrittenAverage]:
     """``shadow[name] = d * shadow[name] + (1 - d) * p``, or the same in place, in loops over parameters."""
     for loop in program.nodes(ast.For):
         models = tuple(parameters_in(loop.iter))
-        found = [mixing_in(each) for each in loop.body] if models else []
-        yield from (HandWritten(loop, *each, models) for each in found if each is not None)
+        found = [find_mixing(each) for each in loop.body] if models else []
+        yield from (HandWrittenAverage(loop, *each, models) for each in found if each is not None)
 
 
 def parameters_in(expr: ast.expr) -> list[ast.expr]:
@@ -125,66 +127,68 @@ def parameters_in(expr: ast.expr) -> list[ast.expr]:
     return [each.value for each in calls if each.attr in ("parameters", "named_parameters")]
 
 
-def mixing_in(statement: ast.stmt) -> tuple[ast.AST, ast.expr] | None:
+def find_mixing(statement: ast.stmt) -> tuple[ast.AST, ast.expr] | None:
     """The node within a statement that mixes old and new by d and 1 - d, and d."""
     for each in ast.walk(statement):
         decay = None
         if isinstance(each, ast.Call):
-            decay = mixes_in_place(each)
+            decay = in_place_mixing_decay(each)
         elif isinstance(each, ast.Assign) and isinstance(each.value, ast.BinOp):
-            decay = mixes(each)
+            decay = assigned_mixing_decay(each)
         if decay is not None:
             return each, decay
     return None
 
 
-def mixes_in_place(call: ast.Call) -> ast.expr | None:
+def in_place_mixing_decay(call: ast.Call) -> ast.expr | None:
     """d in ``ema.mul_(d).add_(p, alpha=1 - d)``, or ``ema.lerp_(p, 1 - d)``."""
     function = call.func
     if not isinstance(function, ast.Attribute) or function.attr not in ("add_", "lerp_"):
         return None
     inner = function.value
     scaled = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr == "mul_"
-    rests = [each for each in ast.walk(call) if isinstance(each, ast.BinOp) and is_rest(each)]
+    rests = [each for each in ast.walk(call) if isinstance(each, ast.BinOp) and is_one_minus(each)]
     return rests[0].right if rests and (scaled or function.attr == "lerp_") else None
 
 
-def mixes(assign: ast.Assign) -> ast.expr | None:
+def assigned_mixing_decay(assign: ast.Assign) -> ast.expr | None:
     """d in ``a = d * a + (1 - d) * p``: one variable on both sides, and both shares."""
     value, target = assign.value, ast.unparse(assign.targets[0]).removesuffix(".data")
     if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add):
         return None
     above = {ast.unparse(each) for side in (value.left, value.right) for each in factors(side)[0]}
-    rests = [each.right for each in ast.walk(value) if isinstance(each, ast.BinOp) and is_rest(each)]
+    rests = [each.right for each in ast.walk(value) if isinstance(each, ast.BinOp) and is_one_minus(each)]
     known = [each for each in rests if ast.unparse(each) in above]
     return known[0] if known and any(target in each for each in above) else None
 
 
-def is_rest(node: ast.BinOp) -> bool:
+def is_one_minus(node: ast.BinOp) -> bool:
     """``1 - d``."""
     return isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant) and node.left.value == 1
 
 
-def number_of(program: Program, expr: ast.expr) -> float | None:
+def resolve_number(program: Program, expr: ast.expr) -> float | None:
     """A number, also that of an argument for which the one call in the file gives it."""
     value = program.number(expr)
     if value is not None:
         return value
-    held = given(program, expr) if isinstance(expr, ast.Name) else held_by(program, expr)
-    return number_of(program, held[0]) if len(held) == 1 and held[0] is not expr else None
+    held = passed_arguments(program, expr) if isinstance(expr, ast.Name) else assigned_values(program, expr)
+    return resolve_number(program, held[0]) if len(held) == 1 and held[0] is not expr else None
 
 
-def rounds_of(program: Program, loop: ast.For) -> int | None:
+def loop_runs(program: Program, loop: ast.For) -> int | None:
     """Return the total number of times that an averaging loop is run; None if it is not known."""
     function = program.function_of(loop)
     calls = calls_of(program, function) if function is not None else []
-    return times(program, calls[0]) if len(calls) == 1 else None
+    return call_count(program, calls[0]) if len(calls) == 1 else None
 
 
-def updates_in(program: Program) -> int | None:
+def update_count(program: Program) -> int | None:
     """Return the total number of updates of a file's one averaged model, by the loops around; None if not known."""
     calls = [each for each in program.all_calls if each.name in [f"method:{name}" for name in UPDATES]]
     found = [
-        each for each in calls if (made_by(program, each.receiver) if each.receiver else None) in (AVERAGED, *EMAS)
+        each
+        for each in calls
+        if (constructor_name(program, each.receiver) if each.receiver else None) in (AVERAGED, *EMAS)
     ]
-    return times(program, found[0]) if len(found) == 1 else None
+    return call_count(program, found[0]) if len(found) == 1 else None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bridle_audit.static.dataflow.weights import calls_of
 from bridle_audit.static.facts.classes import FORWARDS
 from bridle_audit.static.scopes.index import Function, Loop, defaults
-from bridle_audit.static.scopes.names import found
+from bridle_audit.static.scopes.resolution import scope_of
 from bridle_audit.static.syntax import Syntax
 
 RETURNED = ("training_step", "compute_loss", "train_loss_fn", "closure")
@@ -54,7 +54,7 @@ class Use:
     steps: tuple[Step, ...] = ()
 
 
-def end(what: str, use: Use, node: ast.AST | None) -> UseChain:
+def end_chain(what: str, use: Use, node: ast.AST | None) -> UseChain:
     """The chain of a use that is the last."""
     return UseChain(what, node if node is not None else use.node, use.detached, use.steps)
 
@@ -77,16 +77,16 @@ class DefUse:
         """Return the uses of a value that is assigned to a target."""
         if isinstance(target, ast.Name):
             read = [each for each in self.uses(target) if not self.is_before(each, target)]
-            return [replace(use, node=each) for each in read] or [end("unused", use, target)]
+            return [replace(use, node=each) for each in read] or [end_chain("unused", use, target)]
         if isinstance(target, ast.Attribute):
             read_there = self.attributes.get(target.attr, [])
-            return [replace(use, node=each) for each in read_there] or [end("unknown", use, target)]
-        return [end("unknown", use, target)]
+            return [replace(use, node=each) for each in read_there] or [end_chain("unknown", use, target)]
+        return [end_chain("unknown", use, target)]
 
     def uses(self, target: ast.Name) -> list[ast.Name]:
         """Return the reads of a variable."""
-        home = found(self.syntax.index, target)
-        return [each for each in self.loads.get(target.id, []) if found(self.syntax.index, each) is home]
+        home = scope_of(self.syntax.index, target)
+        return [each for each in self.loads.get(target.id, []) if scope_of(self.syntax.index, each) is home]
 
     def is_before(self, use: ast.Name, target: ast.Name) -> bool:
         """Return True if an assignment does not reach a read: it is below without a loop back, or another follows."""
@@ -132,13 +132,13 @@ class DefUse:
     def called(self, use: Use, function: Function) -> list[Use | UseChain]:
         """Return the uses of a value that a function returns, at the function's calls."""
         if function.name in RETURNED:
-            return [end("loss", use, function)]
+            return [end_chain("loss", use, function)]
         owner = self.syntax.parent(function)
         if function.name in FORWARDS and isinstance(owner, ast.ClassDef):
             is_loss = re.search(r"(?i)loss|criterion", owner.name) is not None
-            return [end("loss" if is_loss else "unknown", use, function)]
+            return [end_chain("loss" if is_loss else "unknown", use, function)]
         calls = calls_of(self.syntax, function)
-        return [replace(use, node=each) for each in calls] or [end("unknown", use, function)]
+        return [replace(use, node=each) for each in calls] or [end_chain("unknown", use, function)]
 
     def given(self, use: Use, call: ast.Call, function: Function) -> list[Use | UseChain]:
         """Return the uses of a value that is passed to a function of the file, at the reads of the parameter."""
@@ -148,5 +148,5 @@ class DefUse:
         position = next((at for at, each in enumerate(call.args) if each is use.node), -1) + offset
         name = keyword or (names[position] if offset <= position < len(names) else None)
         scope = self.syntax.index.inner.get(function)
-        read = [each for each in self.loads.get(name or "", []) if found(self.syntax.index, each) is scope]
-        return [replace(use, node=each) for each in read] or [end("unknown", use, call)]
+        read = [each for each in self.loads.get(name or "", []) if scope_of(self.syntax.index, each) is scope]
+        return [replace(use, node=each) for each in read] or [end_chain("unknown", use, call)]

@@ -82,30 +82,30 @@ def measure(syntax: Syntax, call: Call) -> Measure | None:
 
 def operand(syntax: Syntax, call: Call) -> Weights | None:
     """The weights that a function is given first, or a method is called on."""
-    node = subject(call)
+    node = operand_node(call)
     return weights(syntax, node) if node is not None else None
 
 
-def subject(call: Call) -> ast.expr | None:
+def operand_node(call: Call) -> ast.expr | None:
     """Return a method's receiver, or a function's first argument."""
     if call.name.startswith("method:"):
         return call.receiver
     return call.node.args[0] if call.node.args and not isinstance(call.node.args[0], ast.Starred) else None
 
 
-def rest(call: Call) -> int:
+def next_position(call: Call) -> int:
     """Return the position of the argument behind the operand."""
     return 0 if call.name.startswith("method:") else 1
 
 
 def of_sum(syntax: Syntax, call: Call) -> Measure | None:
     """A sum or mean of squares or absolute values; along an axis it is one of groups."""
-    node = subject(call)
+    node = operand_node(call)
     found = elementwise(syntax, node) if node is not None else None
     if found is None:
         return None
     kind, held = found
-    along = call.states(rest(call), "dim") or call.states(None, "axis")
+    along = call.states(next_position(call), "dim") or call.states(None, "axis")
     return Measure(call.node, "other" if along else kind, kind == "l2" and not along, held)
 
 
@@ -118,7 +118,7 @@ def elementwise(syntax: Syntax, node: ast.expr) -> tuple[str, Weights] | None:
     call = call_of(syntax, node)
     if call.name in ABSOLUTES:
         kind = "l1"
-    elif call.name in SQUARES or (call.name in POWERS and call.value(rest(call), "exponent") == 2):
+    elif call.name in SQUARES or (call.name in POWERS and call.value(next_position(call), "exponent") == 2):
         kind = "l2"
     else:
         return None
@@ -148,8 +148,8 @@ def of_norm(syntax: Syntax, call: Call) -> Measure | None:
     held = operand(syntax, call)
     if held is None:
         return None
-    order: Any = call.value(rest(call), "ord" if "linalg" in call.name else "p", 2)
-    along = call.states(rest(call) + 1, "dim") or call.states(None, "axis")
+    order: Any = call.value(next_position(call), "ord" if "linalg" in call.name else "p", 2)
+    along = call.states(next_position(call) + 1, "dim") or call.states(None, "axis")
     is_matrix_norm = call.name == "torch.linalg.norm" and order not in (2, "fro")
     if along or is_matrix_norm or order is UNKNOWN or order not in (1, 2, "fro", "euclidean"):
         return Measure(call.node, "other", False, held)
@@ -166,7 +166,7 @@ def is_squared(syntax: Syntax, node: ast.expr) -> bool:
     if not isinstance(above, ast.Call):
         return False
     call = call_of(syntax, above)
-    return call.name in SQUARES or (call.name in POWERS and call.value(rest(call), "exponent") == 2)
+    return call.name in SQUARES or (call.name in POWERS and call.value(next_position(call), "exponent") == 2)
 
 
 def of_distance(syntax: Syntax, call: Call) -> Measure | None:

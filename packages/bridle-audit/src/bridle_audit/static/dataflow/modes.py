@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from bridle_audit.static.dataflow.tracing import given, made_by, maker
+from bridle_audit.static.dataflow.tracing import constructor_call, constructor_name, passed_arguments
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.interpreter import Network, Op
 from bridle_audit.static.program import Program
@@ -34,7 +34,7 @@ RATES: dict[str, tuple[int | None, str, float]] = {
 }
 
 
-def acts_by_mode(op: Op) -> bool:
+def depends_on_mode(op: Op) -> bool:
     """Return True if an op behaves differently in training and in evaluation mode."""
     if op.kind in ALWAYS:
         return op.value(None, "track_running_stats", True) is not False
@@ -45,38 +45,38 @@ def acts_by_mode(op: Op) -> bool:
     return False
 
 
-def mode_matters(program: Program, model: ast.expr) -> bool:
+def has_mode_dependent_layers(program: Program, model: ast.expr) -> bool:
     """Return True if a model has mode-dependent layers; for an unknown one, if all networks of the file have."""
     network = network_of(program, model)
     if network is not None:
-        return any(acts_by_mode(each) or is_library_op(each) for each in every_op(network.flow))
-    made = maker(program, model)
+        return any(depends_on_mode(each) or is_library_op(each) for each in all_ops(network.flow))
+    made = constructor_call(program, model)
     if made is not None:
         drops = DROPPING.match(program.resolve(made.func) or "") is not None
         return drops or is_library_batch_norm(call_of(program, made))
     whole = [each for each in program.networks if not each.is_part]
-    return bool(whole) and all(any(map(acts_by_mode, every_op(each.flow))) for each in whole)
+    return bool(whole) and all(any(map(depends_on_mode, all_ops(each.flow))) for each in whole)
 
 
-def starts_in_evaluation(program: Program, model: ast.expr) -> bool:
+def may_start_in_evaluation(program: Program, model: ast.expr) -> bool:
     """Return True if a model may come in evaluation mode, as from ``from_pretrained`` or ``torch.load``."""
-    made = maker(program, model)
+    made = constructor_call(program, model)
     name = (program.resolve(made.func) or "") if made is not None else ""
     return name.endswith((".from_pretrained", "torch.load", "torch.jit.load"))
 
 
-def meant(program: Program, model: ast.expr) -> str:
+def model_name(program: Program, model: ast.expr) -> str:
     """A model's name where it is used: for the argument of a function, what its one caller gives."""
-    named = given(program, model) if isinstance(model, ast.Name) else []
+    named = passed_arguments(program, model) if isinstance(model, ast.Name) else []
     return program.source(named[0]) if len(named) == 1 else program.source(model)
 
 
 def has_batch_norm(program: Program, model: ast.expr | None) -> bool:
     """Return True if a model has batch norm: by its network in this file, or by a library model's name."""
-    made = maker(program, model) if model is not None else None
+    made = constructor_call(program, model) if model is not None else None
     network = network_of(program, model) if model is not None else None
     if network is not None:
-        return any(each.kind == "batch_norm" or is_library_op(each) for each in every_op(network.flow))
+        return any(each.kind == "batch_norm" or is_library_op(each) for each in all_ops(network.flow))
     name = program.resolve(made.func) if made is not None else None
     if made is not None and name is not None and not is_local(program, name):
         return is_library_batch_norm(call_of(program, made))
@@ -107,13 +107,13 @@ def network_of(program: Program, model: ast.expr) -> Network | None:
         same = [each for each in program.networks if each.name == model.id and isinstance(each.node, ast.Assign)]
         if same:
             return same[0]
-    name = made_by(program, model)
+    name = constructor_name(program, model)
     return next((each for each in program.networks if each.name == name), None)
 
 
-def every_op(flow: tuple[Op, ...]) -> Iterator[Op]:
+def all_ops(flow: tuple[Op, ...]) -> Iterator[Op]:
     """All ops of a flow, with those of its branches."""
     for each in flow:
         yield each
         for branch in each.branches:
-            yield from every_op(branch)
+            yield from all_ops(branch)

@@ -142,12 +142,12 @@ def penalties_of(program: Syntax) -> tuple[Penalty, ...]:
     [('l2', 'all', 'model', 'loss', 0.1)]
     """
     if program not in FOUND:
-        found = [*by_hand(program), *by_layers(program)]
+        found = [*computed_penalties(program), *keras_penalties(program)]
         FOUND[program] = tuple(sorted(found, key=lambda each: (each.node.lineno, each.node.col_offset)))
     return FOUND[program]
 
 
-def by_hand(syntax: Syntax) -> Iterator[Penalty]:
+def computed_penalties(syntax: Syntax) -> Iterator[Penalty]:
     """Yield the penalties that are written out as arithmetic."""
     found = list(measures(syntax))
     if not found:
@@ -158,7 +158,7 @@ def by_hand(syntax: Syntax) -> Iterator[Penalty]:
         framework = "torch" if "torch" in syntax.text else "keras"
         cut = held.detached or no_grad_around(syntax, each.node)
         half = 0.5 if call_of(syntax, each.node).name == "tensorflow.nn.l2_loss" else None
-        whole = entire(syntax, each.node)
+        whole = whole_expression(syntax, each.node)
         yield Penalty(
             syntax,
             each.kind,
@@ -173,7 +173,7 @@ def by_hand(syntax: Syntax) -> Iterator[Penalty]:
         )
 
 
-def entire(syntax: Syntax, node: ast.expr) -> ast.expr:
+def whole_expression(syntax: Syntax, node: ast.expr) -> ast.expr:
     """The expression around a measure that is nothing but the sum, square or root of such."""
     while True:
         above = syntax.parent(node)
@@ -189,10 +189,10 @@ def entire(syntax: Syntax, node: ast.expr) -> ast.expr:
 
 def is_neutral(syntax: Syntax, node: ast.expr) -> bool:
     """Return True if an expression is the start of a sum, or itself a penalty, rather than a loss of the data."""
-    return content(syntax, node) != "other"
+    return classify(syntax, node) != "other"
 
 
-def content(syntax: Syntax, node: ast.expr, depth: int = 5) -> str:
+def classify(syntax: Syntax, node: ast.expr, depth: int = 5) -> str:
     """Classify an expression as "number", "penalty" or "other"."""
     if syntax.number(node) is not None or (isinstance(node, ast.Constant) and node.value is None):
         return "number"
@@ -200,18 +200,18 @@ def content(syntax: Syntax, node: ast.expr, depth: int = 5) -> str:
         return "other"
     if isinstance(node, ast.Name):
         assigned = [each for each in syntax.bindings(node) if each is not None]
-        parts = [content(syntax, each, depth - 1) for each in assigned if not mentions(each, node.id)]
-        return joined(parts) if parts else "other"
+        parts = [classify(syntax, each, depth - 1) for each in assigned if not mentions(each, node.id)]
+        return classify_sum(parts) if parts else "other"
     if isinstance(node, ast.BinOp):
-        parts = [content(syntax, each, depth - 1) for each in (node.left, node.right)]
+        parts = [classify(syntax, each, depth - 1) for each in (node.left, node.right)]
         is_product = not isinstance(node.op, ast.Add | ast.Sub)
-        return "penalty" if is_product and "penalty" in parts else joined(parts)
+        return "penalty" if is_product and "penalty" in parts else classify_sum(parts)
     if is_measure(syntax, node):
         return "penalty"
     return "number" if isinstance(node, ast.Call) and call_of(syntax, node).name in CONSTANTS else "other"
 
 
-def joined(parts: list[str]) -> str:
+def classify_sum(parts: list[str]) -> str:
     """Classify a sum by its parts."""
     return next((each for each in ("other", "penalty") if each in parts), "number")
 
@@ -231,7 +231,7 @@ def mentions(node: ast.AST, name: str) -> bool:
     return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(node))
 
 
-def by_layers(syntax: Syntax) -> Iterator[Penalty]:
+def keras_penalties(syntax: Syntax) -> Iterator[Penalty]:
     """``kernel_regularizer`` of layers of Keras."""
     if "_regularizer" not in syntax.text:
         return
@@ -239,7 +239,7 @@ def by_layers(syntax: Syntax) -> Iterator[Penalty]:
     for node in syntax.nodes(ast.keyword):
         if node.arg not in ("kernel_regularizer", "bias_regularizer", "embeddings_regularizer"):
             continue
-        made = regularizer(syntax, node.value)
+        made = keras_regularizer(syntax, node.value)
         if made is None:
             continue
         kind, strength = made
@@ -248,7 +248,7 @@ def by_layers(syntax: Syntax) -> Iterator[Penalty]:
         yield Penalty(syntax, kind, kind == "l2", node.value, over, "", (end,), None, "keras", strength)
 
 
-def regularizer(syntax: Syntax, node: ast.expr) -> tuple[str, float | None] | None:
+def keras_regularizer(syntax: Syntax, node: ast.expr) -> tuple[str, float | None] | None:
     """The kind and strength of a regularizer of Keras; None for what is none of l1 and l2."""
     if isinstance(node, ast.Name):
         assigned = syntax.bindings(node)

@@ -6,7 +6,7 @@ import ast
 import math
 from collections.abc import Iterator
 
-from bridle_audit.static.dataflow.tracing import factors, leads_to, maker
+from bridle_audit.static.dataflow.tracing import constructor_call, factors, source_expressions
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.program import Program
 
@@ -56,7 +56,7 @@ def smoothed_targets(program: Program, target: ast.expr, depth: int = 3) -> floa
     for expr in ast.walk(target):
         share = smoothed_here(program, expr)
         if share is None and depth:
-            inner = (smoothed_targets(program, each, depth - 1) for each in leads_to(program, expr))
+            inner = (smoothed_targets(program, each, depth - 1) for each in source_expressions(program, expr))
             share = next((each for each in inner if each is not None), None)
         if share is not None:
             return share
@@ -66,26 +66,26 @@ def smoothed_targets(program: Program, target: ast.expr, depth: int = 3) -> floa
 def smoothed_here(program: Program, expr: ast.AST) -> float | None:
     """The share, if an expression is the formula of smoothing, or the call of a transform that smooths."""
     if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.Add):
-        return by_formula(program, expr.left, expr.right) or by_formula(program, expr.right, expr.left)
+        return share_of_formula(program, expr.left, expr.right) or share_of_formula(program, expr.right, expr.left)
     if isinstance(expr, ast.Name):
         above = (program.parent(each) for each in program.uses(expr))
         calls = [program.parent(each) for each in above if isinstance(each, ast.Attribute) and each.attr == "scatter_"]
-        found = (by_scatter(program, each, expr) for each in calls if isinstance(each, ast.Call))
+        found = (share_of_scatter(program, each, expr) for each in calls if isinstance(each, ast.Call))
         return next((each for each in found if each is not None), None)
     if (
         isinstance(expr, ast.Call)
         and isinstance(expr.func, ast.Attribute)
         and expr.func.attr in ("scatter", "scatter_")
     ):
-        return by_scatter(program, expr, expr.func.value)
+        return share_of_scatter(program, expr, expr.func.value)
     if isinstance(expr, ast.Call):
-        made = maker(program, expr.func)
+        made = constructor_call(program, expr.func)
         if made is not None and made is not expr and program.resolve(made.func) in MIXUPS:
             return call_of(program, made).number(7, "label_smoothing", 0.1) or None
     return None
 
 
-def by_formula(program: Program, kept: ast.AST, spread: ast.AST) -> float | None:
+def share_of_formula(program: Program, kept: ast.AST, spread: ast.AST) -> float | None:
     """The share e in ``y * (1 - e) + e / classes``."""
     (most, _), (above, below) = factors(kept), factors(spread)
     shares = [each for each in map(program.number, above) if each is not None and 0 < each < 1]
@@ -95,9 +95,9 @@ def by_formula(program: Program, kept: ast.AST, spread: ast.AST) -> float | None
     return next((each for each in shares if any(abs(1 - each - rest) < CLOSE for rest in rests)), None)
 
 
-def by_scatter(program: Program, call: ast.Call, onto: ast.expr) -> float | None:
+def share_of_scatter(program: Program, call: ast.Call, onto: ast.expr) -> float | None:
     """The share e in ``torch.full(shape, e / (classes - 1)).scatter_(1, y, 1 - e)``."""
-    made = maker(program, onto)
+    made = constructor_call(program, onto)
     given = [*call.args[2:3], *(each.value for each in call.keywords if each.arg == "value")]
     own = program.number(given[0]) if given else None
     if made is None or own is None or program.resolve(made.func) not in ("torch.full", "torch.full_like"):
@@ -108,12 +108,12 @@ def by_scatter(program: Program, call: ast.Call, onto: ast.expr) -> float | None
     return next((each for each in shares if below and abs(1 - each - own) < CLOSE), None)
 
 
-def information(smoothing: float, classes: int) -> float:
+def remaining_information(smoothing: float, classes: int) -> float:
     """The share of a label's information that smoothing leaves; 0 where the true class is not the likeliest any more.
 
     It is log K - H of log K, where H is the entropy of a smoothed target of K classes.
 
-    >>> round(information(0.1, 10), 3), round(information(0.9, 10), 3)
+    >>> round(remaining_information(0.1, 10), 3), round(remaining_information(0.9, 10), 3)
     (0.783, 0.016)
     """
     other = smoothing / classes

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bridle_audit.static.scopes.index import Function
-from bridle_audit.static.scopes.names import found
+from bridle_audit.static.scopes.resolution import scope_of
 from bridle_audit.static.syntax import Syntax
 
 DEPTH = 8  # of names that stand for names
@@ -21,7 +21,7 @@ SAME_WEIGHTS = frozenset({*SHAPE_WORDS.split(), "detach"})  # methods that retur
 JOINED = ("torch.cat", "torch.hstack", "torch.concat", "torch.nn.utils.parameters_to_vector")
 OF_MATRICES = re.compile(r"weight|kernel|ndim|dim\(\)|\.shape\)|Linear|Conv|Dense|Embedding")
 OF_VECTORS = re.compile(r"bias|bn|norm|beta|gamma")
-NO_TEST = re.compile(r"\b(?:and )?[\w.]+\.requires_grad\b(?: and)?|^[\w.]+ is (?:not )?None$|^not \(\)$")
+TRAINABLE_TEST = re.compile(r"\b(?:and )?[\w.]+\.requires_grad\b(?: and)?|^[\w.]+ is (?:not )?None$|^not \(\)$")
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Weights:
 
     def narrowed(self, tests: list[str]) -> Weights:
         """Return the weights that also pass some tests, as written; a test of ``requires_grad`` does not count."""
-        others = [each for each in (NO_TEST.sub("", test) for test in tests) if re.search(r"\w{2}", each)]
+        others = [each for each in (TRAINABLE_TEST.sub("", test) for test in tests) if re.search(r"\w{2}", each)]
         if not others or self.over == "one":
             return self
         return replace(self, over="matrices" if all(map(is_of_matrices, others)) else "some")
 
 
 @dataclass(frozen=True)
-class Each:
+class WeightIterable:
     """The elements of an iterable of weights."""
 
     weights: Weights
@@ -75,23 +75,23 @@ def of_name(syntax: Syntax, node: ast.Name, depth: int) -> Weights | None:
     looped = of_loop(syntax, node, depth)
     if looped is not None:
         return looped
-    meant = meaning_of(syntax, node)
+    meant = assigned_expressions(syntax, node)
     return next((each for each in (weights(syntax, one, depth - 1) for one in meant) if each), None)
 
 
-def meaning_of(syntax: Syntax, node: ast.Name) -> list[ast.expr]:
+def assigned_expressions(syntax: Syntax, node: ast.Name) -> list[ast.expr]:
     """The one expression that a variable is assigned, or those that calls in the file give for an argument."""
-    scope = found(syntax.index, node)
+    scope = scope_of(syntax.index, node)
     bindings = scope.bindings[node.id] if scope is not None else []
     if len(bindings) != 1:
         return []
     only = bindings[0]
     if only.kind == "argument":
-        return given_for(syntax, only.node, node.id)
+        return passed_arguments(syntax, only.node, node.id)
     return [only.value] if only.kind == "assigned" and only.value is not None else []
 
 
-def given_for(syntax: Syntax, arguments: ast.AST, name: str) -> list[ast.expr]:
+def passed_arguments(syntax: Syntax, arguments: ast.AST, name: str) -> list[ast.expr]:
     """Return the weights that the file's calls pass for a parameter."""
     function = syntax.parent(arguments)
     if not isinstance(function, Function):
@@ -116,10 +116,10 @@ def calls_of(syntax: Syntax, function: Function) -> list[ast.Call]:
 def of_loop(syntax: Syntax, node: ast.Name, depth: int) -> Weights | None:
     """Return the weights that a loop or comprehension binds a variable to."""
     for target, source, tests in loops_around(syntax, node):
-        position = position_of(target, node.id)
+        position = target_position(target, node.id)
         if position is None:
             continue
-        each = collection(syntax, source, depth - 1)
+        each = weight_iterable(syntax, source, depth - 1)
         return each.weights.narrowed(tests) if each and each.position == position else None
     return None
 
@@ -135,7 +135,7 @@ def loops_around(syntax: Syntax, node: ast.AST) -> Iterator[tuple[ast.expr, ast.
         if isinstance(above, ast.IfExp) and below is above.body:
             tests.append(ast.unparse(above.test))
         if isinstance(above, ast.For | ast.AsyncFor) and below is not above.iter:
-            yield above.target, above.iter, [*tests, *skipped(above)]
+            yield above.target, above.iter, [*tests, *skip_conditions(above)]
         if isinstance(above, ast.GeneratorExp | ast.ListComp | ast.SetComp):
             for each in above.generators:
                 yield each.target, each.iter, [*tests, *map(ast.unparse, each.ifs)]
@@ -151,7 +151,7 @@ def argument_names(arguments: ast.arguments) -> list[str]:
     return [each.arg for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
 
 
-def skipped(loop: ast.For | ast.AsyncFor) -> list[str]:
+def skip_conditions(loop: ast.For | ast.AsyncFor) -> list[str]:
     """The tests by which a loop skips some of its rounds."""
     ifs = [each for each in loop.body if isinstance(each, ast.If)]
     return [
@@ -159,16 +159,16 @@ def skipped(loop: ast.For | ast.AsyncFor) -> list[str]:
     ]
 
 
-def position_of(target: ast.AST, name: str) -> tuple[int, ...] | None:
+def target_position(target: ast.AST, name: str) -> tuple[int, ...] | None:
     """Return the position of a name in the target of a loop.
 
-    >>> position_of(ast.parse("i, (name, w)").body[0].value, "w")
+    >>> target_position(ast.parse("i, (name, w)").body[0].value, "w")
     (1, 1)
     """
     if isinstance(target, ast.Name):
         return () if target.id == name else None
     for index, each in enumerate(target.elts if isinstance(target, ast.Tuple | ast.List) else []):
-        inner = position_of(each, name)
+        inner = target_position(each, name)
         if inner is not None:
             return (index, *inner)
     return None
@@ -184,14 +184,14 @@ def of_attribute(syntax: Syntax, node: ast.Attribute, depth: int) -> Weights | N
     sources = [
         source
         for target, source, _ in loops_around(syntax, node)
-        if isinstance(node.value, ast.Name) and position_of(target, node.value.id) is not None
+        if isinstance(node.value, ast.Name) and target_position(target, node.value.id) is not None
     ]
     if not sources or "bias" in node.attr:
         return Weights("one", ast.unparse(node))
-    return Weights("matrices", layers_of(sources[0]) or ast.unparse(node))
+    return Weights("matrices", network_of_layers(sources[0]) or ast.unparse(node))
 
 
-def layers_of(source: ast.expr) -> str:
+def network_of_layers(source: ast.expr) -> str:
     """The network whose layers a loop goes through, as it is written; empty where that cannot be told."""
     called = source.func if isinstance(source, ast.Call) else None
     if isinstance(called, ast.Attribute) and called.attr in ("modules", "named_modules", "children", "named_children"):
@@ -212,7 +212,7 @@ def of_call(syntax: Syntax, node: ast.Call, depth: int) -> Weights | None:
     """Weights in another shape, or many as one vector."""
     name = syntax.resolve(node.func)
     if name in JOINED and node.args:
-        each = collection(syntax, node.args[0], depth - 1)
+        each = weight_iterable(syntax, node.args[0], depth - 1)
         return each.weights if each and not each.position else None
     if name == "torch.flatten" and node.args:
         return weights(syntax, node.args[0], depth - 1)
@@ -222,50 +222,50 @@ def of_call(syntax: Syntax, node: ast.Call, depth: int) -> Weights | None:
     return replace(inner, detached=node) if inner and node.func.attr == "detach" else inner
 
 
-def collection(syntax: Syntax, node: ast.AST, depth: int = DEPTH) -> Each | None:
+def weight_iterable(syntax: Syntax, node: ast.AST, depth: int = DEPTH) -> WeightIterable | None:
     """Return the weights that a loop over an expression iterates over; None if it does not."""
     if depth == 0:
         return None
     if isinstance(node, ast.Name):
-        meant = meaning_of(syntax, node)
-        return next((each for each in (collection(syntax, one, depth - 1) for one in meant) if each), None)
+        meant = assigned_expressions(syntax, node)
+        return next((each for each in (weight_iterable(syntax, one, depth - 1) for one in meant) if each), None)
     if isinstance(node, ast.Attribute) and node.attr in KERAS:
-        return Each(Weights("all", ast.unparse(node.value)))
+        return WeightIterable(Weights("all", ast.unparse(node.value)))
     if isinstance(node, ast.ListComp | ast.GeneratorExp):
         inner = weights(syntax, node.elt, depth - 1)
-        return Each(inner) if inner else None
+        return WeightIterable(inner) if inner else None
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         parts = [weights(syntax, each, depth - 1) for each in node.elts]
         known = [each for each in parts if each]
-        return Each(replace(known[0], of=ast.unparse(node))) if known and len(known) == len(parts) else None
+        return WeightIterable(replace(known[0], of=ast.unparse(node))) if known and len(known) == len(parts) else None
     return of_iterator(syntax, node, depth) if isinstance(node, ast.Call) else None
 
 
-def of_iterator(syntax: Syntax, node: ast.Call, depth: int) -> Each | None:
+def of_iterator(syntax: Syntax, node: ast.Call, depth: int) -> WeightIterable | None:
     """``model.parameters()`` and its like, and what is wrapped around them."""
     if isinstance(node.func, ast.Attribute):
         owner, name = node.func.value, node.func.attr
         if name in COLLECTIONS and not (node.args or node.keywords) and syntax.resolve(node.func) is None:
-            return Each(Weights("all", ast.unparse(owner)), (1,) if name == "named_parameters" else ())
+            return WeightIterable(Weights("all", ast.unparse(owner)), (1,) if name == "named_parameters" else ())
         if name in ("values", "items") and isinstance(owner, ast.Call) and isinstance(owner.func, ast.Attribute):
             return of_state(owner.func, owner, name)
     name_of = syntax.resolve(node.func)
     if name_of == "filter" and len(node.args) == 2:
-        inner = collection(syntax, node.args[1], depth - 1)
-        return replace(inner, weights=inner.weights.narrowed([body_of(node.args[0])])) if inner else None
+        inner = weight_iterable(syntax, node.args[1], depth - 1)
+        return replace(inner, weights=inner.weights.narrowed([test_source(node.args[0])])) if inner else None
     if name_of == "enumerate" and node.args:
-        inner = collection(syntax, node.args[0], depth - 1)
+        inner = weight_iterable(syntax, node.args[0], depth - 1)
         return replace(inner, position=(1, *inner.position)) if inner else None
-    return collection(syntax, node.args[0], depth - 1) if name_of in WRAPPERS and node.args else None
+    return weight_iterable(syntax, node.args[0], depth - 1) if name_of in WRAPPERS and node.args else None
 
 
-def body_of(test: ast.expr) -> str:
+def test_source(test: ast.expr) -> str:
     """Return the source of a test: of a lambda, its body."""
     return ast.unparse(test.body if isinstance(test, ast.Lambda) else test)
 
 
-def of_state(function: ast.Attribute, call: ast.Call, name: str) -> Each | None:
+def of_state(function: ast.Attribute, call: ast.Call, name: str) -> WeightIterable | None:
     """``model.state_dict().items()``: copies without gradients."""
     if function.attr != "state_dict":
         return None
-    return Each(Weights("all", ast.unparse(function.value), detached=call), (1,) if name == "items" else ())
+    return WeightIterable(Weights("all", ast.unparse(function.value), detached=call), (1,) if name == "items" else ())

@@ -65,7 +65,7 @@ class Call:
             if each.arg is not None:
                 yield each.arg, each.value
             else:
-                yield from spread(self.syntax, each.value)
+                yield from unpacked_keywords(self.syntax, each.value)
 
     def argument(self, position: int | None, keyword: str | None = None) -> ast.expr | None:
         """The expression that is given there: ``call.argument(1, "lr")``; None where none is to be seen."""
@@ -93,7 +93,7 @@ class Call:
         return float(value) if is_number(value) else None
 
 
-def spread(syntax: Syntax, node: ast.expr) -> Iterator[tuple[str | None, ast.expr]]:
+def unpacked_keywords(syntax: Syntax, node: ast.expr) -> Iterator[tuple[str | None, ast.expr]]:
     """The keywords in ``**node``, if it is a dictionary that is written out."""
     bindings = syntax.bindings(node) if isinstance(node, ast.Name) and node.id not in syntax.values.changed else []
     node = bindings[0] or node if len(bindings) == 1 else node
@@ -106,7 +106,7 @@ def spread(syntax: Syntax, node: ast.expr) -> Iterator[tuple[str | None, ast.exp
         yield None, node
 
 
-def name_of(syntax: Syntax, node: ast.Call) -> str:
+def callee_name(syntax: Syntax, node: ast.Call) -> str:
     """Return the name of a call's callee: resolved, "method:name" for the method of a value, or "?"."""
     name = syntax.resolve(node.func)
     if name is not None:
@@ -116,7 +116,7 @@ def name_of(syntax: Syntax, node: ast.Call) -> str:
 
 def call_of(syntax: Syntax, node: ast.Call) -> Call:
     """The call that a node is."""
-    return Call(syntax, node, name_of(syntax, node))
+    return Call(syntax, node, callee_name(syntax, node))
 
 
 def is_no_grad(syntax: Syntax, node: ast.expr) -> bool:

@@ -19,10 +19,10 @@ OTHERS = re.compile(
     r"|deepspeed\.ops\.adam\.\w*Adam\w*|timm\.optim\.[A-Z]\w+|lion_pytorch\.Lion|torch_optimizer\.[A-Z]\w+|pytorch_optimizer\.[A-Z]\w+"
     r"|composer\.optim\.Decoupled\w+|heavyball\.[A-Z]\w+|schedulefree\.\w+)$"
 )
-LIKE_ADAM = re.compile(r"(?i)adam|adagrad|adadelta|adafactor|rmsprop|lamb|lion|adabelief|radam|ftrl")
+ADAPTIVE = re.compile(r"(?i)adam|adagrad|adadelta|adafactor|rmsprop|lamb|lion|adabelief|radam|ftrl")
 DECOUPLED = re.compile(r"AdamW|Decoupled|Lion|Muon|LAMB|Lamb")
 # Where decay and learning rate stand when they are given by position, after the parameters.
-PLACES = {
+ARGUMENT_POSITIONS = {
     "torch.optim.SGD": (1, 4),
     "torch.optim.Adam": (1, 4),
     "torch.optim.AdamW": (1, 4),
@@ -59,7 +59,7 @@ class GroupLiteral:
 
 
 @dataclass(frozen=True, eq=False)
-class Optimizer:
+class OptimizerCall:
     """An optimizer that is made."""
 
     syntax: Syntax
@@ -83,18 +83,22 @@ class Optimizer:
     @property
     def is_adaptive(self) -> bool:
         """True if it divides gradients by a running estimate of their size."""
-        return LIKE_ADAM.search(self.name.rpartition(".")[2]) is not None
+        return ADAPTIVE.search(self.name.rpartition(".")[2]) is not None
 
     @property
     def lr(self) -> Any:
         """The learning rate: a number, None where it is not stated, or UNKNOWN."""
-        position = PLACES.get(self.name, (0, None))[0] if self.framework == "keras" or self.name in PLACES else None
+        position = (
+            ARGUMENT_POSITIONS.get(self.name, (0, None))[0]
+            if self.framework == "keras" or self.name in ARGUMENT_POSITIONS
+            else None
+        )
         return self.stated(position, "learning_rate" if self.framework == "keras" else "lr")
 
     @property
     def decay(self) -> Any:
         """The decay that is given for all groups: a number, None where it is not stated, or UNKNOWN."""
-        return self.stated(PLACES.get(self.name, (0, None))[1], "weight_decay")
+        return self.stated(ARGUMENT_POSITIONS.get(self.name, (0, None))[1], "weight_decay")
 
     def stated(self, position: int | None, keyword: str) -> Any:
         """A number that it is given."""
@@ -143,23 +147,27 @@ class Optimizer:
     @property
     def whole_model(self) -> bool:
         """True if its one group is all parameters of a model: ``model.parameters()``."""
-        return is_all(self.syntax, self.written)
+        return is_all_parameters(self.syntax, self.written)
 
 
-def is_all(syntax: Syntax, node: ast.expr | None) -> bool:
+def is_all_parameters(syntax: Syntax, node: ast.expr | None) -> bool:
     """Return True for ``model.parameters()``, also as a list or filtered by ``requires_grad``."""
     if isinstance(node, ast.ListComp | ast.GeneratorExp) and len(node.generators) == 1:
         only = node.generators[0]
         plain = isinstance(node.elt, ast.Name) and syntax.source(node.elt) == syntax.source(only.target)
-        return plain and all("requires_grad" in syntax.source(each) for each in only.ifs) and is_all(syntax, only.iter)
+        return (
+            plain
+            and all("requires_grad" in syntax.source(each) for each in only.ifs)
+            and is_all_parameters(syntax, only.iter)
+        )
     if not isinstance(node, ast.Call):
         return False
     if isinstance(node.func, ast.Name) and node.func.id in ("list", "filter") and node.args:
         test = node.args[0] if node.func.id == "filter" else None
-        return (test is None or "requires_grad" in syntax.source(test)) and is_all(syntax, node.args[-1])
+        return (test is None or "requires_grad" in syntax.source(test)) and is_all_parameters(syntax, node.args[-1])
     return isinstance(node.func, ast.Attribute) and node.func.attr == "parameters" and not node.args
 
 
-def optimizers_of(syntax: Syntax, calls: list[Call]) -> list[Optimizer]:
+def optimizers_of(syntax: Syntax, calls: list[Call]) -> list[OptimizerCall]:
     """The optimizers among a program's calls."""
-    return [Optimizer(syntax, each) for each in calls if PLAIN.match(each.name) or OTHERS.match(each.name)]
+    return [OptimizerCall(syntax, each) for each in calls if PLAIN.match(each.name) or OTHERS.match(each.name)]

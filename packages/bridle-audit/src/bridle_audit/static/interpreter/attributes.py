@@ -5,10 +5,7 @@ from __future__ import annotations
 import ast
 
 from bridle_audit.static.facts.classes import class_value, method_of
-from bridle_audit.static.interpreter.flow import Op
-from bridle_audit.static.interpreter.functions import call_function
-from bridle_audit.static.interpreter.machine import Machine, attribute
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
@@ -16,12 +13,15 @@ from bridle_audit.static.interpreter.values import (
     Container,
     Frame,
     Function,
-    Group,
     Instance,
-    Layer,
+    LayerValue,
     Mode,
     Tensor,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.functions import call_function
+from bridle_audit.static.interpreter.machine import Machine, attribute
 
 # No data: sizes, devices and the like.
 ABOUT_WORDS = """
@@ -39,7 +39,7 @@ def of_container(value: Container, machine: Machine, name: str, node: ast.AST) -
 
 
 @attribute.register
-def of_group(value: Group, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
+def of_group(value: TupleValue, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """The data in a network's output; ``module`` of a wrapper is what it wraps."""
     del machine, node
     if name in LOGITS:
@@ -48,7 +48,7 @@ def of_group(value: Group, machine: Machine, name: str, node: ast.AST) -> Abstra
 
 
 @attribute.register
-def of_layer(value: Layer, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
+def of_layer(value: LayerValue, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """Return the value that the program has assigned to the attribute."""
     del node
     return machine.heap.get((value.number, name), value if name == "module" else TOP)
@@ -62,7 +62,7 @@ def of_instance(value: Instance, machine: Machine, name: str, node: ast.AST) -> 
         return machine.heap[value.number, name]
     if name == "training":
         return Mode()
-    found = member(machine, value.of, value, name)
+    found = class_member(machine, value.of, value, name)
     if found is TOP and name == "module":
         return value
     return found
@@ -72,10 +72,10 @@ def of_instance(value: Instance, machine: Machine, name: str, node: ast.AST) -> 
 def of_class(value: Class, machine: Machine, name: str, node: ast.AST) -> AbstractValue:
     """A method or attribute of a class, without an object."""
     del node
-    return member(machine, value, None, name)
+    return class_member(machine, value, None, name)
 
 
-def member(machine: Machine, owner: Class, receiver: Instance | None, name: str) -> AbstractValue:
+def class_member(machine: Machine, owner: Class, receiver: Instance | None, name: str) -> AbstractValue:
     """Look a name up in a class; a property is evaluated."""
     found = method_of(machine.syntax, owner.node, name)
     if found is not None:

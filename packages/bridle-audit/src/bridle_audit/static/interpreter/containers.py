@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from bridle_audit.static.facts.classes import FORWARDS
+from bridle_audit.static.interpreter.abstract_values import (
+    TOP,
+    AbstractValue,
+    Arguments,
+    Const,
+    Container,
+    Frame,
+    TupleValue,
+)
 from bridle_audit.static.interpreter.iteration import items_of
 from bridle_audit.static.interpreter.machine import Machine, method
-from bridle_audit.static.interpreter.values import TOP, AbstractValue, Arguments, Const, Container, Frame, Group
 
 # These return what they are called on, as far as a network's path is concerned.
-SAME_WORDS = """
+IDENTITY_WORDS = """
 to cuda cpu float double half bfloat16 type type_as contiguous clone train eval requires_grad_ apply share_memory
 compile xpu mps long int retain_grad values
 """
-SAME = frozenset(SAME_WORDS.split())
+IDENTITY_METHODS = frozenset(IDENTITY_WORDS.split())
 CHANGES = frozenset({"append", "add", "add_module", "register_module", "extend", "insert", "pop", "update"})
 
 
@@ -24,34 +32,32 @@ def on_container(receiver: Container, machine: Machine, name: str, arguments: Ar
     if part is not None:
         return machine.invoke(part, arguments, frame)
     if name in CHANGES:
-        return changed(machine, receiver, name, arguments)
+        return apply_change(machine, receiver, name, arguments)
     if name in ("items", "named_children"):
-        return machine.container("list", arguments.node, [Group((Const(key), each)) for key, each in pairs])
+        return machine.container("list", arguments.node, [TupleValue((Const(key), each)) for key, each in pairs])
     if name in ("values", "children"):
         return machine.container("list", arguments.node, [each for _, each in pairs])
-    return other_container(machine, receiver, name, arguments, frame)
+    return apply_query(machine, receiver, name, arguments, frame)
 
 
-def changed(machine: Machine, receiver: Container, name: str, arguments: Arguments) -> AbstractValue:
+def apply_change(machine: Machine, receiver: Container, name: str, arguments: Arguments) -> AbstractValue:
     """Apply a method that changes a container, and return its result."""
     match name:
         case "extend":
-            return extended(machine, receiver, arguments)
+            return extend(machine, receiver, arguments)
         case "insert":
-            return inserted(machine, receiver, arguments)
+            return insert(machine, receiver, arguments)
         case "pop":
-            return popped(machine, receiver, arguments)
+            return pop(machine, receiver, arguments)
         case "update":
-            return updated(machine, receiver, arguments)
+            return update(machine, receiver, arguments)
         case _:
-            return added(machine, receiver, arguments)
+            return append(machine, receiver, arguments)
 
 
-def other_container(
-    machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame
-) -> AbstractValue:
+def apply_query(machine: Machine, receiver: Container, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """Apply a method that does not change a container, and return its result."""
-    if name in SAME:
+    if name in IDENTITY_METHODS:
         return receiver
     if name in FORWARDS:
         return machine.invoke(receiver, arguments, frame)
@@ -62,7 +68,7 @@ def other_container(
     return machine.unknown_call(arguments)
 
 
-def added(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
+def append(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``append(a)``, Keras' ``add(a)``, ``add_module("name", a)``."""
     pairs = machine.pairs(receiver)
     value = arguments.positional[-1] if arguments.positional else TOP
@@ -72,7 +78,7 @@ def added(machine: Machine, receiver: Container, arguments: Arguments) -> Abstra
     return receiver
 
 
-def extended(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
+def extend(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``extend(a)``; of a list that is not known one item is added."""
     pairs = machine.pairs(receiver)
     items = items_of(machine, arguments.positional[0]) if arguments.positional else None
@@ -81,7 +87,7 @@ def extended(machine: Machine, receiver: Container, arguments: Arguments) -> Abs
     return receiver
 
 
-def inserted(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
+def insert(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``insert(0, a)``."""
     pairs, index = list(machine.pairs(receiver)), arguments.get(0)
     value = arguments.get(1) or TOP
@@ -91,7 +97,7 @@ def inserted(machine: Machine, receiver: Container, arguments: Arguments) -> Abs
     return receiver
 
 
-def popped(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
+def pop(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``pop()``, ``pop("key")``."""
     pairs, key = list(machine.pairs(receiver)), arguments.get(0)
     which = key.value if isinstance(key, Const) else -1
@@ -104,7 +110,7 @@ def popped(machine: Machine, receiver: Container, arguments: Arguments) -> Abstr
     return found
 
 
-def updated(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
+def update(machine: Machine, receiver: Container, arguments: Arguments) -> AbstractValue:
     """``update({"a": b})``."""
     first = arguments.get(0)
     more = dict(machine.pairs(first)) if isinstance(first, Container) else {}

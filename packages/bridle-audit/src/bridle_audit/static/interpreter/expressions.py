@@ -5,21 +5,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from bridle_audit.static.constants.folding import UNKNOWN, compared, computed
-from bridle_audit.static.interpreter.iteration import items_of
-from bridle_audit.static.interpreter.machine import Machine, expression
-from bridle_audit.static.interpreter.operators import is_nothing, operated, truth
-from bridle_audit.static.interpreter.unpacking import SCALARS, bind
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.constants.folding import UNKNOWN, compare, compute
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Const,
     Container,
     Frame,
     Function,
-    Group,
     Tensor,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.iteration import items_of
+from bridle_audit.static.interpreter.machine import Machine, expression
+from bridle_audit.static.interpreter.operators import apply_operator, is_none, truth
+from bridle_audit.static.interpreter.unpacking import SCALARS, bind
 
 
 @expression.register
@@ -33,25 +33,25 @@ def of_constant(node: ast.Constant, machine: Machine, frame: Frame) -> AbstractV
 def of_binary(node: ast.BinOp, machine: Machine, frame: Frame) -> AbstractValue:
     """``a + b``."""
     left, right = machine.evaluate(node.left, frame), machine.evaluate(node.right, frame)
-    return combined(machine, node, node.op, left, right)
+    return apply_binary(machine, node, node.op, left, right)
 
 
-def combined(
+def apply_binary(
     machine: Machine, node: ast.AST, sign: ast.operator, left: AbstractValue, right: AbstractValue
 ) -> AbstractValue:
     """Apply a binary operator to two values."""
     if isinstance(left, Const) and isinstance(right, Const):
-        value = computed(type(sign), left.value, right.value)
+        value = compute(type(sign), left.value, right.value)
         return Const(value) if value is not UNKNOWN else TOP
     if isinstance(left, Container) and isinstance(sign, ast.Add | ast.Mult):
-        return lengthened(machine, node, left, right)
-    if isinstance(sign, ast.Add) and (isinstance(left, Group) or isinstance(right, Group)):
-        both = [each.items if isinstance(each, Group) else (each,) for each in (left, right)]
-        return Group(both[0] + both[1])
-    return operated(machine, node, sign, left, right)
+        return concatenate(machine, node, left, right)
+    if isinstance(sign, ast.Add) and (isinstance(left, TupleValue) or isinstance(right, TupleValue)):
+        both = [each.items if isinstance(each, TupleValue) else (each,) for each in (left, right)]
+        return TupleValue(both[0] + both[1])
+    return apply_operator(machine, node, sign, left, right)
 
 
-def lengthened(machine: Machine, node: ast.AST, left: Container, right: AbstractValue) -> AbstractValue:
+def concatenate(machine: Machine, node: ast.AST, left: Container, right: AbstractValue) -> AbstractValue:
     """A list with another one behind it, or several times."""
     mine = [each for _, each in machine.pairs(left)]
     if isinstance(right, Const) and isinstance(right.value, int):
@@ -68,9 +68,9 @@ def of_unary(node: ast.UnaryOp, machine: Machine, frame: Frame) -> AbstractValue
         known = truth(machine, operand)
         return TOP if known is None else Const(not known)
     if isinstance(operand, Tensor):
-        return operated(machine, node, ast.Mult(), operand, TOP)
+        return apply_operator(machine, node, ast.Mult(), operand, TOP)
     is_minus = isinstance(node.op, ast.USub) and isinstance(operand, Const)
-    value = computed(ast.Sub, 0, operand.value) if is_minus and isinstance(operand, Const) else UNKNOWN
+    value = compute(ast.Sub, 0, operand.value) if is_minus and isinstance(operand, Const) else UNKNOWN
     return Const(value) if value is not UNKNOWN else TOP
 
 
@@ -82,7 +82,7 @@ def of_compare(node: ast.Compare, machine: Machine, frame: Frame) -> AbstractVal
         return TOP
     right, sign = rights[0], node.ops[0]
     if isinstance(sign, ast.Is | ast.IsNot) and isinstance(right, Const) and right.value is None:
-        known = is_nothing(left)
+        known = is_none(left)
         return TOP if known is None else Const(known is isinstance(sign, ast.Is))
     if isinstance(sign, ast.In | ast.NotIn) and isinstance(left, Const):
         items = items_of(machine, right)
@@ -93,7 +93,7 @@ def of_compare(node: ast.Compare, machine: Machine, frame: Frame) -> AbstractVal
         )
     if not (isinstance(left, Const) and isinstance(right, Const)):
         return TOP
-    value = compared(type(sign), left.value, right.value)
+    value = compare(type(sign), left.value, right.value)
     return Const(value) if value is not UNKNOWN else TOP
 
 
@@ -131,16 +131,16 @@ def of_choice(node: ast.IfExp, machine: Machine, frame: Frame) -> AbstractValue:
 @expression.register
 def of_tuple(node: ast.Tuple, machine: Machine, frame: Frame) -> AbstractValue:
     """``(a, b)``."""
-    return Group(tuple(spread(machine, node.elts, frame)))
+    return TupleValue(tuple(evaluate_items(machine, node.elts, frame)))
 
 
 @expression.register
 def of_list(node: ast.List, machine: Machine, frame: Frame) -> AbstractValue:
     """``[a, *b]``."""
-    return machine.container("list", node, spread(machine, node.elts, frame))
+    return machine.container("list", node, evaluate_items(machine, node.elts, frame))
 
 
-def spread(machine: Machine, nodes: Iterable[ast.expr], frame: Frame) -> list[AbstractValue]:
+def evaluate_items(machine: Machine, nodes: Iterable[ast.expr], frame: Frame) -> list[AbstractValue]:
     """Values one after another, with those of ``*lists``; of a list that is not known there is one."""
     values: list[AbstractValue] = []
     for node in nodes:

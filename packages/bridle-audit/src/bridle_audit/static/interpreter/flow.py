@@ -46,26 +46,26 @@ Ops = tuple[Op, ...]
 START = "? (start)"  # the name of an op before which nothing is known
 
 
-def meaningful(ops: Sequence[Op]) -> list[Op]:
+def value_changing(ops: Sequence[Op]) -> list[Op]:
     """Return the ops that change values, without reshapes and selections."""
     return [op for op in ops if op.kind not in SHAPES]
 
 
-def last_of(ops: Sequence[Op]) -> Op | None:
+def last_value_changing(ops: Sequence[Op]) -> Op | None:
     """The last op that changes values."""
-    return next(reversed(meaningful(ops)), None)
+    return next(reversed(value_changing(ops)), None)
 
 
-def before(ops: Sequence[Op], op: Op) -> Ops:
+def ops_before(ops: Sequence[Op], op: Op) -> Ops:
     """Return the ops before an op."""
     return tuple(ops[: list(ops).index(op)])
 
 
-def origin(syntax: Syntax, node: ast.AST) -> Op:
+def unknown_origin(syntax: Syntax, node: ast.AST) -> Op:
     """Return an op that stands for the unknown origin of data."""
     return Op(syntax, START, UNKNOWN_KIND, node)
 
 
-def mystery(syntax: Syntax, node: ast.AST, *branches: Ops) -> Op:
+def unknown_op(syntax: Syntax, node: ast.AST, *branches: Ops) -> Op:
     """An op of which nothing is known."""
     return Op(syntax, UNKNOWN_KIND, UNKNOWN_KIND, node, branches=branches)

@@ -6,8 +6,7 @@ import ast
 
 from bridle_audit.static.facts.calls import is_no_grad
 from bridle_audit.static.facts.classes import is_module, method_of
-from bridle_audit.static.interpreter.machine import Machine, application
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
@@ -15,9 +14,10 @@ from bridle_audit.static.interpreter.values import (
     Const,
     Frame,
     Function,
-    Group,
     Tensor,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.machine import Machine, application
 from bridle_audit.static.scopes.index import Function as Definition
 from bridle_audit.static.scopes.index import defaults
 
@@ -31,15 +31,15 @@ def call_function(callee: Function, machine: Machine, arguments: Arguments, fram
     machine.entered.add(node)
     no_grad = frame.no_grad or any(is_no_grad(machine.syntax, each) for each in decorators(node))
     inner = Frame(outer=callee.frame, owner=callee.owner, receiver=callee.receiver, no_grad=no_grad)
-    receive(machine, callee, arguments, inner)
+    bind_arguments(machine, callee, arguments, inner)
     machine.stack.append(node)
     try:
-        return follow(machine, node, inner)
+        return run_body(machine, node, inner)
     finally:
         machine.stack.pop()
 
 
-def follow(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> AbstractValue:
+def run_body(machine: Machine, node: Definition | ast.Lambda, frame: Frame) -> AbstractValue:
     """Follow a function's body, and return its result."""
     if isinstance(node, ast.Lambda):
         return machine.evaluate(node.body, frame)
@@ -57,7 +57,7 @@ def decorators(node: Definition | ast.Lambda) -> list[ast.expr]:
     return [] if isinstance(node, ast.Lambda) else node.decorator_list
 
 
-def receive(machine: Machine, callee: Function, arguments: Arguments, inner: Frame) -> None:
+def bind_arguments(machine: Machine, callee: Function, arguments: Arguments, inner: Frame) -> None:
     """Give a function's arguments their names."""
     positional = list(arguments.positional)
     if callee.receiver is not None and not is_static(machine, callee):
@@ -76,9 +76,9 @@ def receive(machine: Machine, callee: Function, arguments: Arguments, inner: Fra
             inner.names[name] = machine.evaluate(default, callee.frame)
     for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
         if inner.names.get(each.arg) is TOP and each.annotation is not None:
-            inner.names[each.arg] = annotated(machine, each.annotation, callee.frame)
+            inner.names[each.arg] = annotated_value(machine, each.annotation, callee.frame)
     if args.vararg is not None:
-        inner.names[args.vararg.arg] = TOP if arguments.is_open else Group(tuple(positional[count:]))
+        inner.names[args.vararg.arg] = TOP if arguments.is_open else TupleValue(tuple(positional[count:]))
     if args.kwarg is not None:
         inner.names[args.kwarg.arg] = machine.container("dict", callee.node, rest.values(), rest.keys())
 
@@ -88,24 +88,24 @@ def is_static(machine: Machine, callee: Function) -> bool:
     return any(machine.syntax.resolve(each) == "staticmethod" for each in decorators(callee.node))
 
 
-def annotated(machine: Machine, node: ast.expr, frame: Frame) -> AbstractValue:
+def annotated_value(machine: Machine, node: ast.expr, frame: Frame) -> AbstractValue:
     """An object of a network's class, if an argument is said to be one."""
     value = frame.find(node.id) if isinstance(node, ast.Name) else None
     if not isinstance(value, Class) or not is_module(machine.syntax, value.node):
         return TOP
     if value.node not in machine.instances:
-        make_by_default(machine, value)
+        instantiate_with_defaults(machine, value)
     return machine.instances[value.node][0] if value.node in machine.instances else TOP
 
 
-def make_by_default(machine: Machine, value: Class) -> None:
+def instantiate_with_defaults(machine: Machine, value: Class) -> None:
     """Make an object of a class as the defaults say."""
     found = method_of(machine.syntax, value.node, "__init__")
-    arguments = entry_arguments(found[1], TOP) if found else Arguments(nowhere(value.node))
+    arguments = entry_arguments(found[1], TOP) if found else Arguments(synthetic_call(value.node))
     machine.invoke(value, arguments, machine.root)
 
 
-def nowhere(node: ast.AST) -> ast.Call:
+def synthetic_call(node: ast.AST) -> ast.Call:
     """A call that the file does not make."""
     line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
     return ast.Call(ast.Name("?"), [], [], lineno=line, col_offset=column, end_lineno=line, end_col_offset=column)
@@ -123,4 +123,4 @@ def entry_arguments(node: Definition, given: AbstractValue, *, all_given: bool =
     first = next((name for name, _ in defaults(node.args) if name not in ("self", "cls")), None)
     if first is not None and isinstance(given, Tensor):  # the data, even where their default is None
         keywords.setdefault(first, given)
-    return Arguments(nowhere(node), (), keywords)
+    return Arguments(synthetic_call(node), (), keywords)

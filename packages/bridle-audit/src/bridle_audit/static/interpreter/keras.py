@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from bridle_audit.static.facts.calls import Call
-from bridle_audit.static.facts.keras import LOSS, kind_of_loss
+from bridle_audit.static.facts.keras_losses import LOSS, kind_of_loss
+from bridle_audit.static.interpreter.abstract_values import (
+    TOP,
+    AbstractValue,
+    Arguments,
+    Const,
+    Frame,
+    LayerValue,
+    Tensor,
+)
 from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.observations import record_loss
-from bridle_audit.static.interpreter.values import TOP, AbstractValue, Arguments, Const, Frame, Layer, Tensor
 
 
 def keras_loss(machine: Machine, constructor: Call, arguments: Arguments, frame: Frame) -> AbstractValue:
@@ -27,7 +35,7 @@ def compile_model(machine: Machine, model: AbstractValue, arguments: Arguments, 
     word, constructor = "", Call(machine.syntax, arguments.node, "keras.compile")
     if isinstance(given, Const):
         word = str(given.value)
-    elif isinstance(given, Layer) and given.ops and given.ops[0].call is not None:
+    elif isinstance(given, LayerValue) and given.ops and given.ops[0].call is not None:
         constructor = given.ops[0].call
         found = LOSS.match(constructor.name)
         word = found["word"] if found else ""

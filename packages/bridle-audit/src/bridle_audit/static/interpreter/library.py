@@ -6,23 +6,23 @@ import re
 from dataclasses import replace
 
 from bridle_audit.static.facts.calls import Call
-from bridle_audit.static.interpreter.flow import Op, mystery
-from bridle_audit.static.interpreter.joins import met, shared
-from bridle_audit.static.interpreter.keras import keras_loss
-from bridle_audit.static.interpreter.machine import Machine, application
-from bridle_audit.static.interpreter.observations import record_loss
-from bridle_audit.static.interpreter.transfers import TRANSFERS, transfer
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
     Container,
     Frame,
-    Group,
-    Layer,
+    LayerValue,
     Named,
     Tensor,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.flow import Op, unknown_op
+from bridle_audit.static.interpreter.joins import common_prefix, merge_paths
+from bridle_audit.static.interpreter.keras import keras_loss
+from bridle_audit.static.interpreter.machine import Machine, application
+from bridle_audit.static.interpreter.observations import record_loss
+from bridle_audit.static.interpreter.transfers import TRANSFERS, transfer
 from bridle_audit.static.libraries.kinds import is_constructor, kind_of
 
 # These give back what they are given, as far as a network's path is concerned.
@@ -33,7 +33,7 @@ WRAPPERS = re.compile(
     r"|^torch\.distributed\.fsdp\.|^apex\.parallel\.|^iter$"
 )
 HEADS = ("fc", "classifier", "head", "heads")  # where libraries' models have their last layers
-FAMILIAR = re.compile(r"^activation:(?!abs|exp|square|sqrt|log$)|^(?:dropout|linear|conv|batch_norm)$")
+KNOWN_OPS = re.compile(r"^activation:(?!abs|exp|square|sqrt|log$)|^(?:dropout|linear|conv|batch_norm)$")
 
 
 @application.register
@@ -62,9 +62,9 @@ def construct(machine: Machine, call: Call, kind: str, arguments: Arguments) -> 
         kept = {**arguments.keywords, **{str(number): each for number, each in enumerate(arguments.positional)}}
         return machine.container("dict", arguments.node, kept.values(), kept.keys())
     if call.name in ("torch.nn.Identity", "keras.layers.InputLayer"):
-        return Layer(machine.number(), ())
+        return LayerValue(machine.number(), ())
     ops = (Op(machine.syntax, call.name, kind, call.node, call, is_layer=True), *keras_activation(machine, call))
-    return Layer(machine.number(), ops)
+    return LayerValue(machine.number(), ops)
 
 
 def keras_activation(machine: Machine, call: Call) -> tuple[Op, ...]:
@@ -78,7 +78,7 @@ def keras_activation(machine: Machine, call: Call) -> tuple[Op, ...]:
     return (Op(machine.syntax, name, kind_of(name), given, call),)
 
 
-def layered(machine: Machine, layer: Layer, arguments: Arguments, frame: Frame) -> AbstractValue:
+def apply_layer(machine: Machine, layer: LayerValue, arguments: Arguments, frame: Frame) -> AbstractValue:
     """Data go through a layer; a library's model with a head of the file's own goes on through that."""
     given = data_of(arguments)
     if layer.ops and layer.ops[0].name == "keras.layers.Activation":
@@ -101,7 +101,7 @@ def tensors_in(arguments: Arguments) -> list[Tensor]:
     """The data among the arguments, with those in tuples."""
     found: list[Tensor] = []
     for each in arguments.everything():
-        inner = each.items if isinstance(each, Group) else [each]
+        inner = each.items if isinstance(each, TupleValue) else [each]
         found += [item for item in inner if isinstance(item, Tensor)]
     return found
 
@@ -113,15 +113,15 @@ def apply_function(machine: Machine, op: Op, arguments: Arguments) -> AbstractVa
         if isinstance(each, Container):
             tensors += [item for _, item in machine.pairs(each) if isinstance(item, Tensor)]
     if not tensors:
-        return machine.fresh(arguments.node, op) if FAMILIAR.match(op.kind) else TOP
+        return machine.fresh(arguments.node, op) if KNOWN_OPS.match(op.kind) else TOP
     different = [
         each for number, each in enumerate(tensors) if all(each.ops is not other.ops for other in tensors[:number])
     ]
     if len(different) == 1:
         return machine.through(different[0], op)
-    if len(shared([each.ops for each in different])) == 0 and op.kind not in ("concat", "linear", "attention"):
+    if len(common_prefix([each.ops for each in different])) == 0 and op.kind not in ("concat", "linear", "attention"):
         return machine.through(different[0], op)  # such as a mask beside the data
-    return met(different, replace(op, kind="product") if op.kind == "linear" else op)
+    return merge_paths(different, replace(op, kind="product") if op.kind == "linear" else op)
 
 
 @transfer("keras.Model", "keras.models.Model")
@@ -131,7 +131,7 @@ def keras_model(machine: Machine, arguments: Arguments, frame: Frame) -> Abstrac
     outputs = arguments.get(1, "outputs")
     if not isinstance(outputs, Tensor):
         return TOP
-    return Layer(machine.number(), outputs.ops or (mystery(machine.syntax, arguments.node),), is_network=True)
+    return LayerValue(machine.number(), outputs.ops or (unknown_op(machine.syntax, arguments.node),), is_network=True)
 
 
 @transfer("keras.Input", "keras.layers.Input")

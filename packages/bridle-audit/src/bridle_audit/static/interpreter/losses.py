@@ -9,16 +9,16 @@ from typing import Any
 from bridle_audit.findings import Location
 from bridle_audit.static.constants.folding import is_number
 from bridle_audit.static.facts.calls import Call, is_under_no_grad
-from bridle_audit.static.interpreter.flow import Op, Ops, last_of
+from bridle_audit.static.interpreter.abstract_values import Instance
+from bridle_audit.static.interpreter.flow import Op, Ops, last_value_changing
 from bridle_audit.static.interpreter.networks import Network
-from bridle_audit.static.interpreter.trace import LossCall, Trace
-from bridle_audit.static.interpreter.values import Instance
+from bridle_audit.static.interpreter.trace import LossCall, ProgramTrace
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
 
 
 @dataclass(frozen=True, eq=False)
-class Loss:
+class ComputedLoss:
     """A loss that is computed: one for each call, criterion and path of the data to it."""
 
     syntax: Syntax
@@ -42,7 +42,7 @@ class Loss:
     @property
     def last(self) -> Op | None:
         """The last op on the logits that changes values; None where there is none."""
-        return last_of(self.logits)
+        return last_value_changing(self.logits)
 
     @property
     def target(self) -> ast.expr | None:
@@ -75,15 +75,15 @@ class Loss:
         return self.constructor.value(None, "reduction", "mean")
 
 
-def losses_of(syntax: Syntax, trace: Trace, networks: list[Network]) -> list[Loss]:
+def losses_of(syntax: Syntax, trace: ProgramTrace, networks: list[Network]) -> list[ComputedLoss]:
     """The losses that were met while the program was followed, in the order of the file."""
     ordered = sorted(trace.losses, key=lambda each: (each.node.lineno, each.node.col_offset))
     return [loss_of(syntax, each, networks) for each in ordered]
 
 
-def loss_of(syntax: Syntax, call: LossCall, networks: list[Network]) -> Loss:
+def loss_of(syntax: Syntax, call: LossCall, networks: list[Network]) -> ComputedLoss:
     """One of them, with its network."""
     key = call.network.of.node if isinstance(call.network, Instance) else call.network
     network = next((each for each in networks if each.identity is key), None)
     no_grad = call.no_grad or is_under_no_grad(syntax, call.node)
-    return Loss(syntax, call.kind, call.node, call.constructor, call.logits, network, no_grad)
+    return ComputedLoss(syntax, call.kind, call.node, call.constructor, call.logits, network, no_grad)

@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterable
 from functools import singledispatch
 from typing import Any
 
-from bridle_audit.static.interpreter.flow import Op, mystery, origin
-from bridle_audit.static.interpreter.joins import joined
-from bridle_audit.static.interpreter.trace import Trace
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
     Class,
     Container,
+    ContainerItems,
     Frame,
     Instance,
-    Items,
     Tensor,
 )
+from bridle_audit.static.interpreter.flow import Op, unknown_op, unknown_origin
+from bridle_audit.static.interpreter.joins import join
+from bridle_audit.static.interpreter.trace import ProgramTrace
 from bridle_audit.static.syntax import Syntax
 
 CALLS_DEEP = 14  # how many calls of the file's own functions are followed into each other
@@ -39,7 +39,7 @@ class Machine:
 
     def __init__(self, syntax: Syntax) -> None:
         self.syntax = syntax
-        self.trace = Trace()
+        self.trace = ProgramTrace()
         self.root = Frame()  # of the module
         self.heap: dict[tuple[int, str], AbstractValue] = {}
         self.numbers = 0
@@ -83,11 +83,11 @@ class Machine:
     def unknown_call(self, arguments: Arguments) -> AbstractValue:
         """Return the result of an unknown callee: the first data among the arguments, changed in an unknown way."""
         tensors = arguments.tensors()
-        return self.through(tensors[0], mystery(self.syntax, arguments.node)) if tensors else TOP
+        return self.through(tensors[0], unknown_op(self.syntax, arguments.node)) if tensors else TOP
 
     def joined(self, node: ast.AST, one: AbstractValue, other: AbstractValue) -> AbstractValue:
         """Join two values, of which either may hold."""
-        return joined(self.syntax, node, one, other)
+        return join(self.syntax, node, one, other)
 
     def through(self, tensor: Tensor, *ops: Op) -> Tensor:
         """Data that have gone through some more."""
@@ -95,7 +95,7 @@ class Machine:
 
     def fresh(self, node: ast.AST, *ops: Op) -> Tensor:
         """Data of which it is not known where they come from."""
-        return Tensor((origin(self.syntax, node), *ops))
+        return Tensor((unknown_origin(self.syntax, node), *ops))
 
     def selected(self, tensor: Tensor, node: ast.AST) -> Tensor:
         """A part of data."""
@@ -127,12 +127,12 @@ class Machine:
         pairs = tuple(pairs)
         if container.kind == "list":
             pairs = tuple((number, each) for number, (_, each) in enumerate(pairs))
-        self.heap[container.number, ""] = Items(pairs)
+        self.heap[container.number, ""] = ContainerItems(pairs)
 
     def pairs(self, container: Container) -> tuple[tuple[Any, AbstractValue], ...]:
         """The items of a container with their keys."""
         items = self.heap.get((container.number, ""))
-        return items.pairs if isinstance(items, Items) else ()
+        return items.pairs if isinstance(items, ContainerItems) else ()
 
     def fork(self, frame: Frame, node: ast.AST, *ways: Callable[[], None]) -> None:
         """Follow several ways from here, and go on with what may be true after any of them."""
@@ -156,7 +156,7 @@ class Machine:
         get = into.get
         for key, value in [(key, value) for key, value in other.items() if get(key) is not value]:
             mine = get(key)
-            into[key] = joined(self.syntax, node, mine, value) if mine is not None else value
+            into[key] = join(self.syntax, node, mine, value) if mine is not None else value
 
     def is_too_deep(self, node: ast.AST) -> bool:
         """Return True if a call is not to be followed: recursive, or nested too deeply."""

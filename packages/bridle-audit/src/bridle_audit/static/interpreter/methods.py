@@ -6,17 +6,8 @@ from dataclasses import replace
 
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.facts.classes import FORWARDS, is_module, known_base, method_of
-from bridle_audit.static.interpreter.attributes import ABOUT
-from bridle_audit.static.interpreter.calls import PARTS, bound, initialize
-from bridle_audit.static.interpreter.containers import SAME
-from bridle_audit.static.interpreter.flow import Op
-from bridle_audit.static.interpreter.functions import call_function
-from bridle_audit.static.interpreter.joins import alone, met
-from bridle_audit.static.interpreter.library import FAMILIAR, layered
-from bridle_audit.static.interpreter.machine import Machine, method
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
-    Above,
     AbstractValue,
     Arguments,
     Choice,
@@ -25,11 +16,20 @@ from bridle_audit.static.interpreter.values import (
     Container,
     Frame,
     Function,
-    Group,
     Instance,
-    Layer,
+    LayerValue,
+    SuperValue,
     Tensor,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.applications import PARTS, bind_method, initialize
+from bridle_audit.static.interpreter.attributes import ABOUT
+from bridle_audit.static.interpreter.containers import IDENTITY_METHODS
+from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.functions import call_function
+from bridle_audit.static.interpreter.joins import merge_paths, with_one_operand
+from bridle_audit.static.interpreter.library import KNOWN_OPS, apply_layer
+from bridle_audit.static.interpreter.machine import Machine, method
 from bridle_audit.static.libraries.kinds import kind_of
 
 JOINS = {
@@ -50,9 +50,9 @@ def on_anything(
     """A method of what is not known."""
     del receiver, frame
     if name in ("prepare", "setup", "autocast") and arguments.positional:  # accelerate's and Fabric's
-        return arguments.positional[0] if len(arguments.positional) == 1 else Group(arguments.positional)
+        return arguments.positional[0] if len(arguments.positional) == 1 else TupleValue(arguments.positional)
     op = op_of(machine, name, arguments)
-    if FAMILIAR.match(op.kind) and op.kind.startswith("activation:"):
+    if KNOWN_OPS.match(op.kind) and op.kind.startswith("activation:"):
         return machine.fresh(arguments.node, op)
     return machine.unknown_call(arguments)
 
@@ -68,7 +68,7 @@ def op_of(machine: Machine, name: str, arguments: Arguments) -> Op:
 def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``x.relu()``."""
     del frame
-    if name in SAME:
+    if name in IDENTITY_METHODS:
         return receiver
     if name in ABOUT:
         return TOP
@@ -77,7 +77,7 @@ def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Argument
     others = arguments.tensors()
     if plain in JOINS:
         op = replace(op, kind=JOINS[plain])
-        return met([receiver, *others], op) if others else machine.through(receiver, alone(op))
+        return merge_paths([receiver, *others], op) if others else machine.through(receiver, with_one_operand(op))
     return machine.through(receiver, op)
 
 
@@ -85,16 +85,18 @@ def on_tensor(receiver: Tensor, machine: Machine, name: str, arguments: Argument
 def on_instance(receiver: Instance, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of an object of the file, or what its class inherits from nn.Module."""
     found = machine.attribute(receiver, name, arguments.node)
-    if name in FORWARDS and not isinstance(found, Layer):
+    if name in FORWARDS and not isinstance(found, LayerValue):
         return machine.invoke(receiver, arguments, frame)
     if found is not TOP:
         return machine.invoke(found, arguments, frame)
-    if name in SAME:
+    if name in IDENTITY_METHODS:
         return receiver
-    return inherited(machine, receiver, name, arguments, frame)
+    return apply_module_method(machine, receiver, name, arguments, frame)
 
 
-def inherited(machine: Machine, receiver: Instance, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+def apply_module_method(
+    machine: Machine, receiver: Instance, name: str, arguments: Arguments, frame: Frame
+) -> AbstractValue:
     """Apply a method that is inherited from nn.Module: parts by name, and lists of them."""
     if name in ("add_module", "register_module") and len(arguments.positional) == 2:
         key = arguments.positional[0]
@@ -103,16 +105,16 @@ def inherited(machine: Machine, receiver: Instance, name: str, arguments: Argume
         return Const(None)
     if name in ("children", "named_children"):
         owned = [(key, each) for (number, key), each in machine.heap.items() if number == receiver.number]
-        parts = [(key, each) for key, each in owned if isinstance(each, Layer | Instance | Container)]
-        named = [Group((Const(key), each)) if name == "named_children" else each for key, each in parts]
+        parts = [(key, each) for key, each in owned if isinstance(each, LayerValue | Instance | Container)]
+        named = [TupleValue((Const(key), each)) if name == "named_children" else each for key, each in parts]
         return machine.container("list", arguments.node, named)
     return machine.unknown_call(arguments)
 
 
 @method.register
-def on_layer(receiver: Layer, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+def on_layer(receiver: LayerValue, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of a layer or of a library's model."""
-    if name in SAME:
+    if name in IDENTITY_METHODS:
         return receiver
     if name in FORWARDS:
         return machine.invoke(receiver, arguments, frame)
@@ -126,7 +128,7 @@ def on_layer(receiver: Layer, machine: Machine, name: str, arguments: Arguments,
 
 
 @method.register
-def on_group(receiver: Group, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+def on_group(receiver: TupleValue, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of a tuple."""
     key = arguments.get(0)
     if name == "get" and isinstance(key, Const):
@@ -137,7 +139,7 @@ def on_group(receiver: Group, machine: Machine, name: str, arguments: Arguments,
 @method.register
 def on_choice(receiver: Choice, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """A method of one of several values."""
-    if name in SAME:
+    if name in IDENTITY_METHODS:
         return receiver
     results = [machine.method(each, name, arguments, frame) for each in receiver.options if not isinstance(each, Const)]
     result = results[0]
@@ -158,7 +160,7 @@ def on_class(receiver: Class, machine: Machine, name: str, arguments: Arguments,
 
 
 @method.register
-def on_super(receiver: Above, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+def on_super(receiver: SuperValue, machine: Machine, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``super().__init__()``, ``super().forward(x)``."""
     instance = receiver.instance
     if not isinstance(instance, Instance):
@@ -168,13 +170,15 @@ def on_super(receiver: Above, machine: Machine, name: str, arguments: Arguments,
         return Const(None)
     found = method_of(machine.syntax, instance.of.node, name, after=receiver.owner)
     if found is not None:
-        return call_function(bound(instance, found), machine, arguments, frame)
-    if name in SAME:
+        return call_function(bind_method(instance, found), machine, arguments, frame)
+    if name in IDENTITY_METHODS:
         return instance
-    return above_library(machine, instance, name, arguments, frame)
+    return apply_library_base(machine, instance, name, arguments, frame)
 
 
-def above_library(machine: Machine, instance: Instance, name: str, arguments: Arguments, frame: Frame) -> AbstractValue:
+def apply_library_base(
+    machine: Machine, instance: Instance, name: str, arguments: Arguments, frame: Frame
+) -> AbstractValue:
     """``super().forward(x)`` where a library's layer is above."""
     parts, base = machine.heap.get((instance.number, PARTS)), known_base(machine.syntax, instance.of.node)
     if name not in FORWARDS or not is_module(machine.syntax, instance.of.node):
@@ -184,4 +188,4 @@ def above_library(machine: Machine, instance: Instance, name: str, arguments: Ar
     if base is None:
         return machine.unknown_call(arguments)
     op = Op(machine.syntax, base, kind_of(base), instance.of.node, is_layer=True)
-    return layered(machine, Layer(machine.number(), (op,)), arguments, frame)
+    return apply_layer(machine, LayerValue(machine.number(), (op,)), arguments, frame)

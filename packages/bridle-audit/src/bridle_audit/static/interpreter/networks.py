@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bridle_audit.findings import Location
 from bridle_audit.static.facts.calls import Call
-from bridle_audit.static.interpreter.flow import Op, Ops, last_of
-from bridle_audit.static.interpreter.trace import Trace
-from bridle_audit.static.interpreter.values import AbstractValue
+from bridle_audit.static.interpreter.abstract_values import AbstractValue
+from bridle_audit.static.interpreter.flow import Op, Ops, last_value_changing
+from bridle_audit.static.interpreter.trace import ProgramTrace
 from bridle_audit.static.syntax import Syntax
 
 
@@ -32,10 +32,10 @@ class Network:
     @property
     def last(self) -> Op | None:
         """The last op that changes values."""
-        return last_of(self.flow)
+        return last_value_changing(self.flow)
 
 
-def networks_of(syntax: Syntax, trace: Trace, calls: list[Call]) -> list[Network]:
+def networks_of(syntax: Syntax, trace: ProgramTrace, calls: list[Call]) -> list[Network]:
     """The networks that were met while the program was followed."""
     classes = {each.identity for each in trace.networks if isinstance(each.identity, ast.ClassDef)}
     blocks: set[str] = set()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bridle_audit.static.interpreter.flow import Op
-from bridle_audit.static.interpreter.joins import alone, met
-from bridle_audit.static.interpreter.machine import Machine
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Choice,
@@ -15,13 +12,16 @@ from bridle_audit.static.interpreter.values import (
     Const,
     Container,
     Function,
-    Group,
     Instance,
-    Layer,
+    LayerValue,
     Mode,
     Named,
     Tensor,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.joins import merge_paths, with_one_operand
+from bridle_audit.static.interpreter.machine import Machine
 
 SIGNS: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -36,7 +36,7 @@ SIGNS: dict[type[ast.operator], str] = {
 KINDS = {"+": "add", "-": "add", "*": "multiply", "/": "multiply", "@": "product"}
 
 
-def operated(
+def apply_operator(
     machine: Machine, node: ast.AST, sign: ast.operator, left: AbstractValue, right: AbstractValue
 ) -> AbstractValue:
     """Apply a binary operator to data."""
@@ -46,8 +46,8 @@ def operated(
         return TOP
     op = Op(machine.syntax, f"operator:{name}", KINDS.get(name, "other"), node)
     if not tensors:
-        return machine.fresh(node, alone(op))
-    return met(tensors, op) if len(tensors) == 2 else machine.through(tensors[0], alone(op))
+        return machine.fresh(node, with_one_operand(op))
+    return merge_paths(tensors, op) if len(tensors) == 2 else machine.through(tensors[0], with_one_operand(op))
 
 
 def truth(machine: Machine, value: AbstractValue) -> bool | None:
@@ -56,15 +56,15 @@ def truth(machine: Machine, value: AbstractValue) -> bool | None:
         return bool(value.value)
     if isinstance(value, Container) and value.kind != "sequential":
         return bool(machine.pairs(value))
-    return True if isinstance(value, Mode | Layer | Instance | Container | Function | Class | Named) else None
+    return True if isinstance(value, Mode | LayerValue | Instance | Container | Function | Class | Named) else None
 
 
-def is_nothing(value: AbstractValue) -> bool | None:
+def is_none(value: AbstractValue) -> bool | None:
     """Return True if a value is None; None if that is not known."""
     if isinstance(value, Const):
         return value.value is None
     if isinstance(value, Choice):
-        answers = {is_nothing(each) for each in value.options}
+        answers = {is_none(each) for each in value.options}
         return answers.pop() if len(answers) == 1 else None
-    known = Tensor | Layer | Instance | Container | Function | Class | Named | Group
+    known = Tensor | LayerValue | Instance | Container | Function | Class | Named | TupleValue
     return False if isinstance(value, known) else None

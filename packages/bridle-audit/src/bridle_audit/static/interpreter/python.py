@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, attempt
-from bridle_audit.static.interpreter.iteration import FEW, items_of
-from bridle_audit.static.interpreter.machine import Machine
-from bridle_audit.static.interpreter.transfers import transfer
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, call_or_unknown
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
-    Above,
     AbstractValue,
     Arguments,
     Const,
     Container,
     Frame,
-    Group,
     Instance,
-    Layer,
+    LayerValue,
     Partial,
+    SuperValue,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.iteration import FEW, items_of
+from bridle_audit.static.interpreter.machine import Machine
+from bridle_audit.static.interpreter.transfers import transfer
 
 
 @transfer("torch.nn.Sequential", "keras.Sequential", "keras.models.Sequential")
@@ -53,7 +53,7 @@ def mapped(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValu
     if isinstance(first, Container) and first.kind == "dict":
         pairs = list(machine.pairs(first))
     elif isinstance(first, Container):
-        both = [each.items for _, each in machine.pairs(first) if isinstance(each, Group) and len(each.items) == 2]
+        both = [each.items for _, each in machine.pairs(first) if isinstance(each, TupleValue) and len(each.items) == 2]
         pairs = [(key.value if isinstance(key, Const) else key, each) for key, each in both]
     pairs += list(arguments.keywords.items()) if first is None else []
     return machine.container("dict", arguments.node, [each for _, each in pairs], [key for key, _ in pairs])
@@ -64,7 +64,7 @@ def ranged(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValu
     """``range(3)``."""
     del frame
     values = [each.value for each in arguments.positional if isinstance(each, Const) and isinstance(each.value, int)]
-    numbers = attempt(range, *values) if len(values) == len(arguments.positional) and values else UNKNOWN
+    numbers = call_or_unknown(range, *values) if len(values) == len(arguments.positional) and values else UNKNOWN
     if not isinstance(numbers, range) or len(numbers) > FEW:
         return TOP
     return machine.container("list", arguments.node, map(Const, numbers))
@@ -80,7 +80,7 @@ def zipped(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValu
         return TOP
     length = min(map(len, known))
     rows = zip(*(each if each is not None else [TOP] * length for each in lists), strict=False)
-    return machine.container("list", arguments.node, map(Group, rows))
+    return machine.container("list", arguments.node, map(TupleValue, rows))
 
 
 @transfer("enumerate")
@@ -90,7 +90,7 @@ def enumerated(machine: Machine, arguments: Arguments, frame: Frame) -> Abstract
     items = items_of(machine, arguments.positional[0]) if arguments.positional else None
     if items is None:
         return TOP
-    return machine.container("list", arguments.node, [Group((Const(n), each)) for n, each in enumerate(items)])
+    return machine.container("list", arguments.node, [TupleValue((Const(n), each)) for n, each in enumerate(items)])
 
 
 @transfer("reversed")
@@ -111,7 +111,7 @@ def length(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValu
 
 
 @transfer("super")
-def above(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
+def make_super(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``super()``."""
     del machine, arguments
     around: Frame | None = frame
@@ -119,11 +119,11 @@ def above(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue
         around = around.outer
     if around is None or around.owner is None or around.receiver is None:
         return TOP
-    return Above(around.receiver, around.owner)
+    return SuperValue(around.receiver, around.owner)
 
 
 @transfer("functools.partial")
-def in_advance(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
+def make_partial(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``partial(f, a)``."""
     del machine, frame
     return Partial(arguments.positional[0], arguments) if arguments.positional else TOP
@@ -144,7 +144,7 @@ def set_by_name(machine: Machine, arguments: Arguments, frame: Frame) -> Abstrac
     """``setattr(a, "b", c)``."""
     del frame
     owner, name = arguments.get(0), arguments.get(1)
-    if isinstance(owner, Instance | Layer) and isinstance(name, Const) and len(arguments.positional) == 3:
+    if isinstance(owner, Instance | LayerValue) and isinstance(name, Const) and len(arguments.positional) == 3:
         machine.heap[owner.number, str(name.value)] = arguments.positional[2]
     return Const(None)
 
@@ -163,5 +163,7 @@ def converted(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractV
     """``int(a)``, ``float(a)``, ``str(a)``, ``bool(a)``."""
     del machine, frame
     first, name = arguments.get(0), getattr(arguments.node.func, "id", "")
-    value = attempt(CONVERSIONS[name], first.value) if isinstance(first, Const) and name in CONVERSIONS else UNKNOWN
+    value = (
+        call_or_unknown(CONVERSIONS[name], first.value) if isinstance(first, Const) and name in CONVERSIONS else UNKNOWN
+    )
     return Const(value) if value is not UNKNOWN else TOP

@@ -6,20 +6,20 @@ import ast
 from typing import Any
 
 from bridle_audit.static.constants.folding import UNKNOWN
-from bridle_audit.static.interpreter.iteration import items_of
-from bridle_audit.static.interpreter.keras import compile_model
-from bridle_audit.static.interpreter.machine import Machine, expression
-from bridle_audit.static.interpreter.unpacking import static
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
     Const,
     Container,
     Frame,
-    Group,
     Named,
+    TupleValue,
 )
+from bridle_audit.static.interpreter.iteration import items_of
+from bridle_audit.static.interpreter.keras import compile_model
+from bridle_audit.static.interpreter.machine import Machine, expression
+from bridle_audit.static.interpreter.unpacking import constant_value
 
 
 @expression.register
@@ -31,20 +31,20 @@ def of_name(node: ast.Name, machine: Machine, frame: Frame) -> AbstractValue:
     if node.id == "__name__":
         return Const("__main__")
     name = machine.syntax.resolve(node)
-    return Named(name) if name is not None else static(machine, node)
+    return Named(name) if name is not None else constant_value(machine, node)
 
 
 @expression.register
 def of_attribute(node: ast.Attribute, machine: Machine, frame: Frame) -> AbstractValue:
     """``a.b``."""
-    if is_free(node, frame):
+    if is_unbound(node, frame):
         name = machine.syntax.resolve(node)
-        return Named(name) if name is not None else static(machine, node)
+        return Named(name) if name is not None else constant_value(machine, node)
     value = machine.attribute(machine.evaluate(node.value, frame), node.attr, node)
-    return static(machine, node) if value is TOP else value
+    return constant_value(machine, node) if value is TOP else value
 
 
-def is_free(node: ast.expr, frame: Frame) -> bool:
+def is_unbound(node: ast.expr, frame: Frame) -> bool:
     """Return True if no frame binds the first part of a dotted name, which is then the module's or a library's."""
     while isinstance(node, ast.Attribute):
         node = node.value
@@ -54,8 +54,10 @@ def is_free(node: ast.expr, frame: Frame) -> bool:
 @expression.register
 def of_call(node: ast.Call, machine: Machine, frame: Frame) -> AbstractValue:
     """``f(x)``, ``a.f(x)``."""
-    arguments = arguments_of(machine, node, frame)
-    if isinstance(node.func, ast.Attribute) and not (is_free(node.func, frame) and machine.syntax.resolve(node.func)):
+    arguments = evaluate_arguments(machine, node, frame)
+    if isinstance(node.func, ast.Attribute) and not (
+        is_unbound(node.func, frame) and machine.syntax.resolve(node.func)
+    ):
         receiver = machine.evaluate(node.func.value, frame)
         if node.func.attr == "compile" and "loss" in arguments.keywords:
             compile_model(machine, receiver, arguments, frame)
@@ -64,7 +66,7 @@ def of_call(node: ast.Call, machine: Machine, frame: Frame) -> AbstractValue:
     return machine.invoke(machine.evaluate(node.func, frame), arguments, frame)
 
 
-def arguments_of(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
+def evaluate_arguments(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
     """Evaluate the arguments of a call."""
     positional: list[AbstractValue] = []
     known: dict[ast.expr, Any] = {}
@@ -74,11 +76,11 @@ def arguments_of(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
         items = items_of(machine, value) if isinstance(each, ast.Starred) else [value]
         is_open = is_open or items is None
         positional += items if items is not None and not is_open else []
-        known[each] = python_of(machine, value)
+        known[each] = to_python(machine, value)
     keywords: dict[str, AbstractValue] = {}
     for keyword in node.keywords:
         value = machine.evaluate(keyword.value, frame)
-        known[keyword.value] = python_of(machine, value)
+        known[keyword.value] = to_python(machine, value)
         if keyword.arg is not None:
             keywords[keyword.arg] = value
         else:
@@ -88,12 +90,12 @@ def arguments_of(machine: Machine, node: ast.Call, frame: Frame) -> Arguments:
     return Arguments(node, tuple(positional), keywords, known, is_open)
 
 
-def python_of(machine: Machine, value: AbstractValue) -> Any:
+def to_python(machine: Machine, value: AbstractValue) -> Any:
     """A value as a Python object, or UNKNOWN."""
     if isinstance(value, Const):
         return value.value
     items = items_of(machine, value) if not isinstance(value, Container) or value.kind == "list" else None
-    values = [python_of(machine, each) for each in items or ()]
+    values = [to_python(machine, each) for each in items or ()]
     if items is None or any(each is UNKNOWN for each in values):
         return UNKNOWN
-    return tuple(values) if isinstance(value, Group) else values
+    return tuple(values) if isinstance(value, TupleValue) else values

@@ -9,13 +9,7 @@ from functools import cached_property, partial
 
 from bridle_audit.static.facts.classes import FORWARDS, is_module, known_base, method_of
 from bridle_audit.static.interpreter import attributes, expressions, methods, python, references, statements  # noqa: F401 -- they register themselves
-from bridle_audit.static.interpreter.calls import bound, forward_of
-from bridle_audit.static.interpreter.flow import Ops, origin
-from bridle_audit.static.interpreter.functions import call_function, entry_arguments, make_by_default, nowhere
-from bridle_audit.static.interpreter.machine import Exhausted, Machine
-from bridle_audit.static.interpreter.observations import output
-from bridle_audit.static.interpreter.trace import NetworkFlow, Trace
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
@@ -24,6 +18,17 @@ from bridle_audit.static.interpreter.values import (
     Instance,
     Tensor,
 )
+from bridle_audit.static.interpreter.applications import bind_method, forward_of
+from bridle_audit.static.interpreter.flow import Ops, unknown_origin
+from bridle_audit.static.interpreter.functions import (
+    call_function,
+    entry_arguments,
+    instantiate_with_defaults,
+    synthetic_call,
+)
+from bridle_audit.static.interpreter.machine import Exhausted, Machine
+from bridle_audit.static.interpreter.observations import output_data
+from bridle_audit.static.interpreter.trace import NetworkFlow, ProgramTrace
 from bridle_audit.static.scopes.index import Function as Definition
 from bridle_audit.static.syntax import Syntax
 
@@ -34,7 +39,7 @@ MENTIONS = ("loss", "crit", "entropy", "objective", "nll", "bce", "mse")
 INSTANCES = 3  # of a class, on which the methods are followed that nothing calls
 
 
-class Run:
+class Interpreter:
     """Follows a whole program once."""
 
     def __init__(self, syntax: Syntax) -> None:
@@ -42,7 +47,7 @@ class Run:
         self.machine = Machine(syntax)
         self.budget = ALL
 
-    def run(self) -> Trace:
+    def run(self) -> ProgramTrace:
         """Follow everything."""
         self.attempt(MODULE, lambda: self.machine.execute(self.syntax.tree.body, self.machine.root))
         for number, value in enumerate(self.machine.defined):  # it grows meanwhile
@@ -99,7 +104,9 @@ class Run:
             is_forward = module and node.name in FORWARDS
             if self.is_worth(node) or (is_forward and node in self.losing):
                 for instance in self.instances_of(value):
-                    self.attempt(ENTRY, partial(self.enter_method, bound(instance, (value.node, node)), is_forward))
+                    self.attempt(
+                        ENTRY, partial(self.enter_method, bind_method(instance, (value.node, node)), is_forward)
+                    )
 
     def enter_method(self, method: Function, is_forward: bool) -> None:
         """Follow a method on an object."""
@@ -111,7 +118,7 @@ class Run:
         made = self.machine.instances.get(value.node, [])[:INSTANCES]
         if made:
             return made
-        self.attempt(ENTRY, partial(make_by_default, self.machine, value))
+        self.attempt(ENTRY, partial(instantiate_with_defaults, self.machine, value))
         return self.machine.instances.get(value.node, [])[:1]
 
     def network_flows(self) -> Iterable[NetworkFlow]:
@@ -134,7 +141,7 @@ class Run:
         instances = self.instances_of(value)
         flow = self.followed(instances[0]) if instances else ()
         is_loss = bool(flow) and flow[-1].kind.startswith("loss:")
-        return () if is_loss else flow or (origin(self.syntax, value.node),)
+        return () if is_loss else flow or (unknown_origin(self.syntax, value.node),)
 
     def followed(self, network: AbstractValue) -> Ops:
         """Return the ops of a network; none if the budget does not suffice."""
@@ -147,14 +154,14 @@ class Run:
         found = forward_of(self.machine, network)
         if found is None or not isinstance(network, Instance):
             result = self.machine.invoke(
-                network, Arguments(nowhere(self.syntax.tree), (Tensor(()),)), self.machine.root
+                network, Arguments(synthetic_call(self.syntax.tree), (Tensor(()),)), self.machine.root
             )
         else:
             self.machine.forwards.append(network)
             arguments = entry_arguments(found[1], Tensor(()))
-            result = call_function(bound(network, found), self.machine, arguments, self.machine.root)
-        end = output(self.machine, result)
-        return end.ops if end is not None else (origin(self.syntax, self.syntax.tree),)
+            result = call_function(bind_method(network, found), self.machine, arguments, self.machine.root)
+        end = output_data(self.machine, result)
+        return end.ops if end is not None else (unknown_origin(self.syntax, self.syntax.tree),)
 
 
 def mentions_loss(text: str) -> bool:
@@ -163,6 +170,6 @@ def mentions_loss(text: str) -> bool:
     return any(word in text for word in MENTIONS)
 
 
-def interpret(syntax: Syntax) -> Trace:
+def interpret(syntax: Syntax) -> ProgramTrace:
     """Follow a program."""
-    return Run(syntax).run()
+    return Interpreter(syntax).run()

@@ -6,13 +6,7 @@ import ast
 from functools import partial
 
 from bridle_audit.static.facts.calls import is_no_grad
-from bridle_audit.static.interpreter.expressions import combined
-from bridle_audit.static.interpreter.iteration import items_of, turns
-from bridle_audit.static.interpreter.machine import Machine, statement
-from bridle_audit.static.interpreter.observations import record_sequence
-from bridle_audit.static.interpreter.operators import truth
-from bridle_audit.static.interpreter.unpacking import bind, parts
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Class,
@@ -21,9 +15,15 @@ from bridle_audit.static.interpreter.values import (
     Frame,
     Function,
     Instance,
-    Layer,
+    LayerValue,
     Tensor,
 )
+from bridle_audit.static.interpreter.expressions import apply_binary
+from bridle_audit.static.interpreter.iteration import items_of, iterations
+from bridle_audit.static.interpreter.machine import Machine, statement
+from bridle_audit.static.interpreter.observations import record_sequence
+from bridle_audit.static.interpreter.operators import truth
+from bridle_audit.static.interpreter.unpacking import bind, unpack
 
 
 @statement.register
@@ -40,19 +40,19 @@ def store(machine: Machine, target: ast.expr, value: AbstractValue, frame: Frame
     """Put a value where a target says."""
     if isinstance(target, ast.Attribute):
         owner = machine.evaluate(target.value, frame)
-        if isinstance(owner, Instance | Layer):
+        if isinstance(owner, Instance | LayerValue):
             machine.heap[owner.number, target.attr] = value
     elif isinstance(target, ast.Subscript):
-        put(machine, target, value, frame)
+        store_item(machine, target, value, frame)
     elif isinstance(target, ast.Tuple | ast.List):
-        for each, part in zip(target.elts, parts(machine, value, target.elts), strict=True):
+        for each, part in zip(target.elts, unpack(machine, value, target.elts), strict=True):
             store(machine, each, part, frame)
     else:
         bind(machine, target, value, frame)
         record_sequence(machine, target, value, frame)
 
 
-def put(machine: Machine, target: ast.Subscript, value: AbstractValue, frame: Frame) -> None:
+def store_item(machine: Machine, target: ast.Subscript, value: AbstractValue, frame: Frame) -> None:
     """``a[b] = c``: an item is replaced or added; with a key that is not known, nothing is known of the items."""
     owner, key = machine.evaluate(target.value, frame), machine.evaluate(target.slice, frame)
     if not isinstance(owner, Container):
@@ -74,7 +74,7 @@ def do_augmented(node: ast.AugAssign, machine: Machine, frame: Frame) -> None:
     if isinstance(old, Container) and isinstance(node.op, ast.Add) and items is not None:
         machine.fill(old, [*machine.pairs(old), *((len(machine.pairs(old)) + n, each) for n, each in enumerate(items))])
         return
-    store(machine, node.target, combined(machine, node, node.op, old, value), frame)
+    store(machine, node.target, apply_binary(machine, node, node.op, old, value), frame)
 
 
 @statement.register
@@ -115,9 +115,9 @@ def do_if(node: ast.If, machine: Machine, frame: Frame) -> None:
 @statement.register
 def do_for(node: ast.For | ast.AsyncFor, machine: Machine, frame: Frame) -> None:
     """``for``: turn by turn where it goes over layers, once where the items are not known."""
-    for item in turns(machine, machine.evaluate(node.iter, frame)):
+    for item in iterations(machine, machine.evaluate(node.iter, frame)):
         bind(machine, node.target, item, frame)
-        turn(machine, node.body, frame)
+        run_iteration(machine, node.body, frame)
     machine.execute(node.orelse, frame)
 
 
@@ -125,10 +125,10 @@ def do_for(node: ast.For | ast.AsyncFor, machine: Machine, frame: Frame) -> None
 def do_while(node: ast.While, machine: Machine, frame: Frame) -> None:
     """``while``: once."""
     machine.evaluate(node.test, frame)
-    turn(machine, node.body, frame)
+    run_iteration(machine, node.body, frame)
 
 
-def turn(machine: Machine, body: list[ast.stmt], frame: Frame) -> None:
+def run_iteration(machine: Machine, body: list[ast.stmt], frame: Frame) -> None:
     """Follow a loop's body once; what leaves the turn does not leave the function."""
     machine.execute(body, frame)
     frame.running = True

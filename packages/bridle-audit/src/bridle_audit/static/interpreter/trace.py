@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass, field
 
 from bridle_audit.static.facts.calls import Call
+from bridle_audit.static.interpreter.abstract_values import AbstractValue, Instance
 from bridle_audit.static.interpreter.flow import Ops
-from bridle_audit.static.interpreter.values import AbstractValue, Instance
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class NetworkFlow:
 
 
 @dataclass(eq=False)
-class Trace:
+class ProgramTrace:
     """The losses and networks that were met while a program was followed."""
 
     losses: list[LossCall] = field(default_factory=list)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bridle_audit.static.interpreter.abstract_values import AbstractValue, Arguments, Frame
 from bridle_audit.static.interpreter.machine import Machine
-from bridle_audit.static.interpreter.values import AbstractValue, Arguments, Frame
 
 Transfer = Callable[[Machine, Arguments, Frame], AbstractValue]
 TRANSFERS: dict[str, Transfer] = {}  # by the name of what is called

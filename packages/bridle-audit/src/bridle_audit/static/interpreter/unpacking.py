@@ -6,16 +6,24 @@ import ast
 from typing import Any
 
 from bridle_audit.static.constants.folding import UNKNOWN
-from bridle_audit.static.interpreter.iteration import items_of, turns
+from bridle_audit.static.interpreter.abstract_values import (
+    TOP,
+    AbstractValue,
+    Const,
+    Container,
+    Frame,
+    Tensor,
+    TupleValue,
+)
+from bridle_audit.static.interpreter.iteration import items_of, iterations
 from bridle_audit.static.interpreter.machine import Machine, expression
 from bridle_audit.static.interpreter.operators import truth
-from bridle_audit.static.interpreter.values import TOP, AbstractValue, Const, Container, Frame, Group, Tensor
-from bridle_audit.static.scopes.index import assigned
+from bridle_audit.static.scopes.index import target_values
 
 SCALARS = (int, float, str, bool, type(None))
 
 
-def static(machine: Machine, node: ast.expr) -> AbstractValue:
+def constant_value(machine: Machine, node: ast.expr) -> AbstractValue:
     """The value that an expression has wherever it stands."""
     value = machine.syntax.value(node)
     return Const(value) if value is not UNKNOWN and isinstance(value, SCALARS) else TOP
@@ -26,14 +34,14 @@ def bind(machine: Machine, target: ast.expr, value: AbstractValue, frame: Frame)
     if isinstance(target, ast.Name):
         frame.bind(target.id, value)
     elif isinstance(target, ast.Tuple | ast.List):
-        for each, part in zip(target.elts, parts(machine, value, target.elts), strict=True):
+        for each, part in zip(target.elts, unpack(machine, value, target.elts), strict=True):
             bind(machine, each, part, frame)
     else:
-        for name, _ in assigned(target, None):
+        for name, _ in target_values(target, None):
             frame.bind(name, TOP)
 
 
-def parts(machine: Machine, value: AbstractValue, targets: list[ast.expr]) -> list[AbstractValue]:
+def unpack(machine: Machine, value: AbstractValue, targets: list[ast.expr]) -> list[AbstractValue]:
     """A value in as many parts as there are targets; data that are taken apart have gone the same way."""
     items = items_of(machine, value)
     starred = any(isinstance(each, ast.Starred) for each in targets)
@@ -58,7 +66,7 @@ def of_subscript(node: ast.Subscript, machine: Machine, frame: Frame) -> Abstrac
     if isinstance(whole, Container) and isinstance(key, Const) and not isinstance(key.value, int):
         return next((each for name, each in machine.pairs(whole) if name == key.value), TOP)
     if items is None or not isinstance(key, Const) or not isinstance(key.value, int):
-        return static(machine, node)
+        return constant_value(machine, node)
     return items[key.value] if -len(items) <= key.value < len(items) else TOP
 
 
@@ -76,7 +84,7 @@ def sliced(
         return TOP
     kept = items[slice(*values)]
     kind = whole.kind if isinstance(whole, Container) else "list"
-    return Group(tuple(kept)) if isinstance(whole, Group) else machine.container(kind, node, kept)
+    return TupleValue(tuple(kept)) if isinstance(whole, TupleValue) else machine.container(kind, node, kept)
 
 
 @expression.register
@@ -96,7 +104,7 @@ def collect(
         values.append(machine.evaluate(node.elt, frame))
         return
     first, rest = generators[0], generators[1:]
-    for item in turns(machine, machine.evaluate(first.iter, frame), at_least=2):
+    for item in iterations(machine, machine.evaluate(first.iter, frame), at_least=2):
         bind(machine, first.target, item, frame)
         tests = [truth(machine, machine.evaluate(each, frame)) for each in first.ifs]
         if False not in tests:

@@ -79,7 +79,7 @@ KIND_OF_WORD = {
     **{word: kind for kind, words in WORDS.items() for word in words.split()},
     **{word: f"activation:{name}" for word, name in ACTIVATIONS.items()},
 }
-HOMES = re.compile(
+KNOWN_MODULES = re.compile(
     r"^(?:method:|torch\.(?:nn\.(?:functional\.)?|special\.)?|keras\.(?:layers|activations|ops)\.|timm\.layers\."
     r"|torchvision\.ops\.|einops\.(?:layers\.torch\.)?)(?P<word>\w+)$"
 )
@@ -129,7 +129,7 @@ def kind_of(name: str) -> str:
     """
     if name in LOSSES:
         return f"loss:{LOSSES[name]}"
-    found = HOMES.match(name)
+    found = KNOWN_MODULES.match(name)
     if not found:
         return "other"
     word = DIMENSIONS.sub("", found["word"].rstrip("_")).removeprefix("Lazy").lower().replace("_", "")

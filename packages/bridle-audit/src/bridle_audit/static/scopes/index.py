@@ -180,16 +180,16 @@ def visit_assign(node: ast.Assign | ast.AnnAssign, index: Index, scope: Scope) -
     """``a = b = value``, ``a, b = values``, ``a: type = value``."""
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         if node.value is not None:
-            for name, value in assigned(target, node.value):
+            for name, value in target_values(target, node.value):
                 index.bind(scope, name, Binding("assigned" if value is not None else "other", node, value))
 
 
-def assigned(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, ast.expr | None]]:
+def target_values(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, ast.expr | None]]:
     """The names in a target, each with the part of the value that it gets, where that can be told."""
     if isinstance(target, ast.Name):
         yield target.id, value
     elif isinstance(target, ast.Starred):
-        yield from assigned(target.value, None)
+        yield from target_values(target.value, None)
     elif isinstance(target, ast.Tuple | ast.List):
         parts: list[ast.expr | None] = [None] * len(target.elts)
         fits = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(parts)
@@ -197,7 +197,7 @@ def assigned(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, as
             starred = any(isinstance(each, ast.Starred) for each in [*value.elts, *target.elts])
             parts = parts if starred else list(value.elts)
         for inner, part in zip(target.elts, parts, strict=True):
-            yield from assigned(inner, part)
+            yield from target_values(inner, part)
 
 
 @visit.register
@@ -210,7 +210,7 @@ def visit_target(
     target = node.optional_vars if isinstance(node, ast.withitem) else node.target
     while isinstance(node, ast.NamedExpr) and isinstance(scope.node, COMPREHENSIONS) and scope.outer is not None:
         scope = scope.outer
-    for name, _ in assigned(target, None) if target is not None else ():
+    for name, _ in target_values(target, None) if target is not None else ():
         index.bind(scope, name, Binding("other", node))
 
 

@@ -17,7 +17,7 @@ COMMENT = re.compile(r"#\s*bridle:\s*(?P<verb>allow(?:-file)?)\s*(?:\[(?P<names>
 
 
 @dataclass(frozen=True)
-class Allows:
+class AllowedFindings:
     """The names that are allowed, by line of the whole text, and in all of it."""
 
     lines: dict[int, set[str]] = field(default_factory=dict)
@@ -48,10 +48,10 @@ class Span:
     reach: range
 
 
-def allows_of(text: str, tree: ast.Module) -> Allows:
+def parse_allow_comments(text: str, tree: ast.Module) -> AllowedFindings:
     """Parse the comments of a program that allow findings."""
     if "bridle:" not in text:
-        return Allows()
+        return AllowedFindings()
     comments = list(comments_of(text))
     by_line = {each.line: each for each in comments if not each.whole}
     lines: dict[int, set[str]] = {}
@@ -61,7 +61,7 @@ def allows_of(text: str, tree: ast.Module) -> Allows:
             lines.setdefault(line, set()).update(names)
     everywhere = frozenset(name for each in comments if each.whole for name in each.names)
     empty = [each.line for each in comments if not each.names]
-    return Allows(lines, everywhere, tuple(f"line {line}: write # bridle: allow[rule-name]" for line in empty))
+    return AllowedFindings(lines, everywhere, tuple(f"line {line}: write # bridle: allow[rule-name]" for line in empty))
 
 
 def comments_of(text: str) -> Iterator[AllowComment]:

@@ -19,10 +19,10 @@ HELP = re.compile(r"^(?P<indent>\s*)[^#'\"]*[\w\])]\?{1,2}\s*$")
 CAPTURED = re.compile(r"^(?P<head>\s*[\w.,\[\] ]+=\s*)[%!]\w.*$")
 
 
-def plain(cell: str) -> tuple[str, dict[int, int]]:
+def to_python(cell: str) -> tuple[str, dict[int, int]]:
     """A cell as Python, with as many lines, and by line how many columns its code has moved to the left.
 
-    >>> plain("%matplotlib inline\\n%time train(model)\\nfiles = !ls")
+    >>> to_python("%matplotlib inline\\n%time train(model)\\nfiles = !ls")
     ('pass\\ntrain(model)\\nfiles = _', {2: 6})
     """
     lines = cell.split("\n")
@@ -37,18 +37,18 @@ def plain(cell: str) -> tuple[str, dict[int, int]]:
         if goes_on:
             goes_on = line.endswith("\\")
             lines[number] = ""
-        elif suspicious(line) and not is_inside("\n".join(lines[:number])):
+        elif may_be_magic(line) and not is_inside("\n".join(lines[:number])):
             goes_on = line.endswith("\\") and bool(LINE.match(line))
-            lines[number], shifts[number + 1] = replaced(line)
+            lines[number], shifts[number + 1] = replace_magic(line)
     return "\n".join(lines), {line: shift for line, shift in shifts.items() if shift}
 
 
-def suspicious(line: str) -> bool:
+def may_be_magic(line: str) -> bool:
     """Return True if a line may be IPython's."""
     return any(pattern.match(line) for pattern in (LINE, HELP, CAPTURED))
 
 
-def replaced(line: str) -> tuple[str, int]:
+def replace_magic(line: str) -> tuple[str, int]:
     """One line of IPython as Python, and the columns that were taken away in front."""
     if found := RUNS.match(line):
         return found["indent"] + found["code"], found.start("code") - len(found["indent"])

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bridle_audit.static.source.magics import plain
-from bridle_audit.static.source.text import Cell, Source, Unreadable, is_python_2, parsed
+from bridle_audit.static.source.magics import to_python
+from bridle_audit.static.source.parsing import Cell, Source, Unreadable, is_python_2, parse
 
 
 def read_notebook(text: str, file: str, limit: int) -> Source:
@@ -16,7 +16,7 @@ def read_notebook(text: str, file: str, limit: int) -> Source:
 
     A cell that is not Python 3 is left out, with a remark; the cells keep their numbers.
     """
-    texts = list(code_cells(loaded(text, file), file))
+    texts = list(code_cells(load_json(text, file), file))
     if sum(map(len, texts)) > limit:
         raise Unreadable(file, f"more than {limit:,} characters of code are not read")
     body: list[ast.stmt] = []
@@ -41,11 +41,11 @@ def read_cell(text: str, file: str, number: int) -> tuple[str, ast.Module, dict[
     """A cell's code, tree, what its lines were moved by, and a remark where it is left out."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return text, parsed(text, file), {}, ""
+        return text, parse(text, file), {}, ""
     except Unreadable:  # it may be IPython
-        code, shifts = plain(text)
+        code, shifts = to_python(text)
     try:
-        return code, parsed(code, file), shifts, ""
+        return code, parse(code, file), shifts, ""
     except Unreadable as error:
         where = f"cell {number}" if error.line is None else f"cell {number}, line {error.line}"
         if is_python_2(error):
@@ -53,7 +53,7 @@ def read_cell(text: str, file: str, number: int) -> tuple[str, ast.Module, dict[
         return "\n" * text.count("\n"), ast.Module([], []), {}, f"{where}: left out: {error.reason}"
 
 
-def loaded(text: str, file: str) -> dict[str, Any]:
+def load_json(text: str, file: str) -> dict[str, Any]:
     """The notebook's JSON; ``Unreadable`` where it is broken, or of another language."""
     try:
         notebook = json.loads(text)

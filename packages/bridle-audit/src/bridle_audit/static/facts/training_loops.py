@@ -15,7 +15,7 @@ from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
 
 BACKWARDS = ("method:backward", "method:manual_backward")
-NAMED = re.compile(
+EVALUATION_NAME = re.compile(
     r"(?i)(?:^|_)(?:eval|evaluate|evaluation|valid|validate|validation|val|test|accuracy|acc|predict|score)(?:_|$)"
 )
 METRIC = re.compile(r"(?i)accura|correct|argmax|\.max\(|topk|_score|val_loss|valid_loss|test_loss|confusion|\bmetric")
@@ -101,7 +101,7 @@ class Evaluation:
         return any(each.under_no_grad for each in self.calls)
 
 
-class Loops:
+class LoopFinder:
     """Finds both. A program's calls are told apart by the function in whose body they stand."""
 
     def __init__(self, syntax: Syntax, calls: list[Call]) -> None:
@@ -137,7 +137,7 @@ class Loops:
 
     def is_scoring(self, node: Function, calls: list[Call]) -> bool:
         """Return True if a function is named for evaluation, or has gradients off, and mentions a metric."""
-        if not NAMED.search(node.name) and not (
+        if not EVALUATION_NAME.search(node.name) and not (
             self.turns_off_somewhere
             and any(each.under_no_grad for each in calls if each.name == "?" or ":" in each.name)
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bridle_audit.static.libraries.names import BUILTINS, canonical, from_star
+from bridle_audit.static.libraries.canonical_names import BUILTINS, canonical, from_star
 from bridle_audit.static.scopes.index import Binding, Index, Scope
 
 DEPTH = 8  # of aliases of aliases
@@ -19,9 +19,9 @@ def resolve(index: Index, node: ast.AST, depth: int = DEPTH) -> str | None:
         node = node.value
     if not isinstance(node, ast.Name) or depth == 0 or len(attributes) > LONGEST:
         return None
-    scope = found(index, node)
+    scope = scope_of(index, node)
     if scope is not None:
-        name = meaning(index, scope.bindings[node.id], node.id, depth)
+        name = resolve_bindings(index, scope.bindings[node.id], node.id, depth)
     else:
         name = from_star(node.id, index.stars) or (node.id if node.id in BUILTINS else None)
     for attribute in attributes if name else ():
@@ -29,13 +29,13 @@ def resolve(index: Index, node: ast.AST, depth: int = DEPTH) -> str | None:
     return name
 
 
-def found(index: Index, node: ast.Name) -> Scope | None:
+def scope_of(index: Index, node: ast.Name) -> Scope | None:
     """The scope that binds a name."""
     scope = index.scopes.get(node)
     return scope.find(node.id) if scope is not None else None
 
 
-def meaning(index: Index, bindings: list[Binding], name: str, depth: int) -> str | None:
+def resolve_bindings(index: Index, bindings: list[Binding], name: str, depth: int) -> str | None:
     """Resolve a name by its bindings: an import, a definition of the file, or one other name."""
     kinds = {each.kind for each in bindings}
     if "import" in kinds and kinds <= {"import", "assigned", "definition"}:  # others: for want of the import

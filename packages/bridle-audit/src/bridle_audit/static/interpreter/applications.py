@@ -6,13 +6,7 @@ import ast
 from typing import Any
 
 from bridle_audit.static.facts.classes import FORWARDS, fields_of, is_module, known_base, method_of
-from bridle_audit.static.interpreter.flow import Op
-from bridle_audit.static.interpreter.functions import call_function
-from bridle_audit.static.interpreter.keras import keras_loss
-from bridle_audit.static.interpreter.library import call_library, layered
-from bridle_audit.static.interpreter.machine import Machine, application
-from bridle_audit.static.interpreter.observations import record_loss
-from bridle_audit.static.interpreter.values import (
+from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
     Arguments,
@@ -23,11 +17,17 @@ from bridle_audit.static.interpreter.values import (
     Frame,
     Function,
     Instance,
-    Layer,
+    LayerValue,
     Named,
     Partial,
     Tensor,
 )
+from bridle_audit.static.interpreter.flow import Op
+from bridle_audit.static.interpreter.functions import call_function
+from bridle_audit.static.interpreter.keras import keras_loss
+from bridle_audit.static.interpreter.library import apply_layer, call_library
+from bridle_audit.static.interpreter.machine import Machine, application
+from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.libraries.kinds import kind_of
 from bridle_audit.static.scopes.index import Function as Definition
 
@@ -66,7 +66,7 @@ def call_partial(callee: Partial, machine: Machine, arguments: Arguments, frame:
 
 
 @application.register
-def call_layer(callee: Layer, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
+def call_layer(callee: LayerValue, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """Data go through a layer, or a loss is computed."""
     last = callee.ops[-1] if callee.ops else None
     if last is not None and last.name.startswith("keras.losses.") and last.call is not None:
@@ -74,7 +74,7 @@ def call_layer(callee: Layer, machine: Machine, arguments: Arguments, frame: Fra
     if last is not None and last.kind.startswith("loss:") and last.call is not None:
         record_loss(machine, last.kind.removeprefix("loss:"), last.call, arguments, frame)
         return Tensor((last,))
-    result = layered(machine, callee, arguments, frame)
+    result = apply_layer(machine, callee, arguments, frame)
     is_whole = callee.is_network and not machine.forwards
     return Tensor(result.ops, callee) if is_whole and isinstance(result, Tensor) else result
 
@@ -84,7 +84,7 @@ def call_container(callee: Container, machine: Machine, arguments: Arguments, fr
     """Data go through an ``nn.Sequential``."""
     if callee.kind != "sequential":
         return machine.unknown_call(arguments)
-    given = entering(machine, arguments)
+    given = network_input(machine, arguments)
     is_whole = not machine.forwards
     layers = [each for _, each in machine.pairs(callee) if not isinstance(each, Tensor)]  # Keras' inputs do nothing
     for each in layers:
@@ -92,7 +92,7 @@ def call_container(callee: Container, machine: Machine, arguments: Arguments, fr
     return Tensor(given.ops, callee) if is_whole and isinstance(given, Tensor) else given
 
 
-def entering(machine: Machine, arguments: Arguments) -> AbstractValue:
+def network_input(machine: Machine, arguments: Arguments) -> AbstractValue:
     """Return a network's input; within another network, data of unknown origin."""
     given = next(iter(arguments.tensors()), None)
     if given is not None:
@@ -105,7 +105,7 @@ def call_instance(callee: Instance, machine: Machine, arguments: Arguments, fram
     """An object is called: a network's ``forward`` is followed."""
     found = forward_of(machine, callee)
     if not is_module(machine.syntax, callee.of.node):
-        return call_function(bound(callee, found), machine, arguments, frame) if found else TOP
+        return call_function(bind_method(callee, found), machine, arguments, frame) if found else TOP
     is_whole = not machine.forwards
     result = follow_network(machine, callee, found, arguments, frame)
     return Tensor(result.ops, callee) if is_whole and isinstance(result, Tensor) else result
@@ -120,9 +120,9 @@ def forward_of(machine: Machine, network: AbstractValue) -> tuple[ast.ClassDef, 
 
 def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Arguments, frame: Frame) -> AbstractValue:
     """The result of a network's ``forward``, its own or that of the layer it derives from."""
-    given = entering(machine, arguments)
+    given = network_input(machine, arguments)
     if found is None:
-        return derived(machine, callee, arguments, given, frame)
+        return apply_base(machine, callee, arguments, given, frame)
     positional = tuple(given if type(each) is AbstractValue else each for each in arguments.positional) or (
         () if arguments.keywords else (given,)
     )
@@ -130,12 +130,12 @@ def follow_network(machine: Machine, callee: Instance, found: Any, arguments: Ar
     machine.forwards.append(callee)
     try:
         inner = Arguments(arguments.node, positional, keywords, arguments.known, arguments.is_open)
-        return call_function(bound(callee, found), machine, inner, frame)
+        return call_function(bind_method(callee, found), machine, inner, frame)
     finally:
         machine.forwards.pop()
 
 
-def derived(
+def apply_base(
     machine: Machine, callee: Instance, arguments: Arguments, given: AbstractValue, frame: Frame
 ) -> AbstractValue:
     """Apply a class without a ``forward`` as the layer that it derives from."""
@@ -148,7 +148,7 @@ def derived(
     return machine.through(given, Op(machine.syntax, base, kind_of(base), callee.of.node, is_layer=True))
 
 
-def bound(receiver: AbstractValue, found: tuple[ast.ClassDef, Definition]) -> Function:
+def bind_method(receiver: AbstractValue, found: tuple[ast.ClassDef, Definition]) -> Function:
     """A method on what it is called on."""
     owner, node = found
     frame = receiver.of.frame if isinstance(receiver, Instance) else Frame()
@@ -172,10 +172,10 @@ def initialize(
     found = method_of(machine.syntax, node, "__init__", after)
     base = known_base(machine.syntax, node)
     if found is not None:
-        call_function(bound(instance, found), machine, arguments, frame)
+        call_function(bind_method(instance, found), machine, arguments, frame)
     elif base is not None:
         made = call_library(Named(base), machine, arguments, frame)
-        if isinstance(made, Layer | Container):
+        if isinstance(made, LayerValue | Container):
             machine.heap[instance.number, PARTS] = made
     fields = fields_of(machine.syntax, node)
     given = {**dict(zip(fields, arguments.positional, strict=False)), **(arguments.keywords if fields else {})}

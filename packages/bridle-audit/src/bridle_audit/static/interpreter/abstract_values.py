@@ -44,7 +44,7 @@ class Tensor(AbstractValue):
 
 
 @dataclass(frozen=True, eq=False)
-class Layer(AbstractValue):
+class LayerValue(AbstractValue):
     """A layer, loss, model or whatever else was constructed of a library's class."""
 
     number: int
@@ -95,14 +95,14 @@ class Container(AbstractValue):
 
 
 @dataclass(frozen=True, eq=False)
-class Items(AbstractValue):
+class ContainerItems(AbstractValue):
     """The items of a container, on the heap."""
 
     pairs: tuple[tuple[Any, AbstractValue], ...]  # keys, or numbers, and values
 
 
 @dataclass(frozen=True, eq=False)
-class Group(AbstractValue):
+class TupleValue(AbstractValue):
     """A tuple."""
 
     items: tuple[AbstractValue, ...]
@@ -116,7 +116,7 @@ class Choice(AbstractValue):
 
 
 @dataclass(frozen=True, eq=False)
-class Above(AbstractValue):
+class SuperValue(AbstractValue):
     """``super()``: an object, as the classes above one of its classes see it."""
 
     instance: AbstractValue

@@ -43,19 +43,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
         path.write_bytes(data)
         return
     try:
-        clear_left_overs(path.parent)
+        remove_left_overs(path.parent)
         for _ in range(ATTEMPTS - 1):
             with contextlib.suppress(FileNotFoundError):
-                replace(path, data)
+                write_and_rename(path, data)
                 return
-        replace(path, data)
+        write_and_rename(path, data)
     except OSError as error:
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error  # under the name that was asked for
 
 
-def replace(path: Path, data: bytes) -> None:
+def write_and_rename(path: Path, data: bytes) -> None:
     """Put ``data`` on the disk under a temporary name, then under ``path``."""
     temporary = path.with_name(f".bridle-{secrets.token_hex(8)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -101,7 +101,7 @@ def lock(descriptor: int) -> bool:
     return True
 
 
-def clear_left_overs(folder: Path) -> None:
+def remove_left_overs(folder: Path) -> None:
     """Take away the temporary files in a folder whose processes died while they wrote."""
     with os.scandir(folder) as entries:
         found = [each for each in entries if TEMPORARY.fullmatch(each.name) and each.is_file(follow_symlinks=False)]
@@ -123,7 +123,7 @@ def is_left_over(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, largest: int = LARGEST, follow: bool = True) -> Iterator[BinaryIO]:
+def open_bounded(path: Path, *, largest: int = LARGEST, follow: bool = True) -> Iterator[BinaryIO]:
     """A file to read from; ``ValueError`` for what is no regular file, or is larger than ``largest`` bytes.
 
     With ``follow=False`` a link is not followed: that is an ``OSError``.
@@ -145,6 +145,6 @@ def opened(path: Path, *, largest: int = LARGEST, follow: bool = True) -> Iterat
 
 
 def read_whole(path: Path, *, largest: int = LARGEST, follow: bool = True) -> bytes:
-    """The content of a file; raises as :func:`opened` does."""
-    with opened(path, largest=largest, follow=follow) as file:
+    """The content of a file; raises as :func:`open_bounded` does."""
+    with open_bounded(path, largest=largest, follow=follow) as file:
         return file.read(largest)

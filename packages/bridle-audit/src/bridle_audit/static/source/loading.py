@@ -10,9 +10,9 @@ import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bridle_audit.static.source.magics import plain
+from bridle_audit.static.source.magics import to_python
 from bridle_audit.static.source.notebooks import read_notebook
-from bridle_audit.static.source.text import Source, Unreadable, is_python_2, parsed
+from bridle_audit.static.source.parsing import Source, Unreadable, is_python_2, parse
 
 Excluded = Callable[[Path], bool]
 SUFFIXES = (".py", ".ipynb")
@@ -30,13 +30,13 @@ def find_files(paths: Iterable[str | Path], excluded: Excluded = lambda _: False
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
-        for found in below(path, excluded) if path.is_dir() else [path]:
+        for found in files_below(path, excluded) if path.is_dir() else [path]:
             if found not in seen and not excluded(found):
                 seen.add(found)
                 yield found
 
 
-def below(folder: Path, excluded: Excluded) -> Iterator[Path]:
+def files_below(folder: Path, excluded: Excluded) -> Iterator[Path]:
     """The files of a folder and of those in it that are worth reading."""
     for root, folders, files in os.walk(folder):
         kept = [each for each in folders if each not in SKIPPED and not each.startswith(".")]
@@ -60,7 +60,7 @@ def source_of_file(path: str | Path) -> Source:
             data = opened.read(limit)
     except OSError as error:
         raise Unreadable(file, f"cannot be opened: {(error.strerror or str(error)).lower()}") from None
-    text = decoded(data, file)
+    text = decode(data, file)
     return read_notebook(text, file, CODE_LIMIT) if is_notebook else source_of_text(text, file)
 
 
@@ -68,15 +68,15 @@ def source_of_text(text: str, file: str) -> Source:
     """The source of a script; ``Unreadable`` where it is not Python 3."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return Source(file, text, parsed(text, file))
+        return Source(file, text, parse(text, file))
     except Unreadable as error:
-        code, shifts = plain(text)  # a script may have been a notebook
+        code, shifts = to_python(text)  # a script may have been a notebook
         if code == text or is_python_2(error):
             raise
-    return Source(file, code, parsed(code, file), shifts=shifts)
+    return Source(file, code, parse(code, file), shifts=shifts)
 
 
-def decoded(data: bytes, file: str) -> str:
+def decode(data: bytes, file: str) -> str:
     """The text of a file in the encoding that it says, or UTF-8."""
     if b"\0" in data:
         raise Unreadable(file, "a binary file: it has NUL bytes")

@@ -66,7 +66,7 @@ class Source:
 
     def location(self, node: ast.AST) -> Location:
         """Return the location of a node."""
-        first = positioned(node)
+        first = first_positioned(node)
         line, end_line = first.lineno, first.end_lineno or first.lineno
         column = self.column(line, first.col_offset)
         end_column = self.column(end_line, first.end_col_offset or first.col_offset)
@@ -91,7 +91,7 @@ class Source:
         return location.line + starts.get(location.cell or 0, 1) - 1
 
 
-def positioned(node: ast.AST) -> Any:
+def first_positioned(node: ast.AST) -> Any:
     """The node, or the first one within it that has a position; the start of the file where there is none."""
     for each in ast.walk(node):
         if hasattr(each, "lineno"):
@@ -99,21 +99,21 @@ def positioned(node: ast.AST) -> Any:
     return ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
 
 
-def parsed(text: str, file: str) -> ast.Module:
+def parse(text: str, file: str) -> ast.Module:
     """The tree of a text; ``Unreadable`` where it is not Python 3."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as for "\d": the text is not ours
         try:
             return ast.parse(text)
         except SyntaxError as error:
-            raise refusal(error, text, file) from None
+            raise syntax_error(error, text, file) from None
         except ValueError as error:
             raise Unreadable(file, f"not Python: {error}") from None
         except (RecursionError, MemoryError):
             raise Unreadable(file, "its code is nested too deeply to be read") from None
 
 
-def refusal(error: SyntaxError, text: str, file: str) -> Unreadable:
+def syntax_error(error: SyntaxError, text: str, file: str) -> Unreadable:
     """Return the error to raise for a syntax error; Python 2 is named as such."""
     lines, number = text.split("\n"), error.lineno or 1
     line = lines[number - 1] if 0 < number <= len(lines) else ""

@@ -20,7 +20,7 @@ STARS = {
 }
 
 # Other homes of what is known under a shorter name.
-SHORTER = (
+ALIASES = (
     (re.compile(r"^tensorflow\.(?:python\.)?keras\b|^tf_keras\b|^keras\.(?:api|src)\b"), "keras"),
     (
         re.compile(r"^keras\.layers\.(?:core|convolutional|pooling|recurrent|normalization|embeddings)\."),
@@ -48,7 +48,7 @@ def canonical(name: str) -> str:
     >>> canonical("torch.nn.modules.activation.ReLU"), canonical("tensorflow.keras.layers.Dense")
     ('torch.nn.ReLU', 'keras.layers.Dense')
     """
-    for pattern, short in SHORTER:
+    for pattern, short in ALIASES:
         name = pattern.sub(short, name)
     return name
 

@@ -45,15 +45,15 @@ def in_order(node: ast.AST) -> Iterator[ast.AST]:
     yield node
 
 
-def speaks_of(node: ast.AST | str, kind: re.Pattern[str]) -> bool:
+def has_word(node: ast.AST | str, kind: re.Pattern[str]) -> bool:
     """Return True if a word of the names in an expression is one of a set.
 
-    >>> speaks_of("testloader", TEST), speaks_of("latest_value", TEST), speaks_of("value", VALIDATION)
+    >>> has_word("testloader", TEST), has_word("latest_value", TEST), has_word("value", VALIDATION)
     (True, False, False)
     """
     return any(kind.fullmatch(each) for each in words(node))
 
 
-def about_test(node: ast.AST | str) -> bool:
+def names_test_data(node: ast.AST | str) -> bool:
     """Return True if an expression names test data and no validation data."""
-    return speaks_of(node, TEST) and not speaks_of(node, VALIDATION) and not speaks_of(node, TRAINING)
+    return has_word(node, TEST) and not has_word(node, VALIDATION) and not has_word(node, TRAINING)
