@@ -68,7 +68,6 @@ class Block(ABC):
     weights: list[PlacedWeight] = field(init=False, default_factory=list)
     passed: float = field(init=False, default=0.0)  # share of the training that is over
     activity_penalty: Tensor | None = field(init=False, default=None)  # of the last forward pass
-    seconds: float = field(init=False, default=0.0)
     eval_batch_size: ClassVar[int]  # of an evaluation: bounds its memory
 
     @property

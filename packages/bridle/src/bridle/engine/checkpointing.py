@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from bridle.engine.block import COPY, Block, Values
+from bridle.engine.block_training import BlockTraining
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.recording import Recorder
-from bridle.engine.stack import BlockState, Stack
+from bridle.engine.stack import Stack
 from bridle.engine.stopping import BestEpoch, StackStopping
+from bridle.engine.timing import timed
 from bridle.engine.variant_grids import VariantGrid
 from bridle.errors import InputError
 from bridle.protocol import Variant
@@ -87,25 +89,23 @@ class Checkpointer:
 
     def after_epoch(self, stack: Stack, recorder: Recorder, stopping: StackStopping, epoch: int) -> None:
         """Save the stack if it is time."""
-        clock = time.perf_counter()
         wait = min(SECONDS_BETWEEN_SAVES, max(SECONDS_BEFORE_THE_FIRST, self.last - self.began))
-        if self.checkpoints is None or clock - self.last < wait:
+        if self.checkpoints is None or time.perf_counter() - self.last < wait:
             return
-        training = stack.variants
-        state = dump_stack(stack, recorder, stopping)
-        self.checkpoints.save(self.members, training, epoch, stack.steps_done * len(training), state)
+        with timed(stack):
+            training = stack.variants
+            state = dump_stack(stack, recorder, stopping)
+            self.checkpoints.save(self.members, training, epoch, stack.steps_done * len(training), state)
         self.last = time.perf_counter()
-        stack.seconds += self.last - clock
 
 
 def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> bytes:
     """Serialize all that the rest of the training depends on, between two epochs."""
-    blocks = [block_to_dict(stack, block_state.block) for block_state in stack.block_states]
     state = {
         "done": stack.steps_done,
         "seconds": stack.seconds,
         "noise": [stream.positions() for stream in stack.noise.streams],
-        "blocks": blocks,
+        "blocks": [block_to_dict(training) for training in stack.trainings],
         "curves": [dict(recorder.curves[variant]) for variant in stack.variants],
         "bests": [best_epoch_to_dict(stopping.bests.get(variant)) for variant in stack.variants],
     }
@@ -114,9 +114,10 @@ def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> byt
     return written.getvalue()
 
 
-def block_to_dict(stack: Stack, block: Block) -> dict[str, Any]:
+def block_to_dict(training: BlockTraining) -> dict[str, Any]:
     """A block's grid, its parameters with the optimizer's moments of them, and its state, in the block's own layout."""
-    moments = {name: stack.optimizer.state[parameter] for name, parameter in block.parameters.items()}
+    block = training.block
+    moments = {name: training.optimizer.state[parameter] for name, parameter in block.parameters.items()}
     return {
         "seeds": list(block.grid.seeds),
         "recipes": [str(recipe) for recipe in block.grid.recipes],
@@ -127,7 +128,7 @@ def block_to_dict(stack: Stack, block: Block) -> dict[str, Any]:
             for name, kinds in moments.items()
         },
         "passed": block.passed,
-        "seconds": block.seconds,
+        "seconds": training.seconds,
         "own numbers": module_rng(block),
     }
 
@@ -158,14 +159,11 @@ def cpu_copy(tensor: Tensor) -> Tensor:
 def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: StackStopping) -> None:
     """Restore a stack of the same members that has not begun; raises one of ``RESTORE_ERRORS`` if it does not fit."""
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    block_states = [restore_block(stack, each) for each in state["blocks"]]
+    trainings = [restore_block(stack, each) for each in state["blocks"]]
     per_epoch = stack.batches.per_epoch
     if state["done"] % per_epoch or not 0 < state["done"] <= stack.steps:
         raise InputError("it was not saved at the end of an epoch")
-    stack.block_states = block_states
-    stack.optimizer = stack.new_optimizer()
-    for block_state, saved in zip(block_states, state["blocks"], strict=True):
-        restore_block_moments(stack, block_state.block, saved["moments"])
+    stack.trainings = trainings
     stack.steps_done, stack.seconds = state["done"], state["seconds"]
     stack.batches.skip(state["done"] // per_epoch)
     for stream, positions in zip(stack.noise.streams, state["noise"], strict=True):
@@ -177,14 +175,14 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
             stopping.bests[variant] = BestEpoch(states, best["epoch"], best["passed"], best["values"])
 
 
-def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockState:
-    """Restore a block."""
+def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockTraining:
+    """Restore a block with its optimizer's moments."""
     recipes = {str(variant.recipe): variant.recipe for variant in stack.variants}
     grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]))
     if not set(grid.variants) <= set(stack.variants):
         raise InputError("it has runs that the stack does not have")
-    block_state = stack.prepare(stack.start(grid), {})
-    block = block_state.block
+    training = stack.prepare(stack.start(grid), {})
+    block = training.block
     check_same_tensors(saved["parameters"], block.parameters, block.parameters)
     check_same_tensors(
         saved["state"], block.state, [*block.state, *(name for name in saved["state"] if name.startswith(COPY))]
@@ -193,10 +191,13 @@ def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockState:
         for name, parameter in block.parameters.items():
             parameter.copy_(saved["parameters"][name])
     block.state = {name: tensor.to(block.precision.device).clone() for name, tensor in saved["state"].items()}
-    block.passed, block.seconds = saved["passed"], saved["seconds"]
+    block.passed, training.seconds = saved["passed"], saved["seconds"]
     if isinstance(block, ModuleBlock) and block.module_rng:
         block.module_rng.position = GeneratorStates(*saved["own numbers"])
-    return block_state
+    for name, parameter in block.parameters.items():
+        for kind, tensor in saved["moments"][name].items():
+            training.optimizer.state[parameter][kind] = tensor.to(parameter.device).clone()
+    return training
 
 
 def check_same_tensors(saved: Values, fresh: Values, names: Collection[str]) -> None:
@@ -206,10 +207,3 @@ def check_same_tensors(saved: Values, fresh: Values, names: Collection[str]) -> 
     for name, tensor in fresh.items():
         if (saved[name].shape, saved[name].dtype) != (tensor.shape, tensor.dtype):
             raise InputError(f"{name} has another shape or precision than it had")
-
-
-def restore_block_moments(stack: Stack, block: Block, saved: dict[str, Values]) -> None:
-    """Restore the optimizer's moments."""
-    for name, parameter in block.parameters.items():
-        for kind, tensor in saved[name].items():
-            stack.optimizer.state[parameter][kind] = tensor.to(parameter.device).clone()

@@ -15,9 +15,11 @@ from bridle import metrics
 from bridle.acting import MEASURED_ROWS
 from bridle.data import Data
 from bridle.engine.block import Block
+from bridle.engine.block_training import BlockTraining
 from bridle.engine.feed import DeviceData
-from bridle.engine.stack import BlockState, Stack
+from bridle.engine.stack import Stack
 from bridle.engine.stopping import BestEpoch
+from bridle.engine.timing import timed
 from bridle.protocol import Variant
 from bridle.results import MAIN_METRIC, LayerSummary, Run
 
@@ -33,20 +35,20 @@ class Recorder:
     def curve_points(
         self, stack: Stack, epoch: int, step_losses: dict[Variant, float]
     ) -> dict[Variant, dict[str, float]]:
-        """One point of every curve; training rows are re-measured on as many of them as validation has."""
-        clock = time.perf_counter()
+        """Measure one point of every curve; training rows are re-measured on as many of them as validation has."""
         main = MAIN_METRIC[self.data.task]
         points: dict[Variant, dict[str, float]] = {}
-        for block, _, updates, _ in stack.block_states:
-            with updates.final_values(self.statistics_rows()):
-                train = self.scores(block, "train", len(self.targets["valid"]))
-                valid = self.scores(block, "valid")
-            for index, variant in block.indexed_variants():
-                points[variant] = {"epoch": epoch, "step_loss": step_losses[variant]}
-                for metric in ("loss", main):
-                    points[variant][f"train_{metric}"] = float(train[metric][index])
-                    points[variant][f"valid_{metric}"] = float(valid[metric][index])
-        stack.seconds += time.perf_counter() - clock
+        with timed(stack):
+            for training in stack.trainings:
+                block = training.block
+                with training.updates.final_values(self.statistics_rows()):
+                    train = self.scores(block, "train", len(self.targets["valid"]))
+                    valid = self.scores(block, "valid")
+                for index, variant in block.indexed_variants():
+                    points[variant] = {"epoch": epoch, "step_loss": step_losses[variant]}
+                    for metric in ("loss", main):
+                        points[variant][f"train_{metric}"] = float(train[metric][index])
+                        points[variant][f"valid_{metric}"] = float(valid[metric][index])
         return points
 
     def append_points(self, points: dict[Variant, dict[str, float]]) -> None:
@@ -66,13 +68,13 @@ class Recorder:
 
     def final_runs(self, stack: Stack, bests: dict[Variant, BestEpoch]) -> Iterator[Run]:
         """The runs of all variants that are still in the stack, at the end of training; ``bests`` are kept instead."""
-        for state in stack.block_states:
-            if any(variant not in bests for variant in state.block.grid.variants):
-                clock = time.perf_counter()
-                runs = self.measured_runs(stack, state)
-                state.block.seconds += time.perf_counter() - clock
-                seconds = self.seconds_per_variant(stack, state.block)
-                for run, variant in zip(runs, state.block.grid.variants, strict=True):
+        for training in stack.trainings:
+            variants = training.block.grid.variants
+            if any(variant not in bests for variant in variants):
+                with timed(training):
+                    runs = self.measured_runs(training)
+                seconds = seconds_per_variant(stack, training)
+                for run, variant in zip(runs, variants, strict=True):
                     if variant not in bests:
                         yield replace(run, seconds=seconds)
         for variant in stack.variants:
@@ -89,16 +91,15 @@ class Recorder:
 
     def best_epoch_run(self, stack: Stack, variant: Variant, best: BestEpoch, stopped_at: int | None = None) -> Run:
         """The run of a variant as it was in its best epoch."""
-        block = next(block for block in stack.blocks if variant in block.grid.variants)
         clock = time.perf_counter()
-        (run,) = self.measured_runs(stack, stack.single_variant(variant, best.values, best.passed))
-        seconds = self.seconds_per_variant(stack, block) + time.perf_counter() - clock
+        (run,) = self.measured_runs(stack.single_variant(variant, best.values, best.passed))
+        seconds = seconds_per_variant(stack, stack.training_of(variant)) + time.perf_counter() - clock
         return replace(run, seconds=seconds, best_epoch=best.epoch, stopped_at=stopped_at)
 
-    def measured_runs(self, stack: Stack, state: BlockState) -> list[Run]:
+    def measured_runs(self, training: BlockTraining) -> list[Run]:
         """The runs of a block's variants as they stand, without the seconds that they took."""
-        block = state.block
-        with state.updates.final_values(self.statistics_rows()):
+        block = training.block
+        with training.updates.final_values(self.statistics_rows()):
             scores = {split: self.scores(block, split) for split in self.targets}
             dead = self.dead_units(block)
             runs = []
@@ -110,16 +111,12 @@ class Recorder:
                 runs.append(self.make_run(block, variant, own, {name: flags[index] for name, flags in dead.items()}))
         return runs
 
-    def seconds_per_variant(self, stack: Stack, block: Block) -> float:
-        """One variant's share of the seconds that its block and the stack have taken."""
-        return block.seconds / len(block.grid) + stack.seconds / len(stack.variants)
-
     def diverged_run(self, stack: Stack, variant: Variant, epoch: int) -> Run:
         """The run of a variant whose loss stopped being finite in this epoch: no scores, curves up to there."""
-        block = next(block for block in stack.blocks if variant in block.grid.variants)
+        training = stack.training_of(variant)
         nothing = {metric: float("nan") for metric in metrics.METRICS[self.data.task]}
-        run = self.make_run(block, variant, {split: dict(nothing) for split in self.targets}, {})
-        return replace(run, seconds=self.seconds_per_variant(stack, block), diverged_at=epoch)
+        run = self.make_run(training.block, variant, {split: dict(nothing) for split in self.targets}, {})
+        return replace(run, seconds=seconds_per_variant(stack, training), diverged_at=epoch)
 
     def make_run(
         self, block: Block, variant: Variant, scores: dict[str, dict[str, float]], dead: dict[str, np.ndarray]
@@ -153,6 +150,11 @@ class Recorder:
             )
             for name in ranges[0]
         }
+
+
+def seconds_per_variant(stack: Stack, training: BlockTraining) -> float:
+    """Return one variant's share of the seconds that its block and the stack have taken."""
+    return training.seconds / len(training.block.grid) + stack.seconds / len(stack.variants)
 
 
 def summarize_layer(name: str, weight: Tensor, gammas: Tensor | None, dead: np.ndarray | None) -> LayerSummary:

@@ -1,0 +1,122 @@
+"""The training step of one block, place by place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext, Values
+from bridle.engine.feed import DeviceData, StackNoise
+from bridle.engine.objective import BlockObjective
+from bridle.engine.parameter_updates import ParameterUpdates
+from bridle.places import Ensemble
+from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol, StepInfo
+
+
+class BlockTraining:
+    """A block in training: with its objective, the regularizers of its parameters, and its optimizer."""
+
+    def __init__(self, block: Block, data: DeviceData, protocol: Protocol, stack_seeds: tuple[int, ...]) -> None:
+        self.block, self.protocol = block, protocol
+        self.objective = BlockObjective(block, data)
+        self.updates = ParameterUpdates(block, protocol.optimizer)
+        self.ensemble = next((each for each in block.grid.recipes[0] if isinstance(each, Ensemble)), None)
+        self.optimizer = new_optimizer(block, protocol)
+        self.seed_index = self.find_seeds(stack_seeds)
+        self.seconds = 0.0
+
+    def find_seeds(self, stack_seeds: tuple[int, ...]) -> slice | Tensor:
+        """Return the block's seeds among the stack's: everything, without a copy, where they are the same."""
+        seeds = self.block.grid.seeds
+        if seeds == stack_seeds:
+            return slice(None)
+        return torch.tensor([stack_seeds.index(seed) for seed in seeds], device=self.block.precision.device)
+
+    @torch.no_grad()
+    def step(
+        self, x: Tensor, y: Tensor, noise: StackNoise, done: int, steps: int, *, with_penalties: bool = False
+    ) -> Tensor:
+        """Train on a batch (seeds, batch, ...), (seeds, batch) -> the losses before the update, (seeds, recipes).
+
+        This is the step of places/__init__.py, line by line, as in vanilla/step.py. ``done`` of the ``steps`` of the
+        whole training have been made. The losses are those of the data alone unless told otherwise.
+        """
+        self.block.passed = done / steps
+        step_info = self.step_info(done, steps)
+        context = ForwardContext(TRAIN, noise, self.seed_index)
+
+        x, y = self.objective.transform_batch(x, y, context)
+        losses, gradients = self.losses_and_gradients(x, y, context, with_penalties=with_penalties)
+        if self.updates.ascents:
+            with self.updates.at_ascent_point(gradients):
+                _, gradients = self.losses_and_gradients(x, y, context._replace(mode=SECOND_PASS))
+        self.updates.change_gradients(gradients, context, step_info)
+        self.updates.change_weights(context, step_info, after_update=False)
+        self.update_parameters(gradients, step_info.lr)
+        self.updates.change_weights(context, step_info, after_update=True)
+        self.updates.update_averages(step_info)
+
+        if self.ensemble and self.ensemble.takes(done, steps):
+            self.block.add_ensemble_member()
+        return losses
+
+    def step_info(self, done: int, steps: int) -> StepInfo:
+        """Return the position of the next step in the training; an ensemble may begin the schedule anew."""
+        scheduled, of = self.ensemble.warped(done, steps) if self.ensemble else (done, steps)
+        rate = self.protocol.learning_rate
+        return StepInfo(done, steps, rate(scheduled, of), rate(0, of))
+
+    def losses_and_gradients(
+        self, x: Tensor, y: Tensor, context: ForwardContext, *, with_penalties: bool = False
+    ) -> tuple[Tensor, Values]:
+        """Return the losses (seeds, recipes) and the gradients where the parameters stand, penalties included in these."""
+        parameters = self.block.parameters
+        with torch.enable_grad():
+            losses, penalties = self.objective.losses(x, y, context)
+            total = (losses + penalties).sum()
+        # A parameter that the loss does not depend on has a gradient of zero: penalties may still act on it.
+        found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True, materialize_grads=True)
+        # The fused optimizers read gradients in the layout of the parameters, whatever layout autograd left them in.
+        gradients = dict(zip(parameters, (each.contiguous() for each in found), strict=True))
+        losses = losses.detach()
+        if with_penalties:
+            losses = losses + penalties.detach() + self.updates.total_penalty()
+        self.updates.add_penalty_gradients(gradients)
+        return losses, gradients
+
+    def update_parameters(self, gradients: Values, lr: float) -> None:
+        """Let the optimizer make its step."""
+        for name, parameter in self.block.parameters.items():
+            parameter.grad = gradients[name]
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+
+    def moments(self) -> dict[str, Values]:
+        """Return the optimizer's running averages of the parameters, by kind; none before the first step."""
+        states = {name: self.optimizer.state[parameter] for name, parameter in self.block.parameters.items()}
+        kinds = [kind for kind, value in next(iter(states.values())).items() if kind != "step" and value is not None]
+        return {kind: {name: state[kind] for name, state in states.items()} for kind in kinds}
+
+    def age(self) -> Tensor | None:
+        """Return the number of steps that the optimizer has made, where it counts them."""
+        counts = [state["step"] for state in self.optimizer.state.values() if "step" in state]
+        return counts[0] if counts else None
+
+    def restore_moments(self, moments: dict[str, Values], age: Tensor | None) -> None:
+        """Give the optimizer its running averages, (seeds, recipes, *shape in a single network), and its age back."""
+        for kind, stacked in moments.items():
+            for name, parameter in self.block.parameters.items():
+                self.optimizer.state[parameter][kind] = self.block.from_grid(name, stacked[name])
+        if age is not None:
+            for parameter in self.block.parameters.values():
+                self.optimizer.state[parameter]["step"] = age.clone()
+
+
+def new_optimizer(block: Block, protocol: Protocol) -> torch.optim.Optimizer:
+    """Return torch's own optimizer of the stacked parameters: its update is elementwise, so it serves every variant."""
+    parameters, lr = list(block.parameters.values()), protocol.lr or 0.0
+    if protocol.optimizer in ("sgd", "momentum"):
+        momentum = MOMENTUM if protocol.optimizer == "momentum" else 0.0
+        return torch.optim.SGD(parameters, lr=lr, momentum=momentum, fused=True)
+    return torch.optim.Adam(parameters, lr=lr, betas=BETAS, eps=EPS, fused=True)
