@@ -11,6 +11,7 @@ import torch
 
 from bridle import engine
 from bridle.data import Data
+from bridle.engine.value_names import ValueName
 from bridle.engine.variant_grids import VariantGrid, group_variants, split_into_stacks
 from bridle.networks import linear, mlp
 from bridle.protocol import Protocol, Variant
@@ -125,7 +126,7 @@ def test_a_missing_pair_gets_a_grid_of_its_own() -> None:
 def test_recipes_of_one_seed_start_from_the_same_weights(digits: Data) -> None:
     stack = engine.make_stack(digits, variants(["none", "BatchNorm", "Dropout"], 2), mlp(16, 8), EXACT)
     start = {
-        variant: block.variant_values(block.parameters, index)["linear1.weight"]
+        variant: block.variant_values(block.parameters, index)[ValueName("linear1.weight")]
         for block in stack.blocks
         for index, variant in block.indexed_variants()
     }

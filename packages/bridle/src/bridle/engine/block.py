@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -15,13 +16,11 @@ from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.feed import SeedIndex, StackNoise
 from bridle.engine.placements import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.precision import Precision
+from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
 from bridle.places import Draw, Ensemble
 from bridle.protocol import Variant
 from bridle_audit.probe.randomness import generators_restored
-
-COPY = "copy"  # of a network, in the names of an ensemble's state
-Values = dict[str, Tensor]  # by parameter name, as in the module that a run ends with
 
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
 # the statistics of one batch for the weights as they are, or as it is once training is over.
@@ -47,18 +46,13 @@ class ForwardContext(NamedTuple):
         ]
 
 
-# Note [names of values]
-# A block's parameters and state are named as in an ordinary module: `linear1.weight`, `norm1.running_mean`. What else
-# is kept belongs to one of these and is named after it: a copy of it, in the same layout, `EMA:linear1.weight`;
-# something of another shape, in the plain layout (seeds, recipes, *shape), `linear1.weight@WeightNorm.gain`.
-
-
 @dataclass
 class Block(ABC):
     """Parameters, state and forward pass of a grid of variants.
 
     ``parameters`` are what the optimizer steps on, in whatever layout is fastest; :meth:`grid_view` shows each as
-    (seeds, recipes, *shape in a single network). ``state`` moves along: running statistics, averages, copies.
+    (seeds, recipes, *shape in a single network), which is also the layout of what regularizers keep beside them.
+    ``state`` moves along: running statistics, averages, copies.
     """
 
     grid: VariantGrid
@@ -87,20 +81,20 @@ class Block(ABC):
 
     @property
     @abstractmethod
-    def statistics(self) -> list[str]:
+    def statistics(self) -> list[ValueName]:
         """The state that averages take in: running statistics."""
 
     @abstractmethod
-    def layer_type(self, parameter: str) -> str:
+    def layer_type(self, parameter: ValueName) -> str:
         """The type of the layer that a parameter belongs to, such as Linear."""
 
     def layer_weights(self, values: Values) -> list[Tensor]:
         """The weight of each weighted layer as it acts in a single network that has these values."""
-        return [values[f"{layer}.weight"] for layer in self.layer_names]
+        return [values[ValueName(f"{layer}.weight")] for layer in self.layer_names]
 
-    def gamma_name(self, site: int) -> str:
-        """The parameter that is the scale of the norm behind the ``site``-th weighted layer, if there is one."""
-        return f"norm{site}.weight"
+    def gamma_name(self, site: int) -> ValueName:
+        """Return the name of the scale of the norm behind the ``site``-th weighted layer, if there is one."""
+        return ValueName(f"norm{site}.weight")
 
     @abstractmethod
     def activation_bytes(self, batch: int) -> int:
@@ -123,11 +117,11 @@ class Block(ABC):
         """For each weighted layer the least and greatest value of its units, each (seeds, recipes, units)."""
 
     @abstractmethod
-    def grid_view(self, name: str, tensor: Tensor) -> Tensor:
+    def grid_view(self, name: ValueName, tensor: Tensor) -> Tensor:
         """A view of a value (or of its gradient) as (seeds, recipes, *shape in a single network)."""
 
     @abstractmethod
-    def from_grid(self, name: str, value: Tensor) -> Tensor:
+    def from_grid(self, name: ValueName, value: Tensor) -> Tensor:
         """Copy a value (seeds, recipes, *shape) into the block's own layout, device and precision."""
 
     @abstractmethod
@@ -140,8 +134,7 @@ class Block(ABC):
 
     def load_weight_layers(self, values: Values) -> None:
         """Find the weight layers and initialize their parameters and state; called by :meth:`load_values`."""
-        acting_on = [each for each in self.parameter_descriptions() if "@" not in each.name]
-        self.weights = place_weights(self.grid.recipes, acting_on, self.precision)
+        self.weights = place_weights(self.grid.recipes, self.parameter_descriptions(), self.precision)
         for placed in self.weights:
             w = as_matrix(self.grid_view(placed.parameter, self.parameters[placed.parameter].detach()))
             for store, starts in zip((self.parameters, self.state), placed.starts, strict=True):
@@ -152,11 +145,7 @@ class Block(ABC):
     def parameter_descriptions(self) -> list[Parameter]:
         """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
         return [
-            Parameter(
-                name,
-                1 if "@" in name else self.grid_view(name, tensor).ndim - 2,
-                self.layer_type(name.partition("@")[0]),
-            )
+            Parameter(str(name), 1 if name.fields else self.grid_view(name, tensor).ndim - 2, self.layer_type(name))
             for name, tensor in self.parameters.items()
         ]
 
@@ -168,7 +157,7 @@ class Block(ABC):
         if context.mode in (EVALUATE, REESTIMATE):
             out: Tensor = layer.call_evaluate(matrix, parameters, state, knobs)
         else:
-            spot = first_spot(layer, placed.parameter)
+            spot = first_spot(layer, str(placed.parameter))
             drawn = [match_layout(matrix, each) for each in context.draw(layer.noise, spot, matrix.shape[2:])]
             out, new = layer.call_torch(matrix, drawn, parameters, state, knobs)
             values.update(zip(placed.state_names, new, strict=True))
@@ -199,19 +188,20 @@ class Block(ABC):
 
     def add_ensemble_member(self) -> None:
         """Keep the parameters and the state as they are now, for an ensemble."""
-        names = [*self.parameters, *self.statistics]
-        number = len(self.ensemble_members)
-        values = self.parameters | self.state
-        self.state.update({f"{COPY}{number}:{name}": values[name].detach().clone() for name in names})
+        keeper, number, values = type(self.ensemble).__name__, len(self.ensemble_members(self.state)), self.state_dict()
+        for name in (*self.parameters, *self.statistics):
+            self.state[name.copy(keeper, number)] = values[name].detach().clone()
 
-    @property
-    def ensemble_members(self) -> list[Values]:
-        """An ensemble's copies so far."""
-        found: dict[str, Values] = {}
-        for name, value in self.state.items():
-            whose, _, own = name.partition(":")
-            if whose.startswith(COPY):
-                found.setdefault(whose, {})[own] = value
+    def is_ensemble_copy(self, name: ValueName) -> bool:
+        """Return True for the name of a value in one of an ensemble's copies of the network."""
+        return self.ensemble is not None and name.copied_by == type(self.ensemble).__name__
+
+    def ensemble_members(self, values: Values) -> list[Values]:
+        """Return an ensemble's copies among the values, each by the names of the originals."""
+        found: dict[int, Values] = {}
+        for name, value in values.items():
+            if self.is_ensemble_copy(name):
+                found.setdefault(name.number, {})[name.original] = value
         return list(found.values())
 
     def state_dict(self) -> Values:
@@ -221,18 +211,18 @@ class Block(ABC):
     @generators_restored()  # an ordinary module draws initial weights, which are not those that count
     def trained_module(self, values: Values, variant: Variant) -> nn.Module:
         """Return the module a run ends with: an ordinary one, or all copies of an ensemble as one."""
-        members = []
-        for number in range(len(self.ensemble_members)):
-            prefix = f"{COPY}{number}:"
-            copy = {name.removeprefix(prefix): each for name, each in values.items() if name.startswith(prefix)}
-            members.append(self.module(self.with_effective_weights({**values, **copy}, variant), variant))
-        if not members:
+        members = [
+            self.module(self.with_effective_weights({**values, **member}, variant), variant)
+            for member in self.ensemble_members(values)
+        ]
+        if not self.ensemble or not members:
             return self.module(values, variant)
-        return EnsembleModule(members, self.ensemble()).eval()
+        return EnsembleModule(members, self.ensemble).eval()
 
-    def ensemble(self) -> Ensemble:
-        """The regularizer that keeps the copies."""
-        return next(each for each in self.grid.recipes[0] if isinstance(each, Ensemble))
+    @cached_property
+    def ensemble(self) -> Ensemble | None:
+        """The regularizer that keeps copies of the network, if there is one."""
+        return next((each for each in self.grid.recipes[0] if isinstance(each, Ensemble)), None)
 
     @contextmanager
     def temporary_values(self, values: Values) -> Iterator[None]:
@@ -247,14 +237,14 @@ class Block(ABC):
 
     def predictions(self, x: Tensor) -> Tensor:
         """(rows, ...) -> (seeds, recipes, rows, outputs): of the network, or of all copies of an ensemble together."""
-        copies = self.ensemble_members
-        if not copies:
+        copies = self.ensemble_members(self.state)
+        if not self.ensemble or not copies:
             return self.predict(x)
         outputs = []
         for values in copies:
             with self.temporary_values(values):
                 outputs.append(self.predict(x))
-        together: Tensor = type(self.ensemble()).torch(torch.stack(outputs))
+        together: Tensor = type(self.ensemble).torch(torch.stack(outputs))
         return together
 
 

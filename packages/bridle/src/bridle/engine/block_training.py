@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext, Values
+from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
 from bridle.engine.feed import DeviceData, StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_updates import ParameterUpdates
-from bridle.places import Ensemble
+from bridle.engine.value_names import Values
 from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol, StepInfo
 
 
@@ -20,7 +20,7 @@ class BlockTraining:
         self.block, self.protocol = block, protocol
         self.objective = BlockObjective(block, data)
         self.updates = ParameterUpdates(block, protocol.optimizer)
-        self.ensemble = next((each for each in block.grid.recipes[0] if isinstance(each, Ensemble)), None)
+        self.ensemble = block.ensemble
         self.optimizer = new_optimizer(block, protocol)
         self.seed_index = self.find_seeds(stack_seeds)
         self.seconds = 0.0
@@ -69,7 +69,7 @@ class BlockTraining:
     def losses_and_gradients(
         self, x: Tensor, y: Tensor, context: ForwardContext, *, with_penalties: bool = False
     ) -> tuple[Tensor, Values]:
-        """Return the losses (seeds, recipes) and the gradients where the parameters stand, penalties included in these."""
+        """Return the losses (seeds, recipes) and the gradients where the parameters stand, penalties included."""
         parameters = self.block.parameters
         with torch.enable_grad():
             losses, penalties = self.objective.losses(x, y, context)

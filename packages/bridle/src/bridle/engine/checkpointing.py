@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from bridle.engine.block import COPY, Block, Values
+from bridle.engine.block import Block
 from bridle.engine.block_training import BlockTraining
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import BestEpoch, StackStopping
 from bridle.engine.timing import timed
+from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
 from bridle.errors import InputError
 from bridle.protocol import Variant
@@ -117,15 +118,15 @@ def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> byt
 def block_to_dict(training: BlockTraining) -> dict[str, Any]:
     """A block's grid, its parameters with the optimizer's moments of them, and its state, in the block's own layout."""
     block = training.block
-    moments = {name: training.optimizer.state[parameter] for name, parameter in block.parameters.items()}
+    state_of = training.optimizer.state
     return {
         "seeds": list(block.grid.seeds),
         "recipes": [str(recipe) for recipe in block.grid.recipes],
-        "parameters": {name: cpu_copy(tensor) for name, tensor in block.parameters.items()},
-        "state": {name: cpu_copy(tensor) for name, tensor in block.state.items()},
+        "parameters": with_plain_keys(block.parameters),
+        "state": with_plain_keys(block.state),
         "moments": {
-            name: {kind: cpu_copy(tensor) for kind, tensor in kinds.items() if tensor is not None}
-            for name, kinds in moments.items()
+            tuple(name): {kind: cpu_copy(each) for kind, each in state_of[parameter].items() if each is not None}
+            for name, parameter in block.parameters.items()
         },
         "passed": block.passed,
         "seconds": training.seconds,
@@ -142,13 +143,22 @@ def best_epoch_to_dict(best: BestEpoch | None) -> dict[str, Any] | None:
     """The best epoch of a variant with early stopping."""
     if best is None:
         return None
-    values = {name: cpu_copy(tensor) for name, tensor in best.values.items()}
     return {
         "states": [list(map(float, each)) for each in best.states],
         "epoch": best.epoch,
         "passed": best.passed,
-        "values": values,
+        "values": with_plain_keys(best.values),
     }
+
+
+def with_plain_keys(values: Values) -> dict[tuple[Any, ...], Tensor]:
+    """Return values under plain tuples: a file is read back without any class of ours."""
+    return {tuple(name): cpu_copy(tensor) for name, tensor in values.items()}
+
+
+def with_value_names(values: dict[tuple[Any, ...], Tensor]) -> Values:
+    """Return values under their names, as before :func:`with_plain_keys`."""
+    return {ValueName(*name): tensor for name, tensor in values.items()}
 
 
 def cpu_copy(tensor: Tensor) -> Tensor:
@@ -172,7 +182,7 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
         recorder.curves[variant].update(curves)
         if best is not None:
             states = [tuple(each) for each in best["states"]]
-            stopping.bests[variant] = BestEpoch(states, best["epoch"], best["passed"], best["values"])
+            stopping.bests[variant] = BestEpoch(states, best["epoch"], best["passed"], with_value_names(best["values"]))
 
 
 def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockTraining:
@@ -183,27 +193,28 @@ def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockTraining:
         raise InputError("it has runs that the stack does not have")
     training = stack.prepare(stack.start(grid), {})
     block = training.block
-    check_same_tensors(saved["parameters"], block.parameters, block.parameters)
-    check_same_tensors(
-        saved["state"], block.state, [*block.state, *(name for name in saved["state"] if name.startswith(COPY))]
-    )
+    parameters, state = with_value_names(saved["parameters"]), with_value_names(saved["state"])
+    check_same_tensors(parameters, block.parameters, block.parameters)
+    check_same_tensors(state, block.state, [*block.state, *filter(block.is_ensemble_copy, state)])
     with torch.no_grad():
         for name, parameter in block.parameters.items():
-            parameter.copy_(saved["parameters"][name])
-    block.state = {name: tensor.to(block.precision.device).clone() for name, tensor in saved["state"].items()}
+            parameter.copy_(parameters[name])
+    block.state = {name: tensor.to(block.precision.device).clone() for name, tensor in state.items()}
     block.passed, training.seconds = saved["passed"], saved["seconds"]
     if isinstance(block, ModuleBlock) and block.module_rng:
         block.module_rng.position = GeneratorStates(*saved["own numbers"])
     for name, parameter in block.parameters.items():
-        for kind, tensor in saved["moments"][name].items():
+        for kind, tensor in saved["moments"][tuple(name)].items():
             training.optimizer.state[parameter][kind] = tensor.to(parameter.device).clone()
     return training
 
 
-def check_same_tensors(saved: Values, fresh: Values, names: Collection[str]) -> None:
-    """``ValueError`` where saved tensors are not called, or shaped, as those of a network that begins."""
+def check_same_tensors(saved: Values, fresh: Values, names: Collection[ValueName]) -> None:
+    """Raise ``ValueError`` where saved tensors are not called, or shaped, as those of a network that begins."""
     if set(saved) != set(names):
-        raise InputError(f"the network has other parts than it had: {', '.join(sorted(set(saved) ^ set(names)))}")
+        raise InputError(
+            f"the network has other parts than it had: {', '.join(sorted(set(map(str, set(saved) ^ set(names)))))}"
+        )
     for name, tensor in fresh.items():
         if (saved[name].shape, saved[name].dtype) != (tensor.shape, tensor.dtype):
             raise InputError(f"{name} has another shape or precision than it had")

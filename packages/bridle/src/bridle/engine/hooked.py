@@ -17,11 +17,12 @@ from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import TracedModule, check_output
 from bridle.engine.user_modules import cast
+from bridle.engine.value_names import ValueName, Values
 from bridle.errors import StateError
 from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 
-Values = dict[str, Tensor]
+ModuleTensors = dict[str, Tensor]  # parameters or buffers, as the module calls them
 CHECKPOINTED = (
     "parts of the network run again in the backward pass, when the weights of the run are not in it; switch its "
     "activation checkpointing off"
@@ -66,6 +67,7 @@ class HookedModule:
     def __init__(self, traced: TracedModule, placements: Placements, precision: Precision) -> None:
         self.traced, self.placements, self.precision = traced, placements, precision
         self.module = cast(copy.deepcopy(traced.module).to(precision.device), precision.weights)
+        self.parameter_names = [ValueName(name) for name, _ in self.module.named_parameters()]
         self.context: VariantContext | None = None
         modules = dict(self.module.named_modules())
         sites = traced.sites
@@ -86,18 +88,19 @@ class HookedModule:
         norms = [each for each in modules.values() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
         self.norms = [norm for norm in norms if norm.training]
 
-    def __call__(self, context: VariantContext, buffers: Values, x: Tensor) -> Tensor:
-        """The module's own forward pass, with the hooks acting for one variant."""
+    def __call__(self, context: VariantContext, buffers: ModuleTensors, x: Tensor) -> Tensor:
+        """Run the module's own forward pass, with the hooks acting for one variant; ``buffers`` change in place."""
         self.set_mode(context.mode)
         kept = [norm.momentum for norm in self.norms]
         if context.mode == REESTIMATE:
             for norm in self.norms:
                 norm.train()
                 norm.momentum = 1.0  # what is remembered is then this batch alone
-        own = {name: context.values[name] for name, _ in self.module.named_parameters()}
+        own = {name.tensor: context.values[name] for name in self.parameter_names}
         self.context = context
         for placed in self.placements.weights:
-            own[placed.parameter] = self.effective_weight(placed, own[placed.parameter], context)
+            weight = placed.parameter.tensor
+            own[weight] = self.effective_weight(placed, own[weight], context)
         dtype = self.precision.matmul_dtype(training=context.training)
         try:
             with torch.autocast(x.device.type, dtype, enabled=dtype == torch.bfloat16):
@@ -229,7 +232,7 @@ def knob_key(each: PlacedLayer | PlacedWeight | PlacedActivity) -> str:
     if isinstance(each, PlacedLayer):
         return each.name
     if isinstance(each, PlacedWeight):
-        return each.value_name("")
+        return f"{type(each.layer).__name__} on {each.parameter}"
     return f"{type(each.unit).__name__} at {each.site.number}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 
 from bridle import draws
 from bridle.acting import Site, hidden_site, input_site
-from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext, Values
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
 from bridle.engine.placements import PlacedActivity, PlacedLayer, place_activities, place_layers
 from bridle.engine.precision import Precision
+from bridle.engine.value_names import ValueName, Values, network_tensors
 from bridle.engine.variant_grids import VariantGrid
 from bridle.networks import MLP
 from bridle.places import Batch, PassLoss
@@ -53,30 +55,40 @@ class MLPBlock(Block):
         own_inputs = any(isinstance(each, Batch | PassLoss) for each in recipes[0])
         self.shared_input = not own_inputs and not any(placed.site.number == 0 for placed in self.placed)
 
-    @property
+    @cached_property
     def layer_names(self) -> tuple[str, ...]:
         """linear1, linear2, ..., output."""
         return self.network.layer_names()
+
+    @cached_property
+    def matrices(self) -> set[str]:
+        """The weights of the linear layers."""
+        return {f"{layer}.weight" for layer in self.layer_names}
+
+    @cached_property
+    def seed_major(self) -> set[str]:
+        """The parameters that are stored by seed, so that all of its recipes share the inputs: the first layer's."""
+        return {f"{self.layer_names[0]}.{kind}" for kind in ("weight", "bias") if self.shared_input}
 
     @property
     def layers(self) -> list[PlacedLayer]:
         """The recipes' layers."""
         return self.placed
 
-    @property
+    @cached_property
     def sites(self) -> list[Site]:
         """The input, and behind each hidden layer."""
         return mlp_sites(self.network)
 
     @property
-    def statistics(self) -> list[str]:
+    def statistics(self) -> list[ValueName]:
         """The layers' running statistics."""
         return [name for placed in self.placed for name in placed.state_names]
 
-    def layer_type(self, parameter: str) -> str:
-        """Linear, or the regularizer's own."""
-        layer = parameter.rpartition(".")[0]
-        return next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), "Linear")
+    def layer_type(self, parameter: ValueName) -> str:
+        """Return Linear, or the regularizer's own type."""
+        owners = (type(placed.layer).__name__ for placed in self.placed if parameter in placed.parameter_names)
+        return next(owners, "Linear")
 
     def activation_bytes(self, batch: int) -> int:
         """A step keeps about six arrays of each width, an evaluation one."""
@@ -95,12 +107,13 @@ class MLPBlock(Block):
         block = cls(grid, precision, network, inputs, outputs)
         per_seed = [initial_values(network, inputs, outputs, seed) for seed in grid.seeds]
         values = {name: torch.from_numpy(np.stack([each[name] for each in per_seed])) for name in per_seed[0]}
-        block.load_values({name: value[:, None] for name, value in values.items()})  # all recipes of a seed start alike
+        # All recipes of a seed start alike.
+        block.load_values({ValueName(name): value[:, None] for name, value in values.items()})
         return block
 
     def load_values(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
-        names = [f"{layer}.{kind}" for layer in self.layer_names for kind in ("weight", "bias")]
+        names = [ValueName(f"{layer}.{kind}") for layer in self.layer_names for kind in ("weight", "bias")]
         self.parameters = {name: self.from_grid(name, values[name]) for name in names}
         self.state = {}
         widths = self.network.widths(self.inputs, self.outputs)
@@ -113,30 +126,25 @@ class MLPBlock(Block):
         for parameter in self.parameters.values():
             parameter.requires_grad_()
 
-    def from_grid(self, name: str, value: Tensor) -> Tensor:
+    def from_grid(self, name: ValueName, value: Tensor) -> Tensor:
         """A tensor (S, R, *shape in a single network) in the block's own layout, as a copy."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         value = value.to(self.precision.device, self.precision.weights).expand(s, r, *value.shape[2:])
-        if "@" in name:
+        if name.fields:
             return value.contiguous().clone()
         value = value.mT if value.ndim == 4 else value[:, :, None]  # (S, R, inputs, outputs) or (S, R, 1, F)
-        if self.is_first_layer(name):
+        if name.tensor in self.seed_major:
             value = value.permute(0, 2, 1, 3).reshape(s, value.shape[2], -1)
         return value.contiguous().clone()
 
-    def is_first_layer(self, name: str) -> bool:
-        """Return True for a parameter of the first layer (or its copy), in the layout that shares a seed's inputs."""
-        return self.shared_input and base_name(name).startswith(f"{self.layer_names[0]}.")
-
-    def grid_view(self, name: str, tensor: Tensor) -> Tensor:
-        """A view (S, R, *shape in a single network)."""
-        if "@" in name:
+    def grid_view(self, name: ValueName, tensor: Tensor) -> Tensor:
+        """Return a view (S, R, *shape in a single network)."""
+        if name.fields:
             return tensor
-        if self.is_first_layer(name):
+        if name.tensor in self.seed_major:
             s, n, _ = tensor.shape
             tensor = tensor.view(s, n, len(self.grid.recipes), -1).permute(0, 2, 1, 3)
-        layer, _, kind = base_name(name).rpartition(".")
-        return tensor.mT if kind == "weight" and layer in self.layer_names else tensor.squeeze(2)
+        return tensor.mT if name.tensor in self.matrices else tensor.squeeze(2)
 
     def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
         """(S, 1 or R, B, F) -> (S, R, B, outputs)."""
@@ -206,8 +214,8 @@ class MLPBlock(Block):
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         name = self.layer_names[number - 1]
         dtype = self.precision.matmul_dtype(training=context.mode in TRAINING)
-        w = self.weight(f"{name}.weight", values, context).to(dtype)
-        b = self.parameters[f"{name}.bias"].to(dtype)
+        w = self.weight(ValueName(f"{name}.weight"), values, context).to(dtype)
+        b = self.parameters[ValueName(f"{name}.bias")].to(dtype)
         h = h.to(dtype)
         if h.ndim == 3:
             out = torch.baddbmm(b, h, w)
@@ -215,13 +223,13 @@ class MLPBlock(Block):
         h = h.expand(s, r, *h.shape[2:])
         return torch.baddbmm(b.flatten(0, 1), h.flatten(0, 1), w.flatten(0, 1)).view(s, r, h.shape[2], -1)
 
-    def weight(self, name: str, values: Values, context: ForwardContext) -> Tensor:
+    def weight(self, name: ValueName, values: Values, context: ForwardContext) -> Tensor:
         """A linear layer's weight as it acts, in the layout in which it is stored."""
         w = self.parameters[name]
         for placed in self.weights:
             if placed.parameter == name:
                 acting = self.effective_weight(placed, self.grid_view(name, w), values, context).mT
-                w = acting.permute(0, 2, 1, 3).reshape(w.shape) if self.is_first_layer(name) else acting
+                w = acting.permute(0, 2, 1, 3).reshape(w.shape) if name.tensor in self.seed_major else acting
         return w
 
     @torch.no_grad()
@@ -243,13 +251,9 @@ class MLPBlock(Block):
         """An ordinary ``nn.Sequential`` with the recipe's layers in it."""
         module = with_layers(self.network.build(self.inputs, self.outputs), variant.recipe, self.network, self.inputs)
         module.to(self.precision.weights)
-        module.load_state_dict(values, strict=False)  # not in values: torch's count of batches, which serves nothing
+        # Not in values: torch's count of batches, which serves nothing.
+        module.load_state_dict(network_tensors(values), strict=False)
         return module.eval()
-
-
-def base_name(name: str) -> str:
-    """The parameter or state of which a value is a copy, or itself (Note [names of values])."""
-    return name.rpartition(":")[2]
 
 
 def mlp_sites(network: MLP) -> list[Site]:
@@ -271,11 +275,13 @@ def with_layers(plain: nn.Sequential, recipe: Recipe, network: MLP, inputs: int)
 
     insert(0, before=True)
     insert(0, before=False)
+    site = 0
     for name, module in plain.named_children():
         layers[name] = module
-        if name != "output":
-            site = int(name.removeprefix("linear").removeprefix(network.activation))
-            insert(site, before=name.startswith("linear"))
+        is_linear = isinstance(module, nn.Linear)
+        site += is_linear
+        if site < len(widths):  # nothing stands behind the output layer
+            insert(site, before=is_linear)
     return nn.Sequential(layers)
 
 

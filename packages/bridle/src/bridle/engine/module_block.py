@@ -18,12 +18,13 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from bridle.acting import Parameter, Site, describe, first_spot
-from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext, Values, as_matrix
-from bridle.engine.hooked import HookedModule, Placements, VariantContext, knob_key, replaces_own_dropout
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext, as_matrix
+from bridle.engine.hooked import HookedModule, ModuleTensors, Placements, VariantContext, knob_key, replaces_own_dropout
 from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import WHOLE_MODULE, TracedModule
 from bridle.engine.user_modules import build_module, dry_run, named_tensors
+from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
 from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX
 from bridle.places import Draw
@@ -41,7 +42,7 @@ class VariantInputs(NamedTuple):
 
     parameters: Values
     state: Values
-    numbers: dict[str, Values]
+    numbers: dict[str, dict[str, Tensor]]
     noise: dict[str, list[Tensor]]
 
 
@@ -54,7 +55,7 @@ class ModuleBlock(Block):
     placed: list[PlacedLayer] = field(init=False)
     activities: list[PlacedActivity] = field(init=False)
     hooked: HookedModule = field(init=False)
-    buffers: list[str] = field(init=False)
+    buffers: list[ValueName] = field(init=False)
     module_rng: SeededStream | None = field(init=False)  # the random numbers that a module draws by itself
     eval_batch_size = 256  # a convolution's activations are large
 
@@ -62,7 +63,7 @@ class ModuleBlock(Block):
         self.placed = self.place_layers_for(self.grid.recipes)
         self.activities = place_activities(self.grid.recipes, self.sites, self.precision)
         self.hooked = HookedModule(self.traced, Placements(self.placed, [], self.activities), self.precision)
-        self.buffers = [name for name, _ in self.hooked.module.named_buffers()]
+        self.buffers = [ValueName(name) for name, _ in self.hooked.module.named_buffers()]
         self.module_rng = None if self.stacked else SeededStream(self.grid.seeds[0])
 
     @property
@@ -76,16 +77,16 @@ class ModuleBlock(Block):
         return self.traced.sites
 
     @property
-    def statistics(self) -> list[str]:
+    def statistics(self) -> list[ValueName]:
         """The layers' running statistics, and the module's own buffers that are numbers."""
         own = [name for name in self.buffers if self.state[name].is_floating_point()]
         return [*own, *(name for placed in self.placed for name in placed.state_names)]
 
-    def layer_type(self, parameter: str) -> str:
-        """The type of the module that owns the parameter, or the regularizer's own."""
-        layer = parameter.rpartition(".")[0]
-        ours = next((type(placed.layer).__name__ for placed in self.placed if placed.name == layer), None)
-        return ours or type(self.traced.module.get_submodule(layer)).__name__
+    def layer_type(self, parameter: ValueName) -> str:
+        """Return the type of the module that owns the parameter, or the regularizer's own."""
+        owners = (type(placed.layer).__name__ for placed in self.placed if parameter in placed.parameter_names)
+        own = self.traced.module
+        return next(owners, None) or type(own.get_submodule(parameter.tensor.rpartition(".")[0])).__name__
 
     def parameter_descriptions(self) -> list[Parameter]:
         """The parameters as ``on`` sees them; the module's own by what they are there."""
@@ -108,7 +109,9 @@ class ModuleBlock(Block):
         """A block with each seed's initial weights."""
         block = cls(grid, precision, traced, stacked)
         per_seed = [named_tensors(build_module(factory, seed, traced.example)) for seed in grid.seeds]
-        block.load_values({name: torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]})
+        block.load_values(
+            {ValueName(name): torch.stack([each[name] for each in per_seed])[:, None] for name in per_seed[0]}
+        )
         return block
 
     @property
@@ -122,9 +125,9 @@ class ModuleBlock(Block):
         weights: list[Any] = [module.get_submodule(layer).weight for layer in self.layer_names]
         return [weight.detach() for weight in weights]
 
-    def gamma_name(self, site: int) -> str:
-        """As the block calls it: see :meth:`place_layers_for`."""
-        return f"{PREFIX}{super().gamma_name(site)}"
+    def gamma_name(self, site: int) -> ValueName:
+        """Return the name as :meth:`place_layers_for` gives it."""
+        return ValueName(f"{PREFIX}{super().gamma_name(site).tensor}")
 
     def place_layers_for(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
         """The recipes' layers, under names that the module's own parts do not have."""
@@ -146,7 +149,7 @@ class ModuleBlock(Block):
 
     def load_values(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
-        own = dict(self.hooked.module.named_parameters())
+        own = {ValueName(name): each for name, each in self.hooked.module.named_parameters()}
         self.parameters = {name: self.from_grid(name, values[name]) for name, each in own.items() if each.requires_grad}
         frozen = [name for name in own if name not in self.parameters]
         self.state = {name: self.from_grid(name, values[name]) for name in (*frozen, *self.buffers)}
@@ -171,13 +174,18 @@ class ModuleBlock(Block):
             return self.traced.other_modules[number - hidden][1]
         return self.traced.outputs[number - 1] if acts_on_output(placed) else self.traced.inputs[number]
 
-    def from_grid(self, name: str, value: Tensor) -> Tensor:
+    def from_grid(self, name: ValueName, value: Tensor) -> Tensor:
         """(S, R, *shape) -> (S·R, *shape), as a copy."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         dtype = self.precision.weights if value.is_floating_point() else value.dtype
         return value.to(self.precision.device, dtype).expand(s, r, *value.shape[2:]).flatten(0, 1).clone()
 
-    def grid_view(self, name: str, tensor: Tensor) -> Tensor:
+    def grid_view(self, name: ValueName, tensor: Tensor) -> Tensor:
+        """(S·R, *shape) -> (S, R, *shape)."""
+        del name  # all are stored alike
+        return self.as_grid(tensor)
+
+    def as_grid(self, tensor: Tensor) -> Tensor:
         """(S·R, *shape) -> (S, R, *shape)."""
         return tensor.view(len(self.grid.seeds), len(self.grid.recipes), *tensor.shape[1:])
 
@@ -194,7 +202,7 @@ class ModuleBlock(Block):
         self.activity_penalty = penalty.view(s, r) if self.activities and context.mode in TRAINING else None
         if context.mode in (TRAIN, REESTIMATE):
             self.state = {**self.state, **{name: value.detach() for name, value in state.items()}}
-        return self.grid_view("", z)
+        return self.as_grid(z)
 
     def draw_noise(self, context: ForwardContext, batch: int) -> dict[str, list[Tensor]]:
         """The noise of a pass by the name of what it is for, each (S, 1, *shape)."""
@@ -209,7 +217,7 @@ class ModuleBlock(Block):
         for each in self.weights:
             matrix = as_matrix(self.grid_view(each.parameter, self.parameters[each.parameter]))
             found[knob_key(each)] = context.draw(
-                each.layer.noise, first_spot(each.layer, each.parameter), matrix.shape[2:]
+                each.layer.noise, first_spot(each.layer, str(each.parameter)), matrix.shape[2:]
             )
         for number, (name, shape) in enumerate(self.traced.own_dropouts):
             found[name] = context.draw((Draw(),), OWN_DROPOUT_SPOTS + number, flat_shape(batch, shape))
@@ -219,7 +227,7 @@ class ModuleBlock(Block):
         self, one: Callable[..., Any], x: Tensor, noise: dict[str, list[Tensor]], x_dim: int | None = 0
     ) -> Any:
         """Map one variant's function over all variants."""
-        numbers: dict[str, Values] = {}
+        numbers: dict[str, dict[str, Tensor]] = {}
         text_knobs: TextKnobs = {}
         placements: list[PlacedLayer | PlacedWeight | PlacedActivity] = [*self.placed, *self.weights, *self.activities]
         for each in placements:
@@ -227,7 +235,7 @@ class ModuleBlock(Block):
             tensor_knobs = {name: value for name, value in knobs.items() if isinstance(value, Tensor)}
             text_knobs[knob_key(each)] = {name: value for name, value in knobs.items() if name not in tensor_knobs}
             numbers[knob_key(each)] = {k: v.flatten().repeat(len(self.grid.seeds)) for k, v in tensor_knobs.items()}
-        state = {name: value for name, value in self.state.items() if ":" not in name}
+        state = {name: value for name, value in self.state.items() if not name.copied_by}
         inputs = VariantInputs(self.parameters, state, numbers, noise)
         with_text_knobs = partial(one, text_knobs)
         if self.module_rng is None:
@@ -239,10 +247,10 @@ class ModuleBlock(Block):
 
     def variant_context(
         self, mode: str, text_knobs: TextKnobs, inputs: VariantInputs, **more: Any
-    ) -> tuple[VariantContext, Values]:
+    ) -> tuple[VariantContext, ModuleTensors]:
         """Return the context of one variant's pass, and its module's buffers."""
-        buffers = {name: inputs.state[name].clone() for name in self.buffers}
-        own = {name: value for name, value in inputs.state.items() if name not in buffers}
+        buffers = {name.tensor: inputs.state[name].clone() for name in self.buffers}
+        own = {name: value for name, value in inputs.state.items() if name not in self.buffers}
         knobs = {name: {**each, **text_knobs[name]} for name, each in inputs.numbers.items()}
         return VariantContext(mode, {**inputs.parameters, **own}, knobs, inputs.noise, **more), buffers
 
@@ -252,7 +260,8 @@ class ModuleBlock(Block):
         """One variant's outputs (batch, outputs), its new state, and its penalties on activations."""
         context, buffers = self.variant_context(mode, text_knobs, inputs)
         z = self.hooked(context, buffers, x)
-        return z, {**context.state, **buffers}, z.new_zeros(()) + context.penalty
+        state = {**context.state, **{name: buffers[name.tensor] for name in self.buffers}}
+        return z, state, z.new_zeros(()) + context.penalty
 
     def evaluate_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> Tensor:
         """One variant's outputs (rows, outputs) in evaluation mode."""
@@ -268,14 +277,14 @@ class ModuleBlock(Block):
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """(rows, ...) -> (S, R, rows, outputs)."""
-        return self.grid_view("", self.vmap_variants(self.evaluate_one, x, {}, None))
+        return self.as_grid(self.vmap_variants(self.evaluate_one, x, {}, None))
 
     @torch.no_grad()
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """(rows, ...) -> for each weighted layer the least and greatest value of its units, each (S, R, units)."""
         ranges = self.vmap_variants(self.ranges_one, x, {}, None)
         found = ((name, *ranges[name]) for name in self.layer_names)
-        return {name: (self.grid_view(name, least), self.grid_view(name, greatest)) for name, least, greatest in found}
+        return {name: (self.as_grid(least), self.as_grid(greatest)) for name, least, greatest in found}
 
     def module(self, values: Values, variant: Variant) -> nn.Module:
         """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
@@ -314,7 +323,7 @@ class ModuleBlock(Block):
         module = copy.deepcopy(self.traced.module).eval()
         with torch.no_grad():
             for name, tensor in named_tensors(module).items():
-                tensor.copy_(values[name])
+                tensor.copy_(values[ValueName(name)])
             for part in module.modules():
                 for hook in part._forward_pre_hooks.values():
                     if hasattr(hook, "compute_weight"):  # torch's older weight_norm and spectral_norm
@@ -328,8 +337,8 @@ class ModuleBlock(Block):
             .module(self.units(placed), len(self.shape_at(placed)) + 1)
             .to(self.precision.weights)
         )
-        prefix = f"{placed.name}."
-        own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+        kinds = (*placed.layer.parameters, *placed.layer.state._fields)
+        own = {kind: values[placed.value_name(kind)] for kind in kinds}
         layer.load_state_dict(own, strict=False)  # not in values: torch's count of batches, which serves nothing
         return layer
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from bridle.acting import MEASURED_BATCH, Parameter, first_spot, selected, under
-from bridle.engine.block import REESTIMATE, Block, ForwardContext, Values, as_matrix, initial_value
+from bridle.engine.block import REESTIMATE, Block, ForwardContext, as_matrix, initial_value
 from bridle.engine.placements import KnobTensors, recipe_groups
+from bridle.engine.value_names import ValueName, Values
 from bridle.places import Ascent, Average, Gradient, Loss, Weight
 from bridle.places.declare import Placed
 from bridle.protocol import StepInfo
@@ -23,7 +24,7 @@ Unit = TypeVar("Unit", bound=Placed)
 class ParameterTarget(NamedTuple):
     """A regularizer on one parameter: its name, the knobs of the recipes that have it, its first stream of noise."""
 
-    name: str
+    name: ValueName
     knobs: KnobTensors
     spot: int
 
@@ -52,7 +53,8 @@ class ParameterUpdates:
     def groups(self, kind: type[Unit]) -> list[RecipeGroup[Unit]]:
         """Return the recipe groups of all regularizers of one kind."""
         described = self.block.parameter_descriptions()
-        statistics = [Parameter(name, self.view(name).ndim - 2) for name in self.block.statistics]
+        statistics = [Parameter(str(name), self.view(name).ndim - 2) for name in self.block.statistics]
+        names = {str(name): name for name in (*self.block.parameters, *self.block.statistics)}
         found = []
         for recipes, alike in recipe_groups(self.recipes, kind):
             unit = alike[0]
@@ -63,19 +65,20 @@ class ParameterUpdates:
             )
             targets = []
             for each in parameters:
-                axes = 3 if unit.matrix else self.view(each.name).ndim - 2
+                name = names[each.name]
+                axes = 3 if unit.matrix else self.view(name).ndim - 2
                 knobs = KnobTensors(alike, each.names, self.block.precision, axes)
-                targets.append(ParameterTarget(each.name, knobs, first_spot(unit, each.name)))
+                targets.append(ParameterTarget(name, knobs, first_spot(unit, each.name)))
             active = [recipes.start + index for index, each in enumerate(alike) if not each.is_off]
             found.append(RecipeGroup(unit, recipes, targets, active))
         return found
 
-    def view(self, name: str) -> Tensor:
+    def view(self, name: ValueName) -> Tensor:
         """A parameter or state as (seeds, recipes, *shape)."""
         values = self.block.parameters if name in self.block.parameters else self.block.state
         return self.block.grid_view(name, values[name].detach())
 
-    def subject(self, group: RecipeGroup[Unit], name: str, tensor: Tensor | None = None) -> Tensor:
+    def subject(self, group: RecipeGroup[Unit], name: ValueName, tensor: Tensor | None = None) -> Tensor:
         """Return the tensor that the formula acts on: the group's part of a parameter or of its gradient, a view."""
         whole = self.view(name) if tensor is None else self.block.grid_view(name, tensor)
         part = whole[:, group.recipes]
@@ -86,16 +89,16 @@ class ParameterUpdates:
         block = self.block
         for group in self.losses:
             for target in group.targets:
-                if "initial" in group.unit.extra_inputs:
-                    self.set_state(f"initial:{target.name}", values, self.view(target.name))
+                for each in group.unit.extra_inputs:  # the initial weight is the only one that there is
+                    self.set_state(target.name.copy(each), values, self.view(target.name))
                 for name, start in zip(state_names(group.unit, target), group.unit.state, strict=True):
                     self.set_state(name, values, initial_value(start, as_matrix(self.view(target.name))))
         for averaging in self.averages:
             for target in averaging.targets:
-                self.set_state(average_name(averaging.unit, target.name), values, self.view(target.name))
+                self.set_state(average_name(averaging.unit, target), values, self.view(target.name))
         block.state = {name: value.detach() for name, value in block.state.items()}
 
-    def set_state(self, name: str, values: Values, first: Tensor) -> None:
+    def set_state(self, name: ValueName, values: Values, first: Tensor) -> None:
         """Set one value of the state: as it was, or as it begins."""
         value = values.get(name)
         self.block.state[name] = self.block.from_grid(name, first if value is None else value)
@@ -114,7 +117,7 @@ class ParameterUpdates:
         self, group: RecipeGroup[Loss], target: ParameterTarget
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Return the weight, a penalty's extra inputs, and views of its state."""
-        extra = [self.subject(group, f"{each}:{target.name}") for each in group.unit.extra_inputs]
+        extra = [self.subject(group, target.name.copy(each)) for each in group.unit.extra_inputs]
         state = [self.view(name)[:, group.recipes] for name in state_names(group.unit, target)]
         return self.subject(group, target.name), extra, state
 
@@ -193,7 +196,7 @@ class ParameterUpdates:
         """Take the weights of this step into the averages."""
         for group in self.averages:
             for target in group.targets:
-                a, w = self.subject(group, average_name(group.unit, target.name)), self.subject(group, target.name)
+                a, w = self.subject(group, average_name(group.unit, target)), self.subject(group, target.name)
                 knobs = target.knobs.at(self.block.passed)
                 new_a, new_w = type(group.unit).torch(a, w, **knobs, **step_arguments(group.unit, step_info))
                 a.copy_(new_a)
@@ -215,7 +218,7 @@ class ParameterUpdates:
                     assert own is not None
                     values[target.name] = own.detach().clone()
                 into = self.block.grid_view(target.name, values[target.name])[:, group.recipes]
-                into.copy_(self.subject(group, average_name(group.unit, target.name)))
+                into.copy_(self.subject(group, average_name(group.unit, target)))
         with self.block.temporary_values(values):
             anew = [index for group in self.averages if group.unit.reestimates for index in group.active]
             if anew and self.block.statistics:
@@ -245,20 +248,20 @@ def averaged_parameters(unit: Average, parameters: list[Parameter], statistics: 
 
 
 def penalty_of_one(  # noqa: PLR0917  (vmap maps positional arguments)
-    unit: Loss, words: dict[str, str], w: Tensor, extra: list[Tensor], state: list[Tensor], numbers: Values
+    unit: Loss, words: dict[str, str], w: Tensor, extra: list[Tensor], state: list[Tensor], numbers: dict[str, Tensor]
 ) -> Tensor:
     """Return the penalty of one variant on one parameter."""
     return unit.call_torch(w, extra, state, {**numbers, **words})[0]
 
 
-def state_names(unit: Loss, target: ParameterTarget) -> list[str]:
-    """Return the block's names of the fields of a penalty's state (Note [names of values])."""
-    return [f"{target.name}@{type(unit).__name__}.{field}" for field in unit.state._fields]
+def state_names(unit: Loss, target: ParameterTarget) -> list[ValueName]:
+    """Return the block's names of the fields of a penalty's state."""
+    return [target.name.field(unit, field) for field in unit.state._fields]
 
 
-def average_name(unit: Placed, name: str) -> str:
-    """Return the block's name of the average of a value (Note [names of values])."""
-    return f"{type(unit).__name__}:{name}"
+def average_name(unit: Average, target: ParameterTarget) -> ValueName:
+    """Return the block's name of the average of a value."""
+    return target.name.copy(type(unit).__name__)
 
 
 def global_norm(tensors: Sequence[Tensor]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from bridle.acting import Parameter, Site, check_sites, selected, standing, stands_at
 from bridle.engine.precision import Precision
+from bridle.engine.value_names import ValueName
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.declare import Placed, Start
 from bridle.places.forward import ForwardRegularizer
@@ -54,21 +56,21 @@ class Placement(ABC):
     layer: ForwardRegularizer
 
     @abstractmethod
-    def value_name(self, kind: str) -> str:
+    def value_name(self, kind: str) -> ValueName:
         """Return the block's name of a parameter or state."""
 
-    @property
-    def parameter_names(self) -> list[str]:
+    @cached_property
+    def parameter_names(self) -> list[ValueName]:
         """The block's names of its parameters."""
         return [self.value_name(kind) for kind in self.layer.parameters]
 
-    @property
-    def state_names(self) -> list[str]:
+    @cached_property
+    def state_names(self) -> list[ValueName]:
         """The block's names of the fields of its state."""
         return [self.value_name(kind) for kind in self.layer.state._fields]
 
     @property
-    def starts(self) -> tuple[list[tuple[str, Start]], list[tuple[str, Start]]]:
+    def starts(self) -> tuple[list[tuple[ValueName, Start]], list[tuple[ValueName, Start]]]:
         """Names and starts: of the parameters, of the state."""
         parameters, state = self.layer.parameters.values(), self.layer.state
         return (
@@ -92,9 +94,9 @@ class PlacedLayer(Placement):
         """The number of axes of what it acts on."""
         return 4 if self.layer.maps else 2
 
-    def value_name(self, kind: str) -> str:
+    def value_name(self, kind: str) -> ValueName:
         """Return the block's name of a parameter or state: that of the module's own, `norm1.weight`."""
-        return f"{self.name}.{kind}"
+        return ValueName(f"{self.name}.{kind}")
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,12 @@ class PlacedWeight(Placement):
     """One weight layer of each recipe of a block, all of one type, on one parameter."""
 
     layer: WeightLayer
-    parameter: str
+    parameter: ValueName
     knobs: KnobTensors
 
-    def value_name(self, kind: str) -> str:
-        """Return the block's name of a parameter or state of it; its layout is the plain one (see Block)."""
-        return f"{self.parameter}@{type(self.layer).__name__}.{kind}"
+    def value_name(self, kind: str) -> ValueName:
+        """Return the block's name of a parameter or state of it, which is a field of the weight."""
+        return self.parameter.field(self.layer, kind)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def place_weights(
 ) -> list[PlacedWeight]:
     """All weight layers of a block's recipes."""
     return [
-        PlacedWeight(regularizers[0], each.name, KnobTensors(regularizers, each.names, precision, 3))
+        PlacedWeight(regularizers[0], ValueName(each.name), KnobTensors(regularizers, each.names, precision, 3))
         for regularizers in counterparts(recipes, WeightLayer)
         for each in selected(regularizers[0], parameters)
     ]

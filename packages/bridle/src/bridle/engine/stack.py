@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bridle.engine.block import Block, Values
+from bridle.engine.block import Block
 from bridle.engine.block_training import BlockTraining
 from bridle.engine.feed import BatchLoader, DeviceData, StackNoise
 from bridle.engine.precision import Precision
 from bridle.engine.timing import timed
+from bridle.engine.value_names import Values
 from bridle.engine.variant_grids import VariantGrid, group_variants
 from bridle.protocol import Protocol, Variant
 
@@ -105,7 +106,7 @@ class Stack:
         return training
 
     def single_variant(self, variant: Variant, values: Values, passed: float) -> BlockTraining:
-        """Return a block of one variant, with its values of an earlier moment as in a single network, to be measured."""
+        """Return a block of one variant as it was at an earlier moment: ``values`` are those of a single network."""
         return self.resume_block(VariantGrid((variant.seed,), (variant.recipe,)), {variant: values}, passed)
 
     def training_of(self, variant: Variant) -> BlockTraining:

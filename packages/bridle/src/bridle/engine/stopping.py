@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridle.acting import watched
-from bridle.engine.block import Values
 from bridle.engine.stack import Stack
+from bridle.engine.value_names import Values
 from bridle.places import Stop
 from bridle.protocol import Variant
 from bridle.results import MAIN_METRIC
