@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.feed import SeedIndex, StackNoise
+from bridle.engine.matrices import as_matrices, begin_all, match_layout
 from bridle.engine.placements import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values
@@ -136,11 +137,11 @@ class Block(ABC):
         """Find the weight layers and initialize their parameters and state; called by :meth:`load_values`."""
         self.weights = place_weights(self.grid.recipes, self.parameter_descriptions(), self.precision)
         for placed in self.weights:
-            w = as_matrix(self.grid_view(placed.parameter, self.parameters[placed.parameter].detach()))
+            w = as_matrices(self.grid_view(placed.parameter, self.parameters[placed.parameter].detach()))
             for store, starts in zip((self.parameters, self.state), placed.starts, strict=True):
                 for name, start in starts:
                     value = values.get(name)
-                    store[name] = self.from_grid(name, initial_value(start, w) if value is None else value)
+                    store[name] = self.from_grid(name, begin_all(start, w) if value is None else value)
 
     def parameter_descriptions(self) -> list[Parameter]:
         """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
@@ -151,7 +152,7 @@ class Block(ABC):
 
     def effective_weight(self, placed: PlacedWeight, w: Tensor, values: Values, context: ForwardContext) -> Tensor:
         """A weight (seeds, recipes, *shape) through one weight layer; new state is put into ``values``."""
-        matrix, layer = as_matrix(w), placed.layer
+        matrix, layer = as_matrices(w), placed.layer
         parameters, state = ([values[name] for name in names] for names in (placed.parameter_names, placed.state_names))
         knobs = placed.knobs.at(self.passed)
         if context.mode in (EVALUATE, REESTIMATE):
@@ -173,7 +174,7 @@ class Block(ABC):
             numbers = {k: v[0, index] if isinstance(v, Tensor) else v for k, v in knobs.items()}
             names = placed.parameter_names, placed.state_names
             parameters, state = ([values[name] for name in each] for each in names)
-            matrix = as_matrix(w[None, None])[0, 0]
+            matrix = as_matrices(w[None, None])[0, 0]
             baked[placed.parameter] = placed.layer.call_evaluate(matrix, parameters, state, numbers).reshape(w.shape)
         return baked
 
@@ -260,25 +261,3 @@ class EnsembleModule(nn.Module):
         """(batch, ...) -> (batch, outputs)."""
         together: Tensor = type(self.ensemble).torch(torch.stack([member(x) for member in self.members]))
         return together
-
-
-def initial_value(start: object, w: Tensor) -> Tensor:
-    """Return the initial parameter or state of weights ``w`` (seeds, recipes, outputs, inputs, positions)."""
-    if callable(start):
-        begun: Tensor = torch.func.vmap(torch.func.vmap(start))(w)
-        return begun
-    return torch.full((*w.shape[:3], 1, 1), float(str(start)), dtype=w.dtype, device=w.device)
-
-
-def match_layout(matrix: Tensor, noise: Tensor) -> Tensor:
-    """Noise for a weight in the weight's own layout: formulas on two layouts are several times slower."""
-    if matrix.stride(-3) < matrix.stride(-2):
-        return noise.transpose(-3, -2).contiguous().transpose(-3, -2)
-    return noise
-
-
-def as_matrix(w: Tensor) -> Tensor:
-    """(seeds, recipes, *shape) -> a view (seeds, recipes, outputs, inputs, positions)."""
-    if w.ndim < 5:
-        return w[(..., *[None] * (5 - w.ndim))]
-    return w if w.ndim == 5 else w.flatten(4)

@@ -18,8 +18,9 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from bridle.acting import Parameter, Site, describe, first_spot
-from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext, as_matrix
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
 from bridle.engine.hooked import HookedModule, ModuleTensors, Placements, VariantContext, knob_key, replaces_own_dropout
+from bridle.engine.matrices import as_matrices
 from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import WHOLE_MODULE, TracedModule
@@ -215,7 +216,7 @@ class ModuleBlock(Block):
             subject: tuple[int, ...] = (batch, row[0], *map_size(row[1:])) if maps else flat_shape(batch, row)
             found[placed.name] = context.draw(placed.layer.noise, placed.spot, subject)
         for each in self.weights:
-            matrix = as_matrix(self.grid_view(each.parameter, self.parameters[each.parameter]))
+            matrix = as_matrices(self.grid_view(each.parameter, self.parameters[each.parameter]))
             found[knob_key(each)] = context.draw(
                 each.layer.noise, first_spot(each.layer, str(each.parameter)), matrix.shape[2:]
             )

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bridle.acting import MEASURED_BATCH, Parameter, first_spot, selected, under
-from bridle.engine.block import REESTIMATE, Block, ForwardContext, as_matrix, initial_value
+from bridle.engine.block import REESTIMATE, Block, ForwardContext
+from bridle.engine.matrices import as_matrices, begin_all
 from bridle.engine.placements import KnobTensors, recipe_groups
 from bridle.engine.value_names import ValueName, Values
 from bridle.places import Ascent, Average, Gradient, Loss, Weight
@@ -82,7 +83,7 @@ class ParameterUpdates:
         """Return the tensor that the formula acts on: the group's part of a parameter or of its gradient, a view."""
         whole = self.view(name) if tensor is None else self.block.grid_view(name, tensor)
         part = whole[:, group.recipes]
-        return as_matrix(part) if group.unit.matrix else part
+        return as_matrices(part) if group.unit.matrix else part
 
     def initialize_state(self, values: Values) -> None:
         """Initialize the state kept for parameters: initial weights, states of penalties, averages."""
@@ -92,7 +93,7 @@ class ParameterUpdates:
                 for each in group.unit.extra_inputs:  # the initial weight is the only one that there is
                     self.set_state(target.name.copy(each), values, self.view(target.name))
                 for name, start in zip(state_names(group.unit, target), group.unit.state, strict=True):
-                    self.set_state(name, values, initial_value(start, as_matrix(self.view(target.name))))
+                    self.set_state(name, values, begin_all(start, as_matrices(self.view(target.name))))
         for averaging in self.averages:
             for target in averaging.targets:
                 self.set_state(average_name(averaging.unit, target), values, self.view(target.name))
@@ -182,7 +183,7 @@ class ParameterUpdates:
                 continue
             for target in group.targets:
                 w = self.subject(group, target.name)
-                extra = [float(as_matrix(w)[0, 0, 0].numel())] * ("fan_in" in group.unit.extra_inputs)
+                extra = [float(as_matrices(w)[0, 0, 0].numel())] * ("fan_in" in group.unit.extra_inputs)
                 group.unit.torch(
                     w,
                     *context.draw(group.unit.noise, target.spot, w.shape[2:]),

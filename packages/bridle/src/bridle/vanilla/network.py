@@ -48,7 +48,8 @@ class VanillaNetwork:
     @property
     def statistics(self) -> Arrays:
         """The running statistics alone, which averages take in."""
-        return {name: value for name, value in self.state.items() if "@" not in name}
+        layers = (part for part in self.parts if isinstance(part, LayerPart))
+        return {name: value for layer in layers for name, value in layer.state.items()}
 
     def train(
         self, x: np.ndarray, context: VanillaContext
@@ -151,9 +152,10 @@ def attach_weight_layers(network: VanillaNetwork, recipe: Recipe) -> None:
 
 
 def parameter_descriptions(network: VanillaNetwork) -> list[Parameter]:
-    """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
+    """Describe the parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
     found = []
     for part in network.parts:
         kind = type(part.layer).__name__ if isinstance(part, LayerPart) else "Linear"
-        found += [Parameter(name, 1 if "@" in name else w.ndim, kind) for name, w in part.parameters.items()]
+        learned = part.learned if isinstance(part, LinearPart) else {}
+        found += [Parameter(name, 1 if name in learned else w.ndim, kind) for name, w in part.parameters.items()]
     return found

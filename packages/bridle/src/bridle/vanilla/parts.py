@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -68,10 +68,14 @@ class LinearPart:
     weight_layers: list[WeightLayerPart] = field(default_factory=list)  # the recipe's weight layers
 
     @property
+    def learned(self) -> Arrays:
+        """The parameters of the weight layers."""
+        return {name: w for each in self.weight_layers for name, w in each.parameters.items()}
+
+    @property
     def parameters(self) -> Arrays:
         """``linear1.weight``, ``linear1.bias``, and what weight layers learn."""
-        learned = {name: w for each in self.weight_layers for name, w in each.parameters.items()}
-        return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.bias, **learned}
+        return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.bias, **self.learned}
 
     @property
     def state(self) -> Arrays:
@@ -118,9 +122,9 @@ class WeightLayerPart:
         self.names = parameter.names
         self.passed = 0.0  # share of the training that was over in the last step
         self.spot = first_spot(layer, parameter.name)
-        prefix = f"{parameter.name}@{type(layer).__name__}"
-        self.parameters = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.parameters.items()}
-        self.state = {f"{prefix}.{kind}": initial_value(start, w) for kind, start in layer.state._asdict().items()}
+        prefix, matrix = f"{parameter.name}@{type(layer).__name__}", array_as_matrix(w)
+        self.parameters = {f"{prefix}.{kind}": begin_array(start, matrix) for kind, start in layer.parameters.items()}
+        self.state = {f"{prefix}.{kind}": begin_array(start, matrix) for kind, start in layer.state._asdict().items()}
 
     def train(self, w: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(outputs, inputs) -> the same shape; the state moves on."""
@@ -145,9 +149,14 @@ class WeightLayerPart:
         return np.asarray(self.layer.call_evaluate(w[..., None], *values, knobs))[..., 0]
 
 
-def initial_value(start: Any, w: np.ndarray) -> np.ndarray:
-    """Return the initial parameter or state for a weight (outputs, inputs)."""
-    return np.array(start(w[..., None])) if callable(start) else np.full((len(w), 1, 1), float(start))
+def array_as_matrix(w: np.ndarray) -> np.ndarray:
+    """(outputs, inputs) or (outputs,) -> (outputs, inputs, positions), as formulas of weights take it."""
+    return w.reshape(*w.shape, *[1] * (3 - w.ndim))
+
+
+def begin_array(start: Start, matrix: np.ndarray) -> np.ndarray:
+    """Return the initial parameter or state of a weight (outputs, inputs, positions)."""
+    return np.array(start(matrix)) if callable(start) else np.full((len(matrix), 1, 1), float(start))
 
 
 def update_in_place(state: Arrays, new: Iterable[np.ndarray]) -> None:

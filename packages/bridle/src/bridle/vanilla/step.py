@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from bridle.protocol import Protocol, StepInfo, Variant
 from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
-from bridle.vanilla.parts import Arrays, VanillaContext, initial_value
+from bridle.vanilla.parts import Arrays, VanillaContext, array_as_matrix, begin_array
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
 
@@ -49,6 +49,13 @@ def squared_error(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 DATA_LOSSES = {"classification": cross_entropy, "regression": squared_error}
+
+
+class TrainerValues(NamedTuple):
+    """The values of a run at a moment: the network's parameters and state, and their averages."""
+
+    network: Arrays
+    averages: list[Arrays]
 
 
 class Trainer:
@@ -79,7 +86,7 @@ class Trainer:
         weights = self.network.parameters
         self.initial = copy_arrays(weights)
         self.state = {
-            (unit, each.name): tuple(initial_value(start, flat(weights[each.name])) for start in unit.state)
+            (unit, each.name): tuple(begin_array(start, array_as_matrix(weights[each.name])) for start in unit.state)
             for unit in self.units(Loss)
             for each in self.targets_of[unit]
         }
@@ -194,7 +201,7 @@ class Trainer:
         for unit in self.units(Loss):
             for each in self.targets_of[unit]:
                 name = each.name
-                as_seen = matrix if unit.matrix else identity
+                as_seen = array_as_matrix if unit.matrix else identity
                 extra = [as_seen(self.initial[name])] * ("initial" in unit.extra_inputs)
                 knobs = unit.keywords(*each.names, passed=self.passed)
                 w, state = as_seen(weights[name]), self.state[unit, name]
@@ -221,7 +228,7 @@ class Trainer:
         for unit in self.units(Gradient):
             norm = global_norm(gradients[each.name] for each in self.targets_of[unit])
             for each in self.targets_of[unit]:
-                as_seen = matrix if unit.matrix else identity
+                as_seen = array_as_matrix if unit.matrix else identity
                 g, w = as_seen(gradients[each.name]), as_seen(weights[each.name])
                 extra = {"weight": w, "norm": norm}
                 arrays = [*self.draw_noise(unit, each, g), *(extra[what] for what in unit.extra_inputs)]
@@ -233,8 +240,9 @@ class Trainer:
         for unit in self.units(Weight):
             if unit.after_update == after_update:
                 for each in self.targets_of[unit]:
-                    w = matrix(weights[each.name]) if unit.matrix else weights[each.name]
-                    extra = [float(flat(weights[each.name]).shape[1])] * ("fan_in" in unit.extra_inputs)
+                    matrix = array_as_matrix(weights[each.name])
+                    w = matrix if unit.matrix else weights[each.name]
+                    extra = [float(matrix[0].size)] * ("fan_in" in unit.extra_inputs)
                     arrays = [*self.draw_noise(unit, each, w), *extra]
                     changed = unit.vanilla(w, *arrays, **self.keywords(unit, each, step_info))
                     weights[each.name][...] = changed.reshape(weights[each.name].shape)
@@ -263,22 +271,21 @@ class Trainer:
         """Return the values that are averaged: one that moves the weights leaves running statistics to the network."""
         return {**self.network.parameters, **({} if unit.moves_weights else self.network.statistics)}
 
-    def state_dict(self) -> Arrays:
-        """All that a run would need to be as it is now: values, averages and copies by name."""
-        averages = {
-            f"{number}:{name}": a for number, each in enumerate(self.averages.values()) for name, a in each.items()
-        }
-        return {**self.network.parameters, **self.network.state, **averages}
+    def values(self) -> TrainerValues:
+        """Return copies of all values that the trained network is made of."""
+        network = copy_arrays({**self.network.parameters, **self.network.state})
+        return TrainerValues(network, [copy_arrays(averages) for averages in self.averages.values()])
 
     @contextmanager
-    def final_network(self, values: Arrays | None = None) -> Iterator[Predict]:
-        """Within, the network is what the run would hand over now, or what it was with these :meth:`state_dict`.
+    def final_network(self, kept: TrainerValues | None = None) -> Iterator[Predict]:
+        """Put what the run hands over into the network for a while: averages where there are any.
 
-        Averages where there are any; yields what predicts, which is the network, or all copies of an ensemble together.
+        As it is now, or as it was when ``kept`` were its :meth:`values`. Yields the function that predicts: the
+        network's, or that of all copies of an ensemble together.
         """
-        handed = dict(values or {})
-        for number, averages in enumerate(self.averages.values()):
-            handed |= {name: handed.get(f"{number}:{name}", a) for name, a in averages.items()}
+        handed = dict(kept.network) if kept else {}
+        for averages in kept.averages if kept else self.averages.values():
+            handed |= averages
         with self.network.temporary_values(handed):
             if any(unit.reestimates and not unit.is_off for unit in self.averages) and self.network.statistics:
                 self.reestimate_statistics()
@@ -329,16 +336,6 @@ def copy_arrays(arrays: Arrays) -> Arrays:
 def identity(w: np.ndarray) -> np.ndarray:
     """The array itself."""
     return w
-
-
-def matrix(w: np.ndarray) -> np.ndarray:
-    """(outputs, inputs) or (outputs,) as (outputs, inputs, positions)."""
-    return w.reshape(*w.shape, *[1] * (3 - w.ndim))
-
-
-def flat(w: np.ndarray) -> np.ndarray:
-    """(outputs, inputs) or (outputs,) as (outputs, inputs)."""
-    return w if w.ndim == 2 else w[:, None]
 
 
 def global_norm(arrays: Iterator[np.ndarray] | Sequence[np.ndarray]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -14,17 +14,15 @@ from bridle.acting import watched
 from bridle.data import Data
 from bridle.draws import batch_orders
 from bridle.errors import InputError
-from bridle.networks import MLP
-from bridle.networks import Network as Description
+from bridle.networks import MLP, Network
 from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import MAIN_METRIC, Run
 from bridle.vanilla.evaluation import curve_point, final_scores, layer_summaries
-from bridle.vanilla.parts import Arrays
-from bridle.vanilla.step import Trainer
+from bridle.vanilla.step import Trainer, TrainerValues
 
 
-def prepare(data: Data, variant: Variant, network: Description, protocol: Protocol) -> Trainer:
+def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) -> Trainer:
     """A run before its first step; ``ValueError`` for what this engine cannot train."""
     if not isinstance(network, MLP):
         raise InputError(
@@ -57,7 +55,7 @@ def steps_per_epoch(data: Data, protocol: Protocol) -> int:
 
 
 @np.errstate(all="ignore")  # where a run diverges numbers overflow, and its losses say so
-def step_losses(data: Data, variant: Variant, network: Description, protocol: Protocol, steps: int) -> list[float]:
+def step_losses(data: Data, variant: Variant, network: Network, protocol: Protocol, steps: int) -> list[float]:
     """The total loss, data and penalties, of each of the first ``steps`` batches, before the step made on it."""
     protocol = protocol.for_rows(len(data.x_train))
     trainer = prepare(data, variant, network, protocol)
@@ -67,7 +65,7 @@ def step_losses(data: Data, variant: Variant, network: Description, protocol: Pr
 def train_variants(
     data: Data,
     variants: Sequence[Variant],
-    network: Description,
+    network: Network,
     protocol: Protocol,
     *,
     progress: Progress | None = None,
@@ -84,7 +82,7 @@ def train_variants(
 
 
 @np.errstate(all="ignore")
-def train_one(data: Data, variant: Variant, network: Description, protocol: Protocol, progress: Progress) -> Run:
+def train_one(data: Data, variant: Variant, network: Network, protocol: Protocol, progress: Progress) -> Run:
     """One run from its first step to its scores."""
     started = time.perf_counter()
     trainer = prepare(data, variant, network, protocol)
@@ -98,11 +96,11 @@ def train_one(data: Data, variant: Variant, network: Description, protocol: Prot
         with trainer.final_network() as predict:
             points.append({"epoch": len(points) + 1, "step_loss": step_loss, **curve_point(predict, data)})
         diverged = not all(map(math.isfinite, points[-1].values()))
-        stopped = not diverged and stopping.after_epoch(points[-1], trainer.state_dict(), trainer.passed)
+        stopped = not diverged and stopping.after_epoch(points[-1], trainer.values, trainer.passed)
         progress(per_epoch)
     progress(per_epoch * (protocol.n_epochs - len(points)))
     whole = points[:-1] if diverged else points
-    with trainer.final_network(stopping.best if stopping.best and not diverged else None) as predict:
+    with trainer.final_network(None if diverged else stopping.best) as predict:
         return Run(
             recipe=str(variant.recipe),
             seed=variant.seed,
@@ -125,11 +123,11 @@ class RunStopping:
         self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
         self.main = main
         self.epochs = 0
-        self.best: Arrays = {}
+        self.best: TrainerValues | None = None
         self.best_epoch: int | None = None
 
-    def after_epoch(self, point: dict[str, float], values: Arrays, passed: float) -> bool:
-        """Take in an epoch's scores and the network's values; returns True where training is over."""
+    def after_epoch(self, point: dict[str, float], values: Callable[[], TrainerValues], passed: float) -> bool:
+        """Take in an epoch's scores, and the values if they are the best so far; return True where training is over."""
         self.epochs += 1
         over = False
         for number, unit in enumerate(self.units):
@@ -137,7 +135,7 @@ class RunStopping:
             improved, stop, self.states[number] = unit.judge(score, self.states[number], unit.numbers(passed=passed))
             over = over or stop
             if number == 0 and (improved or not self.best):
-                self.best, self.best_epoch = {name: value.copy() for name, value in values.items()}, self.epochs
+                self.best, self.best_epoch = values(), self.epochs
         return over
 
 
