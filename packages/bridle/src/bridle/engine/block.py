@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.feed import SeedIndex, StackNoise
+from bridle.engine.forward_regularizers import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.matrices import as_matrices, begin_all, match_layout
-from bridle.engine.placements import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid

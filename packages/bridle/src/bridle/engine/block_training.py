@@ -8,7 +8,7 @@ from torch import Tensor
 from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
 from bridle.engine.feed import DeviceData, StackNoise
 from bridle.engine.objective import BlockObjective
-from bridle.engine.parameter_updates import ParameterUpdates
+from bridle.engine.parameter_regularizers import ParameterRegularizers
 from bridle.engine.value_names import Values
 from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol, StepInfo
 
@@ -19,7 +19,7 @@ class BlockTraining:
     def __init__(self, block: Block, data: DeviceData, protocol: Protocol, stack_seeds: tuple[int, ...]) -> None:
         self.block, self.protocol = block, protocol
         self.objective = BlockObjective(block, data)
-        self.updates = ParameterUpdates(block, protocol.optimizer)
+        self.regularizers = ParameterRegularizers(block, protocol.optimizer)
         self.ensemble = block.ensemble
         self.optimizer = new_optimizer(block, protocol)
         self.seed_index = self.find_seeds(stack_seeds)
@@ -47,14 +47,14 @@ class BlockTraining:
 
         x, y = self.objective.transform_batch(x, y, context)
         losses, gradients = self.losses_and_gradients(x, y, context, with_penalties=with_penalties)
-        if self.updates.ascents:
-            with self.updates.at_ascent_point(gradients):
+        if self.regularizers.ascents:
+            with self.regularizers.at_ascent_point(gradients):
                 _, gradients = self.losses_and_gradients(x, y, context._replace(mode=SECOND_PASS))
-        self.updates.change_gradients(gradients, context, step_info)
-        self.updates.change_weights(context, step_info, after_update=False)
+        self.regularizers.change_gradients(gradients, context, step_info)
+        self.regularizers.change_weights(context, step_info, after_update=False)
         self.update_parameters(gradients, step_info.lr)
-        self.updates.change_weights(context, step_info, after_update=True)
-        self.updates.update_averages(step_info)
+        self.regularizers.change_weights(context, step_info, after_update=True)
+        self.regularizers.update_averages(step_info)
 
         if self.ensemble and self.ensemble.takes(done, steps):
             self.block.add_ensemble_member()
@@ -80,8 +80,8 @@ class BlockTraining:
         gradients = dict(zip(parameters, (each.contiguous() for each in found), strict=True))
         losses = losses.detach()
         if with_penalties:
-            losses = losses + penalties.detach() + self.updates.total_penalty()
-        self.updates.add_penalty_gradients(gradients)
+            losses = losses + penalties.detach() + self.regularizers.total_penalty()
+        self.regularizers.add_penalty_gradients(gradients)
         return losses, gradients
 
     def update_parameters(self, gradients: Values, lr: float) -> None:

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from bridle.acting import Site
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING
-from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight
+from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import TracedModule, check_output
 from bridle.engine.user_modules import cast

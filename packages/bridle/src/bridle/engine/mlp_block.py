@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bridle import draws
 from bridle.acting import Site, hidden_site, input_site
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
-from bridle.engine.placements import PlacedActivity, PlacedLayer, place_activities, place_layers
+from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, place_activities, place_layers
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values, network_tensors
 from bridle.engine.variant_grids import VariantGrid

@@ -19,9 +19,9 @@ from torch.utils import _pytree as pytree
 
 from bridle.acting import Parameter, Site, describe, first_spot
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
+from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.hooked import HookedModule, ModuleTensors, Placements, VariantContext, knob_key, replaces_own_dropout
 from bridle.engine.matrices import as_matrices
-from bridle.engine.placements import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import WHOLE_MODULE, TracedModule
 from bridle.engine.user_modules import build_module, dry_run, named_tensors

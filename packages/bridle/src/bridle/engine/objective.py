@@ -11,8 +11,8 @@ from torch import Tensor
 from bridle.acting import FRESH, check_data, first_spot
 from bridle.engine.block import SECOND_PASS, Block, ForwardContext
 from bridle.engine.feed import DeviceData
+from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.losses import data_losses
-from bridle.engine.placements import KnobTensors, counterparts
 from bridle.places import Batch, OutputLoss, PassLoss
 
 

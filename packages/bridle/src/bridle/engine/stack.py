@@ -53,7 +53,7 @@ class Stack:
         if values:
             block.load_values(values)
         training = BlockTraining(block, self.data, self.protocol, self.seeds)
-        training.updates.initialize_state(values)
+        training.regularizers.initialize_state(values)
         return training
 
     def step(self, *, with_penalties: bool = False) -> list[Tensor]:

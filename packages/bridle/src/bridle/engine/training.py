@@ -1,25 +1,23 @@
-"""Training many variants: stack by stack, epoch by epoch, diverged variants taken out, finished runs handed over."""
+"""Training many variants, stack by stack: the ways into the engine."""
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 
 from bridle import sizes
 from bridle.data import Data, loaded
 from bridle.engine.checkpointing import Checkpointer, CheckpointStore
+from bridle.engine.evaluation import Evaluator
 from bridle.engine.feed import DeviceData
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
-from bridle.engine.stopping import StackStopping
-from bridle.engine.threads import limited_threads, threads_for
+from bridle.engine.stack_training import StackTraining, train_stack
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.errors import InputError
@@ -70,7 +68,7 @@ def train_variants(
     sizes.check_training(network, data, protocol.for_rows(len(data.x_train)), len(variants))
     plan = TrainingPlan.of(data, network, protocol, precision)
     device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
-    recorder = Recorder(data, device_data)
+    recorder = Recorder(Evaluator(data, device_data))
     told = progress or (lambda steps: None)
     if plan.obstacle:
         warnings.warn(
@@ -106,79 +104,6 @@ def make_stack(
         )
     device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
     return Stack(variants, plan.start, device_data, protocol, precision)
-
-
-class StackTraining(NamedTuple):
-    """The recorder and checkpointer of a stack, the runs that are wanted, and the callback for progress."""
-
-    recorder: Recorder
-    checkpointer: Checkpointer
-    wanted: frozenset[Variant]
-    progress: Progress
-
-    def report(self, steps: int, variants: Iterable[Variant]) -> None:
-        """Report that these variants have made so many more steps."""
-        told = steps * sum(variant in self.wanted for variant in variants)
-        if told:
-            self.progress(told)
-
-
-def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tuple[Stack, StackStopping]:
-    """Return a stack as it was saved, or a fresh one where it was not, or where the state does not fit."""
-    stack = start()
-    stopping = StackStopping(stack.variants, stack.data.task)
-    if training.checkpointer.restore(stack, training.recorder, stopping):
-        return stack, stopping
-    training.recorder.reset_curves(stack.variants)
-    return start(), StackStopping(stack.variants, stack.data.task)
-
-
-def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator[Run]:
-    """Train one stack to its end, from where it stood when it was saved."""
-    recorder = training.recorder
-    stack, stopping = restored_or_fresh(start, training)
-    count = threads_for(stack.multiply_adds)
-    training.report(stack.steps_done, stack.variants)
-    for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.n_epochs + 1):
-        with limited_threads(count):
-            step_losses = train_epoch(stack, training)
-            points = recorder.curve_points(stack, epoch, step_losses)
-        diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
-        whole = {variant: point for variant, point in points.items() if variant not in diverged}
-        recorder.append_points(whole)
-        stopped = stopping.after_epoch(stack, whole, epoch)
-        gone = [*diverged, *stopped]
-        for variant in gone:
-            if variant in training.wanted:
-                with limited_threads(count):
-                    run = recorder.early_run(
-                        stack, variant, epoch, stopping.bests[variant] if variant in stopped else None
-                    )
-                yield run
-        training.report(stack.steps - stack.steps_done, gone)
-        if len(gone) == len(points):
-            return
-        if gone:
-            stack.remove(gone)
-        training.checkpointer.after_epoch(stack, recorder, stopping, epoch)
-    with limited_threads(count):
-        runs = list(recorder.final_runs(stack, stopping.bests))
-    wanted = {(str(variant.recipe), variant.seed) for variant in training.wanted}
-    yield from (run for run in runs if (run.recipe, run.seed) in wanted)
-
-
-def train_epoch(stack: Stack, training: StackTraining) -> dict[Variant, float]:
-    """One epoch; returns each variant's mean data loss over the epoch's batches."""
-    variants = stack.variants
-    totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
-    for _ in range(stack.batches.per_epoch):
-        totals = [total + losses for total, losses in zip(totals, stack.step(), strict=True)]
-        training.report(1, variants)
-    return {
-        variant: total[index].item() / stack.batches.per_epoch
-        for block, total in zip(stack.blocks, totals, strict=True)
-        for index, variant in block.indexed_variants()
-    }
 
 
 def step_losses(data: Data, variant: Variant, network: Network, protocol: Protocol, steps: int) -> list[float]:

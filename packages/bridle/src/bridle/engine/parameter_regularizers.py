@@ -12,8 +12,8 @@ from torch import Tensor
 
 from bridle.acting import MEASURED_BATCH, Parameter, first_spot, selected, under
 from bridle.engine.block import REESTIMATE, Block, ForwardContext
+from bridle.engine.knob_tensors import KnobTensors, recipe_groups
 from bridle.engine.matrices import as_matrices, begin_all
-from bridle.engine.placements import KnobTensors, recipe_groups
 from bridle.engine.value_names import ValueName, Values
 from bridle.places import Ascent, Average, Gradient, Loss, Weight
 from bridle.places.declare import Placed
@@ -39,7 +39,7 @@ class RecipeGroup(NamedTuple, Generic[Unit]):
     active: list[int]  # those of the recipes in which it is not off
 
 
-class ParameterUpdates:
+class ParameterRegularizers:
     """All regularizers of a block's recipes that act parameter by parameter."""
 
     def __init__(self, block: Block, optimizer: str) -> None:

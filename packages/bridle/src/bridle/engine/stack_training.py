@@ -1,0 +1,90 @@
+"""Training one stack: epoch by epoch, diverged and stopped variants taken out, finished runs handed over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+
+from bridle.engine.checkpointing import Checkpointer
+from bridle.engine.recording import Recorder
+from bridle.engine.stack import Stack
+from bridle.engine.stopping import StackStopping
+from bridle.engine.threads import limited_threads, threads_for
+from bridle.protocol import Progress, Variant
+from bridle.results import Run
+
+
+class StackTraining(NamedTuple):
+    """The recorder and checkpointer of a stack, the runs that are wanted, and the callback for progress."""
+
+    recorder: Recorder
+    checkpointer: Checkpointer
+    wanted: frozenset[Variant]
+    progress: Progress
+
+    def report(self, steps: int, variants: Iterable[Variant]) -> None:
+        """Report that these variants have made so many more steps."""
+        told = steps * sum(variant in self.wanted for variant in variants)
+        if told:
+            self.progress(told)
+
+
+def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tuple[Stack, StackStopping]:
+    """Return a stack as it was saved, or a fresh one where it was not, or where the state does not fit."""
+    stack = start()
+    stopping = StackStopping(stack.variants, stack.data.task)
+    if training.checkpointer.restore(stack, training.recorder, stopping):
+        return stack, stopping
+    training.recorder.reset_curves(stack.variants)
+    return start(), StackStopping(stack.variants, stack.data.task)
+
+
+def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator[Run]:
+    """Train one stack to its end, from where it stood when it was saved."""
+    recorder = training.recorder
+    stack, stopping = restored_or_fresh(start, training)
+    count = threads_for(stack.multiply_adds)
+    training.report(stack.steps_done, stack.variants)
+    for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.n_epochs + 1):
+        with limited_threads(count):
+            step_losses = train_epoch(stack, training)
+            points = recorder.curve_points(stack, epoch, step_losses)
+        diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
+        whole = {variant: point for variant, point in points.items() if variant not in diverged}
+        recorder.append_points(whole)
+        stopped = stopping.after_epoch(stack, whole, epoch)
+        gone = [*diverged, *stopped]
+        for variant in gone:
+            if variant in training.wanted:
+                with limited_threads(count):
+                    run = recorder.early_run(
+                        stack, variant, epoch, stopping.bests[variant] if variant in stopped else None
+                    )
+                yield run
+        training.report(stack.steps - stack.steps_done, gone)
+        if len(gone) == len(points):
+            return
+        if gone:
+            stack.remove(gone)
+        training.checkpointer.after_epoch(stack, recorder, stopping, epoch)
+    with limited_threads(count):
+        runs = list(recorder.final_runs(stack, stopping.bests))
+    wanted = {(str(variant.recipe), variant.seed) for variant in training.wanted}
+    yield from (run for run in runs if (run.recipe, run.seed) in wanted)
+
+
+def train_epoch(stack: Stack, training: StackTraining) -> dict[Variant, float]:
+    """One epoch; returns each variant's mean data loss over the epoch's batches."""
+    variants = stack.variants
+    totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
+    for _ in range(stack.batches.per_epoch):
+        totals = [total + losses for total, losses in zip(totals, stack.step(), strict=True)]
+        training.report(1, variants)
+    return {
+        variant: total[index].item() / stack.batches.per_epoch
+        for block, total in zip(stack.blocks, totals, strict=True)
+        for index, variant in block.indexed_variants()
+    }
