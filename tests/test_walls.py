@@ -69,6 +69,11 @@ PLANTED = {  # an import, where it is planted, and the contract that forbids it
         "import bridle_audit.static.dataflow",
         "imports in static only point down",
     ),
+    "a block knows who trains it": (
+        "bridle/engine/block.py",
+        "import bridle.engine.stack",
+        "imports in engine only point down",
+    ),
     "the text of a script knows who writes it": (
         "bridle/exporting/script.py",
         "import bridle.exporting.formulas",

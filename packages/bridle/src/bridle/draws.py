@@ -19,12 +19,12 @@ TICKS = 65536  # noise has 16 bits per unit: rates are exact to 1/65536 and a dr
 
 
 def stream(seed: int, purpose: int, *key: int) -> np.random.Generator:
-    """The generator for one purpose of the run with this seed."""
+    """Return the generator for one purpose of the run with this seed."""
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, purpose, *key])))
 
 
 def linear_weights(seed: int, layer: int, inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Initial weight (outputs, inputs) and bias (outputs,) of a linear layer, float64.
+    """Draw the initial weight (outputs, inputs) and bias (outputs,) of a linear layer, float64.
 
     Uniform in ±1/√inputs, torch's default for ``nn.Linear``.
     """
@@ -34,7 +34,7 @@ def linear_weights(seed: int, layer: int, inputs: int, outputs: int) -> tuple[np
 
 
 def batch_orders(seed: int, rows: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Epoch after epoch, a shuffled order of the rows, int64, cut to whole batches.
+    """Yield, epoch after epoch, a shuffled order of the rows, int64, cut to whole batches.
 
     The rows that do not fill a batch are left out of that epoch (others in the next), so that every step is alike. A
     data set smaller than one batch is one batch.
@@ -47,7 +47,7 @@ def batch_orders(seed: int, rows: int, batch_size: int) -> Iterator[np.ndarray]:
 
 @cache
 def normal_quantiles() -> np.ndarray:
-    """The normal distribution in 65536 values: each tick's quantile, scaled to a deviation of exactly 1.
+    """Return the normal distribution in 65536 values: each tick's quantile, scaled to a deviation of exactly 1.
 
     The outermost lie 4.3 deviations from the mean.
     """
@@ -63,7 +63,7 @@ class Noise:
         self.bits: dict[int, np.random.SFC64] = {}
 
     def ticks(self, spot: int, *shape: int) -> np.ndarray:
-        """The next draws for the ``spot``-th noisy layer: uint16, uniform on 0 ... 65535."""
+        """Draw the next numbers for the ``spot``-th noisy layer: uint16, uniform on 0 ... 65535."""
         if spot not in self.bits:
             self.bits[spot] = np.random.SFC64(np.random.SeedSequence([self.seed, NOISE, spot]))
         count = math.prod(shape)
@@ -71,7 +71,7 @@ class Noise:
         return words.view(np.uint16)[:count].reshape(shape)
 
     def positions(self) -> dict[int, list[int]]:
-        """The position up to which each spot's noise has been drawn; :meth:`seek` takes it up there."""
+        """Return the position up to which each spot's noise has been drawn; :meth:`seek` takes it up there."""
         return {spot: [int(word) for word in bits.state["state"]["state"]] for spot, bits in self.bits.items()}
 
     def seek(self, positions: dict[int, list[int]]) -> None:
@@ -83,5 +83,5 @@ class Noise:
             self.bits[spot].state = state
 
     def uniform(self, spot: int, *shape: int) -> np.ndarray:
-        """The same draws as numbers in [0, 1), float64."""
+        """Draw the next numbers in [0, 1), float64."""
         return self.ticks(spot, *shape) / TICKS

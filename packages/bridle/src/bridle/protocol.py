@@ -79,13 +79,13 @@ class Protocol:
 
     @classmethod
     def of(cls, protocol: Protocol | None) -> Protocol:
-        """The protocol, or the default one; ``ValueError`` for anything else."""
+        """Return the protocol, or the default one; ``ValueError`` for anything else."""
         if protocol is not None and not isinstance(protocol, Protocol):
             raise InputError(f"protocol must be a Protocol, such as Protocol(epochs=20), got {protocol!r}")
         return protocol or cls()
 
     def for_rows(self, rows: int) -> Protocol:
-        """The protocol for a training set of so many rows: as it is, or with the number of epochs settled.
+        """Return the protocol for a training set of so many rows, the number of epochs settled where it is open.
 
         >>> [Protocol(batch_size=64).for_rows(rows).epochs for rows in (120, 1079, 50_000)]
         [200, 62, 10]
@@ -103,7 +103,7 @@ class Protocol:
         return self.epochs
 
     def learning_rate(self, step: int, steps: int) -> float:
-        """The learning rate of step 0 ... steps - 1.
+        """Return the learning rate of step 0 ... steps - 1.
 
         >>> [round(Protocol(lr=1.0).learning_rate(step, 4), 3) for step in range(4)]
         [1.0, 0.854, 0.5, 0.146]
@@ -112,12 +112,12 @@ class Protocol:
         return lr if self.schedule == "constant" else lr * 0.5 * (1 + math.cos(math.pi * step / steps))
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as a dictionary."""
+        """Return the fields as a dictionary."""
         return dataclasses.asdict(self)
 
 
 def checked_seed(seed: object) -> int:
-    """The seed as a plain number; ``ValueError`` for what is none."""
+    """Return the seed as a plain number; ``ValueError`` for what is none."""
     number = whole_number(seed)
     if number is None or not 0 <= number <= MOST_SEED:
         raise InputError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
@@ -125,7 +125,7 @@ def checked_seed(seed: object) -> int:
 
 
 def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
-    """The seeds to train under: 0 ... n - 1 for a number n, or those given; ``ValueError`` for what is neither.
+    """Return the seeds to train under: 0 ... n - 1 for a number n, or those given; ``ValueError`` for what is neither.
 
     As many as are asked for, and they may be a billion: what they take is to be checked before they are listed.
 
@@ -155,7 +155,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def whole(name: str, value: object, least: int) -> int:
-    """A whole number as a plain one; ``ValueError`` unless it is at least ``least``."""
+    """Return a whole number as a plain one; ``ValueError`` unless it is at least ``least``."""
     number = whole_number(value)
     if number is None or number < least:
         raise InputError(f"Protocol: {name} must be a whole number of at least {least}, got {value!r}")
@@ -163,7 +163,7 @@ def whole(name: str, value: object, least: int) -> int:
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number, NumPy's too, as a plain one; None for anything else, truth values among it."""
+    """Return a whole number, NumPy's too, as a plain one; None for anything else, truth values among it."""
     try:
         return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:

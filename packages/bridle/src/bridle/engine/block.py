@@ -38,7 +38,7 @@ class ForwardContext(NamedTuple):
     offset: int = 0  # added to every spot of noise
 
     def draw(self, draws: Sequence[Draw], spot: int, subject: Sequence[int]) -> list[Tensor]:
-        """The noise of a regularizer whose first spot this is, (seeds, 1, *shape)."""
+        """Draw the noise of a regularizer whose first spot this is, (seeds, 1, *shape)."""
         if self.noise is None:
             return []
         return [
@@ -87,10 +87,10 @@ class Block(ABC):
 
     @abstractmethod
     def layer_type(self, parameter: ValueName) -> str:
-        """The type of the layer that a parameter belongs to, such as Linear."""
+        """Return the type of the layer that a parameter belongs to, such as Linear."""
 
     def layer_weights(self, values: Values) -> list[Tensor]:
-        """The weight of each weighted layer as it acts in a single network that has these values."""
+        """Return the weight of each weighted layer as it acts in a single network that has these values."""
         return [values[ValueName(f"{layer}.weight")] for layer in self.layer_names]
 
     def gamma_name(self, site: int) -> ValueName:
@@ -107,19 +107,19 @@ class Block(ABC):
 
     @abstractmethod
     def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
-        """Rows (seeds, 1 or recipes, batch, features) -> outputs (seeds, recipes, batch, outputs), with their graph."""
+        """Run rows (seeds, 1 or recipes, batch, features) to (seeds, recipes, batch, outputs), with their graph."""
 
     @abstractmethod
     def predict(self, x: Tensor) -> Tensor:
-        """(rows, ...) -> (seeds, recipes, rows, outputs), in evaluation mode."""
+        """Run rows (rows, ...) to outputs (seeds, recipes, rows, outputs), in evaluation mode."""
 
     @abstractmethod
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        """For each weighted layer the least and greatest value of its units, each (seeds, recipes, units)."""
+        """Find the least and greatest value of each weighted layer's units, both (seeds, recipes, units)."""
 
     @abstractmethod
     def grid_view(self, name: ValueName, tensor: Tensor) -> Tensor:
-        """A view of a value (or of its gradient) as (seeds, recipes, *shape in a single network)."""
+        """Return a view of a value (or of its gradient) as (seeds, recipes, *shape in a single network)."""
 
     @abstractmethod
     def from_grid(self, name: ValueName, value: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class Block(ABC):
 
     @abstractmethod
     def module(self, values: Values, variant: Variant) -> nn.Module:
-        """An ordinary module of one variant with these parameters and state, in evaluation mode."""
+        """Build an ordinary module of one variant with these parameters and state, in evaluation mode."""
 
     def load_weight_layers(self, values: Values) -> None:
         """Find the weight layers and initialize their parameters and state; called by :meth:`load_values`."""
@@ -144,14 +144,14 @@ class Block(ABC):
                     store[name] = self.from_grid(name, begin_all(start, w) if value is None else value)
 
     def parameter_descriptions(self) -> list[Parameter]:
-        """The parameters as ``on`` sees them; what a weight layer learns is no matrix, however it is stored."""
+        """Describe the parameters as ``on`` sees them; what a weight layer learns is no matrix."""
         return [
             Parameter(str(name), 1 if name.fields else self.grid_view(name, tensor).ndim - 2, self.layer_type(name))
             for name, tensor in self.parameters.items()
         ]
 
     def effective_weight(self, placed: PlacedWeight, w: Tensor, values: Values, context: ForwardContext) -> Tensor:
-        """A weight (seeds, recipes, *shape) through one weight layer; new state is put into ``values``."""
+        """Apply one weight layer to a weight (seeds, recipes, *shape); new state is put into ``values``."""
         matrix, layer = as_matrices(w), placed.layer
         parameters, state = ([values[name] for name in names] for names in (placed.parameter_names, placed.state_names))
         knobs = placed.knobs.at(self.passed)
@@ -179,12 +179,12 @@ class Block(ABC):
         return baked
 
     def indexed_variants(self) -> list[tuple[tuple[int, int], Variant]]:
-        """Every variant with its place (seed, recipe) in the grid."""
+        """Return every variant with its place (seed, recipe) in the grid."""
         recipes = len(self.grid.recipes)
         return [(divmod(index, recipes), variant) for index, variant in enumerate(self.grid.variants)]
 
     def variant_values(self, tensors: Values, index: tuple[int, int]) -> Values:
-        """One variant's parameters (or the optimizer's moments of them), shaped as in a single network."""
+        """Copy one variant's parameters (or the optimizer's moments of them), shaped as in a single network."""
         return {name: self.grid_view(name, tensor)[index].detach().clone() for name, tensor in tensors.items()}
 
     def add_ensemble_member(self) -> None:
@@ -206,7 +206,7 @@ class Block(ABC):
         return list(found.values())
 
     def state_dict(self) -> Values:
-        """Parameters and state."""
+        """Return parameters and state."""
         return {**self.parameters, **self.state}
 
     @generators_restored()  # an ordinary module draws initial weights, which are not those that count
@@ -227,7 +227,7 @@ class Block(ABC):
 
     @contextmanager
     def temporary_values(self, values: Values) -> Iterator[None]:
-        """Within, these parameters and state stand in for those of the same name."""
+        """Let these parameters and state stand in for those of the same name for a while."""
         kept = self.parameters, self.state
         self.parameters = {name: values.get(name, own) for name, own in self.parameters.items()}
         self.state = {name: values.get(name, own) for name, own in self.state.items()}
@@ -237,7 +237,7 @@ class Block(ABC):
             self.parameters, self.state = kept
 
     def predictions(self, x: Tensor) -> Tensor:
-        """(rows, ...) -> (seeds, recipes, rows, outputs): of the network, or of all copies of an ensemble together."""
+        """Run rows (rows, ...) to (seeds, recipes, rows, outputs), through the network or all copies of an ensemble."""
         copies = self.ensemble_members(self.state)
         if not self.ensemble or not copies:
             return self.predict(x)

@@ -53,10 +53,10 @@ class CheckpointStore(Protocol):
     """A store of the states of unfinished stacks."""
 
     def unfinished(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
-        """The stacks of earlier sessions that train some of the missing; none of these twice."""
+        """Return the stacks of earlier sessions that train some of the missing; none of these twice."""
 
     def load(self, members: Sequence[Variant]) -> bytes:
-        """The state of a stack, if there is one."""
+        """Return the state of a stack; empty where there is none."""
 
     def save(
         self, members: Sequence[Variant], training: Sequence[Variant], epoch: int, steps: int, state: bytes
@@ -116,7 +116,7 @@ def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> byt
 
 
 def block_to_dict(training: BlockTraining) -> dict[str, Any]:
-    """A block's grid, its parameters with the optimizer's moments of them, and its state, in the block's own layout."""
+    """Return a block's grid, parameters, their moments in the optimizer, and state, in the block's own layout."""
     block = training.block
     state_of = training.optimizer.state
     return {
@@ -140,7 +140,7 @@ def module_rng(block: Block) -> list[Any] | None:
 
 
 def best_epoch_to_dict(best: BestEpoch | None) -> dict[str, Any] | None:
-    """The best epoch of a variant with early stopping."""
+    """Return the best epoch of a variant with early stopping as plain data."""
     if best is None:
         return None
     return {

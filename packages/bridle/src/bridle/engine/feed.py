@@ -69,7 +69,7 @@ class BatchLoader:
         self.step = epochs * self.per_epoch
 
     def next(self) -> tuple[Tensor, Tensor]:
-        """Inputs (seeds, batch, ...), good until the next call, and targets (seeds, batch) of the next step."""
+        """Return the next step's inputs (seeds, batch, ...), good until the next call, and targets (seeds, batch)."""
         position = self.step % self.per_epoch
         if position == 0:
             orders = np.stack([next(order) for order in self.orders]).reshape(len(self.orders), self.per_epoch, -1)

@@ -89,7 +89,7 @@ class PlacedActivity:
 
 
 def place_layers(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Precision) -> list[PlacedLayer]:
-    """All layers of a block's recipes (which share a structure), in the order in which they act."""
+    """Place all layers of a block's recipes (which share a structure), in the order in which they act."""
     for recipe in recipes:
         check_sites(recipe, sites)
     placed = []
@@ -104,7 +104,7 @@ def place_layers(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Pr
 
 
 def place_activities(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Precision) -> list[PlacedActivity]:
-    """All penalties on activations of a block's recipes."""
+    """Place all penalties on activations of a block's recipes."""
     return [
         PlacedActivity(regularizers[0], site, KnobTensors(regularizers, site.names, precision, 2))
         for regularizers in counterparts(recipes, ActivityLoss)
@@ -116,7 +116,7 @@ def place_activities(recipes: Sequence[Recipe], sites: Sequence[Site], precision
 def place_weights(
     recipes: Sequence[Recipe], parameters: Sequence[Parameter], precision: Precision
 ) -> list[PlacedWeight]:
-    """All weight layers of a block's recipes."""
+    """Place all weight layers of a block's recipes."""
     return [
         PlacedWeight(regularizers[0], ValueName(each.name), KnobTensors(regularizers, each.names, precision, 3))
         for regularizers in counterparts(recipes, WeightLayer)

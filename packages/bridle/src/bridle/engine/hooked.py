@@ -115,7 +115,7 @@ class HookedModule:
         return z.to(self.precision.weights)
 
     def set_mode(self, mode: str) -> None:
-        """Training mode for all parts but those that rest, or evaluation mode."""
+        """Put all parts but those that rest into training mode, or all into evaluation mode."""
         self.module.train(mode in TRAINING)
         for name in self.traced.always_eval:
             self.module.get_submodule(name).eval()
@@ -123,7 +123,7 @@ class HookedModule:
             self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
 
     def before_layer(self, number: int) -> Callable[..., Any]:
-        """The hook on the input of the weighted layer behind site ``number``."""
+        """Return the hook on the input of the weighted layer behind site ``number``."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             if self.context is None:
@@ -137,7 +137,7 @@ class HookedModule:
         return hook
 
     def after_layer(self, number: int) -> Callable[..., Any]:
-        """The hook on the output of the ``number``-th weighted layer."""
+        """Return the hook on the output of the ``number``-th weighted layer."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             if number < len(self.traced.layers):
@@ -149,7 +149,7 @@ class HookedModule:
         return hook
 
     def after_module(self, number: int) -> Callable[..., Any]:
-        """The hook on the output of another module that a layer has named."""
+        """Return the hook on the output of another module that a layer has named."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             h = self.apply_layers(output, number, before=True)
@@ -158,7 +158,7 @@ class HookedModule:
         return hook
 
     def own_dropout(self, number: int) -> Callable[..., Any]:
-        """The hook on one of the module's own dropout layers: the same dropout with the seed's own noise."""
+        """Return the hook on one of the module's own dropout layers: the same dropout with the seed's own noise."""
         name, _ = self.traced.own_dropouts[number]
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ class HookedModule:
         return h
 
     def apply_layers(self, h: Tensor, number: int, *, before: bool) -> Tensor:
-        """Activations through the recipe's layers at a site, for the variant that is passing."""
+        """Apply the recipe's layers at a site to activations of the variant that is passing."""
         if self.context is None:
             return h
         for placed in self.placements.layers:

@@ -30,7 +30,7 @@ class KnobTensors:
         self.text_knobs = regularizers[0].words_in_formula()
 
     def at(self, passed: float) -> dict[str, Any]:
-        """Each knob after a share ``passed`` of the training: (1, recipes, 1, ...), ready to broadcast over a grid."""
+        """Return each knob after a share ``passed`` of the training: (1, recipes, 1, ...), to broadcast over a grid."""
         if not self.cached or (self.scheduled and passed != self.moment):
             values = [each.numbers(*self.names, passed=passed) for each in self.regularizers]
             self.cached = {name: self.tensor([each[name] for each in values]) for name in values[0]}
@@ -38,18 +38,18 @@ class KnobTensors:
         return {**self.cached, **self.text_knobs}
 
     def tensor(self, values: list[float]) -> Tensor:
-        """One number per recipe, with ``axes`` ones behind."""
+        """Return one number per recipe, with ``axes`` ones behind."""
         made = torch.tensor(values, dtype=self.precision.weights, device=self.precision.device)
         return made.view(1, -1, *[1] * self.axes)
 
 
 def counterparts(recipes: Sequence[Recipe], kind: type[Unit]) -> list[tuple[Unit, ...]]:
-    """The regularizers of one type that all recipes of a block have, each with its counterparts."""
+    """Return the regularizers of one kind that all recipes of a block have, each with its counterparts."""
     return list(zip(*([each for each in recipe if isinstance(each, kind)] for recipe in recipes), strict=True))
 
 
 def recipe_groups(recipes: Sequence[Recipe], kind: type[Unit]) -> Iterator[tuple[slice, list[Unit]]]:
-    """Each type of regularizer of a kind, as the stretches of neighbouring recipes that have it.
+    """Yield each type of regularizer of a kind, by stretches of neighbouring recipes that have it.
 
     One that only some recipes use then touches only their slices of the arrays.
     """

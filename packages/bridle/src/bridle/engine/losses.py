@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def data_losses(z: Tensor, y: Tensor) -> Tensor:
-    """Outputs (S, R, B, outputs) and targets -> the mean loss over the batch, (S, R).
+    """Return the mean loss over the batch, (S, R), of outputs (S, R, B, outputs) and targets.
 
     Targets are (S, B): class ids, for softmax cross-entropy in nats, or numbers (standardized), for the squared error.
     Or they are (S, 1 or R, B, outputs): probabilities of the classes, or the number.

@@ -91,19 +91,19 @@ class MLPBlock(Block):
         return next(owners, "Linear")
 
     def activation_bytes(self, batch: int) -> int:
-        """A step keeps about six arrays of each width, an evaluation one."""
+        """Estimate six arrays of each width for a step, and one for an evaluation."""
         rows = max(6 * batch, self.eval_batch_size)
         return rows * self.precision.weights.itemsize * sum(self.network.widths(0, self.outputs))
 
     def multiply_adds(self, rows: int) -> int:
-        """Those of the linear layers."""
+        """Count those of the linear layers."""
         return rows * sum(
             fan_in * fan_out for fan_in, fan_out in pairwise(self.network.widths(self.inputs, self.outputs))
         )
 
     @classmethod
     def start(cls, grid: VariantGrid, precision: Precision, *, network: MLP, inputs: int, outputs: int) -> MLPBlock:
-        """A block with each seed's initial weights."""
+        """Build a block with each seed's initial weights."""
         block = cls(grid, precision, network, inputs, outputs)
         per_seed = [initial_values(network, inputs, outputs, seed) for seed in grid.seeds]
         values = {name: torch.from_numpy(np.stack([each[name] for each in per_seed])) for name in per_seed[0]}
@@ -127,7 +127,7 @@ class MLPBlock(Block):
             parameter.requires_grad_()
 
     def from_grid(self, name: ValueName, value: Tensor) -> Tensor:
-        """A tensor (S, R, *shape in a single network) in the block's own layout, as a copy."""
+        """Copy a tensor (S, R, *shape in a single network) into the block's own layout."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         value = value.to(self.precision.device, self.precision.weights).expand(s, r, *value.shape[2:])
         if name.fields:
@@ -171,7 +171,7 @@ class MLPBlock(Block):
         return [*seen[1:], self.linear(h, len(self.layer_names), values, context)]
 
     def apply_layers(self, h: Tensor, site: Site, values: Values, context: ForwardContext, *, before: bool) -> Tensor:
-        """Activations through the layers at a site, before its activation or after; new state goes into ``values``."""
+        """Apply the layers at a site, before its activation or after; new state goes into ``values``."""
         for placed in self.placed:
             if placed.site == site and placed.layer.before_activation == before:
                 wide = self.to_weight_precision(h)
@@ -180,12 +180,12 @@ class MLPBlock(Block):
         return h
 
     def to_weight_precision(self, h: Tensor) -> Tensor:
-        """Activations for a regularizer: (S, 1 or R, B, F) in the precision of the weights."""
+        """Return activations for a regularizer: (S, 1 or R, B, F) in the precision of the weights."""
         h = h if h.ndim == 4 else h[:, None]  # the input itself, which all recipes share
         return h.to(self.precision.weights)
 
     def apply_layer(self, placed: PlacedLayer, h: Tensor, values: Values, context: ForwardContext) -> Tensor:
-        """Through one layer; what it learns and remembers broadcasts against what it acts on."""
+        """Apply one layer; what it learns and remembers broadcasts against what it acts on."""
         layer, knobs = placed.layer, placed.knobs.at(self.passed)
         parameters, state = (
             [values[n].view(*values[n].shape[:2], 1, -1, 1, 1) if layer.maps else values[n] for n in names]
@@ -210,7 +210,7 @@ class MLPBlock(Block):
                 self.activity_penalty = penalty if self.activity_penalty is None else self.activity_penalty + penalty
 
     def linear(self, h: Tensor, number: int, values: Values, context: ForwardContext) -> Tensor:
-        """The ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
+        """Apply the ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         name = self.layer_names[number - 1]
         dtype = self.precision.matmul_dtype(training=context.mode in TRAINING)
@@ -224,7 +224,7 @@ class MLPBlock(Block):
         return torch.baddbmm(b.flatten(0, 1), h.flatten(0, 1), w.flatten(0, 1)).view(s, r, h.shape[2], -1)
 
     def weight(self, name: ValueName, values: Values, context: ForwardContext) -> Tensor:
-        """A linear layer's weight as it acts, in the layout in which it is stored."""
+        """Return a linear layer's weight as it acts, in the layout in which it is stored."""
         w = self.parameters[name]
         for placed in self.weights:
             if placed.parameter == name:
@@ -248,7 +248,7 @@ class MLPBlock(Block):
         return {name: (h.amin(2), h.amax(2)) for name, h in zip(self.layer_names, self.evaluate(x), strict=True)}
 
     def module(self, values: Values, variant: Variant) -> nn.Module:
-        """An ordinary ``nn.Sequential`` with the recipe's layers in it."""
+        """Build an ordinary ``nn.Sequential`` with the recipe's layers in it."""
         module = with_layers(self.network.build(self.inputs, self.outputs), variant.recipe, self.network, self.inputs)
         module.to(self.precision.weights)
         # Not in values: torch's count of batches, which serves nothing.
@@ -263,7 +263,7 @@ def mlp_sites(network: MLP) -> list[Site]:
 
 
 def with_layers(plain: nn.Sequential, recipe: Recipe, network: MLP, inputs: int) -> nn.Sequential:
-    """The network with the recipe's layers as ordinary modules, named as the block's parameters are."""
+    """Put the recipe's layers into the network as ordinary modules, named as the block's parameters are."""
     widths = (inputs, *network.hidden)
     placed = place_layers([recipe], mlp_sites(network), CHECKING)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -286,7 +286,7 @@ def with_layers(plain: nn.Sequential, recipe: Recipe, network: MLP, inputs: int)
 
 
 def initial_values(network: MLP, inputs: int, outputs: int, seed: int) -> dict[str, np.ndarray]:
-    """The initial weights of one seed, named and shaped as in a single network."""
+    """Draw the initial weights of one seed, named and shaped as in a single network."""
     values = {}
     for number, (name, (fan_in, fan_out)) in enumerate(
         zip(network.layer_names(), pairwise(network.widths(inputs, outputs)), strict=True)

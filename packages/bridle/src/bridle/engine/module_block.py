@@ -74,7 +74,7 @@ class ModuleBlock(Block):
 
     @property
     def sites(self) -> list[Site]:
-        """As the outline found them."""
+        """The sites that the trace found."""
         return self.traced.sites
 
     @property
@@ -90,7 +90,7 @@ class ModuleBlock(Block):
         return next(owners, None) or type(own.get_submodule(parameter.tensor.rpartition(".")[0])).__name__
 
     def parameter_descriptions(self) -> list[Parameter]:
-        """The parameters as ``on`` sees them; the module's own by what they are there."""
+        """Describe the parameters as ``on`` sees them; the module's own by what they are there."""
         own, modules = dict(self.traced.module.named_parameters()), dict(self.traced.module.named_modules())
         return [
             describe(modules, each.name, own[each.name]) if each.name in own else each
@@ -107,7 +107,7 @@ class ModuleBlock(Block):
         factory: Callable[[], nn.Module],
         stacked: bool,
     ) -> ModuleBlock:
-        """A block with each seed's initial weights."""
+        """Build a block with each seed's initial weights."""
         block = cls(grid, precision, traced, stacked)
         per_seed = [named_tensors(build_module(factory, seed, traced.example)) for seed in grid.seeds]
         block.load_values(
@@ -117,11 +117,11 @@ class ModuleBlock(Block):
 
     @property
     def layer_names(self) -> Sequence[str]:
-        """As the module calls them, in running order."""
+        """The weighted layers as the module calls them, in running order."""
         return self.traced.weighted
 
     def layer_weights(self, values: Values) -> list[Tensor]:
-        """A parameter, or what the module makes of parameters: torch's parametrizations."""
+        """Return each layer's weight: a parameter, or what torch's parametrizations make of parameters."""
         module = self.plain_module(values)
         weights: list[Any] = [module.get_submodule(layer).weight for layer in self.layer_names]
         return [weight.detach() for weight in weights]
@@ -131,18 +131,18 @@ class ModuleBlock(Block):
         return ValueName(f"{PREFIX}{super().gamma_name(site).tensor}")
 
     def place_layers_for(self, recipes: Sequence[Recipe]) -> list[PlacedLayer]:
-        """The recipes' layers, under names that the module's own parts do not have."""
+        """Place the recipes' layers, under names that the module's own parts do not have."""
         layers = place_layers(recipes, self.sites, self.precision)
         return [replace(each, name=f"{PREFIX}{each.name}") for each in layers]
 
     def activation_bytes(self, batch: int) -> int:
-        """A step keeps what every part gives out, an evaluation what passes the largest of them (as measured)."""
+        """Estimate every part's output for a step, and that of the largest of them for an evaluation (as measured)."""
         left = self.traced.activation_sizes
         numbers = max(1.25 * batch * sum(left), 2.5 * self.eval_batch_size * max(left))
         return round(numbers * self.precision.weights.itemsize)
 
     def multiply_adds(self, rows: int) -> int:
-        """Each weight of a unit once for each of its outputs."""
+        """Count each weight of a unit once for each of its outputs."""
         modules = dict(self.hooked.module.named_modules())
         outputs = dict(zip(self.traced.layers, map(math.prod, self.traced.outputs), strict=True))
         weights: dict[str, Tensor] = {name: modules[name].weight for name in self.layer_names}
@@ -169,7 +169,7 @@ class ModuleBlock(Block):
         return self.shape_at(placed)[0]
 
     def shape_at(self, placed: PlacedLayer) -> torch.Size:
-        """The shape of one row where a layer stands."""
+        """Return the shape of one row where a layer stands."""
         number, hidden = placed.site.number, len(self.traced.layers)
         if number >= hidden:
             return self.traced.other_modules[number - hidden][1]
@@ -206,7 +206,7 @@ class ModuleBlock(Block):
         return self.as_grid(z)
 
     def draw_noise(self, context: ForwardContext, batch: int) -> dict[str, list[Tensor]]:
-        """The noise of a pass by the name of what it is for, each (S, 1, *shape)."""
+        """Draw the noise of a pass, by the name of what it is for, each (S, 1, *shape)."""
         if context.mode not in TRAINING:
             return {}
         found: dict[str, list[Tensor]] = {}
@@ -258,19 +258,19 @@ class ModuleBlock(Block):
     def train_one(
         self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor, *, mode: str
     ) -> tuple[Tensor, Values, Tensor]:
-        """One variant's outputs (batch, outputs), its new state, and its penalties on activations."""
+        """Run one variant to its outputs (batch, outputs), its new state, and its penalties on activations."""
         context, buffers = self.variant_context(mode, text_knobs, inputs)
         z = self.hooked(context, buffers, x)
         state = {**context.state, **{name: buffers[name.tensor] for name in self.buffers}}
         return z, state, z.new_zeros(()) + context.penalty
 
     def evaluate_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> Tensor:
-        """One variant's outputs (rows, outputs) in evaluation mode."""
+        """Run one variant to its outputs (rows, outputs) in evaluation mode."""
         context, buffers = self.variant_context(EVALUATE, text_knobs, inputs)
         return self.hooked(context, buffers, x)
 
     def ranges_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> Any:
-        """One variant's least and greatest value of each unit."""
+        """Find one variant's least and greatest value of each unit."""
         context, buffers = self.variant_context(EVALUATE, text_knobs, inputs, ranges={})
         self.hooked(context, buffers, x)
         return context.ranges
@@ -288,7 +288,7 @@ class ModuleBlock(Block):
         return {name: (self.as_grid(least), self.as_grid(greatest)) for name, least, greatest in found}
 
     def module(self, values: Values, variant: Variant) -> nn.Module:
-        """The module with these values; the recipe's layers stand around its weighted layers in ``nn.Sequential``."""
+        """Build the module with these values, the recipe's layers around its weighted layers in ``nn.Sequential``."""
         plain = self.with_layers(values, variant, nn.Sequential)
         try:
             dry_run(copy.deepcopy(plain), self.traced.example)
@@ -297,7 +297,7 @@ class ModuleBlock(Block):
         return plain
 
     def with_layers(self, values: Values, variant: Variant, around_layer: type[nn.Sequential]) -> nn.Module:
-        """The module with these values and the recipe's layers."""
+        """Build the module with these values and the recipe's layers."""
         module = whole = self.plain_module(values)
         layers = self.place_layers_for([variant.recipe])
         for position, name in enumerate(self.traced.layers):
@@ -320,7 +320,7 @@ class ModuleBlock(Block):
         return whole.eval()
 
     def plain_module(self, values: Values) -> nn.Module:
-        """The module with these values, in evaluation mode."""
+        """Build the module with these values, in evaluation mode."""
         module = copy.deepcopy(self.traced.module).eval()
         with torch.no_grad():
             for name, tensor in named_tensors(module).items():
@@ -332,7 +332,7 @@ class ModuleBlock(Block):
         return module
 
     def layer_module(self, placed: PlacedLayer, values: Values) -> nn.Module:
-        """An ordinary module for one of the recipe's layers, with its values."""
+        """Build an ordinary module for one of the recipe's layers, with its values."""
         layer = (
             placed.layer.settled(*placed.site.names)
             .module(self.units(placed), len(self.shape_at(placed)) + 1)
@@ -360,12 +360,12 @@ class WrappedLayer(nn.Sequential):
 
 
 def noop_hook(module: nn.Module, inputs: Any, output: Any) -> None:
-    """A hook that changes nothing: that there is one is enough."""
+    """Change nothing: that there is a hook is enough."""
 
 
 @contextmanager
 def suppress_vmap_warnings() -> Iterator[None]:
-    """Within, torch.func does not warn of operations that it does one copy after the other: it would say so of most."""
+    """Keep torch.func from warning of operations that it does one copy after the other: it would say so of most."""
     show_warnings: Callable[[bool], None] = functorch.__dict__["_set_vmap_fallback_warning_enabled"]
     show_warnings(False)
     try:

@@ -36,7 +36,7 @@ class BlockObjective:
             check_data(term.unit, device_data.task, device_data.layout)
 
     def terms(self, kind: type[Any]) -> list[ObjectiveTerm]:
-        """The regularizers of one kind."""
+        """Return the regularizers of one kind."""
         return [
             ObjectiveTerm(alike[0], KnobTensors(alike, (), self.block.precision, 2), first_spot(alike[0]))
             for alike in counterparts(self.block.grid.recipes, kind)
@@ -63,13 +63,13 @@ class BlockObjective:
         return rows, targets
 
     def target_outputs(self, y: Tensor) -> Tensor:
-        """Targets (seeds, batch) as (seeds, batch, outputs): probabilities of classes, or the number to predict."""
+        """Return targets (seeds, batch) as (seeds, batch, outputs): class probabilities, or the number to predict."""
         if y.is_floating_point():
             return y[..., None]
         return F.one_hot(y, self.device_data.outputs).to(self.block.precision.weights)
 
     def slope(self, rows: Tensor, targets: Tensor, context: ForwardContext) -> Tensor:
-        """The gradient of each row's data loss with respect to the row, (seeds, recipes, batch, features)."""
+        """Return the gradient of each row's data loss with respect to the row, (seeds, recipes, batch, features)."""
         with torch.enable_grad():
             rows = self.per_variant_rows(rows).requires_grad_()
             losses = data_losses(self.block.forward(rows, context), targets)
@@ -81,11 +81,11 @@ class BlockObjective:
         return z.softmax(-1) if self.device_data.task == "classification" else z
 
     def per_variant_rows(self, rows: Tensor) -> Tensor:
-        """Rows of their own for every variant, cut off from their past."""
+        """Copy the rows for every variant, cut off from their past."""
         return rows.detach().expand(rows.shape[0], len(self.block.grid.recipes), *rows.shape[2:]).clone()
 
     def losses(self, rows: Tensor, targets: Tensor, context: ForwardContext) -> tuple[Tensor, Tensor]:
-        """The data loss, and the penalties on activations and outputs, each (seeds, recipes), with their graph."""
+        """Return data loss and penalties on activations and outputs, each (seeds, recipes), with their graph."""
         z = self.block.forward(rows, context)
         data = data_losses(z, targets)
         penalties = torch.zeros_like(data) if self.block.activity_penalty is None else self.block.activity_penalty
@@ -98,7 +98,7 @@ class BlockObjective:
         return data, penalties
 
     def second_pass(self, term: ObjectiveTerm, z: Tensor, rows: Tensor, context: ForwardContext) -> Tensor:
-        """The outputs of a second pass."""
+        """Return the outputs of a second pass."""
         if term.unit.fresh_noise:
             return self.block.forward(rows, context._replace(offset=FRESH))
         rows = rows.to(self.block.precision.weights)

@@ -75,7 +75,7 @@ class ParameterRegularizers:
         return found
 
     def view(self, name: ValueName) -> Tensor:
-        """A parameter or state as (seeds, recipes, *shape)."""
+        """Return a parameter or state as (seeds, recipes, *shape)."""
         values = self.block.parameters if name in self.block.parameters else self.block.state
         return self.block.grid_view(name, values[name].detach())
 
@@ -123,7 +123,7 @@ class ParameterRegularizers:
         return self.subject(group, target.name), extra, state
 
     def total_penalty(self) -> Tensor:
-        """The sum of all penalties on parameters of each variant, (seeds, recipes)."""
+        """Sum all penalties on parameters of each variant, (seeds, recipes)."""
         block = self.block
         shape = (len(block.grid.seeds), len(block.grid.recipes))
         total = torch.zeros(shape, dtype=block.precision.weights, device=block.precision.device)
@@ -140,7 +140,7 @@ class ParameterRegularizers:
 
     @contextmanager
     def at_ascent_point(self, gradients: Values) -> Iterator[None]:
-        """Within, the parameters are where the second gradient is to be taken."""
+        """Move the parameters to where the second gradient is to be taken, for a while."""
         kept: Values = {}
         for group in self.ascents:
             weights = [self.subject(group, target.name) for target in group.targets]
@@ -206,7 +206,7 @@ class ParameterRegularizers:
 
     @contextmanager
     def final_values(self, rows: Tensor) -> Iterator[None]:
-        """Within, the block holds what its recipes would hand over now: averages where there are any.
+        """Put what the recipes would hand over now into the block for a while: averages where there are any.
 
         ``rows`` (rows, ...) of the training data are those on which running statistics are measured anew for weights
         that were never trained with any.
@@ -230,7 +230,7 @@ class ParameterRegularizers:
 
     @torch.no_grad()
     def reestimated_statistics(self, rows: Tensor) -> Values:
-        """The running statistics of the weights as they are: the mean of those of each batch of the rows."""
+        """Measure running statistics for the weights as they are: the mean of those of each batch of the rows."""
         block = self.block
         kept = {name: block.state[name] for name in block.statistics}
         parts = [part for part in torch.split(rows, MEASURED_BATCH) if len(part) > 1]
@@ -266,13 +266,13 @@ def average_name(unit: Average, target: ParameterTarget) -> ValueName:
 
 
 def global_norm(tensors: Sequence[Tensor]) -> Tensor:
-    """The length of all tensors together, of each variant: (seeds, recipes)."""
+    """Return the length of all tensors together, of each variant: (seeds, recipes)."""
     together: Tensor = torch.linalg.vector_norm(torch.stack([tensor_norm(each) for each in tensors]), dim=0)
     return together
 
 
 def tensor_norm(tensor: Tensor) -> Tensor:
-    """The length of one tensor, of each variant; first along the axis closest in memory, so that nothing is copied."""
+    """Return each variant's length of one tensor; first along the axis closest in memory, so that nothing is copied."""
     if tensor.ndim == 2:
         return tensor.abs()
     closest = min(range(2, tensor.ndim), key=tensor.stride)
@@ -282,7 +282,7 @@ def tensor_norm(tensor: Tensor) -> Tensor:
 
 
 def broadcast_norm(norm: Tensor, subject: Tensor) -> Tensor:
-    """(seeds, recipes) with as many axes as the subject."""
+    """Return a norm (seeds, recipes) with as many axes as the subject."""
     return norm[(..., *[None] * (subject.ndim - 2))]
 
 

@@ -30,14 +30,14 @@ class Precision:
 
 
 def resolve_precision(protocol: Protocol, device: torch.device | None = None) -> Protocol:
-    """The protocol with what "auto" stands for: bfloat16 products where the device has units for them."""
+    """Return the protocol with what "auto" stands for: bfloat16 products where the device has units for them."""
     if protocol.precision != "auto":
         return protocol
     return replace(protocol, precision="bfloat16" if has_bfloat16_units(device or default_device()) else "float32")
 
 
 def default_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
+    """Return the CUDA device where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -115,7 +115,7 @@ class Stack:
 
     @property
     def variants(self) -> list[Variant]:
-        """Those still in training."""
+        """The variants that are still in training."""
         return [variant for block in self.blocks for variant in block.grid.variants]
 
 

@@ -77,7 +77,7 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
 
 
 def train_epoch(stack: Stack, training: StackTraining) -> dict[Variant, float]:
-    """One epoch; returns each variant's mean data loss over the epoch's batches."""
+    """Train for one epoch; return each variant's mean data loss over its batches."""
     variants = stack.variants
     totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
     for _ in range(stack.batches.per_epoch):

@@ -103,7 +103,7 @@ def uses_reentrant_checkpointing(z: Tensor) -> bool:
 
 
 def expand_to_seeds(rows: Tensor, seeds: int) -> Tensor:
-    """Rows (rows, ...) as a block takes them, (seeds, 1, rows, features)."""
+    """Return rows (rows, ...) as a block takes them, (seeds, 1, rows, features)."""
     return rows.flatten(1).expand(seeds, 1, len(rows), -1)
 
 

@@ -63,5 +63,5 @@ class StackStopping:
 
 
 def stop_regularizers(variant: Variant) -> list[Stop]:
-    """The regularizers of a variant that stop."""
+    """Return the regularizers of a variant that stop."""
     return [unit for unit in variant.recipe if isinstance(unit, Stop)]

@@ -16,13 +16,13 @@ LARGE = 100_000_000  # products of two numbers in a forward pass of all variants
 
 
 def threads_for(multiply_adds: int) -> int:
-    """The number of threads for so many products in a forward pass."""
+    """Return the number of threads for so many products in a forward pass."""
     return torch.get_num_threads() if multiply_adds >= LARGE else 1
 
 
 @contextmanager
 def limited_threads(count: int) -> Iterator[None]:
-    """Within, torch uses so many threads; outside its own setting holds."""
+    """Let torch use so many threads for a while; then its own setting holds again."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

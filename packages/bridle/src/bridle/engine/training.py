@@ -94,7 +94,7 @@ def train_variants(
 def make_stack(
     data: Data, variants: Sequence[Variant], network: Network, protocol: Protocol, device: torch.device | None = None
 ) -> Stack:
-    """All variants in one stack, ready to :meth:`Stack.step`: for benchmarks, and for loops of one's own."""
+    """Put all variants into one stack, ready to :meth:`Stack.step`: for benchmarks, and for loops of one's own."""
     precision = Precision.of(protocol, device or default_device())
     plan = TrainingPlan.of(data, network, protocol, precision)
     if plan.obstacle and len(variants) > 1:
@@ -107,6 +107,6 @@ def make_stack(
 
 
 def step_losses(data: Data, variant: Variant, network: Network, protocol: Protocol, steps: int) -> list[float]:
-    """The total loss (data and penalties) of one variant at each of the first steps: what the parity test compares."""
+    """Train one variant for some steps; return the total loss (data and penalties) before each: for parity tests."""
     alone = make_stack(data, [variant], network, protocol, torch.device("cpu"))
     return [alone.step(with_penalties=True)[0].item() for _ in range(min(steps, alone.steps))]

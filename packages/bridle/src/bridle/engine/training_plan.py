@@ -35,7 +35,7 @@ class TrainingPlan(NamedTuple):
 
     @classmethod
     def of(cls, data: Data, network: Network, protocol: Protocol, precision: Precision) -> TrainingPlan:
-        """The program for a network; ``ValueError`` where it does not fit the data."""
+        """Plan the training of a network; ``ValueError`` where it does not fit the data."""
         network, batch = parse_network(network), min(protocol.batch_size, len(data.x_train))
         if isinstance(network, MLP):
             inputs, outputs = data.n_inputs, data.n_outputs
@@ -50,13 +50,13 @@ class TrainingPlan(NamedTuple):
         return cls(block, batch, found)
 
     def plan_stacks(self, variants: Sequence[Variant], memory: int) -> list[list[Variant]]:
-        """The variants by the stack that they are trained in."""
+        """Return the variants by the stack that they are trained in."""
         if self.obstacle:
             return [[variant] for variant in variants]
         return split_into_stacks(variants, self.bytes_per_variant({variant.recipe for variant in variants}), memory)
 
     def bytes_per_variant(self, recipes: Iterable[Recipe] = ()) -> int:
-        """About what one variant takes in a stack: weights, gradient, moments and cast copies, and its activations.
+        """Estimate the bytes of one variant in a stack: weights, gradient, moments and cast copies, and activations.
 
         And what the recipe that keeps most keeps of the weights: averages, copies, the best epoch.
         """

@@ -63,7 +63,7 @@ def dry_run(module: nn.Module, row: Tensor) -> Any:
 
 
 def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
-    """A copy that shares nothing with what a factory returned: parts of that may be the user's."""
+    """Copy a module so that it shares nothing with what a factory returned: parts of that may be the user's."""
     try:
         return copy.deepcopy(module)
     except Exception:  # torch does not copy what hangs on a graph; a pass without gradients leaves no such thing
@@ -75,7 +75,7 @@ def private_copy(module: nn.Module, row: Tensor) -> nn.Module:
 
 
 def uncompiled(module: nn.Module) -> nn.Module:
-    """The module without the wrappers of torch.compile, in place: compiled code is not for several copies at once."""
+    """Take the wrappers of torch.compile out of a module: compiled code is not for several copies at once."""
     for name, part in list(module.named_children()):
         plain = uncompiled(part)
         if plain is not part:
@@ -85,11 +85,11 @@ def uncompiled(module: nn.Module) -> nn.Module:
 
 
 def cast(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """The module with its real numbers in this precision, in place; complex ones stay what they are."""
+    """Cast a module's real numbers to this precision, in place; complex ones stay what they are."""
     return module.double() if dtype == torch.float64 else module.float()
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """A module's parameters and buffers, tied ones once, named as without torch.compile."""
+    """Return a module's parameters and buffers, tied ones once, named as without torch.compile."""
     own = (*module.named_parameters(), *module.named_buffers())
     return {name.replace(f"{COMPILED}.", ""): each.detach() for name, each in own}

@@ -61,7 +61,7 @@ def group_variants(variants: Iterable[Variant]) -> list[VariantGrid]:
 
 
 def sort_by_kind(recipes: list[Recipe]) -> list[Recipe]:
-    """Recipes with the same kinds of regularizers side by side, so that each kind acts on one contiguous piece."""
+    """Sort recipes of the same kinds of regularizers side by side: each kind then acts on one contiguous piece."""
     return sorted(recipes, key=lambda recipe: [type(each).__name__ for each in recipe])
 
 

@@ -15,13 +15,13 @@ from bridle.vanilla.step import Predict
 
 
 def evaluate(predict: Predict, data: Data, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Every metric of the task on these rows."""
+    """Measure every metric of the task on these rows."""
     found = scores(predict(x), y, task=data.task, target_scale=data.target_scale)
     return {metric: float(score) for metric, score in found.items()}
 
 
 def curve_point(predict: Predict, data: Data) -> dict[str, float]:
-    """Loss and main metric on the validation rows, and on as many training rows, the first ones."""
+    """Measure loss and main metric on the validation rows, and on as many training rows, the first ones."""
     rows = len(data.x_valid)
     train = evaluate(predict, data, data.x_train[:rows], data.y_train[:rows])
     valid = evaluate(predict, data, data.x_valid, data.y_valid)
@@ -30,14 +30,14 @@ def curve_point(predict: Predict, data: Data) -> dict[str, float]:
 
 
 def final_scores(predict: Predict, data: Data, diverged: bool) -> dict[str, dict[str, float]]:
-    """Every metric on every split; nan for a network that diverged."""
+    """Measure every metric on every split; nan for a network that diverged."""
     if diverged:
         return {split: dict.fromkeys(METRICS[data.task], math.nan) for split in data.splits()}
     return {split: evaluate(predict, data, x, y) for split, (x, y) in data.splits().items()}
 
 
 def layer_summaries(network: VanillaNetwork, x: np.ndarray) -> list[LayerSummary]:
-    """One summary per linear layer; ``x`` (rows, ...) are the rows on which a unit may show that it is alive."""
+    """Summarize each linear layer; ``x`` (rows, ...) are the rows on which a unit may show that it is alive."""
     low: dict[str, np.ndarray] = {}
     high: dict[str, np.ndarray] = {}
     for activations in network.activations(x):

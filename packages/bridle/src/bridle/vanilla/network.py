@@ -70,11 +70,11 @@ class VanillaNetwork:
         return h, backward
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Rows (rows, ...) -> raw outputs (rows, outputs) in evaluation mode: logits, or the standardized target."""
+        """Run rows (rows, ...) to outputs (rows, outputs) in evaluation mode: logits, or the standardized target."""
         return np.concatenate([list(found.values())[-1] for found in self.activations(x)])
 
     def activations(self, x: np.ndarray) -> Iterator[Arrays]:
-        """Rows (rows, ...) -> block by block, every linear layer's outputs after their activation, by its name."""
+        """Yield, block of rows by block, every linear layer's outputs after their activation, by its name."""
         flat = x.reshape(len(x), -1)
         for start in range(0, len(flat), ROWS_AT_ONCE):
             h = flat[start : start + ROWS_AT_ONCE].astype(np.float64)
@@ -93,7 +93,7 @@ class VanillaNetwork:
 
     @contextmanager
     def temporary_values(self, values: Arrays) -> Iterator[None]:
-        """Within, these parameters and state are in the network instead of its own."""
+        """Put these parameters and state into the network in place of its own, for a while."""
         own = {**self.parameters, **self.state}
         kept = {name: value.copy() for name, value in own.items()}
         copy_into(own, values)
@@ -111,7 +111,7 @@ def copy_into(arrays: Arrays, values: Arrays) -> None:
 
 
 def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) -> VanillaNetwork:
-    """The network that the description means, with the recipe's layers in it and the seed's initial weights.
+    """Build the described network with the recipe's layers in it and the seed's initial weights.
 
     A hidden layer is: linear, what acts before the activation (batch norm), activation, the rest (dropout). The output
     layer is linear, and nothing acts on it but on its weight.

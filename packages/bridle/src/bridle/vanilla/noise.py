@@ -26,7 +26,7 @@ class StepNoise:
         ]
 
     def draw_array(self, draw: Draw, stream: int, shape: tuple[int, ...]) -> np.ndarray:
-        """One array of noise."""
+        """Draw one array of noise."""
         if stream not in self.drawn:
             self.drawn[stream] = self.noise.ticks(stream, *shape)
         ticks = self.drawn[stream].reshape(shape)

@@ -15,7 +15,7 @@ class Optimizer(Protocol):
     """Changes the weights that it was made with, in place."""
 
     def update(self, gradients: Arrays, lr: float) -> None:
-        """One step along the gradients, which have the weights' names."""
+        """Make one step along the gradients, which have the weights' names."""
 
 
 class SGD:
@@ -30,7 +30,7 @@ class SGD:
         self.velocity = {name: np.zeros_like(w) for name, w in weights.items()}
 
     def update(self, gradients: Arrays, lr: float) -> None:
-        """One step along the gradients."""
+        """Make one step along the gradients."""
         for name, g in gradients.items():
             self.velocity[name] = self.momentum * self.velocity[name] + g
             self.weights[name] -= lr * self.velocity[name]
@@ -53,7 +53,7 @@ class Adam:
         self.v = {name: np.zeros_like(w) for name, w in weights.items()}
 
     def update(self, gradients: Arrays, lr: float) -> None:
-        """One step along the gradients."""
+        """Make one step along the gradients."""
         beta1, beta2 = self.betas
         self.steps += 1
         for name, g in gradients.items():

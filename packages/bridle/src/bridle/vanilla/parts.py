@@ -49,13 +49,13 @@ class Part(Protocol):
         """The arrays that move along while it trains, in place: running statistics."""
 
     def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
-        """The output while training, and the way back."""
+        """Return the output while training, and the way back."""
 
     def evaluate(self, h: np.ndarray) -> np.ndarray:
-        """The output once training is over."""
+        """Return the output once training is over."""
 
     def reestimate(self, h: np.ndarray) -> np.ndarray:
-        """The output by the statistics of this batch alone, which the state becomes."""
+        """Return the output by the statistics of this batch alone, which the state becomes."""
 
 
 @dataclass
@@ -175,7 +175,7 @@ class ActivationPart:
 
     @property
     def parameters(self) -> Arrays:
-        """None."""
+        """An activation has none."""
         return {}
 
     state = parameters
@@ -199,17 +199,17 @@ def relu(name: str) -> ActivationPart:
 
 
 def tanh(name: str) -> ActivationPart:
-    """Squeezed into (-1, 1)."""
+    """Squeeze values into (-1, 1)."""
     return ActivationPart(name, np.tanh, lambda a: 1 - a**2)
 
 
 def sigmoid(name: str) -> ActivationPart:
-    """Squeezed into (0, 1): ``1 / (1 + exp(-h))``, by way of tanh, which cannot overflow."""
+    """Squeeze values into (0, 1): ``1 / (1 + exp(-h))``, by way of tanh, which cannot overflow."""
     return ActivationPart(name, lambda h: 0.5 + 0.5 * np.tanh(0.5 * h), lambda a: a * (1 - a))
 
 
 def selu(name: str) -> ActivationPart:
-    """Keeps units near mean 0 and deviation 1 where weights have variance 1/inputs (Klambauer et al., 2017)."""
+    """Keep units near mean 0 and deviation 1 where weights have variance 1/inputs (Klambauer et al., 2017)."""
     alpha, scale = 1.6732632423543772, 1.0507009873554805
     return ActivationPart(
         name,
@@ -219,7 +219,7 @@ def selu(name: str) -> ActivationPart:
 
 
 def identity(name: str) -> ActivationPart:
-    """Nothing: what the outputs pass through."""
+    """Leave values as they are: the outputs pass through this."""
     return ActivationPart(name, lambda h: h, np.ones_like)
 
 

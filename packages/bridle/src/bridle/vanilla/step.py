@@ -35,7 +35,7 @@ Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (row
 
 
 def cross_entropy(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Logits and probabilities (batch, classes) -> the mean of ``-Σ y log softmax(z)``, and its gradient."""
+    """Return the mean of ``-Σ y log softmax(z)`` and its gradient; logits and probabilities are (batch, classes)."""
     shifted = z - z.max(1, keepdims=True)  # the softmax is the same, and no exponential overflows
     log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     loss = -(y * log_softmax).sum(1).mean()
@@ -43,7 +43,7 @@ def cross_entropy(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def squared_error(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Predictions and targets, both (batch, 1) -> the mean squared error, and its gradient."""
+    """Return the mean squared error and its gradient; predictions and targets are (batch, 1)."""
     error = z - y
     return float((error**2).mean()), 2 * error / len(z)
 
@@ -92,7 +92,7 @@ class Trainer:
         }
 
     def units(self, kind: type[Any]) -> list[Any]:
-        """The recipe's regularizers of one kind, in order."""
+        """Return the recipe's regularizers of one kind, in order."""
         return [unit for unit in self.recipe if isinstance(unit, kind)]
 
     @property
@@ -142,13 +142,13 @@ class Trainer:
         return x, y
 
     def second_pass_context(self, **changes: Any) -> VanillaContext:
-        """Another pass in the same step: the same noise, unless told otherwise, and statistics that rest."""
+        """Describe another pass in the same step: the same noise, unless told otherwise, and statistics rest."""
         return VanillaContext(
             self.noise, self.passed, **{"update_statistics": False, "count_penalties": False, **changes}
         )
 
     def slope(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The gradient of each row's data loss with respect to the row, (batch, inputs)."""
+        """Return the gradient of each row's data loss with respect to the row, (batch, inputs)."""
         z, backward = self.network.train(x, self.second_pass_context())
         return backward(DATA_LOSSES[self.task](z, y)[1] * len(x))[0]
 
@@ -164,7 +164,7 @@ class Trainer:
     def losses_and_gradients(
         self, x: np.ndarray, y: np.ndarray, *, update_statistics: bool
     ) -> tuple[float, float, Arrays]:
-        """The data loss, the penalties, and the gradients of both, where the weights stand."""
+        """Return the data loss, the penalties, and the gradients of both where the weights stand."""
         context = VanillaContext(self.noise, self.passed, update_statistics=update_statistics)
         z, backward = self.network.train(x, context)
         data_loss, g = DATA_LOSSES[self.task](z, y)
@@ -185,7 +185,7 @@ class Trainer:
         return data_loss, sum(context.penalties) + self.add_penalties(gradients), gradients
 
     def second_pass(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
-        """The outputs of a second pass, and the way back from them."""
+        """Return the outputs of a second pass, and the way back from them."""
         if unit.fresh_noise:
             return self.network.train(x, self.second_pass_context(offset=FRESH))
         numbers = unit.keywords(passed=self.passed)
@@ -212,7 +212,7 @@ class Trainer:
 
     @contextmanager
     def at_ascent_point(self, weights: Arrays, gradients: Arrays) -> Iterator[None]:
-        """Within, the weights are where the second gradient is to be taken."""
+        """Move the weights to where the second gradient is to be taken, for a while."""
         kept = copy_arrays(weights)
         for unit in self.units(Ascent):
             names = {each.name: unit.keywords(*each.names, passed=self.passed) for each in self.targets_of[unit]}
@@ -248,7 +248,7 @@ class Trainer:
                     weights[each.name][...] = changed.reshape(weights[each.name].shape)
 
     def draw_noise(self, unit: Placed, each: Parameter, subject: np.ndarray) -> list[np.ndarray]:
-        """The noise for one parameter."""
+        """Draw the noise for one parameter."""
         return self.noise.draw(unit.noise, first_spot(unit, each.name), subject.shape)
 
     def keywords(self, unit: Placed, each: Parameter, step_info: StepInfo) -> dict[str, Any]:
@@ -292,7 +292,7 @@ class Trainer:
             yield self.trained_network().predict if self.ensemble_members else self.network.predict
 
     def reestimate_statistics(self) -> None:
-        """Running statistics for the weights as they are: the mean of those of each batch of training rows."""
+        """Measure running statistics for the weights as they are: the mean of those of each batch of training rows."""
         statistics = self.network.statistics
         rows = self.statistics_rows.astype(np.float64)
         parts = [rows[start : start + MEASURED_BATCH] for start in range(0, len(rows), MEASURED_BATCH)]
@@ -324,20 +324,20 @@ class VanillaEnsemble:
     ensemble: Ensemble
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Rows (rows, ...) -> outputs (rows, outputs)."""
+        """Run rows (rows, ...) to outputs (rows, outputs)."""
         return np.asarray(self.ensemble.vanilla(np.stack([member.predict(x) for member in self.members])))
 
 
 def copy_arrays(arrays: Arrays) -> Arrays:
-    """The same arrays, copied."""
+    """Copy the arrays."""
     return {name: each.copy() for name, each in arrays.items()}
 
 
 def identity(w: np.ndarray) -> np.ndarray:
-    """The array itself."""
+    """Return the array itself."""
     return w
 
 
 def global_norm(arrays: Iterator[np.ndarray] | Sequence[np.ndarray]) -> float:
-    """The length of all arrays together."""
+    """Return the length of all arrays together."""
     return float(np.sqrt(sum((each**2).sum() for each in arrays)))

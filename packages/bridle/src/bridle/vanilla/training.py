@@ -23,7 +23,7 @@ from bridle.vanilla.step import Trainer, TrainerValues
 
 
 def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) -> Trainer:
-    """A run before its first step; ``ValueError`` for what this engine cannot train."""
+    """Make a run ready for its first step; ``ValueError`` for what this engine cannot train."""
     if not isinstance(network, MLP):
         raise InputError(
             f"the vanilla engine trains mlp(...) and linear() only, got {network!r}; "
@@ -33,12 +33,12 @@ def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) 
 
 
 def resolve_precision(protocol: Protocol) -> Protocol:
-    """The protocol with the precision in which this engine computes, whatever is asked."""
+    """Return the protocol with the precision in which this engine computes, whatever is asked."""
     return replace(protocol, precision="float64")
 
 
 def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each step's inputs (batch, inputs) and targets (batch,) as the loss takes them; all epochs."""
+    """Yield each step's inputs (batch, inputs) and targets (batch,) as the loss takes them; all epochs."""
     x = data.x_train.reshape(len(data.x_train), -1)
     mean, spread = data.target_scale
     y = data.y_train if data.task == "classification" else (data.y_train.astype(np.float64) - mean) / spread
@@ -56,7 +56,7 @@ def steps_per_epoch(data: Data, protocol: Protocol) -> int:
 
 @np.errstate(all="ignore")  # where a run diverges numbers overflow, and its losses say so
 def step_losses(data: Data, variant: Variant, network: Network, protocol: Protocol, steps: int) -> list[float]:
-    """The total loss, data and penalties, of each of the first ``steps`` batches, before the step made on it."""
+    """Train for some steps; return the total loss, data and penalties, of each batch before the step made on it."""
     protocol = protocol.for_rows(len(data.x_train))
     trainer = prepare(data, variant, network, protocol)
     return [sum(trainer.step(x, y)) for x, y in islice(batches(data, variant.seed, protocol), steps)]
@@ -83,7 +83,7 @@ def train_variants(
 
 @np.errstate(all="ignore")
 def train_one(data: Data, variant: Variant, network: Network, protocol: Protocol, progress: Progress) -> Run:
-    """One run from its first step to its scores."""
+    """Train one run from its first step to its scores."""
     started = time.perf_counter()
     trainer = prepare(data, variant, network, protocol)
     steps = batches(data, variant.seed, protocol)
@@ -140,7 +140,7 @@ class RunStopping:
 
 
 def train_epoch(trainer: Trainer, steps: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The mean data loss of the steps; once one is not finite, no more steps are made."""
+    """Make steps; return their mean data loss. Once one is not finite, no more are made."""
     losses: list[float] = []
     for x, y in steps:
         data_loss, _ = trainer.step(x, y)
