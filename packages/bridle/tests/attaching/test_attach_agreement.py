@@ -73,7 +73,7 @@ def greatest_difference(
     """Between the losses of every step, and the outputs behind every fifth and at the end, averages in place."""
     protocol = Protocol(optimizer, batch_size=32, epochs=EPOCHS, precision="float64")
     stack = engine.make_stack(data, [Variant(recipe, SEED)], network, protocol, torch.device("cpu"))
-    block_state = stack.block_states[0]
+    training = stack.trainings[0]
     rows = torch.from_numpy(data.x_train).double()
     targets = torch.from_numpy(data.y_train).long()
     valid = stack.data.x["valid"]
@@ -98,10 +98,10 @@ def greatest_difference(
         own.zero_grad()
         differences.append(abs(loss.item() + before - theirs) / abs(theirs))
         if step % 5 == 0:
-            differences.append(apart(model, images, block_state.block.predict(valid)))
+            differences.append(apart(model, images, training.block.predict(valid)))
     parts, measured = rows[:MEASURED_ROWS].split(MEASURED_BATCH), stack.data.x["train"][:MEASURED_ROWS]
-    with handle.averaged(parts), block_state.updates.final_values(measured):
-        differences.append(apart(model, images, block_state.block.predictions(valid)))
+    with handle.averaged(parts), training.regularizers.final_values(measured):
+        differences.append(apart(model, images, training.block.predictions(valid)))
     return max(differences)
 
 
