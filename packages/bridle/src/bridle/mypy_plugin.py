@@ -56,7 +56,7 @@ KINDS = {
 Function = FuncDef | LambdaExpr
 
 
-class Unreadable(Exception):
+class ComputedDeclaration(Exception):
     """Something that a class declares is computed: nothing is said of the class then."""
 
 
@@ -81,10 +81,10 @@ def check_class(context: ClassDefContext, base: type[Placed]) -> None:
     """Say of each formula of a class what it cannot take or return."""
     if any(each.fullname == "abc.ABC" for each in context.cls.base_type_exprs if isinstance(each, RefExpr)):
         return  # a base of the user's own, whose classes declare the rest
-    body = ClassBody(context.cls)
+    body = RegularizerBody(context.cls)
     try:
         declared = read(body, base)
-    except Unreadable:
+    except ComputedDeclaration:
         return
     for form in base.forms:
         formula = body.function(form.name)
@@ -96,7 +96,7 @@ def check_class(context: ClassDefContext, base: type[Placed]) -> None:
                 context.api.fail(f"{context.cls.name}: {error}", where)
 
 
-class ClassBody:
+class RegularizerBody:
     """What the body of a class assigns and defines, by name."""
 
     def __init__(self, definition: ClassDef) -> None:
@@ -130,7 +130,7 @@ class ClassBody:
         if held is None:
             return inherited
         if not (isinstance(held, TupleExpr) and all(isinstance(each, StrExpr) for each in held.items)):
-            raise Unreadable
+            raise ComputedDeclaration
         return tuple(each.value for each in held.items if isinstance(each, StrExpr))
 
     def keys(self, name: str) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class ClassBody:
         if held is None:
             return ()
         if not (isinstance(held, DictExpr) and all(isinstance(key, StrExpr) for key, _ in held.items)):
-            raise Unreadable
+            raise ComputedDeclaration
         return tuple(key.value for key, _ in held.items if isinstance(key, StrExpr))
 
     def knobs(self) -> Iterator[str]:
@@ -152,7 +152,7 @@ class ClassBody:
                     yield name
 
 
-def read(body: ClassBody, base: type[Placed]) -> Declared:
+def read(body: RegularizerBody, base: type[Placed]) -> Declared:
     """Return what a class declares, with what it inherits from a base of bridle."""
     inherited = tuple(each.name for each in knobs(base) if each.is_number or each.in_formula)
     return Declared(
@@ -173,7 +173,7 @@ def count(expression: Expression) -> int:
     if isinstance(expression, OpExpr) and expression.op == "*" and isinstance(expression.left, IntExpr):
         return expression.left.value * count(expression.right)
     if not isinstance(expression, TupleExpr):
-        raise Unreadable
+        raise ComputedDeclaration
     return sum(count(each) if isinstance(each, StarExpr) else 1 for each in expression.items)
 
 

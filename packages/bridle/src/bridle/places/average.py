@@ -51,8 +51,8 @@ class Ensemble(Placed, ABC):
 
     @abstractmethod
     def takes(self, step: int, steps: int) -> bool:
-        """Whether a copy is taken after this step (from 0)."""
+        """Return True where a copy is taken after this step (from 0)."""
 
     @abstractmethod
     def warped(self, step: int, steps: int) -> tuple[int, int]:
-        """The step and the number of steps that the learning-rate schedule is told instead: it may start anew."""
+        """Return the step and the number of steps for the learning-rate schedule, which an ensemble may start anew."""

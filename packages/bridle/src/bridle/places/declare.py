@@ -42,7 +42,7 @@ class NoState(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Placed(Regularizer):
-    """What every place's base declares, with the defaults that most regularizers keep (Note [the formulas]).
+    """Declares a regularizer's formulas and their inputs, with the defaults of most (Note [the formulas]).
 
     A class is checked when it is defined: ``ValueError`` for a word that its place does not know, and for a formula
     that cannot take what its place gives.
@@ -77,7 +77,7 @@ class Placed(Regularizer):
 
 
 def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
-    """Whether ``on`` selects a parameter: its name, its number of axes (in a single network) and its layer's type.
+    """Return True where ``on`` selects a parameter of this name, axes (in a single network) and type of layer.
 
     >>> [acts_on(on, "linear1.bias", 1) for on in ("matrices", "biases", "all", "linear1.*")]
     [False, True, True, True]
@@ -90,7 +90,7 @@ def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
 
 
 def in_choices(name: str, value: str, choices: tuple[str, ...]) -> str:
-    """The value, or ``ValueError`` if it is none of the choices: for formulas that take a word."""
+    """Return the value; raise ``ValueError`` if it is none of the choices: for formulas that take a word."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value

@@ -22,7 +22,7 @@ WRITTEN = {"name", "out"}  # words of written recipes and of the engine's calls
 
 
 def check_definition(leaf: type[Any], root: type[Any]) -> None:
-    """``ValueError`` for the first thing that a class says of itself and its place cannot take.
+    """Raise ``InputError`` for the first thing that a class declares and its place cannot take.
 
     ``root`` is the class from which the bases of all places come.
     """
@@ -41,7 +41,7 @@ def check_definition(leaf: type[Any], root: type[Any]) -> None:
 
 
 def check_attributes(leaf: type[Any], root: type[Any]) -> None:
-    """Names that look like one of the place's own, or are of another kind; switches that are neither on nor off."""
+    """Check the names that a class defines: none misspelt or of another kind of regularizer, switches True or False."""
     if "place" in vars(leaf):
         base: type[Any] = leaf.__mro__[1]
         raise InputError(f"its base says that its place is {base.place!r}; leave `place` out")
@@ -74,7 +74,7 @@ def subclasses(one: type[Any]) -> Iterator[type[Any]]:
 
 
 def attributes(classes: Iterable[type]) -> dict[str, Any]:
-    """The public names that classes of bridle declare, with their values, None where there is none."""
+    """Return the public names that classes of bridle declare, with their values, None where there is none."""
     found: dict[str, Any] = {}
     for each in classes:
         found = own_attributes(each) | found
@@ -83,7 +83,7 @@ def attributes(classes: Iterable[type]) -> dict[str, Any]:
 
 @cache
 def own_attributes(one: type) -> dict[str, Any]:
-    """Those of one class."""
+    """Return the public names that one class declares."""
     if not one.__module__.startswith("bridle."):
         return {}
     names = {**dict.fromkeys(inspect.get_annotations(one)), **vars(one)}
@@ -91,7 +91,7 @@ def own_attributes(one: type) -> dict[str, Any]:
 
 
 def read(leaf: type[Any]) -> Declared:
-    """What the class says of itself, each part of a form that can be read."""
+    """Return what a class declares; ``InputError`` for a part that cannot be read."""
     if not (isinstance(leaf.noise, tuple) and all(isinstance(each, Draw) for each in leaf.noise)):
         raise InputError(f'noise is a tuple of draws such as (Draw("normal"),), got {shortened(repr(leaf.noise))}')
     words_of(leaf, "known_as", None)
@@ -125,7 +125,7 @@ def literals(hint: Any) -> tuple[str, ...]:
 
 
 def words_of(leaf: type[Any], name: str, known: tuple[str, ...] | None) -> tuple[str, ...]:
-    """A tuple of words, all of them known where it is said which are."""
+    """Return a tuple of words that a class declares; ``InputError`` for one that is not among the known."""
     words = getattr(leaf, name)
     if not (isinstance(words, tuple) and all(isinstance(each, str) for each in words)):
         raise InputError(f'{name} is a tuple of words such as ("step",), got {shortened(repr(words))}')
@@ -168,7 +168,7 @@ def check_start(what: str, name: str, start: object) -> None:
 
 
 def knobs_of(leaf: type[Any]) -> tuple[Knob, ...]:
-    """All knobs, those of the bases first; ``ValueError`` for a field that is none."""
+    """Return all knobs, those of the bases first; ``InputError`` for a field that is none."""
     found, annotated = inherited(leaf), inspect.get_annotations(leaf)
     taken = {name for base in leaf.__mro__[1:] for name in (*vars(base), *inspect.get_annotations(base))}
     reserved = (taken | WRITTEN) - set(found)
@@ -193,18 +193,18 @@ def knobs_of(leaf: type[Any]) -> tuple[Knob, ...]:
 
 
 def inherited(leaf: type[Any]) -> dict[str, Field[Any]]:
-    """The fields of the bases."""
+    """Return the fields that a class inherits."""
     return {each.name: each for base in reversed(leaf.__mro__[1:]) if is_dataclass(base) for each in fields(base)}
 
 
 def is_field(kind: object) -> bool:
-    """Whether an annotation, evaluated or not, makes a field: not a class variable, nor the mark before keywords."""
+    """Return True for the annotation of a field: not of a class variable, nor the mark before keywords."""
     text = kind if isinstance(kind, str) else getattr(kind, "__qualname__", str(kind))
     return "ClassVar" not in text and text.rpartition(".")[2] != "KW_ONLY"
 
 
 def check_admitted(leaf: type[Any], declared: Declared) -> None:
-    """That this kind of regularizer is given all that is declared, and that no two things have one name."""
+    """Check that this kind of regularizer is given all that is declared, and that no two things have one name."""
     arrays = " ".join(form.arrays for form in leaf.forms)
     for name in DECLARED:
         if getattr(leaf, name) and f"*{name}" not in arrays and not (name == "extra_inputs" and allowed(leaf, name)):
@@ -216,7 +216,7 @@ def check_admitted(leaf: type[Any], declared: Declared) -> None:
 
 
 def formula_of(leaf: type[Any], name: str) -> Any:
-    """A formula as it is called; ``ValueError`` where it is missing, or would be given the regularizer itself."""
+    """Return a formula of a class; ``InputError`` where it is missing, or would be given the regularizer itself."""
     held = next((vars(each)[name] for each in leaf.__mro__ if name in vars(each)), None)
     if held is None or getattr(held, "__isabstractmethod__", False):
         raise InputError(f"{name} is missing; write `{name} = staticmethod(...)`, see bridle.places.{leaf.place}")
@@ -226,7 +226,7 @@ def formula_of(leaf: type[Any], name: str) -> Any:
 
 
 def check_complete(leaf: type[Any]) -> None:
-    """``ValueError`` where something is missing that a base leaves open."""
+    """Raise ``InputError`` where something is missing that a base leaves open."""
     for name in sorted({name for base in leaf.__mro__[1:] for name in getattr(base, "__abstractmethods__", ())}):
         if getattr(getattr(leaf, name), "__isabstractmethod__", False):
             raise InputError(f"{name} is missing; see bridle.places.{leaf.place}")

@@ -33,7 +33,7 @@ class Draw:
                 raise InputError(f"Draw: {expected}, got {word!r}{nearest(str(word), list(known))}")
 
     def shape(self, subject: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the noise for a subject (of one variant) of this shape.
+        """Return the shape of the noise for a subject (of one variant) of this shape.
 
         >>> Draw("uniform", "channel").shape((8, 3, 5, 5)), Draw("normal", "row").shape((8, 20))
         ((8, 3, 1, 1), (8, 1))

@@ -62,6 +62,6 @@ class Ascent(Placed, ABC):
 
     @staticmethod
     def measure(w: Any, g: Any, **numbers: Any) -> Any:
-        """What the length is taken of: the gradient itself, unless a subclass says otherwise."""
+        """Return what the norm is taken of: the gradient itself, unless a subclass says otherwise."""
         del w, numbers
         return g

@@ -19,7 +19,7 @@ from bridle.places.signatures import Form
 
 
 class RunningStatistics(NamedTuple, Generic[Array]):
-    """What a norm remembers of the batches that it has seen, one value per unit."""
+    """Running mean and variance of the batches that a norm has seen, one value per unit."""
 
     running_mean: Array
     running_var: Array  # unbiased

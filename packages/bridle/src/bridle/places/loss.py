@@ -178,6 +178,6 @@ class PassLoss(Placed, ABC):
 
     @staticmethod
     def move(x: Any, *arrays: Any, **numbers: Any) -> Any:
-        """The batch of the second pass: the same, unless a subclass says otherwise."""
+        """Return the batch of the second pass: the same, unless a subclass says otherwise."""
         del arrays, numbers
         return x

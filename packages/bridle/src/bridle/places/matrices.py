@@ -9,7 +9,7 @@ from bridle.places.declare import Start
 
 
 def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:
-    """Any shape with the outputs first -> (outputs, inputs, positions).
+    """Return a weight of any shape, outputs first, as (outputs, inputs, positions).
 
     With ``transposed``, the number of groups, the outputs of each group are second.
     """
@@ -27,7 +27,7 @@ def as_stored(matrix: Tensor, like: Tensor, *, transposed: int = 0) -> Tensor:
 
 
 def swapped(w: Tensor, groups: int) -> Tensor:
-    """The inputs of all groups first, the outputs of one second -> the outputs of all first; and the way back."""
+    """Return a transposed convolution's weight with the outputs of all groups first; and the way back."""
     if groups == 1:
         return w.transpose(0, 1)
     parted: Tensor = w.unflatten(0, (groups, -1))
@@ -49,5 +49,5 @@ def as_number(start: Start) -> float:
 
 
 def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    """The type in which formulas are computed: float32 for the shorter ones."""
+    """Return the type in which formulas are computed: float32 for the shorter ones."""
     return torch.promote_types(dtype, torch.float32)

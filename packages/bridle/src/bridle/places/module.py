@@ -21,20 +21,20 @@ Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declar
 
 
 def drawn(draw: Draw, subject: Tensor) -> Tensor:
-    """Noise for a subject from torch's own generator."""
+    """Draw noise for a subject from torch's own generator."""
     shape = draw.shape(tuple(subject.shape))
     make = torch.rand if draw.kind == "uniform" else torch.randn
     return make(shape, device=subject.device, dtype=at_least_float32(subject.dtype))
 
 
 def from_torch(draws: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-    """All noise for a subject from torch's own generator."""
+    """Draw all noise for a subject from torch's own generator."""
     del spot  # torch's generator has one stream for all
     return [drawn(draw, subject) for draw in draws]
 
 
 class FormulaModule(nn.Module):
-    """The knobs of a regularizer at one spot of a network, at one moment of the training.
+    """A regularizer at one site of a network, with its knobs at the current step of the training.
 
     Those on a schedule are tensors: a compiled network takes in their new values without being compiled again.
     """
@@ -51,24 +51,24 @@ class FormulaModule(nn.Module):
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """As the formula takes them."""
+        """The knobs as the formula takes them."""
         return {**self.constants, **{name: getattr(self, f"knob_{name}") for name in self.moving}}
 
     @torch.no_grad()
     def at(self, passed: float) -> None:
-        """Set the knobs to what they are when this share of the training has passed."""
+        """Set the knobs to their values after this share of the training."""
         if self.moving:
             numbers = self.unit.numbers(*self.where, passed=passed)
             for name in self.moving:
                 getattr(self, f"knob_{name}").fill_(numbers[name])
 
     def extra_repr(self) -> str:
-        """The regularizer as it is written in a recipe."""
+        """Return the regularizer as it is written in a recipe."""
         return repr(self.unit)
 
 
 class LayerModule(FormulaModule):
-    """The formula of a layer with its parameters and state, drawing its noise from torch's generator or as it is told.
+    """A layer's formula with its parameters and state, drawing its noise from torch's generator or with ``draw``.
 
     Takes (batch, units) and (batch, channels, ...); with ``last`` the units are on the last axis, wherever the
     positions are. Parameters and buffers have one value per unit. Computes in float32 or better and returns the type
@@ -93,7 +93,7 @@ class LayerModule(FormulaModule):
             self.register_buffer(name, torch.full((units,), as_number(start)))
 
     def forward(self, h: Tensor) -> Tensor:
-        """The formula while training (state moves on), its evaluation form otherwise."""
+        """Apply the formula while training (state moves on), its evaluation form otherwise."""
         seen, restore = subject_of(h, maps=self.layer.maps, last=self.last)
         with full_precision(h):
             out = self.through(seen.to(at_least_float32(h.dtype)))
@@ -117,18 +117,18 @@ class LayerModule(FormulaModule):
 
     @torch.no_grad()
     def move(self, new: Sequence[Tensor]) -> None:
-        """Let the state be this."""
+        """Replace the state."""
         for name, value in zip(self.layer.state._fields, new, strict=True):
             getattr(self, name).copy_(value.reshape(-1))
 
     @property
     def is_random(self) -> bool:
-        """Whether it draws noise in training mode; the audit asks."""
+        """True where it draws noise in training mode; the audit asks."""
         return bool(self.layer.noise)
 
     @property
     def tracks_statistics(self) -> bool:
-        """Whether it keeps running statistics of what it sees; the audit asks."""
+        """True where it keeps running statistics; the audit asks."""
         return bool(self.layer.state)
 
     def values(self, names: Iterable[str]) -> list[Tensor]:
@@ -162,7 +162,7 @@ class WeightModule(FormulaModule):
             self.register_buffer(name, begin(start, matrix))
 
     def forward(self, w: Tensor) -> Tensor:
-        """The weight as it acts while training (state moves on), or in evaluation."""
+        """Return the weight as it acts while training (state moves on), or in evaluation."""
         matrix = as_matrix(w, transposed=self.transposed)
         with full_precision(w):
             acting = self.through(matrix.to(at_least_float32(w.dtype))).to(w.dtype)
@@ -186,13 +186,13 @@ class WeightModule(FormulaModule):
 
     @torch.no_grad()
     def move(self, new: Sequence[Tensor]) -> None:
-        """Let the state be this."""
+        """Replace the state."""
         for name, value in zip(self.layer.state._fields, new, strict=True):
             getattr(self, name).copy_(value)
 
 
 def is_scheduled(value: object, where: tuple[str, ...]) -> bool:
-    """Whether what a knob holds changes over the training in the spot that has these names."""
+    """Return True where the value of a knob changes over the training at the site with these names."""
     return isinstance(value.matching(where) if isinstance(value, PerLayer) else value, Schedule)
 
 

@@ -22,14 +22,14 @@ MEMORY = "_bridle_memory"  # among the attributes of what torch keeps of a segme
 
 
 class Memory:
-    """What somebody had in each of the calls of a segment's first run."""
+    """The values of one owner in the calls of a segment's first run."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self.reruns = 0  # calls in later runs
 
     def next(self) -> Any:
-        """That of the next call of a later run."""
+        """Return the value of the next call of a later run."""
         self.reruns += 1
         return self.values[(self.reruns - 1) % len(self.values)]
 
@@ -42,12 +42,12 @@ class Segments(NamedTuple):
 
 
 def is_rerun() -> bool:
-    """Whether this runs within ``backward()``."""
+    """Return True within ``backward()``."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
 def as_first(owner: object, value: T) -> T:
-    """The value; where a segment is run again, the one that the owner had at this call in the first run.
+    """Return the value; where a segment is run again, the one that the owner had at this call in the first run.
 
     ``RuntimeError`` where something else than torch.utils.checkpoint runs a part of the model again.
     """
@@ -68,18 +68,18 @@ def as_first(owner: object, value: T) -> T:
 
 
 def is_checkpointed() -> bool:
-    """Whether a segment runs now for the first time."""
+    """Return True where a segment runs now for the first time."""
     return not torch.compiler.is_compiling() and bool(segments_now().first)
 
 
 def memory_of(segment: Any, owner: object) -> Memory:
-    """What an owner has in a segment; nothing, where there is no segment."""
+    """Return the memory of an owner in a segment; an empty one where there is no segment."""
     memories: dict[int, Memory] = {} if segment is None else vars(segment).setdefault(MEMORY, {})
     return memories.setdefault(id(owner), Memory())
 
 
 def segments_now() -> Segments:
-    """The segments on the stack, up to the one that is run again."""
+    """Return the segments on the stack, up to the one that is run again."""
     first: list[Any] = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -94,7 +94,7 @@ def segments_now() -> Segments:
 
 
 def segment_of(frame: FrameType) -> tuple[Any, bool]:
-    """What torch keeps of a segment that a frame of its own runs, and whether it runs it again."""
+    """Return torch's record of the segment that a frame of its own runs, and True where it runs it again."""
     if frame.f_code is CheckpointFunction.forward.__code__:
         return frame.f_locals.get("ctx"), False
     if frame.f_code is CheckpointFunction.backward.__code__:

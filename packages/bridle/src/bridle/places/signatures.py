@@ -32,7 +32,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a class says of itself, as its formulas have to take it."""
+    """The inputs that a class declares, as its formulas have to take them."""
 
     place: str
     noise: int
@@ -43,7 +43,7 @@ class Declared:
     step_inputs: tuple[str, ...]
 
     def arrays(self, form: Form) -> list[str]:
-        """The names of what a form is given by position; noise has names like ``noise 1``."""
+        """Return the names of the arguments by position; noise has names like ``noise 1``."""
         found: list[str] = []
         for each in form.arrays.split():
             if each == "*noise":
@@ -57,7 +57,7 @@ class Declared:
         return found
 
     def keywords(self, form: Form) -> list[str]:
-        """The names of what a form is given by keyword."""
+        """Return the names of the arguments by keyword."""
         return [*self.knobs, *self.step_inputs] if form.knobs else []
 
 

@@ -76,7 +76,7 @@ class SnapshotEnsemble(Ensemble):
         return within + 1 == length
 
     def warped(self, step: int, steps: int) -> tuple[int, int]:
-        """The step within its cycle, and the length of the cycle: all are equal but for one step."""
+        """Return the step within its cycle, and the length of the cycle: all are equal but for one step."""
         cycles = min(round(self.numbers()["cycles"]), steps)
         cycle = step * cycles // steps
         begin, end = (-(-number * steps // cycles) for number in (cycle, cycle + 1))  # rounded up

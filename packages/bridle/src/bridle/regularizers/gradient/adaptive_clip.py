@@ -43,7 +43,7 @@ def lengths(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def unit_axes(shape: Sequence[int]) -> tuple[int, ...]:
-    """The axes of one unit's weights; units of a single weight, as biases and scales are, count as one unit."""
+    """Return the axes of one unit's weights; units of a single weight, as biases and scales are, count as one unit."""
     return (-2, -1) if math.prod(shape[-2:]) > 1 else (-3,)
 
 

@@ -79,7 +79,7 @@ class ASAM(Ascent):
 
     @staticmethod
     def measure(w: Any, g: Any, **numbers: Any) -> Any:
-        """What the length is taken of: the gradient by a weight's own size."""
+        """Return what the norm is taken of: the gradient by a weight's own size."""
         size = abs(w)
         size += numbers["eps"]
         size *= g

@@ -68,7 +68,7 @@ def batch_norm(
 
 
 def standardized(h: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The batch with mean 0 and variance 1, the inverse deviation, mean and variance."""
+    """Return the batch with mean 0 and variance 1, the inverse deviation, mean and variance."""
     mean = h.mean(-2, keepdim=True)
     centered = h - mean
     var = centered.square().mean(-2, keepdim=True)
@@ -83,7 +83,7 @@ class Standardized(Function):
 
     @staticmethod
     def forward(h: Tensor, weight: Tensor, bias: Tensor, eps: Tensor) -> tuple[Tensor, ...]:
-        """The normalized values and the inverse deviation come along for the way back."""
+        """Return the output, the statistics, and what the way back needs: normalized values and inverse deviation."""
         normal, inverse, mean, var = standardized(h, eps)
         return torch.addcmul(bias, normal, weight), mean, var, normal, inverse
 
@@ -107,7 +107,7 @@ class Standardized(Function):
 
 
 def at_least_two(rows: int) -> int:
-    """The number of rows, since one alone equals its own mean, and its variance cannot be estimated."""
+    """Return the number of rows; ``ValueError`` for one alone, whose variance cannot be estimated."""
     if rows < 2:
         raise ValueError(f"BatchNorm: a training batch must have at least 2 rows, got {rows}; take larger batches")
     return rows

@@ -84,13 +84,13 @@ def equal_parts(h: Tensor, parts: str) -> list[Tensor]:
 
 
 def moved(running: Tensor, of_parts: Tensor, momentum: float | Tensor) -> Tensor:
-    """The running statistic after (..., parts, units) new ones."""
+    """Return the running statistic after (..., parts, units) new ones."""
     new = running + momentum * (of_parts.mean(-2, keepdim=True) - running)
     return new.view_as(running).to(running.dtype)
 
 
 def count(parts: str, rows: int) -> int:
-    """The number of parts, each of which must have two rows: one alone equals its own mean."""
+    """Return the number of parts; ``ValueError`` unless each has two rows: one alone equals its own mean."""
     if rows < 2 * int(parts):
         raise ValueError(
             f"GhostBatchNorm: each of {parts} parts of a training batch must have at least 2 rows, got {rows} rows; "

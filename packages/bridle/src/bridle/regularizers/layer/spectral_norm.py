@@ -60,7 +60,7 @@ def unit(x: Any) -> Any:
 
 
 def leading(w: Any) -> tuple[Any, Any]:
-    """The singular vectors of the largest singular value of (outputs, inputs, positions), nearly.
+    """Return the singular vectors of the largest singular value of (outputs, inputs, positions), nearly.
 
     Power iteration from vectors that grow evenly, to which hardly any weight is orthogonal.
     """

@@ -46,13 +46,13 @@ class Lengthened(Function):
 
     @staticmethod
     def forward(w: Tensor, gain: Tensor, eps: float | Tensor) -> tuple[Tensor, Tensor]:
-        """One pass to measure, one to stretch."""
+        """Measure in one pass, stretch in another."""
         length = (w.square().sum((-2, -1), keepdim=True) + eps).sqrt()
         return w * (gain / length), length
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """The length comes along for the way back."""
+        """Keep the length for the way back."""
         ctx.save_for_backward(*inputs[:2], output[1])
 
     @staticmethod

@@ -36,12 +36,12 @@ def weight_standardization_vanilla(
 def weight_standardization(w: Tensor, *, eps: float | Tensor) -> Tensor:
     """(..., outputs, inputs, positions) -> the weight as it acts."""
     wide = w.to(torch.promote_types(w.dtype, torch.float32))  # bfloat16 has no digits for a mean
-    normal, _ = Standardized.apply(wide, eps)  # type: ignore[no-untyped-call]  # torch's own
+    normal, _ = StandardizedWeight.apply(wide, eps)  # type: ignore[no-untyped-call]  # torch's own
     out: Tensor = normal.to(w.dtype)
     return out
 
 
-class Standardized(Function):
+class StandardizedWeight(Function):
     """The standardized weight and its inverse deviation; the gradient in fewer passes than autograd takes."""
 
     generate_vmap_rule = True
@@ -55,12 +55,12 @@ class Standardized(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """The results are all that the way back needs."""
+        """Keep the results, which are all that the way back needs."""
         ctx.save_for_backward(*output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, g_inverse: Tensor) -> tuple[Tensor | None, ...]:
-        """As for a batch norm; ``g_inverse`` is not 0 where this gradient is itself differentiated."""
+        """Return the gradient as for a batch norm; ``g_inverse`` is not 0 where this gradient is differentiated."""
         normal, inverse = ctx.saved_tensors
         mean = g.mean((-2, -1), keepdim=True)
         along = (g * normal).mean((-2, -1), keepdim=True) + g_inverse * inverse / normal.shape[-2:].numel()

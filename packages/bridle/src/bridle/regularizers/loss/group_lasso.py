@@ -46,7 +46,7 @@ def add_group_lasso_gradient(
 
 
 def group_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
-    """How many weights one group has."""
+    """Return the number of weights of one group."""
     return math.prod(shape[axis] for axis in axes)
 
 

@@ -79,6 +79,6 @@ class JacobianPenalty(PassLoss):
 
     @staticmethod
     def move(x: Any, noise: Any, *, strength: Any, spread: Any) -> Any:
-        """A little way off, in a random direction."""
+        """Return each row a little way off, in a random direction."""
         del strength
         return x + spread * noise

@@ -42,7 +42,7 @@ def add_orthogonality_gradient(g: Tensor, w: Tensor, *, strength: float | Tensor
 
 
 def off_orthogonal(w: Tensor) -> tuple[Tensor, Tensor]:
-    """The weight as a matrix W, and W Wᵀ - I or Wᵀ W - I, whichever is smaller."""
+    """Return the weight as a matrix W, and W Wᵀ - I or Wᵀ W - I, whichever is smaller."""
     matrix = w.flatten(-2).to(torch.promote_types(w.dtype, torch.float32))  # in bfloat16 the difference drowns
     outputs, inputs = matrix.shape[-2:]
     gram = matrix @ matrix.mT if outputs <= inputs else matrix.mT @ matrix

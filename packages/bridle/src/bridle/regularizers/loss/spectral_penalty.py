@@ -35,13 +35,13 @@ def spectral_penalty_vanilla(
 
 
 def turned(matrix: Any, v: Any) -> Any:
-    """One power iteration, in arithmetic alone: ``v`` turns towards the direction that the matrix stretches most."""
+    """Take one power iteration, in arithmetic alone: ``v`` turns towards the direction that is stretched most."""
     pulled = matrix.T @ of_length_one(matrix @ v)
     return of_length_one(pulled + v * (abs(pulled).max() == 0))  # a matrix of zeros has no such direction: v stays
 
 
 def of_length_one(vector: Any) -> Any:
-    """The same direction; zeros stay."""
+    """Return the same direction with length one; zeros stay."""
     size = abs(vector).max()  # first, or the squares of tiny numbers vanish
     vector = vector / (size + (size == 0))
     length = (vector * vector).sum() ** 0.5
@@ -75,7 +75,7 @@ def add_spectral_penalty_gradient(
 
 
 def stretch(w: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """What the weight makes of the direction, (..., outputs, 1), and the next direction."""
+    """Return the stretched direction (..., outputs, 1), and the next direction."""
     wide = torch.promote_types(w.dtype, torch.float32)
     matrix, v = w.flatten(-2).to(wide), direction.flatten(-2).mT.to(wide)
     stretched = matrix @ v
@@ -86,7 +86,7 @@ def stretch(w: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def columns_of_length_one(a: Tensor) -> Tensor:
-    """(..., n, 1) -> the same directions; zeros stay."""
+    """Return the columns (..., n, 1) with length one; zeros stay."""
     size = a.abs().amax(-2, keepdim=True)
     return F.normalize(a / (size + (size == 0)), dim=-2)
 

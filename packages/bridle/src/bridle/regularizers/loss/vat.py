@@ -103,12 +103,12 @@ class VAT(PassLoss):
 
     @staticmethod
     def probe(x: Any, noise: Any, *, strength: Any, radius: Any, xi: Any) -> Any:
-        """A small step in a random direction."""
+        """Return each row a small step off, in a random direction."""
         del strength, radius
         return x + xi * of_length_one(noise)
 
     @staticmethod
     def move(x: Any, slope: Any, *, strength: Any, radius: Any, xi: Any) -> Any:
-        """Each row ``radius`` further, along its slope."""
+        """Return each row ``radius`` further, along its slope."""
         del strength, xi
         return x + radius * of_length_one(slope)

@@ -15,7 +15,7 @@ from bridle.schedules import Strength
 
 
 class Wait(NamedTuple, Generic[Array]):
-    """How long there has been no better epoch."""
+    """The best score so far and the epochs since."""
 
     best: Array  # the best score so far
     waited: Array  # epochs since then

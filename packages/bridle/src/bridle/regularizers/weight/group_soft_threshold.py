@@ -39,7 +39,7 @@ def group_soft_threshold(
 
 
 def group_size(shape: Sequence[int], axes: tuple[int, ...]) -> int:
-    """How many weights one group has."""
+    """Return the number of weights of one group."""
     return math.prod(shape[axis] for axis in axes)
 
 

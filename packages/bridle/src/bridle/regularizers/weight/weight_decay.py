@@ -32,7 +32,7 @@ def weight_decay(
 
 
 def unit_of_decay(per: str, lr: float, peak: float) -> float:
-    """What the strength counts by at this step: the learning rate, or its share of the highest one."""
+    """Return the factor of the strength at this step: the learning rate, or its share of the highest one."""
     return lr if in_choices("per", per, PER) == "lr" else lr / peak
 
 
