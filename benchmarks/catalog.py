@@ -26,7 +26,6 @@ from threadpoolctl import threadpool_limits
 
 import workloads
 from bridle import CATALOG, EarlyStopping, Recipe, residual_mlp
-from bridle.acting import RESIDUAL
 from bridle.comparison.provenance import provenance
 from bridle.data import Data
 from bridle.engine.precision import Precision, default_device
@@ -35,6 +34,7 @@ from bridle.networks import MLP, ResidualMLP, mlp
 from bridle.places import Ascent, PassLoss
 from bridle.protocol import Variant
 from bridle.recipe import Regularizer
+from bridle.sites import RESIDUAL
 from bridle_audit.atomic_files import write_whole
 from measure import Contender, Spread, interleave
 from record import load_before, new_console, path_for

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from bridle import ledger
-from bridle.acting import describe
+from bridle.parameter_selection import parameter_description
 from bridle_audit.parameter_kinds import ParameterKind, parameter_kind, parametrized_weight
 from own_layers import Doubled, LayerNormRMS, Members, NormedLinear
 
@@ -37,7 +37,7 @@ def kinds(model: nn.Module) -> dict[str, ParameterKind]:
 
 def axes(model: nn.Module) -> dict[str, int]:
     modules = dict(model.named_modules())
-    return {name: describe(modules, name, each).axes for name, each in model.named_parameters()}
+    return {name: parameter_description(modules, name, each).axes for name, each in model.named_parameters()}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_a_parametrization_makes_a_weight_of(
     assert {name for name, kind in kinds(holder).items() if kind is ParameterKind.SCALE} == {
         f"0.{each}" for each in scales
     }
-    assert {describe(modules, name, each).layer for name, each in holder.named_parameters()} == {"Linear"}
+    assert {parameter_description(modules, name, each).layer for name, each in holder.named_parameters()} == {"Linear"}
 
 
 def test_pruned_weights_are_weights() -> None:

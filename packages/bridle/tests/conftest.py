@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def own_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the regularizers that a test defines at its end."""
-    monkeypatch.setattr(Regularizer, "leaves", dict(Regularizer.leaves))
+    monkeypatch.setattr(Regularizer, "registry", dict(Regularizer.registry))
 
 
 @pytest.fixture

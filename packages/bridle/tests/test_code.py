@@ -78,8 +78,8 @@ class Replay:
         """Return the result of ``run()``; the noise that the engine draws on the way is kept."""
         draw = feed.StackNoise.draw
 
-        def noted(noise: Any, each: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
-            found = draw(noise, each, spot, subject)
+        def noted(noise: Any, each: Draw, stream_id: int, subject: tuple[int, ...]) -> Tensor:
+            found = draw(noise, each, stream_id, subject)
             self.drawn[each.kind, found[0].numel()].append(found[0].clone())
             return found
 

@@ -5,8 +5,8 @@ from card_checks import FILE_CHECKS
 
 from bridle import CATALOG
 from bridle.testing import checks_of
-from bridle.testing.at_places import CHECKS_BY_PLACE
 from bridle.testing.cases import KINDS, sample_variants
+from bridle.testing.place_checks import CHECKS_BY_PLACE
 
 PAIRS = [
     pytest.param(check, leaf, id=f"{name}-{check.__name__}")

@@ -155,7 +155,7 @@ REFUSED = [
 def test_a_class_that_its_place_cannot_take_is_refused_when_it_is_defined(load, name, right, fault, said):
     with pytest.raises(ValueError, match=said):
         load(name, right, fault)
-    assert name not in Regularizer.leaves
+    assert name not in Regularizer.registry
 
 
 @pytest.mark.usefixtures("own_leaves")
@@ -173,13 +173,13 @@ def test_knobs_that_are_only_declared_are_told_of_when_the_class_is_used():
 def test_a_name_of_the_catalog_cannot_be_taken_by_another_class():
     with pytest.raises(ValueError, match=r"two regularizers called Dropout, of bridle.* and mine; give"):
         type("Dropout", (Dropout,), {"__module__": "mine"})
-    assert Regularizer.leaves["Dropout"] is Dropout
+    assert Regularizer.registry["Dropout"] is Dropout
 
 
 def test_a_class_may_be_defined_again_as_in_a_notebook(load):
     first, second = load("Cost"), load("Cost")
     assert first is not second
-    assert Regularizer.leaves["Cost"] is second
+    assert Regularizer.registry["Cost"] is second
 
 
 def test_a_place_that_there_is_not_is_refused():
@@ -199,5 +199,5 @@ def test_a_base_of_ones_own_may_leave_the_formulas_open():
         vanilla = staticmethod(lambda w, *, strength: w * (1 - strength))
         torch = staticmethod(lambda w, *, strength, out=None: w * (1 - strength))
 
-    assert "Scaled" not in Regularizer.leaves
+    assert "Scaled" not in Regularizer.registry
     assert Half(strength=0.2).scale() == 2.0

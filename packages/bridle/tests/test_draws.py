@@ -51,7 +51,7 @@ def test_streams_of_different_purposes_keys_and_seeds_are_independent():
 
 
 def test_noise_of_different_spots_and_seeds_is_independent():
-    drawn = [Noise(seed).uniform(spot, COUNT) for seed in (0, 1, 2) for spot in (0, 1, 2)]
+    drawn = [Noise(seed).uniform(stream_id, COUNT) for seed in (0, 1, 2) for stream_id in (0, 1, 2)]
     assert np.abs(np.corrcoef(drawn) - np.eye(9)).max() < SPREAD / math.sqrt(COUNT)
 
 

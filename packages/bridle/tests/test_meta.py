@@ -12,17 +12,6 @@ from card_checks import (
 from small_regularizers import PLACES
 
 from bridle.testing import checks_of
-from bridle.testing.at_places import (
-    CHECKS_BY_PLACE,
-    check_batch_stays_a_batch,
-    check_copies_are_taken,
-    check_measure_agrees,
-    check_out_is_written,
-    check_second_pass,
-    check_shared_subjects,
-    check_stop_decisions,
-    check_weights_move_as_declared,
-)
 from bridle.testing.cards import (
     CARD_CHECKS,
     check_bad_knobs_are_refused,
@@ -32,8 +21,8 @@ from bridle.testing.cards import (
     check_text_reads_back,
 )
 from bridle.testing.gradients import check_add_gradient, check_hand_gradient
-from bridle.testing.layers import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
-from bridle.testing.numerical import (
+from bridle.testing.layer_checks import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
+from bridle.testing.numerical_checks import (
     EVERYWHERE,
     check_device_is_kept,
     check_edges_stay_finite,
@@ -44,7 +33,18 @@ from bridle.testing.numerical import (
     check_stacked_natively,
     check_vanilla_runs_without_torch,
 )
-from bridle.testing.off import check_never_off, check_off_is_identity
+from bridle.testing.off_checks import check_never_off, check_off_is_identity
+from bridle.testing.place_checks import (
+    CHECKS_BY_PLACE,
+    check_batch_stays_a_batch,
+    check_copies_are_taken,
+    check_measure_agrees,
+    check_out_is_written,
+    check_second_pass,
+    check_shared_subjects,
+    check_stop_decisions,
+    check_weights_move_as_declared,
+)
 
 SILENT = """torch = staticmethod(cost)
 

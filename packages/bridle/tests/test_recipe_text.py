@@ -223,7 +223,7 @@ def test_hostile_text_executes_nothing(text, tmp_path, monkeypatch):
 def test_huge_text_gets_a_short_sentence(text):
     with pytest.raises(ValueError) as caught:
         Recipe.parse(text)
-    known = ", ".join(Regularizer.leaves)  # of which a name like no other gets the list
+    known = ", ".join(Regularizer.registry)  # of which a name like no other gets the list
     assert len(str(caught.value)) < 5 * LONGEST_SHOWN + len(known)
 
 

@@ -127,7 +127,7 @@ def test_schedules_cannot_be_changed():
 
 def test_the_first_pattern_that_matches_one_of_the_names_wins():
     rates = {"0": 0.1, "linear2": 0.2, "linear*": 0.3, "*.weight": 0.4, "Conv2d": 0.5, "*": 0.6}
-    spots = {
+    stream_ids = {
         ("0", "input"): 0.1,
         ("2", "linear2", "Linear"): 0.2,
         ("1", "linear1", "Linear"): 0.3,
@@ -137,7 +137,7 @@ def test_the_first_pattern_that_matches_one_of_the_names_wins():
         ("10",): 0.6,
         (): 0.6,
     }
-    assert {spot: Dropout(rate=rates).numbers(*spot)["rate"] for spot in spots} == spots
+    assert {stream_id: Dropout(rate=rates).numbers(*stream_id)["rate"] for stream_id in stream_ids} == stream_ids
 
 
 def test_order_matters_to_values_by_layer():

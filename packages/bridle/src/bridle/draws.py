@@ -56,32 +56,34 @@ def normal_quantiles() -> np.ndarray:
 
 
 class Noise:
-    """The noise of one run: for each step and spot, 16-bit draws of the shape asked for."""
+    """The noise of one run: for each step and stream, 16-bit draws of the shape asked for."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.bits: dict[int, np.random.SFC64] = {}
 
-    def ticks(self, spot: int, *shape: int) -> np.ndarray:
-        """Draw the next numbers for the ``spot``-th noisy layer: uint16, uniform on 0 ... 65535."""
-        if spot not in self.bits:
-            self.bits[spot] = np.random.SFC64(np.random.SeedSequence([self.seed, NOISE, spot]))
+    def ticks(self, stream_id: int, *shape: int) -> np.ndarray:
+        """Draw the next numbers of a stream: uint16, uniform on 0 ... 65535."""
+        if stream_id not in self.bits:
+            self.bits[stream_id] = np.random.SFC64(np.random.SeedSequence([self.seed, NOISE, stream_id]))
         count = math.prod(shape)
-        words = self.bits[spot].random_raw(-(-count // 4))
+        words = self.bits[stream_id].random_raw(-(-count // 4))
         return words.view(np.uint16)[:count].reshape(shape)
 
     def positions(self) -> dict[int, list[int]]:
-        """Return the position up to which each spot's noise has been drawn; :meth:`seek` takes it up there."""
-        return {spot: [int(word) for word in bits.state["state"]["state"]] for spot, bits in self.bits.items()}
+        """Return the position of each stream, from which :meth:`seek` goes on."""
+        return {
+            stream_id: [int(word) for word in bits.state["state"]["state"]] for stream_id, bits in self.bits.items()
+        }
 
     def seek(self, positions: dict[int, list[int]]) -> None:
         """Draw on from where another noise of the same seed stood."""
-        for spot, words in positions.items():
-            self.bits[spot] = np.random.SFC64(0)
-            state = self.bits[spot].state
+        for stream_id, words in positions.items():
+            self.bits[stream_id] = np.random.SFC64(0)
+            state = self.bits[stream_id].state
             state["state"]["state"] = np.array(words, dtype=np.uint64)
-            self.bits[spot].state = state
+            self.bits[stream_id].state = state
 
-    def uniform(self, spot: int, *shape: int) -> np.ndarray:
+    def uniform(self, stream_id: int, *shape: int) -> np.ndarray:
         """Draw the next numbers in [0, 1), float64."""
-        return self.ticks(spot, *shape) / TICKS
+        return self.ticks(stream_id, *shape) / TICKS

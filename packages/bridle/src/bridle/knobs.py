@@ -67,17 +67,17 @@ class Knob:
         Numbers become floats, dictionaries per-layer values, and what a schedule leaves open is filled in.
         """
         if not (self.is_number and isinstance(value, Mapping | PerLayer)):
-            return self.read_one(value)
+            return self.read_single(value)
         try:
             layers = value if isinstance(value, PerLayer) else PerLayer.of(value)
         except ValueError as error:
             raise InputError(f"{self.name}: {error}") from None
-        return PerLayer(tuple((pattern, self.read_one(each)) for pattern, each in layers.entries))
+        return PerLayer(tuple((pattern, self.read_single(each)) for pattern, each in layers.entries))
 
-    def read_one(self, value: object) -> float | str | Schedule:
+    def read_single(self, value: object) -> float | str | Schedule:
         """Read one value, not a dictionary by layer, as :meth:`read` does."""
         if self.is_number and isinstance(value, Schedule):
-            schedule = self.filled(value)
+            schedule = self.fill_open_values(value)
             if all(map(self.admits, schedule.ends)):
                 return schedule
         elif self.admits(value):
@@ -85,17 +85,17 @@ class Knob:
         among = "in " if self.is_number else "one of " if self.choices else ""
         raise InputError(f"{self.name} must be {among}{self.range}, got {value!r}")
 
-    def filled(self, schedule: Schedule) -> Schedule:
+    def fill_open_values(self, schedule: Schedule) -> Schedule:
         """The schedule with this knob's values where it leaves some open."""
         try:
-            return schedule.filled(float(self.default), self.off)
+            return schedule.fill_open_values(float(self.default), self.off)
         except ValueError as error:
             raise InputError(f"{self.name}: {error}") from None
 
     def at(self, value: Value, where: tuple[str, ...], passed: float) -> float:
         """Return the number in the layer that has these names, after the share ``passed`` of the training."""
         if isinstance(value, PerLayer):
-            found = value.matching(where)
+            found = value.lookup(where)
             otherwise = self.default if self.off is None else self.off
             value = otherwise if found is None else found
         return value.at(passed) if isinstance(value, Schedule) else float(value)

@@ -1,4 +1,4 @@
-"""The sites in a module where a recipe's layers may stand. The engine and ``attach`` ask here, so they agree."""
+"""The sites in a module at which a recipe's layers may act. The engine and ``attach`` ask here, so they agree."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from bridle.acting import RESIDUAL, Site, hidden_site, input_site
 from bridle.networks import Residual
+from bridle.sites import RESIDUAL, Site, hidden_site, input_site
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 PREFIX = "recipe_"  # of the layers that a recipe adds: a module may well have a norm1 of its own
-OWN_DROPOUT_SPOTS = 2**16  # the noise of the module's own dropout layers is numbered from here
+OWN_DROPOUT_STREAMS = 2**16  # the noise of the module's own dropout layers is numbered from here
 
 
 class IOShapes(NamedTuple):

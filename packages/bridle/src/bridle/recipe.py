@@ -30,10 +30,10 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
 from bridle.errors import InputError
-from bridle.forms import Term, from_plain, json_number, names_in, parse_terms, to_plain, toml_table
 from bridle.knobs import KnobMeta, check_knobs, knobs, layer_values
 from bridle.naming import check_names, suggestion
 from bridle.schedules import LAST, SCHEDULES, Schedule
+from bridle.serialization import Term, from_plain, json_number, names_in, parse_terms, to_plain, toml_table
 from bridle_audit.atomic_files import read_whole, write_whole
 from bridle_audit.wording import nearest, shortened
 
@@ -61,7 +61,7 @@ class Regularizer(metaclass=KnobMeta):
     classes_only: ClassVar[bool] = False  # targets must be probabilities of classes
     images_only: ClassVar[bool] = False  # rows must be images
     fresh_noise: ClassVar[bool] = False  # a second pass sees other noise
-    leaves: ClassVar[dict[str, type[Regularizer]]] = {}
+    registry: ClassVar[dict[str, type[Regularizer]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -69,7 +69,7 @@ class Regularizer(metaclass=KnobMeta):
             raise InputError(f"{cls.__name__}: there is no place {cls.place!r}{nearest(str(cls.place), list(PLACES))}")
         if "place" not in vars(cls) and ABC not in cls.__bases__:  # the others are bases
             check_name_is_free(cls)
-            Regularizer.leaves[cls.__name__] = cls
+            Regularizer.registry[cls.__name__] = cls
 
     def __new__(cls, *values: Any, **settings: Any) -> Self:
         """Refuse a knob that there is not, with what it is called here, before Python does without."""
@@ -104,13 +104,13 @@ class Regularizer(metaclass=KnobMeta):
         return {k.name: getattr(self, k.name) for k in knobs(self) if k.is_number == numbers}
 
     def numbers(self, *where: str, passed: float = 0.0) -> dict[str, float]:
-        """The numbers that the formulas take in one spot, when the share ``passed`` of the training is done.
+        """Return the numbers that the formulas take in one layer, after the share ``passed`` of the training.
 
-        ``where`` are the spot's names, which per-layer values are looked up by: its number, layer, parameter and type.
+        ``where`` are the names that per-layer values are looked up by: the site's number, layer, parameter and type.
         """
         return {k.name: k.at(getattr(self, k.name), where, passed) for k in knobs(self) if k.is_number}
 
-    def settled(self, *where: str, passed: float = LAST) -> Self:
+    def at_moment(self, *where: str, passed: float = LAST) -> Self:
         """Return a copy with the plain numbers of one layer at one moment, by default the end of the training."""
         return replace(self, **self.numbers(*where, passed=passed))
 
@@ -125,7 +125,7 @@ class Regularizer(metaclass=KnobMeta):
 
 def check_name_is_free(leaf: type[Regularizer]) -> None:
     """``ValueError`` for the name of a regularizer of the catalog: texts would mean another one from now on."""
-    known = Regularizer.leaves.get(leaf.__name__)
+    known = Regularizer.registry.get(leaf.__name__)
     homes = {each.__module__ for each in (known, leaf) if each}
     if len(homes) > 1 and any(home.startswith(CATALOG_PACKAGE) for home in homes):
         where = " and ".join(sorted(homes))
@@ -145,7 +145,7 @@ def check_decorated(leaf: type[Regularizer]) -> None:
 class Recipe:
     """An ordered set of regularizers; ``Recipe()`` is "none".
 
-    Raises ``ValueError`` where the same regularizer is asked for twice in the same spot, and where the card of one
+    Raises ``ValueError`` where the same regularizer is asked for twice with the same words, and where the card of one
     refuses another; what a card merely doubts is told by :meth:`notes`.
     """
 
@@ -156,10 +156,10 @@ class Recipe:
         if not (isinstance(given, tuple | list) and all(isinstance(each, Regularizer) for each in given)):
             raise InputError(f"Recipe takes a tuple of regularizers, got {shortened(repr(given))}; see also Recipe.of")
         object.__setattr__(self, "regularizers", tuple(sorted(self.regularizers, key=lambda r: PLACES.index(r.place))))
-        spots = [(type(r).__name__, tuple(r.settings(numbers=False).values())) for r in self.regularizers]
-        for name, spot in spots:
-            if spots.count((name, spot)) > 1:
-                where = f" at {', '.join(spot)!r}" if spot else ""
+        keys = [(type(r).__name__, tuple(r.settings(numbers=False).values())) for r in self.regularizers]
+        for name, words in keys:
+            if keys.count((name, words)) > 1:
+                where = f" at {', '.join(words)!r}" if words else ""
                 raise InputError(f"{name} stands twice in one recipe{where}; give it once, with the value you mean")
         for one, other, conflict in conflicts(self.regularizers):
             if conflict.severity == REFUSED:
@@ -372,11 +372,11 @@ def regularizer_from_term(term: Term) -> Regularizer:
 
 def find_regularizer(name: str) -> type[Regularizer]:
     """The regularizer of that name; ``ValueError`` with the nearest names if there is none."""
-    if name in Regularizer.leaves:
-        return Regularizer.leaves[name]
+    if name in Regularizer.registry:
+        return Regularizer.registry[name]
     if name.lower() == NONE:
         raise InputError(f"{NONE!r} is the recipe without regularizers and stands alone; leave it out beside others")
-    raise InputError(f"unknown regularizer {shortened(name)}{suggestion(name, Regularizer.leaves)}")
+    raise InputError(f"unknown regularizer {shortened(name)}{suggestion(name, Regularizer.registry)}")
 
 
 def make(leaf: type[Regularizer], settings: dict[str, Any]) -> Regularizer:

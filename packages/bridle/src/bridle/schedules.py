@@ -59,7 +59,7 @@ class Schedule(ABC):
         if not holds:
             raise InputError(f"{self.kind}: {name} must be {expected}, got {getattr(self, name)!r}")
 
-    def filled(self, default: float, off: float | None) -> Self:
+    def fill_open_values(self, default: float, off: float | None) -> Self:
         """Fill values that the schedule leaves open from the knob's (Note [open values])."""
         del default, off
         return self
@@ -70,7 +70,7 @@ class Schedule(ABC):
         """The first value and the last."""
 
     @abstractmethod
-    def moved(self, passed: float) -> float:
+    def progress(self, passed: float) -> float:
         """Return the share of the way that is done, from 0 to 1."""
 
     def at(self, passed: float) -> float:
@@ -78,7 +78,7 @@ class Schedule(ABC):
         first, last = self.ends
         if first is None or last is None:
             raise InputError(f"{self!r} takes its values from a knob; give it to a regularizer and ask that")
-        moved = self.moved(passed)
+        moved = self.progress(passed)
         if moved in (0.0, 1.0):  # the ends themselves; they may be infinite
             return last if moved else first
         between = (1 - moved) * first + moved * last
@@ -115,7 +115,7 @@ class Linear(Ramp):
 
     kind: ClassVar[str] = "linear"
 
-    def moved(self, passed: float) -> float:
+    def progress(self, passed: float) -> float:
         """Return the share of the way that is done, from 0 to 1."""
         return min(passed / self.over, 1.0)
 
@@ -130,7 +130,7 @@ class Cosine(Ramp):
 
     kind: ClassVar[str] = "cosine"
 
-    def moved(self, passed: float) -> float:
+    def progress(self, passed: float) -> float:
         """Return the share of the way that is done, from 0 to 1."""
         return half_cosine(min(passed / self.over, 1.0))
 
@@ -157,7 +157,7 @@ class FlatCosine(Schedule):
         self.check(self.end is None or math.isfinite(self.end), "end", "finite")
         self.check(0 <= self.flat < 1, "flat", "a share of the training, in [0, 1)")
 
-    def filled(self, default: float, off: float | None) -> Self:
+    def fill_open_values(self, default: float, off: float | None) -> Self:
         """Fill values that the schedule leaves open from the knob's (Note [open values])."""
         del default
         return replace(self, end=off or 0.0) if self.end is None else self
@@ -167,7 +167,7 @@ class FlatCosine(Schedule):
         """The first value and the last."""
         return self.value, self.end
 
-    def moved(self, passed: float) -> float:
+    def progress(self, passed: float) -> float:
         """Return the share of the way that is done, from 0 to 1."""
         return half_cosine(max(passed - self.flat, 0.0) / (1 - self.flat))
 
@@ -184,7 +184,7 @@ class Switch(Schedule):
         super().__post_init__()
         self.check(0 <= self.share <= 1, "share", "a share of the training, in [0, 1]")
 
-    def filled(self, default: float, off: float | None) -> Self:
+    def fill_open_values(self, default: float, off: float | None) -> Self:
         """Fill values that the schedule leaves open from the knob's (Note [open values])."""
         if off is None:
             raise InputError(
@@ -193,7 +193,7 @@ class Switch(Schedule):
             )
         return replace(self, value=default if self.value is None else self.value, off=off)
 
-    def moved(self, passed: float) -> float:
+    def progress(self, passed: float) -> float:
         """Return the share of the way that is done, from 0 to 1."""
         return float(passed >= self.share)
 
@@ -245,7 +245,7 @@ SCHEDULES: dict[str, type[Schedule]] = {each.kind: each for each in (Linear, Cos
 class PerLayer:
     """Values by pattern, the first that matches wins: what a knob makes of ``{"0": 0.1, "Conv2d": 0.2, "*": 0.3}``.
 
-    A pattern is matched against each of the names that a spot has: its site's number ("0" is the network's input, "1"
+    A pattern is matched against each name of a layer or parameter: its site's number ("0" is the network's input, "1"
     lies behind the first weighted layer), its layer ("linear1"), its parameter ("linear1.weight") and its layer's type.
     """
 
@@ -270,7 +270,7 @@ class PerLayer:
     def __repr__(self) -> str:
         return repr(dict(self.entries))
 
-    def matching(self, where: tuple[str, ...]) -> Any:
+    def lookup(self, where: tuple[str, ...]) -> Any:
         """The first value whose pattern matches one of the names; ``None`` where none does."""
         for pattern, value in self.entries:
             if pattern == EVERYWHERE or any(fnmatchcase(name, pattern) for name in where):

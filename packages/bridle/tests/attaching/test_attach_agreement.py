@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from bridle import draws, engine
-from bridle.acting import MEASURED_BATCH, MEASURED_ROWS
 from bridle.attaching import attach
 from bridle.data import Data, load
 from bridle.engine.user_modules import build_module
@@ -21,6 +20,7 @@ from bridle.places import Ensemble
 from bridle.protocol import ADAMW_DECAY, BETAS, EPS, LEARNING_RATES, MOMENTUM, Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import CATALOG, WeightDecay
+from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS
 
 PERCEPTRON = mlp(16, 8)
 SEED, ROWS, EPOCHS = 3, 256, 2

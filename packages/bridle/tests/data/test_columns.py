@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bridle.data import Data, load
-from bridle.data.columns import KINDS, Column, column_notes
+from bridle.data.column_summary import KINDS, Column, column_notes
 from bridle.data.splits import stratified_split
 
 ROWS = 200

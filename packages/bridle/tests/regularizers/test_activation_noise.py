@@ -6,9 +6,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import ActivationNoise, BatchNorm, Recipe
-from bridle.acting import hidden_site, standing
 from bridle.draws import TICKS, normal_quantiles
 from bridle.places import RunningStatistics
+from bridle.sites import hidden_site, layers_at
 
 
 def noisy(spread, h, noise):
@@ -33,7 +33,7 @@ def test_keras_adds_the_same_numbers():
 
 
 def test_it_acts_behind_the_norm_that_comes_before_it_in_the_recipe_and_before_the_activation():
-    layers = [each.layer for each in standing(Recipe.parse("BatchNorm + ActivationNoise"), hidden_site(1, "a", "b"))]
+    layers = [each.layer for each in layers_at(Recipe.parse("BatchNorm + ActivationNoise"), hidden_site(1, "a", "b"))]
     assert [type(layer) for layer in layers] == [BatchNorm, ActivationNoise]
     assert all(layer.before_activation for layer in layers)
 

@@ -81,9 +81,9 @@ def through_selu_layers(drop, deviation, depth=16, units=256):
     """Activations behind so many SELU layers with a dropout behind each, in float64."""
     random, noise = np.random.default_rng(0), Noise(seed=3)
     h = random.normal(size=(units, units))
-    for spot in range(depth):
+    for stream_id in range(depth):
         h = nn.functional.selu(torch.from_numpy(h @ random.normal(scale=deviation, size=(units, units)))).numpy()
-        h = drop.vanilla(h, noise.uniform(spot, *h.shape), rate=0.1)[0]
+        h = drop.vanilla(h, noise.uniform(stream_id, *h.shape), rate=0.1)[0]
     return h
 
 

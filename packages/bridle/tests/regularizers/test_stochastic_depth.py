@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle import Recipe, StochasticDepth, residual_mlp
-from bridle.acting import check_sites, hidden_site, input_site
 from bridle.draws import TICKS, Noise
 from bridle.networks import Residual
+from bridle.sites import check_sites, hidden_site, input_site
 
 RATES = (0.1, 0.5, 0.9)
 EXAMPLES = 20_000
@@ -77,8 +77,8 @@ def test_a_network_of_blocks_becomes_one_of_every_depth():
     # Each block adds 1, so that the output, unscaled, counts the blocks that were there: binomial, as in section 3.
     depth, rate = 6, 0.5
     total = np.zeros(EXAMPLES)
-    for spot in range(depth):
-        noise = Noise(seed=3).uniform(spot, EXAMPLES, 1, 1, 1)
+    for stream_id in range(depth):
+        noise = Noise(seed=3).uniform(stream_id, EXAMPLES, 1, 1, 1)
         total += StochasticDepth.vanilla(np.ones((EXAMPLES, 1, 1, 1)), noise, rate=rate)[0].ravel() * (1 - rate)
     shares = np.bincount(total.astype(int), minlength=depth + 1) / EXAMPLES
     expected = [math.comb(depth, k) * rate**k * (1 - rate) ** (depth - k) for k in range(depth + 1)]

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from bridle import BatchNorm, Dropout, Recipe
-from bridle.acting import Standing, hidden_site
 from bridle.draws import Noise, linear_weights
 from bridle.networks import linear, mlp
+from bridle.sites import LayerAtSite, hidden_site
 from bridle.vanilla.network import build
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.parts import LayerPart, VanillaContext
@@ -124,7 +124,7 @@ def test_a_network_computes_what_the_torch_module_of_the_same_weights_does(netwo
 
 
 def test_batch_norm_is_that_of_torch_in_training_evaluation_and_running_statistics(random):
-    ours = LayerPart(Standing(BatchNorm(momentum=0.2), hidden_site(1, "linear1", "Linear"), "norm1", 16), 5)
+    ours = LayerPart(LayerAtSite(BatchNorm(momentum=0.2), hidden_site(1, "linear1", "Linear"), "norm1", 16), 5)
     theirs = nn.BatchNorm1d(5, momentum=0.2).double()
     for name, parameter in theirs.named_parameters():
         parameter.data = torch.tensor(random.normal(size=5))
@@ -158,10 +158,10 @@ def test_two_dropouts_at_one_site_act_in_the_recipes_order_each_with_its_own_noi
     np.testing.assert_allclose(built.train(x, way(7))[0], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("at", "spots"), [("input", [0]), ("hidden", [16, 32]), ("all", [0, 16, 32])])
-def test_dropout_acts_at_its_sites_and_never_on_the_outputs(at, spots):
+@pytest.mark.parametrize(("at", "stream_ids"), [("input", [0]), ("hidden", [16, 32]), ("all", [0, 16, 32])])
+def test_dropout_acts_at_its_sites_and_never_on_the_outputs(at, stream_ids):
     built = build(mlp(6, 5), Recipe((Dropout(0.2, at=at),)), 7, INPUTS, OUTPUTS)
-    assert [part.spot for part in built.parts if isinstance(part, LayerPart)] == spots
+    assert [part.stream_id for part in built.parts if isinstance(part, LayerPart)] == stream_ids
 
 
 def test_evaluation_draws_no_noise_and_moves_no_state(random):

@@ -12,10 +12,10 @@ import torch
 from keras import layers
 from torch import Tensor, nn
 
-from bridle.acting import Parameter, describe, selected
 from bridle.attaching.layers import unused_name
 from bridle.attaching.noise import TorchNoise
 from bridle.errors import InputError
+from bridle.parameter_selection import Parameter, matching_parameters, parameter_description
 from bridle.places import Gradient, Loss, Weight
 from bridle.recipe import Recipe
 
@@ -71,7 +71,7 @@ class ModelView(nn.Module):
             self.views[id(variable)] = parameter, order
             name = unused_name(part, variable.name.replace(".", "_"))
             part.register_parameter(name, parameter)
-            described = describe({"": part}, name, parameter)
+            described = parameter_description({"": part}, name, parameter)
             name = f"{layer.path.replace('.', '_')}.{name}"
             self.described.append(described._replace(name=name))
             if described.axes > 1 and not known:
@@ -88,7 +88,7 @@ class ModelView(nn.Module):
         """Raise ``ValueError`` for a formula that must tell outputs from inputs in a weight of unknown layout."""
         for unit in recipe:
             if isinstance(unit, Loss | Gradient | Weight) and (unit.matrix or "fan_in" in unit.extra_inputs):
-                for each in selected(unit, self.described):
+                for each in matching_parameters(unit, self.described):
                     if each.name in self.of_unknown_layout:
                         raise InputError(
                             f"{unit!r} tells the outputs of a weight from its inputs, and of {each.name} it is not "

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from bridle.acting import MEASURED_ROWS
+from bridle.training_rules import MEASURED_ROWS
 
 BatchT = TypeVar("BatchT")
 

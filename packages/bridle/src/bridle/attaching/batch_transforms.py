@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bridle.acting import check_data, first_spot
 from bridle.attaching.forward_penalties import as_outputs
 from bridle.attaching.labels import Targets, share_scale, targets_of
 from bridle.attaching.loss_probing import LossFunction
@@ -19,8 +18,10 @@ from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.layout import Layout
+from bridle.noise_streams import first_stream_id
 from bridle.places import Batch
 from bridle.places.matrices import at_least_float32
+from bridle.training_rules import check_data
 
 
 @dataclass
@@ -48,7 +49,7 @@ class BatchTransforms:
         rows = as_rows(x, y)
         targets = targets_of(y, rows.dtype, self.classes, self.objective, self.loss)
         # All noise is drawn before the first extra pass: torch's generators then stand where the user's pass begins.
-        noise = [self.recorder.noise.draw(unit.noise, first_spot(unit), rows) for unit in self.units]
+        noise = [self.recorder.noise.draw(unit.noise, first_stream_id(unit), rows) for unit in self.units]
         inputs = {"slope": self.slope, "prediction": self.prediction}
         new_x, new_y = rows, targets.full
         for unit, drawn in zip(self.units, noise, strict=True):

@@ -62,7 +62,7 @@ class FinishPlan:
         """Return the sides of modules with recipe layers that act in evaluation mode."""
         sides: dict[tuple[str, bool], ModuleSide] = {}
         for each in self.parts.insertion.inserted:
-            if acts_in_evaluation(each.standing.layer):
+            if acts_in_evaluation(each.layer_at_site.layer):
                 part = self.parts.insertion.model_layout.modules[each.part]
                 side = sides.setdefault((each.part, each.on_input), ModuleSide(each.part, part, each.on_input))
                 side.folded.append(each)
@@ -80,11 +80,13 @@ class FinishPlan:
         outwards = side.folded[::-1] if side.in_front else side.folded
         count = 0
         if side.part not in self.read and self.can_fold(side):
-            while count < len(outwards) and is_affine(type(outwards[count].standing.layer)):
+            while count < len(outwards) and is_affine(type(outwards[count].layer_at_site.layer)):
                 count += 1
         side.folded, rest = outwards[:count], outwards[count:]
         side.kept = rest[::-1] if side.in_front else rest
-        side.torch_modules = [(each.standing.name, as_torch_module(each, self.ndim_at(side))) for each in side.kept]
+        side.torch_modules = [
+            (each.layer_at_site.name, as_torch_module(each, self.ndim_at(side))) for each in side.kept
+        ]
 
     def ndim_at(self, side: ModuleSide) -> tuple[int, ...]:
         """Return the numbers of dimensions that activations there may have."""

@@ -32,12 +32,12 @@ def keywords(each: InsertedLayer) -> dict[str, Any]:
     """Return the current keyword arguments of a layer's formula."""
     if isinstance(each.module, FormulaModule):
         return {name: float(value) if isinstance(value, Tensor) else value for name, value in each.module.knobs.items()}
-    return each.standing.layer.keywords(*each.standing.site.names, passed=LAST)
+    return each.layer_at_site.layer.keywords(*each.layer_at_site.site.names, passed=LAST)
 
 
 def affine_of(each: InsertedLayer) -> Affine:
     """Return scale and shift of a layer that :func:`is_affine`, as it evaluates now."""
-    layer, module = each.standing.layer, each.module
+    layer, module = each.layer_at_site.layer, each.module
     shape = (-1, 1, 1) if layer.maps else (-1,)
     parameters, state = (
         [getattr(module, name).detach().double().view(shape) for name in names]

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bridle.acting import check_data, first_spot
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, Objective, as_two_classes
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError, StateError
 from bridle.layout import Layout
+from bridle.noise_streams import first_stream_id
 from bridle.places import ActivityLoss, OutputLoss, PassLoss
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import full_precision
 from bridle.recipe import Recipe
+from bridle.training_rules import check_data
 
 
 class ForwardPenalties:
@@ -84,7 +85,7 @@ class ForwardPenalties:
                 return as_outputs(self.model(*recorder.args, **recorder.kwargs))
         x = self.rows(unit)
         flat = x.detach().flatten(1).to(at_least_float32(x.dtype))
-        arrays = recorder.noise.draw(unit.noise, first_spot(unit), flat)
+        arrays = recorder.noise.draw(unit.noise, first_stream_id(unit), flat)
         if "slope" in unit.extra_inputs:
             with torch.enable_grad():
                 probed = unit.probe(flat, *arrays, **numbers).detach().requires_grad_()

@@ -44,9 +44,11 @@ def on_output(part: nn.Module, inputs: tuple[Any, ...], output: object, *, steps
     return apply_modules(part, steps, output)
 
 
-def seeded_dropout(part: nn.Dropout, inputs: tuple[Tensor, ...], output: Tensor, *, draw: Drawer, spot: int) -> Tensor:
+def seeded_dropout(
+    part: nn.Dropout, inputs: tuple[Tensor, ...], output: Tensor, *, draw: Drawer, stream_id: int
+) -> Tensor:
     """Redo the model's own dropout with the seed's noise: a forward hook."""
     if not part.training or part.inplace or not part.p:
         return output
     flat, restore = as_units(inputs[0])
-    return restore(Dropout.torch(flat, *draw((Draw(),), spot, flat), rate=float(part.p)))
+    return restore(Dropout.torch(flat, *draw((Draw(),), stream_id, flat), rate=float(part.p)))

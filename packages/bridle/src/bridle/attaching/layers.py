@@ -17,18 +17,20 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
-from bridle.acting import Parameter, Site, Standing, check_sites, first_spot, selected, spared_by, standing, stands_at
 from bridle.attaching.hooks import on_inputs, on_output, seeded_dropout
 from bridle.attaching.model_layout import ModelLayout, Path, path_to_leaf, transposed_groups
 from bridle.attaching.parametrizing import check_learns, unparametrize
 from bridle.attaching.pass_recorder import ActivityPenaltyModule, PassRecorder
 from bridle.attaching.torch_equivalents import has_schedule, is_torch_equivalent, torch_equivalent
 from bridle.errors import InputError
-from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX, WEIGHTED
+from bridle.module_sites import OWN_DROPOUT_STREAMS, PREFIX, WEIGHTED
+from bridle.noise_streams import first_stream_id
+from bridle.parameter_selection import Parameter, excluded_parameters, matching_parameters
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import FormulaModule, LayerModule, WeightModule
 from bridle.recipe import Recipe, Regularizer
+from bridle.sites import LayerAtSite, Site, acts_at, check_sites, layers_at
 
 # Note [where submodules are registered]
 # The forward of a container may run through its children, as that of nn.Sequential does, and would run what is added
@@ -49,7 +51,7 @@ class InsertedLayer(NamedTuple):
 
     part: str
     on_input: bool
-    standing: Standing
+    layer_at_site: LayerAtSite
     module: nn.Module
 
 
@@ -74,8 +76,8 @@ class LayerInsertion:
         check_sites(self.recipe, self.model_layout.sites)
         for unit in self.recipe:
             if isinstance(unit, WeightLayer):
-                chosen = selected(unit, list(weights))
-                for each in (*spared_by(unit, list(weights)), *chosen):
+                chosen = matching_parameters(unit, list(weights))
+                for each in (*excluded_parameters(unit, list(weights)), *chosen):
                     if each in chosen or fnmatchcase(each.name, unit.on):  # asked for by its name
                         self.parametrize(unit, each, weights[each])
         if self.seeded:
@@ -85,8 +87,8 @@ class LayerInsertion:
 
     def insert_at(self, site: Site) -> None:
         """Insert the layers and activity penalties of one site."""
-        layers = [each for each in standing(self.recipe, site) if not self.retune(each)]
-        penalties = [unit for unit in self.recipe if isinstance(unit, ActivityLoss) and stands_at(unit, site)]
+        layers = [each for each in layers_at(self.recipe, site) if not self.retune(each)]
+        penalties = [unit for unit in self.recipe if isinstance(unit, ActivityLoss) and acts_at(unit, site)]
         before = [each for each in layers if each.layer.before_activation]
         behind = [each for each in layers if not each.layer.before_activation]
         number, names = site.number, self.model_layout.layers
@@ -101,7 +103,7 @@ class LayerInsertion:
             self.hook(name, site, penalties, behind, on_input=False)
 
     def hook(
-        self, name: str, site: Site, penalties: Sequence[ActivityLoss], layers: Sequence[Standing], *, on_input: bool
+        self, name: str, site: Site, penalties: Sequence[ActivityLoss], layers: Sequence[LayerAtSite], *, on_input: bool
     ) -> None:
         """Hook activity penalties and layers to the input or output of a module."""
         if not penalties and not layers:
@@ -147,7 +149,7 @@ class LayerInsertion:
             raise InputError(f"{layer!r} must know how many units {name} gives out: attach(..., example=a batch)")
         return units or 0
 
-    def layer(self, each: Standing, name: str, *, on_input: bool) -> nn.Module:
+    def layer(self, each: LayerAtSite, name: str, *, on_input: bool) -> nn.Module:
         """Build the module of a layer: torch's own if it is equivalent, which is faster."""
         part = self.model_layout.modules[name]
         like = self.reference_parameter(part)
@@ -156,7 +158,7 @@ class LayerInsertion:
         ndim = self.model_layout.ndim_at(name, on_input=on_input)
         made = None if self.seeded else torch_equivalent(each, units, ndim, last=last)
         if made is None:
-            made = LayerModule(each.layer, units, each.site.names, self.recorder.noise.draw, each.spot, last=last)
+            made = LayerModule(each.layer, units, each.site.names, self.recorder.noise.draw, each.stream_id, last=last)
         return made.to(like.device, at_least_float32(like.dtype))
 
     def activity_penalty_module(self, unit: ActivityLoss, site: Site, *, last: bool) -> ActivityPenaltyModule:
@@ -186,7 +188,7 @@ class LayerInsertion:
             self.new.append(InsertedParameter(described, parameter, beside))
         return (*way, own)
 
-    def retune(self, each: Standing) -> bool:
+    def retune(self, each: LayerAtSite) -> bool:
         """Set the rate of the model's own dropout layer that the recipe names; return True if that was all."""
         index = each.site.number - len(self.model_layout.layers)
         if index < 0 or each.site.hidden or each.site.number == 0:
@@ -211,7 +213,7 @@ class LayerInsertion:
         layout = self.model_layout
         dropouts = [name for name in layout.other_modules if isinstance(layout.modules[name], nn.Dropout)]
         for number, name in enumerate(dropouts):
-            drop = partial(seeded_dropout, draw=self.recorder.noise.draw, spot=OWN_DROPOUT_SPOTS + number)
+            drop = partial(seeded_dropout, draw=self.recorder.noise.draw, stream_id=OWN_DROPOUT_STREAMS + number)
             self.undo.callback(layout.modules[name].register_forward_hook(drop).remove)
 
     def parametrize(self, unit: WeightLayer, described: Parameter, weight: nn.Parameter) -> None:
@@ -222,8 +224,8 @@ class LayerInsertion:
             )
         owners = self.model_layout.owners[weight]
         transposed = transposed_groups(owners[0][0]) if weight.ndim > 1 else 0
-        spot = first_spot(unit, described.name)
-        made = WeightModule(unit, weight, described.names, self.recorder.noise.draw, spot, transposed=transposed)
+        stream_id = first_stream_id(unit, described.name)
+        made = WeightModule(unit, weight, described.names, self.recorder.noise.draw, stream_id, transposed=transposed)
         self.scheduled_modules.append(made.to(weight.device))
         check_learns(made, described.name, weight, padding=getattr(owners[0][0], "padding_idx", None))
         for part, kind in owners:

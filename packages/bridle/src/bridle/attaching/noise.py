@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from bridle import draws
-from bridle.acting import FRESH
+from bridle.noise_streams import SECOND_PASS_OFFSET
 from bridle.places import Draw, Gradient, Weight
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import from_torch
@@ -26,7 +26,7 @@ from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import generators_restored
 
 Ticks = dict[tuple[int, int], np.ndarray]  # what was drawn, by stream and length
-RANKS = 2**44  # streams that one process of several has: more than there are spots, second passes included
+RANKS = 2**44  # streams that one process of several has: more than there are in a network, second passes included
 
 
 class TorchNoise:
@@ -35,9 +35,9 @@ class TorchNoise:
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self.devices = [device for device in devices if device.type != "cpu"]
 
-    def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+    def draw(self, declared: Sequence[Draw], stream_id: int, subject: Tensor) -> list[Tensor]:
         """Draw the declared noise for a subject."""
-        return from_torch(declared, spot, subject)
+        return from_torch(declared, stream_id, subject)
 
     def next_batch(self) -> None:
         """Do nothing: no noise is kept from batch to batch."""
@@ -77,7 +77,7 @@ class TorchNoise:
 
 
 class SeedNoise:
-    """The streams of one seed (:mod:`bridle.draws`), one for each spot, as the engine draws them.
+    """The streams of one seed (:mod:`bridle.draws`), as the engine draws them.
 
     The noise of a batch is kept until the next, so that all passes of one batch see the same noise. ``rank`` is that of
     a process among several: each has its own streams, the first those of the engine. ``other`` is the noise that the
@@ -99,19 +99,19 @@ class SeedNoise:
         vars(self).update(state)
         self.outside = torch.compiler.disable(SeedNoise.all)
 
-    def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
-        """Draw the declared noise for a subject; ``spot`` is the first of its streams."""
-        drawn: list[Tensor] = self.outside(self, declared, spot, subject)
+    def draw(self, declared: Sequence[Draw], stream_id: int, subject: Tensor) -> list[Tensor]:
+        """Draw the declared noise for a subject; ``stream_id`` is the first of its streams."""
+        drawn: list[Tensor] = self.outside(self, declared, stream_id, subject)
         return drawn
 
-    def all(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+    def all(self, declared: Sequence[Draw], stream_id: int, subject: Tensor) -> list[Tensor]:
         """Draw all arrays of noise; a recomputation gets those of its pass."""
         batch, offset = as_first(self, (self.ticks, self.offset))
-        return [self.one(each, spot + offset + number, subject, batch) for number, each in enumerate(declared)]
+        return [self.one(each, stream_id + offset + number, subject, batch) for number, each in enumerate(declared)]
 
-    def one(self, draw: Draw, spot: int, subject: Tensor, batch: Ticks) -> Tensor:
+    def one(self, draw: Draw, stream_id: int, subject: Tensor, batch: Ticks) -> Tensor:
         """Draw one array of noise."""
-        shape, stream = draw.shape(tuple(subject.shape)), draw.stream(spot)
+        shape, stream = draw.shape(tuple(subject.shape)), draw.stream(stream_id)
         key = stream, math.prod(shape)
         if key not in batch:
             batch[key] = self.stream.ticks(stream, *shape)
@@ -141,11 +141,11 @@ class SeedNoise:
     @contextmanager
     def fresh(self) -> Iterator[None]:
         """Draw the noise of a second pass within the context."""
-        self.offset += FRESH
+        self.offset += SECOND_PASS_OFFSET
         try:
             yield
         finally:
-            self.offset -= FRESH
+            self.offset -= SECOND_PASS_OFFSET
 
     def state_dict(self) -> dict[str, Any]:
         """Return the positions of all streams."""
@@ -168,9 +168,9 @@ class SharedNoise:
         self.seed = seed
         self.generators: dict[str, torch.Generator] = {}
 
-    def draw(self, declared: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+    def draw(self, declared: Sequence[Draw], stream_id: int, subject: Tensor) -> list[Tensor]:
         """Draw the declared noise for a subject."""
-        del spot  # one stream for all
+        del stream_id  # one stream for all
         return [self.one(each, subject) for each in declared]
 
     def one(self, draw: Draw, subject: Tensor) -> Tensor:

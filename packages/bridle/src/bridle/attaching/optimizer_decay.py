@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from bridle.acting import Parameter, selected
 from bridle.attaching.parameter_buckets import knob_values
 from bridle.attaching.parameter_groups import GroupDecay, ParameterGroups, is_decoupled
 from bridle.attaching.trained_parameters import ModelParameter
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
 
@@ -19,7 +19,9 @@ def optimizer_decays(
 ) -> dict[Parameter, WeightDecay]:
     """Return the recipe's decay of each parameter if the optimizer's own means the same; else nothing."""
     decays = [unit for unit in recipe if isinstance(unit, WeightDecay)]
-    chosen = [(unit, each) for unit in decays for each in selected(unit, [each.described for each in parameters])]
+    chosen = [
+        (unit, each) for unit in decays for each in matching_parameters(unit, [each.described for each in parameters])
+    ]
     once = len({each for _, each in chosen}) == len(chosen)
     by_learning_rate = all(unit.per == "lr" for unit in decays)
     if not (once and by_learning_rate and is_decoupled(groups.optimizer) and not groups.counted):

@@ -8,9 +8,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from bridle.acting import Parameter, selected
 from bridle.attaching.trained_parameters import AveragedTensor, TrainedParameter
 from bridle.attaching.training_progress import TrainingProgress
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places.declare import Placed
 from bridle.schedules import PerLayer
 
@@ -75,7 +75,7 @@ def with_gradients(bucket: ParameterBucket[TrainedParameter]) -> ParametersWithG
 
 def make_buckets(unit: Placed, parameters: Sequence[Member]) -> list[ParameterBucket[Member]]:
     """Group the parameters that a regularizer acts on by its knobs there; ``ValueError`` if there are none."""
-    chosen = {each.name for each in selected(unit, [each.described for each in parameters])}
+    chosen = {each.name for each in matching_parameters(unit, [each.described for each in parameters])}
     by_knobs: dict[tuple[int, tuple[Any, ...]], list[Member]] = {}
     for each in parameters:
         if each.name in chosen:
@@ -86,13 +86,13 @@ def make_buckets(unit: Placed, parameters: Sequence[Member]) -> list[ParameterBu
 def knob_values(unit: Placed, described: Parameter) -> tuple[Any, ...]:
     """Return the values of a regularizer's numeric knobs at a parameter: numbers, or schedules."""
     values = unit.settings(numbers=True).values()
-    return tuple(each.matching(described.names) if isinstance(each, PerLayer) else each for each in values)
+    return tuple(each.lookup(described.names) if isinstance(each, PerLayer) else each for each in values)
 
 
 def select_parameters(unit: Placed, parameters: Sequence[TrainedParameter]) -> list[TrainedParameter]:
     """Return the parameters that a regularizer acts on; there may be none."""
     try:
-        chosen = {*selected(unit, [each.described for each in parameters])} if parameters else {*()}
+        chosen = {*matching_parameters(unit, [each.described for each in parameters])} if parameters else {*()}
     except ValueError:
         return []
     return [each for each in parameters if each.described in chosen]

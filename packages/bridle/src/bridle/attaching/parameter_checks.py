@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from bridle.acting import Parameter, selected
 from bridle.attaching.parameter_buckets import ParametersWithGrad
 from bridle.errors import InputError
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
 from bridle.places.declare import Placed
 from bridle.recipe import Recipe, Regularizer
@@ -50,7 +50,7 @@ def check_parameter_kinds(
         learns = isinstance(unit, Placed) and bool(unit.parameters or unit.state)
         if not isinstance(unit, ON_PARAMETERS) and not (learns and not whole):
             continue
-        chosen = selected(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
+        chosen = matching_parameters(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
         for each in chosen:
             for problem in incompatibilities(unit, parameters[each], id(parameters[each]) in sparse):
                 raise InputError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")

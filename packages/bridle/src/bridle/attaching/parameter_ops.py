@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from bridle.acting import first_spot
 from bridle.attaching.grad_scaler import LossScaler
 from bridle.attaching.linear_forms import LinearForm, axpby_, linear_formula
 from bridle.attaching.noise import SeedNoise, SharedNoise
@@ -18,6 +17,7 @@ from bridle.attaching.parameter_buckets import ParametersWithGrad, make_buckets,
 from bridle.attaching.parameter_checks import BY_GRADIENT, check_dense_gradients
 from bridle.attaching.trained_parameters import TrainedParameter, padding_preserved, widened
 from bridle.attaching.training_progress import TrainingProgress
+from bridle.noise_streams import first_stream_id
 from bridle.places import Ascent, Gradient, Loss, Weight
 from bridle.places.matrices import begin
 
@@ -162,7 +162,9 @@ class InPlaceOp(ParameterOp[Gradient | Weight], ABC):
             extra["weight"] = each.subject(each.wide, matrix=self.matrix)
         if "fan_in" in self.unit.extra_inputs:
             extra["fan_in"] = each.fan_in
-        noise = self.noise.draw(self.unit.noise, first_spot(self.unit, each.name), subject) if self.unit.noise else []
+        noise = (
+            self.noise.draw(self.unit.noise, first_stream_id(self.unit, each.name), subject) if self.unit.noise else []
+        )
         return [*noise, *(extra[name] for name in self.unit.extra_inputs)]
 
     def total_norm(self, progress: TrainingProgress) -> Tensor | None:

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bridle.acting import Parameter, spared_by
 from bridle.attaching.layers import LayerInsertion
 from bridle.attaching.objectives import Objective
 from bridle.attaching.parameter_buckets import ParameterBucket
 from bridle.attaching.parameter_groups import own_decays
 from bridle.attaching.trained_parameters import ModelParameter, TrainedParameter
 from bridle.attaching.training_progress import TrainingProgress
+from bridle.parameter_selection import Parameter, excluded_parameters
 from bridle.places import ActivityLoss, Average, Ensemble, Layer
 from bridle.recipe import Recipe
 from bridle.regularizers import L2, Dropout, LabelSmoothing, WeightDecay
@@ -66,7 +66,7 @@ def parameter_notes(recipe: Recipe, parameters: Sequence[Parameter], modules: Ma
     """Yield notes on parameters of the model's own parametrizations, which are left alone."""
     sparing: dict[str, list[str]] = {}
     for unit in recipe:
-        for each in spared_by(unit, parameters):
+        for each in excluded_parameters(unit, parameters):
             sparing.setdefault(each.name, []).append(type(unit).__name__)
     for name, units in sparing.items():
         origin = parametrized_weight(modules, name)

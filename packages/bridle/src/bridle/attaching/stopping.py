@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from bridle.acting import watched
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import Stop
 from bridle.recipe import Recipe
+from bridle.training_rules import monitored_score
 
 METRIC = "metric"
 
@@ -32,7 +32,7 @@ class Stopping:
             if metric is None and unit.watches_metric:
                 raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
             numbers = unit.numbers(passed=progress.passed)
-            score = watched(unit, scores, METRIC)
+            score = monitored_score(unit, scores, METRIC)
             improved, over, self.states[number] = unit.judge(score, self.states[number], numbers)
             verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from bridle.acting import Standing
 from bridle.places import Layer
 from bridle.places.module import LayerModule, is_scheduled
+from bridle.sites import LayerAtSite
 
 
-def torch_equivalent(each: Standing, units: int, ndim: int | None, *, last: bool) -> nn.Module | None:
+def torch_equivalent(each: LayerAtSite, units: int, ndim: int | None, *, last: bool) -> nn.Module | None:
     """Return torch's module for a layer; ``None`` if it has no equivalent.
 
     Torch's modules draw torch's noise, have no schedules, and find the units on the second axis. If the number of
@@ -27,7 +27,7 @@ def torch_equivalent(each: Standing, units: int, ndim: int | None, *, last: bool
     return made if same and not isinstance(made, LayerModule) else None
 
 
-def has_schedule(each: Standing) -> bool:
+def has_schedule(each: LayerAtSite) -> bool:
     """Return True if a knob of a layer changes during training at its site."""
     return any(is_scheduled(value, each.site.names) for value in each.layer.settings(numbers=True).values())
 

@@ -40,15 +40,15 @@ def as_torch_module(each: InsertedLayer, ndims: Sequence[int]) -> nn.Module:
         if all(evaluates_alike(each.module, made, each_ndim) for each_ndim in ndims):
             return made.train(each.module.training)
     raise InputError(
-        f"{each.standing.layer!r} at {each.part} has no equal among torch's layers, which the finished model is made "
-        f"of; with attach(..., example=a batch) there may be one, else put the layer into the model yourself"
+        f"{each.layer_at_site.layer!r} at {each.part} has no equal among torch's layers, which the finished model is "
+        f"made of; with attach(..., example=a batch) there may be one, else put the layer into the model yourself"
     )
 
 
 def candidates(each: InsertedLayer, ndim: int) -> Iterator[nn.Module]:
     """Yield torch modules that may be equivalent to a layer."""
     source = each.module
-    layer, numbers = each.standing.layer, {k: v for k, v in keywords(each).items() if not isinstance(v, str)}
+    layer, numbers = each.layer_at_site.layer, {k: v for k, v in keywords(each).items() if not isinstance(v, str)}
     units = len(next(source.parameters(), next(source.buffers(), torch.zeros(0))))
     makers = [replace(layer, **numbers)]
     if is_affine(type(layer)):
@@ -70,7 +70,7 @@ def copy_numbers(module: nn.Module, each: InsertedLayer) -> None:
         module.to(like.device, like.dtype)
     values = {**dict(each.module.named_parameters()), **dict(each.module.named_buffers())}
     names = [name for name, _ in (*module.named_parameters(), *module.named_buffers()) if name != "num_batches_tracked"]
-    if is_affine(type(each.standing.layer)) and not set(names) <= set(values):
+    if is_affine(type(each.layer_at_site.layer)) and not set(names) <= set(values):
         scale, shift = affine_of(each)
         assert isinstance(module, _BatchNorm)  # as candidates makes for affine layers
         root = (1.0 + module.eps) ** 0.5  # of the variance of 1 that it starts with

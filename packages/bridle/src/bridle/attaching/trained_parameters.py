@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from bridle.acting import Parameter, describe
 from bridle.attaching.model_layout import transposed_groups
+from bridle.parameter_selection import Parameter, parameter_description
 from bridle.places.matrices import as_matrix, as_stored, at_least_float32
 from bridle_audit.parameter_kinds import layer_name
 
@@ -85,7 +85,9 @@ def describe_parameter(
 ) -> ModelParameter:
     """Describe a parameter of a model; ``padding`` has the ``padding_idx`` of embeddings."""
     transposed = transposed_groups(modules[layer_name(modules, name)]) if parameter.ndim > 1 else 0
-    return ModelParameter(describe(modules, name, parameter), parameter, transposed, padding.get(id(parameter)))
+    return ModelParameter(
+        parameter_description(modules, name, parameter), parameter, transposed, padding.get(id(parameter))
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from bridle import engine as stacked
-from bridle import sizes, vanilla
+from bridle import memory_estimate, vanilla
 from bridle.comparison.collect import Watch, collect
 from bridle.comparison.provenance import provenance
 from bridle.comparison.store import NOWHERE, RunStore
@@ -83,7 +83,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
     protocol = RESOLVE_PRECISION[engine](protocol.for_rows(len(data.x_train)))
-    sizes.check_training(network, data, protocol, len(asked) * len(contending))
+    memory_estimate.check_training(network, data, protocol, len(asked) * len(contending))
     chosen = list(asked)
 
     measured = dict.fromkeys(data.splits(), METRICS[data.task])

@@ -14,8 +14,8 @@ from pandas.api import types
 
 from bridle.data.arrays import describe_rows, short_repr
 from bridle.data.dates import DATES, DAY, digits_alone, read_dates_or_times
+from bridle.data.float32_range import EXACT
 from bridle.data.number_formats import plain_text, read_numbers, split_quantity
-from bridle.data.precision import EXACT
 from bridle.data.target_encoding import label_name
 from bridle.data.vocabulary import Distinct, lookalike_notes
 from bridle.errors import InputError

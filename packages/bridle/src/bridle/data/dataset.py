@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from bridle.data.arrays import numeric_array, to_float32
-from bridle.data.columns import Column
+from bridle.data.column_summary import Column
 from bridle.data.duplicates import duplicate_notes
+from bridle.data.float32_range import fit_to_float32, mean_and_spread
 from bridle.data.missing_classes import absence_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
-from bridle.data.precision import fit_to_float32, mean_and_spread
 from bridle.data.target_encoding import check_task, encode, infer_task, surprising_task_note, target_array
 from bridle.data.vocabulary import lookalike_notes
 from bridle.errors import InputError

@@ -12,7 +12,7 @@ from bridle.data.dataset import Data
 from bridle.data.idx import find_idx, read_idx_folder
 from bridle.data.pickles import read_pickle
 from bridle.data.registry import DIGITS, IMAGE_SETS, NAMES, digits, image_set
-from bridle.data.tables import ENDINGS, read_table
+from bridle.data.table_reader import ENDINGS, read_table
 from bridle.data.target_encoding import check_task
 from bridle.errors import InputError
 from bridle_audit.wording import nearest

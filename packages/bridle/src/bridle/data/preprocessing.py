@@ -21,8 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from bridle.data.arrays import copied_as
+from bridle.data.float32_range import HUGE, TINY, origin, shifted
 from bridle.data.names import distinct
-from bridle.data.precision import HUGE, TINY, origin, shifted
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bridle.data.arrays import as_array, copied_as, describe_rows
-from bridle.data.precision import is_lost, is_wide
+from bridle.data.float32_range import is_lost, is_wide
 from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few, plural
 

@@ -12,15 +12,17 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bridle.acting import Parameter, Site, first_spot
 from bridle.engine.feed import SeedIndex, StackNoise
 from bridle.engine.forward_regularizers import PlacedLayer, PlacedWeight, place_weights
 from bridle.engine.matrices import as_matrices, begin_all, match_layout
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
+from bridle.noise_streams import first_stream_id
+from bridle.parameter_selection import Parameter
 from bridle.places import Draw, Ensemble
 from bridle.protocol import Variant
+from bridle.sites import Site
 from bridle_audit.probe.randomness import generators_restored
 
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
@@ -35,14 +37,14 @@ class ForwardContext(NamedTuple):
     mode: str
     noise: StackNoise | None = None
     seed_index: SeedIndex = slice(None)
-    offset: int = 0  # added to every spot of noise
+    offset: int = 0  # added to every stream of noise
 
-    def draw(self, draws: Sequence[Draw], spot: int, subject: Sequence[int]) -> list[Tensor]:
-        """Draw the noise of a regularizer whose first spot this is, (seeds, 1, *shape)."""
+    def draw(self, draws: Sequence[Draw], stream_id: int, subject: Sequence[int]) -> list[Tensor]:
+        """Draw the noise of a regularizer with this first stream, (seeds, 1, *shape)."""
         if self.noise is None:
             return []
         return [
-            self.noise.draw(each, spot + self.offset + number, tuple(subject))[self.seed_index][:, None]
+            self.noise.draw(each, stream_id + self.offset + number, tuple(subject))[self.seed_index][:, None]
             for number, each in enumerate(draws)
         ]
 
@@ -158,8 +160,8 @@ class Block(ABC):
         if context.mode in (EVALUATE, REESTIMATE):
             out: Tensor = layer.call_evaluate(matrix, parameters, state, knobs)
         else:
-            spot = first_spot(layer, str(placed.parameter))
-            drawn = [match_layout(matrix, each) for each in context.draw(layer.noise, spot, matrix.shape[2:])]
+            stream_id = first_stream_id(layer, str(placed.parameter))
+            drawn = [match_layout(matrix, each) for each in context.draw(layer.noise, stream_id, matrix.shape[2:])]
             out, new = layer.call_torch(matrix, drawn, parameters, state, knobs)
             values.update(zip(placed.state_names, new, strict=True))
         return out.reshape(w.shape)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from bridle import metrics
-from bridle.acting import MEASURED_ROWS
 from bridle.data import Data
 from bridle.engine.block import Block
 from bridle.engine.feed import DeviceData
 from bridle.engine.value_names import Values
 from bridle.results import MAIN_METRIC, LayerSummary
+from bridle.training_rules import MEASURED_ROWS
 
 
 class Evaluator:

@@ -81,7 +81,7 @@ class BatchLoader:
 
 
 class StackNoise:
-    """Each seed's own noise, drawn once per step and spot and shared by all recipes under that seed."""
+    """Each seed's own noise, drawn once per step and stream and shared by all recipes under that seed."""
 
     def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
         self.streams = [draws.Noise(seed) for seed in seeds]
@@ -96,9 +96,9 @@ class StackNoise:
         self.ticks.clear()
         self.drawn.clear()
 
-    def draw(self, draw: Draw, spot: int, subject: tuple[int, ...]) -> Tensor:
+    def draw(self, draw: Draw, stream_id: int, subject: tuple[int, ...]) -> Tensor:
         """Draw the noise that a regularizer declares for a subject of this shape, (seeds, *shape)."""
-        shape, stream = draw.shape(subject), draw.stream(spot)
+        shape, stream = draw.shape(subject), draw.stream(stream_id)
         key = (draw.kind, stream, *shape)
         if key not in self.drawn:
             if stream not in self.ticks:

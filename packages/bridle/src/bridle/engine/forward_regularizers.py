@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bridle.acting import Parameter, Site, check_sites, selected, standing, stands_at
 from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.declare import Start
 from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Recipe
+from bridle.sites import Site, acts_at, check_sites, layers_at
 
 
 class ForwardPlacement(ABC):
@@ -53,7 +54,7 @@ class PlacedLayer(ForwardPlacement):
     layer: Layer
     site: Site
     name: str
-    spot: int  # the first of its noise
+    stream_id: int  # the first of its noise
     knobs: KnobTensors
 
     @property
@@ -94,12 +95,12 @@ def place_layers(recipes: Sequence[Recipe], sites: Sequence[Site], precision: Pr
         check_sites(recipe, sites)
     placed = []
     for site in sites:
-        for regularizers in zip(*(standing(recipe, site) for recipe in recipes), strict=True):
+        for regularizers in zip(*(layers_at(recipe, site) for recipe in recipes), strict=True):
             first = regularizers[0]
             knobs = KnobTensors(
                 [each.layer for each in regularizers], site.names, precision, 4 if first.layer.maps else 2
             )
-            placed.append(PlacedLayer(first.layer, site, first.name, first.spot, knobs))
+            placed.append(PlacedLayer(first.layer, site, first.name, first.stream_id, knobs))
     return placed
 
 
@@ -109,7 +110,7 @@ def place_activities(recipes: Sequence[Recipe], sites: Sequence[Site], precision
         PlacedActivity(regularizers[0], site, KnobTensors(regularizers, site.names, precision, 2))
         for regularizers in counterparts(recipes, ActivityLoss)
         for site in sites
-        if stands_at(regularizers[0], site)
+        if acts_at(regularizers[0], site)
     ]
 
 
@@ -120,5 +121,5 @@ def place_weights(
     return [
         PlacedWeight(regularizers[0], ValueName(each.name), KnobTensors(regularizers, each.names, precision, 3))
         for regularizers in counterparts(recipes, WeightLayer)
-        for each in selected(regularizers[0], parameters)
+        for each in matching_parameters(regularizers[0], parameters)
     ]

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bridle.acting import Site
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight
 from bridle.engine.precision import Precision
@@ -21,6 +20,7 @@ from bridle.engine.value_names import ValueName, Values
 from bridle.errors import StateError
 from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
+from bridle.sites import Site
 
 ModuleTensors = dict[str, Tensor]  # parameters or buffers, as the module calls them
 CHECKPOINTED = (

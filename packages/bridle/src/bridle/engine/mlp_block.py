@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from bridle import draws
-from bridle.acting import Site, hidden_site, input_site
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, place_activities, place_layers
 from bridle.engine.precision import Precision
@@ -26,6 +25,7 @@ from bridle.places import Batch, PassLoss
 from bridle.places.matrices import as_number
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
+from bridle.sites import Site, hidden_site, input_site
 
 CHECKING = Precision(torch.float64, torch.float64, torch.device("cpu"))
 FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "selu": torch.selu}
@@ -196,7 +196,7 @@ class MLPBlock(Block):
             return evaluated
         if context.mode == REESTIMATE:  # what is remembered is then this batch alone
             knobs = layer.reestimating(knobs)
-        noise = context.draw(layer.noise, placed.spot, h.shape[2:])
+        noise = context.draw(layer.noise, placed.stream_id, h.shape[2:])
         out, new = layer.call_torch(h, noise, parameters, state, knobs)
         for name, value in zip(placed.state_names, new, strict=True):
             values[name] = value.view_as(values[name])
@@ -271,7 +271,7 @@ def with_layers(plain: nn.Sequential, recipe: Recipe, network: MLP, inputs: int)
     def insert(site: int, *, before: bool) -> None:
         for each in placed:
             if each.site.number == site and each.layer.before_activation == before:
-                layers[each.name] = each.layer.settled(*each.site.names).module(widths[site])
+                layers[each.name] = each.layer.at_moment(*each.site.names).module(widths[site])
 
     insert(0, before=True)
     insert(0, before=False)

@@ -17,7 +17,6 @@ from torch._C import _functorch as functorch
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from bridle.acting import Parameter, Site, describe, first_spot
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.hooked import HookedModule, ModuleTensors, Placements, VariantContext, knob_key, replaces_own_dropout
@@ -27,13 +26,16 @@ from bridle.engine.tracing import WHOLE_MODULE, TracedModule
 from bridle.engine.user_modules import build_module, dry_run, named_tensors
 from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
-from bridle.module_sites import OWN_DROPOUT_SPOTS, PREFIX
+from bridle.module_sites import OWN_DROPOUT_STREAMS, PREFIX
+from bridle.noise_streams import first_stream_id
+from bridle.parameter_selection import Parameter, parameter_description
 from bridle.places import Draw
 from bridle.places.matrices import as_number
 from bridle.places.module import map_size
 from bridle.protocol import Variant
 from bridle.randomness import SeededStream
 from bridle.recipe import Recipe
+from bridle.sites import Site
 
 TextKnobs = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
 
@@ -93,7 +95,7 @@ class ModuleBlock(Block):
         """Describe the parameters as ``on`` sees them; the module's own by what they are there."""
         own, modules = dict(self.traced.module.named_parameters()), dict(self.traced.module.named_modules())
         return [
-            describe(modules, each.name, own[each.name]) if each.name in own else each
+            parameter_description(modules, each.name, own[each.name]) if each.name in own else each
             for each in super().parameter_descriptions()
         ]
 
@@ -214,14 +216,14 @@ class ModuleBlock(Block):
             row = self.shape_at(placed)
             maps = placed.layer.maps
             subject: tuple[int, ...] = (batch, row[0], *map_size(row[1:])) if maps else flat_shape(batch, row)
-            found[placed.name] = context.draw(placed.layer.noise, placed.spot, subject)
+            found[placed.name] = context.draw(placed.layer.noise, placed.stream_id, subject)
         for each in self.weights:
             matrix = as_matrices(self.grid_view(each.parameter, self.parameters[each.parameter]))
             found[knob_key(each)] = context.draw(
-                each.layer.noise, first_spot(each.layer, str(each.parameter)), matrix.shape[2:]
+                each.layer.noise, first_stream_id(each.layer, str(each.parameter)), matrix.shape[2:]
             )
         for number, (name, shape) in enumerate(self.traced.own_dropouts):
-            found[name] = context.draw((Draw(),), OWN_DROPOUT_SPOTS + number, flat_shape(batch, shape))
+            found[name] = context.draw((Draw(),), OWN_DROPOUT_STREAMS + number, flat_shape(batch, shape))
         return found
 
     def vmap_variants(
@@ -334,7 +336,7 @@ class ModuleBlock(Block):
     def layer_module(self, placed: PlacedLayer, values: Values) -> nn.Module:
         """Build an ordinary module for one of the recipe's layers, with its values."""
         layer = (
-            placed.layer.settled(*placed.site.names)
+            placed.layer.at_moment(*placed.site.names)
             .module(self.units(placed), len(self.shape_at(placed)) + 1)
             .to(self.precision.weights)
         )

@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bridle.acting import FRESH, check_data, first_spot
 from bridle.engine.block import SECOND_PASS, Block, ForwardContext
 from bridle.engine.feed import DeviceData
 from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.losses import data_losses
+from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id
 from bridle.places import Batch, OutputLoss, PassLoss
+from bridle.training_rules import check_data
 
 
 class ObjectiveTerm(NamedTuple):
@@ -21,7 +22,7 @@ class ObjectiveTerm(NamedTuple):
 
     unit: Any
     knobs: KnobTensors
-    spot: int  # the first of its noise
+    stream_id: int  # the first of its noise
 
 
 class BlockObjective:
@@ -38,7 +39,7 @@ class BlockObjective:
     def terms(self, kind: type[Any]) -> list[ObjectiveTerm]:
         """Return the regularizers of one kind."""
         return [
-            ObjectiveTerm(alike[0], KnobTensors(alike, (), self.block.precision, 2), first_spot(alike[0]))
+            ObjectiveTerm(alike[0], KnobTensors(alike, (), self.block.precision, 2), first_stream_id(alike[0]))
             for alike in counterparts(self.block.grid.recipes, kind)
         ]
 
@@ -55,7 +56,7 @@ class BlockObjective:
         again = context._replace(mode=SECOND_PASS)
         rows, targets = rows.to(self.block.precision.weights), self.target_outputs(y)[:, None]
         for term in self.batches:
-            drawn = context.draw(term.unit.noise, term.spot, rows.shape[2:])
+            drawn = context.draw(term.unit.noise, term.stream_id, rows.shape[2:])
             extra = [getattr(self, each)(rows, targets, again) for each in term.unit.extra_inputs]
             step_inputs = {"layout": self.device_data.layout} if "layout" in term.unit.step_inputs else {}
             numbers = term.knobs.at(self.block.passed)
@@ -100,10 +101,10 @@ class BlockObjective:
     def second_pass(self, term: ObjectiveTerm, z: Tensor, rows: Tensor, context: ForwardContext) -> Tensor:
         """Return the outputs of a second pass."""
         if term.unit.fresh_noise:
-            return self.block.forward(rows, context._replace(offset=FRESH))
+            return self.block.forward(rows, context._replace(offset=SECOND_PASS_OFFSET))
         rows = rows.to(self.block.precision.weights)
         numbers = term.knobs.at(self.block.passed)
-        arrays = context.draw(term.unit.noise, term.spot, rows.shape[2:])
+        arrays = context.draw(term.unit.noise, term.stream_id, rows.shape[2:])
         if "slope" in term.unit.extra_inputs:
             probed = self.per_variant_rows(term.unit.probe(rows, *arrays, **numbers)).requires_grad_()
             there = self.block.forward(probed, context).to(z.dtype)

@@ -10,14 +10,16 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from bridle.acting import MEASURED_BATCH, Parameter, first_spot, selected, under
 from bridle.engine.block import REESTIMATE, Block, ForwardContext
 from bridle.engine.knob_tensors import KnobTensors, recipe_groups
 from bridle.engine.matrices import as_matrices, begin_all
 from bridle.engine.value_names import ValueName, Values
+from bridle.noise_streams import first_stream_id
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Gradient, Loss, Weight
 from bridle.places.declare import Placed
 from bridle.protocol import StepInfo
+from bridle.training_rules import MEASURED_BATCH, with_optimizer_decay
 
 Unit = TypeVar("Unit", bound=Placed)
 
@@ -27,7 +29,7 @@ class ParameterTarget(NamedTuple):
 
     name: ValueName
     knobs: KnobTensors
-    spot: int
+    stream_id: int
 
 
 class RecipeGroup(NamedTuple, Generic[Unit]):
@@ -44,7 +46,7 @@ class ParameterRegularizers:
 
     def __init__(self, block: Block, optimizer: str) -> None:
         self.block = block
-        self.recipes = [under(optimizer, recipe) for recipe in block.grid.recipes]
+        self.recipes = [with_optimizer_decay(optimizer, recipe) for recipe in block.grid.recipes]
         self.losses = self.groups(Loss)
         self.ascents = self.groups(Ascent)
         self.gradients = self.groups(Gradient)
@@ -62,14 +64,14 @@ class ParameterRegularizers:
             parameters = (
                 averaged_parameters(unit, described, statistics)
                 if isinstance(unit, Average)
-                else selected(unit, described)
+                else matching_parameters(unit, described)
             )
             targets = []
             for each in parameters:
                 name = names[each.name]
                 axes = 3 if unit.matrix else self.view(name).ndim - 2
                 knobs = KnobTensors(alike, each.names, self.block.precision, axes)
-                targets.append(ParameterTarget(name, knobs, first_spot(unit, each.name)))
+                targets.append(ParameterTarget(name, knobs, first_stream_id(unit, each.name)))
             active = [recipes.start + index for index, each in enumerate(alike) if not each.is_off]
             found.append(RecipeGroup(unit, recipes, targets, active))
         return found
@@ -169,7 +171,7 @@ class ParameterRegularizers:
                 }
                 group.unit.torch(
                     g,
-                    *context.draw(group.unit.noise, target.spot, g.shape[2:]),
+                    *context.draw(group.unit.noise, target.stream_id, g.shape[2:]),
                     *(extra[each] for each in group.unit.extra_inputs),
                     **target.knobs.at(self.block.passed),
                     **step_arguments(group.unit, step_info),
@@ -186,7 +188,7 @@ class ParameterRegularizers:
                 extra = [float(as_matrices(w)[0, 0, 0].numel())] * ("fan_in" in group.unit.extra_inputs)
                 group.unit.torch(
                     w,
-                    *context.draw(group.unit.noise, target.spot, w.shape[2:]),
+                    *context.draw(group.unit.noise, target.stream_id, w.shape[2:]),
                     *extra,
                     **target.knobs.at(self.block.passed),
                     **step_arguments(group.unit, step_info),

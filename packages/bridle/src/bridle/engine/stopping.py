@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bridle.acting import watched
 from bridle.engine.stack import Stack
 from bridle.engine.value_names import Values
 from bridle.places import Stop
 from bridle.protocol import Variant
 from bridle.results import MAIN_METRIC
+from bridle.training_rules import monitored_score
 
 Points = dict[Variant, dict[str, float]]
 
@@ -56,7 +56,7 @@ class StackStopping:
         """Return two flags: this is the best epoch so far, by the first regularizer that stops; any of them stops."""
         verdicts = []
         for number, unit in enumerate(stop_regularizers(variant)):
-            score = watched(unit, point, self.main)
+            score = monitored_score(unit, point, self.main)
             improved, over, best.states[number] = unit.judge(score, best.states[number], unit.numbers(passed=passed))
             verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)

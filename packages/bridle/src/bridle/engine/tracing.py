@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bridle import sizes
-from bridle.acting import Site
+from bridle import memory_estimate
 from bridle.engine.user_modules import build_module, cast, dry_run, private_copy, uncompiled
 from bridle.errors import InputError
 from bridle.module_sites import WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle.randomness import seeded
+from bridle.sites import Site
 
 WHOLE_MODULE = ""  # what torch calls a module among its own parts
 
@@ -38,7 +38,7 @@ class TracedModule:
     def of(cls, factory: Callable[[], nn.Module], row: Tensor, n_outputs: int, dtype: torch.dtype) -> TracedModule:
         """Run ``row`` (1, ...) through the module and watch; ``ValueError`` where it does not come out (1, outputs)."""
         made = build_module(factory, 0, row)
-        sizes.check_weights(sum(each.numel() for each in made.parameters()))
+        memory_estimate.check_weights(sum(each.numel() for each in made.parameters()))
         module = cast(uncompiled(private_copy(made, row)).cpu(), dtype)
         check_parameters(module)
         watched, row = copy.deepcopy(module), row.to(dtype)

@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from bridle import sizes
+from bridle import memory_estimate
 from bridle.data import Data, loaded
 from bridle.engine.checkpointing import Checkpointer, CheckpointStore
 from bridle.engine.evaluation import Evaluator
@@ -65,7 +65,7 @@ def train_variants(
     those that were begun earlier: they go on as they are, with the same members.
     """
     precision = Precision.of(protocol, device or default_device())
-    sizes.check_training(network, data, protocol.for_rows(len(data.x_train)), len(variants))
+    memory_estimate.check_training(network, data, protocol.for_rows(len(data.x_train)), len(variants))
     plan = TrainingPlan.of(data, network, protocol, precision)
     device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
     recorder = Recorder(Evaluator(data, device_data))

@@ -16,12 +16,12 @@ from bridle.engine.precision import Precision
 from bridle.engine.stackability import ROWS, stacking_obstacle
 from bridle.engine.tracing import TracedModule
 from bridle.engine.variant_grids import VariantGrid, split_into_stacks
+from bridle.memory_estimate import COPIES
 from bridle.networks import MLP, DescribedNetwork, Network, parse_network
 from bridle.places import Average, Ensemble, Stop
 from bridle.places.declare import Placed
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
-from bridle.sizes import COPIES
 
 COUNTED_STEPS = 1000  # of a training, to see how many copies an ensemble takes
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bridle import sizes
+from bridle import memory_estimate
 from bridle.errors import InputError
 from bridle.modes import eval_mode
 from bridle.randomness import seeded
@@ -47,7 +47,7 @@ class MemoryGuard(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         size = args[0] if args and isinstance(args[0], list | tuple) else ()
         if size and all(isinstance(each, int) for each in size):
-            sizes.check_weights(math.prod(size))
+            memory_estimate.check_weights(math.prod(size))
         return func(*args, **(kwargs or {}))
 
 

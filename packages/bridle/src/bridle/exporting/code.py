@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridle import networks
-from bridle.acting import check_data, under
 from bridle.errors import InputError
 from bridle.exporting.network import NetworkCode
 from bridle.exporting.parameters import ParameterLists
@@ -17,6 +16,7 @@ from bridle.places import Batch
 from bridle.places.declare import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
+from bridle.training_rules import check_data, with_optimizer_decay
 
 TASKS = ("classification", "regression")
 MEASURED = {
@@ -85,7 +85,9 @@ def define(script: Script, recipe: Recipe, described: MLP | DescribedNetwork, pr
     """Add all functions and classes of the training to the script."""
     network = NetworkCode(described, recipe, script)
     lists = ParameterLists(network, script)
-    TrainFunctionCode(TrainingSpec(under(protocol.optimizer, recipe), network, protocol, task, lists, script)).define()
+    TrainFunctionCode(
+        TrainingSpec(with_optimizer_decay(protocol.optimizer, recipe), network, protocol, task, lists, script)
+    ).define()
 
 
 def main(recipe: Recipe, described: MLP | DescribedNetwork, task: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bridle.acting import MEASURED_BATCH, MEASURED_ROWS
 from bridle.exporting.calls import call, formula, packed_state, remark
 from bridle.exporting.knob_code import is_moving, keywords, number
 from bridle.exporting.passes import LOSSES
@@ -10,6 +9,7 @@ from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Average, Ensemble, Stop
 from bridle.places.matrices import as_number
+from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS
 
 SCORES = {"classification": "accuracy", "regression": "r2"}
 MEASURES = {

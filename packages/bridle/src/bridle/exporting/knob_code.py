@@ -49,7 +49,7 @@ def knob_values(unit: Placed, where: tuple[str, ...]) -> dict[str, float | Sched
         if knob.is_number:
             held = settings[knob.name]
             if isinstance(held, PerLayer):
-                matching = held.matching(where)
+                matching = held.lookup(where)
                 otherwise = knob.default if knob.off is None else knob.off
                 held = otherwise if matching is None else matching
             found[knob.name] = held
@@ -74,7 +74,7 @@ def schedule_shape(held: Schedule) -> list[str]:
 
 def schedule_expression(held: Schedule) -> str:
     """Return the expression by which a schedule moves."""
-    (function,) = ast.parse(textwrap.dedent(inspect.getsource(type(held).moved))).body
+    (function,) = ast.parse(textwrap.dedent(inspect.getsource(type(held).progress))).body
     assert isinstance(function, ast.FunctionDef)
     returned = function.body[-1]
     assert isinstance(returned, ast.Return) and returned.value is not None

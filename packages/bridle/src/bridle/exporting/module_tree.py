@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridle.acting import Parameter
 from bridle.exporting.wrapping import INDENT, indented
+from bridle.parameter_selection import Parameter
 from bridle.places import ActivityLoss, Layer, WeightLayer
 
 BRANCH = "branch"  # of a residual block

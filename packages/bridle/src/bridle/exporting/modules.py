@@ -1,6 +1,6 @@
 """Classes of modules that act inside the network: a regularizer's formula with its parameters and buffers.
 
-A class is written when all spots of its regularizer are known, for the shapes that occur there.
+A class is written when all sites of its regularizer are known, for the shapes that occur there.
 """
 
 from __future__ import annotations

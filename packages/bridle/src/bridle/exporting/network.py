@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from bridle import networks
-from bridle.acting import Site, Standing, check_sites, hidden_site, input_site, standing, stands_at
 from bridle.exporting.formulas import copy_definition
 from bridle.exporting.knob_code import is_moving
 from bridle.exporting.module_tree import (
@@ -31,6 +30,7 @@ from bridle.networks import MLP, ConvNet, DescribedNetwork, Residual
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.declare import Placed
 from bridle.recipe import Recipe
+from bridle.sites import LayerAtSite, Site, acts_at, check_sites, hidden_site, input_site, layers_at
 
 ROWS = 2  # of the batch that is sent through a network to see its shapes
 DIGITS = {"channels": 1, "height": 8, "width": 8, "inputs": 64, "outputs": 10}  # scikit-learn's, as an example
@@ -106,10 +106,10 @@ class NetworkCode:
 
     def place_at(self, site: Site) -> None:
         """Put the recipe's layers and penalties on activations at one site."""
-        layers = standing(self.recipe, site)
+        layers = layers_at(self.recipe, site)
         before = [each for each in layers if each.layer.before_activation]
         behind = [each for each in layers if not each.layer.before_activation]
-        penalties = [each for each in self.recipe if isinstance(each, ActivityLoss) and stands_at(each, site)]
+        penalties = [each for each in self.recipe if isinstance(each, ActivityLoss) and acts_at(each, site)]
         if site.number == 0:
             self.insert(self.layers[0], site, [*before, *penalties, *behind], behind=False)
         elif site.number < len(self.layers):
@@ -119,7 +119,7 @@ class NetworkCode:
             point = self.named_modules_only[site.number - len(self.layers)]
             self.insert(point, site, [*before, *penalties, *behind], behind=True)
 
-    def insert(self, name: str, site: Site, added: Sequence[Standing | ActivityLoss], *, behind: bool) -> None:
+    def insert(self, name: str, site: Site, added: Sequence[LayerAtSite | ActivityLoss], *, behind: bool) -> None:
         """Insert modules before or behind a part."""
         *way, last = name.split(".")
         sequence = self.root.sequence_at(way)
@@ -128,8 +128,8 @@ class NetworkCode:
         units, axes = self.activations(name, behind=behind)
         modules: dict[str, ModuleNode] = {}
         for each in added:
-            unit = each.layer if isinstance(each, Standing) else each
-            own = each.name if isinstance(each, Standing) else unique_name(modules, f"penalty{site.number}")
+            unit = each.layer if isinstance(each, LayerAtSite) else each
+            own = each.name if isinstance(each, LayerAtSite) else unique_name(modules, f"penalty{site.number}")
             modules[own] = self.node(unit, site, own, units, axes)
             self.placed_units.append(PlacedUnit(unit, site.names, module_code((*way, own))))
         sequence.insert(last, modules, behind=behind)
@@ -149,7 +149,7 @@ class NetworkCode:
         called, kind = f"{'' if self.is_mlp else PREFIX}{name}", type(unit).__name__
         state = unit.state._fields
         if isinstance(unit, Layer) and not is_moving(unit, site.names):
-            module = unit.settled(*site.names).module(units, axes)
+            module = unit.at_moment(*site.names).module(units, axes)
             if is_torchs_own(module):
                 return ModuleNode(constructor_call(module, self.sizes), called, kind, learned, state)
         _, known = self.layer_classes.setdefault(type(unit), (unit, set()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridle.acting import selected
 from bridle.exporting.knob_code import keywords
 from bridle.exporting.module_tree import ParameterRef
 from bridle.exporting.network import NetworkCode
 from bridle.exporting.script import Script
+from bridle.parameter_selection import matching_parameters
 from bridle.places.declare import Placed
 
 
@@ -33,7 +33,7 @@ class ParameterLists:
 
     def chosen(self, unit: Placed) -> list[ParameterRef]:
         """Return the parameters that a regularizer acts on."""
-        names = {each.name for each in selected(unit, [ref.described for ref in self.refs])}
+        names = {each.name for each in matching_parameters(unit, [ref.described for ref in self.refs])}
         return [ref for ref in self.refs if ref.described.name in names]
 
     def all_of(self, unit: Placed) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bridle.acting import Parameter, selected
 from bridle.exporting.module_tree import ParameterRef, PlacedUnit
 from bridle.exporting.modules import constructor, define_weight_layer, is_per_output
 from bridle.exporting.script import Script
 from bridle.exporting.wrapping import indented
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import WeightLayer
 
 
@@ -25,7 +25,7 @@ class ParametrizationCode:
         """Let a formula act on those of the parameters that it selects."""
         define_weight_layer(self.script, unit)
         by_description = {ref.described: ref for ref in refs}
-        for each in selected(unit, list(by_description)):
+        for each in matching_parameters(unit, list(by_description)):
             ref = by_description[each]
             units = self.units.setdefault(ref, [])
             self.placed.append(PlacedUnit(unit, each.names, f"{parametrization_code(ref)}[{len(units)}]"))

@@ -8,10 +8,10 @@ from importlib import import_module
 
 from bridle.card import DOUBTFUL, Card, Conflict, card_of
 from bridle.errors import InputError
-from bridle.forms import json_number
 from bridle.knobs import Knob, knobs
 from bridle.recipe import PLACES, Regularizer
 from bridle.regularizers import CATALOG
+from bridle.serialization import json_number
 from bridle_audit.report.prose import plain
 from bridle_audit.wording import nearest, shortened
 

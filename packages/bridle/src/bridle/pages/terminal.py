@@ -52,9 +52,9 @@ def explained(name: str) -> RenderableType:
     """Return the page of a regularizer or a rule; ``ValueError`` with the nearest names of both if there is none."""
     if name in RULES:
         return rule_explanation(*rule_pages([RULES[name]]))
-    if name in Regularizer.leaves:
+    if name in Regularizer.registry:
         return explanation(find_regularizer(name))
-    raise InputError(f"unknown regularizer or rule {shortened(name)}{suggestion(name, Regularizer.leaves, RULES)}")
+    raise InputError(f"unknown regularizer or rule {shortened(name)}{suggestion(name, Regularizer.registry, RULES)}")
 
 
 def explanation(leaf: Leaf) -> RenderableType:

@@ -10,7 +10,7 @@ from bridle_audit.wording import nearest
 
 Kind = Literal["uniform", "normal"]
 Each = Literal["value", "channel", "row", "batch"]
-STREAMS = 2**36  # more than there are spots in any network
+STREAMS = 2**36  # more than there are in any network
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Draw:
         own = {"value": len(subject), "channel": 2, "row": 1, "batch": 0}[self.each]
         return tuple(length if axis < own else 1 for axis, length in enumerate(subject))
 
-    def stream(self, spot: int) -> int:
-        """The stream of random numbers that this draw takes at a spot.
+    def stream(self, stream_id: int) -> int:
+        """Return the stream of random numbers that this draw takes at one place in a run.
 
-        Recipes compared under one seed share a spot's stream, whatever they make of its numbers; draws of another
-        length have one of their own, so that no recipe moves the numbers of another.
+        Recipes compared under one seed share the stream, whatever they make of its numbers; draws of another length
+        have one of their own, so that no recipe moves the numbers of another.
         """
-        return spot + STREAMS * get_args(Each).index(self.each)
+        return stream_id + STREAMS * get_args(Each).index(self.each)

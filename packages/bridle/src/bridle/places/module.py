@@ -17,7 +17,7 @@ from bridle.places.matrices import as_matrix, as_number, as_stored, at_least_flo
 from bridle.places.rerun import as_first, is_rerun
 from bridle.schedules import LAST, PerLayer, Schedule
 
-Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declared, its first spot, the subject
+Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declared, its first stream, the subject
 
 
 def drawn(draw: Draw, subject: Tensor) -> Tensor:
@@ -27,9 +27,9 @@ def drawn(draw: Draw, subject: Tensor) -> Tensor:
     return make(shape, device=subject.device, dtype=at_least_float32(subject.dtype))
 
 
-def from_torch(draws: Sequence[Draw], spot: int, subject: Tensor) -> list[Tensor]:
+def from_torch(draws: Sequence[Draw], stream_id: int, subject: Tensor) -> list[Tensor]:
     """Draw all noise for a subject from torch's own generator."""
-    del spot  # torch's generator has one stream for all
+    del stream_id  # torch's generator has one stream for all
     return [drawn(draw, subject) for draw in draws]
 
 
@@ -41,9 +41,11 @@ class FormulaModule(nn.Module):
 
     stores_the_weight = True  # for the audit: where it makes a weight, what it makes it of is what penalties are for
 
-    def __init__(self, unit: Placed, where: tuple[str, ...] = (), draw: Drawer = from_torch, spot: int = 0) -> None:
+    def __init__(
+        self, unit: Placed, where: tuple[str, ...] = (), draw: Drawer = from_torch, stream_id: int = 0
+    ) -> None:
         super().__init__()
-        self.unit, self.where, self.draw, self.spot = unit, where, draw, spot
+        self.unit, self.where, self.draw, self.stream_id = unit, where, draw, stream_id
         self.constants = unit.keywords(*where, passed=LAST)  # as they are once training is over
         self.moving = tuple(name for name in self.constants if is_scheduled(getattr(unit, name), where))
         for name in self.moving:
@@ -81,11 +83,11 @@ class LayerModule(FormulaModule):
         units: int,
         where: tuple[str, ...] = (),
         draw: Drawer = from_torch,
-        spot: int = 0,
+        stream_id: int = 0,
         *,
         last: bool = False,
     ) -> None:
-        super().__init__(layer, where, draw, spot)
+        super().__init__(layer, where, draw, stream_id)
         self.layer, self.last, self.measuring = layer, last, False
         for name, start in layer.parameters.items():
             self.register_parameter(name, nn.Parameter(torch.full((units,), as_number(start))))
@@ -109,7 +111,7 @@ class LayerModule(FormulaModule):
             return evaluated
         if measuring:
             knobs = layer.reestimating(knobs)
-        noise = self.draw(layer.noise, self.spot, h) if layer.noise else []
+        noise = self.draw(layer.noise, self.stream_id, h) if layer.noise else []
         out, new = layer.call_torch(h, noise, parameters, [each.clone() for each in state], knobs)
         if not is_rerun():
             self.move(new)
@@ -149,11 +151,11 @@ class WeightModule(FormulaModule):
         w: Tensor,
         where: tuple[str, ...] = (),
         draw: Drawer = from_torch,
-        spot: int = 0,
+        stream_id: int = 0,
         *,
         transposed: int = 0,
     ) -> None:
-        super().__init__(layer, where, draw, spot)
+        super().__init__(layer, where, draw, stream_id)
         self.layer, self.transposed = layer, transposed
         matrix = as_matrix(w.detach(), transposed=transposed).to(at_least_float32(w.dtype))
         for name, start in layer.parameters.items():
@@ -177,7 +179,7 @@ class WeightModule(FormulaModule):
         if not self.training:
             evaluated: Tensor = layer.call_evaluate(matrix, parameters, state, knobs)
             return evaluated
-        noise = self.draw(layer.noise, self.spot, matrix) if layer.noise else []
+        noise = self.draw(layer.noise, self.stream_id, matrix) if layer.noise else []
         begun = as_first(self, [each.clone() for each in state]) if state else []
         out, new = layer.call_torch(matrix, noise, parameters, [each.clone() for each in begun], knobs)
         if not is_rerun():
@@ -193,7 +195,7 @@ class WeightModule(FormulaModule):
 
 def is_scheduled(value: object, where: tuple[str, ...]) -> bool:
     """Return True where the value of a knob changes over the training at the site with these names."""
-    return isinstance(value.matching(where) if isinstance(value, PerLayer) else value, Schedule)
+    return isinstance(value.lookup(where) if isinstance(value, PerLayer) else value, Schedule)
 
 
 def full_precision(subject: Tensor) -> AbstractContextManager[None]:

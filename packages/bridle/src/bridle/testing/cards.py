@@ -109,7 +109,7 @@ def check_example_runs(leaf: Leaf) -> None:
 def check_conflicts_are_known(leaf: Leaf) -> None:
     """The card names as conflicts only regularizers that there are."""
     for name in (name for each in card_of(leaf).conflicts for name in each.names):
-        require(name in Regularizer.leaves, f"{leaf.__name__}: there is no {name}, with which it has a conflict")
+        require(name in Regularizer.registry, f"{leaf.__name__}: there is no {name}, with which it has a conflict")
 
 
 CARD_CHECKS: tuple[Callable[[Leaf], None], ...] = (

@@ -9,8 +9,8 @@ from bridle.errors import InputError
 from bridle.places.declare import Placed
 from bridle.recipe import Regularizer
 from bridle.testing.assertions import Check
-from bridle.testing.at_places import numerical_checks
 from bridle.testing.cards import CARD_CHECKS
+from bridle.testing.place_checks import numerical_checks
 from bridle_audit.wording import shortened
 
 
@@ -39,7 +39,7 @@ def checks_of(leaf: type[Regularizer]) -> tuple[Check, ...]:
     """The checks that apply to a regularizer, each a function of its class; ``ValueError`` for what is none."""
     if not (isinstance(leaf, type) and issubclass(leaf, Placed)):
         raise InputError(f"the checks take the class of a regularizer, such as Dropout, got {shortened(repr(leaf))}")
-    if leaf.__name__ not in Regularizer.leaves:
+    if leaf.__name__ not in Regularizer.registry:
         raise InputError(f"{leaf.__name__} is the base of a place; the checks take a regularizer made of it")
     return (*numerical_checks(leaf), *CARD_CHECKS)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from bridle.places import Layer, PassLoss, WeightLayer
 from bridle.testing.assertions import assert_close, for_every_case, require
-from bridle.testing.calls import add_gradient, call_torch, call_vanilla
 from bridle.testing.cases import WITH_GRADIENT, Case
+from bridle.testing.formula_calls import add_gradient, call_torch, call_vanilla
 from bridle.testing.inputs import Inputs, draw_inputs, to_tensors
 
 

@@ -85,7 +85,7 @@ def probabilities(z: np.ndarray) -> np.ndarray:
 def run_noise(draws: Sequence[Draw], subject: Shape, seed: int) -> list[np.ndarray]:
     """Noise as a run with this seed draws it."""
     stream = Noise(seed)
-    ticks = [stream.ticks(spot, *draw.shape(subject)) for spot, draw in enumerate(draws)]
+    ticks = [stream.ticks(stream_id, *draw.shape(subject)) for stream_id, draw in enumerate(draws)]
     return [LEVELS[draw.kind][each] for draw, each in zip(draws, ticks, strict=True)]
 
 

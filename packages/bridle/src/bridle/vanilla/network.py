@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridle.acting import Parameter, check_sites, hidden_site, input_site, selected, standing, stands_at
 from bridle.draws import linear_weights
 from bridle.networks import MLP
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import INPUT, ActivityLoss, WeightLayer
 from bridle.recipe import Recipe
+from bridle.sites import acts_at, check_sites, hidden_site, input_site, layers_at
 from bridle.vanilla.parts import (
     ACTIVATIONS,
     ActivationPart,
@@ -128,11 +129,11 @@ def build(network: MLP, recipe: Recipe, seed: int, inputs: int, outputs: int) ->
         if name == names[-1]:
             parts.append(identity(name))
             continue
-        layers = [LayerPart(each, widths[number]) for each in standing(recipe, sites[number])]
+        layers = [LayerPart(each, widths[number]) for each in layers_at(recipe, sites[number])]
         parts += [each for each in layers if each.before_activation]
         if number:
             parts.append(ACTIVATIONS[network.activation](name))
-        watching = [each for each in recipe if isinstance(each, ActivityLoss) and stands_at(each, sites[number])]
+        watching = [each for each in recipe if isinstance(each, ActivityLoss) and acts_at(each, sites[number])]
         parts += [ActivityPenaltyPart(each, sites[number]) for each in watching]
         parts += [each for each in layers if not each.before_activation]
     built = VanillaNetwork(parts)
@@ -146,7 +147,7 @@ def attach_weight_layers(network: VanillaNetwork, recipe: Recipe) -> None:
     linears = {f"{part.name}.weight": part for part in network.parts if isinstance(part, LinearPart)}
     for layer in recipe:
         if isinstance(layer, WeightLayer):
-            for each in selected(layer, parameters):
+            for each in matching_parameters(layer, parameters):
                 linear = linears[each.name]
                 linear.weight_layers.append(WeightLayerPart(layer, each, linear.weight))
 

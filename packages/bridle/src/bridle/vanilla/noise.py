@@ -1,4 +1,4 @@
-"""The noise of one step: every spot draws once, and a second pass through the network sees the same."""
+"""The noise of one step: every stream draws once, and a second pass through the network sees the same."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class StepNoise:
         """Forget the noise of the step before."""
         self.drawn.clear()
 
-    def draw(self, draws: tuple[Draw, ...], spot: int, subject: tuple[int, ...]) -> list[np.ndarray]:
-        """Draw the noise that a regularizer declares for a subject of this shape; ``spot`` is its first."""
+    def draw(self, draws: tuple[Draw, ...], stream_id: int, subject: tuple[int, ...]) -> list[np.ndarray]:
+        """Draw the noise that a regularizer declares for a subject of this shape; ``stream_id`` is its first stream."""
         return [
-            self.draw_array(draw, draw.stream(spot + number), draw.shape(subject)) for number, draw in enumerate(draws)
+            self.draw_array(draw, draw.stream(stream_id + number), draw.shape(subject))
+            for number, draw in enumerate(draws)
         ]
 
     def draw_array(self, draw: Draw, stream: int, shape: tuple[int, ...]) -> np.ndarray:

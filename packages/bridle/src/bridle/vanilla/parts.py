@@ -14,10 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-from bridle.acting import Parameter, Site, Standing, first_spot
+from bridle.noise_streams import first_stream_id
+from bridle.parameter_selection import Parameter
 from bridle.places import ActivityLoss, WeightLayer
 from bridle.places.declare import Start
 from bridle.places.matrices import as_number
+from bridle.sites import LayerAtSite, Site
 from bridle.vanilla.noise import StepNoise
 
 Arrays = dict[str, np.ndarray]  # parameters, state, or gradients, by name
@@ -32,7 +34,7 @@ class VanillaContext:
     noise: StepNoise
     passed: float = 0.0  # share of the training that is over
     update_statistics: bool = True  # whether running statistics move on
-    offset: int = 0  # added to every spot of noise: a second pass may draw its own
+    offset: int = 0  # added to every stream of noise: a second pass may draw its own
     count_penalties: bool = True  # whether penalties on activations count in this pass
     penalties: list[float] = field(default_factory=list)  # those that were met
 
@@ -121,14 +123,14 @@ class WeightLayerPart:
         self.layer = layer
         self.names = parameter.names
         self.passed = 0.0  # share of the training that was over in the last step
-        self.spot = first_spot(layer, parameter.name)
+        self.stream_id = first_stream_id(layer, parameter.name)
         prefix, matrix = f"{parameter.name}@{type(layer).__name__}", array_as_matrix(w)
         self.parameters = {f"{prefix}.{kind}": begin_array(start, matrix) for kind, start in layer.parameters.items()}
         self.state = {f"{prefix}.{kind}": begin_array(start, matrix) for kind, start in layer.state._asdict().items()}
 
     def train(self, w: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(outputs, inputs) -> the same shape; the state moves on."""
-        noise = context.noise.draw(self.layer.noise, self.spot + context.offset, (*w.shape, 1))
+        noise = context.noise.draw(self.layer.noise, self.stream_id + context.offset, (*w.shape, 1))
         self.passed = context.passed
         knobs = self.layer.keywords(*self.names, passed=self.passed)
         values = list(self.parameters.values()), list(self.state.values())
@@ -229,14 +231,14 @@ ACTIVATIONS = {"relu": relu, "tanh": tanh, "sigmoid": sigmoid, "selu": selu}
 class LayerPart:
     """A layer that the recipe adds, with the noise, the parameters and the state that it asks for."""
 
-    def __init__(self, standing: Standing, units: int) -> None:
-        self.layer = layer = standing.layer
+    def __init__(self, layer_at_site: LayerAtSite, units: int) -> None:
+        self.layer = layer = layer_at_site.layer
         self.before_activation = layer.before_activation
-        self.names = standing.site.names
+        self.names = layer_at_site.site.names
         self.passed = 0.0  # share of the training that was over in the last step
-        self.spot = standing.spot
-        self.parameters = self.per_unit(standing.name, layer.parameters, units)
-        self.state = self.per_unit(standing.name, layer.state._asdict(), units)
+        self.stream_id = layer_at_site.stream_id
+        self.parameters = self.per_unit(layer_at_site.name, layer.parameters, units)
+        self.state = self.per_unit(layer_at_site.name, layer.state._asdict(), units)
 
     def per_unit(self, name: str, starts: dict[str, Start], units: int) -> Arrays:
         """Return one value for each unit, at its start."""
@@ -257,7 +259,7 @@ class LayerPart:
     def train(self, h: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, units) -> (batch, units); the state moves on."""
         seen = self.maps(h)
-        noise = context.noise.draw(self.layer.noise, self.spot + context.offset, seen.shape)
+        noise = context.noise.draw(self.layer.noise, self.stream_id + context.offset, seen.shape)
         self.passed = context.passed
         knobs = self.layer.keywords(*self.names, passed=self.passed)
         out, state, layer_backward = self.layer.call_vanilla(seen, noise, *self.inputs(), knobs)

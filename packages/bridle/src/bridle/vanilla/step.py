@@ -10,22 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bridle.acting import (
-    FRESH,
-    MEASURED_BATCH,
-    MEASURED_ROWS,
-    Parameter,
-    check_data,
-    first_spot,
-    selected,
-    under,
-)
 from bridle.data import Data
 from bridle.layout import Layout
 from bridle.networks import MLP
+from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id
+from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, OutputLoss, PassLoss, Weight
 from bridle.places.declare import Placed
 from bridle.protocol import Protocol, StepInfo, Variant
+from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS, check_data, with_optimizer_decay
 from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
@@ -70,12 +63,12 @@ class Trainer:
         self.steps_done = 0
         self.network = build(network, variant.recipe, variant.seed, data.n_inputs, data.n_outputs)
         self.noise = StepNoise(variant.seed)
-        self.recipe = under(protocol.optimizer, variant.recipe)
+        self.recipe = with_optimizer_decay(protocol.optimizer, variant.recipe)
         for unit in self.recipe:
             if isinstance(unit, Placed):
                 check_data(unit, data.task, self.layout)
         self.targets_of = {
-            unit: selected(unit, parameter_descriptions(self.network))
+            unit: matching_parameters(unit, parameter_descriptions(self.network))
             for unit in self.recipe
             if isinstance(unit, Loss | Ascent | Gradient | Weight)
         }
@@ -135,7 +128,7 @@ class Trainer:
         """Transform a batch as the batch regularizers say; targets become (batch, outputs)."""
         y = np.eye(self.outputs)[y] if self.task == "classification" else y[:, None]
         for unit in self.units(Batch):
-            noise = self.noise.draw(unit.noise, first_spot(unit), x.shape)
+            noise = self.noise.draw(unit.noise, first_stream_id(unit), x.shape)
             extra = [getattr(self, each)(x, y) for each in unit.extra_inputs]
             step_inputs = {"layout": self.layout} if "layout" in unit.step_inputs else {}
             x, y = unit.vanilla(x, y, *noise, *extra, **unit.keywords(passed=self.passed), **step_inputs)
@@ -187,9 +180,9 @@ class Trainer:
     def second_pass(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the outputs of a second pass, and the way back from them."""
         if unit.fresh_noise:
-            return self.network.train(x, self.second_pass_context(offset=FRESH))
+            return self.network.train(x, self.second_pass_context(offset=SECOND_PASS_OFFSET))
         numbers = unit.keywords(passed=self.passed)
-        arrays = self.noise.draw(unit.noise, first_spot(unit), x.shape)
+        arrays = self.noise.draw(unit.noise, first_stream_id(unit), x.shape)
         if "slope" in unit.extra_inputs:
             there, backward = self.network.train(unit.probe(x, *arrays, **numbers), self.second_pass_context())
             arrays = [backward(unit.vanilla(z, there, **numbers)[2])[0]]
@@ -249,7 +242,7 @@ class Trainer:
 
     def draw_noise(self, unit: Placed, each: Parameter, subject: np.ndarray) -> list[np.ndarray]:
         """Draw the noise for one parameter."""
-        return self.noise.draw(unit.noise, first_spot(unit, each.name), subject.shape)
+        return self.noise.draw(unit.noise, first_stream_id(unit, each.name), subject.shape)
 
     def keywords(self, unit: Placed, each: Parameter, step_info: StepInfo) -> dict[str, Any]:
         """Return a formula's knobs and the step's numbers that it takes."""

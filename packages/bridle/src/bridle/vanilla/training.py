@@ -10,7 +10,6 @@ from itertools import islice
 
 import numpy as np
 
-from bridle.acting import watched
 from bridle.data import Data
 from bridle.draws import batch_orders
 from bridle.errors import InputError
@@ -18,6 +17,7 @@ from bridle.networks import MLP, Network
 from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import MAIN_METRIC, Run
+from bridle.training_rules import monitored_score
 from bridle.vanilla.evaluation import curve_point, final_scores, layer_summaries
 from bridle.vanilla.step import Trainer, TrainerValues
 
@@ -131,7 +131,7 @@ class RunStopping:
         self.epochs += 1
         over = False
         for number, unit in enumerate(self.units):
-            score = watched(unit, point, self.main)
+            score = monitored_score(unit, point, self.main)
             improved, stop, self.states[number] = unit.judge(score, self.states[number], unit.numbers(passed=passed))
             over = over or stop
             if number == 0 and (improved or not self.best):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from bridle.places.module import LayerModule
 from bridle.places.module import drawn as torch_noise
 from bridle.testing.assertions import assert_close, for_every_case, require
-from bridle.testing.calls import call_torch, grid_knobs, packed, word_options
 from bridle.testing.cases import SEEDS, Case, Leaf
+from bridle.testing.formula_calls import call_torch, grid_knobs, packed, word_options
 from bridle.testing.inputs import Inputs, draw_inputs, in_engine_layout, stack_inputs, to_tensors
 
 

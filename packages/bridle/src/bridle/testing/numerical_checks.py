@@ -11,7 +11,8 @@ from torch.overrides import TorchFunctionMode
 
 from bridle.places import Ascent, Layer, Loss, Stop, WeightLayer
 from bridle.testing.assertions import Check, assert_close, assert_near, for_every_case, require
-from bridle.testing.calls import (
+from bridle.testing.cases import SEEDS, VARIANTS, Case
+from bridle.testing.formula_calls import (
     add_gradient,
     call_torch,
     call_vanilla,
@@ -21,7 +22,6 @@ from bridle.testing.calls import (
     packed,
     word_options,
 )
-from bridle.testing.cases import SEEDS, VARIANTS, Case
 from bridle.testing.gradients import gradients_of, require_grad, result_gradient, with_gradients
 from bridle.testing.inputs import (
     Inputs,

@@ -27,8 +27,8 @@ from bridle.places import (
     WeightLayer,
 )
 from bridle.testing.assertions import Check, assert_close, assert_identical, for_every_case, require
-from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs
 from bridle.testing.cases import ROWS, SEEDS, STEPS, Case, Leaf
+from bridle.testing.formula_calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs
 from bridle.testing.gradients import check_add_gradient, check_hand_gradient
 from bridle.testing.inputs import (
     EDGES,
@@ -40,9 +40,9 @@ from bridle.testing.inputs import (
     stack_inputs,
     to_tensors,
 )
-from bridle.testing.layers import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
-from bridle.testing.numerical import EVERYWHERE
-from bridle.testing.off import check_never_off, check_off_is_identity
+from bridle.testing.layer_checks import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
+from bridle.testing.numerical_checks import EVERYWHERE
+from bridle.testing.off_checks import check_never_off, check_off_is_identity
 
 SCORES = (0.9, 0.7, 0.5, 0.3, 0.1, 0.1, math.nan, math.inf, *[0.5] * 30)  # better, alike, gone astray, worse
 NAN_AT = 6

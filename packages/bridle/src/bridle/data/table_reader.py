@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bridle.data.column_checks import column_warnings, row_number_reason
+from bridle.data.column_summary import Column, column_notes
 from bridle.data.column_types import GAPS, ParsedColumn, read_column
-from bridle.data.columns import Column, column_notes
 from bridle.data.dataset import Data
 from bridle.data.delimited import read_delimited
 from bridle.data.files import content

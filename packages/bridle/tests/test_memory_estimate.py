@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import bridle
-from bridle import Data, Protocol, memory, sizes
+from bridle import Data, Protocol, memory, memory_estimate
 from bridle.networks import convnet, mlp, residual_mlp
 
 GIB = 2**30
@@ -117,11 +117,13 @@ def test_train_takes_names_and_texts_as_compare_does() -> None:
 @pytest.mark.parametrize("network", [mlp(16, 8), residual_mlp(16, 2), convnet(4, 8)], ids=str)
 def test_parameters_are_counted_as_they_will_be(images: Data, network: Any) -> None:
     model = bridle.train(images, None, network, Protocol(epochs=1)).model
-    assert sizes.NetworkSize.of(network, images).parameters == sum(each.numel() for each in model.parameters())
+    assert memory_estimate.NetworkSize.of(network, images).parameters == sum(
+        each.numel() for each in model.parameters()
+    )
 
 
 def test_counting_makes_no_weights(images: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = sizes.NetworkSize.of(residual_mlp(10**6, 1), images)
+    size = memory_estimate.NetworkSize.of(residual_mlp(10**6, 1), images)
     assert size.parameters > 2 * 10**12
     assert size.units == 64 + 64 + 6 * 10**6 + 2
 
@@ -130,7 +132,7 @@ def test_what_is_free_is_no_more_than_a_limit_leaves(monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     there = memory.free_bytes()
     assert there is None or there > 0
-    monkeypatch.setattr(memory, "limits", lambda: iter([5 * GIB, GIB]))
+    monkeypatch.setattr(memory, "remaining_bytes", lambda: iter([5 * GIB, GIB]))
     assert memory.free_bytes() == GIB
     with pytest.raises(ValueError, match=r"it would take about 3.0 GiB of memory, and 1.0 GiB are free; take less"):
         memory.check_available("it", 3 * GIB, "take less")
@@ -138,5 +140,5 @@ def test_what_is_free_is_no_more_than_a_limit_leaves(monkeypatch: pytest.MonkeyP
 
 
 def test_torch_is_left_as_it_was(images: Data) -> None:
-    sizes.NetworkSize.of(convnet(4), images)
+    memory_estimate.NetworkSize.of(convnet(4), images)
     assert torch.empty(1).device.type == "cpu"

@@ -10,8 +10,16 @@ import torch
 from bridle.knobs import knobs
 from bridle.places import Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
 from bridle.testing.assertions import assert_identical, require
-from bridle.testing.calls import add_gradient, call_torch, call_vanilla, call_with, grid_knobs, packed, word_options
 from bridle.testing.cases import PENALTIES, SEEDS, VARIANTS, Case, Leaf, cases
+from bridle.testing.formula_calls import (
+    add_gradient,
+    call_torch,
+    call_vanilla,
+    call_with,
+    grid_knobs,
+    packed,
+    word_options,
+)
 from bridle.testing.inputs import Inputs, draw_inputs, in_engine_layout, second_pass, stack_inputs, to_tensors_alike
 
 
