@@ -7,7 +7,7 @@ import torch
 from probing import probed, read
 from torch import nn
 
-from bridle_audit.rules.smoothing_with_class_weights.finding import told_wrong
+from bridle_audit.rules.smoothing_with_class_weights.finding import wrong_class_shares
 
 RULE = "smoothing-with-class-weights"
 BATCH = (torch.randn(32, 5), torch.arange(32) % 2)
@@ -34,7 +34,7 @@ def best_answer(weights: list[float], label: int) -> torch.Tensor:
 def test_a_row_of_the_light_class_is_told_to_be_of_the_heavy_one(heavy, own):
     answer = best_answer([1.0, heavy], 0)
     assert float(answer[0]) == pytest.approx(own, abs=5e-4)
-    assert float(1 - answer[0]) == pytest.approx(told_wrong([1.0, heavy], 0.1)[0], abs=1e-4)
+    assert float(1 - answer[0]) == pytest.approx(wrong_class_shares([1.0, heavy], 0.1)[0], abs=1e-4)
 
 
 def test_the_message_has_the_worst_class():

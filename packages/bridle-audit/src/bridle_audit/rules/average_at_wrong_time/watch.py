@@ -17,13 +17,13 @@ def check(record: LoopRecord) -> Iterator[Finding]:
     if average is None or not record.steps:
         return
     numbers = {"updates": average.updates, "steps": record.steps, "extra": average.extra, "early": average.early}
-    sentence = words(average, record.steps)
+    sentence = describe_worst_fault(average, record.steps)
     if sentence:
         yield Finding("the averaged model", sentence, CURE, {**numbers, "skipped": average.skipped})
 
 
-def words(average: AverageRecord, steps: int) -> str:
-    """What is wrong, the worst first; empty where nothing is."""
+def describe_worst_fault(average: AverageRecord, steps: int) -> str:
+    """Return a sentence on the worst fault of the updates; empty if there is none."""
     least = FEW * (steps + average.extra)
     if average.skipped > least:
         return f"{average.skipped} of {average.updates} updates were for steps that the gradient scaler skipped"

@@ -7,7 +7,7 @@ WINDOWS = 10  # how many times 1 / (1 - decay) the training should be: 0.005 % o
 
 
 def cure(steps: int) -> str:
-    """A decay that fits the steps."""
+    """Return a decay whose memory fits the number of steps."""
     decay = max(0.0, 1 - WINDOWS / steps)
     return (
         f"AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn({decay:.6g}))  # forgets in {steps // WINDOWS} steps"

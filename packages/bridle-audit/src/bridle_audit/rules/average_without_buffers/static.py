@@ -31,16 +31,16 @@ def check(program: Program) -> Iterator[Finding]:
     for call in program.calls(AVERAGED):
         partial = is_exponential(call) and not averages_buffers(call) and not estimates_statistics(program)
         if partial and has_batch_norm(program, call.argument(0, "model")) and is_used(program, call):
-            yield finding(program, call.node, CURE)
+            yield make_finding(program, call.node, CURE)
     for call in program.calls("keras.optimizers.*"):
         if call.value(None, "use_ema", False) is True and program.calls("keras.layers.BatchNormalization"):
-            yield finding(program, call.node, KERAS)
-    for node in by_hand(program):
-        yield finding(program, node, COPY)
+            yield make_finding(program, call.node, KERAS)
+    for node in averages_without_buffers(program):
+        yield make_finding(program, node, COPY)
 
 
-def finding(program: Program, node: ast.AST, cure: str) -> Finding:
-    """What is said in every form."""
+def make_finding(program: Program, node: ast.AST, cure: str) -> Finding:
+    """Return the finding for one average, with the cure that fits how it is written."""
     return Finding(
         program.source(node).partition("\n")[0],
         "the parameters are averaged and the running statistics of batch norm are not: they belong to other weights",
@@ -49,8 +49,8 @@ def finding(program: Program, node: ast.AST, cure: str) -> Finding:
     )
 
 
-def by_hand(program: Program) -> Iterator[ast.AST]:
-    """An average of parameters that the file takes itself, of networks with batch norm whose buffers it leaves alone.
+def averages_without_buffers(program: Program) -> Iterator[ast.AST]:
+    """Yield each hand-written average of parameters that leaves the buffers of a batch norm network alone.
 
     Where it goes over two networks, the averaged one must be one that is put in evaluation mode: in training mode it
     has statistics of its own, as a teacher or a target often has.
@@ -66,7 +66,7 @@ def by_hand(program: Program) -> Iterator[ast.AST]:
 
 
 def evaluated_models(program: Program) -> Iterator[str]:
-    """What is put in evaluation mode, as it is written: by a call of its own, or where it is made."""
+    """Yield the source of each model on which ``eval()`` is called, or that is assigned from such a call."""
     for call in program.calls("method:eval"):
         if call.receiver is not None:
             yield program.source(call.receiver)

@@ -8,7 +8,7 @@ from torch import nn
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
-from bridle_audit.rules.batch_norm_momentum.finding import MOST, cure, said
+from bridle_audit.rules.batch_norm_momentum.finding import MOST, cure, message
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -17,4 +17,4 @@ def check(setup: Setup) -> Iterator[Finding]:
         if not isinstance(norm, nn.modules.batchnorm._NormBase) or not norm.track_running_stats:
             continue
         if norm.momentum is not None and norm.momentum > MOST:
-            yield Finding(name, said(norm.momentum), cure(norm.momentum), {"momentum": norm.momentum})
+            yield Finding(name, message(norm.momentum), cure(norm.momentum), {"momentum": norm.momentum})

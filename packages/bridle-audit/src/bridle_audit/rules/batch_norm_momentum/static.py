@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.rules.batch_norm_momentum.finding import MOST, cure, said
+from bridle_audit.rules.batch_norm_momentum.finding import MOST, cure, message
 from bridle_audit.static import Program
 from bridle_audit.static.dataflow.stated import stated_number
 
@@ -17,7 +17,7 @@ def check(program: Program) -> Iterator[Finding]:
     for call in program.calls(*LAYERS):
         momentum = stated_number(call, 2, "momentum", 0.1)
         if momentum is not None and momentum > MOST:
-            yield Finding(program.source(call.node), said(momentum), cure(momentum), location=call.location)
+            yield Finding(program.source(call.node), message(momentum), cure(momentum), location=call.location)
     for call in program.calls("keras.layers.BatchNormalization"):
         momentum = stated_number(call, 1, "momentum", 0.99)
         if momentum is not None and momentum < MOST:

@@ -15,10 +15,10 @@ from bridle_audit.wording import first_names
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Batch norms that have nothing to normalize by but the batch."""
-    names = [name for name, each in setup.batch_norms.items() if is_bare(each)]
+    names = [name for name, each in setup.batch_norms.items() if lacks_running_statistics(each)]
     if not names:
         return
-    moved = change_by_the_others(setup)
+    moved = batch_dependence(setup)
     seen = (
         "" if moved is None else f": half of the batch alone gives outputs that differ by {moved:.0%} of their length"
     )
@@ -31,13 +31,13 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def is_bare(norm: nn.Module) -> bool:
-    """Whether it is a batch norm, not an instance norm, without running statistics."""
+def lacks_running_statistics(norm: nn.Module) -> bool:
+    """Return True if a module is a batch norm (not an instance norm) without running statistics."""
     return isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is None
 
 
-def change_by_the_others(setup: Setup) -> float | None:
-    """How far the outputs of half of the rows move without the other half; None where that cannot be tried."""
+def batch_dependence(setup: Setup) -> float | None:
+    """Return the relative change of half the outputs without the other half; None if that pass fails."""
     if setup.batch is None or setup.evaluation is None or not isinstance(setup.evaluation.logits, Tensor):
         return None
     half, whole = len(setup.batch) // 2, setup.evaluation.logits

@@ -50,7 +50,7 @@ def keras(program: Program) -> Iterator[Finding]:
     for call in program.calls("keras.callbacks.EarlyStopping"):
         if call.value(6, "restore_best_weights", False) is False and not kept:
             patience = call.number(2, "patience", 0.0)
-            yield finding(call, waits(patience), "keras.callbacks.EarlyStopping(..., restore_best_weights=True)")
+            yield make_finding(call, waits(patience), "keras.callbacks.EarlyStopping(..., restore_best_weights=True)")
 
 
 def skorch(program: Program) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def skorch(program: Program) -> Iterator[Finding]:
         return
     for call in program.calls("skorch.callbacks.EarlyStopping"):
         if call.value(6, "load_best", False) is False:
-            yield finding(
+            yield make_finding(
                 call, waits(call.number(1, "patience", 5.0)), "skorch.callbacks.EarlyStopping(..., load_best=True)"
             )
 
@@ -79,7 +79,7 @@ def lightning(program: Program) -> Iterator[Finding]:
         ):
             patience = call.number(2, "patience", 3.0)
             cure = 'ModelCheckpoint(monitor="val_loss")  # and trainer.test(ckpt_path="best")'
-            yield finding(call, waits(patience), cure)
+            yield make_finding(call, waits(patience), cure)
 
 
 def waits(patience: float | None) -> str:
@@ -88,8 +88,8 @@ def waits(patience: float | None) -> str:
     return f"the weights that are left when it stops are those of the last epoch, {behind}"
 
 
-def finding(call: Call, message: str, cure: str) -> Finding:
-    """A callback that keeps the last weights."""
+def make_finding(call: Call, message: str, cure: str) -> Finding:
+    """Return the finding for a callback or loop that ends with the last weights."""
     return Finding(call.name, message, cure, location=call.location)
 
 

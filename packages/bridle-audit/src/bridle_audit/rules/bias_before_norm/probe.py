@@ -17,7 +17,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     for (
         name
     ) in setup.scale_invariant:  # so that the keys of an attention, whose bias has no gradient either, are not meant
-        share = share_of_bias(setup, name)
+        share = bias_gradient_ratio(setup, name)
         if share is not None and share < ZERO:
             shares[name.removesuffix("weight") + "bias"] = share
     if not shares:
@@ -32,8 +32,8 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def share_of_bias(setup: Setup, name: str) -> float | None:
-    """The length of the gradient of a weight's bias over that of the weight; None where there is none of either."""
+def bias_gradient_ratio(setup: Setup, name: str) -> float | None:
+    """Return the gradient norm of a layer's bias over that of its weight; None if either has no gradient."""
     gradients = setup.training_in_double.gradients if setup.training_in_double else {}
     weight, bias = gradients.get(name), gradients.get(name.removesuffix("weight") + "bias")
     if weight is None or bias is None or not bool(weight.any()):

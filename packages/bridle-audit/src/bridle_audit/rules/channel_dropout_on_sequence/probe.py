@@ -36,13 +36,13 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 
 def feature_layer(use: FunctionCall, leaves: tuple[ModuleCall, ...]) -> str:
-    """The layer in front of a dropout, or behind it, that has its features on the last axis; empty without one."""
+    """Return the name of the features-last layer next to a dropout; empty if there is none."""
     for call in leaves:
-        if holds(call.input, use.output) and isinstance(call.module, FEATURES_LAST):
+        if is_same_tensor(call.input, use.output) and isinstance(call.module, FEATURES_LAST):
             return call.name
     entered = use.input
     for call in reversed(leaves):
-        if not holds(call.output, entered):
+        if not is_same_tensor(call.output, entered):
             continue
         if isinstance(call.module, FEATURES_LAST):
             return call.name
@@ -52,6 +52,6 @@ def feature_layer(use: FunctionCall, leaves: tuple[ModuleCall, ...]) -> str:
     return ""
 
 
-def holds(held: Tensor | None, wanted: Tensor | None) -> bool:
-    """Whether both are the same numbers in the same order of axes."""
+def is_same_tensor(held: Tensor | None, wanted: Tensor | None) -> bool:
+    """Return True if both are tensors with the same numbers and the same order of axes."""
     return held is not None and wanted is not None and same_numbers(held, wanted)

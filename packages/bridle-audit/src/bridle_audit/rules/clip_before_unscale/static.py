@@ -20,10 +20,10 @@ def check(program: Program) -> Iterator[Finding]:
     for training in program.trainings:
         scalers = [scaler_of(program, call) for call in training.backwards]
         for backward, scaler in zip(training.backwards, scalers, strict=True):
-            if scaler is None or is_off(program, scaler):
+            if scaler is None or is_disabled(program, scaler):
                 continue
-            for call in touching(program, training):
-                if is_between(training, backward, call, scaler) and not is_unscaled(program, training, call):
+            for call in gradient_edits(program, training):
+                if is_before_step(training, backward, call, scaler) and not is_unscaled(program, training, call):
                     yield Finding(
                         program.source(call.node),
                         f"the gradients are still multiplied by {scaler}'s scale, 65536 at the start: a limit meant "
@@ -34,7 +34,7 @@ def check(program: Program) -> Iterator[Finding]:
 
 
 def scaler_of(program: Program, backward: Call) -> str | None:
-    """The scaler whose product ``backward`` is called on, as it is written."""
+    """Return the source of the scaler in ``scaler.scale(loss).backward()``; None without a scaler."""
     node = backward.receiver
     if isinstance(node, ast.Name):
         bindings = program.bindings(node)
@@ -43,27 +43,27 @@ def scaler_of(program: Program, backward: Call) -> str | None:
     return found.group(1) if found else None
 
 
-def is_off(program: Program, scaler: str) -> bool:
-    """Whether the scaler is made to do nothing."""
+def is_disabled(program: Program, scaler: str) -> bool:
+    """Return True if every ``GradScaler`` assigned to this name has ``enabled=False``."""
     name = scaler.rpartition(".")[2]
     makers = [each for each in program.all_calls if each.name.rpartition(".")[2] == "GradScaler"]
     made = [each for each in makers if name in program.source(each.statement or each.node).split("=")[0]]
     return bool(made) and all(each.value(None, "enabled", True) is False for each in made)
 
 
-def touching(program: Program, training: Training) -> list[Call]:
-    """What clips gradients or writes into them."""
+def gradient_edits(program: Program, training: Training) -> list[Call]:
+    """Return the calls that clip the gradients or modify them in place."""
     return [*training.named(*CLIPS), *(each for each in training.calls if NOISE.search(program.source(each.node)))]
 
 
-def is_between(training: Training, backward: Call, call: Call, scaler: str) -> bool:
-    """Whether a call stands behind ``backward`` and before a step of the same scaler."""
+def is_before_step(training: Training, backward: Call, call: Call, scaler: str) -> bool:
+    """Return True if a call comes after ``backward`` and before a ``step`` of the same scaler."""
     steps = [each for each in training.steps if each.receiver is not None and ast.unparse(each.receiver) == scaler]
     return backward.node.lineno < call.node.lineno and any(call.node.lineno < each.node.lineno for each in steps)
 
 
 def is_unscaled(program: Program, training: Training, call: Call) -> bool:
-    """Whether ``unscale_`` is called before, or in another function, which may be called before."""
+    """Return True if ``unscale_`` is called earlier in the training, or anywhere in another function."""
     mine = training.named("unscale_", "unscale_gradients")
     every = program.calls("method:unscale_", "method:unscale_gradients")
     return len(every) > len(mine) or any(each.node.lineno <= call.node.lineno for each in mine)

@@ -17,7 +17,7 @@ def check(program: Program) -> Iterator[Finding]:
     """Penalties whose ``backward`` is called where gradients are clipped."""
     penalties = [each for each in penalties_of(program) if each.detached is None and each.framework == "torch"]
     for training in program.trainings if penalties else ():
-        inside = [each for each in penalties if is_trained_in(program, each, training.node)]
+        inside = [each for each in penalties if enters_loss_of(program, each, training.node)]
         for clip in training.named(*CLIPS):
             if inside and any(each.node.lineno < clip.node.lineno for each in training.backwards):
                 yield Finding(
@@ -29,13 +29,13 @@ def check(program: Program) -> Iterator[Finding]:
                 )
 
 
-def is_trained_in(program: Program, penalty: Penalty, node: ast.AST) -> bool:
-    """Whether the gradient of a penalty is taken in a function."""
+def enters_loss_of(program: Program, penalty: Penalty, node: ast.AST) -> bool:
+    """Return True if a function adds the penalty to a loss that it calls ``backward`` on."""
     return any((program.function_of(chain.node) or program.tree) is node for chain in penalty.loss_chains)
 
 
 def cure(penalty: Penalty) -> str:
-    """The form that acts behind the clipping."""
+    """Return a penalty of the same strength that acts after the clipping."""
     if penalty.kind == "l1":
         return PROXIMAL
     twice = f"{2 * penalty.strength:g}" if penalty.strength is not None and penalty.squared else "2 * strength"

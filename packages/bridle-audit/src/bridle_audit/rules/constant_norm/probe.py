@@ -15,9 +15,9 @@ from bridle_audit.wording import counted
 def check(setup: Setup) -> Iterator[Finding]:
     """Norms with one number to normalize over."""
     for call in setup.evaluation.leaf_calls if setup.evaluation else ():
-        if call.input is None or call.output is None or numbers_together(call.module, call.input) != 1:
+        if call.input is None or call.output is None or normalized_size(call.module, call.input) != 1:
             continue
-        values = most_values(call.output, 1 if isinstance(call.module, nn.GroupNorm) else -1)
+        values = max_distinct_values(call.output, 1 if isinstance(call.module, nn.GroupNorm) else -1)
         yield Finding(
             call.name,
             f"each number is normalized by itself: over {len(call.input)} rows no unit has more than "
@@ -27,8 +27,8 @@ def check(setup: Setup) -> Iterator[Finding]:
         )
 
 
-def numbers_together(norm: nn.Module, entered: Tensor) -> int:
-    """How many numbers a norm normalizes together; 0 for batch norms, and for what is no norm of torch's."""
+def normalized_size(norm: nn.Module, entered: Tensor) -> int:
+    """Return the number of elements that a layer, RMS or group norm averages over; 0 for other modules."""
     if isinstance(norm, nn.LayerNorm | nn.RMSNorm):
         return math.prod(norm.normalized_shape)
     if isinstance(norm, nn.GroupNorm):
@@ -36,7 +36,7 @@ def numbers_together(norm: nn.Module, entered: Tensor) -> int:
     return 0
 
 
-def most_values(output: Tensor, axis: int) -> int:
-    """How many different values the unit with the most takes, to three digits."""
+def max_distinct_values(output: Tensor, axis: int) -> int:
+    """Return the largest number of distinct values of any unit, rounded to three decimals."""
     units = output.float().movedim(axis, 0).flatten(1)
     return max(len(unit.mul(1e3).round().unique()) for unit in units)

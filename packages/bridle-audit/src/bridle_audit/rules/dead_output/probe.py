@@ -20,11 +20,11 @@ MOST = 16  # outputs that are looked at one by one
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Outputs that are constant over the batch and have no gradient for any weight matrix."""
-    outputs = by_unit(setup)
+    outputs = outputs_by_unit(setup)
     if outputs is None or outputs.shape[1] < 4:
         return
     still = [unit for unit, values in enumerate(outputs) if is_constant(values)]
-    dead = [unit for unit in still[:MOST] if unit in unmoved(setup, still[:MOST])]
+    dead = [unit for unit in still[:MOST] if unit in units_without_gradient(setup, still[:MOST])]
     wants_logits = setup.loss is not None and setup.loss.takes_logits
     if not dead or (not wants_logits and len(still) < len(outputs)):  # a ReLU in front of other losses may be meant
         return
@@ -38,8 +38,8 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def by_unit(setup: Setup) -> Tensor | None:
-    """The outputs in evaluation mode as (units, rows); None where it is not clear what a unit is."""
+def outputs_by_unit(setup: Setup) -> Tensor | None:
+    """Return the outputs in evaluation mode as (units, rows); None if the axis of the units is unknown."""
     logits = setup.evaluation.logits if setup.evaluation else None
     axis = setup.loss.class_axis if setup.loss else None
     if logits is None or logits.ndim < 2 or (axis is None and logits.ndim != 2):
@@ -48,12 +48,12 @@ def by_unit(setup: Setup) -> Tensor | None:
 
 
 def is_constant(values: Tensor) -> bool:
-    """Whether an output is one and the same number, and not switched off."""
+    """Return True if an output has the same value in every row and is not masked."""
     return bool((values == values[0]).all()) and float(values[0]) > MASKED
 
 
-def unmoved(setup: Setup, units: list[int]) -> list[int]:
-    """Those of the outputs from which no weight matrix has a gradient."""
+def units_without_gradient(setup: Setup, units: list[int]) -> list[int]:
+    """Return the units whose output has no gradient for any weight matrix."""
     if setup.batch is None or not units:
         return []
     model = copied(setup.model).eval().requires_grad_()
@@ -71,6 +71,6 @@ def unmoved(setup: Setup, units: list[int]) -> list[int]:
 
 
 def has_gradient(value: Tensor, weights: list[torch.nn.Parameter]) -> bool:
-    """Whether any number of any weight would move a value."""
+    """Return True if a value has a gradient other than zero for any of the weights."""
     slopes = torch.autograd.grad(value, weights, allow_unused=True, retain_graph=True)
     return any(each is not None and bool(each.to_dense().any()) for each in slopes)

@@ -23,10 +23,10 @@ def check(setup: Setup) -> Iterator[Finding]:
             continue
         if group.decay.kind == DECOUPLED:
             share = group.decay.share(setup.peak_lr(group))
-            changed, what = share_changed(decayed(setup, group, share)), "weights"
+            changed, what = share_changed(decayed_weights(setup, group, share)), "weights"
         else:
             share = group.weight_decay
-            changed, what = share_changed(added(setup, group)), "gradients"
+            changed, what = share_changed(decayed_gradients(setup, group)), "gradients"
         if changed is not None and changed < LEAST and share > 0:
             kinds = sorted({str(setup.parameters[name].dtype).removeprefix("torch.") for name in group.names})
             yield Finding(
@@ -39,15 +39,15 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def decayed(setup: Setup, group: ParameterGroup, share: float) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights before and behind a step of decoupled decay, in their own type."""
+def decayed_weights(setup: Setup, group: ParameterGroup, share: float) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield each weight before and after a step of decoupled decay, in its own dtype."""
     for name in group.names:
         held = sample(setup.parameters[name])
         yield held, held * (1 - share)
 
 
-def added(setup: Setup, group: ParameterGroup) -> Iterator[tuple[Tensor, Tensor]]:
-    """Gradients of the data before and behind coupled decay, of the weights that are not zero."""
+def decayed_gradients(setup: Setup, group: ParameterGroup) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the gradients of nonzero weights before and after coupled decay is added."""
     gradients = setup.training.gradients if setup.training else {}
     for name in group.names:
         if name in gradients:
@@ -57,12 +57,12 @@ def added(setup: Setup, group: ParameterGroup) -> Iterator[tuple[Tensor, Tensor]
 
 
 def sample(tensor: Tensor) -> Tensor:
-    """Its numbers, or as many of them as are enough to count."""
+    """Return the first ``MOST_NUMBERS`` numbers of a tensor, flattened."""
     return tensor.detach().flatten()[:MOST_NUMBERS]
 
 
 def share_changed(pairs: Iterator[tuple[Tensor, Tensor]]) -> float | None:
-    """How many of the numbers that are not zero are different afterwards; None where there are none."""
+    """Return the share of nonzero numbers that a step changes; None if there are none."""
     changed = total = 0
     for before, behind in pairs:
         changed += int(((before != behind) & (before != 0)).sum())

@@ -18,7 +18,7 @@ def check(program: Program) -> Iterator[Finding]:
     for each in program.optimizers:
         if each.framework != "torch" or not isinstance(each.decay, int | float) or each.decay <= 0:
             continue
-        kind = "bfloat16" if in_bfloat16(program, each) else "float32"
+        kind = "bfloat16" if is_cast_to_bfloat16(program, each) else "float32"
         lost = each.decay * each.lr if isinstance(each.lr, int | float) else None
         if each.decoupled and lost is not None and 0 < lost < HALF_DIGIT[kind]:
             yield Finding(
@@ -38,8 +38,8 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def in_bfloat16(program: Program, optimizer: OptimizerCall) -> bool:
-    """Whether the model whose parameters it takes is cast to bfloat16 as a whole, anywhere in the text."""
+def is_cast_to_bfloat16(program: Program, optimizer: OptimizerCall) -> bool:
+    """Return True if the file casts the whole model of an optimizer to bfloat16."""
     model = program.source(optimizer.parameters).removesuffix(".parameters()") if optimizer.parameters else ""
     for call in program.calls("method:bfloat16", "method:to"):
         target = call.argument(0, "dtype") or call.argument(None, "dtype")

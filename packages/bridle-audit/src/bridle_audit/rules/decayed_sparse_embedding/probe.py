@@ -28,7 +28,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         names = [name for name in sparse if name in group.names]
         if not names or group.weight_decay <= 0 or setup.optimizer is None:
             continue
-        outcome, lost = tried(setup.optimizer, group)
+        outcome, lost = try_step(setup.optimizer, group)
         if lost == 0:
             yield Finding(
                 first_names(names),
@@ -38,8 +38,8 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def tried(optimizer: Optimizer, group: ParameterGroup) -> tuple[str, float]:
-    """What becomes of a row that no batch names, in words, and the share of it that a step takes."""
+def try_step(optimizer: Optimizer, group: ParameterGroup) -> tuple[str, float]:
+    """Return what a step does to a row that is not in the batch, in words, and the share of it that it takes."""
     make: Callable[..., Optimizer] = type(innermost_optimizer(optimizer))
     weight = nn.Parameter(torch.ones(ROWS, 2))
     try:

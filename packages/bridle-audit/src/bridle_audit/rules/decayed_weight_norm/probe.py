@@ -28,7 +28,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         if not names or group.decay.kind == NONE or group.decay.share_per_step == 0:
             continue
         share = group.decay.share_per_step
-        change = change_when_doubled(setup, names)
+        change = output_change_when_doubled(setup, names)
         if change is not None and change > UNCHANGED:
             continue
         measured = "" if change is None else f" (twice as long, they change the outputs by {change:.1%})"
@@ -42,15 +42,15 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 
 def is_direction(setup: Setup, name: str) -> bool:
-    """Whether a parameter is the direction of a weight that torch normalizes, by either of its two interfaces."""
+    """Return True if a parameter is the direction of a weight under ``weight_norm`` or ``spectral_norm``."""
     origin = parametrized_weight(setup.modules, name)
     if origin is None or origin.by not in NORMED:
         return False
     return parameter_kind(setup.modules, name, setup.parameters[name]) != ParameterKind.SCALE
 
 
-def change_when_doubled(setup: Setup, names: list[str]) -> float | None:
-    """How much of the outputs changes when the directions are doubled; None where there is no batch."""
+def output_change_when_doubled(setup: Setup, names: list[str]) -> float | None:
+    """Return the relative change of the outputs when the directions are doubled; None without a batch."""
     if setup.batch is None or setup.evaluation is None or setup.evaluation.logits is None:
         return None
     model = copied(setup.model)

@@ -17,15 +17,15 @@ def check(program: Program) -> Iterator[Finding]:
         if penalty.detached is not None:
             yield Finding(
                 penalty.source,
-                f"{described(program, penalty.detached)} cuts the penalty off from its weights: it is added to the "
+                f"{describe_cut(program, penalty.detached)} cuts the penalty off from its weights: it is added to the "
                 "loss and has no gradient",
                 CURE,
                 location=penalty.location,
             )
 
 
-def described(program: Program, cut: ast.AST) -> str:
-    """What cuts it off, as it is written."""
+def describe_cut(program: Program, cut: ast.AST) -> str:
+    """Return the code that detaches the penalty, such as ``.detach()`` or ``with torch.no_grad()``."""
     if isinstance(cut, ast.FunctionDef | ast.AsyncFunctionDef):
         return f"torch.no_grad() around {cut.name}()"
     if isinstance(cut, ast.With | ast.AsyncWith):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,23 +20,23 @@ def check(setup: Setup) -> Iterator[Finding]:
     """Drop-paths without which nothing of the rows arrives."""
     if setup.batch is None or setup.training is None or setup.evaluation is None or setup.evaluation.logits is None:
         return
-    if setup.evaluation.logits.ndim < 2 or difference(setup.evaluation.logits) <= SAME:
+    if setup.evaluation.logits.ndim < 2 or row_difference(setup.evaluation.logits) <= SAME:
         return
-    for name in dict.fromkeys(call.name for call in setup.training.leaf_calls if drops_rows(call)):
-        left = without(setup, name)
-        if left is not None and difference(left) <= SAME:
+    for name in dict.fromkeys(call.name for call in setup.training.leaf_calls if is_drop_path(call)):
+        left = outputs_without(setup, name)
+        if left is not None and row_difference(left) <= SAME:
             rows = len(setup.evaluation.logits)
             yield Finding(
                 name,
                 f"with its output at zero all {rows} rows get the same outputs: no shortcut leads around it, and what "
                 "it drops is lost",
                 CURE,
-                {"rows": float(rows), "difference": difference(left)},
+                {"rows": float(rows), "difference": row_difference(left)},
             )
 
 
-def drops_rows(call: ModuleCall) -> bool:
-    """Whether a call is that of a drop-path: by the name of its class, or as it drops whole rows."""
+def is_drop_path(call: ModuleCall) -> bool:
+    """Return True if a module is a drop-path, by the name of its class or because it zeros whole rows."""
     name = type(call.module).__name__.lower()
     if any(getattr(call.module, each, None) == 0 for each in RATES):
         return False
@@ -51,23 +50,23 @@ def drops_rows(call: ModuleCall) -> bool:
     return bool((arrives & ~leaves).any()) and bool(leaves.any())
 
 
-def without(setup: Setup, name: str) -> Tensor | None:
-    """The outputs in evaluation mode with one module's output set to zero."""
+def outputs_without(setup: Setup, name: str) -> Tensor | None:
+    """Return the outputs in evaluation mode with one module's output set to zero."""
     if setup.batch is None:
         return None
 
-    def silence(module: nn.Module, args: Any, output: Any) -> Any:
+    def zero_output(module: nn.Module, args: tuple[object, ...], output: object) -> object:
         return output * 0 if isinstance(output, Tensor) else output
 
-    hook = setup.modules[name].register_forward_hook(silence)
+    hook = setup.modules[name].register_forward_hook(zero_output)
     try:
         return run_pass(setup.model, setup.batch, None, training=False).logits
     finally:
         hook.remove()
 
 
-def difference(outputs: Tensor) -> float:
-    """The largest difference between a row and the first, over the largest number."""
+def row_difference(outputs: Tensor) -> float:
+    """Return the largest difference between any row and the first, relative to the largest output."""
     flat = outputs.double().flatten(1)
     if not flat.numel():
         return 0.0

@@ -22,7 +22,9 @@ DRAWS = 8  # of the noise: one draw of a small batch says too little
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Batch norms whose inputs vary more in training than they will in evaluation."""
-    norms = [each.name for each in setup.training.leaf_calls if remembers(each)] if setup.training else []
+    norms = (
+        [each.name for each in setup.training.leaf_calls if updates_running_statistics(each)] if setup.training else []
+    )
     if not norms or not (
         any(use.drops for use in setup.function_calls) or any(map(drop_rate, setup.dropouts.values()))
     ):
@@ -41,30 +43,30 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def remembers(call: ModuleCall) -> bool:
-    """Whether a batch norm normalizes by the batch in training mode, and by what it remembers in evaluation mode."""
+def updates_running_statistics(call: ModuleCall) -> bool:
+    """Return True if a batch norm ran in training mode and tracks running statistics."""
     norm = call.module
     return isinstance(norm, nn.modules.batchnorm._BatchNorm) and call.training and norm.running_var is not None
 
 
 def variance_ratios(setup: Setup, norms: list[str]) -> dict[str, float]:
-    """For each norm: the variance of its input in training mode, over that with nothing dropped."""
+    """Return, for each norm, the variance of its input in training over that without dropout."""
     if setup.batch is None or setup.training_without_dropout is None:
         return {}
-    clean, noisy = variances(setup.training_without_dropout, norms), dict.fromkeys(norms, 0.0)
+    clean, noisy = input_variances(setup.training_without_dropout, norms), dict.fromkeys(norms, 0.0)
     for seed in range(DRAWS):
-        drawn = variances(run_pass(setup.model, setup.batch, None, training=True, seed=seed), norms)
+        drawn = input_variances(run_pass(setup.model, setup.batch, None, training=True, seed=seed), norms)
         noisy = {name: noisy[name] + drawn[name] / DRAWS for name in norms}
     return {name: noisy[name] / clean[name] for name in norms if clean[name] > 0 and noisy[name] > 0}
 
 
-def variances(done: ForwardPass, norms: list[str]) -> dict[str, float]:
-    """The variance of what comes into each norm in a pass."""
-    return {name: variance(done.first_call(name)) for name in norms}
+def input_variances(done: ForwardPass, norms: list[str]) -> dict[str, float]:
+    """Return the variance of the input of each norm in a pass."""
+    return {name: input_variance(done.first_call(name)) for name in norms}
 
 
-def variance(call: ModuleCall | None) -> float:
-    """The variance of each channel that comes in, on average over the channels; 0 where nothing does."""
+def input_variance(call: ModuleCall | None) -> float:
+    """Return the variance of a call's input, averaged over the channels; 0 without an input."""
     if call is None or not isinstance(call.input, Tensor) or call.input.ndim < 2:
         return 0.0
     by_channel = call.input.detach().float().transpose(0, 1).flatten(1)

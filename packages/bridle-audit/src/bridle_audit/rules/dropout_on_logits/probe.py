@@ -15,14 +15,14 @@ from bridle_audit.rules.dropout_on_logits.finding import CURE
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Outputs that are zero at random in training mode, and never in evaluation mode."""
-    if not is_scored(setup) or setup.evaluation is None or setup.training is None:
+    if not compares_outputs(setup) or setup.evaluation is None or setup.training is None:
         return
     kept, dropped = setup.evaluation.logits, setup.training.logits
     if kept is None or dropped is None or bool((kept == 0).any()):
         return
     zeros = dropped == 0
     where = last_dropout(setup, dropped)
-    if not where and not falls_on_single_outputs(setup, zeros):
+    if not where and not zeros_single_outputs(setup, zeros):
         return
     share = float(zeros.float().mean())
     losses = setup.evaluation.loss, setup.training.loss
@@ -36,8 +36,8 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def is_scored(setup: Setup) -> bool:
-    """Whether a loss compares the outputs themselves with targets, one by one or by a softmax."""
+def compares_outputs(setup: Setup) -> bool:
+    """Return True if the loss takes logits, or compares outputs and targets elementwise."""
     loss = setup.loss
     if loss is None:
         return False
@@ -45,7 +45,7 @@ def is_scored(setup: Setup) -> bool:
 
 
 def last_dropout(setup: Setup, outputs: Tensor) -> str:
-    """The dropout that gives out the model's outputs, itself; empty where none does."""
+    """Return the dropout whose output is the model's output; empty if there is none."""
     if not bool((outputs == 0).any()):
         return ""
     for use in reversed(setup.function_calls):
@@ -54,8 +54,8 @@ def last_dropout(setup: Setup, outputs: Tensor) -> str:
     return ""
 
 
-def falls_on_single_outputs(setup: Setup, zeros: Tensor) -> bool:
-    """Whether zeros fall on some outputs of a row and not on others, and elsewhere in another pass."""
+def zeros_single_outputs(setup: Setup, zeros: Tensor) -> bool:
+    """Return True if only some outputs of a row are zero, and others under another seed."""
     again = setup.training_reseeded
     if again is None or again.logits is None or zeros.ndim < 2 or zeros.shape[-1] < 2:
         return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 EXTREME = 0.8  # from here on
 
 
-def said(rate: float) -> str:
-    """What such a rate does."""
+def message(rate: float) -> str:
+    """Return the message of a finding: the share that is dropped and the factor on the rest."""
     if rate >= 1:
         return (
             f"a rate of {rate:g} drops everything: in training nothing comes through, and nothing in front of it learns"
@@ -18,5 +18,5 @@ def said(rate: float) -> str:
 
 
 def cure(rate: float) -> str:
-    """The other reading of the number, or a usual one."""
+    """Return a dropout with the complementary rate, or with 0.5 if everything is dropped."""
     return f"nn.Dropout({1 - rate:.2g})" if rate < 1 else "nn.Dropout(0.5)"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.probe.layers import drop_rate
 from bridle_audit.probe.setup import Setup
-from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, said
+from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, message
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -16,4 +16,4 @@ def check(setup: Setup) -> Iterator[Finding]:
     rates |= {use.site: use.rate for use in setup.function_calls if use.rate > rates.get(use.site, 0.0)}
     for where, rate in rates.items():
         if rate >= EXTREME:
-            yield Finding(where, said(rate), cure(rate), {"rate": rate}, severity="error" if rate >= 1 else "")
+            yield Finding(where, message(rate), cure(rate), {"rate": rate}, severity="error" if rate >= 1 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, said
+from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, message
 from bridle_audit.static import Program
 from bridle_audit.static.dataflow.stated import stated_number
 
@@ -24,4 +24,6 @@ def check(program: Program) -> Iterator[Finding]:
     for call, rate in calls:
         if rate is not None and rate >= EXTREME:
             severity = "error" if rate >= 1 else ""
-            yield Finding(program.source(call.node), said(rate), cure(rate), location=call.location, severity=severity)
+            yield Finding(
+                program.source(call.node), message(rate), cure(rate), location=call.location, severity=severity
+            )

@@ -19,7 +19,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     if not any(each.requires_grad for each in setup.parameters.values()):
         return
-    moves = {call.name: shift(setup, call.name) for call in setup.training.leaf_calls if is_frozen(call)}
+    moves = {call.name: running_mean_shift(setup, call.name) for call in setup.training.leaf_calls if is_frozen(call)}
     moves = {name: each for name, each in moves.items() if each > 0}
     if moves:
         worst = max(moves, key=lambda name: moves[name])
@@ -33,15 +33,15 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 
 def is_frozen(call: ModuleCall) -> bool:
-    """Whether a norm is in training mode, has parameters, and neither they nor its input are trained."""
+    """Return True if a norm ran in training mode while its parameters and its input need no gradient."""
     held = list(call.module.parameters())
     if not isinstance(call.module, nn.modules.batchnorm._NormBase) or not call.training or call.input_requires_grad:
         return False
     return bool(held) and not any(each.requires_grad for each in held)
 
 
-def shift(setup: Setup, name: str) -> float:
-    """How far a pass moves the running mean, in running standard deviations, on average over the channels."""
+def running_mean_shift(setup: Setup, name: str) -> float:
+    """Return the root mean square shift of the running mean in a pass, in running standard deviations."""
     norm = setup.modules[name]
     mean, variance = getattr(norm, "running_mean", None), getattr(norm, "running_var", None)
     moved = setup.training.buffers.get(f"{name}.running_mean" if name else "running_mean") if setup.training else None

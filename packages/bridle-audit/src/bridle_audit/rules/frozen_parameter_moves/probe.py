@@ -19,9 +19,9 @@ def check(setup: Setup) -> Iterator[Finding]:
         if setup.optimizer is None or group.foreign_shapes:
             continue
         held = zip(group.names, setup.optimizer.param_groups[group.index]["params"], strict=True)
-        waiting = [(name, momentum_of(setup.optimizer, each)) for name, each in held if is_waiting(each)]
+        frozen = [(name, momentum_norm(setup.optimizer, each)) for name, each in held if is_frozen_with_gradient(each)]
         share = group.decay.share_per_step
-        moved = [(name, momentum) for name, momentum in waiting if share > 0 or momentum > 0]
+        moved = [(name, momentum) for name, momentum in frozen if share > 0 or momentum > 0]
         if moved:
             name, momentum = max(moved, key=lambda each: each[1])
             yield Finding(
@@ -33,13 +33,13 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def is_waiting(parameter: Tensor) -> bool:
-    """Whether a parameter is frozen and has a gradient of zeros, as ``zero_grad(set_to_none=False)`` leaves it."""
+def is_frozen_with_gradient(parameter: Tensor) -> bool:
+    """Return True if a parameter is frozen and its ``grad`` is all zeros instead of None."""
     return not parameter.requires_grad and isinstance(parameter.grad, Tensor) and not bool(parameter.grad.any())
 
 
-def momentum_of(optimizer: Optimizer, parameter: Tensor) -> float:
-    """How long what an optimizer keeps of earlier gradients is."""
+def momentum_norm(optimizer: Optimizer, parameter: Tensor) -> float:
+    """Return the norm of the momentum that the optimizer holds for a parameter; 0 if it holds none."""
     state = optimizer.state.get(parameter, {})
     kept = [state.get(name) for name in ("momentum_buffer", "exp_avg")]
     return max((float(each.norm()) for each in kept if isinstance(each, Tensor)), default=0.0)

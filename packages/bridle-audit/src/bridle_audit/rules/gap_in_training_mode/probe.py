@@ -29,7 +29,7 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 
 def loss_without_dropout(setup: Setup) -> float | None:
-    """The loss of the pass in which nothing is dropped."""
+    """Return the loss of the pass in training mode without dropout."""
     if setup.training_without_dropout is None or setup.batch is None:
         return None
     if setup.loss_function is None:

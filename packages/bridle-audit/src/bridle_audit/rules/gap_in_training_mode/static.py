@@ -18,12 +18,12 @@ MEASURES = {"loss", "acc", "accuracy", "error", "err", "score", "f", "auc", "per
 
 def check(program: Program) -> Iterator[Finding]:
     """A difference of a training and a validation score, the first of them met in training, of a network that drops."""
-    if not drops(program):
+    if not has_dropout(program):
         return
     for node in program.nodes(ast.BinOp):
         sides = (node.left, node.right)
         if isinstance(node.op, ast.Sub) and (
-            of_history(*sides) or of_loop(program, *sides) or of_loop(program, *sides[::-1])
+            is_history_gap(*sides) or is_loop_gap(program, *sides) or is_loop_gap(program, *sides[::-1])
         ):
             yield Finding(
                 program.source(node),
@@ -33,32 +33,32 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def drops(program: Program) -> bool:
-    """Whether the file has a dropout that is on, or may be."""
+def has_dropout(program: Program) -> bool:
+    """Return True if the file has a dropout whose rate is not known to be 0."""
     dropouts = program.calls("torch.nn.Dropout*", "torch.nn.functional.dropout*", "keras.layers.*Dropout*")
     dropouts += program.calls("keras.layers.SpatialDropout*", "keras.layers.GaussianDropout")
     return any(each.value(1 if ".functional." in each.name else 0, "p", 0.5) != 0 for each in dropouts)
 
 
-def of_history(left: ast.expr, right: ast.expr) -> bool:
-    """``history["accuracy"] - history["val_accuracy"]``, either way, with whatever is taken of the two."""
+def is_history_gap(left: ast.expr, right: ast.expr) -> bool:
+    """Return True for ``history["accuracy"] - history["val_accuracy"]``, in either order."""
     keys = [{each.value for each in ast.walk(side) if isinstance(each, ast.Constant)} for side in (left, right)]
     words = [{each for each in side if isinstance(each, str)} for side in keys]
     pairs = [(one, other) for one in words[0] for other in words[1]]
     return any(f"val_{one}" == other or f"val_{other}" == one for one, other in pairs)
 
 
-def of_loop(program: Program, trained: ast.expr, other: ast.expr) -> bool:
-    """Whether one is a training score that was gathered where ``backward`` is called, and the other one is not."""
+def is_loop_gap(program: Program, trained: ast.expr, other: ast.expr) -> bool:
+    """Return True for a training score, measured during training, and the same score on held-out data."""
     if not isinstance(trained, ast.Name) or not isinstance(other, ast.Name):
         return False
     kinds = has_word(trained, TRAINING) and any(has_word(other, each) for each in (VALIDATION, EVALUATION, TEST))
     measures = MEASURES & set(words(trained)) & set(words(other))
-    return bool(kinds and measures) and gathered_in_training(program, trained)
+    return bool(kinds and measures) and is_measured_in_training(program, trained)
 
 
-def gathered_in_training(program: Program, score: ast.Name) -> bool:
-    """Whether a score is what a training function returns, or is set next to a ``backward``."""
+def is_measured_in_training(program: Program, score: ast.Name) -> bool:
+    """Return True if a score comes from a training function, or from a loop that calls ``backward``."""
     made = [each for each in reaching_values(program, score) if not is_under_no_grad(program, each)]
     calls = [each for value in made for each in ast.walk(value) if isinstance(each, ast.Call)]
     functions = [definition_of(program, each) for each in calls]
@@ -68,11 +68,13 @@ def gathered_in_training(program: Program, score: ast.Name) -> bool:
     backwards = [each for each in program.calls("method:backward") if each.function is program.function_of(score)]
     loops = {loop for each in backwards for loop in each.loops[:1]}
     parts = {each.id for value in made for each in ast.walk(value) if isinstance(each, ast.Name)} | {score.id}
-    return any(loops & set(program.loops_around(value)[:1]) for value in made) or added_in(program, parts, loops)
+    return any(loops & set(program.loops_around(value)[:1]) for value in made) or is_accumulated_in(
+        program, parts, loops
+    )
 
 
-def added_in(program: Program, parts: set[str], loops: set[Loop]) -> bool:
-    """Whether one of some variables is summed in one of the loops."""
+def is_accumulated_in(program: Program, parts: set[str], loops: set[Loop]) -> bool:
+    """Return True if one of the variables is accumulated in one of the loops, outside of ``no_grad``."""
     sums = [each for loop in loops for each in ast.walk(loop) if isinstance(each, ast.AugAssign)]
     mine = [each for each in sums if isinstance(each.target, ast.Name) and each.target.id in parts]
     return any(not is_under_no_grad(program, each) for each in mine)

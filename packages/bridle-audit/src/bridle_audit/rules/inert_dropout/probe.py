@@ -18,11 +18,13 @@ ENOUGH = 50  # numbers that are dropped in a pass, on average: two seeds then di
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Dropouts that are not called, or that change nothing."""
-    yield from between_no_layers(setup)
+    yield from single_layer_recurrent(setup)
     if setup.training is None:
         return
     called = {call.name for call in setup.training.calls}
-    idle = [name for name, rate in acting_rates(setup).items() if name not in called and is_missed(setup, name, rate)]
+    idle = [
+        name for name, rate in positive_rates(setup).items() if name not in called and is_skipped(setup, name, rate)
+    ]
     if idle:
         rate = drop_rate(setup.modules[idle[0]])
         yield Finding(
@@ -31,11 +33,11 @@ def check(setup: Setup) -> Iterator[Finding]:
             f"h = self.{idle[0].rpartition('.')[2]}(h)  # call it in forward; or take it out",
             {"modules": len(idle)},
         )
-    yield from without_effect(setup)
+    yield from unused_dropout(setup)
 
 
-def arrives(once: ForwardPass, again: ForwardPass) -> bool:
-    """Whether any layer is given something else under another seed; outputs may hide it, as behind weights of zero."""
+def inputs_differ(once: ForwardPass, again: ForwardPass) -> bool:
+    """Return True if the input of any layer differs between two seeds, even if the outputs do not."""
     pairs = zip(once.leaf_calls, again.leaf_calls, strict=False)
     return any(
         left.input is not None and right.input is not None and not same_numbers(left.input, right.input)
@@ -43,8 +45,8 @@ def arrives(once: ForwardPass, again: ForwardPass) -> bool:
     )
 
 
-def between_no_layers(setup: Setup) -> Iterator[Finding]:
-    """Recurrent layers whose dropout is between layers, of which there is one."""
+def single_layer_recurrent(setup: Setup) -> Iterator[Finding]:
+    """Yield a finding for each recurrent layer that has dropout between layers, but one layer only."""
     for name, each in setup.modules.items():
         if isinstance(each, nn.RNNBase) and each.dropout > 0 and each.num_layers == 1:
             kind = type(each).__name__
@@ -57,16 +59,16 @@ def between_no_layers(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def acting_rates(setup: Setup) -> dict[str, float]:
-    """The rates of the dropouts that are on in training mode."""
+def positive_rates(setup: Setup) -> dict[str, float]:
+    """Return the rate of each dropout whose rate is above 0."""
     rates = {
         name: drop_rate(each) or 0.0 for name, each in setup.dropouts.items() if next(each.children(), None) is None
     }
     return {name: rate for name, rate in rates.items() if rate > 0}
 
 
-def is_missed(setup: Setup, name: str, rate: float) -> bool:
-    """Whether the module around a dropout was at work, and no function in it drops at that rate."""
+def is_skipped(setup: Setup, name: str, rate: float) -> bool:
+    """Return True if the parent of a dropout ran, and no functional dropout in it has the same rate."""
     around = name.rpartition(".")[0]
     if setup.training is None or setup.training.first_call(around) is None:
         return False
@@ -75,14 +77,14 @@ def is_missed(setup: Setup, name: str, rate: float) -> bool:
     return not any(abs(use.rate - rate) < 1e-9 for use in inside)
 
 
-def without_effect(setup: Setup) -> Iterator[Finding]:
-    """Dropouts that drop, while the outputs under another seed are the same."""
+def unused_dropout(setup: Setup) -> Iterator[Finding]:
+    """Yield a finding if dropouts act, but the model's outputs and inputs of layers ignore the seed."""
     drops = [use for use in setup.function_calls if use.drops and use.output is not None]
     once, again = setup.training, setup.training_reseeded
     if once is None or again is None or once.logits is None or again.logits is None:
         return
     total = sum(use.rate * use.output.numel() for use in drops if use.output is not None and use.input is not None)
-    if total >= ENOUGH and same_numbers(once.logits, again.logits) and not arrives(once, again):
+    if total >= ENOUGH and same_numbers(once.logits, again.logits) and not inputs_differ(once, again):
         yield Finding(
             first_names([use.site for use in drops]),
             f"{total:.0f} numbers are dropped in a pass, but no layer sees a difference under another seed: what "

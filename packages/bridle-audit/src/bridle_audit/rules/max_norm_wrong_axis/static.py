@@ -11,15 +11,15 @@ from bridle_audit.static import Call, Program
 from bridle_audit.static.dataflow.weights import is_own_parameter
 
 NORMS = ("method:norm", "torch.norm", "torch.linalg.norm", "torch.linalg.vector_norm")
-TURNED = re.compile(r"torch\.nn\.(?:ConvTranspose|LazyConvTranspose)")
+TRANSPOSED = re.compile(r"torch\.nn\.(?:ConvTranspose|LazyConvTranspose)")
 WRITES = ("copy_", "mul_", "div_")
-BOUND = re.compile(r"clamp|clip|minimum|maximum|torch\.min|torch\.max|where|\bif\b")
-ATOMS = re.compile(r"(?i)dec|dict|atom")  # layers whose columns are what is bounded: a dictionary's
+LIMITED = re.compile(r"clamp|clip|minimum|maximum|torch\.min|torch\.max|where|\bif\b")
+DICTIONARY = re.compile(r"(?i)dec|dict|atom")  # layers whose columns are what is bounded: a dictionary's
 
 
 def check(program: Program) -> Iterator[Finding]:
     """Norms along the outputs of a layer's weight, by which the weight is rescaled."""
-    if "torch" not in program.text or any(map(TURNED.match, program.calls_by_name)):
+    if "torch" not in program.text or any(map(TRANSPOSED.match, program.calls_by_name)):
         return
     for call in [*program.calls("torch.renorm", "method:renorm", "method:renorm_"), *program.calls(*NORMS)]:
         weight = weight_of(program, call)
@@ -40,23 +40,23 @@ def check(program: Program) -> Iterator[Finding]:
 
 
 def weight_of(program: Program, call: Call) -> str | None:
-    """The weight of a layer that a norm is taken of, as it is written; None for anything else, or in another shape."""
+    """Return the source of the layer weight whose norm is taken; None for any other tensor."""
     node = call.receiver if call.name.startswith("method:") else call.argument(0, "input")
     while isinstance(node, ast.Attribute) and node.attr == "data":
         node = node.value
     if not isinstance(node, ast.Attribute) or node.attr != "weight" or is_own_parameter(program, node):
         return None
-    return None if ATOMS.search(program.source(node)) else program.source(node)
+    return None if DICTIONARY.search(program.source(node)) else program.source(node)
 
 
 def axis_of(call: Call) -> object:
-    """The axis that a norm is taken over, or of ``renorm`` the one that is kept."""
+    """Return the ``dim`` of a call: the axis that a norm reduces, or that ``renorm`` keeps."""
     shift = 0 if call.name.startswith("method:") else 1
     return call.value(1 + shift, "dim")
 
 
 def is_rescaled(program: Program, call: Call, weight: str) -> bool:
-    """Whether the weight is written to, in the same function, by what is made of the norm."""
+    """Return True if the same function rescales the weight by a bounded value of the norm."""
     statement = call.statement
     names = (
         {each.id for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
@@ -64,16 +64,18 @@ def is_rescaled(program: Program, call: Call, weight: str) -> bool:
         else set()
     )
     around = program.source(call.function or program.tree)
-    if call.value(None, "keepdim") is not True or not BOUND.search(around):
+    if call.value(None, "keepdim") is not True or not LIMITED.search(around):
         return False
     for other in program.statements_in_order(call.function):
-        if writes(program, other, weight) and (other is statement or names & read_in(program, other, call)):
+        if writes_weight(program, other, weight) and (
+            other is statement or names & variables_read(program, other, call)
+        ):
             return True
     return False
 
 
-def read_in(program: Program, statement: ast.stmt, call: Call) -> set[str]:
-    """The variables that a statement reads, and those that these were made of in the same function."""
+def variables_read(program: Program, statement: ast.stmt, call: Call) -> set[str]:
+    """Return the variables that a statement reads, with those they are computed from in the function."""
     names = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
     for other in program.statements_in_order(call.function):
         if isinstance(other, ast.Assign) and any(
@@ -83,8 +85,8 @@ def read_in(program: Program, statement: ast.stmt, call: Call) -> set[str]:
     return names
 
 
-def writes(program: Program, statement: ast.stmt, weight: str) -> bool:
-    """Whether a statement changes a weight in place, or assigns it anew."""
+def writes_weight(program: Program, statement: ast.stmt, weight: str) -> bool:
+    """Return True if a statement assigns a weight or modifies it in place."""
     if isinstance(statement, ast.Assign | ast.AugAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return any(program.source(each) in (weight, f"{weight}.data") for each in targets)

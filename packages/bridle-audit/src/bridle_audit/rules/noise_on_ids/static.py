@@ -1,4 +1,4 @@
-"""What is rounded after such a change, and given to an embedding, or to a network that has one."""
+"""Embeddings of ids that were mixed, dropped or given noise, and then cast to integers again."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DROPOUTS = ("torch.nn.functional.dropout", "torch.dropout")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """What is rounded after such a change, and given to an embedding, or to a network that has one."""
+    """Yield a finding for each embedding of ids that were changed and cast to integers again."""
     for value in program.nodes(ast.Call) if "mbedding" in program.text else ():
-        inner = cast(program, value)
-        what = change(program, inner) if inner is not None else ""
-        if what and any(looks_up(program, each.func) for each in given_to(program, value)):
+        inner = cast_operand(program, value)
+        what = describe_change(program, inner) if inner is not None else ""
+        if what and any(takes_ids(program, each.func) for each in consumers(program, value)):
             yield Finding(
                 program.source(value),
                 f"ids are {what} and rounded to integers again: they then stand for other words or categories",
@@ -35,8 +35,8 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def given_to(program: Program, value: ast.Call) -> list[ast.Call]:
-    """The calls that are given a value, or the variable that it is assigned to in the same function."""
+def consumers(program: Program, value: ast.Call) -> list[ast.Call]:
+    """Return the calls in the same function that take a value, or the variable it is assigned to."""
     home, statement = program.function_of(value), program.statement_of(value)
     assigns = isinstance(statement, ast.Assign) and statement.value is value
     held = (
@@ -50,8 +50,8 @@ def given_to(program: Program, value: ast.Call) -> list[ast.Call]:
     ]
 
 
-def looks_up(program: Program, callee: ast.expr) -> bool:
-    """Whether what is called takes ids: an embedding, or a network that has one."""
+def takes_ids(program: Program, callee: ast.expr) -> bool:
+    """Return True if a callable is an embedding, or a network that contains one."""
     if program.resolve(callee) == "torch.nn.functional.embedding":
         return True
     if not isinstance(callee, ast.Name | ast.Attribute) or program.resolve(callee) is not None:
@@ -65,19 +65,19 @@ def looks_up(program: Program, callee: ast.expr) -> bool:
     return network is not None and "nn.Embedding(" in program.source(network.node)
 
 
-def cast(program: Program, value: ast.expr) -> ast.expr | None:
-    """What is made an integer: x in ``x.long()``, ``x.round().long()``, ``x.to(torch.long).clamp(min=0)``."""
+def cast_operand(program: Program, value: ast.expr) -> ast.expr | None:
+    """Return x in ``x.long()``, ``x.round().long()`` and ``x.to(torch.long).clamp(min=0)``; else None."""
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
         return None
     if value.func.attr in ("clamp", "clamp_", "clip"):
-        return cast(program, value.func.value)
+        return cast_operand(program, value.func.value)
     named = value.func.attr in CASTS and not value.args
     typed = value.func.attr in ("to", "type") and any(program.resolve(each) in INTEGERS for each in value.args)
     return value.func.value if named or typed else None
 
 
-def change(program: Program, expr: ast.expr) -> str:
-    """What is done to ids within an expression, in a word; empty where it is nothing of the kind."""
+def describe_change(program: Program, expr: ast.expr) -> str:
+    """Return how an expression changes ids, in words; empty if it does not."""
     for each in ast.walk(expr):
         if isinstance(each, ast.Call) and program.resolve(each.func) in DROPOUTS:
             return "put through a dropout"
@@ -92,12 +92,12 @@ def change(program: Program, expr: ast.expr) -> str:
 
 
 def is_noise(program: Program, expr: ast.expr) -> bool:
-    """``torch.randn_like(x)``, ``0.1 * torch.randn_like(x)``, or a variable that is that."""
+    """Return True for ``torch.randn_like(x)``, ``0.1 * torch.randn_like(x)``, or a variable assigned from it."""
     inner = [part for each in [expr, *source_expressions(program, expr)] for part in factors(each)[0]]
     return any(isinstance(each, ast.Call) and program.resolve(each.func) in NOISE for each in inner)
 
 
 def is_mixture(node: ast.BinOp) -> bool:
-    """``a * x + (1 - a) * y``."""
+    """Return True for ``a * x + (1 - a) * y``."""
     shares = [ast.unparse(each) for side in (node.left, node.right) for each in factors(side)[0]]
     return any(f"1 - {each}" in shares or f"1.0 - {each}" in shares for each in shares)

@@ -1,1 +1,1 @@
-"""What one norm has normalized, another normalizes again at once."""
+"""Norms that take the output of another norm."""

@@ -18,12 +18,12 @@ def check(setup: Setup) -> Iterator[Finding]:
     vectors = [name for name in exempt if setup.is_vector(name)]
     if not vectors or any(setup.is_weight_matrix(name) for name in exempt):
         return
-    with_biases = any(name.endswith("bias") and not in_norm(setup, name) for name in vectors)
+    with_biases = any(name.endswith("bias") and not is_norm_parameter(setup, name) for name in vectors)
     for group in setup.groups:
         decayed = group.names if group.weight_decay else ()
-        missed = [name for name in decayed if in_norm(setup, name) or (with_biases and name.endswith("bias"))]
+        missed = [name for name in decayed if is_norm_parameter(setup, name) or (with_biases and name.endswith("bias"))]
         if missed:
-            norms = sum(in_norm(setup, name) for name in missed)
+            norms = sum(is_norm_parameter(setup, name) for name in missed)
             yield Finding(
                 str(group),
                 f"{len(missed)} biases and scales ({norms} of norms) decay by {group.weight_decay:g} though "
@@ -34,6 +34,6 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def in_norm(setup: Setup, name: str) -> bool:
-    """Whether a parameter is the scale or the shift of a norm."""
+def is_norm_parameter(setup: Setup, name: str) -> bool:
+    """Return True if a parameter is the scale or shift of a norm."""
     return setup.is_vector(name) and name.rpartition(".")[0] in setup.norms

@@ -25,22 +25,22 @@ def check(program: Program) -> Iterator[Finding]:
         seeds = call.value(2, "seeds", 5)
         if seeds == 1 or (isinstance(seeds, list | tuple) and len(seeds) == 1):
             yield Finding(call.name, "all recipes are compared under one seed", CURE, location=call.location)
-    if speaks_of_seeds(program):
+    if repeats_over_seeds(program):
         return
-    yield from swept(program)
-    yield from repeated(program)
+    yield from strength_sweeps(program)
+    yield from repeated_trainings(program)
 
 
-def speaks_of_seeds(program: Program) -> bool:
-    """Whether anything is repeated over seeds, folds or runs."""
+def repeats_over_seeds(program: Program) -> bool:
+    """Return True if the file loops over seeds, folds or runs."""
     loops = [(each.target, each.iter) for each in program.nodes(ast.For)]
     loops += [(each.target, each.iter) for each in program.nodes(ast.comprehension)]
     return any(REPEATS & set(words(target)) or MANY & set(words(over)) for target, over in loops)
 
 
-def swept(program: Program) -> Iterator[Finding]:
-    """A loop over strengths that are written out, with a training in each round."""
-    for node, target, over in sweeps(program):
+def strength_sweeps(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each loop over literal strengths that trains in every iteration."""
+    for node, target, over in iterations(program):
         values = program.value(over)
         strengths = STRENGTHS & set(words(target))
         several = (
@@ -48,7 +48,11 @@ def swept(program: Program) -> Iterator[Finding]:
             and len(values) > 1
             and all(isinstance(each, int | float) for each in values)
         )
-        if several and (strengths or is_strength(program, node, target_names(target))) and trains(program, node):
+        if (
+            several
+            and (strengths or is_passed_as_strength(program, node, target_names(target)))
+            and reaches_training(program, node)
+        ):
             yield Finding(
                 program.source(target),
                 f"{len(values)} strengths are compared, {ONCE}",
@@ -58,8 +62,8 @@ def swept(program: Program) -> Iterator[Finding]:
             )
 
 
-def sweeps(program: Program) -> Iterator[tuple[ast.AST, ast.expr, ast.expr]]:
-    """Loops and comprehensions: the node, its variable, and what it goes over."""
+def iterations(program: Program) -> Iterator[tuple[ast.AST, ast.expr, ast.expr]]:
+    """Yield the node, the target and the iterable of each loop and comprehension."""
     yield from ((each, each.target, each.iter) for each in program.nodes(ast.For))
     for each in program.nodes(ast.comprehension):
         around = program.parent(each)
@@ -67,23 +71,25 @@ def sweeps(program: Program) -> Iterator[tuple[ast.AST, ast.expr, ast.expr]]:
             yield around, each.target, each.iter
 
 
-def is_strength(program: Program, node: ast.AST, held: set[str], depth: int = 2) -> bool:
-    """Whether one of some variables is given to something as a strength: ``Dropout(p)``, ``weight_decay=value``."""
+def is_passed_as_strength(program: Program, node: ast.AST, held: set[str], depth: int = 2) -> bool:
+    """Return True if one of the variables is passed as a strength: ``Dropout(p)``, ``weight_decay=value``."""
     for call in (each for each in ast.walk(node) if isinstance(each, ast.Call)):
-        given = [each.arg or "" for each in call.keywords if held & names_in(each.value)]
+        given = [each.arg or "" for each in call.keywords if held & variables_in(each.value)]
         given += [
-            name for name, each in zip(arguments_of(program, call), call.args, strict=False) if held & names_in(each)
+            name
+            for name, each in zip(parameter_names(program, call), call.args, strict=False)
+            if held & variables_in(each)
         ]
         if any(STRENGTHS & set(words(each)) for each in given):
             return True
         function = definition_of(program, call) if given and depth else None
-        if function is not None and is_strength(program, function, set(given), depth - 1):
+        if function is not None and is_passed_as_strength(program, function, set(given), depth - 1):
             return True
     return False
 
 
-def arguments_of(program: Program, call: ast.Call) -> list[str]:
-    """The names of the arguments of what is called: a function or class of the file, or a dropout."""
+def parameter_names(program: Program, call: ast.Call) -> list[str]:
+    """Return the parameter names of the function or class that is called; ``dropout`` for a dropout."""
     name = program.resolve(call.func) or ""
     if "Dropout" in name.rpartition(".")[2]:
         return ["dropout"]
@@ -93,22 +99,22 @@ def arguments_of(program: Program, call: ast.Call) -> list[str]:
     return names[1:] if names[:1] == ["self"] else names
 
 
-def names_in(node: ast.AST) -> set[str]:
-    """The variables in an expression."""
+def variables_in(node: ast.AST) -> set[str]:
+    """Return the variables in an expression."""
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
-def trains(program: Program, node: ast.AST) -> bool:
-    """Whether a training is reached from here: a ``backward``, or a ``fit``."""
+def reaches_training(program: Program, node: ast.AST) -> bool:
+    """Return True if code reaches a call of ``backward``, ``fit`` or ``train_model``."""
     return bool(reachable_calls(program, node, "backward", "fit", "train_model"))
 
 
-def repeated(program: Program) -> Iterator[Finding]:
-    """The same training function called several times in a row, for networks that are regularized in different ways."""
+def repeated_trainings(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each training function that is called for networks regularized differently."""
     for name in [each.name for each in program.trainings if each.name]:
         made = [each for each in program.calls(name) if not each.loops]
-        several = len(made) > 1 and len({each.function for each in made}) == 1 and networks_made(program) >= len(made)
-        if several and ways(program) > 1 and scores(program) > 1:
+        several = len(made) > 1 and len({each.function for each in made}) == 1 and network_count(program) >= len(made)
+        if several and configuration_count(program) > 1 and evaluation_count(program) > 1:
             yield Finding(
                 name,
                 f"{len(made)} ways to train are compared, {ONCE}",
@@ -118,20 +124,20 @@ def repeated(program: Program) -> Iterator[Finding]:
             )
 
 
-def networks_made(program: Program) -> int:
-    """How many networks the file makes."""
+def network_count(program: Program) -> int:
+    """Return the number of networks that the file creates."""
     names = [each.name for each in program.networks if not each.is_part]
     return len(program.calls(*names)) + sum(isinstance(each.node, ast.Assign) for each in program.networks)
 
 
-def ways(program: Program) -> int:
-    """In how many ways the file regularizes: decays of its optimizers times kinds of layers in its networks."""
+def configuration_count(program: Program) -> int:
+    """Return the number of weight decays times the number of combinations of regularizing layers."""
     decays = {each.decay for each in program.optimizers if isinstance(each.decay, int | float | None)}
     networks = {frozenset(op.kind for op in each.flow) & LAYERS for each in program.networks if not each.is_part}
     return len(decays) * len(networks)
 
 
-def scores(program: Program) -> int:
-    """How often something is scored, outside of loops."""
+def evaluation_count(program: Program) -> int:
+    """Return the number of evaluations outside of loops."""
     names = {each.name for each in program.evaluations if each.name}
     return sum(not each.loops for each in program.calls(*names)) if names else 0

@@ -26,11 +26,11 @@ def check(setup: Setup) -> Iterator[Finding]:
     weights = [name for name in pulls if not setup.is_vector(name) and name not in norms]
     if not weights or not (norms or biases):
         return
-    yield finding(pulls, norms, biases)
+    yield make_finding(pulls, norms, biases)
 
 
-def finding(pulls: dict[str, PenaltyEffect], norms: list[str], biases: list[str]) -> Finding:
-    """What is said of them."""
+def make_finding(pulls: dict[str, PenaltyEffect], norms: list[str], biases: list[str]) -> Finding:
+    """Return the finding for biases and norm parameters that the penalty shrinks."""
     largest = max(pulls[name].coefficient for name in [*norms, *biases])
     return Finding(
         first_names([*biases, *norms]),

@@ -14,7 +14,7 @@ from bridle_audit.static.dataflow.penalties import Penalty, penalties_of
 def check(program: Program) -> Iterator[Finding]:
     """Sums over all parameters of a model that are part of the loss, or in a notebook look like it."""
     for penalty in penalties_of(program):
-        if penalty.over == "all" and penalty.kind != "other" and penalty.detached is None and is_meant(penalty):
+        if penalty.over == "all" and penalty.kind != "other" and penalty.detached is None and is_penalty(penalty):
             yield Finding(
                 penalty.source,
                 f"the penalty is over all parameters of {penalty.of}: its biases and its norms are pulled to zero too",
@@ -23,8 +23,8 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def is_meant(penalty: Penalty) -> bool:
-    """Whether it is a penalty: part of the loss, or weighed and added to something, though nothing is made of it."""
+def is_penalty(penalty: Penalty) -> bool:
+    """Return True if a sum is part of the loss, or is multiplied, added to something and then not used."""
     if penalty.in_loss:
         return True
     ends = [chain for chain in penalty.chains if chain.end == "unused"]

@@ -18,22 +18,22 @@ def check(setup: Setup) -> Iterator[Finding]:
     """Parameters that only the penalty reaches, group by group."""
     if setup.optimizer is None or setup.training is None or setup.training.loss is None:
         return
-    lonely = [name for name, each in setup.penalty_gradients.items() if bool(each.any()) and is_idle(setup, name)]
-    reached = reached_when_filled(setup) if lonely else set()
+    idle = [name for name, each in setup.penalty_gradients.items() if bool(each.any()) and lacks_gradient(setup, name)]
+    reached = reached_with_nonzero_weights(setup) if idle else set()
     for group in setup.groups:
-        names = [name for name in lonely if name in group.names and name not in reached]
+        names = [name for name in idle if name in group.names and name not in reached]
         if names:
-            yield from of_group(setup, group, names)
+            yield from group_findings(setup, group, names)
 
 
-def is_idle(setup: Setup, name: str) -> bool:
-    """Whether the data have no gradient for a parameter."""
+def lacks_gradient(setup: Setup, name: str) -> bool:
+    """Return True if the data loss has no gradient for a parameter."""
     gradients = setup.training.gradients if setup.training else {}
     return name not in gradients or not bool(gradients[name].any())
 
 
-def reached_when_filled(setup: Setup) -> set[str]:
-    """What the data reach once no parameter is all zero: a branch may begin with a scale of zero."""
+def reached_with_nonzero_weights(setup: Setup) -> set[str]:
+    """Return the parameters with a gradient from the data once parameters of all zeros are filled."""
     assert setup.batch is not None
     model = copied(setup.model)
     with zeros_replaced(dict(model.named_parameters())):
@@ -41,8 +41,8 @@ def reached_when_filled(setup: Setup) -> set[str]:
     return {name for name, each in again.gradients.items() if bool(each.any())}
 
 
-def of_group(setup: Setup, group: ParameterGroup, names: list[str]) -> Iterator[Finding]:
-    """What is said of them, where the optimizer rescales the penalty's gradient."""
+def group_findings(setup: Setup, group: ParameterGroup, names: list[str]) -> Iterator[Finding]:
+    """Yield a finding for parameters of a group whose optimizer rescales the penalty's gradient."""
     assert setup.optimizer is not None and setup.penalty is not None
     pull = measure_penalty_effects(setup.penalty, copied(setup.model)).get(names[0])
     if pull is None or pull.coefficient <= 0:

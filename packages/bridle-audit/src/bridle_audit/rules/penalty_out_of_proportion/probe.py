@@ -18,7 +18,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     if setup.penalty_value is None or not setup.penalty_gradients or not setup.training or not setup.training.loss:
         return
     penalty, loss = setup.penalty_value.sum().item(), abs(setup.training.loss)
-    theirs, ours = length(setup.penalty_gradients.values()), length(setup.training.gradients.values())
+    theirs, ours = total_norm(setup.penalty_gradients.values()), total_norm(setup.training.gradients.values())
     if ours == 0 or theirs == 0:
         return
     is_all = penalty > MOST * loss and theirs > ours
@@ -34,6 +34,6 @@ def check(setup: Setup) -> Iterator[Finding]:
         )
 
 
-def length(gradients: Iterable[Tensor]) -> float:
-    """The norm of all gradients together."""
+def total_norm(gradients: Iterable[Tensor]) -> float:
+    """Return the norm of all gradients together."""
     return math.sqrt(sum(float(each.double().square().sum()) for each in gradients))

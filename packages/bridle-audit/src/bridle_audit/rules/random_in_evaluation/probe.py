@@ -26,8 +26,8 @@ def check(setup: Setup) -> Iterator[Finding]:
     if same_numbers(once.logits, again.logits):
         return
     dropping = [use for use in setup.evaluation_function_calls if use.drops]
-    hidden = masked_share(*first_tensors(once, again))
-    apart = distance(once.logits, again.logits)
+    hidden = masked_share(*first_differing_tensors(once, again))
+    apart = relative_distance(once.logits, again.logits)
     numbers = {"difference": apart}
     told = f"two passes over the same batch in evaluation mode differ by {apart:.0%} of the outputs' length"
     if dropping:
@@ -35,42 +35,42 @@ def check(setup: Setup) -> Iterator[Finding]:
         cure = ATTENTION if "attention" in first.function else DROPOUT
         yield Finding(first.site, f"{told}: {first.function} drops {first.rate:.3g} here", cure, numbers)
         return
-    where = first_difference(once, again) or "the model"
+    where = first_random_module(once, again) or "the model"
     if hidden > HIDDEN:
         yield Finding(where, f"{told}: {hidden:.0%} of what a mask lets through is zero in only one", MASK, numbers)
     else:
         yield Finding(where, f"{told}: something random is at work in it", NOISE, numbers, severity="note")
 
 
-def first_difference(once: ForwardPass, again: ForwardPass) -> str:
-    """The first module, in the order in which they end, that makes different outputs of the same input."""
+def first_random_module(once: ForwardPass, again: ForwardPass) -> str:
+    """Return the name of the first module with equal inputs and different outputs; empty without one."""
     for left, right in zip(once.calls, again.calls, strict=False):
         if left.name != right.name:
             return ""
-        if equal(left.input, right.input) and not equal(left.output, right.output):
+        if is_equal(left.input, right.input) and not is_equal(left.output, right.output):
             return left.name
     return ""
 
 
-def first_tensors(once: ForwardPass, again: ForwardPass) -> tuple[Tensor | None, Tensor | None]:
-    """What differs first, in both passes: what comes into a layer or out of it, or the outputs of the model."""
+def first_differing_tensors(once: ForwardPass, again: ForwardPass) -> tuple[Tensor | None, Tensor | None]:
+    """Return the first layer inputs or outputs that differ between two passes; else the logits."""
     for left, right in zip(once.leaf_calls, again.leaf_calls, strict=False):
         if left.name != right.name:
             break
-        if not equal(left.input, right.input):
+        if not is_equal(left.input, right.input):
             return left.input, right.input
-        if not equal(left.output, right.output):
+        if not is_equal(left.output, right.output):
             return left.output, right.output
     return once.logits, again.logits
 
 
-def equal(left: Tensor | None, right: Tensor | None) -> bool:
-    """Whether both hold the same numbers, or neither is a tensor."""
+def is_equal(left: Tensor | None, right: Tensor | None) -> bool:
+    """Return True if both tensors hold the same numbers, or both are None."""
     return left is right if left is None or right is None else same_numbers(left, right)
 
 
 def masked_share(left: Tensor | None, right: Tensor | None) -> float:
-    """Which share is zero in one pass only, if all else is the same: a mask leaves that, and noise does not."""
+    """Return the share that is zero in one tensor only; 0 if the other numbers differ, as under noise."""
     if left is None or right is None or left.shape != right.shape:
         return 0.0
     both = (left != 0) & (right != 0)
@@ -79,8 +79,8 @@ def masked_share(left: Tensor | None, right: Tensor | None) -> float:
     return float(((left == 0) != (right == 0)).float().mean())
 
 
-def distance(left: Tensor, right: Tensor) -> float:
-    """How far apart two outputs are, over the length of the first."""
+def relative_distance(left: Tensor, right: Tensor) -> float:
+    """Return the norm of the difference of two outputs, relative to the first."""
     if left.shape != right.shape:
         return 1.0
     return float((left - right).double().norm() / left.double().norm().clamp_min(torch.finfo(torch.double).tiny))

@@ -15,7 +15,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     logits = setup.loss.logits
     zeros = float((logits == 0).float().mean())
-    if float(logits.min()) < 0 or zeros == 0 or (zeros == 1 and learns(setup)):
+    if float(logits.min()) < 0 or zeros == 0 or (zeros == 1 and has_weight_gradient(setup)):
         return
     silent = float((logits == 0).flatten(1).all(1).float().mean())
     yield Finding(
@@ -28,7 +28,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     )
 
 
-def learns(setup: Setup) -> bool:
-    """Whether some weights have a gradient: outputs that are all zero may begin there, by their weights, and move."""
+def has_weight_gradient(setup: Setup) -> bool:
+    """Return True if any weight matrix has a gradient, so that training can move outputs off zero."""
     gradients = setup.training.gradients if setup.training else {}
     return any(each.ndim > 1 and bool(each.any()) for each in gradients.values())

@@ -18,7 +18,7 @@ PLAIN = ("dropout", "dropout1d", "dropout2d", "dropout3d")
 def check(setup: Setup) -> Iterator[Finding]:
     """Plain dropouts that take what a SELU gives."""
     for first, second in pairwise(setup.function_calls):
-        if not is_pair(first, second) or first.output is None:
+        if not is_dropout_after_selu(first, second) or first.output is None:
             continue
         growth = 1 / (1 - second.rate) if second.rate < 1 else 0.0
         yield Finding(
@@ -30,8 +30,8 @@ def check(setup: Setup) -> Iterator[Finding]:
         )
 
 
-def is_pair(first: FunctionCall, second: FunctionCall) -> bool:
-    """Whether the second is a plain dropout of what the first, a SELU, gives out."""
+def is_dropout_after_selu(first: FunctionCall, second: FunctionCall) -> bool:
+    """Return True if the second call is a plain dropout on the output of the first, a SELU."""
     if first.function != "selu" or second.function not in PLAIN or not second.drops:
         return False
     return (
@@ -42,5 +42,5 @@ def is_pair(first: FunctionCall, second: FunctionCall) -> bool:
 
 
 def variance(tensor: Tensor) -> float:
-    """Over all numbers of a tensor."""
+    """Return the variance over all numbers of a tensor."""
     return float(tensor.float().var(correction=0))

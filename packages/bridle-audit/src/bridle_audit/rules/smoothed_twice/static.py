@@ -17,7 +17,7 @@ def check(program: Program) -> Iterator[Finding]:
         second = loss.smoothing
         if loss.under_no_grad or not isinstance(second, int | float) or second < LEAST:
             continue
-        target = loss.target or fitted(program)
+        target = loss.target or fit_targets(program)
         first = smoothed_targets(program, target) if target is not None else None
         if first is not None and first >= LEAST:
             together = 1 - (1 - first) * (1 - second)
@@ -31,7 +31,7 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def fitted(program: Program) -> ast.expr | None:
-    """The targets of the one ``fit`` in the file, as Keras has them."""
+def fit_targets(program: Program) -> ast.expr | None:
+    """Return the targets of the only ``fit`` call of a file that uses Keras."""
     calls = program.calls("method:fit")
     return calls[0].argument(1, "y") if len(calls) == 1 else None

@@ -20,34 +20,36 @@ def check(program: Program) -> Iterator[Finding]:
     validated = {
         loss.node: loss.constructor
         for loss in program.losses
-        if loss.under_no_grad or (loss.function is not None and validating(loss.function.name))
+        if loss.under_no_grad or (loss.function is not None and is_validation_name(loss.function.name))
     }
     for call, smoothing in smoothing_calls(program):
+        floor = describe_floor(program, call, smoothing)
+        message = f"the validation loss has a label smoothing of {smoothing:g} in it{floor}"
         for node in [each for each, constructor in validated.items() if constructor.node is call.node]:
             yield Finding(
                 program.source(node),
-                f"the validation loss has a label smoothing of {smoothing:g} in it{floor_of(program, call, smoothing)}",
+                message,
                 CURE,
                 {"smoothing": smoothing},
                 location=program.location(node),
             )
-        if validates(program, call):
+        if is_used_in_validation(program, call):
             yield Finding(
                 call.name,
-                f"the validation loss has a label smoothing of {smoothing:g} in it{floor_of(program, call, smoothing)}",
+                message,
                 KERAS if call.name.startswith("keras.") else TRAINER,
                 {"smoothing": smoothing},
                 location=call.location,
             )
 
 
-def validating(name: str) -> bool:
-    """Whether a function is for validation, by its name."""
+def is_validation_name(name: str) -> bool:
+    """Return True if the name of a function says that it validates or evaluates."""
     return has_word(name, VALIDATION) or has_word(name, EVALUATION)
 
 
-def validates(program: Program, call: Call) -> bool:
-    """Whether a framework takes this same loss for validation: Keras's ``fit``, or the Hugging Face ``Trainer``."""
+def is_used_in_validation(program: Program, call: Call) -> bool:
+    """Return True if Keras's ``fit`` or the Hugging Face ``Trainer`` validates with the training loss."""
     if call.name.startswith("keras."):
         fits = program.calls("method:fit")
         return any(each.states(None, "validation_data") or each.states(None, "validation_split") for each in fits)
@@ -57,8 +59,8 @@ def validates(program: Program, call: Call) -> bool:
     return False
 
 
-def floor_of(program: Program, call: Call, smoothing: float) -> str:
-    """What a perfect network's loss would be, in words, if the number of classes is known."""
+def describe_floor(program: Program, call: Call, smoothing: float) -> str:
+    """Return a clause on the loss of a perfect network, with its value if the class count is known."""
     classes = classes_of(program, call)
     if classes is None:
         return ": that of a perfect network is not 0"

@@ -1,4 +1,4 @@
-"""What the loss and the targets spread, together."""
+"""Label smoothing of the loss and of the targets that together leave little information."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridle_audit.static.dataflow.smoothing import remaining_information
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """What the loss and the targets spread, together."""
+    """Yield a finding if the smoothing of loss and targets together leaves little information in the labels."""
     if setup.loss is None or setup.loss.class_count < 2:
         return
     classes = setup.loss.class_count

@@ -1,4 +1,4 @@
-"""What the losses state; where the number of classes is not known, at most the share that is kept is left."""
+"""Losses with a label smoothing that leaves little information, at most 1 - smoothing of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridle_audit.static.dataflow.smoothing import classes_of, remaining_informa
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """What the losses state; where the number of classes is not known, at most the share that is kept is left."""
+    """Yield a finding for each loss whose label smoothing leaves little information in the labels."""
     for call, smoothing in smoothing_calls(program):
         classes = classes_of(program, call)
         left = remaining_information(smoothing, classes) if classes else 1 - smoothing

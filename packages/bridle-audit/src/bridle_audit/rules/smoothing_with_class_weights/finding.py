@@ -11,12 +11,12 @@ CURE = (
 )
 
 
-def bent(weights: Sequence[float], smoothing: float) -> str:
-    """What the weights make of the smoothing, as a sentence; empty where it is about what was stated."""
+def describe_distortion(weights: Sequence[float], smoothing: float) -> str:
+    """Return a sentence if class weights change the label smoothing much; empty if they do not."""
     stated = smoothing * (len(weights) - 1) / len(weights)
     if smoothing <= 0 or len(weights) < 2 or min(weights) < 0:
         return ""
-    shares = told_wrong(weights, smoothing)
+    shares = wrong_class_shares(weights, smoothing)
     worst = max(range(len(weights)), key=shares.__getitem__)
     if shares[worst] < MUCH * stated:
         return ""
@@ -26,10 +26,10 @@ def bent(weights: Sequence[float], smoothing: float) -> str:
     )
 
 
-def told_wrong(weights: Sequence[float], smoothing: float) -> list[float]:
-    """For each class, the share of its rows' targets that goes to the other classes; 0 for a class without weight.
+def wrong_class_shares(weights: Sequence[float], smoothing: float) -> list[float]:
+    """Return, for each class, the share of its targets that goes to other classes; 0 for weights of 0.
 
-    >>> [round(each, 3) for each in told_wrong([1.0, 10.0], 0.1)]
+    >>> [round(each, 3) for each in wrong_class_shares([1.0, 10.0], 0.1)]
     [0.345, 0.005]
     """
     spread = [smoothing / len(weights) * each for each in weights]

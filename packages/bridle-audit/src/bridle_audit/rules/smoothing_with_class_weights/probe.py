@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.probe.setup import Setup
-from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, bent, told_wrong
+from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, describe_distortion, wrong_class_shares
 
 
 def check(setup: Setup) -> Iterator[Finding]:
@@ -15,6 +15,6 @@ def check(setup: Setup) -> Iterator[Finding]:
         return
     weights = [float(each) for each in setup.loss.class_weights]
     smoothing = float(getattr(setup.loss.function, "label_smoothing", 0.0))
-    if message := bent(weights, smoothing):
-        worst = max(told_wrong(weights, smoothing))
+    if message := describe_distortion(weights, smoothing):
+        worst = max(wrong_class_shares(weights, smoothing))
         yield Finding("the loss", message, CURE, {"smoothing": smoothing, "goes to other classes": worst})

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
-from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, bent
+from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, describe_distortion
 from bridle_audit.static import Program
 from bridle_audit.static.dataflow.smoothing import smoothing_calls
 from bridle_audit.static.dataflow.tracing import assigned_values, constructor_call, passed_arguments
@@ -21,9 +21,9 @@ def check(program: Program) -> Iterator[Finding]:
         weight = call.argument(*WEIGHTS[call.name]) if call.name in WEIGHTS else None
         if weight is None:
             continue
-        weights = numbers_in(program, weight)
-        message = bent(weights, smoothing) if weights else ""
-        if message or (not weights and is_tensor(program, weight)):
+        weights = literal_numbers(program, weight)
+        message = describe_distortion(weights, smoothing) if weights else ""
+        if message or (not weights and is_never_none(program, weight)):
             general = (
                 f"label smoothing of {smoothing:g} with class weights: the part that goes to a class is multiplied by "
                 "its weight, so rows of light classes are smoothed more than that, and towards the heavy ones"
@@ -34,21 +34,21 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def numbers_in(program: Program, expr: ast.expr) -> list[float]:
-    """The numbers of a tensor that is written out; empty where they cannot be told."""
+def literal_numbers(program: Program, expr: ast.expr) -> list[float]:
+    """Return the numbers of a tensor that is written as a literal; empty if they are unknown."""
     made = constructor_call(program, expr)
     if made is None:
         return []
     if isinstance(made.func, ast.Attribute) and made.func.attr in ("to", "cuda", "float", "double"):
-        return numbers_in(program, made.func.value)
+        return literal_numbers(program, made.func.value)
     written = program.resolve(made.func) in WRITTEN and made.args
     values = program.value(made.args[0]) if written else None
     plain = isinstance(values, list | tuple) and all(isinstance(each, int | float) for each in values)
     return [float(each) for each in values] if plain and values else []
 
 
-def is_tensor(program: Program, expr: ast.expr) -> bool:
-    """Whether it is surely given, and not None at times: a call or arithmetic, or an argument that must be given."""
+def is_never_none(program: Program, expr: ast.expr) -> bool:
+    """Return True if the class weights are never None: a call, arithmetic or a required parameter."""
     held = [expr] if not isinstance(expr, ast.Name | ast.Attribute) else assigned_values(program, expr)
     if not held and isinstance(expr, ast.Name) and is_required(program, expr):
         held = passed_arguments(program, expr)
@@ -57,7 +57,7 @@ def is_tensor(program: Program, expr: ast.expr) -> bool:
 
 
 def is_required(program: Program, name: ast.Name) -> bool:
-    """Whether a variable is an argument of its function that has no default."""
+    """Return True if a name is a parameter of its function without a default."""
     function = program.function_of(name)
     if function is None or program.bindings(name) != [None]:
         return False

@@ -39,14 +39,14 @@ def check(setup: Setup) -> Iterator[Finding]:
 
 
 def sums_to_one(loss: MeasuredLoss) -> bool:
-    """Whether the outputs of every row sum to 1 over the classes."""
+    """Return True if the outputs of every row sum to 1 over the classes."""
     if loss.class_axis is None:
         return False
     return bool(((loss.logits.float().sum(loss.class_axis) - 1).abs() < SUM).all())
 
 
 def is_squashed(setup: Setup) -> bool:
-    """Whether the outputs stay between 0 and 1, and move, whatever size and sign the weights have."""
+    """Return True if the outputs stay in [0, 1] when all weights are multiplied by 10 or by -10."""
     if setup.batch is None:
         return False
     for factor in FACTORS:
@@ -61,7 +61,7 @@ def is_squashed(setup: Setup) -> bool:
 
 
 def loss_floor(loss: MeasuredLoss) -> float:
-    """The loss of the best probabilities that there are: 1 for what is right, 0 for the rest."""
+    """Return the lowest loss that probabilities can reach: 1 for the right class, 0 for the rest."""
     best = loss.y if loss.class_ids is None else torch.zeros_like(loss.logits)
     if loss.class_ids is not None and loss.class_axis is not None:
         best.scatter_(loss.class_axis, loss.class_ids.unsqueeze(loss.class_axis), 1.0)

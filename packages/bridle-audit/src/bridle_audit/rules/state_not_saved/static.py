@@ -1,4 +1,4 @@
-"""What is made, and never part of what is saved."""
+"""Averaged models and schedulers that are left out of the checkpoints of a file."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ SCHEDULES = re.compile(r"^torch\.optim\.lr_scheduler\.(?!_)\w+$")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """What is made, and never part of what is saved."""
+    """Yield a finding for each averaged model or scheduler that is left out of the checkpoints."""
     if not saves_optimizer(program):
         return
-    for call, held in made(program):
-        if mentions_state(program, held):
+    for call, held in created_objects(program):
+        if may_be_saved(program, held):
             continue
         if AVERAGES.match(call.name):
             yield Finding(
                 held,
                 f"the optimizer's state is saved to go on later, and the averaged model {held} is not: it is lost",
                 f'torch.save({{..., "ema": {held}.state_dict()}}, path)  # and {held}.load_state_dict(...) later',
-                location=saving(program).location,
+                location=save_call(program).location,
             )
         elif SCHEDULES.match(call.name) and loads_optimizer(program) and not call.states(None, "last_epoch"):
             yield Finding(
                 held,
                 f"the optimizer's state is saved and loaded, and the schedule {held} is not: it starts anew",
                 f'torch.save({{..., "scheduler": {held}.state_dict()}}, path)  # and {held}.load_state_dict(...) later',
-                location=saving(program).location,
+                location=save_call(program).location,
             )
 
 
-def made(program: Program) -> Iterator[tuple[Call, str]]:
-    """The averaged models and schedules that the file makes, with the variables that hold them."""
+def created_objects(program: Program) -> Iterator[tuple[Call, str]]:
+    """Yield the averaged models and schedulers that the file creates, with the variables that hold them."""
     for call in program.all_calls:
         statement = call.statement
         if not (AVERAGES.match(call.name) or SCHEDULES.match(call.name)) or not isinstance(statement, ast.Assign):
@@ -49,25 +49,25 @@ def made(program: Program) -> Iterator[tuple[Call, str]]:
             yield call, program.source(target)
 
 
-def saving(program: Program) -> Call:
-    """The call that saves, the first that has an optimizer's state in it; where that is collected before, the first."""
+def save_call(program: Program) -> Call:
+    """Return the first ``torch.save`` that mentions an optimizer, or the first of all."""
     calls = program.calls("torch.save")
     return next((each for each in calls if "optim" in program.source(each.node)), calls[0])
 
 
 def saves_optimizer(program: Program) -> bool:
-    """Whether the state of an optimizer is taken, in a file that saves something with torch."""
+    """Return True if the file calls ``torch.save`` and the ``state_dict`` of an optimizer."""
     taken = (each.receiver for each in program.calls("method:state_dict"))
     return bool(program.calls("torch.save")) and any(is_optimizer(program, each) for each in taken)
 
 
 def loads_optimizer(program: Program) -> bool:
-    """Whether the state of an optimizer is given back."""
+    """Return True if the file calls ``load_state_dict`` of an optimizer."""
     return any(is_optimizer(program, each.receiver) for each in program.calls("method:load_state_dict"))
 
 
 def is_optimizer(program: Program, expr: ast.expr | None) -> bool:
-    """By what made it, or by its name."""
+    """Return True if an expression is an optimizer, by its constructor or by its name."""
     if expr is None:
         return False
     return (constructor_name(program, expr) or "").startswith("torch.optim.") or bool(
@@ -75,21 +75,21 @@ def is_optimizer(program: Program, expr: ast.expr | None) -> bool:
     )
 
 
-def mentions_state(program: Program, held: str) -> bool:
-    """Whether the state of a variable is taken anywhere, or the whole is handed to something that may take it."""
-    return any(takes_state(program, each) for each in uses(program, held))
+def may_be_saved(program: Program, held: str) -> bool:
+    """Return True if any use of a variable may save its state."""
+    return any(may_save(program, each) for each in reads_of(program, held))
 
 
-def uses(program: Program, held: str) -> Iterator[ast.expr]:
-    """Where a variable, or an attribute of an object, is read."""
+def reads_of(program: Program, held: str) -> Iterator[ast.expr]:
+    """Yield the places where a variable or an attribute is read."""
     found: list[ast.Name | ast.Attribute] = [*program.nodes(ast.Name), *program.nodes(ast.Attribute)]
     for node in found:
         if isinstance(node.ctx, ast.Load) and program.source(node) == held:
             yield node
 
 
-def takes_state(program: Program, node: ast.expr) -> bool:
-    """Whether one use of a variable may lead to a checkpoint: not where only a method of it is called, as we know."""
+def may_save(program: Program, node: ast.expr) -> bool:
+    """Return True if a use may save the state: ``state_dict``, or a call that takes the whole object."""
     parent = program.parent(node)
     while isinstance(parent, ast.Attribute):
         if parent.attr == "state_dict":

@@ -19,10 +19,12 @@ def check(program: Program) -> Iterator[Finding]:
     sums = [each for each in program.losses if each.reduction == "sum" and not each.under_no_grad]
     if not sums:
         return
-    regularized = has_decay(program) or any(each.in_loss and each.detached is None for each in penalties_of(program))
+    regularized = has_decayed_sgd(program) or any(
+        each.in_loss and each.detached is None for each in penalties_of(program)
+    )
     def_use = DefUse(program)
     for loss in sums if regularized else ():
-        if is_trained_on(program, def_use, loss):
+        if is_trained_undivided(program, def_use, loss):
             yield Finding(
                 program.source(loss.constructor.node),
                 'with reduction="sum" the loss grows with the batch, and the penalty or the decay does not: how strong '
@@ -32,15 +34,15 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def has_decay(program: Program) -> bool:
-    """Whether an SGD of the file decays."""
+def has_decayed_sgd(program: Program) -> bool:
+    """Return True if the file has an SGD optimizer with weight decay."""
     names = ("torch.optim.SGD", "torch.optim.ASGD")
     return any(
         each.name in names and isinstance(each.decay, int | float) and each.decay > 0 for each in program.optimizers
     )
 
 
-def is_trained_on(program: Program, def_use: DefUse, loss: ComputedLoss) -> bool:
-    """Whether the gradient of a sum is taken without a division on the way, by the batch's rows or tokens."""
+def is_trained_undivided(program: Program, def_use: DefUse, loss: ComputedLoss) -> bool:
+    """Return True if ``backward`` is called on a loss that is not divided by the number of rows."""
     chains = [chain for chain in use_chains(def_use, loss.node) if chain.end == "loss"]
     return bool(chains) and not any(isinstance(step.node.op, ast.Div) for chain in chains for step in chain.steps)

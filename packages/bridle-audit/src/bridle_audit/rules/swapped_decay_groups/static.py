@@ -17,7 +17,7 @@ def check(program: Program) -> Iterator[Finding]:
     for optimizer in program.optimizers:
         decays = {}
         for group in optimizer.groups:
-            strength, picked = group.value("weight_decay", None), picks_exempt(program, group.expr("params"))
+            strength, picked = group.value("weight_decay", None), selects_exempt(program, group.expr("params"))
             if picked is not None and isinstance(strength, int | float):
                 decays[picked] = (float(strength), group.node)
         if {True, False} <= set(decays) and decays[True][0] > 0 and decays[False][0] == 0:
@@ -30,8 +30,8 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def picks_exempt(program: Program, params: ast.expr | None) -> bool | None:
-    """Whether a comprehension takes what a list of biases and norms names (True), or leaves it (False); else None."""
+def selects_exempt(program: Program, params: ast.expr | None) -> bool | None:
+    """Return True if a comprehension selects by a list of biases and norms, False if it excludes them, else None."""
     if not isinstance(params, ast.ListComp | ast.GeneratorExp) or len(params.generators) != 1:
         return None
     conditions = params.generators[0].ifs

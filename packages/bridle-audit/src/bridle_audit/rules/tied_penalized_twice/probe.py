@@ -20,7 +20,7 @@ def check(setup: Setup) -> Iterator[Finding]:
         together = setup.penalty_gradients.get(name)
         if len(names) < 2 or together is None or not bool(together.any()):
             continue
-        alone = alone_gradients(setup, names)
+        alone = untied_gradients(setup, names)
         times = (together.norm() / alone[name].norm()).item() if name in alone and bool(alone[name].any()) else 1.0
         uses = sum(bool(alone[each].any()) for each in names if each in alone)
         if uses > 1 and abs(times - uses) < 1e-3 * uses:
@@ -33,8 +33,8 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def alone_gradients(setup: Setup, names: list[str]) -> dict[str, Tensor]:
-    """The gradients of the penalty for each use, on a copy in which every use has a weight of its own."""
+def untied_gradients(setup: Setup, names: list[str]) -> dict[str, Tensor]:
+    """Return the penalty's gradient for each use of a weight, on a copy of the model without tying."""
     assert setup.penalty is not None
     model = copied(setup.model)
     for name in names[1:]:

@@ -23,8 +23,8 @@ def check(program: Program) -> Iterator[Finding]:
         if any(each.func.attr == "train" for each in calls if isinstance(each.func, ast.Attribute)):
             continue
         for call in calls:
-            model = evaluated(call)
-            if model is None or call in seen or leaves(program, call, loop):
+            model = evaluated_model(call)
+            if model is None or call in seen or exits_loop(program, call, loop):
                 continue
             if model_name(program, model) in trained and has_mode_dependent_layers(program, model):
                 seen.add(call)
@@ -38,7 +38,7 @@ def check(program: Program) -> Iterator[Finding]:
 
 
 def trained_models(program: Program) -> set[str]:
-    """The models whose parameters optimizers are given, as they are written."""
+    """Return the source and the name of each model whose parameters are in an optimizer."""
     found = set()
     for optimizer in program.optimizers:
         parts = (
@@ -51,7 +51,7 @@ def trained_models(program: Program) -> set[str]:
 
 
 def training_loops(program: Program) -> list[Loop]:
-    """The outermost loops in which ``backward`` is reached: around it, or around the call of its function."""
+    """Return the outermost loops that reach a ``backward``, directly or by a call of its function."""
     found: list[Loop] = []
     for training in program.trainings:
         calls = [training.backwards[0]]
@@ -60,15 +60,15 @@ def training_loops(program: Program) -> list[Loop]:
     return list(dict.fromkeys(found))
 
 
-def evaluated(call: ast.Call) -> ast.expr | None:
-    """The model in ``model.eval()``."""
+def evaluated_model(call: ast.Call) -> ast.expr | None:
+    """Return the model in ``model.eval()``; None for any other call."""
     if isinstance(call.func, ast.Attribute) and call.func.attr == "eval" and not call.args and not call.keywords:
         return call.func.value
     return None
 
 
-def leaves(program: Program, call: ast.Call, loop: Loop) -> bool:
-    """Whether the training is over where a model is evaluated, as the loop is left behind it."""
+def exits_loop(program: Program, call: ast.Call, loop: Loop) -> bool:
+    """Return True if the branch around an evaluation leaves the loop by ``break`` or ``return``."""
     around = program.parent(call)
     while around is not None and around is not loop:
         if isinstance(around, ast.If) and any(isinstance(each, ast.Break | ast.Return) for each in around.body):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.rules.training_in_evaluation_mode.finding import CURE
-from bridle_audit.watching.record import LoopRecord
+from bridle_audit.watching.record import LayerRecord, LoopRecord
 from bridle_audit.wording import first_names
 
 
@@ -22,7 +22,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
         yield Finding(
             names,
             f"{modes.evaluation_steps} of {record.steps} steps were taken with the model in evaluation mode, the "
-            f"first of them step {modes.first_evaluation_step}: its {kinds(each.kind for each in layers)} did not act",
+            f"first of them step {modes.first_evaluation_step}: its {describe_kinds(layers)} did not act",
             CURE,
             numbers,
         )
@@ -37,7 +37,7 @@ def check(record: LoopRecord) -> Iterator[Finding]:
         )
 
 
-def kinds(found: Iterator[str]) -> str:
-    """What the layers are, in words."""
+def describe_kinds(layers: list[LayerRecord]) -> str:
+    """Return the kinds of layers in words, each once."""
     words = {"dropout": "dropout", "norm": "norms"}
-    return " and ".join(words[kind] for kind in sorted(set(found)))
+    return " and ".join(words[kind] for kind in sorted({each.kind for each in layers}))

@@ -33,8 +33,8 @@ def check(program: Program) -> Iterator[Finding]:
         if evaluation.calls_eval or ON_PURPOSE & {*words(evaluation.name), *words(model)}:
             continue
         if (
-            is_open(program, evaluation)
-            or is_part_of_step(program, evaluation)
+            may_be_evaluated_elsewhere(program, evaluation)
+            or precedes_backward(program, evaluation)
             or may_start_in_evaluation(program, model)
         ):
             continue
@@ -48,16 +48,16 @@ def check(program: Program) -> Iterator[Finding]:
             )
 
 
-def is_open(program: Program, evaluation: Evaluation) -> bool:
-    """Whether nothing in the file calls its function: a caller may well call ``eval()``; or nothing trains."""
+def may_be_evaluated_elsewhere(program: Program, evaluation: Evaluation) -> bool:
+    """Return True if a caller outside the file may call ``eval()``, or if the file does not train."""
     home = evaluation.node if isinstance(evaluation.node, Function) else program.function_of(evaluation.node)
     trains = any(each.node is home for each in program.trainings)
     trained = program.trainings or program.calls("method:train")
     return not trained or (home is not None and not trains and not evaluation.callers)
 
 
-def is_part_of_step(program: Program, evaluation: Evaluation) -> bool:
-    """Whether it comes before a ``backward`` in the same round of a loop: it may make targets for it."""
+def precedes_backward(program: Program, evaluation: Evaluation) -> bool:
+    """Return True if a ``backward`` follows in the same iteration: the outputs may be its targets."""
     loops = program.loops_around(evaluation.node)
     function = program.function_of(evaluation.node)
     steps = [

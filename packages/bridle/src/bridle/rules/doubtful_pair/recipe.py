@@ -17,6 +17,6 @@ def check(recipe: Recipe) -> Iterator[Finding]:
 
 
 def without(recipe: Recipe, name: str) -> str:
-    """The recipe without one of the two, as code."""
+    """Return the code of a recipe without one of its regularizers."""
     left = Recipe(tuple(each for each in recipe if type(each).__name__ != name))
     return f"recipe = bridle.Recipe.parse({str(left)!r})"

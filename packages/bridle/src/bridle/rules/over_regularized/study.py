@@ -37,18 +37,18 @@ def check(study: Study) -> Iterator[Finding]:
 
 
 def mean_scores(contender: Contender, metric: str) -> dict[str, float]:
-    """The means over the seeds, by split."""
+    """Return the mean of a metric over the seeds, by split."""
     return {split: found[metric].mean for split, found in contender.scores.items() if metric in found}
 
 
 def cure(recipe: list[dict[str, Any]]) -> str:
-    """The comparison with the strengths nearer to where they do nothing; without the recipe where it has none."""
+    """Return a comparison with milder strengths, or with no regularizer if there is no milder recipe."""
     given = Recipe.from_json(recipe)
-    milder = Recipe(tuple(map(halved, given)))
+    milder = Recipe(tuple(map(weakened, given)))
     return f"bridle.compare(data, [{str(milder)!r}])" if milder != given else 'bridle.compare(data, ["none"])'
 
 
-def halved(regularizer: Regularizer) -> Regularizer:
+def weakened(regularizer: Regularizer) -> Regularizer:
     """Return a copy at half its strength, or a tenth if it is searched on a log scale; schedules are not changed."""
     changes: dict[str, float] = {}
     for each in knobs(regularizer):

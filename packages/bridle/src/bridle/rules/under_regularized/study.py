@@ -46,6 +46,6 @@ def overfits(contender: Contender) -> bool:
 
 
 def validation_losses(contender: Contender) -> tuple[float, float]:
-    """The lowest of each run and the last, both in the mean over the runs."""
+    """Return the lowest and the last validation loss, each averaged over the runs."""
     curves = [run.curves["valid_loss"] for run in contender.runs]
     return fmean(map(min, curves)), fmean(curve[-1] for curve in curves)
