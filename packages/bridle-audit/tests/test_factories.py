@@ -71,7 +71,7 @@ def test_a_model_alone_and_parts_of_a_module_are_taken(module):
 def test_what_has_no_source_says_which_factory_it_comes_from(module):
     name = module("import functools\nmake = functools.partial(lambda: (network, None, loss, batch))\n")
     (each,) = [found for found in audit_factory(f"{name}:make") if found.rule == RULE]
-    assert each.location is None and each.site == f"{name}:make: the model's output"
+    assert each.location is None and each.where == f"{name}:make: the model's output"
 
 
 def test_rules_may_be_allowed(module):
@@ -134,7 +134,7 @@ def test_paths_and_factories_are_audited_together(module, tmp_path):
     name = module(MAKERS["a tuple"])
     found = audit_targets([f"{name}.py", f"{name}:make", f"{name}:make"])
     assert found.files == (f"{name}.py",) and found.factories == (f"{name}:make",)
-    probed = [each for each in found.findings if each.rule == RULE and each.site == "the model's output"]
+    probed = [each for each in found.findings if each.rule == RULE and each.where == "the model's output"]
     assert len(probed) == 1
     assert RULE in [each.name for each in found.rules]
     assert RULE not in audit_targets([f"{name}:make"], [RULE]).findings.rules

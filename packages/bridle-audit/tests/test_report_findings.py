@@ -45,7 +45,7 @@ def test_on_a_terminal_findings_are_grouped_by_file_and_nothing_is_lost(width):
     ]
     shown = " ".join(" ".join(lines).split())
     for each in AUDIT.findings:
-        assert f"{each.severity} {each.rule} {each.site}".rstrip() in shown
+        assert f"{each.severity} {each.rule} {each.where}".rstrip() in shown
         assert " ".join(each.message.split()) in shown
         assert f"instead: {' '.join(each.cure.split())}" in shown
 
@@ -98,7 +98,7 @@ def test_in_a_pipe_a_finding_is_one_line_that_editors_can_take_apart():
 
 
 def test_what_a_file_smuggles_in_is_not_obeyed_by_a_terminal_nor_breaks_a_line():
-    evil = one(IN_FILE, site="a\x1b[2Jb\r\nc", location=Location("\udc80\x07\n.py", 1, 1, 1, 2))
+    evil = one(IN_FILE, where="a\x1b[2Jb\r\nc", location=Location("\udc80\x07\n.py", 1, 1, 1, 2))
     remark = replace(evil, remarks=(Remark("\x1b[2J.py", "two\nlines"),))
     for text in ("\n".join(on_terminal(evil)), audit_as("text", evil, ROOT), *remark_lines(remark)):
         assert not set("\x1b\r\x07\udc80") & set(text)

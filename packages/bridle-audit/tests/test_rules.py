@@ -29,7 +29,7 @@ def test_the_example_fires(rule, kind):
 
 def check_finding(finding: Finding, kind: str) -> None:
     """What every finding has: a sentence with a number or a place, and code that cures."""
-    assert finding.site or finding.location
+    assert finding.where or finding.location
     assert finding.message and finding.message[0] != " " and not finding.message.endswith(".")
     assert finding.cure.strip()
     assert finding.severity in SEVERITIES

@@ -27,7 +27,7 @@ def test_validation_passes_and_what_they_moved_are_counted() -> None:
             validate(model)
     (finding,) = watcher.findings
     assert finding.numbers == {"passes": 12, "moves of running statistics": 12}
-    assert finding.site == "1, 3"
+    assert finding.where == "1, 3"
     assert "model.eval()" in finding.cure
 
 

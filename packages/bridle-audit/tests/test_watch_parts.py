@@ -32,7 +32,7 @@ def test_the_batches_that_move_a_frozen_norm_and_the_shift_of_its_mean_are_measu
     with watch(model, optimizer) as watcher:
         train(model, optimizer, 12)
     (finding,) = watcher.findings
-    assert (finding.rule, finding.site) == ("frozen-norm-moves", "0.1")
+    assert (finding.rule, finding.where) == ("frozen-norm-moves", "0.1")
     assert finding.numbers["batches"] == norm.num_batches_tracked == 12
     shift = (norm.running_mean - start).square().mean().sqrt()  # its running variance was 1
     assert finding.numbers["shift"] == pytest.approx(float(shift), rel=1e-5)
@@ -319,7 +319,7 @@ def test_the_growth_of_a_weight_in_front_of_a_norm_is_measured() -> None:
             loss_of(model).backward()
             optimizer.step()
     (finding,) = watcher.findings
-    assert (finding.rule, finding.severity, finding.site) == ("undecayed-scale-invariant", "note", "0.weight")
+    assert (finding.rule, finding.severity, finding.where) == ("undecayed-scale-invariant", "note", "0.weight")
     assert finding.numbers["growth"] == pytest.approx(model.get_parameter("0.weight").norm().item() / start)
     other = next(each for each in watcher.record.undecayed_weights if each.name == "3.weight")
     assert other.alignment > 1e-3

@@ -35,10 +35,10 @@ class Location:
 class Finding:
     """One mistake, or what is worth a look.
 
-    A rule's check fills in ``site``, ``message`` and ``cure``; the rule's name and severity are added when it is run.
+    A rule's check fills in ``where``, ``message`` and ``cure``; the rule's name and severity are added when it is run.
     """
 
-    site: str  # a layer, a parameter, a group of the optimizer; empty where the location says it
+    where: str  # a layer, a parameter, a group of the optimizer; empty where the location says it
     message: str  # a sentence, with the number that was measured
     cure: str  # code: what to write instead
     numbers: dict[str, float] = field(default_factory=dict)  # what was measured
@@ -52,7 +52,7 @@ class Finding:
         return f"{PAGES}/{self.rule}.md"
 
     def __str__(self) -> str:
-        where = " · ".join(str(each) for each in (self.location, self.site) if each)
+        where = " · ".join(str(each) for each in (self.location, self.where) if each)
         return f"{self.severity} {self.rule}: {where}: {self.message}"
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Findings(tuple[Finding, ...]):
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Self:
         """In order: by severity, then as they were found; what is said twice is said once."""
-        once = {(each.rule, each.site, each.message, each.location): each for each in findings}
+        once = {(each.rule, each.where, each.message, each.location): each for each in findings}
         return cls(sorted(once.values(), key=lambda each: -SEVERITIES.index(each.severity)))
 
     def at_least(self, severity: str) -> Self:

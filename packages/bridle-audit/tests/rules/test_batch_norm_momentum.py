@@ -18,7 +18,7 @@ def test_such_a_share_of_what_is_remembered_is_from_the_last_batch(momentum):
     assert norm.get_buffer("running_mean")[0].item() == pytest.approx(momentum, abs=0.01)
     (finding,) = probed(RULE, nn.Sequential(nn.Linear(4, 4), norm))
     assert f"{momentum:.0%}" in finding.message
-    assert finding.site == "1"
+    assert finding.where == "1"
 
 
 def test_half_of_what_is_remembered_is_from_the_last_batches():

@@ -18,7 +18,7 @@ def test_it_says_how_far_the_other_rows_move_the_outputs():
 
 def test_a_layer_is_named_without_a_batch_too():
     (finding,) = probed(RULE, nn.Sequential(nn.BatchNorm1d(8, track_running_stats=False), nn.BatchNorm1d(8)))
-    assert finding.site == "0"
+    assert finding.where == "0"
     assert "1 of 2" in finding.message
 
 

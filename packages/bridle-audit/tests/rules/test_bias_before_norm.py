@@ -33,7 +33,7 @@ class Images(nn.Module):
 def test_norms_that_subtract_the_mean_of_a_channel_take_the_bias_out(layers):
     torch.manual_seed(0)
     (finding,) = probed(RULE, Images(*layers), nn.CrossEntropyLoss(), (IMAGES, Y))
-    assert finding.site == "body.0.bias"
+    assert finding.where == "body.0.bias"
     assert finding.numbers["biases"] == 8
     assert finding.numbers["largest share of the gradient"] < 1e-10
 

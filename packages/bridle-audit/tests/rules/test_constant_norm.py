@@ -27,7 +27,7 @@ def test_nothing_in_front_of_it_has_a_gradient():
     gradient = model.get_parameter("0.weight").grad
     assert gradient is not None and gradient.abs().max() < 1e-6  # what rounding leaves
     (finding,) = probed(RULE, model, None, (X, None))
-    assert finding.site == "1"
+    assert finding.where == "1"
 
 
 def test_scales_that_start_at_zero_are_not_meant():

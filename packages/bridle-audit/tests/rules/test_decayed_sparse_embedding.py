@@ -18,7 +18,7 @@ def found_with(make, *, sparse=True, **options):
 @pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.Adagrad])
 def test_optimizers_that_fail_at_the_first_step_are_named(make):
     (found,) = found_with(make, weight_decay=0.1)
-    assert found.site == "0.weight"
+    assert found.where == "0.weight"
     assert f"makes {make.__name__} fail at the first step" in found.message
 
 

@@ -39,7 +39,7 @@ def test_directions_in_a_group_that_decays_are_found(kind, with_batch):
     model = nn.Sequential(make(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-2)
     (found,) = probed(RULE, model, batch=BATCH if with_batch else None, optimizer=optimizer)
-    assert found.site == name
+    assert found.where == name
     assert found.numbers["share lost per step"] == pytest.approx(1e-3)
     assert ("twice as long" in found.message) == with_batch
 

@@ -39,7 +39,7 @@ class Net(nn.Module):
 def test_without_a_shortcut_a_dropped_row_is_lost(drop):
     torch.manual_seed(0)
     (finding,) = probed(RULE, Net(drop, residual=False), nn.CrossEntropyLoss(), (X, Y))
-    assert finding.site == "drop"
+    assert finding.where == "drop"
     assert probed(RULE, Net(drop, residual=True), nn.CrossEntropyLoss(), (X, Y)) == []
 
 

@@ -27,7 +27,7 @@ def test_the_variance_behind_a_relu_and_dropout_is_two_and_a_half_times_what_it_
     model = Given(nn.ReLU(), nn.Dropout(0.5), *between)
     (finding,) = probed(RULE, model, None, (torch.randn(2000, 64), None))
     assert finding.numbers["norm"] == pytest.approx(2.47, abs=0.15)
-    assert finding.site == "norm"
+    assert finding.where == "norm"
 
 
 def test_the_running_variance_ends_up_where_the_rule_says_it_will():

@@ -32,13 +32,13 @@ def test_half_of_the_rows_lose_the_only_logit_that_is_right():
 def test_it_finds_a_function_and_says_how_much_is_dropped():
     (finding,) = probed(RULE, Ending(lambda z, on: F.dropout(z, 0.5, on)), nn.CrossEntropyLoss(), (X, Y))
     assert finding.numbers["zeros"] == pytest.approx(0.5, abs=0.15)
-    assert finding.site == "dropout in the model"
+    assert finding.where == "dropout in the model"
 
 
 def test_it_finds_a_mask_that_is_drawn_by_hand():
     model = Ending(lambda z, on: z * (torch.rand_like(z) > 0.3) if on else z)
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (X, Y))
-    assert finding.site == "the model's output"
+    assert finding.where == "the model's output"
 
 
 @pytest.mark.parametrize("loss", [nn.BCEWithLogitsLoss(), nn.MSELoss()])

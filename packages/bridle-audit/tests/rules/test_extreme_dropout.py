@@ -29,7 +29,7 @@ def test_it_tells_little_from_nothing(rate, severity):
 
 def test_a_layer_is_named_without_a_batch_too():
     (finding,) = probed(RULE, nn.Sequential(nn.Linear(16, 16), nn.Dropout(0.9)))
-    assert finding.site == "1"
+    assert finding.where == "1"
     assert finding.cure == "nn.Dropout(0.1)"
 
 

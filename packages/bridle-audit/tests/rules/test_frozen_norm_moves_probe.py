@@ -23,7 +23,7 @@ def test_it_says_how_far_one_batch_moves_the_mean():
     model(X)
     moved = (model.get_buffer("0.1.running_mean") - before).square().mean().sqrt()
     assert finding.numbers["shift"] == pytest.approx(moved.item(), rel=1e-4)  # the running variance is 1 at the start
-    assert finding.site == "0.1"
+    assert finding.where == "0.1"
 
 
 def test_a_norm_that_is_fed_by_what_is_trained_has_to_move():

@@ -38,7 +38,7 @@ def test_momentum_and_decay_move_a_frozen_weight_by_a_half_in_five_steps():
 def test_zeros_are_not_none(settings):
     model, optimizer = frozen(set_to_none=False, **settings)
     (found,) = probed(RULE, model, optimizer=optimizer)
-    assert found.site == "0.weight, 0.bias"
+    assert found.where == "0.weight, 0.bias"
     before = model[0].weight.clone()
     optimizer.step()
     assert not torch.equal(model[0].weight, before)

@@ -28,7 +28,7 @@ def discards(self, h):
 
 def test_a_dropout_that_forward_forgets_is_named():
     (finding,) = probed(RULE, Between(lambda self, h: h.relu()), None, (X, None))
-    assert (finding.site, finding.severity) == ("drop", "note")
+    assert (finding.where, finding.severity) == ("drop", "note")
     assert "rate 0.5" in finding.message
 
 
@@ -36,12 +36,12 @@ def test_another_layer_of_the_same_rate_does_not_stand_in_for_it():
     model = Between(lambda self, h: self.other(h))
     model.other = nn.Dropout(0.5)
     (finding,) = probed(RULE, model, None, (X, None))
-    assert finding.site == "drop"
+    assert finding.where == "drop"
 
 
 def test_a_dropout_whose_result_is_thrown_away_is_found_by_its_missing_effect():
     (finding,) = probed(RULE, Between(discards), None, (X, None))
-    assert finding.site == "drop"
+    assert finding.where == "drop"
     assert finding.numbers["dropped"] == pytest.approx(0.5 * X.numel())
 
 

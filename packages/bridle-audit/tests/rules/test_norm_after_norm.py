@@ -25,7 +25,7 @@ def test_the_gain_of_weight_norm_has_no_gradient_in_front_of_a_norm(weight_norm,
     torch.manual_seed(0)
     model = nn.Sequential(weight_norm(nn.Linear(6, 8)), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (X, Y))
-    assert finding.site == gain
+    assert finding.where == gain
     assert finding.numbers["share of the gradient"] < 1e-5
 
 
@@ -51,4 +51,4 @@ def test_norms_of_ones_own_are_known_by_what_they_do():
 
     model = nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), Unit(), nn.Linear(8, 3))
     (finding,) = probed(RULE, model, nn.CrossEntropyLoss(), (X, Y))
-    assert finding.site == "2"
+    assert finding.where == "2"

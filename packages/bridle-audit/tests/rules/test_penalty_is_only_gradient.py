@@ -56,7 +56,7 @@ def test_under_adam_the_strength_cancels(strength):
 def test_what_twice_the_penalty_would_do_is_measured():
     model = Spare()
     (found,) = found_in(model, torch.optim.Adam(model.parameters(), lr=1e-3))
-    assert found.site == "spare.weight"
+    assert found.where == "spare.weight"
     assert found.numbers["effect of twice the penalty"] == pytest.approx(1.0, abs=0.01)
 
 

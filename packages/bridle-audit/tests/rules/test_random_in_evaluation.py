@@ -32,7 +32,7 @@ class Between(nn.Module):
 
 def test_attention_that_knows_no_mode_is_named_with_its_rate():
     (finding,) = probed(RULE, nn.Sequential(Attention(lambda on: 0.2)), None, (X, None))
-    assert (finding.severity, finding.site) == ("error", "scaled_dot_product_attention in 0")
+    assert (finding.severity, finding.where) == ("error", "scaled_dot_product_attention in 0")
     assert "drops 0.2" in finding.message
     assert "if self.training" in finding.cure
 

@@ -35,7 +35,7 @@ def test_the_cure_of_what_is_off_is_its_default():
 
 def test_a_doubtful_pair_is_found_with_the_sentence_of_its_card():
     (each,) = found("doubtful-pair", "Dropout(rate=0.2) + BatchNorm()")
-    assert each.site in ("Dropout and BatchNorm", "BatchNorm and Dropout")
+    assert each.where in ("Dropout and BatchNorm", "BatchNorm and Dropout")
     assert f"{each.message}." in bridle.Recipe.parse("Dropout(rate=0.2) + BatchNorm()").notes()[0]
     assert len(eval(each.cure.removeprefix("recipe = "), {"bridle": bridle})) == 1
 

@@ -63,5 +63,5 @@ for x, y in loader:
     loss.backward()
 """
     (finding,) = read(RULE, text.format(layers="nn.Linear(8, 3), nn.ReLU()"))
-    assert (line_of(finding), finding.site) == (4, "nn.ReLU()")
+    assert (line_of(finding), finding.where) == (4, "nn.ReLU()")
     assert read(RULE, text.format(layers="nn.ReLU(), nn.Linear(8, 3)")) == []

@@ -31,7 +31,7 @@ def test_functions_are_seen_as_well():
             return F.dropout(F.selu(self.first(x)), 0.2, self.training)
 
     (finding,) = probed(RULE, Net(), None, (X, None))
-    assert finding.site == "dropout in the model"
+    assert finding.where == "dropout in the model"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_flattening_between_changes_nothing():
     model = nn.Sequential(nn.Linear(16, 16), nn.Dropout1d(0.5), nn.Flatten(), nn.Dropout(0.5))
     (finding,) = probed(RULE, model, None, (X, None))
     assert finding.numbers["together"] == 0.75
-    assert finding.site == "3"
+    assert finding.where == "3"
 
 
 def test_the_mean_square_behind_two_is_twice_that_behind_one():

@@ -28,7 +28,7 @@ LOAD = 'state = torch.load("last.pt")\noptimizer.load_state_dict(state["optimize
 def test_an_average_of_which_nothing_is_saved_is_found():
     text = HEAD + AVERAGE.replace("print(evaluate(ema.module))\n", "ema.eval()\nz = ema(x)\n") + SAVE
     (found,) = read(RULE, text)
-    assert found.site == "ema" and "torch.save" in text.splitlines()[line_of(found) - 1]
+    assert found.where == "ema" and "torch.save" in text.splitlines()[line_of(found) - 1]
 
 
 def test_a_schedule_is_found_where_the_optimizer_is_loaded():

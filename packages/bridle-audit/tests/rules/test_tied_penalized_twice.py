@@ -26,7 +26,7 @@ def test_a_sum_over_layers_counts_the_shared_weight_twice(kind):
     size = PENALTIES[kind]
     penalty = lambda m: sum(size(each) for each in m.modules() if isinstance(each, nn.Linear))  # noqa: E731
     (found,) = probed(RULE, tied(), penalty=penalty)
-    assert found.site == "0.weight, 4.weight"
+    assert found.where == "0.weight, 4.weight"
     assert found.numbers == {"uses": 2, "gradients": pytest.approx(2.0)}
 
 

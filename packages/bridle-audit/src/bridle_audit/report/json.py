@@ -8,7 +8,7 @@ from dataclasses import asdict
 from bridle_audit import __version__
 from bridle_audit.findings import FileAudit
 
-VERSION = 3  # of the form: 2 had "place" and "where" in place of "location" and "site", 1 called the program bridle
+VERSION = 3  # of the form: 2 had "place" instead of "location", 1 called the program bridle
 
 
 def findings_json(audit: FileAudit) -> str:

@@ -64,7 +64,7 @@ def result(finding: Finding, rules: list[str], root: Path) -> dict[str, Any]:
 def result_location(finding: Finding, root: Path) -> dict[str, Any]:
     """Return the location of a finding: file, and layer or cell."""
     location = finding.location
-    names = [one_line(finding.site)] if finding.site else []
+    names = [one_line(finding.where)] if finding.where else []
     if location and location.cell is not None:
         names = [f"cell {location.cell}", *names]
     said: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": ": ".join(names)}]} if names else {}

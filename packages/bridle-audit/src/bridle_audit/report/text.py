@@ -92,14 +92,14 @@ def title(finding: Finding) -> Text:
     cell = f"cell {location.cell}, " if location and location.cell is not None else ""
     shown = f"{cell}{location.line}:{location.column}  " if location else ""
     named = Text.assemble(shown, (finding.severity, STYLES[finding.severity]), "  ", (finding.rule, "bold"))
-    return named.append(f"  {printable(one_line(finding.site))}" if finding.site else "")
+    return named.append(f"  {printable(one_line(finding.where))}" if finding.where else "")
 
 
 def line(finding: Finding) -> str:
-    """Return a finding as ``file:line:column: severity rule: site: message``, then the cure, if it is one line."""
+    """Return a finding as ``file:line:column: severity rule: where: message``, then the cure, if it is one line."""
     cure = finding.cure.strip()
     instead = f"; instead: {cure}" if "\n" not in cure else ""
-    where = f"{one_line(finding.site)}: " if finding.site else ""
+    where = f"{one_line(finding.where)}: " if finding.where else ""
     said = f"{finding.severity} {finding.rule}: {where}{one_line(finding.message).rstrip('.')}{instead}"
     whole = printable(f"{finding.location}: {said}" if finding.location else said)
     return whole.replace("\n", "\\n")  # which the name of a file may hold
@@ -109,7 +109,7 @@ def sentence(finding: Finding) -> str:
     """Return a message with its layer and notebook cell, for readers of reports that know neither."""
     location = finding.location
     cell = f"cell {location.cell}, line {location.line}: " if location and location.cell is not None else ""
-    where = f"{one_line(finding.site)}: " if finding.site else ""
+    where = f"{one_line(finding.where)}: " if finding.where else ""
     return f"{cell}{where}{one_line(finding.message)}"
 
 

@@ -43,7 +43,7 @@ def audit_factory(name: str, allow: Sequence[str] = ()) -> Findings:
     location = definition_location(factory)
     if location is not None:
         return Findings(replace(each, location=location) for each in found)
-    return Findings(replace(each, site=f"{name}: {each.site}".removesuffix(": ")) for each in found)
+    return Findings(replace(each, where=f"{name}: {each.where}".removesuffix(": ")) for each in found)
 
 
 @contextlib.contextmanager
