@@ -28,6 +28,7 @@ except ImportError:  # not a POSIX system
 TEMPORARY = re.compile(r"\.bridle-[0-9a-f]{16}\.partial")
 ATTEMPTS = 3  # a temporary file can be taken for a left-over in the moment before it is locked, and then is made again
 A_DAY = 86400.0  # seconds; where nothing can be locked, a temporary file as old as that is a left-over
+NO_FOLLOW, BINARY, NON_BLOCKING = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_BINARY", "O_NONBLOCK"))
 LARGEST = 256 * 2**20  # bytes of a file that is read as a whole, unless told otherwise
 
 
@@ -58,7 +59,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 def write_and_rename(path: Path, data: bytes) -> None:
     """Put ``data`` on the disk under a temporary name, then under ``path``."""
     temporary = path.with_name(f".bridle-{secrets.token_hex(8)}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | BINARY
     try:
         with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             lock(file.fileno())
@@ -72,7 +73,7 @@ def write_and_rename(path: Path, data: bytes) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Returns True where something other than a file or a folder has that name, such as ``/dev/stdout``."""
+    """Return True where something other than a file or a folder has that name, such as ``/dev/stdout``."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -112,10 +113,10 @@ def remove_left_overs(folder: Path) -> None:
 
 
 def is_left_over(path: Path) -> bool:
-    """Returns True for a temporary file that nobody writes any more."""
+    """Return True for a temporary file that nobody writes any more."""
     if time.time() - path.stat().st_mtime > A_DAY:
         return True
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW)
     try:
         return lock(descriptor)
     finally:
@@ -128,9 +129,8 @@ def open_bounded(path: Path, *, largest: int = LARGEST, follow: bool = True) -> 
 
     With ``follow=False`` a link is not followed: that is an ``OSError``.
     """
-    no_follow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
-    waiting = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to must not hang
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | waiting | no_follow)
+    links = 0 if follow else NO_FOLLOW
+    descriptor = os.open(path, os.O_RDONLY | BINARY | NON_BLOCKING | links)  # a pipe without a writer must not hang
     try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):

@@ -55,7 +55,7 @@ class Rule:
             raise InputError(f"rule {self.name} has {again[0]}.py already: a folder without page.md adds other kinds")
         return replace(self, checks=Checks({**modules_of(self.checks), **modules_of(more)}))
 
-    def find(self, kind: str, evidence: Any) -> Iterator[Finding]:
+    def find(self, kind: str, evidence: object) -> Iterator[Finding]:
         """The findings of one kind of check; nothing where the rule has none of that kind."""
         check = self.checks.get(kind)
         for each in check(evidence) if check else ():

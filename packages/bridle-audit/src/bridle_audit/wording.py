@@ -28,7 +28,7 @@ def plural(noun: str, number: float) -> str:
     return noun if number == 1 else f"{noun}{'es' if noun.endswith('s') else 's'}"
 
 
-def first_few(found: Sequence[Any], most: int = NAMED, form: Callable[[Any], str] = str) -> str:
+def first_few(found: Sequence[object], most: int = NAMED, form: Callable[[Any], str] = str) -> str:
     """The first ones, and how many more there are.
 
     >>> first_few(["a", "b"], form=repr), first_few(range(9))

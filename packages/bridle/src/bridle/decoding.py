@@ -38,7 +38,7 @@ def reject_constant(constant: str) -> None:
     raise InputError(f"{constant} is no number of JSON")
 
 
-def decode(kind: type[Kind], data: Any, where: str = "") -> Kind:
+def decode(kind: type[Kind], data: object, where: str = "") -> Kind:
     """A dataclass from an object of JSON; ``ValueError`` that names what is missing or of another type.
 
     A number that is null was not finite, and becomes nan. Keys that the dataclass does not have are passed over: they
@@ -80,7 +80,7 @@ def decode_value(kind: Any, value: Any, where: str) -> Any:
     return check_json(value, where, 0)
 
 
-def decode_number(value: Any, where: str) -> float:
+def decode_number(value: object, where: str) -> float:
     """A number, or nan for null."""
     if value is None:
         return math.nan
@@ -90,7 +90,7 @@ def decode_number(value: Any, where: str) -> float:
     return found
 
 
-def check_json(value: Any, where: str, levels: int) -> Any:
+def check_json(value: object, where: str, levels: int) -> Any:
     """Anything that JSON holds, if its numbers are finite and it is not nested deeper than so many levels."""
     if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
         raise InputError(f"{where} is out of the range of numbers")
@@ -102,7 +102,7 @@ def check_json(value: Any, where: str, levels: int) -> Any:
     return value
 
 
-def short_repr(value: Any) -> str:
+def short_repr(value: object) -> str:
     """A value in a sentence, cut where it is long."""
     if isinstance(value, dict | list):
         return TYPE_NAMES[type(value)]

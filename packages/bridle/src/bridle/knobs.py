@@ -56,7 +56,7 @@ class Knob:
             return isinstance(value, str) and bool(value) and (not self.choices or value in self.choices)
         if not is_number(value):
             return False
-        number = float(value)  # type: ignore[arg-type]  # it is one
+        number = float(value)
         above = number > self.low if self.open_low else number >= self.low
         below = number < self.high if self.open_high else number <= self.high
         return above and below
@@ -80,8 +80,10 @@ class Knob:
             schedule = self.fill_open_values(value)
             if all(map(self.admits, schedule.ends)):
                 return schedule
-        elif self.admits(value):
-            return float(value) if self.is_number else value  # type: ignore[arg-type, return-value]  # it is admitted
+        elif isinstance(value, str) and self.admits(value):
+            return value
+        elif is_number(value) and self.admits(value):
+            return float(value)
         among = "in " if self.is_number else "one of " if self.choices else ""
         raise InputError(f"{self.name} must be {among}{self.range}, got {value!r}")
 
@@ -138,7 +140,7 @@ def knob(
     return dataclasses.field(default=default, metadata={"knob": declared})
 
 
-def knobs(owner: Any) -> tuple[Knob, ...]:
+def knobs(owner: object) -> tuple[Knob, ...]:
     """The knobs of a regularizer (class or object): numbers first, then words, each in the order of declaration."""
     return knobs_of_class(owner if isinstance(owner, type) else type(owner))
 
@@ -175,7 +177,7 @@ def check_declared(declared: Knob) -> None:
 class ClassBody(dict[str, Any]):
     """The body of a class, in which no knob may be declared twice: Python would keep the second and say nothing."""
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         held = self.get(name)
         if isinstance(held, dataclasses.Field) and "knob" in held.metadata:
             raise InputError(f"{self.get('__qualname__')}: the knob {name} is declared twice")
@@ -186,12 +188,12 @@ class KnobMeta(ABCMeta):
     """The metaclass of regularizers: refuses a knob that is declared twice."""
 
     @classmethod
-    def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: Any) -> ClassBody:
+    def __prepare__(mcs, name: str, bases: tuple[type, ...], /, **options: object) -> ClassBody:
         del name, bases, options
         return ClassBody()
 
 
-def check_knobs(owner: Any) -> None:
+def check_knobs(owner: object) -> None:
     """Bring every knob of ``owner`` into the form in which it is kept; ``ValueError`` for the first that is refused."""
     for each in knobs(owner):
         try:

@@ -24,7 +24,7 @@ class IOShapes(NamedTuple):
     out: torch.Size
 
 
-def trace_shapes(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[str, IOShapes]]:
+def trace_shapes(module: nn.Module, run: Callable[[], object]) -> tuple[Any, dict[str, IOShapes]]:
     """Run ``run()``; returns its result, and the shapes at each part of the module that acts in it, by when it ends.
 
     Only parts that take a tensor first and give one out are noted, where they act for the first time.
@@ -32,7 +32,7 @@ def trace_shapes(module: nn.Module, run: Callable[[], Any]) -> tuple[Any, dict[s
     seen: dict[str, IOShapes] = {}
 
     def hook(name: str) -> Callable[..., None]:
-        def note(part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        def note(part: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
             if inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
                 seen.setdefault(name, IOShapes(inputs[0].shape, output.shape))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from bridle.card import card_of
 from bridle.errors import InputError
@@ -25,7 +24,7 @@ class UnknownKnob(InputError, TypeError):
     """A knob that a regularizer does not have: a TypeError as of any function, a ValueError as of any bad recipe."""
 
 
-def check_names(leaf: type, given: Mapping[str, Any]) -> None:
+def check_names(leaf: type, given: Mapping[str, object]) -> None:
     """Raise :class:`UnknownKnob` for the first of the knobs given by name that the regularizer does not have."""
     names = [each.name for each in knobs(leaf)]
     for name in given:
@@ -33,7 +32,7 @@ def check_names(leaf: type, given: Mapping[str, Any]) -> None:
             raise UnknownKnob(unknown_knob_message(leaf, name, given))
 
 
-def unknown_knob_message(leaf: type, name: str, given: Mapping[str, Any]) -> str:
+def unknown_knob_message(leaf: type, name: str, given: Mapping[str, object]) -> str:
     """Return the error's sentence for a knob that the regularizer does not have."""
     word = name.strip("_")  # `lambda` is Python's own, so people write `lambda_`
     said = conversion(leaf, word)
@@ -49,14 +48,14 @@ def unknown_knob_message(leaf: type, name: str, given: Mapping[str, Any]) -> str
     return f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}"
 
 
-def corrected_call(leaf: type, given: Mapping[str, Any]) -> str:
+def corrected_call(leaf: type, given: Mapping[str, object]) -> str:
     """The regularizer as it is written here, from what was given by the field's words."""
     known = {name: each for each in knobs(leaf) for name in (*each.known_as, each.name)}
     meant = {known[name.strip("_")]: value for name, value in given.items() if name.strip("_") in known}
     return f"{leaf.__name__}({', '.join(f'{each.name}={shown_value(each, value)}' for each, value in meant.items())})"
 
 
-def shown_value(knob: Knob, value: Any) -> str:
+def shown_value(knob: Knob, value: object) -> str:
     """A value as the knob takes it; a number, where the knob takes words, as a word."""
     text = repr(str(value) if str(value) in knob.choices else value)
     return text if len(text) < 60 else "..."

@@ -71,7 +71,7 @@ class Regularizer(metaclass=KnobMeta):
             check_name_is_free(cls)
             Regularizer.registry[cls.__name__] = cls
 
-    def __new__(cls, *values: Any, **settings: Any) -> Self:
+    def __new__(cls, *values: object, **settings: object) -> Self:
         """Refuse a knob that there is not, with what it is called here, before Python does without."""
         del values
         check_decorated(cls)
@@ -351,7 +351,7 @@ def by_suffix(path: Path, forms: Mapping[str, Form]) -> Form:
     return forms[path.suffix.lower()]
 
 
-def regularizer_from_json(data: Mapping[str, Any]) -> Regularizer:
+def regularizer_from_json(data: Mapping[str, object]) -> Regularizer:
     """A regularizer from ``{"name": ..., knob: value, ...}``."""
     if not isinstance(data, Mapping):
         raise InputError(f"a regularizer in JSON is an object with its name and knobs, got {shortened(repr(data))}")

@@ -229,7 +229,7 @@ def metrics_of(scores: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]
     return {split: set(metrics) for split, metrics in scores.items()}
 
 
-def to_plain(value: Any) -> Any:
+def to_plain(value: object) -> Any:
     """Dataclasses as dictionaries, non-finite numbers as null."""
     if isinstance(value, Run):
         return value.to_json()

@@ -116,7 +116,7 @@ def schedule_parameters(kind: type[Schedule]) -> dict[str, bool]:
     return {each.name: each.default is MISSING for each in fields(kind) if each.repr}
 
 
-def make_schedule(kind: type[Schedule], given: Mapping[str, Any]) -> Schedule:
+def make_schedule(kind: type[Schedule], given: Mapping[str, object]) -> Schedule:
     """A schedule from arguments by name; ``ValueError`` for one that is unknown or missing."""
     for name in given:
         if name not in schedule_parameters(kind):
@@ -148,8 +148,8 @@ def json_number(number: float) -> float | str:
     return number if math.isfinite(number) else repr(number)
 
 
-def from_plain(data: Any) -> Any:
-    """Reads :func:`to_plain` back, of a knob that is a number; what has no such form is left for the knob to refuse."""
+def from_plain(data: object) -> Any:
+    """Read :func:`to_plain` back, of a knob that is a number; what has no such form is left for the knob to refuse."""
     if isinstance(data, str):
         return INFINITE.get(data, data)
     if not isinstance(data, Mapping):
@@ -163,12 +163,12 @@ def from_plain(data: Any) -> Any:
     return {pattern: from_plain(each) for pattern, each in layers.items()}
 
 
-def toml_table(table: Mapping[str, Any]) -> str:
+def toml_table(table: Mapping[str, object]) -> str:
     """A line of TOML for each entry."""
     return "".join(f"{toml_key(name)} = {toml_value(each)}\n" for name, each in table.items())
 
 
-def toml_value(held: Any) -> str:
+def toml_value(held: object) -> str:
     """A number, a word or a dictionary as TOML writes it in one line."""
     if isinstance(held, dict):
         return f"{{ {', '.join(f'{toml_key(name)} = {toml_value(each)}' for name, each in held.items())} }}"

@@ -14,7 +14,7 @@ from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few
 
 
-def as_array(given: Any, name: str, expected: str = "numbers") -> np.ndarray:
+def as_array(given: object, name: str, expected: str = "numbers") -> np.ndarray:
     """``given`` as a NumPy array of any kind; ``ValueError`` where it has no regular shape or is out of reach."""
     check_plain(given, name)
     try:
@@ -60,7 +60,7 @@ def from_objects(array: np.ndarray, name: str, expected: str) -> np.ndarray:
 
 
 def is_missing(value: Any) -> bool:
-    """Returns True where one value stands for a missing one: None, nan, NaT, pandas' NA."""
+    """Return True where one value stands for a missing one: None, nan, NaT, pandas' NA."""
     return value is None or bool(np.all(pd.isna(value)))
 
 
@@ -70,7 +70,7 @@ def copied_as(array: np.ndarray, kind: type[np.generic]) -> np.ndarray:
         return np.array(array, dtype=kind, order="C", copy=True)
 
 
-def numeric_array(given: Any, name: str) -> np.ndarray:
+def numeric_array(given: object, name: str) -> np.ndarray:
     """``given`` as an array of numbers, or booleans, of shape (rows, ...features) and the type that they came in.
 
     Raises ``ValueError`` where it has no rows or features, or holds something else than numbers.
@@ -100,7 +100,7 @@ def as_float(value: numbers.Real) -> float:
         return math.inf
 
 
-def short_repr(value: Any) -> str:
+def short_repr(value: object) -> str:
     """A value as Python writes it, cut in the middle where that is long; its type where it cannot be written."""
     try:
         return reprlib.repr(value)
@@ -118,7 +118,7 @@ def to_float32(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def describe_rows(bad: np.ndarray, first: int = 0) -> str:
-    """Returns which rows are marked, in words; ``first`` is the number of the first row.
+    """Return which rows are marked, in words; ``first`` is the number of the first row.
 
     >>> describe_rows(np.array([True, False, True])), describe_rows(np.ones(9, bool), first=1)
     ('2 rows (0, 2)', '9 rows (1, 2, 3, 4, 5 and 4 more)')

@@ -21,7 +21,7 @@ SAME = 1e-9  # of the spread: so near are two standardized numbers that are the 
 
 
 def row_number_reason(name: str, values: pd.Series[Any]) -> str:
-    """Returns why a column is left out that numbers the rows and whose name, or lack of one, says so; else ""."""
+    """Return why a column is left out that numbers the rows and whose name, or lack of one, says so; else ""."""
     if not (is_whole(values) and values.is_unique and len(values) >= LEAST):
         return ""
     if NO_NAME.fullmatch(name):
@@ -30,7 +30,7 @@ def row_number_reason(name: str, values: pd.Series[Any]) -> str:
 
 
 def is_whole(values: pd.Series[Any]) -> bool:
-    """Returns True where these are whole numbers without gaps."""
+    """Return True where these are whole numbers without gaps."""
     if values.dtype.kind in "iu":
         return True
     numbers = values.to_numpy()
@@ -38,7 +38,7 @@ def is_whole(values: pd.Series[Any]) -> bool:
 
 
 def is_id(name: str) -> bool:
-    """Returns True where the name is that of an id.
+    """Return True where the name is that of an id.
 
     >>> is_id("PassengerId"), is_id("row_id"), is_id("Row"), is_id("humidity"), is_id("centroid-row")
     (True, True, True, False, False)
@@ -53,7 +53,7 @@ def tokens(name: str) -> list[str]:
 
 
 def column_warnings(name: str, values: pd.Series[Any], y: np.ndarray, task: str) -> tuple[str, ...]:
-    """Returns what a reader should know of a column that was kept, as phrases."""
+    """Return what a reader should know of a column that was kept, as phrases."""
     if is_target(values, y, task):
         return ("a leak? it determines the target one to one",)
     whole = is_whole(values)
@@ -67,12 +67,12 @@ def column_warnings(name: str, values: pd.Series[Any], y: np.ndarray, task: str)
 
 
 def is_row_counter(values: pd.Series[Any]) -> bool:
-    """Returns True where the values are 0 ... n - 1 or 1 ... n, in order."""
+    """Return True where the values are 0 ... n - 1 or 1 ... n, in order."""
     return bool(values.iloc[0] in (0, 1) and (np.diff(values.to_numpy()) == 1).all())
 
 
 def is_target(values: pd.Series[Any], y: np.ndarray, task: str) -> bool:
-    """Returns True where the column is the target: each of its values stands beside one of the target's only, and back.
+    """Return True where the column is the target: each of its values stands beside one of the target's only, and back.
 
     Where the target's values all differ that says nothing; then only the target itself, in whatever unit, counts.
     """
@@ -86,7 +86,7 @@ def is_target(values: pd.Series[Any], y: np.ndarray, task: str) -> bool:
 
 
 def is_same_amount(x: np.ndarray, y: np.ndarray) -> bool:
-    """Returns True where two columns of numbers differ by a unit and an offset only."""
+    """Return True where two columns of numbers differ by a unit and an offset only."""
     if np.isnan(x).any() or len(x) < LEAST:
         return False
     with np.errstate(all="ignore"):

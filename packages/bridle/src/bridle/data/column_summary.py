@@ -46,7 +46,7 @@ def column_notes(columns: Iterable[Column]) -> tuple[str, ...]:
 
 
 def sentence(names: list[str], phrase: str, count: int, dropped: bool) -> str:
-    """Returns which columns, and what of them.
+    """Return which columns, and what of them.
 
     >>> sentence(["a"], "constant in the training rows", 9, dropped=True)
     'column a is left out: constant in the training rows'

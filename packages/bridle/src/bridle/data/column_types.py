@@ -235,6 +235,6 @@ def categories(index: pd.Index[Any], found: Distinct, gaps: bool, notable: tuple
 
 
 def gap_notes(found: Distinct) -> tuple[str, ...]:
-    """Returns which words were taken for missing ones."""
+    """Return which words were taken for missing ones."""
     gone = [f"{w!r} in {counted('row', n)}" for w, n in zip(found.words, found.counts, strict=True) if w and w in GAPS]
     return (f"{', '.join(gone)} read as missing",) if gone else ()

@@ -75,12 +75,12 @@ class Data:
 
     def __init__(  # noqa: PLR0917  (three pairs: the order in which everyone passes them)
         self,
-        x_train: Any,
-        y_train: Any,
-        x_valid: Any,
-        y_valid: Any,
-        x_test: Any = None,
-        y_test: Any = None,
+        x_train: object,
+        y_train: object,
+        x_valid: object,
+        y_valid: object,
+        x_test: object = None,
+        y_test: object = None,
         *,
         task: str | None = None,
         name: str = "arrays",
@@ -177,7 +177,7 @@ class Data:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Returns what a report needs to know of the data, as plain JSON values."""
+        """Return what a report needs to know of the data, as plain JSON values."""
         return {
             "name": self.name,
             "task": self.task,

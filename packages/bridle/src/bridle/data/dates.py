@@ -101,12 +101,12 @@ def digits_alone(words: Sequence[str]) -> np.ndarray | None:
 
 
 def numbers_of(words: Sequence[str], read: Callable[[str], float | None]) -> np.ndarray:
-    """Returns what each word is, nan where it is none."""
+    """Return what each word is, nan where it is none."""
     return np.array([np.nan if (value := read(word)) is None else value for word in words], dtype=np.float64)
 
 
 def mostly_parsed(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
-    """Returns True where all were read but some strays and the words that stand for missing values."""
+    """Return True where all were read but some strays and the words that stand for missing values."""
     read = ~np.isnan(values)
     strays = counts[~read & ~is_absent(words)].sum()
     return bool(read.any() and strays <= MOST_STRAY * (counts[read].sum() + strays))
@@ -173,7 +173,7 @@ def named_date(word: str) -> float | None:
 
 
 def date_reader(order: str) -> Callable[[str], float | None]:
-    """Reads a date in any form; where day and month are numbers and the year stands last, in this order."""
+    """Read a date in any form; where day and month are numbers and the year stands last, in this order."""
 
     def read(word: str) -> float | None:
         for known in (iso_date, named_date, first_day, east_asian_date):

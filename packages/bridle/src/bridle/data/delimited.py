@@ -204,12 +204,12 @@ def header_of(stream: Iterator[Record], width: int) -> tuple[list[Record], Recor
 
 
 def is_comment(record: Record, width: int) -> bool:
-    """Returns True where a line above the header is a comment: "#" and another number of fields than the rows."""
+    """Return True where a line above the header is a comment: "#" and another number of fields than the rows."""
     return record.fields[0].lstrip().startswith("#") and len(record.fields) != width
 
 
 def is_number(word: str) -> bool:
-    """Returns True where Python reads the word as a number."""
+    """Return True where Python reads the word as a number."""
     try:
         float(word)
     except ValueError:
@@ -247,7 +247,7 @@ def fields_of(record: Record, width: int) -> list[str]:
 
 
 def preamble_note(above: list[Record]) -> list[str]:
-    """Returns what was passed over."""
+    """Return what was passed over."""
     if not above:
         return []
     count = f"{len(above)} lines" if len(above) > 1 else "a line"

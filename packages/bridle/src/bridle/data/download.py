@@ -40,7 +40,7 @@ class RemoteFile:
         return self.length + self.length // 1000 + 1000
 
     def problem(self, path: Path) -> str:
-        """Returns why ``path`` is not this file, in words; empty if it is."""
+        """Return why ``path`` is not this file, in words; empty if it is."""
         try:
             check_regular(path)
             got = file_sum(path) if self.hashed == "file" else content_sum(content(path, lambda head: self.length))
@@ -49,7 +49,7 @@ class RemoteFile:
         return difference(self.sha256, got)
 
     def holds(self, path: Path, data: bytes) -> bool:
-        """Returns True where ``path``, whose content is ``data``, is this file by either sum."""
+        """Return True where ``path``, whose content is ``data``, is this file by either sum."""
         if len(data) != self.length:
             return False
         return content_sum(data) == self.content_sha256 or (self.hashed == "file" and file_sum(path) == self.sha256)
@@ -67,7 +67,7 @@ def file_sum(path: Path) -> str:
 
 
 def difference(expected: str, got: str) -> str:
-    """Returns how two sums differ, in words; empty if they do not."""
+    """Return how two sums differ, in words; empty if they do not."""
     return "" if got == expected else f"wrong checksum: expected sha256 {expected}, got {got}"
 
 
@@ -154,7 +154,7 @@ def fetch_one(file: RemoteFile, mirrors: tuple[str, ...], folder: Path, progress
 
 
 def reason(error: Exception) -> str:
-    """Returns what went wrong with a connection, without the layers of libraries that it went through.
+    """Return what went wrong with a connection, without the layers of libraries that it went through.
 
     >>> reason(OSError("HTTPSConnection(host='a.org', port=443): Failed to resolve 'a.org'"))
     "Failed to resolve 'a.org'"

@@ -35,7 +35,7 @@ def duplicate_notes(splits: dict[str, Pair]) -> tuple[str, ...]:
 
 
 def counts_found(found: np.ndarray, split: str) -> list[Count]:
-    """Returns how many rows of the split were found, and that in words; nothing where there are none."""
+    """Return how many rows of the split were found, and that in words; nothing where there are none."""
     count = int(found.sum())
     return [(count, f"{count} of {len(found)} {split} rows")] if count else []
 
@@ -57,7 +57,7 @@ def targets(y: np.ndarray) -> np.ndarray:
 
 
 def sentences(same: list[Count], other_target: list[Count], first: str) -> list[str]:
-    """Returns what there is to say of the rows of later splits that ``first`` has too."""
+    """Return what there is to say of the rows of later splits that ``first`` has too."""
     said = []
     if same:
         verb, each = ("stands", "a duplicate") if is_one(same) else ("stand", "duplicates")
@@ -77,5 +77,5 @@ def counts_in_words(counts: list[Count]) -> str:
 
 
 def is_one(counts: list[Count]) -> bool:
-    """Returns True where they are of a single row, and the sentence in the singular."""
+    """Return True where they are of a single row, and the sentence in the singular."""
     return sum(count for count, _ in counts) == 1

@@ -99,7 +99,7 @@ def unpacked_stream(file: BinaryIO) -> BinaryIO:
 
 
 def read_bounded(stream: BinaryIO, most: int, length: Length | None) -> bytes:
-    """Returns what ``stream`` holds, up to one byte more than there may be."""
+    """Return what ``stream`` holds, up to one byte more than there may be."""
     head = stream.read(HEAD)
     end = 1 + (min(most, length(head)) if length else most)
     buffer = io.BytesIO()
@@ -110,7 +110,7 @@ def read_bounded(stream: BinaryIO, most: int, length: Length | None) -> bytes:
 
 
 def most_bytes() -> int:
-    """Returns how many bytes of content are read at most."""
+    """Return how many bytes of content are read at most."""
     given = os.environ.get(MOST) or str(MOST_GIB)
     try:
         most = float(given)
@@ -122,7 +122,7 @@ def most_bytes() -> int:
 
 
 def most_unpacked(packed: int) -> int:
-    """Returns how many bytes may come of so many packed ones."""
+    """Return how many bytes may come of so many packed ones."""
     return most_bytes() if os.environ.get(MOST) else min(most_bytes(), max(SUSPICIOUS, MOST_RATIO * packed))
 
 

@@ -37,7 +37,7 @@ def fit_to_float32(xs: dict[str, np.ndarray], names: Sequence[str]) -> tuple[dic
 
 
 def is_wide(array: np.ndarray) -> bool:
-    """Returns True where the type has numbers that float32 rounds."""
+    """Return True where the type has numbers that float32 rounds."""
     return array.dtype.kind in "iuf" and array.dtype.itemsize > (2 if array.dtype.kind in "iu" else 4)
 
 
@@ -111,7 +111,7 @@ def mean_and_spread(y: np.ndarray) -> tuple[float, float]:
 
 
 def note(places: np.ndarray, names: Sequence[str]) -> str:
-    """Returns which features were standardized, and why."""
+    """Return which features were standardized, and why."""
     shown = first_few(places.tolist(), form=lambda k: names[k] if names else str(k))
     are = "is" if len(places) == 1 else "are"
     return (

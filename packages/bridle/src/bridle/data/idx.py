@@ -48,7 +48,7 @@ def sets_in(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Returns what lies in ``folder``, plain before packed files; nothing where it is none."""
+    """Return what lies in ``folder``, plain before packed files; nothing where it is none."""
     if not folder.is_dir():
         return []
     try:
@@ -98,7 +98,7 @@ def header(head: bytes) -> Header | None:
 
 
 def expected_length(head: bytes) -> int:
-    """Returns how many bytes a file has by its first ones; as many as these where they are no header."""
+    """Return how many bytes a file has by its first ones; as many as these where they are no header."""
     found = header(head)
     return found.length if found else len(head)
 
@@ -182,7 +182,7 @@ def idx_data(  # noqa: PLR0917  (the parts of a data set)
 
 
 def remarks(contents: dict[str, bytes]) -> list[str]:
-    """Returns what was decided about files that differ from MNIST's in their type."""
+    """Return what was decided about files that differ from MNIST's in their type."""
     images, labels = header(contents["train-images"]), header(contents["train-labels"])
     said = []
     if images and images.kind != np.uint8:

@@ -100,7 +100,7 @@ def named(categorical: Any) -> Sequence[str]:
     return names
 
 
-def path_of(given: Any) -> Path:
+def path_of(given: object) -> Path:
     """``given`` as a path that can be looked at, ``~`` spelled out; ``ValueError`` for anything else."""
     if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
         raise InputError(
@@ -121,14 +121,14 @@ def path_of(given: Any) -> Path:
     return path
 
 
-def check_target(target: Any) -> None:
+def check_target(target: object) -> None:
     """Raise ``ValueError`` unless ``target`` is a column's name, or None."""
     if target is not None and not isinstance(target, str):
         raise InputError(f"target must be the name of a column, as text, got {target!r}")
 
 
 def is_table(path: Path) -> bool:
-    """Returns True where the name ends like that of a table, and is not that of a folder of idx files."""
+    """Return True where the name ends like that of a table, and is not that of a folder of idx files."""
     return path.name.lower().endswith(ENDINGS) and not find_idx(path)
 
 

@@ -28,7 +28,7 @@ def absence_notes(ids: Mapping[str, np.ndarray], classes: Sequence[str]) -> tupl
 
 
 def sentence(absent: tuple[int, ...], splits: list[str], classes: Sequence[str], counts: np.ndarray) -> str:
-    """Returns which classes are not in which splits."""
+    """Return which classes are not in which splits."""
     shown = first_few(absent, form=lambda each: f"{classes[each]!r} ({counted('row', counts[each])} of train)")
     noun, verb, them = ("class", "is", "it") if len(absent) == 1 else ("classes", "are", "them")
     where = " and ".join(splits)

@@ -6,7 +6,6 @@ A table whose columns are only numbered 0, 1, 2 ... has no names of anybody's ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few
 
 
-def column_names(given: Any, name: str) -> tuple[str, ...]:
+def column_names(given: object, name: str) -> tuple[str, ...]:
     """The names of the columns, empty where ``given`` is no table; ``ValueError`` where two are the same."""
     columns = getattr(given, "column_names", getattr(given, "columns", ()))  # of pyarrow, of pandas
     names = tuple(map(str, columns)) if isinstance(columns, Iterable) else ()
@@ -70,7 +69,7 @@ def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list
 
 
 def is_numbered(names: tuple[str, ...]) -> bool:
-    """Returns True where the columns are only counted."""
+    """Return True where the columns are only counted."""
     return names == tuple(map(str, range(len(names))))
 
 
@@ -91,7 +90,7 @@ def feature_names(given: Sequence[str], columns: tuple[str, ...], count: int) ->
     return names
 
 
-def check_index(x: Any, y: Any, split: str) -> None:
+def check_index(x: object, y: object, split: str) -> None:
     """Raise ``ValueError`` where inputs and targets are pandas objects whose rows go by different names."""
     if not (isinstance(x, pd.DataFrame) and isinstance(y, pd.Series | pd.DataFrame)) or len(x) != len(y):
         return

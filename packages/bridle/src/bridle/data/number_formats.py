@@ -63,7 +63,7 @@ class NumberFormat:
     pairs: bool = False  # as in India: 12,34,567
 
     def pattern(self) -> re.Pattern[str]:
-        """Returns what a number looks like; the first group has no leading zero."""
+        """Return what a number looks like; the first group has no leading zero."""
         fraction = rf"(?:{re.escape(self.decimal)}\d*)?"
         if not self.group:
             return re.compile(rf"\d+{fraction}|{re.escape(self.decimal)}\d+")
@@ -72,16 +72,16 @@ class NumberFormat:
         return re.compile(rf"(?:[1-9]\d{{0,2}}{inner}|\d{{1,3}}){fraction}|{re.escape(self.decimal)}\d+")
 
     def occurs(self, bodies: str) -> bool:
-        """Returns True where what tells this notation from the plain one is there; the plain one is always."""
+        """Return True where what tells this notation from the plain one is there; the plain one is always."""
         return (self.group or self.decimal) in bodies or self == NumberFormat(".")
 
     def number(self, each: Quantity) -> float:
-        """Returns what is written."""
+        """Return what is written."""
         digits = (each.body.replace(self.group, "") if self.group else each.body).replace(self.decimal, ".")
         return each.sign * float(f"{digits}e{each.power}")
 
     def name(self) -> str:
-        """Returns what was done, for a reader."""
+        """Return what was done, for a reader."""
         said = [f"{GROUPS[self.decimal]} read as decimal point"] if self.decimal != "." else []
         return ", ".join([*said, *([f"{GROUPS[self.group]} between thousands taken out"] if self.group else [])])
 
@@ -197,7 +197,7 @@ def notation_of(written: list[Quantity | None], counts: np.ndarray) -> tuple[Num
 
 
 def is_small(body: str) -> bool:
-    """Returns True where the number is whole and below a thousand, and not zero: beside it "1,234" is a thousand.
+    """Return True where the number is whole and below a thousand, and not zero: beside it "1,234" is a thousand.
 
     If the commas were decimal points, so many numbers with three decimals would not stand beside one without.
     """
@@ -205,13 +205,13 @@ def is_small(body: str) -> bool:
 
 
 def fit(rows: list[tuple[str, int]], notation: NumberFormat) -> int:
-    """Returns how many rows are numbers in this notation."""
+    """Return how many rows are numbers in this notation."""
     matches: Callable[[str], object] = notation.pattern().fullmatch
     return sum(count for body, count in rows if matches(body))
 
 
 def points_group(bodies: Sequence[str]) -> bool:
-    """Returns True where points stand between thousands, as in "12.345" and "950", and cannot be decimal points.
+    """Return True where points stand between thousands, as in "12.345" and "950", and cannot be decimal points.
 
     Decimals are written with a fixed number of digits, or without the zeros at their end. Three digits behind every
     point, some of them ending in zero, beside whole numbers below a thousand, are neither.
@@ -223,7 +223,7 @@ def points_group(bodies: Sequence[str]) -> bool:
 
 
 def mostly_parsed(words: Sequence[str], values: np.ndarray, counts: np.ndarray) -> bool:
-    """Returns True where so many rows are numbers that the others are strays among them."""
+    """Return True where so many rows are numbers that the others are strays among them."""
     stray = np.isnan(values)
     if sum(VERSION.fullmatch(words[k]) is not None for k in np.flatnonzero(stray).tolist()) > 1:
         return False  # beside 1.2.3 and 1.2.4, 1.10 is not 1.1

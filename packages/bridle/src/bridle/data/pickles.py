@@ -31,7 +31,7 @@ LAYOUT = "((x_train, y_train), (x_valid, y_valid), (x_test, y_test)) with x of s
 class PickledType:
     """Stands in for ``numpy.dtype``: a numeric type and its byte order."""
 
-    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
+    def __init__(self, code: object, align: object = False, copy: object = True) -> None:
         match = NUMERIC.fullmatch(word(code))
         if not match:
             raise pickle.UnpicklingError(f"it holds an array of type {word(code)!r}, only numbers are admitted")
@@ -46,7 +46,7 @@ class PickledType:
         return np.dtype(self.order + self.code)
 
 
-def word(given: Any) -> str:
+def word(given: object) -> str:
     """A short text of the file; what is none is named by its type, since printing it may take for ever.
 
     >>> word(b"f4"), word([[]]), word("x" * 99)
@@ -61,7 +61,7 @@ class PickledArray:
 
     array = np.empty(0, dtype=np.float32)  # what it is without a state
 
-    def __init__(self, subtype: Any, shape: Any, code: Any) -> None:
+    def __init__(self, subtype: object, shape: object, code: object) -> None:
         """Take what ``_reconstruct`` takes; the state says it all again."""
 
     def __setstate__(self, state: Any) -> None:
@@ -72,7 +72,7 @@ class PickledArray:
 class PickledBuffer(PickledArray):
     """Stands in for ``_frombuffer``, which arrays use since pickle protocol 5."""
 
-    def __init__(self, data: Any, kind: Any, shape: Any, order: Any) -> None:
+    def __init__(self, data: object, kind: object, shape: object, order: object) -> None:
         self.array = filled(data, kind, shape, "F" if order == "F" else "C")
 
 
@@ -82,20 +82,20 @@ class PickledClass:
     def __init__(self) -> None:
         raise pickle.UnpicklingError("it makes an array in an unknown way")
 
-    def __setstate__(self, state: Any) -> Never:
+    def __setstate__(self, state: object) -> Never:
         raise pickle.UnpicklingError("it sets the state of a class")
 
 
 class PickledBytes:
     """Stands in for ``_codecs.encode`` and for ``bytes``, by which Python 3 writes bytes in old protocols."""
 
-    def __new__(cls, text: Any = "", encoding: Any = "latin1") -> Any:
+    def __new__(cls, text: object = "", encoding: object = "latin1") -> Any:
         """Make plain bytes."""
         if not isinstance(text, str) or encoding != "latin1":
             raise pickle.UnpicklingError(f"it encodes as {word(encoding)!r}")
         return text.encode("latin1")
 
-    def __setstate__(self, state: Any) -> Never:
+    def __setstate__(self, state: object) -> Never:
         raise pickle.UnpicklingError("it sets the state of bytes")
 
 
@@ -113,8 +113,8 @@ def filled(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     return np.frombuffer(data, dtype=kind.dtype()).reshape(shape, order=order)
 
 
-def is_size(given: Any) -> bool:
-    """Returns True where an axis can be as long as this."""
+def is_size(given: object) -> bool:
+    """Return True where an axis can be as long as this."""
     return isinstance(given, int) and 0 <= given < 2**48
 
 
@@ -139,7 +139,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def unpickle(data: bytes, source: str) -> Any:
-    """Returns what the pickle holds, its arrays as :class:`PickledArray`; ``ValueError`` for anything else.
+    """Return what the pickle holds, its arrays as :class:`PickledArray`; ``ValueError`` for anything else.
 
     ``source`` is the name used in errors.
     """
@@ -166,6 +166,6 @@ def read_pickle(path: Path, name: str, task: str | None = None) -> Data:
     return Data(*arrays, task=task, name=name, target="label")
 
 
-def is_pair(found: Any) -> bool:
-    """Returns True where this is (x, y)."""
+def is_pair(found: object) -> bool:
+    """Return True where this is (x, y)."""
     return isinstance(found, tuple | list) and len(found) == 2 and all(isinstance(x, PickledArray) for x in found)

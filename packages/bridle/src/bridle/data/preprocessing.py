@@ -88,7 +88,7 @@ def no_feature(dropped: dict[str, str]) -> str:
 
 
 def constant_outcome(name: str, train: pd.DataFrame, others: list[pd.DataFrame]) -> ColumnOutcome:
-    """Returns why a column that does not vary over the training rows is left out."""
+    """Return why a column that does not vary over the training rows is left out."""
     everything = pd.concat([part[name] for part in (train, *others)])
     missing = train[name].isna().all()
     what = "every value is missing" if missing else "constant"
@@ -121,7 +121,7 @@ def extreme_columns(train: pd.DataFrame) -> list[str]:
 def describe(
     transformer: ColumnTransformer, train: pd.DataFrame, others: list[pd.DataFrame], kept: np.ndarray
 ) -> dict[str, ColumnOutcome]:
-    """Returns what the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
+    """Return what the fitted transformer made of each column; ``kept`` marks its outputs that vary."""
     (_, _, amounts), (_, _, gappy), (_, one_hot, words) = transformer.transformers_
     made = {}
     missing = sum(part[amounts].isna().sum() for part in (train, *others))
@@ -148,7 +148,7 @@ def fitted_categories(one_hot: Any, words: list[str]) -> tuple[list[Any], list[A
 
 
 def number_outcome(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bool) -> ColumnOutcome:
-    """Returns what became of a column of numbers, of which ``missing`` are missing in all rows."""
+    """Return what became of a column of numbers, of which ``missing`` are missing in all rows."""
     if not kept:
         return ColumnOutcome(int(gap_kept), dropped="" if gap_kept else "constant in the training rows")
     if not missing:
@@ -161,7 +161,7 @@ def number_outcome(train: pd.Series[Any], missing: int, kept: bool, gap_kept: bo
 def category_outcome(
     train: pd.Series[Any], known: int, rare: set[str], outside: set[str], features: int
 ) -> ColumnOutcome:
-    """Returns what became of a column of words."""
+    """Return what became of a column of words."""
     enough = least_rows(len(train))
     if not features:
         own = known == len(train)

@@ -214,7 +214,7 @@ def check_contents(source: ImageSet, contents: dict[str, bytes], folder: Path) -
 
 
 def manual_download_hint(source: ImageSet, folder: Path | None) -> str:
-    """Returns what to do without a network; ``folder`` is the data folder in which the data set was not found."""
+    """Return what to do without a network; ``folder`` is the data folder in which the data set was not found."""
     pickled = f" or {source.pickles[0]}" if source.pickles else ""
     places = " or ".join(each for each in source.folders if each)
     other = data_set_in(folder) if folder else ""

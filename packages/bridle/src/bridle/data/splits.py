@@ -51,7 +51,7 @@ def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
 
 
 def held_out_counts(counts: np.ndarray) -> np.ndarray:
-    """Returns how many rows of each class are held out for valid, and as many for test: at least one, a fifth in total.
+    """Return how many rows of each class are held out for valid, and as many for test: at least one, a fifth in total.
 
     What whole numbers leave over goes to the classes that they cut short the most.
 

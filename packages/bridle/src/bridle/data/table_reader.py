@@ -195,7 +195,7 @@ def named_columns(given: Sequence[str], names: list[str], target: str) -> set[st
 
 
 def describe_column(name: str, read: ParsedColumn, made: ColumnOutcome, y: np.ndarray, task: str) -> Column:
-    """Returns the account of a column: how it was read, and its features."""
+    """Return the account of a column: how it was read, and its features."""
     if made.dropped:
         return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))
     suspected = column_warnings(name, read.values, y, task)

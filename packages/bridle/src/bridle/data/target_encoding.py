@@ -23,7 +23,7 @@ FEW = 20
 YES_AND_NO = 2
 
 
-def target_array(given: Any, name: str) -> np.ndarray:
+def target_array(given: object, name: str) -> np.ndarray:
     """Targets as an array of shape (rows,); ``ValueError`` for another shape, or missing or infinite values."""
     y = as_array(given, name, "numbers or words")
     if y.ndim == 2 and y.shape[1] == 1:
@@ -146,7 +146,7 @@ def listed_class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.n
     return copied_as(y, np.int64)
 
 
-def label_name(label: Any) -> str:
+def label_name(label: object) -> str:
     """A label as a name: 3.0 is "3"."""
     if isinstance(label, bytes):
         return label.decode("utf-8", "backslashreplace")  # so that different labels have different names

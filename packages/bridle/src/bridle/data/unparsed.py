@@ -17,12 +17,12 @@ ABSENT = {
 
 
 def is_absent(words: Sequence[str]) -> np.ndarray:
-    """Returns which words stand for missing values wherever numbers or dates are expected, (words,)."""
+    """Return which words stand for missing values wherever numbers or dates are expected, (words,)."""
     return np.array([word.lower() in ABSENT for word in words], dtype=bool)
 
 
 def stray_notes(words: Sequence[str], values: np.ndarray, counts: np.ndarray, what: str) -> tuple[str, ...]:
-    """Returns which words are none of ``what`` else was read, their values being nan, and in how many rows."""
+    """Return which words are none of ``what`` else was read, their values being nan, and in how many rows."""
     stray = np.flatnonzero(np.isnan(values))
     if not len(stray):
         return ()

@@ -43,7 +43,7 @@ class Distinct(NamedTuple):
             self.spaces,
         )
 
-    def spread(self, values: np.ndarray, index: pd.Index[Any], missing: Any) -> pd.Series[Any]:
+    def spread(self, values: np.ndarray, index: pd.Index[Any], missing: object) -> pd.Series[Any]:
         """A value for each word as one for each row."""
         return pd.Series(np.append(values, np.array([missing], dtype=values.dtype))[self.codes], index)
 

@@ -8,6 +8,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
+import torch
+
 from bridle.card import card_of
 from bridle.knobs import Knob, knobs
 from bridle.naming import conversion
@@ -99,10 +101,11 @@ def check_knobs_are_described(leaf: Leaf) -> None:
 
 def check_example_runs(leaf: Leaf) -> None:
     """The card's example prints exactly the output that it shows."""
-    words = {**vars(sys.modules[leaf.__module__])}
-    example = doctest.DocTestParser().get_doctest(leaf.__doc__ or "", words, leaf.__name__, None, None)
+    names = {**vars(sys.modules[leaf.__module__])}
+    example = doctest.DocTestParser().get_doctest(leaf.__doc__ or "", names, leaf.__name__, None, None)
     printed: list[str] = []
-    doctest.DocTestRunner(verbose=False).run(example, out=printed.append)
+    with torch.random.fork_rng(devices=[]):
+        doctest.DocTestRunner(verbose=False).run(example, out=printed.append)
     require(not printed, "".join(printed))
 
 

@@ -112,7 +112,7 @@ class Case:
         """The knobs that the formula takes: an ensemble's takes none."""
         return {} if self.kind is Ensemble else unit.settings(numbers=True)
 
-    def named(self, unit: Any) -> str:
+    def named(self, unit: object) -> str:
         """The unit in this case, for messages."""
         keywords = "".join(f", {name}={value}" for name, value in self.keywords.items())
         return f"{unit!r} on {' and '.join(map(str, self.shapes))}{keywords}"

@@ -23,7 +23,7 @@ class VanillaResult:
     results: tuple[Any, ...]
     backward: Callable[[Any], tuple[np.ndarray, ...]] | None  # None at the places that nothing flows back through
 
-    def gradients(self, g: Any) -> tuple[np.ndarray, ...]:
+    def gradients(self, g: object) -> tuple[np.ndarray, ...]:
         """Return the gradients of the inputs, given the gradient of the first result."""
         if self.backward is None:
             raise AssertionError("nothing flows back through this place")
@@ -45,7 +45,7 @@ def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> VanillaResult:
     return VanillaResult(as_results(case, returned), None)
 
 
-def call_torch(case: Case, unit: Any, inputs: Inputs) -> tuple[Tensor, ...]:
+def call_torch(case: Case, unit: object, inputs: Inputs) -> tuple[Tensor, ...]:
     """The PyTorch form at any place, with its knobs as Python numbers."""
     return call_with(case, case.numbers(unit), inputs)
 
@@ -74,7 +74,7 @@ def packed(case: Case, values: list[Any]) -> list[Any]:
     return [*values[:count], type(case.leaf.state)(*values[count:])] if case.leaf.state else values
 
 
-def unpacked(case: Case, returned: Iterable[Any]) -> tuple[Any, ...]:
+def unpacked(case: Case, returned: Iterable[object]) -> tuple[Any, ...]:
     """Return results with the fields of the state in place of the state."""
     kind = type(case.leaf.state)
     return tuple(part for each in returned for part in (each if isinstance(each, kind) else (each,)))

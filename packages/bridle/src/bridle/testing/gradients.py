@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from bridle.testing.formula_calls import add_gradient, call_torch, call_vanilla
 from bridle.testing.inputs import Inputs, draw_inputs, to_tensors
 
 
-def result_gradient(case: Case, unit: Any, inputs: Inputs) -> np.ndarray:
+def result_gradient(case: Case, unit: object, inputs: Inputs) -> np.ndarray:
     """Some gradient of the first result, in its shape."""
     shape = np.shape(call_vanilla(case, unit, inputs).results[0])
     return np.asarray(np.random.default_rng(2).normal(size=shape))
@@ -51,7 +50,7 @@ DIRECTIONS, STEP = 3, 1e-6  # the directions in which small steps are taken, for
 CONVERGENCE_STEPS = 300  # steps after which a state that follows a resting weight has reached it
 
 
-def autograd_gradients(case: Case, unit: Any, inputs: Inputs, g: np.ndarray) -> list[np.ndarray | None]:
+def autograd_gradients(case: Case, unit: object, inputs: Inputs, g: np.ndarray) -> list[np.ndarray | None]:
     """Gradients of the PyTorch form's first result, weighted by ``g``; None where it holds an argument still."""
     given = to_tensors(inputs)
     wanted = require_grad(case, given)
@@ -83,7 +82,7 @@ def check_hand_gradient(case: Case) -> None:
         check_finite_differences(case, unit, converged(case, unit, inputs), g, moving)
 
 
-def converged(case: Case, unit: Any, inputs: Inputs) -> Inputs:
+def converged(case: Case, unit: object, inputs: Inputs) -> Inputs:
     """Run a state that follows the weight until it has converged: there a gradient may treat it as constant."""
     for _ in range(CONVERGENCE_STEPS if any(map(callable, case.leaf.state)) else 0):
         results = call_vanilla(case, unit, inputs).results
@@ -91,7 +90,7 @@ def converged(case: Case, unit: Any, inputs: Inputs) -> Inputs:
     return inputs
 
 
-def check_finite_differences(case: Case, unit: Any, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
+def check_finite_differences(case: Case, unit: object, inputs: Inputs, g: np.ndarray, moving: list[int]) -> None:
     """Check the gradient by hand against finite differences along some directions."""
     random = np.random.default_rng(4)
     by_hand = call_vanilla(case, unit, inputs).gradients(g)

@@ -44,7 +44,9 @@ class Inputs(NamedTuple):
         return self.each(lambda each: np.asarray(each).astype(dtype))
 
 
-def draw_inputs(case: Case, unit: Any, seed: int = 0, variant: int = 0, *, given: Sequence[np.ndarray] = ()) -> Inputs:
+def draw_inputs(
+    case: Case, unit: object, seed: int = 0, variant: int = 0, *, given: Sequence[np.ndarray] = ()
+) -> Inputs:
     """The arguments of both forms for one variant, in float64: the noise is its seed's, all else its own.
 
     ``given`` are subjects in place of the usual ones.
@@ -165,7 +167,7 @@ def in_engine_layout(tensor: Tensor) -> Tensor:
     return tensor.movedim(1, 2).contiguous().movedim(2, 1)
 
 
-def edge_inputs(case: Case, unit: Any) -> Iterator[tuple[str, Inputs]]:
+def edge_inputs(case: Case, unit: object) -> Iterator[tuple[str, Inputs]]:
     """Inputs at which formulas break: those of a dead network, of a dying and a diverging one, and extreme noise."""
     plain = draw_inputs(case, unit)
     for name, make in EDGES.items():

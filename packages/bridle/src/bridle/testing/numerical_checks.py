@@ -51,7 +51,7 @@ def check_forms_agree(case: Case) -> None:
 class WithoutTorch(TorchFunctionMode):
     """Within, whatever torch is asked to do fails."""
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, function: object, types: object, args: object = (), kwargs: object = None) -> Any:
         raise AssertionError(f"the NumPy form uses {function}")
 
 
@@ -137,7 +137,7 @@ def check_edges_stay_finite(case: Case) -> None:
                 check_finite_at(case, unit, inputs.cast(np.float32), f"{case.named(unit)} at {name} in float32")
 
 
-def check_finite_at(case: Case, unit: Any, inputs: Inputs, what: str) -> None:
+def check_finite_at(case: Case, unit: object, inputs: Inputs, what: str) -> None:
     """One unit at one edge, in the precision of the inputs."""
     near = 1e-9 if inputs.subjects[0].dtype == np.float64 else 1e-3
     given = to_tensors_alike(inputs)
@@ -155,7 +155,7 @@ def check_finite_at(case: Case, unit: Any, inputs: Inputs, what: str) -> None:
         check_finite(case, 0.0 if auto is None else auto, f"{what}: the gradient by autograd")
 
 
-def check_finite(case: Case, value: Any, what: str) -> None:
+def check_finite(case: Case, value: object, what: str) -> None:
     """No infinities, except for a state that begins with one."""
     kept = case.kind is Stop and np.isinf(case.leaf.state).any()
     require(not np.isnan(np.asarray(value)).any(), f"{what} is not a number")

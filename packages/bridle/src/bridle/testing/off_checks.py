@@ -74,7 +74,7 @@ def draw_inputs_at_off(case: Case, unit: Any, seed: int, variant: int = 0) -> In
     return inputs
 
 
-def check_identity_in_stack(case: Case, unit: Any, dtype: Any, what: str) -> None:
+def check_identity_in_stack(case: Case, unit: object, dtype: object, what: str) -> None:
     """One unit that is off, stacked with others that are not; for penalties on parameters, in their gradient form."""
     units = [unit, *case.units[1:]]
     alone = [
@@ -113,7 +113,7 @@ def check_never_off(leaf: Leaf) -> None:
     require(any(changes_results(*each) for each in tried), f"{leaf.__name__} does nothing")
 
 
-def changes_results(case: Case, unit: Any, seed: int) -> bool:
+def changes_results(case: Case, unit: object, seed: int) -> bool:
     """Return True if the results differ from those of a regularizer that does nothing."""
     inputs = draw_inputs(case, unit, seed)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 
 class Unknown:
@@ -51,12 +51,12 @@ COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {"float": float, "int": int, "bool": bool, "str": str, "len": len}
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return True for an int or a float, and False for a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def compute(kind: type[ast.AST], left: Any, right: Any) -> Any:
+def compute(kind: type[ast.AST], left: Any, right: Any) -> object:
     """A sum, product, ... of two values.
 
     >>> compute(ast.Mult, 2, 0.5), compute(ast.Add, "a", 1), compute(ast.Pow, 9, 9**9)
@@ -73,12 +73,12 @@ def compute(kind: type[ast.AST], left: Any, right: Any) -> Any:
     return call_or_unknown(ARITHMETIC[kind], left, right)
 
 
-def compare(kind: type[ast.AST], left: Any, right: Any) -> Any:
+def compare(kind: type[ast.AST], left: object, right: object) -> object:
     """Evaluate a comparison of two values: ``<``, ``==``, ``in`` ..."""
     return call_or_unknown(COMPARISONS[kind], left, right)
 
 
-def call_or_unknown(function: Callable[..., Any], *arguments: Any) -> Any:
+def call_or_unknown(function: Callable[..., object], *arguments: object) -> object:
     """Call a function; UNKNOWN if it does not accept the arguments."""
     try:
         return function(*arguments)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any
 
 from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, call_or_unknown
 
-Value = Callable[[ast.AST], Any]
+Value = Callable[[ast.AST], object]
 
 
 def parsed_argument_names(calls: list[ast.Call], parents: dict[ast.AST, ast.AST]) -> set[str]:
@@ -22,9 +21,9 @@ def parsed_argument_names(calls: list[ast.Call], parents: dict[ast.AST, ast.AST]
     return names
 
 
-def defaults_of(calls: list[ast.Call], value: Value) -> dict[str, Any]:
+def defaults_of(calls: list[ast.Call], value: Value) -> dict[object, object]:
     """The defaults of ``add_argument``, by name; UNKNOWN where there are several, or none."""
-    options: dict[str, Any] = {}
+    options: dict[object, object] = {}
     for call in calls:
         given = {each.arg: each.value for each in call.keywords if each.arg}
         name, default = option_name(call, given, value), option_default(given, value)
@@ -32,7 +31,7 @@ def defaults_of(calls: list[ast.Call], value: Value) -> dict[str, Any]:
     return options
 
 
-def option_name(call: ast.Call, given: dict[str, ast.expr], value: Value) -> Any:
+def option_name(call: ast.Call, given: dict[str, ast.expr], value: Value) -> object:
     """The attribute under which an argument is found."""
     if "dest" in given:
         return value(given["dest"])
@@ -41,7 +40,7 @@ def option_name(call: ast.Call, given: dict[str, ast.expr], value: Value) -> Any
     return (long or [""])[0].lstrip("-").replace("-", "_")
 
 
-def option_default(given: dict[str, ast.expr], value: Value) -> Any:
+def option_default(given: dict[str, ast.expr], value: Value) -> object:
     """One argument's default, of the type that it says."""
     if "default" not in given:
         action = value(given["action"]) if "action" in given else None

@@ -28,11 +28,11 @@ class Values:
     def __init__(self, index: Index) -> None:
         self.index = index
 
-    def value(self, node: ast.AST, depth: int = DEPTH) -> Any:
+    def value(self, node: ast.AST, depth: int = DEPTH) -> object:
         """A Python object, or UNKNOWN."""
         return evaluate(node, self, depth) if depth > 0 else UNKNOWN
 
-    def of_name(self, node: ast.Name, depth: int) -> Any:
+    def of_name(self, node: ast.Name, depth: int) -> object:
         """Evaluate the one assignment of a name; UNKNOWN if there are several or none."""
         scope = scope_of(self.index, node)
         bindings = scope.bindings[node.id] if scope is not None else []
@@ -44,7 +44,7 @@ class Values:
         value = self.value(only.value, depth - 1) if only.kind == "assigned" and only.value is not None else UNKNOWN
         return UNKNOWN if isinstance(value, list | dict | set) and node.id in self.changed else value
 
-    def of_default(self, binding: Binding, name: str, depth: int) -> Any:
+    def of_default(self, binding: Binding, name: str, depth: int) -> object:
         """An argument's default, unless a call in the file gives another value."""
         function = self.index.parents.get(binding.node)
         default = self.value(binding.value, depth - 1) if binding.value is not None else UNKNOWN
@@ -53,7 +53,7 @@ class Values:
         given = [self.given(call, function, name, depth) for call in self.calls_of(function)]
         return default if all(each is None or each == (default,) for each in given) else UNKNOWN
 
-    def given(self, call: ast.Call, function: Function, name: str, depth: int) -> tuple[Any] | None:
+    def given(self, call: ast.Call, function: Function, name: str, depth: int) -> tuple[object] | None:
         """Evaluate the argument that a call passes for a parameter, in a tuple; None if the call leaves the default."""
         for keyword in call.keywords:
             if keyword.arg in (name, None):
@@ -76,8 +76,7 @@ class Values:
         found: dict[str, list[ast.Call]] = {}
         for node in self.index.by_type.get(ast.Call, []):
             assert isinstance(node, ast.Call)
-            last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            found.setdefault(last, []).append(node)
+            found.setdefault(last_name(node.func), []).append(node)
         return found
 
     @cached_property
@@ -91,11 +90,11 @@ class Values:
                 whole = whole.value
             if isinstance(node, ast.Attribute) and is_store and isinstance(whole, ast.Name):
                 names.add(f"{whole.id}.{node.attr}")
-            elif isinstance(whole, ast.Name) and (is_store or getattr(node, "attr", "") in CHANGES):
+            elif isinstance(whole, ast.Name) and (is_store or last_name(node) in CHANGES):
                 names.add(whole.id)
         return names
 
-    def of_attribute(self, node: ast.Attribute, depth: int) -> Any:
+    def of_attribute(self, node: ast.Attribute, depth: int) -> object:
         """``args.lr``, ``Config.lr``, ``config.lr`` and ``self.lr``."""
         if not isinstance(node.value, ast.Name):
             return UNKNOWN
@@ -108,7 +107,7 @@ class Values:
         owner = self.class_behind(node.value)
         return self.of_class(owner, node.attr, depth) if owner is not None else UNKNOWN
 
-    def of_self(self, node: ast.Attribute, depth: int) -> Any:
+    def of_self(self, node: ast.Attribute, depth: int) -> object:
         """Evaluate the one assignment of ``self.name`` in a class."""
         owner = self.class_around(node)
         if owner is None:
@@ -132,7 +131,7 @@ class Values:
                 stores.setdefault(owner, {}).setdefault(node.attr, []).append(value)
         return stores
 
-    def of_class(self, owner: ast.ClassDef, name: str, depth: int) -> Any:
+    def of_class(self, owner: ast.ClassDef, name: str, depth: int) -> object:
         """Evaluate the one assignment of a name in a class's body."""
         bindings = self.index.inner[owner].bindings.get(name, []) if owner in self.index.inner else []
         if len(bindings) == 1 and bindings[0].kind == "assigned" and bindings[0].value is not None:
@@ -148,7 +147,7 @@ class Values:
         )
 
     @cached_property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[object, object]:
         """The command line's arguments that have a default, by name."""
         return defaults_of(self.calls_by_name.get("add_argument", []), self.value)
 
@@ -172,34 +171,41 @@ class Values:
         return self.class_behind(value.func) if value.func.id != node.id else None
 
 
+def last_name(node: ast.expr) -> str:
+    """Return the last part of a dotted name; empty for any other expression."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 @singledispatch
-def evaluate(node: ast.AST, values: Values, depth: int) -> Any:
+def evaluate(node: ast.AST, values: Values, depth: int) -> object:
     """Evaluate an expression; UNKNOWN for syntax that is not supported."""
     del node, values, depth
     return UNKNOWN
 
 
 @evaluate.register
-def of_constant(node: ast.Constant, values: Values, depth: int) -> Any:
+def of_constant(node: ast.Constant, values: Values, depth: int) -> object:
     """A literal."""
     del values, depth
     return node.value
 
 
 @evaluate.register
-def of_name(node: ast.Name, values: Values, depth: int) -> Any:
+def of_name(node: ast.Name, values: Values, depth: int) -> object:
     """``lr``."""
     return values.of_name(node, depth)
 
 
 @evaluate.register
-def of_attribute(node: ast.Attribute, values: Values, depth: int) -> Any:
+def of_attribute(node: ast.Attribute, values: Values, depth: int) -> object:
     """``args.lr``."""
     return values.of_attribute(node, depth)
 
 
 @evaluate.register
-def of_sequence(node: ast.List | ast.Tuple | ast.Set, values: Values, depth: int) -> Any:
+def of_sequence(node: ast.List | ast.Tuple | ast.Set, values: Values, depth: int) -> object:
     """A list, tuple or set of which everything is known."""
     parts = [values.value(each, depth - 1) for each in node.elts]
     if any(each is UNKNOWN for each in parts):
@@ -208,7 +214,7 @@ def of_sequence(node: ast.List | ast.Tuple | ast.Set, values: Values, depth: int
 
 
 @evaluate.register
-def of_dict(node: ast.Dict, values: Values, depth: int) -> Any:
+def of_dict(node: ast.Dict, values: Values, depth: int) -> object:
     """A dictionary of which everything is known."""
     keys = [values.value(each, depth - 1) if each is not None else UNKNOWN for each in node.keys]
     parts = [values.value(each, depth - 1) for each in node.values]
@@ -218,7 +224,7 @@ def of_dict(node: ast.Dict, values: Values, depth: int) -> Any:
 
 
 @evaluate.register
-def of_unary(node: ast.UnaryOp, values: Values, depth: int) -> Any:
+def of_unary(node: ast.UnaryOp, values: Values, depth: int) -> object:
     """``-x`` and ``not x``."""
     value = values.value(node.operand, depth - 1)
     known = value is not UNKNOWN and type(node.op) in SIGNS
@@ -226,13 +232,13 @@ def of_unary(node: ast.UnaryOp, values: Values, depth: int) -> Any:
 
 
 @evaluate.register
-def of_binary(node: ast.BinOp, values: Values, depth: int) -> Any:
+def of_binary(node: ast.BinOp, values: Values, depth: int) -> object:
     """``a + b``."""
     return compute(type(node.op), values.value(node.left, depth - 1), values.value(node.right, depth - 1))
 
 
 @evaluate.register
-def of_compare(node: ast.Compare, values: Values, depth: int) -> Any:
+def of_compare(node: ast.Compare, values: Values, depth: int) -> object:
     """``a < b``; chains are not followed."""
     left, right = values.value(node.left, depth - 1), values.value(node.comparators[0], depth - 1)
     if left is UNKNOWN or right is UNKNOWN or len(node.ops) > 1:
@@ -241,14 +247,14 @@ def of_compare(node: ast.Compare, values: Values, depth: int) -> Any:
 
 
 @evaluate.register
-def of_choice(node: ast.IfExp, values: Values, depth: int) -> Any:
+def of_choice(node: ast.IfExp, values: Values, depth: int) -> object:
     """``a if test else b``."""
     test = values.value(node.test, depth - 1)
     return UNKNOWN if test is UNKNOWN else values.value(node.body if test else node.orelse, depth - 1)
 
 
 @evaluate.register
-def of_call(node: ast.Call, values: Values, depth: int) -> Any:
+def of_call(node: ast.Call, values: Values, depth: int) -> object:
     """``float("1e-3")``, ``dict(lr=0.1)``."""
     name = resolve(values.index, node.func)
     if name == "dict" and not node.args and all(each.arg for each in node.keywords):
@@ -261,9 +267,10 @@ def of_call(node: ast.Call, values: Values, depth: int) -> Any:
 
 
 @evaluate.register
-def of_subscript(node: ast.Subscript, values: Values, depth: int) -> Any:
+def of_subscript(node: ast.Subscript, values: Values, depth: int) -> object:
     """``config["lr"]``, ``sizes[0]``."""
-    whole, key = values.value(node.value, depth - 1), values.value(node.slice, depth - 1)
+    whole = values.value(node.value, depth - 1)
+    key: Any = values.value(node.slice, depth - 1)
     if key is UNKNOWN or not isinstance(whole, dict | list | tuple | str):
         return UNKNOWN
     try:

@@ -80,7 +80,7 @@ class Call:
         """Return True if the call passes the argument."""
         return self.argument(position, keyword) is not None
 
-    def value(self, position: int | None, keyword: str | None = None, default: Any = None) -> Any:
+    def value(self, position: int | None, keyword: str | None = None, default: object = None) -> Any:
         """Return the argument's value as a Python object: ``default`` if it is not passed, or UNKNOWN."""
         given = self.argument(position, keyword)
         if given is None:

@@ -50,7 +50,7 @@ class GroupLiteral:
         pairs = zip(self.node.keys, self.node.values, strict=True)
         return next((value for name, value in pairs if isinstance(name, ast.Constant) and name.value == key), None)
 
-    def value(self, key: str, default: Any = None) -> Any:
+    def value(self, key: str, default: object = None) -> Any:
         """Return the value under a key as a Python object; UNKNOWN if it is not known."""
         found = self.expr(key)
         if found is None:

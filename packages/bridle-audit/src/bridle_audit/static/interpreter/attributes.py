@@ -80,9 +80,8 @@ def class_member(machine: Machine, owner: Class, receiver: Instance | None, name
     found = method_of(machine.syntax, owner.node, name)
     if found is not None:
         made = Function(found[1], owner.frame, receiver, found[0])
-        is_property = any(
-            getattr(each, "id", "") in ("property", "cached_property") for each in found[1].decorator_list
-        )
+        decorators = {each.id for each in found[1].decorator_list if isinstance(each, ast.Name)}
+        is_property = bool(decorators & {"property", "cached_property"})
         if is_property and receiver is not None:
             return call_function(made, machine, Arguments(ast.Call(ast.Name(name), [], [])), Frame())
         return made

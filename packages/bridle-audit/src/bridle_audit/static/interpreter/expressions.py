@@ -173,7 +173,7 @@ def of_text(node: ast.JoinedStr, machine: Machine, frame: Frame) -> AbstractValu
     words: list[str] = []
     for each in node.values:
         value = machine.evaluate(each.value if isinstance(each, ast.FormattedValue) else each, frame)
-        if not isinstance(value, Const) or getattr(each, "format_spec", None):
+        if not isinstance(value, Const) or (isinstance(each, ast.FormattedValue) and each.format_spec):
             return TOP
         words.append(str(value.value))
     return Const("".join(words))

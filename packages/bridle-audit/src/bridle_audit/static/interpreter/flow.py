@@ -30,7 +30,7 @@ class Op:
         """The location of the op in the file."""
         return self.syntax.location(self.node)
 
-    def value(self, position: int | None, keyword: str | None = None, default: Any = None) -> Any:
+    def value(self, position: int | None, keyword: str | None = None, default: object = None) -> Any:
         """An argument of its call, as in this network: ``op.value(0, "p", 0.5)``."""
         return self.call.value(position, keyword, default) if self.call else default
 

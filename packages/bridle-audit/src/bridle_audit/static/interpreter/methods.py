@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 
 from bridle_audit.static.facts.calls import Call
@@ -154,7 +155,7 @@ def on_class(receiver: Class, machine: Machine, name: str, arguments: Arguments,
     found = method_of(machine.syntax, receiver.node, name)
     if found is None:
         return machine.unknown_call(arguments)
-    decorators = [getattr(each, "id", "") for each in found[1].decorator_list]
+    decorators = [each.id for each in found[1].decorator_list if isinstance(each, ast.Name)]
     first = receiver if "classmethod" in decorators else None
     return call_function(Function(found[1], receiver.frame, first, found[0]), machine, arguments, frame)
 

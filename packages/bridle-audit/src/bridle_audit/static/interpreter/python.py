@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, call_or_unknown
+from bridle_audit.static.constants.values import last_name
 from bridle_audit.static.interpreter.abstract_values import (
     TOP,
     AbstractValue,
@@ -162,7 +163,7 @@ def checkpointed(machine: Machine, arguments: Arguments, frame: Frame) -> Abstra
 def converted(machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``int(a)``, ``float(a)``, ``str(a)``, ``bool(a)``."""
     del machine, frame
-    first, name = arguments.get(0), getattr(arguments.node.func, "id", "")
+    first, name = arguments.get(0), last_name(arguments.node.func)
     value = (
         call_or_unknown(CONVERSIONS[name], first.value) if isinstance(first, Const) and name in CONVERSIONS else UNKNOWN
     )

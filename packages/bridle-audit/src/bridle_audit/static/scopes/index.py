@@ -219,7 +219,7 @@ def visit_named(
     node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.MatchMapping, index: Index, scope: Scope
 ) -> None:
     """``except ... as name``, and what a ``match`` captures."""
-    name = getattr(node, "rest", None) if isinstance(node, ast.MatchMapping) else getattr(node, "name", None)
+    name = node.rest if isinstance(node, ast.MatchMapping) else node.name
     if name:
         index.bind(scope, name, Binding("other", node))
 

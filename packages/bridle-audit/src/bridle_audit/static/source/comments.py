@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 COMMENT = re.compile(r"#\s*bridle:\s*(?P<verb>allow(?:-file)?)\s*(?:\[(?P<names>[^\]]*)\])?")
 
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
 
 @dataclass(frozen=True)
 class AllowedFindings:
@@ -83,7 +85,8 @@ def spans(tree: ast.Module) -> Iterator[Span]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.stmt | ast.excepthandler):
             continue
-        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        decorators = node.decorator_list if isinstance(node, Definition) else []
+        first = min([node.lineno, *(each.lineno for each in decorators)])
         whole = range(first, (node.end_lineno or first) + 1)
         body = getattr(node, "body", None)
         if not body:
@@ -97,8 +100,7 @@ def spans(tree: ast.Module) -> Iterator[Span]:
             (part.end_lineno or 0 for each in inner for part in ast.walk(each) if hasattr(part, "end_lineno")),
             default=0,
         )
-        is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        yield Span(head, max(last, node.lineno), whole if is_definition else head)
+        yield Span(head, max(last, node.lineno), whole if isinstance(node, Definition) else head)
 
 
 def comments_at(by_line: dict[int, AllowComment], span: Span) -> Iterator[AllowComment]:
