@@ -2,7 +2,7 @@
 
 import torch
 
-pytest_plugins = ["needed", "timm_import"]
+pytest_plugins = ["needed", "seeds", "timm_import"]
 collect_ignore_glob = ["corpus/*"]  # programs that the audit reads; imported, they would train
 
 torch.set_num_threads(1)  # the arrays are small; threads would only wait for each other

@@ -14,7 +14,7 @@ from bridle.engine import precision
 from bridle.recipe import Regularizer
 
 pytest.register_assert_rewrite("card_checks", "steps")
-pytest_plugins = ["needed", "timm_import"]
+pytest_plugins = ["needed", "seeds", "timm_import"]
 
 torch.set_num_threads(1)  # the arrays are small; threads would only wait for each other
 
