@@ -35,16 +35,16 @@ def check_names(leaf: type, given: Mapping[str, object]) -> None:
 def unknown_knob_message(leaf: type, name: str, given: Mapping[str, object]) -> str:
     """Return the error's sentence for a knob that the regularizer does not have."""
     word = name.strip("_")  # `lambda` is Python's own, so people write `lambda_`
-    said = conversion(leaf, word)
+    note = conversion(leaf, word)
     for each in knobs(leaf):
         if word in each.known_as:
             written = f"{leaf.__name__} calls {name} {each.name}: {corrected_call(leaf, given)}"
-            return f"{written} ({said})" if said else written
+            return f"{written} ({note})" if note else written
         if word in each.differs:
-            return f"{leaf.__name__} calls {name} {each.name}, and gives it another value: {said}"
+            return f"{leaf.__name__} calls {name} {each.name}, and gives it another value: {note}"
     names = [each.name for each in knobs(leaf)]
-    if said:
-        return f"{leaf.__name__} has no knob {shortened(name)}; its knobs are {', '.join(names)} ({said})"
+    if note:
+        return f"{leaf.__name__} has no knob {shortened(name)}; its knobs are {', '.join(names)} ({note})"
     return f"{leaf.__name__} has no knob {shortened(name)}{nearest(name, names)}"
 
 

@@ -126,9 +126,9 @@ class Regularizer(metaclass=KnobMeta):
 def check_name_is_free(leaf: type[Regularizer]) -> None:
     """``ValueError`` for the name of a regularizer of the catalog: texts would mean another one from now on."""
     known = Regularizer.registry.get(leaf.__name__)
-    homes = {each.__module__ for each in (known, leaf) if each}
-    if len(homes) > 1 and any(home.startswith(CATALOG_PACKAGE) for home in homes):
-        where = " and ".join(sorted(homes))
+    modules = {each.__module__ for each in (known, leaf) if each}
+    if len(modules) > 1 and any(module.startswith(CATALOG_PACKAGE) for module in modules):
+        where = " and ".join(sorted(modules))
         raise InputError(f"there are two regularizers called {leaf.__name__}, of {where}; give yours another name")
 
 
@@ -240,18 +240,18 @@ class Recipe:
         recipe = Recipe.of(Dropout(rate=0.2))
         <BLANKLINE>
         """
-        homes = {type(r).__name__: type(r).__module__ for r in self.regularizers}
-        homes |= dict.fromkeys(SCHEDULES, "bridle.schedules") | {"inf": "math"}
+        modules = {type(r).__name__: type(r).__module__ for r in self.regularizers}
+        modules |= dict.fromkeys(SCHEDULES, "bridle.schedules") | {"inf": "math"}
         terms = [repr(r) for r in self.regularizers]
         text = " + ".join(terms) if len(terms) > 1 else f"Recipe.of({terms[0]})" if terms else "Recipe()"
         if len(text) > LONGEST_LINE and len(terms) > 1:
             text = "(\n    {}\n)".format("\n    + ".join(terms))
         imports: dict[str, list[str]] = {}
         for name in sorted(names_in(text)):
-            home = homes.get(name, "bridle")
-            public = "bridle" if home.startswith(CATALOG_PACKAGE) else home
+            module = modules.get(name, "bridle")
+            public = "bridle" if module.startswith(CATALOG_PACKAGE) else module
             imports.setdefault(public, []).append(name)
-        lines = [f"from {home} import {', '.join(names)}\n" for home, names in sorted(imports.items())]
+        lines = [f"from {module} import {', '.join(names)}\n" for module, names in sorted(imports.items())]
         return f"{''.join(lines)}\nrecipe = {text}\n"
 
     def save(self, path: Path | str) -> None:
@@ -324,12 +324,12 @@ RecipeLike = Recipe | Regularizer | str | Mapping[str, Any] | list[Any] | tuple[
 def conflicts(units: Iterable[Regularizer]) -> Iterator[tuple[str, str, Conflict]]:
     """Yield each pair of names that conflict, once, with the conflict; a regularizer that is off has none."""
     active: list[type] = [type(unit) for unit in units if not unit.is_off]
-    said = set()
+    reported = set()
     for one, other in itertools.permutations(active, 2):
         names = frozenset((one.__name__, other.__name__))
         for conflict in card_of(one).conflicts:
-            if other.__name__ in conflict.names and names not in said:
-                said.add(names)
+            if other.__name__ in conflict.names and names not in reported:
+                reported.add(names)
                 yield one.__name__, other.__name__, conflict
 
 

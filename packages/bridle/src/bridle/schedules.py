@@ -46,13 +46,13 @@ class Schedule(ABC):
 
     def __repr__(self) -> str:
         required = [each.name for each in fields(self) if each.default is MISSING]
-        said = [repr(value) if name in required else f"{name}={value!r}" for name, value in self.arguments().items()]
-        return f"{self.kind}({', '.join(said)})"
+        shown = [repr(value) if name in required else f"{name}={value!r}" for name, value in self.arguments().items()]
+        return f"{self.kind}({', '.join(shown)})"
 
     def arguments(self) -> dict[str, float]:
         """Return the arguments of the schedule, without defaults."""
-        said = {each: getattr(self, each.name) for each in fields(self) if each.repr}
-        return {each.name: value for each, value in said.items() if value != each.default}
+        values = {each: getattr(self, each.name) for each in fields(self) if each.repr}
+        return {each.name: value for each, value in values.items() if value != each.default}
 
     def check(self, holds: bool, name: str, expected: str) -> None:
         """Raise ``ValueError`` for an argument that is not what is expected."""

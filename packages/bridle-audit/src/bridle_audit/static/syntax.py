@@ -194,14 +194,14 @@ class Syntax:
 
     def uses(self, name: ast.Name) -> list[ast.Name]:
         """Return the reads of a name's variable, in the order of the file."""
-        home = scope_of(self.index, name)
+        scope = scope_of(self.index, name)
         same = [each for each in self.nodes(ast.Name) if each.id == name.id and isinstance(each.ctx, ast.Load)]
-        return [each for each in same if home is not None and scope_of(self.index, each) is home]
+        return [each for each in same if scope is not None and scope_of(self.index, each) is scope]
 
     def bindings(self, name: ast.Name) -> list[ast.expr | None]:
         """Return the values assigned to a variable, in order; None for any other binding (a loop, an argument, ...)."""
-        home = scope_of(self.index, name)
-        bindings = home.bindings[name.id] if home is not None else []
+        scope = scope_of(self.index, name)
+        bindings = scope.bindings[name.id] if scope is not None else []
         return [each.value if each.kind == "assigned" else None for each in bindings]
 
 

@@ -39,22 +39,22 @@ class ProgressLines:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.clock, self.what = clock, ""
-        self.began, self.done_before, self.said = clock(), 0, clock()
+        self.started, self.done_before, self.last_line = clock(), 0, clock()
 
     def watch(self, what: str, done: int, total: int) -> None:
         """Say how far it is, if the last line is old enough."""
         now = self.clock()
         if what != self.what:  # what was done before, in an earlier session, says nothing of the pace
-            self.what, self.began, self.done_before = what, now, done
-        if now - self.said >= EVERY and total:
-            self.said = now
-            say(f"{what}: {100 * done // total} % ({done:,} of {total:,} steps){self.left(now, done, total)}")
+            self.what, self.started, self.done_before = what, now, done
+        if now - self.last_line >= EVERY and total:
+            self.last_line = now
+            say(f"{what}: {100 * done // total} % ({done:,} of {total:,} steps){self.remaining(now, done, total)}")
 
-    def left(self, now: float, done: int, total: int) -> str:
+    def remaining(self, now: float, done: int, total: int) -> str:
         """The time that the rest takes at this pace, in words; nothing where there is no pace yet."""
-        if done <= self.done_before or now <= self.began:
+        if done <= self.done_before or now <= self.started:
             return ""
-        return f", about {duration((now - self.began) * (total - done) / (done - self.done_before))} left"
+        return f", about {duration((now - self.started) * (total - done) / (done - self.done_before))} left"
 
 
 def duration(seconds: float) -> str:

@@ -90,7 +90,7 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     write_html(study, out / "report.html")
     if as_json:
         typer.echo((out / "study.json").read_bytes(), nl=False)
-    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), said=loaded.notes)
+    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), printed=loaded.notes)
     raise typer.Exit(0 if study.finished else STOPPED)
 
 
@@ -152,12 +152,12 @@ def check_files(folder: Path) -> None:
             raise InputError(f"{folder / name} is a folder, and a file goes there; give --out another folder")
 
 
-def show_study(study: Study, folder: Path, console: Console, said: Sequence[str]) -> None:
+def show_study(study: Study, folder: Path, console: Console, printed: Sequence[str]) -> None:
     """Print the table, the verdicts, what must be known and was not ``said`` before, and where the files are."""
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))
-    notices = note_lines(notice for notice in study.notices if notice not in said)
+    notices = note_lines(notice for notice in study.notices if notice not in printed)
     print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:

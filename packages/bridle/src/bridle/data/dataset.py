@@ -107,7 +107,7 @@ class Data:
         xs = {split: to_float32(x, f"x_{split}") for split, x in xs.items()}
         decided = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
-        told = (
+        all_notes = (
             *notes,
             *(() if task or classes else surprising_task_note(ys["train"], decided)),
             *(() if columns else (f"classes: {phrase}" for phrase in lookalike_notes(class_names))),
@@ -127,7 +127,7 @@ class Data:
             "features": named,
             "columns": tuple(columns),
             "source": {},
-            "notes": told,
+            "notes": all_notes,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -250,8 +250,8 @@ def columns_in_order(
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The splits with their columns in the order of x_train's, and a sentence for each that had another."""
     orders = {split: order_of(columns[split], columns["train"] or features, f"x_{split}") for split in xs}
-    said = "the columns of x_{} were in another order than those of x_train and were put in order by name"
+    sentence = "the columns of x_{} were in another order than those of x_train and were put in order by name"
     return (
         {split: x[:, orders[split]] if orders[split] else x for split, x in xs.items()},
-        [said.format(split) for split, order in orders.items() if order],
+        [sentence.format(split) for split, order in orders.items() if order],
     )

@@ -58,17 +58,17 @@ def targets(y: np.ndarray) -> np.ndarray:
 
 def sentences(same: list[Count], other_target: list[Count], first: str) -> list[str]:
     """Return what there is to say of the rows of later splits that ``first`` has too."""
-    said = []
+    notes = []
     if same:
         verb, each = ("stands", "a duplicate") if is_one(same) else ("stand", "duplicates")
         learnt = "; there a score may measure memory instead of generalization" if first == "train" else ""
-        said.append(
+        notes.append(
             f"{counts_in_words(same)} {verb} in {first} as well ({each}: the same row, features and target){learnt}"
         )
     if other_target:
         verb = "has" if is_one(other_target) else "have"
-        said.append(f"{counts_in_words(other_target)} {verb} the features of a {first} row, but another target")
-    return said
+        notes.append(f"{counts_in_words(other_target)} {verb} the features of a {first} row, but another target")
+    return notes
 
 
 def counts_in_words(counts: list[Count]) -> str:

@@ -32,8 +32,8 @@ def fit_to_float32(xs: dict[str, np.ndarray], names: Sequence[str]) -> tuple[dic
     lost = np.concatenate([is_lost(train[:, k : k + BLOCK]) for k in range(0, train.shape[1], BLOCK)])
     if not lost.any():
         return xs, ()
-    places = np.flatnonzero(lost)
-    return {split: standardized(x, train, places) for split, x in xs.items()}, (note(places, names),)
+    columns = np.flatnonzero(lost)
+    return {split: standardized(x, train, columns) for split, x in xs.items()}, (note(columns, names),)
 
 
 def is_wide(array: np.ndarray) -> bool:
@@ -67,11 +67,11 @@ def usual_distance(x: np.ndarray) -> np.ndarray:
     return either
 
 
-def standardized(x: np.ndarray, train: np.ndarray, places: np.ndarray) -> np.ndarray:
+def standardized(x: np.ndarray, train: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """A copy in float64 with the features at ``places`` standardized by those of ``train`` (rows, features)."""
     flat = x.reshape(len(x), -1)
     out = flat.astype(np.float64)
-    for k in places.tolist():
+    for k in columns.tolist():
         start, power = origin(train[:, k])
         known = shifted(train[:, k], start, power)
         out[:, k] = (shifted(flat[:, k], start, power) - known.mean()) / known.std()
@@ -110,11 +110,11 @@ def mean_and_spread(y: np.ndarray) -> tuple[float, float]:
     return start + math.ldexp(float(counted.mean()), 1 - power), math.ldexp(float(counted.std()), 1 - power)
 
 
-def note(places: np.ndarray, names: Sequence[str]) -> str:
+def note(columns: np.ndarray, names: Sequence[str]) -> str:
     """Return which features were standardized, and why."""
-    shown = first_few(places.tolist(), form=lambda k: names[k] if names else str(k))
-    are = "is" if len(places) == 1 else "are"
+    shown = first_few(columns.tolist(), form=lambda k: names[k] if names else str(k))
+    are = "is" if len(columns) == 1 else "are"
     return (
-        f"{plural('feature', len(places))} {shown} {are} standardized by the training rows: so far from zero, "
+        f"{plural('feature', len(columns))} {shown} {are} standardized by the training rows: so far from zero, "
         "or so large or small, float32 would round away what tells the values apart"
     )

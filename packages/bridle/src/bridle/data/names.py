@@ -56,10 +56,10 @@ def order_of(names: tuple[str, ...], wanted: tuple[str, ...], name: str) -> list
     """
     if not names or not wanted or names == wanted:
         return []
-    places = {each: place for place, each in enumerate(names)}
+    positions = {each: position for position, each in enumerate(names)}
     lacking, strange = sorted({*wanted} - {*names}), sorted({*names} - {*wanted})
     if not lacking and not strange:
-        return [places[each] for each in wanted]
+        return [positions[each] for each in wanted]
     if is_numbered(names) or is_numbered(wanted):
         return []
     parts = [f"{verb} {first_few(found, form=repr)}" for verb, found in (("lacks", lacking), ("has", strange)) if found]

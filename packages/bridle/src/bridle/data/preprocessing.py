@@ -126,16 +126,16 @@ def describe(
     made = {}
     missing = sum(part[amounts].isna().sum() for part in (train, *others))
     gaps = dict(zip(gappy, kept[len(amounts) :].tolist(), strict=False))
-    for place, name in enumerate(amounts):
-        made[name] = number_outcome(train[name], int(missing[name]), bool(kept[place]), gaps.get(name, False))
-    place = len(amounts) + len(gappy)
+    for position, name in enumerate(amounts):
+        made[name] = number_outcome(train[name], int(missing[name]), bool(kept[position]), gaps.get(name, False))
+    position = len(amounts) + len(gappy)
     for name, known, rare in zip(words, *fitted_categories(one_hot, words), strict=True):
         width = len(known) - len(rare) + bool(len(rare))
         outside = {word for part in others for word in part[name].unique()} - set(known)
         made[name] = category_outcome(
-            train[name], len(known), set(rare), outside, int(kept[place : place + width].sum())
+            train[name], len(known), set(rare), outside, int(kept[position : position + width].sum())
         )
-        place += width
+        position += width
     return made
 
 

@@ -133,18 +133,18 @@ def digits(task: str | None = None) -> Data:
 def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: str | None = None) -> Data:
     """A registered data set from the user's folder if it is there, else from the cache, else downloaded."""
     folder = data_folder(data_dir)
-    place = locate(source, folder) if folder else None
-    if place is None:
+    path = locate(source, folder) if folder else None
+    if path is None:
         import pooch  # noqa: PLC0415  (see download.py)
 
-        place = Path(pooch.os_cache("bridle")) / source.name
-        fetch(source.files, source.mirrors, place, manual_download_hint(source, folder))
-        return idx_data(read_contents(place), place, source.name, task, source.classes)
-    if not place.is_dir():
-        return read_pickle(place, source.name, task)
-    contents = read_contents(place)
-    notes = check_contents(source, contents, place)
-    return idx_data(contents, place, source.name, task, source.classes, notes)
+        path = Path(pooch.os_cache("bridle")) / source.name
+        fetch(source.files, source.mirrors, path, manual_download_hint(source, folder))
+        return idx_data(read_contents(path), path, source.name, task, source.classes)
+    if not path.is_dir():
+        return read_pickle(path, source.name, task)
+    contents = read_contents(path)
+    notes = check_contents(source, contents, path)
+    return idx_data(contents, path, source.name, task, source.classes, notes)
 
 
 def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
@@ -167,12 +167,12 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
 
 def locate(source: ImageSet, folder: Path) -> Path | None:
     """The folder of idx files, or the pickle, that holds ``source`` inside ``folder``."""
-    for place in (folder / inner for inner in source.folders):
-        if find_idx(place) and not (place == folder and data_set_in(folder) not in ("", source.name)):
-            return place
+    for path in (folder / inner for inner in source.folders):
+        if find_idx(path) and not (path == folder and data_set_in(folder) not in ("", source.name)):
+            return path
         for pickle in source.pickles:
-            if (place / pickle).is_file():
-                return place / pickle
+            if (path / pickle).is_file():
+                return path / pickle
     return None
 
 

@@ -37,7 +37,7 @@ def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
     all classes.
     """
     random = np.random.default_rng(seed)
-    classes, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.max() < LEAST:
         raise InputError(
             f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ("
@@ -46,7 +46,7 @@ def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
         )
     held_out = np.zeros_like(counts)
     held_out[counts >= LEAST] = held_out_counts(counts[counts >= LEAST])
-    rows = [np.flatnonzero(places == number) for number in range(len(classes))]
+    rows = [np.flatnonzero(codes == number) for number in range(len(classes))]
     return merge_splits([split_class(its, count, random) for its, count in zip(rows, held_out.tolist(), strict=True)])
 
 

@@ -75,8 +75,8 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
     try:
         prepared = prepare(typed.iloc[split.train], [typed.iloc[split.valid], typed.iloc[split.test]])
     except ValueError as error:  # no column is left, and how they were read may say why
-        said = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
-        raise InputError("; ".join([str(error), *said])) from error
+        phrases = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
+        raise InputError("; ".join([str(error), *phrases])) from error
     made = prepared.made | {name: ColumnOutcome(0, dropped=why) for name, why in dropped.items()}
     columns = [describe_column(name, each, made[name], y, found.task) for name, each in read.items()]
     arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]
@@ -150,14 +150,14 @@ def read_target(table: Table, target: str, path: Path, task: str | None) -> Targ
     y: np.ndarray[Any, Any] = read.values.to_numpy()
     y = y.astype(str) if read.kind == "category" else y
     check_varied(y, f"the target {target!r}")
-    said = tuple(f"target {target}: {phrase}" for phrase in (*read.done, *read.notable))
+    phrases = tuple(f"target {target}: {phrase}" for phrase in (*read.done, *read.notable))
     inferred = task or infer_task(y, integers_are_labels=False)
     decided = () if task else task_note(y, inferred)
     if inferred == "regression" and y.dtype.kind in "iu":
         start = int(y.min())  # such numbers are beyond what float64 holds exactly
         y = np.array([float(int(value) - start) for value in y])
-        said = (*said, f"target {target}: counted from {start}")
-    return Target(y, inferred, (*said, *decided))
+        phrases = (*phrases, f"target {target}: counted from {start}")
+    return Target(y, inferred, (*phrases, *decided))
 
 
 def read_labels(column: pd.Series[Any], target: str, table: Table) -> ParsedColumn:

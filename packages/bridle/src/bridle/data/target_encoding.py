@@ -121,7 +121,7 @@ def class_names(y_train: np.ndarray) -> tuple[str, ...]:
 
 def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
     """Labels as ids, int64; ``ValueError`` names labels that the classes, which are those of y_train, do not have."""
-    labels, places = np.unique(y, return_inverse=True)
+    labels, codes = np.unique(y, return_inverse=True)
     known = {label: number for number, label in enumerate(classes)}
     names = [label_name(label) for label in labels.tolist()]
     strangers = [each for each in names if each not in known]
@@ -132,7 +132,7 @@ def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
             f"{name} has the {which}, which never {occur} in y_train; every class needs training rows (amounts "
             "rather than labels need task='regression')"
         )
-    return np.array([known[each] for each in names], dtype=np.int64)[places.reshape(-1)]
+    return np.array([known[each] for each in names], dtype=np.int64)[codes.reshape(-1)]
 
 
 def listed_class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:

@@ -28,17 +28,17 @@ class Distinct(NamedTuple):
         codes, written = pd.factorize(column.map(str, na_action="ignore") if column.dtype == object else column)
         stripped = [str(each).strip() for each in written]
         merged, words = pd.factorize(np.array(stripped, dtype=object))
-        places = np.append(merged, -1)[codes]
-        counts = np.bincount(places[places >= 0], minlength=len(words))
-        return cls(list(words), places, counts, len(written) - len(words))
+        word_codes = np.append(merged, -1)[codes]
+        counts = np.bincount(word_codes[word_codes >= 0], minlength=len(words))
+        return cls(list(words), word_codes, counts, len(written) - len(words))
 
     def without(self, dropped: Sequence[str]) -> Distinct:
         """Return a copy with some words as missing values."""
         kept = np.array([word not in dropped for word in self.words], dtype=bool)
-        places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        word_codes = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         return Distinct(
             [word for word, keep in zip(self.words, kept, strict=True) if keep],
-            places[self.codes],
+            word_codes[self.codes],
             self.counts[kept],
             self.spaces,
         )

@@ -85,8 +85,8 @@ class DefUse:
 
     def uses(self, target: ast.Name) -> list[ast.Name]:
         """Return the reads of a variable."""
-        home = scope_of(self.syntax.index, target)
-        return [each for each in self.loads.get(target.id, []) if scope_of(self.syntax.index, each) is home]
+        scope = scope_of(self.syntax.index, target)
+        return [each for each in self.loads.get(target.id, []) if scope_of(self.syntax.index, each) is scope]
 
     def is_before(self, use: ast.Name, target: ast.Name) -> bool:
         """Return True if an assignment does not reach a read: it is below without a loop back, or another follows."""

@@ -42,11 +42,11 @@ def assigned_values(program: Program, expr: ast.AST) -> list[ast.expr]:
 
 def unpacked_values(program: Program, name: ast.Name, count: int) -> list[ast.expr]:
     """The values of the assignments with this name among their targets, if these are all the bindings that it has."""
-    home = program.function_of(name)
+    enclosing = program.function_of(name)
     found = [
         each.value
         for each in program.nodes(ast.Assign)
-        if program.function_of(each) is home and any(name.id in target_names(target) for target in each.targets)
+        if program.function_of(each) is enclosing and any(name.id in target_names(target) for target in each.targets)
     ]
     return found if len(found) == count else []
 

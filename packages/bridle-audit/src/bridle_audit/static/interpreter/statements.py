@@ -168,10 +168,10 @@ def do_match(node: ast.Match, machine: Machine, frame: Frame) -> None:
 def do_declare(node: ast.Global | ast.Nonlocal, machine: Machine, frame: Frame) -> None:
     """``global`` and ``nonlocal``."""
     del machine
-    home = frame.outer
-    while isinstance(node, ast.Global) and home is not None and home.outer is not None:
-        home = home.outer
-    frame.elsewhere.update(dict.fromkeys(node.names, home) if home is not None else {})
+    target_frame = frame.outer
+    while isinstance(node, ast.Global) and target_frame is not None and target_frame.outer is not None:
+        target_frame = target_frame.outer
+    frame.elsewhere.update(dict.fromkeys(node.names, target_frame) if target_frame is not None else {})
 
 
 @statement.register
