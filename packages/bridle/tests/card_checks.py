@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bridle import CATALOG
 from bridle.card import OPTIONAL, SECTIONS, Conflict, card_of
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 
 Leaf = type[Placed]
 

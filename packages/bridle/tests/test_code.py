@@ -24,7 +24,6 @@ from torch import Tensor, nn
 
 from bridle import CATALOG, Recipe, engine
 from bridle.data import Data, load
-from bridle.draws import batch_orders, linear_weights
 from bridle.engine import feed
 from bridle.engine.user_modules import build_module
 from bridle.exporting import to_code
@@ -33,6 +32,7 @@ from bridle.networks import MLP, ConvNet, convnet, linear, mlp, residual_mlp
 from bridle.places import Ascent, Draw, Loss
 from bridle.protocol import Protocol, Variant
 from bridle.regularizers import AlphaDropout, Dropout, SpatialDropout
+from bridle.seeded_draws import batch_orders, linear_weights
 
 SEED = 3
 ADAM = Protocol("adam", batch_size=64, epochs=2, precision="float64")

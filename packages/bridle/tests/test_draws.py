@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from bridle.draws import BATCHES, NOISE, TICKS, WEIGHTS, Noise, batch_orders, linear_weights, stream
+from bridle.seeded_draws import BATCHES, NOISE, TICKS, WEIGHTS, Noise, batch_orders, linear_weights, stream
 
 COUNT = 20_000
 SPREAD = 5  # standard deviations

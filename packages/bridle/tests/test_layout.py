@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 
 
 @pytest.mark.parametrize(

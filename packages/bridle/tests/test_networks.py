@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle.networks import ACTIVATIONS, MLP, Residual, convnet, linear, mlp, parse, residual_mlp
-from bridle.vanilla.parts import ACTIVATIONS as BY_HAND
+from bridle.vanilla.layers import ACTIVATIONS as BY_HAND
 
 NETWORKS = [
     linear(),

@@ -12,9 +12,9 @@ from torch import nn
 
 import bridle
 from bridle import CATALOG, Data, Protocol, Recipe, engine
+from bridle.global_seeds import SeededStream, seeded
 from bridle.networks import convnet, mlp, residual_mlp
 from bridle.protocol import Variant
-from bridle.randomness import SeededStream, seeded
 from bridle_audit.probe.randomness import GeneratorStates, generators_restored
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bridle import L2, Dropout, LabelSmoothing, Recipe, StochasticDepth, WeightDecay
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.sites import check_sites, hidden_site, input_site, layers_at
 from bridle.training_rules import check_data, with_optimizer_decay

@@ -43,7 +43,7 @@ from mypy.types import UnboundType
 from bridle import places
 from bridle.errors import InputError
 from bridle.knobs import knobs
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.places.signatures import Declared, Signature, check_form
 
 HOME, KNOB = "bridle.places.", "bridle.knobs.knob"

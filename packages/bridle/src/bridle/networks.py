@@ -21,7 +21,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from bridle.errors import InputError
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle_audit.wording import shortened
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 
 STREAMS_PER_SITE = 16
 NAMED_STREAMS = 2**32  # streams of regularizers at no site are numbered from here, by a hash: in all, 2**36

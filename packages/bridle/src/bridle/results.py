@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bridle.decoding import decode, parse, short_repr
 from bridle.errors import InputError
+from bridle.json_decoding import decode, parse, short_repr
 from bridle_audit.atomic_files import read_whole, write_whole
 
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes

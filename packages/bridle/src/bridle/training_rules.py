@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bridle.errors import InputError
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.places import EVERYTHING, Batch, OutputLoss, PassLoss, Stop
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import ADAMW_DECAY
 from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from bridle import draws, engine
+from bridle import engine, seeded_draws
 from bridle.attaching import attach
 from bridle.data import Data, load
 from bridle.engine.user_modules import build_module
@@ -54,7 +54,7 @@ def module_for(network: Any, data: Data) -> nn.Module:
     plain = network.build(int(np.prod(shape)), outputs).double()
     weighted = [part for part in plain if isinstance(part, nn.Linear)]
     for number, part in enumerate(weighted):
-        weight, bias = draws.linear_weights(SEED, number, part.in_features, part.out_features)
+        weight, bias = seeded_draws.linear_weights(SEED, number, part.in_features, part.out_features)
         part.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
     return nn.Sequential(OrderedDict([("flatten", nn.Flatten()), *plain.named_children()]))
 
@@ -115,7 +115,7 @@ def apart(model: nn.Module, images: torch.Tensor, outputs: torch.Tensor) -> floa
 
 def batches(seed: int, rows: int, size: int) -> Iterator[np.ndarray]:
     """The rows of each step."""
-    for order in draws.batch_orders(seed, rows, size):
+    for order in seeded_draws.batch_orders(seed, rows, size):
         yield from order.reshape(-1, size)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bridle.attaching import averages, parameter_ops
 from bridle.attaching.linear_forms import axpby_, is_linear, linear_formula
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
 

@@ -11,12 +11,12 @@ from torch import nn
 
 from bridle import engine
 from bridle.data import Data
-from bridle.draws import linear_weights
 from bridle.networks import MLP, Network, convnet, mlp, residual_mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import CATALOG
 from bridle.results import Run
+from bridle.seeded_draws import linear_weights
 
 EXACT = Protocol("momentum", batch_size=64, epochs=4, precision="float64")
 STEPS = 6

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bridle import draws, engine
+from bridle import engine, seeded_draws
 from bridle.data import Data
 from bridle.engine.user_modules import build_module
 from bridle.networks import mlp
@@ -66,7 +66,7 @@ def like_the_built_in() -> Perceptron:
     """The same initial weights as mlp(16, 8) under seed 3."""
     module = Perceptron().double()
     for number, layer in enumerate((module.first, module.second, module.last)):
-        weight, bias = draws.linear_weights(3, number, layer.in_features, layer.out_features)
+        weight, bias = seeded_draws.linear_weights(3, number, layer.in_features, layer.out_features)
         layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
     return module
 

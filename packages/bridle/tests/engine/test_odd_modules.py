@@ -15,7 +15,7 @@ from odd_modules import ALL, ONE_BY_ONE, Layers, MovesABuffer, ReplacesABuffer, 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from bridle import draws, engine
+from bridle import engine, seeded_draws
 from bridle.data import Data
 from bridle.engine.user_modules import build_module
 from bridle.protocol import Protocol, Variant
@@ -40,7 +40,7 @@ def plain_losses(data: Data, factory: Callable[[], nn.Module], seed: int) -> lis
     optimizer = torch.optim.SGD([each for each in module.parameters() if each.requires_grad], momentum=0.9)
     x, y = torch.from_numpy(data.x_train).double(), torch.from_numpy(data.y_train)
     found = []
-    for epoch, order in zip(range(2), draws.batch_orders(seed, 64, 16), strict=False):
+    for epoch, order in zip(range(2), seeded_draws.batch_orders(seed, 64, 16), strict=False):
         for step, rows in enumerate(order.reshape(4, 16)):
             optimizer.param_groups[0]["lr"] = EXACT.learning_rate(4 * epoch + step, 8)
             loss = F.cross_entropy(module(x[rows]), y[rows])

@@ -6,8 +6,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import ActivationNoise, BatchNorm, Recipe
-from bridle.draws import TICKS, normal_quantiles
 from bridle.places import RunningStatistics
+from bridle.seeded_draws import TICKS, normal_quantiles
 from bridle.sites import hidden_site, layers_at
 
 

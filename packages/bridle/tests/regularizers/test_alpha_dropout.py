@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle import AlphaDropout, Dropout, GaussianDropout, SpatialDropout
-from bridle.draws import Noise
 from bridle.regularizers.layer.alpha_dropout import FLOOR
+from bridle.seeded_draws import Noise
 
 RATES = (0.05, 0.1, 0.5, 0.9)
 

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from bridle import CutMix
-from bridle.draws import TICKS, Noise
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.regularizers.batch import cut_mix as file
+from bridle.seeded_draws import TICKS, Noise
 
 SIDE = 32
 IMAGE = Layout((1, SIDE, SIDE))

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from bridle import Cutout, Dropout
-from bridle.draws import Noise
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
+from bridle.seeded_draws import Noise
 
 SIDE = 32
 IMAGE = Layout((1, SIDE, SIDE))

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from torch.nn import functional
 
 from bridle import DropBlock, Dropout
-from bridle.draws import Noise
+from bridle.seeded_draws import Noise
 
 EDGE = 0.9999  # noise of which no block begins
 

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle import DropConnect, Dropout
-from bridle.draws import TICKS, Noise
 from bridle.places import acts_on
+from bridle.seeded_draws import TICKS, Noise
 
 RATES = (0.1, 0.5, 0.9)
 OUTPUTS, INPUTS = 300, 200

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import Dropout
-from bridle.draws import TICKS, Noise
+from bridle.seeded_draws import TICKS, Noise
 
 RATES = (0.1, 0.2, 0.5, 0.9)
 ROWS, UNITS = 500, 200

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from scipy import ndimage
 
 from bridle import ElasticDistortion
-from bridle.draws import Noise
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
+from bridle.seeded_draws import Noise
 
 SIDE = 48
 INNER = (slice(12, -12), slice(12, -12))  # as far from the border as no kernel reaches

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import FGSM
-from bridle.draws import TICKS, Noise
+from bridle.seeded_draws import TICKS, Noise
 
 RADIUS = 0.25
 

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import Dropout, GaussianDropout
-from bridle.draws import TICKS, normal_quantiles
+from bridle.seeded_draws import TICKS, normal_quantiles
 
 RATES = (0.1, 0.5, 0.8)
 ROWS, UNITS = 500, 200

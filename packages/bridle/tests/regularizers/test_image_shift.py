@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from scipy import stats
 
 from bridle import ImageShift
-from bridle.draws import Noise
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
+from bridle.seeded_draws import Noise
 
 SIDE, PADDING = 8, 2
 OFFSETS = 2 * PADDING + 1

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from bridle import LabelSmoothing, Mixup
-from bridle.draws import Noise
+from bridle.seeded_draws import Noise
 
 BATCHES = 4000
 X, Y = np.array([[1.0], [0.0]]), np.eye(2)  # mixed, the first row is λ

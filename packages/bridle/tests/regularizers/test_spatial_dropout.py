@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle import Dropout, SpatialDropout
-from bridle.draws import TICKS, Noise
+from bridle.seeded_draws import TICKS, Noise
 
 RATES = (0.1, 0.5, 0.9)
 BATCH, CHANNELS, HEIGHT, WIDTH = 300, 200, 3, 2

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle import Recipe, StochasticDepth, residual_mlp
-from bridle.draws import TICKS, Noise
 from bridle.networks import Residual
+from bridle.seeded_draws import TICKS, Noise
 from bridle.sites import check_sites, hidden_site, input_site
 
 RATES = (0.1, 0.5, 0.9)

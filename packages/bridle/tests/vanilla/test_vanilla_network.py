@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from bridle import BatchNorm, Dropout, Recipe
-from bridle.draws import Noise, linear_weights
 from bridle.networks import linear, mlp
+from bridle.seeded_draws import Noise, linear_weights
 from bridle.sites import LayerAtSite, hidden_site
+from bridle.vanilla.layers import LayerPart, VanillaContext
 from bridle.vanilla.network import build
 from bridle.vanilla.noise import StepNoise
-from bridle.vanilla.parts import LayerPart, VanillaContext
 from bridle.vanilla.step import cross_entropy, squared_error
 
 ROWS, INPUTS, OUTPUTS = 12, 4, 3

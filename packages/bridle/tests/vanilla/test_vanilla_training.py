@@ -9,11 +9,11 @@ from sklearn.linear_model import LinearRegression
 from torch import nn
 
 from bridle.data import Data, load
-from bridle.draws import batch_orders
 from bridle.metrics import METRICS
 from bridle.networks import linear, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
+from bridle.seeded_draws import batch_orders
 from bridle.vanilla import step_losses, train_variants
 from bridle.vanilla.evaluation import layer_summaries
 from bridle.vanilla.network import build

@@ -17,7 +17,7 @@ from bridle.attaching.objectives import CLASSIFICATION, LOGITS, MULTILABEL, Obje
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.noise_streams import first_stream_id
 from bridle.places import Batch
 from bridle.places.matrices import at_least_float32

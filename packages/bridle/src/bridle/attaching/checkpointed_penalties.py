@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bridle.errors import StateError
-from bridle.places.rerun import is_checkpointed
+from bridle.places.activation_checkpointing import is_checkpointed
 
 
 @dataclass

@@ -23,7 +23,7 @@ from bridle.attaching.module_placement import (
     parents_of,
 )
 from bridle.attaching.torch_layers import fused_module, refresh_numbers
-from bridle.modes import eval_mode
+from bridle.eval_mode import eval_mode
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION, 
 from bridle.attaching.pass_recorder import PassRecorder
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError, StateError
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.noise_streams import first_stream_id
 from bridle.places import ActivityLoss, OutputLoss, PassLoss
 from bridle.places.matrices import at_least_float32

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from bridle.attaching.model_layout import Path
 from bridle.attaching.pass_recorder import frozen_buffers
 from bridle.places import Draw
+from bridle.places.activation_checkpointing import is_rerun
 from bridle.places.module import Drawer, as_units
-from bridle.places.rerun import is_rerun
 from bridle.regularizers import Dropout
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bridle.places import Average, Gradient, Loss, Weight
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.schedules import LAST
 
 Formula = Callable[..., Sequence[Any]]  # of NumPy's arrays and numbers

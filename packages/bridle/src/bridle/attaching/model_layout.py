@@ -8,7 +8,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from bridle.attaching.model_inputs import as_call_arguments, first_row
 from bridle.errors import InputError
-from bridle.modes import eval_mode
+from bridle.eval_mode import eval_mode
 from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle_audit.wording import error_message
 

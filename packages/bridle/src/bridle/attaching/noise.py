@@ -16,12 +16,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from bridle import draws
+from bridle import seeded_draws
 from bridle.noise_streams import SECOND_PASS_OFFSET
 from bridle.places import Draw, Gradient, Weight
+from bridle.places.activation_checkpointing import as_first
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import from_torch
-from bridle.places.rerun import as_first
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import generators_restored
 
@@ -77,7 +77,7 @@ class TorchNoise:
 
 
 class SeedNoise:
-    """The streams of one seed (:mod:`bridle.draws`), as the engine draws them.
+    """The streams of one seed (:mod:`bridle.seeded_draws`), as the engine draws them.
 
     The noise of a batch is kept until the next, so that all passes of one batch see the same noise. ``rank`` is that of
     a process among several: each has its own streams, the first those of the engine. ``other`` is the noise that the
@@ -85,7 +85,7 @@ class SeedNoise:
     """
 
     def __init__(self, seed: int, other: TorchNoise, rank: int = 0) -> None:
-        self.stream = draws.Noise(seed)
+        self.stream = seeded_draws.Noise(seed)
         self.other = other
         self.offset = rank * RANKS
         self.ticks: Ticks = {}
@@ -116,7 +116,7 @@ class SeedNoise:
         if key not in batch:
             batch[key] = self.stream.ticks(stream, *shape)
         ticks = batch[key].reshape(shape)
-        numbers = ticks / draws.TICKS if draw.kind == "uniform" else draws.normal_quantiles()[ticks]
+        numbers = ticks / seeded_draws.TICKS if draw.kind == "uniform" else seeded_draws.normal_quantiles()[ticks]
         return torch.from_numpy(numbers).to(subject.device, at_least_float32(subject.dtype))
 
     def next_batch(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from bridle.attaching.trained_parameters import AveragedTensor, TrainedParameter
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.parameter_selection import Parameter, matching_parameters
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.schedules import PerLayer
 
 Member = TypeVar("Member", bound=AveragedTensor)

@@ -13,7 +13,7 @@ from bridle.attaching.parameter_buckets import ParametersWithGrad
 from bridle.errors import InputError
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
 

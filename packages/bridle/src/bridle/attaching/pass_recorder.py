@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from bridle.attaching.checkpointed_penalties import DeferredPenalty
 from bridle.attaching.noise import SeedNoise, TorchNoise
 from bridle.places import ActivityLoss
+from bridle.places.activation_checkpointing import as_first, is_rerun
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import FormulaModule, full_precision, subject_of
-from bridle.places.rerun import as_first, is_rerun
 
 
 class PassRecorder:

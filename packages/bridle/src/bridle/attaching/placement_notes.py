@@ -14,7 +14,7 @@ from bridle.attaching.lora_notes import lora_placement_notes
 from bridle.attaching.model_inputs import as_call_arguments
 from bridle.attaching.model_layout import ModelLayout
 from bridle.attaching.pass_recorder import frozen_buffers
-from bridle.modes import eval_mode
+from bridle.eval_mode import eval_mode
 from bridle.module_sites import PREFIX, parent_module
 from bridle.networks import Residual
 from bridle.places import Layer, WeightLayer

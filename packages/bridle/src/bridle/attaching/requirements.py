@@ -12,7 +12,7 @@ from torch.optim import LBFGS, Optimizer
 from bridle.attaching.compiled import check_scripted
 from bridle.errors import InputError
 from bridle.places import Average, Ensemble
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Recipe, Regularizer
 
 

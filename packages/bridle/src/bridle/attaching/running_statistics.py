@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bridle.attaching.model_inputs import call_model, first_tensor, to_device
 from bridle.attaching.pass_recorder import frozen_buffers
-from bridle.modes import eval_mode
+from bridle.eval_mode import eval_mode
 from bridle.places.module import LayerModule
 
 

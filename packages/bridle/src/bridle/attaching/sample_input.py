@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from bridle.attaching.model_inputs import as_call_arguments, first_row
 from bridle.attaching.pass_recorder import frozen_buffers
-from bridle.modes import eval_mode
+from bridle.eval_mode import eval_mode
 from bridle.module_sites import IOShapes, trace_shapes
 
 

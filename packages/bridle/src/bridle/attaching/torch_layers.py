@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bridle.attaching.folding import affine_of, is_affine, keywords
 from bridle.attaching.layers import InsertedLayer
 from bridle.errors import InputError
-from bridle.modes import eval_mode
+from bridle.eval_mode import eval_mode
 from bridle.places.module import LayerModule
 from bridle.regularizers import BatchNorm
 

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 from bridle import __version__
 from bridle.comparison.hashes import checksum, hash_json
 from bridle.comparison.unusable_files import set_aside
-from bridle.decoding import decode, parse
 from bridle.engine.checkpointing import UnfinishedStack
 from bridle.errors import InputError
+from bridle.json_decoding import decode, parse
 from bridle.protocol import Variant
 from bridle_audit.atomic_files import open_bounded, remove_left_overs, write_whole
 

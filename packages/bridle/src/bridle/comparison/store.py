@@ -15,8 +15,8 @@ from bridle.comparison.hashes import hash_json
 from bridle.comparison.sessions import Session
 from bridle.comparison.stack_checkpoints import StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
-from bridle.decoding import DEEPEST, check_json, parse
 from bridle.errors import InputError
+from bridle.json_decoding import DEEPEST, check_json, parse
 from bridle.protocol import Variant
 from bridle.results import VERSION, Run, metrics_of
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_whole

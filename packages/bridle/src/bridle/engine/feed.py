@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridle import draws
+from bridle import seeded_draws
 from bridle.data import Data
 from bridle.engine.precision import Precision
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.places import Draw
 from bridle.protocol import Protocol
 
@@ -55,7 +55,7 @@ class BatchLoader:
         rows = len(self.x)
         self.size = min(protocol.batch_size, rows)
         self.per_epoch = rows // self.size
-        self.orders = [draws.batch_orders(seed, rows, self.size) for seed in seeds]
+        self.orders = [seeded_draws.batch_orders(seed, rows, self.size) for seed in seeds]
         self.epoch = torch.empty(0)
         self.step = 0
         # One buffer for every step: a fresh one of this size costs more than filling it.
@@ -84,10 +84,10 @@ class StackNoise:
     """Each seed's own noise, drawn once per step and stream and shared by all recipes under that seed."""
 
     def __init__(self, seeds: tuple[int, ...], precision: Precision) -> None:
-        self.streams = [draws.Noise(seed) for seed in seeds]
+        self.streams = [seeded_draws.Noise(seed) for seed in seeds]
         self.precision = precision
         self.dtype = torch.float64 if precision.weights == torch.float64 else torch.float32
-        self.quantiles = torch.from_numpy(draws.normal_quantiles()).to(precision.device, self.dtype)
+        self.quantiles = torch.from_numpy(seeded_draws.normal_quantiles()).to(precision.device, self.dtype)
         self.ticks: dict[int, np.ndarray] = {}
         self.drawn: dict[tuple[object, ...], Tensor] = {}
 
@@ -111,7 +111,7 @@ class StackNoise:
         """Convert 16-bit draws to numbers in [0, 1)."""
         # 16 bits survive in float32, so both precisions compare the same number with a rate.
         on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
-        return (on_device.to(torch.int32) & (draws.TICKS - 1)).to(self.dtype).div_(draws.TICKS)
+        return (on_device.to(torch.int32) & (seeded_draws.TICKS - 1)).to(self.dtype).div_(seeded_draws.TICKS)
 
     def normal(self, ticks: np.ndarray) -> Tensor:
         """Convert 16-bit draws to normal numbers, of mean 0 and deviation 1."""

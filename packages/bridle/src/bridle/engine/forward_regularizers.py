@@ -12,7 +12,7 @@ from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import ActivityLoss, Layer, WeightLayer
-from bridle.places.declare import Start
+from bridle.places.base import Start
 from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Recipe
 from bridle.sites import Site, acts_at, check_sites, layers_at

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bridle.engine.precision import Precision
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Recipe
 
 Unit = TypeVar("Unit", bound=Placed)

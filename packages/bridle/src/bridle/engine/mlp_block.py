@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bridle import draws
+from bridle import seeded_draws
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, place_activities, place_layers
 from bridle.engine.precision import Precision
@@ -291,5 +291,5 @@ def initial_values(network: MLP, inputs: int, outputs: int, seed: int) -> dict[s
     for number, (name, (fan_in, fan_out)) in enumerate(
         zip(network.layer_names(), pairwise(network.widths(inputs, outputs)), strict=True)
     ):
-        values[f"{name}.weight"], values[f"{name}.bias"] = draws.linear_weights(seed, number, fan_in, fan_out)
+        values[f"{name}.weight"], values[f"{name}.bias"] = seeded_draws.linear_weights(seed, number, fan_in, fan_out)
     return values

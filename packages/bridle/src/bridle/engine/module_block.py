@@ -18,14 +18,15 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
+from bridle.engine.block_matrices import as_matrices
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
 from bridle.engine.hooked import HookedModule, ModuleTensors, Placements, VariantContext, knob_key, replaces_own_dropout
-from bridle.engine.matrices import as_matrices
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import WHOLE_MODULE, TracedModule
 from bridle.engine.user_modules import build_module, dry_run, named_tensors
 from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
+from bridle.global_seeds import SeededStream
 from bridle.module_sites import OWN_DROPOUT_STREAMS, PREFIX
 from bridle.noise_streams import first_stream_id
 from bridle.parameter_selection import Parameter, parameter_description
@@ -33,7 +34,6 @@ from bridle.places import Draw
 from bridle.places.matrices import as_number
 from bridle.places.module import map_size
 from bridle.protocol import Variant
-from bridle.randomness import SeededStream
 from bridle.recipe import Recipe
 from bridle.sites import Site
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from bridle.engine.block import REESTIMATE, Block, ForwardContext
+from bridle.engine.block_matrices import as_matrices, begin_all
 from bridle.engine.knob_tensors import KnobTensors, recipe_groups
-from bridle.engine.matrices import as_matrices, begin_all
 from bridle.engine.value_names import ValueName, Values
 from bridle.noise_streams import first_stream_id
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Gradient, Loss, Weight
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import StepInfo
 from bridle.training_rules import MEASURED_BATCH, with_optimizer_decay
 

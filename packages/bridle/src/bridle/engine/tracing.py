@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from bridle import memory_estimate
 from bridle.engine.user_modules import build_module, cast, dry_run, private_copy, uncompiled
 from bridle.errors import InputError
+from bridle.global_seeds import seeded
 from bridle.module_sites import WEIGHTED, IOShapes, find_sites, trace_shapes
-from bridle.randomness import seeded
 from bridle.sites import Site
 
 WHOLE_MODULE = ""  # what torch calls a module among its own parts

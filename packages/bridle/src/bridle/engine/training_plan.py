@@ -19,7 +19,7 @@ from bridle.engine.variant_grids import VariantGrid, split_into_stacks
 from bridle.memory_estimate import COPIES
 from bridle.networks import MLP, DescribedNetwork, Network, parse_network
 from bridle.places import Average, Ensemble, Stop
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 

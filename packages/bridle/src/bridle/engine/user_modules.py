@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bridle import memory_estimate
 from bridle.errors import InputError
-from bridle.modes import eval_mode
-from bridle.randomness import seeded
+from bridle.eval_mode import eval_mode
+from bridle.global_seeds import seeded
 from bridle_audit.wording import error_message
 
 COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters

@@ -12,7 +12,7 @@ from bridle.errors import InputError
 from bridle.exporting.formulas import copy_function
 from bridle.exporting.script import Script
 from bridle.places import Draw
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import Protocol
 
 MATRIX = "as_matrix"

@@ -10,10 +10,10 @@ from bridle.exporting.script import Script
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.training import TrainFunctionCode
 from bridle.exporting.wrapping import docstring, indented, wrapped
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.networks import MLP, ConvNet, DescribedNetwork
 from bridle.places import Batch
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
 from bridle.training_rules import check_data, with_optimizer_decay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridle import layout
+from bridle import feature_layout
 from bridle.exporting.formulas import copy_definition
 from bridle.exporting.source import module_source
 from bridle.exporting.spec import TrainingSpec
@@ -12,7 +12,7 @@ def data_lines(spec: TrainingSpec, *, with_layout: bool) -> list[str]:
     """Return the lines that read the sizes of the data, and their layout where a formula takes it."""
     outputs = "int(y_train.max()) + 1" if spec.task == "classification" else "1"
     if with_layout:
-        copy_definition(spec.script, module_source(layout), "Layout")
+        copy_definition(spec.script, module_source(feature_layout), "Layout")
     lines = image_lines(outputs, with_layout) if spec.network.images else table_lines(outputs, with_layout)
     return [*lines, *target_lines()] if spec.task == "regression" else lines
 

@@ -15,7 +15,7 @@ from bridle.exporting.formulas import copy_definition
 from bridle.exporting.script import Script
 from bridle.exporting.source import module_source
 from bridle.knobs import knobs
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.schedules import PerLayer, Schedule
 
 

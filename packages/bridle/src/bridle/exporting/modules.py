@@ -15,7 +15,7 @@ from bridle.exporting.knob_code import number, quoted
 from bridle.exporting.script import Script
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import ActivityLoss, Layer, WeightLayer
-from bridle.places.declare import Placed, Start
+from bridle.places.base import Placed, Start
 
 Inside = Layer | WeightLayer | ActivityLoss
 Back = Callable[[str], str]  # from the code of a result to that of the result in the shape of what came in

@@ -28,7 +28,7 @@ from bridle.exporting.wrapping import INDENT, indented
 from bridle.module_sites import PREFIX, WEIGHTED, find_sites, trace_shapes
 from bridle.networks import MLP, ConvNet, DescribedNetwork, Residual
 from bridle.places import ActivityLoss, Layer, WeightLayer
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Recipe
 from bridle.sites import LayerAtSite, Site, acts_at, check_sites, hidden_site, input_site, layers_at
 

@@ -9,7 +9,7 @@ from bridle.exporting.module_tree import ParameterRef
 from bridle.exporting.network import NetworkCode
 from bridle.exporting.script import Script
 from bridle.parameter_selection import matching_parameters
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 
 
 class ParameterLists:

@@ -9,7 +9,7 @@ from bridle.exporting.passes import PassCode
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT
 from bridle.places import ActivityLoss, Loss, OutputLoss, PassLoss
-from bridle.places.declare import Start
+from bridle.places.base import Start
 
 
 def has_penalties(spec: TrainingSpec) -> bool:

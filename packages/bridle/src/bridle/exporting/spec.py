@@ -11,7 +11,7 @@ from bridle.exporting.network import NetworkCode
 from bridle.exporting.parameters import ParameterLists
 from bridle.exporting.script import Script
 from bridle.places import Layer, WeightLayer
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe
 

@@ -27,16 +27,16 @@ What holds at every place (Note [the formulas]):
 
 from bridle.places.average import Average as Average
 from bridle.places.average import Ensemble as Ensemble
+from bridle.places.base import AT as AT
+from bridle.places.base import EVERYTHING as EVERYTHING
+from bridle.places.base import HIDDEN as HIDDEN
+from bridle.places.base import INPUT as INPUT
+from bridle.places.base import MATRICES as MATRICES
+from bridle.places.base import ON as ON
+from bridle.places.base import Array as Array
+from bridle.places.base import acts_on as acts_on
+from bridle.places.base import in_choices as in_choices
 from bridle.places.batch import Batch as Batch
-from bridle.places.declare import AT as AT
-from bridle.places.declare import EVERYTHING as EVERYTHING
-from bridle.places.declare import HIDDEN as HIDDEN
-from bridle.places.declare import INPUT as INPUT
-from bridle.places.declare import MATRICES as MATRICES
-from bridle.places.declare import ON as ON
-from bridle.places.declare import Array as Array
-from bridle.places.declare import acts_on as acts_on
-from bridle.places.declare import in_choices as in_choices
 from bridle.places.draw import Draw as Draw
 from bridle.places.gradient import Ascent as Ascent
 from bridle.places.gradient import Gradient as Gradient

@@ -6,7 +6,7 @@ from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.places.signatures import Form
 
 
@@ -21,8 +21,8 @@ class Batch(Placed, ABC):
     - ``"slope"``: the gradient of each row's data loss with respect to ``x``, in the shape of ``x``;
     - ``"prediction"``: what the network itself makes of ``x`` at this step: probabilities, or the target, like ``y``;
 
-    The step input is ``"layout"`` (:class:`bridle.layout.Layout`: which features are pixels and where, or which belong
-    to one category). It states nothing about a gradient: none flows back into the data.
+    The step input is ``"layout"`` (:class:`bridle.feature_layout.Layout`: which features are pixels and where, or which
+    belong to one category). It states nothing about a gradient: none flows back into the data.
     """
 
     place: ClassVar[str] = "batch"

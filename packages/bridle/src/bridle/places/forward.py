@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from bridle.knobs import knobs
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 
 Backward = Callable[[np.ndarray], tuple[np.ndarray, ...]]  # the gradient of the output -> those of all inputs
 

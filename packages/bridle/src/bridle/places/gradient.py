@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places.declare import EVERYTHING, ON, Placed
+from bridle.places.base import EVERYTHING, ON, Placed
 from bridle.places.signatures import Form
 
 

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from bridle.errors import InputError
 from bridle.knobs import knob
-from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Array
+from bridle.places.base import AT, HIDDEN, MATRICES, ON, Array
 from bridle.places.forward import ForwardRegularizer
 from bridle.places.module import LayerModule, WeightModule
 from bridle.places.signatures import Form

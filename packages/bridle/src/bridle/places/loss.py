@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from bridle.knobs import knob
-from bridle.places.declare import AT, HIDDEN, MATRICES, ON, Placed
+from bridle.places.base import AT, HIDDEN, MATRICES, ON, Placed
 from bridle.places.matrices import as_matrix, begin
 from bridle.places.signatures import Form
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bridle.places.declare import Start
+from bridle.places.base import Start
 
 
 def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:

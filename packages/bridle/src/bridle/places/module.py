@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from bridle.errors import InputError
-from bridle.places.declare import Placed
+from bridle.places.activation_checkpointing import as_first, is_rerun
+from bridle.places.base import Placed
 from bridle.places.draw import Draw
 from bridle.places.forward import ForwardRegularizer
 from bridle.places.matrices import as_matrix, as_number, as_stored, at_least_float32, begin
-from bridle.places.rerun import as_first, is_rerun
 from bridle.schedules import LAST, PerLayer, Schedule
 
 Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declared, its first stream, the subject

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.places.signatures import Form
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bridle.errors import InputError
 from bridle.knobs import knob
-from bridle.places.declare import MATRICES, ON, Placed
+from bridle.places.base import MATRICES, ON, Placed
 from bridle.places.matrices import as_matrix
 from bridle.places.module import drawn
 from bridle.places.signatures import Form

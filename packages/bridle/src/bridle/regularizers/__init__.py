@@ -1,6 +1,6 @@
 """The table of contents: every regularizer there is, one line each."""
 
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Recipe as Recipe
 from bridle.recipe import Regularizer as Regularizer
 from bridle.regularizers.average.ema import EMA as EMA

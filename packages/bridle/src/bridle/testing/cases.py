@@ -12,8 +12,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from bridle.feature_layout import Layout
 from bridle.knobs import Knob, knobs
-from bridle.layout import Layout
 from bridle.places import (
     ActivityLoss,
     Ascent,

@@ -6,7 +6,7 @@ import inspect
 import warnings
 
 from bridle.errors import InputError
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.recipe import Regularizer
 from bridle.testing.assertions import Check
 from bridle.testing.cards import CARD_CHECKS

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridle.draws import TICKS, Noise, normal_quantiles
 from bridle.places import Ascent, Batch, Draw, Layer, PassLoss, Stop
+from bridle.seeded_draws import TICKS, Noise, normal_quantiles
 from bridle.testing.cases import CLASSES, ROWS, UNITS, Case, Shape
 
 LEVELS = {"uniform": np.arange(TICKS) / TICKS, "normal": normal_quantiles()}  # of noise

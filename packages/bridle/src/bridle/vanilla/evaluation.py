@@ -9,8 +9,8 @@ import numpy as np
 from bridle.data import Data
 from bridle.metrics import METRICS, dead_units, scores, weight_histogram
 from bridle.results import MAIN_METRIC, LayerSummary
+from bridle.vanilla.layers import LinearPart
 from bridle.vanilla.network import VanillaNetwork
-from bridle.vanilla.parts import LinearPart
 from bridle.vanilla.step import Predict
 
 

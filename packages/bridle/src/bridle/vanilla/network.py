@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridle.draws import linear_weights
 from bridle.networks import MLP
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import INPUT, ActivityLoss, WeightLayer
 from bridle.recipe import Recipe
+from bridle.seeded_draws import linear_weights
 from bridle.sites import acts_at, check_sites, hidden_site, input_site, layers_at
-from bridle.vanilla.parts import (
+from bridle.vanilla.layers import (
     ACTIVATIONS,
     ActivationPart,
     ActivityPenaltyPart,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridle.draws import TICKS, Noise, normal_quantiles
 from bridle.places import Draw
+from bridle.seeded_draws import TICKS, Noise, normal_quantiles
 
 
 class StepNoise:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from bridle.protocol import BETAS, EPS, MOMENTUM
-from bridle.vanilla.parts import Arrays
+from bridle.vanilla.layers import Arrays
 
 
 class Optimizer(Protocol):

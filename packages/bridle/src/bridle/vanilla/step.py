@@ -11,18 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bridle.data import Data
-from bridle.layout import Layout
+from bridle.feature_layout import Layout
 from bridle.networks import MLP
 from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, OutputLoss, PassLoss, Weight
-from bridle.places.declare import Placed
+from bridle.places.base import Placed
 from bridle.protocol import Protocol, StepInfo, Variant
 from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS, check_data, with_optimizer_decay
+from bridle.vanilla.layers import Arrays, VanillaContext, array_as_matrix, begin_array
 from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
-from bridle.vanilla.parts import Arrays, VanillaContext, array_as_matrix, begin_array
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
 

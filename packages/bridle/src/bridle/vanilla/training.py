@@ -11,12 +11,12 @@ from itertools import islice
 import numpy as np
 
 from bridle.data import Data
-from bridle.draws import batch_orders
 from bridle.errors import InputError
 from bridle.networks import MLP, Network
 from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import MAIN_METRIC, Run
+from bridle.seeded_draws import batch_orders
 from bridle.training_rules import monitored_score
 from bridle.vanilla.evaluation import curve_point, final_scores, layer_summaries
 from bridle.vanilla.step import Trainer, TrainerValues

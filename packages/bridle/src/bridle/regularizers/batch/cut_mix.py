@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bridle.feature_layout import Layout
 from bridle.knobs import knob
-from bridle.layout import Layout
 from bridle.places import Batch, Draw
 from bridle.schedules import Strength
 

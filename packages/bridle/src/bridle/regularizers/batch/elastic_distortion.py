@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bridle.feature_layout import Layout
 from bridle.knobs import knob
-from bridle.layout import Layout
 from bridle.places import Batch, Draw
 from bridle.schedules import Strength
 

@@ -17,7 +17,7 @@ import numpy as np
 from bridle.noise_streams import first_stream_id
 from bridle.parameter_selection import Parameter
 from bridle.places import ActivityLoss, WeightLayer
-from bridle.places.declare import Start
+from bridle.places.base import Start
 from bridle.places.matrices import as_number
 from bridle.sites import LayerAtSite, Site
 from bridle.vanilla.noise import StepNoise

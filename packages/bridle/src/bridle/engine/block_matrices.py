@@ -10,7 +10,7 @@ from functools import partial
 from torch import Tensor
 from torch.func import vmap
 
-from bridle.places.declare import Start
+from bridle.places.base import Start
 from bridle.places.matrices import begin
 
 
