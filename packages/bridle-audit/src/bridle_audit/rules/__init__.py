@@ -19,7 +19,7 @@ GROUP = "bridle_audit.rules"
 
 
 def found_rules() -> dict[str, Rule]:
-    """All rules by name; ``ValueError`` for what a package brings and is no rule."""
+    """Return all rules by name; raise ``InputError`` for a package whose rules cannot be read."""
     rules = {rule.name: rule for rule in (Rule.read(each, f"{__name__}.{each.name}") for each in folders(__name__))}
     for entry in sorted(entry_points(group=GROUP), key=lambda each: (each.name, each.value)):
         try:

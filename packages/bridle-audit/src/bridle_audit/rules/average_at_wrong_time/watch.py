@@ -12,7 +12,7 @@ FEW = 0.05  # of all steps: a gradient scaler skips some while it looks for its 
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """More updates than steps, updates for skipped steps, or updates in front of the step."""
+    """Yield a finding if an averaged model is updated too often, for skipped steps, or before the step."""
     average = record.average
     if average is None or not record.steps:
         return

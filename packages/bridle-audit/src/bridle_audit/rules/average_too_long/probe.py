@@ -11,7 +11,7 @@ from bridle_audit.rules.average_too_long.finding import MUCH, cure
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """The share of the first weights, by the function that averages."""
+    """Yield a finding if the averaging function leaves a large share to the first weights."""
     if setup.averaged is None or not setup.steps:
         return
     average = WeightAverage(setup.averaged, setup.model)

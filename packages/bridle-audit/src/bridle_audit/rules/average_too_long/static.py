@@ -11,7 +11,7 @@ from bridle_audit.static.dataflow.averaging import average_decays
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """A decay that is stated, and loops whose lengths are."""
+    """Yield a finding for a stated decay that leaves a large share to the first weights after all steps."""
     for node, decay, steps in average_decays(program):
         left = decay ** (steps - 1)
         if left >= MUCH:

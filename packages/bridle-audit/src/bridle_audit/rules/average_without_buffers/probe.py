@@ -12,7 +12,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Norms with the statistics of other weights, or of none."""
+    """Yield a finding for norms of an averaged model whose statistics belong to other weights, or to none."""
     if setup.averaged is None:
         return
     average = WeightAverage(setup.averaged, setup.model)

@@ -27,7 +27,7 @@ COPY = (
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """A moving average of parameters alone, of a network with batch norm."""
+    """Yield a finding for an average of the parameters alone, of a network with batch norm."""
     for call in program.calls(AVERAGED):
         partial = is_exponential(call) and not averages_buffers(call) and not estimates_statistics(program)
         if partial and has_batch_norm(program, call.argument(0, "model")) and is_used(program, call):

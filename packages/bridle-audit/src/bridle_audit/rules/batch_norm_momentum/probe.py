@@ -1,4 +1,4 @@
-"""Batch norms with such a momentum."""
+"""Batch norms with a momentum that leaves the running statistics to the last batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridle_audit.rules.batch_norm_momentum.finding import MOST, cure, message
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Batch norms with such a momentum."""
+    """Yield a finding for a batch norm whose momentum leaves the running statistics to the last batch."""
     for name, norm in setup.batch_norms.items():
         if not isinstance(norm, nn.modules.batchnorm._NormBase) or not norm.track_running_stats:
             continue

@@ -1,4 +1,4 @@
-"""Such a momentum in the text, of either library."""
+"""Stated momenta that leave the running statistics to the last batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAYERS = [f"torch.nn.{kind}" for kind in ("BatchNorm1d", "BatchNorm2d", "BatchNo
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Such a momentum in the text, of either library."""
+    """Yield a finding for a stated momentum that leaves the running statistics to the last batch."""
     for call in program.calls(*LAYERS):
         momentum = stated_number(call, 2, "momentum", 0.1)
         if momentum is not None and momentum > MOST:

@@ -14,7 +14,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Batch norms that have nothing to normalize by but the batch."""
+    """Yield a finding for batch norms that normalize by the batch in evaluation mode."""
     names = [name for name, each in setup.batch_norms.items() if lacks_running_statistics(each)]
     if not names:
         return

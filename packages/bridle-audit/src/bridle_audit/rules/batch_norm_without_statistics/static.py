@@ -12,7 +12,7 @@ LAYERS = [f"torch.nn.{kind}" for kind in ("BatchNorm1d", "BatchNorm2d", "BatchNo
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """`track_running_stats=False` in the text."""
+    """Yield a finding for a batch norm created with ``track_running_stats=False``."""
     for call in program.calls(*LAYERS):
         if call.value(4, "track_running_stats", True) is False:
             yield Finding(

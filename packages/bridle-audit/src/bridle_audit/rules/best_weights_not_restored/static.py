@@ -33,16 +33,16 @@ COPY = (
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """The frameworks' callbacks, loops with a patience, and states that are not copies."""
-    yield from keras(program)
-    yield from skorch(program)
-    yield from lightning(program)
-    yield from loops(program)
-    yield from references(program)
+    """Yield a finding for early stopping, by a callback or by hand, that ends with the last weights."""
+    yield from keras_findings(program)
+    yield from skorch_findings(program)
+    yield from lightning_findings(program)
+    yield from loop_findings(program)
+    yield from reference_findings(program)
 
 
-def keras(program: Program) -> Iterator[Finding]:
-    """``EarlyStopping`` without ``restore_best_weights``, and no checkpoint of the best."""
+def keras_findings(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each Keras ``EarlyStopping`` without restored weights or a checkpoint of the best."""
     kept = any(
         each.value(None, "save_best_only", False) is not False
         for each in program.calls("keras.callbacks.ModelCheckpoint")
@@ -50,22 +50,22 @@ def keras(program: Program) -> Iterator[Finding]:
     for call in program.calls("keras.callbacks.EarlyStopping"):
         if call.value(6, "restore_best_weights", False) is False and not kept:
             patience = call.number(2, "patience", 0.0)
-            yield make_finding(call, waits(patience), "keras.callbacks.EarlyStopping(..., restore_best_weights=True)")
+            yield make_finding(call, patience, "keras.callbacks.EarlyStopping(..., restore_best_weights=True)")
 
 
-def skorch(program: Program) -> Iterator[Finding]:
-    """``EarlyStopping`` without ``load_best``, and no checkpoint."""
+def skorch_findings(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each skorch ``EarlyStopping`` without ``load_best`` or a checkpoint."""
     if program.calls("skorch.callbacks.Checkpoint", "skorch.callbacks.TrainEndCheckpoint"):
         return
     for call in program.calls("skorch.callbacks.EarlyStopping"):
         if call.value(6, "load_best", False) is False:
             yield make_finding(
-                call, waits(call.number(1, "patience", 5.0)), "skorch.callbacks.EarlyStopping(..., load_best=True)"
+                call, call.number(1, "patience", 5.0), "skorch.callbacks.EarlyStopping(..., load_best=True)"
             )
 
 
-def lightning(program: Program) -> Iterator[Finding]:
-    """``EarlyStopping`` without a checkpoint that watches a score, in a file that makes the trainer too."""
+def lightning_findings(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each Lightning ``EarlyStopping`` without a checkpoint, in the file of its trainer."""
     checkpoints = [each for each in program.all_calls if each.name.endswith("ModelCheckpoint")]
     if checkpoints or "best" in {
         each for call in program.calls("method:test") for each in [call.value(None, "ckpt_path")]
@@ -79,22 +79,18 @@ def lightning(program: Program) -> Iterator[Finding]:
         ):
             patience = call.number(2, "patience", 3.0)
             cure = 'ModelCheckpoint(monitor="val_loss")  # and trainer.test(ckpt_path="best")'
-            yield make_finding(call, waits(patience), cure)
+            yield make_finding(call, patience, cure)
 
 
-def waits(patience: float | None) -> str:
-    """The message, with the patience if it is known."""
+def make_finding(call: Call, patience: float | None, cure: str) -> Finding:
+    """Return the finding for a callback that stops with the last weights; ``patience`` is None if it is unknown."""
     behind = f"{patience:g} {plural('epoch', patience)} behind the best ones" if patience else "not the best ones"
-    return f"the weights that are left when it stops are those of the last epoch, {behind}"
-
-
-def make_finding(call: Call, message: str, cure: str) -> Finding:
-    """Return the finding for a callback or loop that ends with the last weights."""
+    message = f"the weights that are left when it stops are those of the last epoch, {behind}"
     return Finding(call.name, message, cure, location=call.location)
 
 
-def loops(program: Program) -> Iterator[Finding]:
-    """A ``break`` under a patience, in a file that trains and never keeps or loads a state."""
+def loop_findings(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each ``break`` by patience in a file that trains and never saves a state."""
     keeps = program.calls(*KEEPS, *(f"method:{each}" for each in KEEPING))
     if keeps or not program.trainings:
         return
@@ -109,20 +105,24 @@ def loops(program: Program) -> Iterator[Finding]:
             )
 
 
-def references(program: Program) -> Iterator[Finding]:
-    """``best = model.state_dict()`` in a loop, loaded later: its tensors are the model's own."""
+def reference_findings(program: Program) -> Iterator[Finding]:
+    """Yield a finding for each ``best = model.state_dict()`` in a loop that is loaded later without a copy."""
     loaded = [each.argument(0, "state_dict") for each in program.calls("method:load_state_dict")]
     for assign in program.nodes(ast.Assign):
         value, target = assign.value, assign.targets[0]
         if (
-            not is_state(value)
+            not is_state_or_none(value)
             or not program.enclosing(assign, ast.If)
             or not program.enclosing(assign, ast.For, ast.While)
         ):
             continue
         text = program.source(target)
         later = [each for each in loaded if each is not None and program.source(each) == text]
-        if later and isinstance(target, ast.Name | ast.Attribute) and all(map(is_state, states(program, later[0]))):
+        if (
+            later
+            and isinstance(target, ast.Name | ast.Attribute)
+            and all(map(is_state_or_none, assigned_values(program, later[0])))
+        ):
             yield Finding(
                 text,
                 "model.state_dict() is not a copy: it holds the tensors that training goes on changing, so what is "
@@ -132,13 +132,8 @@ def references(program: Program) -> Iterator[Finding]:
             )
 
 
-def is_state(expr: ast.expr) -> bool:
-    """``model.state_dict()`` as it is, or the None that stands for it at first."""
+def is_state_or_none(expr: ast.expr) -> bool:
+    """Return True for ``model.state_dict()`` and for None, its placeholder before the first score."""
     if isinstance(expr, ast.Constant):
         return expr.value is None
     return isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr == "state_dict"
-
-
-def states(program: Program, expr: ast.expr) -> list[ast.expr]:
-    """All that may be loaded under a name."""
-    return assigned_values(program, expr)

@@ -12,7 +12,7 @@ ZERO = 1e-5  # of the weight's gradient; in double precision rounding leaves 1e-
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Biases without a gradient, of weights that have one and in front of a norm."""
+    """Yield a finding for biases without a gradient, of trained weights in front of a norm."""
     shares = {}
     for (
         name

@@ -18,7 +18,7 @@ POINTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.EL
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Channel dropouts between layers whose features are on the last axis."""
+    """Yield a finding for a channel dropout next to a layer with its features on the last axis."""
     leaves = setup.training.leaf_calls if setup.training else ()
     names = set(CHANNELWISE.values())
     for use in setup.function_calls:

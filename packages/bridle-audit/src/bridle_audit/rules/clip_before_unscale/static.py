@@ -16,7 +16,7 @@ NOISE = re.compile(r"\.grad\.(?:data\.)?(?:add_\(.*(?:rand|noise)|clamp_\()")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Clipping between a scaled ``backward`` and the scaler's ``step``, with no ``unscale_`` before it."""
+    """Yield a finding for clipping between a scaled ``backward`` and ``scaler.step`` without ``unscale_``."""
     for training in program.trainings:
         scalers = [scaler_of(program, call) for call in training.backwards]
         for backward, scaler in zip(training.backwards, scalers, strict=True):

@@ -14,7 +14,7 @@ CLIPS = ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Penalties whose ``backward`` is called where gradients are clipped."""
+    """Yield a finding for clipping of gradients that contain the gradient of a penalty."""
     penalties = [each for each in penalties_of(program) if each.detached is None and each.framework == "torch"]
     for training in program.trainings if penalties else ():
         inside = [each for each in penalties if enters_loss_of(program, each, training.node)]

@@ -13,7 +13,7 @@ from bridle_audit.wording import counted
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Norms with one number to normalize over."""
+    """Yield a finding for a norm that normalizes over a single number."""
     for call in setup.evaluation.leaf_calls if setup.evaluation else ():
         if call.input is None or call.output is None or normalized_size(call.module, call.input) != 1:
             continue

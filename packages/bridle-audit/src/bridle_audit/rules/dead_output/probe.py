@@ -19,7 +19,7 @@ MOST = 16  # outputs that are looked at one by one
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Outputs that are constant over the batch and have no gradient for any weight matrix."""
+    """Yield a finding for outputs that are constant over the batch and have no gradient."""
     outputs = outputs_by_unit(setup)
     if outputs is None or outputs.shape[1] < 4:
         return

@@ -17,7 +17,7 @@ MOST_NUMBERS = 1_000_000  # that are tried for each group
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Groups whose decay changes next to nothing."""
+    """Yield a finding for a group whose decay is rounded away."""
     for group in setup.groups:
         if group.decay.kind == NONE or group.weight_decay <= 0:
             continue

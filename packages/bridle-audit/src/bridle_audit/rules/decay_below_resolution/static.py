@@ -1,4 +1,4 @@
-"""Numbers in the text that cannot be felt."""
+"""Stated decays below the resolution of the dtype."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_COUPLED = 1e-9  # with weights of 0.05 and gradients of 0.001 it is in the la
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Numbers in the text that cannot be felt."""
+    """Yield a finding for an optimizer whose stated decay is below the resolution of its dtype."""
     for each in program.optimizers:
         if each.framework != "torch" or not isinstance(each.decay, int | float) or each.decay <= 0:
             continue

@@ -13,7 +13,7 @@ NOTHING, EVERYTHING = 0.99, 1e-3  # what is left
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Groups whose decay is negligible or crushing at the end."""
+    """Yield a finding for a group whose decay over the whole schedule is negligible or too strong."""
     for group in setup.groups if setup.rates else ():
         rates = setup.rates[group.index]
         if group.decay.kind not in (DECOUPLED, COUPLED) or not group.weight_decay:
@@ -28,14 +28,14 @@ def check(setup: Setup) -> Iterator[Finding]:
             f"weight_decay={group.weight_decay:g} alone leaves {left:.3%} of a weight after {len(rates)} steps: "
             "weights remember "
             f"{memory:.3g} steps at the highest learning rate",
-            f"weight_decay={suggestion(group.weight_decay, left):.2g}  # leaves a half after {len(rates)} steps",
+            f"weight_decay={suggested_decay(group.weight_decay, left):.2g}  # leaves a half after {len(rates)} steps",
             {"left": left, "memory in steps": memory},
             severity="warning" if left < EVERYTHING else "",
         )
 
 
-def suggestion(strength: float, left: float) -> float:
-    """The strength that would leave a half; as a weight's logarithm shrinks in proportion to the strength."""
+def suggested_decay(strength: float, left: float) -> float:
+    """Return the weight decay that would leave half of a weight by the end of the schedule."""
     if left <= 0:
         return strength / 10
     return strength * math.log(0.5) / math.log(left) if left < 1 else strength

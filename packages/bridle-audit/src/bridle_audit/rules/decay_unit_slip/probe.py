@@ -12,7 +12,7 @@ from bridle_audit.rules.decay_unit_slip.finding import CURE, MOST_PER_LR, MOST_P
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Decoupled decays out of range, in the unit that was measured."""
+    """Yield a finding for decoupled decay whose measured strength is out of the usual range."""
     for group in setup.groups:
         decay = group.decay
         most = MOST_PER_LR if decay.lr_power == 1 else MOST_PER_STEP

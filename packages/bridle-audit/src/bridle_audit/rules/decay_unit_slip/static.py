@@ -1,4 +1,4 @@
-"""Such numbers in the text."""
+"""Stated decoupled decays that are out of the usual range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OF_COMPOSER = ("composer.optim.DecoupledAdamW", "composer.optim.DecoupledSGDW")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Such numbers in the text."""
+    """Yield a finding for a stated decoupled decay that is out of the usual range."""
     for each in program.optimizers:
         per_step = each.name in OF_COMPOSER
         most = MOST_PER_STEP if per_step else MOST_PER_LR

@@ -14,7 +14,7 @@ LEAST = 0.05  # of the rows or columns; some units are silent in any batch
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Idle rows and columns of weights in groups whose decay is rescaled."""
+    """Yield a finding for weights with all-zero rows or columns of gradients under rescaled decay."""
     gradients = setup.training.gradients if setup.training else {}
     for group in setup.groups:
         if group.decay.kind != RESCALED or setup.optimizer is None:
@@ -23,7 +23,7 @@ def check(setup: Setup) -> Iterator[Finding]:
             gradient = gradients.get(name)
             if gradient is None or gradient.ndim < 2:
                 continue
-            idle, share = most_idle(gradient)
+            idle, share = zero_gradient_share(gradient)
             if share < LEAST:
                 continue
             size = float(setup.parameters[name].detach().abs().median())
@@ -41,8 +41,8 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def most_idle(gradient: Tensor) -> tuple[str, float]:
-    """Rows or columns, whichever has more without any gradient, and their share."""
+def zero_gradient_share(gradient: Tensor) -> tuple[str, float]:
+    """Return the larger share of all-zero rows or columns of a gradient, and which of the two it is."""
     parts = gradient.flatten(1)
     rows = float((parts == 0).all(1).float().mean())
     columns = float((parts == 0).all(0).float().mean())

@@ -16,7 +16,7 @@ CURE = """groups = [
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Parameters of one axis in groups that decay."""
+    """Yield a finding for groups that decay biases and other vectors."""
     for group in setup.groups:
         if group.decay.kind == NONE or group.decay.share_per_step == 0:
             continue

@@ -15,7 +15,7 @@ STEPS = 1000
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Embeddings with decay and rows that the batch does not touch."""
+    """Yield a finding for decayed embeddings with rows that the batch does not use."""
     gradients = setup.training.gradients if setup.training else {}
     for name, module in setup.owners.items():
         group = setup.group_of(name)

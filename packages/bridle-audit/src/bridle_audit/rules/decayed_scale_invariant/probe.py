@@ -11,7 +11,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Decayed weights whose gradient has no part along them."""
+    """Yield a finding for decayed weights whose gradient is orthogonal to them."""
     for group in setup.groups:
         names = [name for name in setup.scale_invariant if name in group.names]
         if group.decay.kind == NONE or not names:

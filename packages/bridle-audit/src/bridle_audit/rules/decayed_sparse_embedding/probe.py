@@ -20,7 +20,7 @@ CURE = "nn.Embedding(..., sparse=False)  # where it shall decay; or a group of i
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Sparse embeddings in groups that decay."""
+    """Yield a finding for sparse embeddings in a group with weight decay that does not act on them."""
     sparse = [
         f"{name}.weight".lstrip(".") for name, each in setup.modules.items() if getattr(each, "sparse", False) is True
     ]

@@ -21,7 +21,7 @@ groups = [{{"params": no_decay, "weight_decay": 0.0}}, {{"params": others, "weig
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Directions in groups that decay."""
+    """Yield a finding for directions of normalized weights in a group with weight decay."""
     directions = [name for name in setup.parameters if is_direction(setup, name)]
     for group in setup.groups:
         names = [name for name in directions if name in group.names]

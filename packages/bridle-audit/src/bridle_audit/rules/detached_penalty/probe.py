@@ -10,7 +10,7 @@ from bridle_audit.rules.detached_penalty.finding import CURE
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """A penalty that is a number and nothing else, though there is something to train."""
+    """Yield a finding for a penalty without a gradient for any trainable parameter."""
     value = setup.penalty_value
     trained = [each for each in setup.parameters.values() if each.requires_grad]
     if value is None or value.requires_grad or not trained:

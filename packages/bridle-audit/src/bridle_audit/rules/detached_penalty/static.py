@@ -12,7 +12,7 @@ from bridle_audit.static.dataflow.penalties import penalties_of
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Penalties that reach a loss, cut off from their weights on every way."""
+    """Yield a finding for a penalty that is detached from its weights before it is added to the loss."""
     for penalty in penalties_of(program):
         if penalty.detached is not None:
             yield Finding(

@@ -16,12 +16,12 @@ ALONG = 0.99  # of a penalty's gradient, in the direction of the weight
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Weights with a decay and with a penalty that is one."""
+    """Yield a finding for a group with weight decay whose weights are in an L2 penalty too."""
     for group in setup.groups:
         if group.decay.kind == NONE:
             continue
         found = {
-            name: multiple(setup.penalty_gradients[name], setup.parameters[name].detach())
+            name: decay_coefficient(setup.penalty_gradients[name], setup.parameters[name].detach())
             for name in group.names
             if name in setup.penalty_gradients
         }
@@ -37,8 +37,8 @@ def check(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def multiple(gradient: Tensor, weight: Tensor) -> float | None:
-    """By what the weight is multiplied in the gradient of its penalty; None where that is something else."""
+def decay_coefficient(gradient: Tensor, weight: Tensor) -> float | None:
+    """Return c if the penalty's gradient is c times the weight; None if it is not parallel to it."""
     lengths = float(gradient.norm() * weight.norm())
     along = float((gradient * weight).sum())
     return along / float(weight.square().sum()) if lengths > 0 and along > ALONG * lengths else None

@@ -11,7 +11,7 @@ from bridle_audit.static.dataflow.penalties import penalties_of
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """An L2 penalty that reaches the loss, beside a weight decay that is stated."""
+    """Yield a finding for an L2 penalty in the loss of an optimizer with a stated weight decay."""
     decays = [each for each in program.optimizers if isinstance(each.decay, int | float) and each.decay > 0]
     if len(program.optimizers) != 1 or not decays:
         return

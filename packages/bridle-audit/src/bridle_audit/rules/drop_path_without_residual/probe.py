@@ -17,7 +17,7 @@ SAME = 1e-6  # relative: between rows
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Drop-paths without which nothing of the rows arrives."""
+    """Yield a finding for a drop-path that is not bypassed by a shortcut."""
     if setup.batch is None or setup.training is None or setup.evaluation is None or setup.evaluation.logits is None:
         return
     if setup.evaluation.logits.ndim < 2 or row_difference(setup.evaluation.logits) <= SAME:

@@ -21,7 +21,7 @@ DRAWS = 8  # of the noise: one draw of a small batch says too little
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Batch norms whose inputs vary more in training than they will in evaluation."""
+    """Yield a finding for batch norms whose input variance differs between training and evaluation."""
     norms = (
         [each.name for each in setup.training.leaf_calls if updates_running_statistics(each)] if setup.training else []
     )

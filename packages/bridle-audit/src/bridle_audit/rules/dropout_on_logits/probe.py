@@ -14,7 +14,7 @@ from bridle_audit.rules.dropout_on_logits.finding import CURE
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Outputs that are zero at random in training mode, and never in evaluation mode."""
+    """Yield a finding for outputs that are zero at random in training mode and never in evaluation."""
     if not compares_outputs(setup) or setup.evaluation is None or setup.training is None:
         return
     kept, dropped = setup.evaluation.logits, setup.training.logits

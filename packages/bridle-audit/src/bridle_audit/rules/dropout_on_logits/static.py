@@ -10,7 +10,7 @@ from bridle_audit.static import Program
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """The last thing that happens to the logits, in training, is a dropout."""
+    """Yield a finding for a network whose last operation in training is a dropout."""
     for loss in program.losses:
         op = loss.last
         if op is None or op.kind != "dropout" or loss.under_no_grad:

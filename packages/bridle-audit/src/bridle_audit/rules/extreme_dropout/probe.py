@@ -1,4 +1,4 @@
-"""Dropouts that are declared with such a rate, and functions that are called with one."""
+"""Dropout layers and functions with an extreme rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridle_audit.rules.extreme_dropout.finding import EXTREME, cure, message
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Dropouts that are declared with such a rate, and functions that are called with one."""
+    """Yield a finding for dropout layers and functions with an extreme rate."""
     rates = {name: drop_rate(each) or 0.0 for name, each in setup.dropouts.items()}
     rates |= {use.site: use.rate for use in setup.function_calls if use.rate > rates.get(use.site, 0.0)}
     for where, rate in rates.items():

@@ -1,4 +1,4 @@
-"""Such a rate in the text."""
+"""Dropouts with an extreme rate in the source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUNCTIONS = [
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Such a rate in the text."""
+    """Yield a finding for a dropout with an extreme rate in the source."""
     calls = [(call, stated_number(call, 0, "p", 0.5)) for call in program.calls(*LAYERS)]
     calls += [(call, stated_number(call, 0, "rate")) for call in program.calls(*KERAS)]
     calls += [(call, stated_number(call, 1, "p", 0.5)) for call in program.calls(*FUNCTIONS)]

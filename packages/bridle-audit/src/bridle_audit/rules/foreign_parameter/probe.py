@@ -1,4 +1,4 @@
-"""Groups with parameters of nobody."""
+"""Groups with parameters that are not the model's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bridle_audit.probe.setup import Setup
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Groups with parameters of nobody."""
+    """Yield a finding for groups with parameters that are not the model's."""
     held = {name for group in setup.groups for name in group.names}
     missing = any(each.requires_grad and name not in held for name, each in setup.parameters.items())
     for group in setup.groups:

@@ -14,7 +14,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Norms that are frozen with all that feeds them, and that a pass in training mode moves."""
+    """Yield a finding for frozen norms whose running statistics change in training mode."""
     if setup.training is None or not setup.was_training:  # in which mode the loop runs is then not known
         return
     if not any(each.requires_grad for each in setup.parameters.values()):

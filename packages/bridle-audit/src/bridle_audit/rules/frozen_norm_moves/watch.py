@@ -10,7 +10,7 @@ from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Norms that are frozen with all that feeds them, and move."""
+    """Yield a finding for frozen norms whose running statistics changed while training."""
     norms = [each for each in record.layers if each.frozen_batches]
     if not norms:
         return

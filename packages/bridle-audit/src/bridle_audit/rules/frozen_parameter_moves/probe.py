@@ -14,7 +14,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Frozen parameters that the next step would move: their gradients are zeros, which is not the same as None."""
+    """Yield a finding for frozen parameters that the next step would move, as their gradient is zeros, not None."""
     for group in setup.groups:
         if setup.optimizer is None or group.foreign_shapes:
             continue

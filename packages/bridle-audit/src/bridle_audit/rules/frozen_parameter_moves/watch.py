@@ -11,7 +11,7 @@ from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Frozen parameters that steps have moved."""
+    """Yield a finding for frozen parameters that steps have moved."""
     if not record.frozen_parameters:
         return
     worst = max(record.frozen_parameters, key=lambda each: each.change / max(each.norm, each.change))

@@ -13,7 +13,7 @@ MUCH = 0.25  # of the larger of the two losses
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """The loss of one batch in training mode, with dropout and without; all else is the same."""
+    """Yield a finding if dropout alone changes the loss of a batch in training mode much."""
     if setup.training is None or setup.training.loss is None or not any(each.drops for each in setup.function_calls):
         return
     dropped, whole = setup.training.loss, loss_without_dropout(setup)

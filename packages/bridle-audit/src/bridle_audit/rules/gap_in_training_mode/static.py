@@ -17,7 +17,7 @@ MEASURES = {"loss", "acc", "accuracy", "error", "err", "score", "f", "auc", "per
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """A difference of a training and a validation score, the first of them met in training, of a network that drops."""
+    """Yield a finding for a gap between scores whose training score is computed with dropout on."""
     if not has_dropout(program):
         return
     for node in program.nodes(ast.BinOp):

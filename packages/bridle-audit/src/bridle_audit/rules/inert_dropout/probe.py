@@ -17,7 +17,7 @@ ENOUGH = 50  # numbers that are dropped in a pass, on average: two seeds then di
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Dropouts that are not called, or that change nothing."""
+    """Yield a finding for dropouts that are not called or have no effect."""
     yield from single_layer_recurrent(setup)
     if setup.training is None:
         return

@@ -12,7 +12,7 @@ ATTENTION = "att"  # in attn, attention, SelfAttention
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Dropouts that were never called in a pass with gradients."""
+    """Yield a finding for dropouts that were never called in a pass with gradients."""
     if not record.passes:
         return
     dropouts = [each for each in record.layers if each.kind == "dropout" and each.rate]

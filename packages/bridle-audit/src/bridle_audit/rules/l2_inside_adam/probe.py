@@ -11,7 +11,7 @@ from bridle_audit.rules.l2_inside_adam.finding import cure
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Groups whose decay is rescaled, by what the optimizer does."""
+    """Yield a finding for groups whose decay the optimizer rescales."""
     for group in setup.groups:
         decay = group.decay
         if decay.kind != RESCALED:

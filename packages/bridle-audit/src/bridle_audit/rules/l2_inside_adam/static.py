@@ -1,4 +1,4 @@
-"""Such optimizers in the text, by their classes."""
+"""Adaptive optimizers that add their weight decay to the gradient."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridle_audit.static import UNKNOWN, Program
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Such optimizers in the text, by their classes."""
+    """Yield a finding for an adaptive optimizer that adds its weight decay to the gradient."""
     for each in program.optimizers:
         if each.framework != "torch" or not each.is_adaptive or each.decoupled is not False:
             continue

@@ -18,7 +18,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Functions that are made in a loop, look up its variable later, and measure weights."""
+    """Yield a finding for a penalty function created in a loop that reads the loop variable later."""
     measured = {each for penalty in penalties_of(program) for each in program.above(penalty.node)}
     functions: list[FunctionNode] = [*program.nodes(ast.Lambda), *program.nodes(ast.FunctionDef)]
     for function in functions:

@@ -18,7 +18,7 @@ DICTIONARY = re.compile(r"(?i)dec|dict|atom")  # layers whose columns are what i
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Norms along the outputs of a layer's weight, by which the weight is rescaled."""
+    """Yield a finding for a max-norm that limits the outgoing instead of the incoming weights."""
     if "torch" not in program.text or any(map(TRANSPOSED.match, program.calls_by_name)):
         return
     for call in [*program.calls("torch.renorm", "method:renorm", "method:renorm_"), *program.calls(*NORMS)]:

@@ -26,7 +26,7 @@ NEIGHBOURS = ("roll", "flip")  # x.roll(1, 0), x.flip(0): the partner is found b
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Loaders that do not shuffle, around a mixing, or with one as their ``collate_fn``."""
+    """Yield a finding for a loader without shuffling whose neighbouring rows are mixed."""
     if not MIXING.search(program.text):
         return
     loaders = [each for each in program.calls("torch.utils.data.DataLoader") if is_unshuffled(program, each)]

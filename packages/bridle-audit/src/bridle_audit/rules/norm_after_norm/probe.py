@@ -16,7 +16,7 @@ GAINS = {"parametrizations.weight.original0": "parametrizations.weight.original1
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Norms in a row, and gains that a norm takes out."""
+    """Yield a finding for a norm directly after a norm, and for gains of weight norm that a norm cancels."""
     leaves = setup.training.leaf_calls if setup.training else ()
     for first, second in pairwise(leaves):
         if first.name not in setup.norms or second.name not in setup.norms or first.output is None:
@@ -29,7 +29,7 @@ def check(setup: Setup) -> Iterator[Finding]:
                 "nn.BatchNorm1d(units)  # one norm: take the other out",
                 {"numbers": float(first.output.numel())},
             )
-    for name, share in idle_gains(setup).items():
+    for name, share in unused_gains(setup).items():
         yield Finding(
             name,
             f"the gain of weight norm has {share:.0e} of its direction's gradient: the norm behind takes it out again",
@@ -38,8 +38,8 @@ def check(setup: Setup) -> Iterator[Finding]:
         )
 
 
-def idle_gains(setup: Setup) -> dict[str, float]:
-    """The gains of weight norms that nothing depends on: slope times length, over that of the direction."""
+def unused_gains(setup: Setup) -> dict[str, float]:
+    """Return the weight norm gains with next to no gradient, and its size relative to the direction's."""
     gradients = setup.training_in_double.gradients if setup.training_in_double else {}
     found = {}
     for name in gradients:
@@ -48,12 +48,14 @@ def idle_gains(setup: Setup) -> dict[str, float]:
             if not name.endswith(gain) or other not in gradients:
                 continue
             weights = setup.parameters[name], setup.parameters[other]
-            moves = [pull(weight, gradients[each]) for weight, each in zip(weights, (name, other), strict=True)]
+            moves = [
+                relative_gradient(weight, gradients[each]) for weight, each in zip(weights, (name, other), strict=True)
+            ]
             if moves[1] > 0 and moves[0] < ZERO * moves[1]:
                 found[name] = moves[0] / moves[1]
     return found
 
 
-def pull(weight: Tensor, gradient: Tensor) -> float:
-    """The lengths of a weight and of its gradient, multiplied: what a step of a given share of its length changes."""
+def relative_gradient(weight: Tensor, gradient: Tensor) -> float:
+    """Return the norm of a gradient times that of its weight: the effect of a step relative to the weight."""
     return float(weight.detach().double().norm() * gradient.norm())

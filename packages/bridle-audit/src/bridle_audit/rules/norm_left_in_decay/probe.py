@@ -13,7 +13,7 @@ no_decay = [p for p in model.parameters() if p.ndim < 2]"""
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Vectors in a group that decays, beside a group that is there for vectors."""
+    """Yield a finding for a group that decays biases or norms while another group exempts them."""
     exempt = [name for group in setup.groups if not group.weight_decay for name in group.names]
     vectors = [name for name in exempt if setup.is_vector(name)]
     if not vectors or any(setup.is_weight_matrix(name) for name in exempt):

@@ -20,7 +20,7 @@ LAYERS = frozenset({"dropout", "batch_norm", "norm", "drop_path"})
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Comparisons without a loop over seeds."""
+    """Yield a finding for comparisons without a loop over seeds."""
     for call in program.calls("bridle.compare"):
         seeds = call.value(2, "seeds", 5)
         if seeds == 1 or (isinstance(seeds, list | tuple) and len(seeds) == 1):

@@ -11,7 +11,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Names that a group has more than once."""
+    """Yield a finding for parameters that a group contains more than once."""
     for group in setup.groups:
         times = {name: count for name, count in Counter(group.names).items() if count > 1}
         if times:

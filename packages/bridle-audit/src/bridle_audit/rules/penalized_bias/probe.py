@@ -13,7 +13,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Biases and parameters of norms that the penalty pulls to zero together with weights."""
+    """Yield a finding for biases and norm parameters that the penalty shrinks together with weights."""
     if setup.penalty is None or not setup.penalty_gradients:
         return
     pulls = {

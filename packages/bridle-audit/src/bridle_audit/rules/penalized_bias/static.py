@@ -12,7 +12,7 @@ from bridle_audit.static.dataflow.penalties import Penalty, penalties_of
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Sums over all parameters of a model that are part of the loss, or in a notebook look like it."""
+    """Yield a finding for a penalty over all parameters of a model."""
     for penalty in penalties_of(program):
         if penalty.over == "all" and penalty.kind != "other" and penalty.detached is None and is_penalty(penalty):
             yield Finding(

@@ -15,7 +15,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Parameters that only the penalty reaches, group by group."""
+    """Yield a finding for parameters whose only gradient is that of the penalty."""
     if setup.optimizer is None or setup.training is None or setup.training.loss is None:
         return
     idle = [name for name, each in setup.penalty_gradients.items() if bool(each.any()) and lacks_gradient(setup, name)]

@@ -19,7 +19,7 @@ DEAD = ("unused", "reported")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Penalties that lead nowhere while something else is trained on, and regularizers that nobody adds."""
+    """Yield a finding for a penalty or regularizer that is not in the loss."""
     for penalty in penalties_of(program):
         if penalty.framework == "torch" and has_no_effect(penalty) and penalty.cut is None and has_training(program):
             yield from penalty_findings(program, penalty)

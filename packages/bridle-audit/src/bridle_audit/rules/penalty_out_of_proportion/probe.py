@@ -14,7 +14,7 @@ MOST, LEAST = 10.0, 1e-6  # of the loss of the data
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """The penalty beside the loss, and their gradients beside each other."""
+    """Yield a finding for a penalty that is too large or too small next to the loss."""
     if setup.penalty_value is None or not setup.penalty_gradients or not setup.training or not setup.training.loss:
         return
     penalty, loss = setup.penalty_value.sum().item(), abs(setup.training.loss)

@@ -12,7 +12,7 @@ from bridle_audit.static.dataflow.penalties import Penalty, penalties_of
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Penalties beside a loss that is divided, in loops that accumulate."""
+    """Yield a finding for a penalty that is added undivided while the loss is divided by the accumulation."""
     for penalty in penalties_of(program):
         for chain in penalty.loss_chains if penalty.detached is None else ():
             step = penalty.join(chain)

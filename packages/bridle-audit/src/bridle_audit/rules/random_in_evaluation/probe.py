@@ -19,7 +19,7 @@ HIDDEN = 1e-2  # share of the outputs that are zero in one pass and not in the o
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Two passes in evaluation mode that differ, and what they differ by first."""
+    """Yield a finding if two passes in evaluation mode differ."""
     once, again = setup.evaluation, setup.evaluation_reseeded
     if once is None or again is None or once.logits is None or again.logits is None:
         return

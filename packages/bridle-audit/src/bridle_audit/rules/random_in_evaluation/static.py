@@ -15,7 +15,7 @@ DROPOUT_FUNCTIONS = [f"torch.nn.functional.dropout{axes}" for axes in ("", "1d",
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Functions within a module that drop in every mode: nobody tells them which it is."""
+    """Yield a finding for a functional dropout in a module that ignores the mode."""
     for call in program.calls(*DROPOUT_FUNCTIONS):
         if ignores_mode(program, call) and not call.states(2, "training") and has_positive_rate(call, 1, "p", 0.5):
             yield Finding(

@@ -10,7 +10,7 @@ from bridle_audit.rules.relu_on_logits.finding import CURE
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Outputs at zero and above, in front of a loss that wants logits."""
+    """Yield a finding for outputs that are never negative before a loss that takes logits."""
     if setup.loss is None or not setup.loss.takes_logits:
         return
     logits = setup.loss.logits

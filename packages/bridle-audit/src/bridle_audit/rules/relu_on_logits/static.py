@@ -12,7 +12,7 @@ PASSING = ("dropout", "flatten", "reshape")  # what leaves a zero a zero
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """The last thing that happens to the logits, but for dropout, is a ReLU."""
+    """Yield a finding for a network whose last operation, other than dropout, is a ReLU."""
     for loss in program.losses:
         last = next((op for op in reversed(loss.logits) if op.kind not in PASSING), None)
         if loss.kind in ("cross_entropy", "bce_logits") and last is not None and last.kind == "activation:relu":

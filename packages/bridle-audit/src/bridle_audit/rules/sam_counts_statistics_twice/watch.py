@@ -15,7 +15,7 @@ CURE = (
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Steps for which one batch moved statistics more than once."""
+    """Yield a finding if running statistics are updated more than once for a batch."""
     repeated = record.repeated_batches
     if not repeated.steps:
         return

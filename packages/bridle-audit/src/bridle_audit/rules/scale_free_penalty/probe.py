@@ -10,7 +10,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Scale-invariant weights that the penalty pulls at."""
+    """Yield a finding for scale-invariant weights that are in the penalty."""
     names = [name for name in setup.scale_invariant if bool(setup.penalty_gradients.get(name, setup.no_gradient).any())]
     if names:
         most = max(setup.gradient_alignment(name) for name in names)

@@ -16,7 +16,7 @@ PLAIN = ("dropout", "dropout1d", "dropout2d", "dropout3d")
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Plain dropouts that take what a SELU gives."""
+    """Yield a finding for a plain dropout on the output of a SELU."""
     for first, second in pairwise(setup.function_calls):
         if not is_dropout_after_selu(first, second) or first.output is None:
             continue

@@ -12,7 +12,7 @@ ALPHA = ("AlphaDropout", "FeatureAlphaDropout", "alpha_dropout", "feature_alpha_
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """A SELU and then a plain dropout in a network's flow."""
+    """Yield a finding for a network that applies a plain dropout after a SELU."""
     for network in program.networks:
         for first, second in pairwise(value_changing(network.flow)):
             if first.kind != "activation:selu" or second.kind != "dropout" or second.name.endswith(ALPHA):

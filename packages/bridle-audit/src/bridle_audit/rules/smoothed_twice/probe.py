@@ -10,7 +10,7 @@ from bridle_audit.rules.smoothed_twice.finding import CURE, LEAST
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Targets with the same least share in all rows, and a loss that spreads a share itself."""
+    """Yield a finding for smoothed targets with a loss that smooths them again."""
     if setup.loss is None:
         return
     first, second = setup.loss.target_smoothing, setup.loss.label_smoothing

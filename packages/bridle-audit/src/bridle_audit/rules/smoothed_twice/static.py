@@ -12,7 +12,7 @@ from bridle_audit.static.dataflow.smoothing import smoothed_targets
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """A loss that smooths, and targets whose way to it shows that they are smoothed."""
+    """Yield a finding for a loss with label smoothing whose targets are smoothed in the source."""
     for loss in program.losses:
         second = loss.smoothing
         if loss.under_no_grad or not isinstance(second, int | float) or second < LEAST:

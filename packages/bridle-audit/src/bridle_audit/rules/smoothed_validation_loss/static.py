@@ -16,7 +16,7 @@ CURE = "torch.nn.functional.cross_entropy(logits, y)  # without smoothing, for v
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Losses with smoothing in validation."""
+    """Yield a finding for a validation loss with label smoothing."""
     validated = {
         loss.node: loss.constructor
         for loss in program.losses

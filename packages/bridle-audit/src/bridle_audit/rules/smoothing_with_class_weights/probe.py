@@ -10,7 +10,7 @@ from bridle_audit.rules.smoothing_with_class_weights.finding import CURE, descri
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """The module's own weights and smoothing."""
+    """Yield a finding for a loss module whose class weights distort its label smoothing."""
     if setup.loss is None or setup.loss.class_weights is None:
         return
     weights = [float(each) for each in setup.loss.class_weights]

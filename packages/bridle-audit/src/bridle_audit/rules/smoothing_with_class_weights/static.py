@@ -16,7 +16,7 @@ WRITTEN = ("torch.tensor", "torch.as_tensor", "torch.FloatTensor", "torch.Tensor
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """A loss for which both are stated; with weights that are not known, it is a note."""
+    """Yield a finding for a loss with label smoothing and class weights; a note if these are unknown."""
     for call, smoothing in smoothing_calls(program):
         weight = call.argument(*WEIGHTS[call.name]) if call.name in WEIGHTS else None
         if weight is None:

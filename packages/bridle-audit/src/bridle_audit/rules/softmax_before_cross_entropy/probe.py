@@ -19,7 +19,7 @@ FACTORS = (10.0, -10.0)  # for all weights: what still lies between 0 and 1 has 
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Outputs that are probabilities, in front of a loss that wants logits."""
+    """Yield a finding for outputs that are probabilities before a loss that takes logits."""
     loss = setup.loss
     if loss is None or not loss.takes_logits or loss.logits.min() < 0 or loss.logits.max() > 1:
         return

@@ -21,7 +21,7 @@ READ = {  # by the kind of the loss: what is too much in front of it, and what i
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """The last thing that happens to the logits is a softmax or a sigmoid."""
+    """Yield a finding for a network that ends with a softmax or sigmoid before a loss that takes logits."""
     for loss in program.losses:
         squashing, said = READ.get(loss.kind, ((), ""))
         if loss.last is not None and loss.last.kind in squashing:

@@ -13,7 +13,7 @@ from bridle_audit.rules.stacked_dropout.finding import cure, message
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """One dropout takes what another gives."""
+    """Yield a finding for a dropout on the output of another dropout."""
     attention = set(ATTENTION.values())
     drops = [use for use in setup.function_calls if use.drops and use.function not in attention]
     for first, second in pairwise(drops):

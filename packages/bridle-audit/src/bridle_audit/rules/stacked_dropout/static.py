@@ -11,7 +11,7 @@ from bridle_audit.static import Op, Program, value_changing
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Two dropouts in a row in a network's flow."""
+    """Yield a finding for two dropouts in a row in a network."""
     for network in program.networks:
         for first, second in pairwise(value_changing(network.flow)):
             rates = dropout_rate(first), dropout_rate(second)

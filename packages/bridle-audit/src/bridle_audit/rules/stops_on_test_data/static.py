@@ -16,7 +16,7 @@ CURE = (
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Comparisons with the best score so far, and callbacks that choose."""
+    """Yield a finding for an epoch or checkpoint that is chosen by a score on test data."""
     for test in program.nodes(ast.If):
         score = compared_score(test)
         if score is not None and keeps_best(program, test) and is_test_score(program, score):

@@ -14,7 +14,7 @@ ZEROING = re.compile(r"(?i)softshrink|hardshrink|soft_?thresh|prox|\.sign\(\)|to
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """L1 penalties with a gradient, in files in which nothing sets weights to zero."""
+    """Yield a finding for an L1 penalty in the loss of a file that never sets weights to zero."""
     found = [each for each in penalties_of(program) if each.kind == "l1" and each.in_loss and each.detached is None]
     if ZEROING.search(program.text):
         return

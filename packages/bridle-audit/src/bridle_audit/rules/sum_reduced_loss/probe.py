@@ -11,7 +11,7 @@ from bridle_audit.rules.sum_reduced_loss.finding import CURE
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """A sum beside a penalty, or beside decay that is added to its gradient."""
+    """Yield a finding for a summed loss beside a penalty or coupled decay."""
     if setup.loss is None or not setup.loss.is_sum:
         return
     decays = [group.weight_decay for group in setup.groups if group.decay.kind == COUPLED and group.weight_decay > 0]

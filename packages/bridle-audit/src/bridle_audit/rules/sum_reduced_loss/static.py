@@ -15,7 +15,7 @@ from bridle_audit.static.interpreter import ComputedLoss
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Sums that are trained on as they are, in a file with a penalty or with decay in SGD."""
+    """Yield a finding for a summed loss in a file with a penalty or with decay in SGD."""
     sums = [each for each in program.losses if each.reduction == "sum" and not each.under_no_grad]
     if not sums:
         return

@@ -12,7 +12,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """A plain mean whose norms hold the statistics of other weights."""
+    """Yield a finding for an averaged model whose batch norms hold the statistics of other weights."""
     if setup.averaged is None:
         return
     average = WeightAverage(setup.averaged, setup.model)

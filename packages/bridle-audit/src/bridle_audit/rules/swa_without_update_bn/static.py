@@ -18,7 +18,7 @@ from bridle_audit.static.dataflow.modes import has_batch_norm
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """An ``AveragedModel`` that takes a plain mean of a network with batch norm, is used, and never measured."""
+    """Yield a finding for an ``AveragedModel`` with batch norm that is used without ``update_bn``."""
     for call in program.calls(AVERAGED):
         if is_exponential(call) is not False or averages_buffers(call) or estimates_statistics(program):
             continue

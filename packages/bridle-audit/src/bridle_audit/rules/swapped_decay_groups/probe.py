@@ -11,7 +11,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Groups whose parameters are those of the other."""
+    """Yield a finding for a decayed group of biases and norms beside a group of weights without decay."""
     idle = [group for group in setup.groups if not group.weight_decay]
     free = [
         name for group in idle for name in group.names if not setup.is_vector(name) and setup.is_weight_matrix(name)

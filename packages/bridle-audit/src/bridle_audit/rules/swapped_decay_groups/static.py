@@ -13,7 +13,7 @@ EXEMPT = ("bias", "norm", "Norm", "bn", "ln")  # words in the names of what is m
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Groups picked by a list of names of biases and norms, with the decay at the wrong one."""
+    """Yield a finding for groups by a list of exempt names whose decays are swapped."""
     for optimizer in program.optimizers:
         decays = {}
         for group in optimizer.groups:

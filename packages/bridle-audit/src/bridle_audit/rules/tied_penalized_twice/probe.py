@@ -15,7 +15,7 @@ CURE = "sum(p.square().sum() for p in model.parameters() if p.ndim > 1)  # each 
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Shared weights whose penalty is a sum over their uses."""
+    """Yield a finding for tied weights that the penalty counts once per use."""
     for name, names in setup.all_names.items():
         together = setup.penalty_gradients.get(name)
         if len(names) < 2 or together is None or not bool(together.any()):

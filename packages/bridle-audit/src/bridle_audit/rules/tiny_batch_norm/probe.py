@@ -13,7 +13,7 @@ from bridle_audit.wording import counted, first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Batch norms that would take their statistics from one or two values."""
+    """Yield a finding for batch norms that compute statistics from one or two values or rows."""
     if setup.batch is None or not setup.batch_norms:
         return
     rows, last = len(setup.batch), setup.batch.last_batch_rows
@@ -36,13 +36,13 @@ def check(setup: Setup) -> Iterator[Finding]:
             {"rows": rows, "values": 2},
         )
     elif values and last and min(values.values()) * last <= 2:
-        yield from at_the_end([name for name, each in values.items() if each * last <= 2], last, rows)
+        yield from last_batch_findings([name for name, each in values.items() if each * last <= 2], last, rows)
     elif values and rows <= 2:
         yield Finding(first_names(list(values)), f"{FEW} (this one has {rows})", GROUPS, {"rows": rows})
 
 
-def at_the_end(names: Sequence[str], last: int, rows: int) -> Iterator[Finding]:
-    """The last batch of an epoch is what is left over."""
+def last_batch_findings(names: Sequence[str], last: int, rows: int) -> Iterator[Finding]:
+    """Yield a finding for norms that get one or two values per channel from the last batch of an epoch."""
     effect = "training stops there with an error" if last == 1 else "each output is +1 or -1, whatever came in"
     yield Finding(
         first_names(names),
@@ -54,7 +54,7 @@ def at_the_end(names: Sequence[str], last: int, rows: int) -> Iterator[Finding]:
 
 
 def values_per_row(setup: Setup) -> dict[str, float]:
-    """For each batch norm in training mode, how many numbers of each channel a row has."""
+    """Return, for each batch norm in training mode, the number of values that a row has per channel."""
     found: dict[str, float] = {}
     for call in setup.training.leaf_calls if setup.training else ():
         entered = call.input

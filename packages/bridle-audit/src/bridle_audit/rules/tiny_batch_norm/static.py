@@ -20,7 +20,7 @@ OTHERWISE = ("torch.nn.SyncBatchNorm.convert_sync_batchnorm", "torch.nn.SyncBatc
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Shuffled loaders of one or two rows, where batch norms are trained."""
+    """Yield a finding for a shuffled loader with batches of one or two rows, if batch norms are trained."""
     if not program.calls("method:backward") or program.calls(*OTHERWISE) or not program.calls(*NORMS):
         return
     for call in program.calls("torch.utils.data.DataLoader"):

@@ -11,7 +11,7 @@ from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Norms that met at most two values per channel, or at most two rows."""
+    """Yield a finding for norms that met at most two values per channel, or at most two rows."""
     tiny = [each for each in record.layers if each.few_value_batches]
     small = [each for each in record.layers if each.few_row_batches and not each.few_value_batches]
     if tiny:
@@ -27,11 +27,11 @@ def check(record: LoopRecord) -> Iterator[Finding]:
             severity="error" if always else "",
         )
     if small:
-        yield few_rows(small)
+        yield few_rows_finding(small)
 
 
-def few_rows(small: Sequence[LayerRecord]) -> Finding:
-    """Few rows with many positions each."""
+def few_rows_finding(small: Sequence[LayerRecord]) -> Finding:
+    """Return the finding for norms that met batches of at most two rows."""
     worst = max(small, key=lambda each: each.few_row_batches)
     mostly = worst.few_row_batches > worst.training_calls / 2
     return Finding(

@@ -14,7 +14,7 @@ from bridle_audit.static.scopes.index import Loop
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """An ``eval()`` in a loop that trains, and no ``train()`` in it."""
+    """Yield a finding for an ``eval()`` in a training loop that never calls ``train()``."""
     trained = trained_models(program)
     seen = set()
     for loop in training_loops(program):

@@ -11,7 +11,7 @@ from bridle_audit.wording import first_names
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Steps with the whole model in evaluation mode."""
+    """Yield a finding for steps with the model in evaluation mode."""
     modes = record.modes
     layers = [each for each in record.layers if each.evaluation_calls]
     if not modes.evaluation_steps or not layers:

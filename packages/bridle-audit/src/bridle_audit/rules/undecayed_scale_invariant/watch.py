@@ -16,7 +16,7 @@ GROWTH = 1.5
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Weights whose scale does not matter, and grows."""
+    """Yield a finding for undecayed scale-invariant weights whose norm grows."""
     lowest, highest = record.learning_rates
     invariant = [each for each in record.undecayed_weights if each.alignment < ALIGNED and each.start_norm > 0]
     growing = [each for each in invariant if each.end_norm >= GROWTH * each.start_norm]

@@ -9,7 +9,7 @@ from bridle_audit.probe.setup import Setup
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Groups with the default of their class."""
+    """Yield a finding for groups with the default weight decay of their optimizer."""
     for group in setup.groups:
         if group.by_default:
             yield Finding(

@@ -1,4 +1,4 @@
-"""Such optimizers without a word on decay."""
+"""Optimizers with a nonzero default decay and no stated one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULTS = {"torch.optim.AdamW": 0.01, "torch.optim.Muon": 0.1, "keras.optimizer
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Such optimizers without a word on decay."""
+    """Yield a finding for an optimizer with a nonzero default decay and no stated one."""
     for each in program.optimizers:
         if each.name not in DEFAULTS or each.decay is not None or each.call.open:
             continue

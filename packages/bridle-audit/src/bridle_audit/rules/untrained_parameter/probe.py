@@ -10,7 +10,7 @@ from bridle_audit.wording import first_names
 
 
 def check(setup: Setup) -> Iterator[Finding]:
-    """Trainable parameters in no group."""
+    """Yield a finding for trainable parameters that are in no group."""
     held = {name for group in setup.groups for name in group.names}
     if not held:
         return

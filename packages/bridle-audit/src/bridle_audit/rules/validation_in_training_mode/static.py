@@ -27,7 +27,7 @@ ON_PURPOSE = {
 
 
 def check(program: Program) -> Iterator[Finding]:
-    """Scores of a model for which nothing calls ``eval()``: here, before, in a caller, or in what is called."""
+    """Yield a finding for an evaluation without ``eval()`` on any path to it."""
     for evaluation in program.evaluations:
         model = evaluation.calls[0].node.func
         if evaluation.calls_eval or ON_PURPOSE & {*words(evaluation.name), *words(model)}:

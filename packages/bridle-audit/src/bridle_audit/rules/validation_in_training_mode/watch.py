@@ -13,7 +13,7 @@ MOST = 0.5  # of the gaps between steps: where more have such passes, these are 
 
 
 def check(record: LoopRecord) -> Iterator[Finding]:
-    """Passes without gradients in training mode."""
+    """Yield a finding for passes without gradients in training mode."""
     validation = record.validation
     if not validation.passes or belongs_to_the_step(validation, record.steps):
         return

@@ -9,7 +9,7 @@ from bridle_audit.findings import Finding
 
 
 def check(study: Study) -> Iterator[Finding]:
-    """Contenders whose last layer gives the same for every training row in some of its units."""
+    """Yield a finding for contenders with units in the last layer that are constant on the training rows."""
     for contender in study.contenders:
         runs = [run for run in contender.runs if run.layers and run.layers[-1].dead_units and run.diverged_at is None]
         if not runs:

@@ -10,7 +10,7 @@ from bridle_audit.findings import Finding
 
 
 def check(recipe: Recipe) -> Iterator[Finding]:
-    """Conflicts that a card doubts."""
+    """Yield a finding for pairs of regularizers whose cards doubt their combination."""
     for one, other, conflict in conflicts(recipe):
         if conflict.severity == DOUBTFUL:
             yield Finding(f"{one} and {other}", conflict.sentence.rstrip("."), without(recipe, other))

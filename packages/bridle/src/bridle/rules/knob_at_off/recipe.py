@@ -10,7 +10,7 @@ from bridle_audit.findings import Finding
 
 
 def check(recipe: Recipe) -> Iterator[Finding]:
-    """Regularizers that are off."""
+    """Yield a finding for each knob at the value that turns its regularizer off."""
     for each in recipe:
         name = type(each).__name__
         off = [knob for knob in knobs(each) if knob.is_off(getattr(each, knob.name))]

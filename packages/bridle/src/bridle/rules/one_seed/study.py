@@ -10,7 +10,7 @@ from bridle_audit.rules.one_seed.finding import CURE
 
 
 def check(study: Study) -> Iterator[Finding]:
-    """Several contenders, one seed."""
+    """Yield a finding for a study of several contenders under one seed."""
     if len(study.seeds) > 1 or len(study.contenders) < 2:
         return
     means = [each.scores["valid"][study.metric].mean for each in study.contenders]

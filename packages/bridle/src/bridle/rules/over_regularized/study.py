@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from bridle.knobs import knobs
 from bridle.recipe import Regularizer
@@ -16,7 +15,7 @@ MUCH = 0.01  # of the main metric, on the training rows: below it the fit is the
 
 
 def check(study: Study) -> Iterator[Finding]:
-    """Contenders that fit less and generalize less."""
+    """Yield a finding for contenders that fit less and generalize less than the baseline."""
     if not HIGHER_IS_BETTER.get(study.metric):
         return
     for each in study.contenders:
@@ -31,7 +30,7 @@ def check(study: Study) -> Iterator[Finding]:
             f"it fits less and generalizes less: training {study.metric} {ours['train']:.3f} against "
             f"{theirs['train']:.3f} of {study.baseline.name}, "
             f"validation {study.metric} {ours['valid']:.3f} against {theirs['valid']:.3f}",
-            cure(each.recipe),
+            cure(Recipe.from_json(each.recipe)),
             {"train": ours["train"], "baseline's train": theirs["train"], "difference": versus.difference},
         )
 
@@ -41,11 +40,10 @@ def mean_scores(contender: Contender, metric: str) -> dict[str, float]:
     return {split: found[metric].mean for split, found in contender.scores.items() if metric in found}
 
 
-def cure(recipe: list[dict[str, Any]]) -> str:
+def cure(recipe: Recipe) -> str:
     """Return a comparison with milder strengths, or with no regularizer if there is no milder recipe."""
-    given = Recipe.from_json(recipe)
-    milder = Recipe(tuple(map(weakened, given)))
-    return f"bridle.compare(data, [{str(milder)!r}])" if milder != given else 'bridle.compare(data, ["none"])'
+    milder = Recipe(tuple(map(weakened, recipe)))
+    return f"bridle.compare(data, [{str(milder)!r}])" if milder != recipe else 'bridle.compare(data, ["none"])'
 
 
 def weakened(regularizer: Regularizer) -> Regularizer:

@@ -12,7 +12,7 @@ EXACT = ("SoftThreshold", "GroupSoftThreshold")
 
 
 def check(recipe: Recipe) -> Iterator[Finding]:
-    """Recipes with L1 by its gradient."""
+    """Yield a finding for recipes with an L1 penalty in the loss."""
     names = [type(each).__name__ for each in recipe]
     for each in recipe:
         if type(each).__name__ in SMOOTH and not set(EXACT) & set(names):

@@ -16,7 +16,7 @@ CURE = (
 
 
 def check(study: Study) -> Iterator[Finding]:
-    """No contender whose validation loss has stayed where it was best."""
+    """Yield a finding if every contender overfits: its validation loss ends well above its minimum."""
     if not HIGHER_IS_BETTER.get(study.metric) or not all(map(overfits, study.contenders)):
         return
     best = max(study.contenders, key=lambda each: each.scores["valid"][study.metric].mean)
