@@ -14,29 +14,11 @@ from typing import Any
 
 from bridle.feature_layout import Layout
 from bridle.knobs import Knob, knobs
-from bridle.places import (
-    ActivityLoss,
-    Ascent,
-    Average,
-    Batch,
-    Ensemble,
-    Gradient,
-    Layer,
-    Loss,
-    OutputLoss,
-    PassLoss,
-    Stop,
-    Weight,
-    WeightLayer,
-)
+from bridle.places import Ensemble, WeightLayer
+from bridle.places.signatures import Form
 
 Leaf = type[Any]  # the class of a regularizer
 Shape = tuple[int, ...]
-
-PENALTIES = (Loss, ActivityLoss, OutputLoss, PassLoss)
-WITH_GRADIENT = (Layer, WeightLayer, *PENALTIES)
-WITH_SEVERAL_RESULTS = (Batch, Average, Stop)
-KINDS = (*WITH_GRADIENT, Batch, Gradient, Ascent, Weight, Average, Ensemble, Stop)
 
 SEEDS, VARIANTS = 2, 4  # the leading axes of a stack
 ROWS, UNITS, CLASSES, COPIES = 8, 5, 3, 3
@@ -76,9 +58,18 @@ class Case:
     step: int
 
     @cached_property
-    def kind(self) -> type[Any]:
-        """The base that says how the formulas are called."""
-        return next(kind for kind in KINDS if issubclass(self.leaf, kind))
+    def forms(self) -> dict[str, Form]:
+        """The forms in which the formulas are called, by name."""
+        return {form.name: form for form in self.leaf.forms}
+
+    @property
+    def arrays(self) -> list[str]:
+        """The names of the arrays that the formula is given, its subjects first."""
+        return self.forms["vanilla"].arrays.split()
+
+    def has(self, form: str) -> bool:
+        """Return True if a formula of this name belongs to the regularizer."""
+        return form in self.forms
 
     @cached_property
     def units(self) -> list[Any]:
@@ -88,7 +79,7 @@ class Case:
     @property
     def lead(self) -> int:
         """The axis at which a stack's leading axes begin: 0, or 1 behind the copies of an ensemble."""
-        return int(self.kind is Ensemble)
+        return int(issubclass(self.leaf, Ensemble))
 
     @property
     def axes(self) -> int:
@@ -109,8 +100,8 @@ class Case:
         return {**self.units[0].words_in_formula(), **{name: known[name] for name in self.leaf.step_inputs}}
 
     def numbers(self, unit: Any) -> dict[str, Any]:
-        """The knobs that the formula takes: an ensemble's takes none."""
-        return {} if self.kind is Ensemble else unit.settings(numbers=True)
+        """The knobs that the formula takes: not all take them."""
+        return unit.settings(numbers=True) if self.forms["vanilla"].knobs else {}
 
     def named(self, unit: object) -> str:
         """The unit in this case, for messages."""
@@ -134,24 +125,19 @@ def cases(leaf: Leaf) -> Iterator[Case]:
 def subject_shapes(leaf: Leaf, layout: Layout | None, parts: int) -> Iterator[tuple[Shape, ...]]:
     """The shapes of what a regularizer acts on; activations can be divided into so many parts."""
     outputs = (CLASSES,) if leaf.classes_only else (CLASSES, 1)  # 1: a regression
-    if issubclass(leaf, Batch):
+    first, *more = (name for name in leaf.forms[0].arrays.split() if name != "norm" and not name.startswith("*"))
+    if first == "x":
         features = UNITS if layout is None else math.prod(layout.image or (len(layout.groups),))
         yield from (((ROWS, features), (ROWS, width)) for width in outputs)
-    elif issubclass(leaf, Layer):
+    elif first == "h":
         units = math.ceil(UNITS / parts) * parts
         rows = ROWS if leaf.maps else math.ceil(ROWS / parts) * parts  # what divides maps divides their channels
         yield from (((rows, units, *behind),) for behind in (POSITIONS if leaf.maps else ((),)))
-    elif issubclass(leaf, ActivityLoss):
-        yield ((ROWS, UNITS),)
-    elif issubclass(leaf, OutputLoss):
-        yield from (((ROWS, width),) for width in outputs)
-    elif issubclass(leaf, PassLoss):
-        yield from (((ROWS, width), (ROWS, width)) for width in outputs)
-    elif issubclass(leaf, Ensemble):
-        yield from (((COPIES, ROWS, width),) for width in outputs)
-    elif issubclass(leaf, Stop):
+    elif first == "z":
+        copies = (COPIES,) * issubclass(leaf, Ensemble)
+        yield from (((*copies, ROWS, width),) * (1 + len(more)) for width in outputs)
+    elif first == "score":
         yield ((),)
-    elif issubclass(leaf, Ascent | Average):
-        yield from ((shape, shape) for shape in PARAMETERS)
     else:
-        yield from ((shape,) for shape in (MATRICES if leaf.matrix or issubclass(leaf, WeightLayer) else PARAMETERS))
+        parameters = MATRICES if leaf.matrix or issubclass(leaf, WeightLayer) else PARAMETERS
+        yield from ((shape,) * (1 + len(more)) for shape in parameters)

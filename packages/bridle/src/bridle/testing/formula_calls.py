@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridle.places import Layer, WeightLayer
-from bridle.testing.cases import PENALTIES, WITH_SEVERAL_RESULTS, Case
+from bridle.testing.cases import Case
 from bridle.testing.inputs import Inputs
 
 
@@ -33,10 +32,10 @@ class VanillaResult:
 def call_vanilla(case: Case, unit: Any, inputs: Inputs) -> VanillaResult:
     """The NumPy form at any place."""
     returned = unit.vanilla(*packed(case, inputs.all), *fan_in(case), **case.numbers(unit), **case.keywords)
-    if case.kind in (Layer, WeightLayer):
+    if case.has("evaluate"):
         *results, backward = unpacked(case, returned)
         return VanillaResult(tuple(results), backward)
-    if case.kind in PENALTIES:
+    if case.leaf.place == "loss":
         count = 1 + len(case.shapes)
         gradients = returned[1:count]
         return VanillaResult(
@@ -64,7 +63,7 @@ def add_gradient(case: Case, numbers: dict[str, Any], g: Tensor, inputs: Inputs,
 
 def as_results(case: Case, returned: Any) -> tuple[Any, ...]:
     """Return a form's results as a tuple, the fields of the state last."""
-    several = case.kind in WITH_SEVERAL_RESULTS or bool(case.leaf.state)
+    several = case.forms["torch"].results > 1 or bool(case.leaf.state)
     return unpacked(case, returned if several else (returned,))
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridle.places import Layer, PassLoss, WeightLayer
 from bridle.testing.assertions import assert_close, for_every_case, require
-from bridle.testing.cases import WITH_GRADIENT, Case
+from bridle.testing.cases import Case
 from bridle.testing.formula_calls import add_gradient, call_torch, call_vanilla
 from bridle.testing.inputs import Inputs, draw_inputs, to_tensors
 
@@ -23,7 +22,7 @@ def result_gradient(case: Case, unit: object, inputs: Inputs) -> np.ndarray:
 
 def require_grad(case: Case, given: Inputs) -> list[Tensor]:
     """Turn on autograd for the inputs that have a gradient, and return them."""
-    if case.kind not in WITH_GRADIENT:
+    if case.leaf.place not in ("layer", "loss"):
         return []
     return [each.requires_grad_() for each in (*given.subjects, *given.parameters)]
 
@@ -32,7 +31,7 @@ def with_gradients(case: Case, results: tuple[Tensor, ...], wanted: list[Tensor]
     """Results, and the gradients of the first, each variant's weighed alike; zeros where an argument is held still."""
     found = list(results)
     if wanted:
-        own = results[0].shape[results[0].ndim - case.axes :] if case.kind in (Layer, WeightLayer) else ()
+        own = results[0].shape[results[0].ndim - case.axes :] if case.has("evaluate") else ()
         weights = torch.linspace(-1, 2, math.prod(own), dtype=results[0].dtype).view(own)
         total = (results[0] * weights).sum()
         found += torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
@@ -78,7 +77,7 @@ def check_hand_gradient(case: Case) -> None:
                 hand, 0.0 if auto is None else auto, atol=1e-12, what=f"{what}: argument {number}, by autograd"
             )
         moving = [number for number, auto in enumerate(by_torch) if auto is not None]
-        require(len(moving) >= len(places) - (case.kind is PassLoss), f"{what}: autograd is cut off")
+        require(len(moving) >= len(places) - case.has("move"), f"{what}: autograd is cut off")
         check_finite_differences(case, unit, converged(case, unit, inputs), g, moving)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridle.places import Ascent, Batch, Draw, Layer, PassLoss, Stop
+from bridle.places import Draw
 from bridle.seeded_draws import TICKS, Noise, normal_quantiles
 from bridle.testing.cases import CLASSES, ROWS, UNITS, Case, Shape
 
@@ -53,10 +53,10 @@ def draw_inputs(
     """
     random = np.random.default_rng([seed, variant])
     first = list(given) or typical_subjects(case, random, seed)
-    noise = [] if case.kind is PassLoss else run_noise(case.leaf.noise, case.shapes[0], seed)
+    noise = run_noise(case.leaf.noise, case.shapes[0], seed) if "*noise" in case.arrays else []
     wanted = draw_extra_inputs(case, unit, first, random)
     parameters = [draw_parameter(case, start, random) for start in case.leaf.parameters.values()]
-    if case.kind is Stop:
+    if case.leaf.place == "stop":
         state = stopping_state(case, unit, epochs=seed + variant)
     else:
         state = [draw_parameter(case, start, random) for start in case.leaf.state]
@@ -66,9 +66,9 @@ def draw_inputs(
 def typical_subjects(case: Case, random: np.random.Generator, seed: int) -> list[np.ndarray]:
     """Subjects as they come."""
     found = [np.asarray(random.normal(size=shape)) for shape in case.shapes]
-    if case.kind is Stop:
+    if case.leaf.place == "stop":
         return [draw_score(case, random)]
-    if case.kind is Batch and case.shapes[1][1] > 1:  # labels, or what another regularizer has made of them
+    if case.leaf.place == "batch" and case.shapes[1][1] > 1:  # labels, or what another regularizer has made of them
         found[1] = np.eye(CLASSES)[found[1].argmax(1)] if seed % 2 else probabilities(found[1])
     return found
 
@@ -93,10 +93,10 @@ def run_noise(draws: Sequence[Draw], subject: Shape, seed: int) -> list[np.ndarr
 
 def draw_extra_inputs(case: Case, unit: Any, first: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
     """The arrays that the formula asks for."""
-    if case.kind is Ascent:
+    if case.has("measure"):
         return [norm_of_all(unit.measure(*first, **case.numbers(unit)))]
     found = []
-    for name in () if case.kind is PassLoss else case.leaf.extra_inputs:
+    for name in case.leaf.extra_inputs if "*extra_inputs" in case.arrays else ():
         if name == "norm":
             found.append(norm_of_all(first[0]))
         elif name == "prediction":
@@ -116,8 +116,9 @@ def draw_parameter(case: Case, start: Any, random: np.random.Generator) -> np.nd
     """A parameter or state somewhere along the way from its start: what starts positive stays positive."""
     if callable(start):  # of the weight: then as it starts for another weight
         return np.asarray(start(random.normal(size=case.matrix)))
-    one = case.shapes[0][1] if case.kind is Layer else case.matrix[0]
-    shape = (one,) if case.kind is Layer and not case.leaf.maps else (one, 1, 1)
+    per_unit = case.arrays[0] == "h"
+    one = case.shapes[0][1] if per_unit else case.matrix[0]
+    shape = (one,) if per_unit and not case.leaf.maps else (one, 1, 1)
     return start * random.uniform(0.5, 1.5, shape) if start else random.normal(size=shape)
 
 
@@ -172,7 +173,7 @@ def edge_inputs(case: Case, unit: object) -> Iterator[tuple[str, Inputs]]:
     plain = draw_inputs(case, unit)
     for name, make in EDGES.items():
         first = make(case.shapes[0])
-        beside = [first, -first] if case.kind is not Batch else plain.subjects[1:]  # targets cannot be any numbers
+        beside = [first, -first] if case.leaf.place != "batch" else plain.subjects[1:]  # targets cannot be any numbers
         for given in [[first, second] for second in beside] if len(case.shapes) > 1 else [[first]]:
             yield name, draw_inputs(case, unit, given=given)
         for number, each in enumerate(plain.extra):

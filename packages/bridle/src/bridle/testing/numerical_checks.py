@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from bridle.places import Ascent, Layer, Loss, Stop, WeightLayer
 from bridle.testing.assertions import Check, assert_close, assert_near, for_every_case, require
 from bridle.testing.cases import SEEDS, VARIANTS, Case
 from bridle.testing.formula_calls import (
@@ -121,7 +120,7 @@ def with_nan(case: Case, inputs: Inputs) -> Inputs:
 
 def compute_natively(case: Case, numbers: dict[str, Any], given: Inputs) -> list[np.ndarray]:
     """Compute as the engine does: the results, and the gradients of all inputs that have one."""
-    if case.kind is Loss:
+    if case.has("add_gradient"):
         return [each.numpy() for each in add_gradient(case, numbers, torch.ones_like(given.subjects[0]), given)]
     wanted = require_grad(case, given)
     return with_gradients(case, call_with(case, numbers, given), wanted)
@@ -157,7 +156,7 @@ def check_finite_at(case: Case, unit: object, inputs: Inputs, what: str) -> None
 
 def check_finite(case: Case, value: object, what: str) -> None:
     """No infinities, except for a state that begins with one."""
-    kept = case.kind is Stop and np.isinf(case.leaf.state).any()
+    kept = case.leaf.place == "stop" and np.isinf(case.leaf.state).any()
     require(not np.isnan(np.asarray(value)).any(), f"{what} is not a number")
     require(kept or np.isfinite(np.asarray(value)).all(), f"{what} is infinite")
 
@@ -186,7 +185,7 @@ def check_precision_is_kept(case: Case) -> None:
 def native_results(case: Case, given: Inputs) -> tuple[Tensor, ...]:
     """Return the results of a float32 stack with float32 knobs; for a penalty on parameters, its gradient form's."""
     numbers = grid_knobs(case, case.units, dtype=torch.float32)
-    if case.kind is Loss:
+    if case.has("add_gradient"):
         return add_gradient(case, numbers, given.subjects[0], given)
     return call_with(case, numbers, given)
 
@@ -211,11 +210,11 @@ def check_inputs_are_left_alone(case: Case) -> None:
         vanilla.backward(g)
     call_torch(case, unit, given)
     for form in (inputs, given):
-        if case.kind in (Layer, WeightLayer):
+        if case.has("evaluate"):
             unit.evaluate(*packed(case, form.evaluated), **numbers)
-        if case.kind is Ascent:
+        if case.has("measure"):
             unit.measure(*form.subjects, **numbers)
-    if case.kind is Loss:
+    if case.has("add_gradient"):
         add_gradient(case, case.numbers(unit), given.subjects[0], given)
     require(
         [each.tobytes() for each in (*inputs.all, g)] == before, f"{case.named(unit)}: the NumPy form changed its input"

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from bridle.knobs import knobs
-from bridle.places import Average, Batch, Layer, Loss, PassLoss, Stop, WeightLayer
 from bridle.testing.assertions import assert_identical, require
-from bridle.testing.cases import PENALTIES, SEEDS, VARIANTS, Case, Leaf, cases
+from bridle.testing.cases import SEEDS, VARIANTS, Case, Leaf, cases
 from bridle.testing.formula_calls import (
     add_gradient,
     call_torch,
@@ -46,14 +45,14 @@ def check_identity(case: Case, unit: Any, seed: int, dtype: Any) -> None:
     vanilla = call_vanilla(case, unit, inputs)
     check_unchanged(case, inputs, vanilla.results, f"{what}: the NumPy form")
     check_unchanged(case, inputs, call_torch(case, unit, to_tensors_alike(inputs)), f"{what}: the PyTorch form")
-    if case.kind in PENALTIES:
+    if case.leaf.place == "loss":
         require(not any(gradient.any() for gradient in vanilla.gradients(1.0)), f"{what}: its gradient")
-    if case.kind is Loss:
+    if case.has("add_gradient"):
         g = torch.from_numpy(inputs.subjects[0].copy())
         assert_identical(
             add_gradient(case, case.numbers(unit), g, to_tensors_alike(inputs))[0], g, f"{what}: add_gradient"
         )
-    if case.kind in (Layer, WeightLayer):
+    if case.has("evaluate"):
         first = inputs.subjects[0]
         assert_identical(vanilla.gradients(first)[0], first, f"{what}: backward")
         assert_identical(
@@ -67,7 +66,7 @@ def check_identity(case: Case, unit: Any, seed: int, dtype: Any) -> None:
 def draw_inputs_at_off(case: Case, unit: Any, seed: int, variant: int = 0) -> Inputs:
     """Inputs for a unit that is off: where its second pass is the first once more, it says the same."""
     inputs = draw_inputs(case, unit, seed, variant)
-    if case.kind is PassLoss and not case.leaf.fresh_noise:
+    if case.has("move") and not case.leaf.fresh_noise:
         x, beside = second_pass(case, seed)
         if unit.move(x, *beside, **case.numbers(unit)).tobytes() == x.tobytes():
             return inputs._replace(subjects=inputs.subjects[:1] * 2)
@@ -82,7 +81,7 @@ def check_identity_in_stack(case: Case, unit: object, dtype: object, what: str) 
     ]
     given = to_tensors_alike(stack_inputs(case, alone).cast(dtype)).each(in_engine_layout)
     numbers = grid_knobs(case, units, dtype=given.subjects[0].dtype)
-    if case.kind is Loss:
+    if case.has("add_gradient"):
         g = given.subjects[0]
         assert_identical(add_gradient(case, numbers, g, given)[0][:, 0], g[:, 0], f"{what}: add_gradient, stacked")
         return
@@ -95,12 +94,12 @@ def check_identity_in_stack(case: Case, unit: object, dtype: object, what: str) 
 def check_unchanged(case: Case, inputs: Inputs, results: tuple[Any, ...], what: str) -> None:
     """Check that the results are those of a regularizer that does nothing."""
     subjects = inputs.subjects
-    if case.kind in PENALTIES:
+    if case.leaf.place == "loss":
         require(not np.asarray(results[0]).any(), f"{what}: {results[0]}")
-    elif case.kind is Stop:
+    elif case.leaf.place == "stop":
         require(not np.asarray(results[1]).any(), f"{what} stops")
     else:
-        expected = {Batch: subjects, Average: [subjects[-1]] * 2}.get(case.kind, subjects[:1])
+        expected = {"x": subjects, "a": [subjects[-1]] * 2}.get(case.arrays[0], subjects[:1])
         for result, untouched in zip(results, expected, strict=False):
             assert_identical(result, untouched, what)
 

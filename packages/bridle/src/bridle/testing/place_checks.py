@@ -77,12 +77,12 @@ def check_in_place(case: Case, numbers: dict[str, Any], given: Inputs, what: str
     """One set of inputs, out of place and in place."""
 
     def call(changed: Tensor, **out: Tensor) -> Tensor:
-        if case.kind is Loss:
+        if case.has("add_gradient"):
             return add_gradient(case, numbers, changed, given, **out)[0]
         return call_with(case, numbers, given._replace(subjects=[changed]), **out)[0]
 
     first = given.subjects[0]
-    changed = first.flip(-1) if case.kind is Loss else first.clone()
+    changed = first.flip(-1) if case.has("add_gradient") else first.clone()
     expected, target = call(changed), torch.full_like(first, torch.nan)
     for out in (target, changed):
         returned = call(changed, out=out)
