@@ -53,6 +53,12 @@ REFUSED = [
         "Damp: maps means nothing for this kind",
     ),
     (
+        "Damp",
+        "extra_inputs: ClassVar",
+        "on_parameters: ClassVar[bool] = False\n    extra_inputs: ClassVar",
+        "Damp: its base answers on_parameters",
+    ),
+    (
         "Tether",
         "matrix: ClassVar[bool] = True",
         "matrix: ClassVar[bool] = 1",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bridle.errors import InputError
 from bridle.feature_layout import Layout
-from bridle.places import EVERYTHING, Batch, OutputLoss, PassLoss, Stop
+from bridle.places import EVERYTHING, Stop
 from bridle.places.base import Placed
 from bridle.protocol import ADAMW_DECAY
 from bridle.recipe import Recipe
@@ -37,7 +37,7 @@ def monitored_score(unit: Stop, scores: Mapping[str, float], main: str) -> float
 
 def check_data(unit: Placed, task: str, layout: Layout) -> None:
     """Raise ``ValueError`` for a regularizer that these data are not made for."""
-    if isinstance(unit, Batch | OutputLoss | PassLoss):
+    if unit.place == "batch" or unit.on_outputs:
         check_patterns(unit, [])
     if unit.classes_only and task not in ("classification", "multilabel"):
         raise InputError(f"{unit!r} is for classes, and the target here is a number; leave it out for a regression")

@@ -40,7 +40,6 @@ from bridle.adapters.trainer_methods import first_batches, override_method
 from bridle.attaching import Handle, attach
 from bridle.attaching.model_inputs import to_device
 from bridle.errors import DependencyError, InputError, StateError
-from bridle.places import Batch, Stop
 from bridle.recipe import Recipe, RecipeLike
 from bridle_audit.atomic_files import write_whole
 
@@ -332,11 +331,11 @@ def check_trainer(trainer: Trainer, recipe: Recipe) -> None:
         )
     validates = args.eval_strategy != "no"
     check_validation(recipe, validates=validates, hint='take TrainingArguments(eval_strategy="epoch")')
-    for unit in recipe:
-        if isinstance(unit, Stop) and args.load_best_model_at_end:
+    for unit in recipe.at("stop"):
+        if args.load_best_model_at_end:
             raise InputError(f"{unit!r} keeps the best weights itself; take load_best_model_at_end=False")
-    for unit in recipe:
-        if isinstance(unit, Batch) and "slope" in unit.extra_inputs and trainer.compute_loss_func is None:
+    for unit in recipe.at("batch"):
+        if "slope" in unit.extra_inputs and trainer.compute_loss_func is None:
             raise InputError(f"{unit!r} follows the slope of the loss: Trainer(compute_loss_func=...)")
 
 

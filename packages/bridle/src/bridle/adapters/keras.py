@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from bridle.attaching import Handle, attach
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.errors import InputError
-from bridle.places import ActivityLoss, Ascent, Average, Batch, Ensemble, Layer, OutputLoss, PassLoss, WeightLayer
+from bridle.places import Ensemble
 from bridle.recipe import Recipe, RecipeLike, Regularizer
 from bridle.regularizers import WeightDecay
 
@@ -148,7 +148,7 @@ class Regularize(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
     ) -> Tensor:
         """Return the model's own loss plus the penalties on outputs."""
         loss = own(x, y, y_pred, sample_weight, **training)
-        if not any(isinstance(unit, OutputLoss | PassLoss) for unit in self.recipe):
+        if not any(unit.on_outputs for unit in self.recipe):
             return loss
         with self.view.returning(y_pred):
             self.view(to_torch_layout(x))
@@ -225,24 +225,21 @@ def check_model(model: keras.Model, recipe: Recipe) -> None:
 
 def model_conflicts(unit: Regularizer, model: keras.Model) -> Iterator[str]:
     """Yield the reasons why a regularizer cannot act in a model."""
-    inputs = set(unit.extra_inputs) if isinstance(unit, Batch) else set()
-    second = isinstance(unit, PassLoss | Ascent) or bool({"slope", "prediction"} & inputs)
-    if isinstance(unit, Layer | WeightLayer | ActivityLoss):
+    second = unit.second_pass or bool({"slope", "prediction"} & {*unit.extra_inputs})
+    if unit.in_network:
         yield "acts within the network, where Keras would not save it: use a layer of Keras's own"
     if isinstance(unit, Ensemble):
         yield "is several networks, and a Keras model is one: take EMA"
-    if (
-        isinstance(unit, Batch | OutputLoss | PassLoss | Ascent)
-        and type(model).train_step is not keras.Model.train_step
-    ):
+    in_step = unit.place == "batch" or unit.on_outputs or unit.second_pass
+    if in_step and type(model).train_step is not keras.Model.train_step:
         yield "needs lines in the training step, and the model has one of its own"
     if second and any(isinstance(each, keras.layers.TorchModuleWrapper) for each in model._flatten_layers()):
         yield "needs a second pass, in which modules of torch within the model would not be as in the first"
-    if isinstance(unit, PassLoss) and not unit.fresh_noise and seed_states(model):
+    if unit.on_outputs and unit.second_pass and not unit.fresh_noise and seed_states(model):
         yield "needs a second pass under the noise of the first, and the model draws its own"
-    if (isinstance(unit, OutputLoss | PassLoss) or "prediction" in inputs) and not gives_logits(model):
+    if (unit.on_outputs or "prediction" in unit.extra_inputs) and not gives_logits(model):
         yield "needs logits: compile the model with a loss object that has from_logits=True"
-    if isinstance(unit, Average) and unit.reestimates and ModelView(model).statistics:
+    if unit.reestimates and ModelView(model).statistics:
         yield "measures running statistics anew, which Keras's layers cannot be told to: take EMA"
 
 
@@ -250,7 +247,7 @@ def optimizer_conflicts(unit: Regularizer, optimizer: keras.optimizers.Optimizer
     """Yield the reasons why a regularizer would do again what an optimizer does already."""
     if isinstance(unit, WeightDecay) and optimizer.weight_decay:
         yield f"would act beside the optimizer's own weight_decay of {optimizer.weight_decay:g}: take one without"
-    if isinstance(unit, Average) and optimizer.use_ema:
+    if unit.place == "average" and optimizer.use_ema:
         yield "would average beside the optimizer's own use_ema: leave one of them out"
 
 

@@ -16,7 +16,6 @@ from bridle.attaching.layers import unused_name
 from bridle.attaching.noise import TorchNoise
 from bridle.errors import InputError
 from bridle.parameter_selection import Parameter, matching_parameters, parameter_description
-from bridle.places import Gradient, Loss, Weight
 from bridle.recipe import Recipe
 
 # The axes of Keras's weights in the order that torch has: outputs, inputs, positions.
@@ -87,7 +86,7 @@ class ModelView(nn.Module):
     def check(self, recipe: Recipe) -> None:
         """Raise ``ValueError`` for a formula that must tell outputs from inputs in a weight of unknown layout."""
         for unit in recipe:
-            if isinstance(unit, Loss | Gradient | Weight) and (unit.matrix or "fan_in" in unit.extra_inputs):
+            if unit.matrix or "fan_in" in unit.extra_inputs:
                 for each in matching_parameters(unit, self.described):
                     if each.name in self.of_unknown_layout:
                         raise InputError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from bridle.errors import InputError
-from bridle.places import ActivityLoss, Ascent, Ensemble, Layer, OutputLoss, PassLoss, Stop, WeightLayer
+from bridle.places import Ensemble
+from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Recipe, RecipeLike, Regularizer
 
 
@@ -23,23 +24,23 @@ def single_network_recipe(recipe: RecipeLike) -> Recipe:
 
 def has_second_gradient(recipe: Recipe) -> bool:
     """Return True if each step takes the gradient twice, as with SAM."""
-    return any(isinstance(unit, Ascent) for unit in recipe)
+    return any(unit.second_pass for unit in recipe.at("gradient"))
 
 
 def batch_penalties(recipe: Recipe) -> list[Regularizer]:
     """Return the penalties that depend on the batch, so that they must be added to the loss itself."""
-    return [unit for unit in recipe if isinstance(unit, ActivityLoss | OutputLoss | PassLoss)]
+    return [unit for unit in recipe.at("loss") if not unit.on_parameters]
 
 
 def loss_dependent(recipe: Recipe) -> list[Regularizer]:
     """Return the regularizers that need the loss of a step, to add to it or to compute it again."""
-    return [*batch_penalties(recipe), *(unit for unit in recipe if isinstance(unit, Ascent))]
+    return [*batch_penalties(recipe), *(unit for unit in recipe.at("gradient") if unit.second_pass)]
 
 
 def check_validation(recipe: Recipe, *, validates: bool, hint: str) -> None:
     """Raise ``ValueError`` for a recipe that stops by validation scores where there are none."""
-    for unit in recipe:
-        if isinstance(unit, Stop) and not validates:
+    for unit in recipe.at("stop"):
+        if not validates:
             raise InputError(f"{unit!r} stops by validation scores, and there are none; {hint}")
 
 
@@ -48,7 +49,7 @@ def check_wrapper(recipe: Recipe, model: nn.Module, wrapper: nn.Module) -> None:
     if wrapper is model:
         return
     for unit in recipe:
-        if isinstance(unit, Layer | WeightLayer) and (unit.parameters or unit.state):
+        if isinstance(unit, ForwardRegularizer) and (unit.parameters or unit.state):
             raise InputError(
                 f"{unit!r} brings along weights or statistics, and {type(wrapper).__name__} shares only those that the "
                 f"model had when it was wrapped; put such layers into the model"

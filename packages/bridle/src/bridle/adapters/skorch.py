@@ -39,7 +39,6 @@ from bridle.attaching import Handle, attach
 from bridle.attaching.requirements import needs_steps
 from bridle.attaching.stopping import Stopping
 from bridle.errors import InputError, StateError
-from bridle.places import Batch, OutputLoss, PassLoss
 from bridle.places.module import FormulaModule
 from bridle.recipe import Recipe, RecipeLike
 
@@ -296,8 +295,7 @@ def check_net(net: NeuralNet, model: nn.Module | None, recipe: Recipe) -> None:
         )
     if isinstance(net, NeuralNetClassifier) and isinstance(net.criterion_, nn.NLLLoss):
         for unit in recipe:
-            takes_outputs = isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.extra_inputs})
-            if takes_outputs or isinstance(unit, OutputLoss | PassLoss):
+            if unit.on_outputs or {"slope", "prediction"} & {*unit.extra_inputs}:
                 raise InputError(
                     f"{unit!r} needs logits, and with NLLLoss the module of a NeuralNetClassifier gives probabilities; "
                     f"let it give logits, with criterion=nn.CrossEntropyLoss"

@@ -51,15 +51,12 @@ from bridle.attaching.trained_parameters import (
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import (
-    ActivityLoss,
     Ascent,
     Average,
     Batch,
     Ensemble,
     Gradient,
     Loss,
-    OutputLoss,
-    PassLoss,
     Weight,
 )
 from bridle.recipe import Recipe, Regularizer
@@ -89,8 +86,8 @@ class Assembly:
         self.model, self.optimizer, self.recipe, self.options = model, optimizer, recipe, options
         self.notes: list[str] = [*recipe.notes()]
         self.progress = TrainingProgress(optimizer, options.steps)
-        keeps_output = any(isinstance(unit, OutputLoss | PassLoss) for unit in recipe)
-        keeps_marks = any(isinstance(unit, Ascent | PassLoss) and not unit.fresh_noise for unit in recipe)
+        keeps_output = any(unit.on_outputs for unit in recipe)
+        keeps_marks = any(unit.second_pass and not unit.fresh_noise for unit in recipe)
         noise = layer_noise(model, options.seed)
         self.recorder = PassRecorder(noise, keeps_output=keeps_output, keeps_marks=keeps_marks)
         with ExitStack() as undo:
@@ -250,6 +247,5 @@ class Assembly:
 
 def notes_passes(unit: Regularizer) -> bool:
     """Return True if a regularizer needs a record of the model's forward passes."""
-    return isinstance(unit, ActivityLoss | OutputLoss | PassLoss | Ascent) or (
-        isinstance(unit, Batch) and bool({"slope", "prediction"} & {*unit.extra_inputs})
-    )
+    penalizes_pass = unit.place == "loss" and not unit.on_parameters
+    return penalizes_pass or unit.second_pass or bool({"slope", "prediction"} & {*unit.extra_inputs})

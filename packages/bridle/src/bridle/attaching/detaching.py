@@ -10,13 +10,13 @@ from torch import Tensor
 
 from bridle.attaching.assembly import Assembly
 from bridle.errors import StateError
-from bridle.places import Layer, WeightLayer
+from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Regularizer
 
 
 def acts_in_evaluation(unit: Regularizer) -> bool:
     """Return True if a layer acts in evaluation mode, too: the network differs without it."""
-    if not isinstance(unit, Layer | WeightLayer):
+    if not isinstance(unit, ForwardRegularizer):
         return False
     if unit.parameters or unit.state:
         return True

@@ -12,7 +12,6 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.folding import is_recipe_hook
 from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import InputError
-from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.module import WeightModule
 from bridle.recipe import Recipe
 
@@ -83,4 +82,4 @@ def has_recipe_modules(model: nn.Module) -> bool:
 
 def inserts_modules(recipe: Recipe) -> bool:
     """Return True if a recipe inserts modules or hooks into a model."""
-    return any(isinstance(unit, Layer | WeightLayer | ActivityLoss) for unit in recipe)
+    return any(unit.in_network for unit in recipe)

@@ -10,7 +10,6 @@ from torch import nn
 
 from bridle.attaching.folding import stored_weight
 from bridle.module_sites import WEIGHTED
-from bridle.places import WeightLayer
 from bridle.recipe import Regularizer
 from bridle_audit.wording import first_few
 
@@ -29,7 +28,7 @@ def lora_placement_notes(unit: Regularizer, names: Sequence[str], model: nn.Modu
     if found:
         yield (
             f"{unit!r} acts on a frozen layer and the branches of LoRA beside it each by itself, and not on their sum: "
-            f"{first_few(sorted(found))}; say where it is to act: {'on' if isinstance(unit, WeightLayer) else 'at'}="
+            f"{first_few(sorted(found))}; say where it is to act: {'on' if unit.on_parameters else 'at'}="
         )
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from bridle.attaching.loss_probing import LossFunction, probe_task
 from bridle.errors import InputError
-from bridle.places import OutputLoss, PassLoss
 from bridle.recipe import Recipe, Regularizer
 
 CLASSIFICATION, MULTILABEL, REGRESSION = TASKS = ("classification", "multilabel", "regression")
@@ -133,12 +132,12 @@ def check_objective(unit: Regularizer, objective: Objective) -> None:
         )
     if objective.task == REGRESSION:
         raise InputError(f"{unit!r} is for classes, and {objective.name} compares numbers; leave it out")
-    if isinstance(unit, OutputLoss | PassLoss) and objective.outputs != LOGITS:
+    if unit.on_outputs and objective.outputs != LOGITS:
         raise InputError(
             f"{unit!r} needs logits, and {objective.name} takes outputs for {objective.outputs}; let the model give "
             f"logits, with CrossEntropyLoss or BCEWithLogitsLoss"
         )
-    if objective.signed and not isinstance(unit, OutputLoss | PassLoss):
+    if objective.signed and not unit.on_outputs:
         raise InputError(
             f"{unit!r} takes targets for probabilities, and those of {objective.name} are 1 and -1; take "
             f"BCEWithLogitsLoss, with 1 and 0"

@@ -12,13 +12,11 @@ from torch.nn.parameter import is_lazy
 from bridle.attaching.parameter_buckets import ParametersWithGrad
 from bridle.errors import InputError
 from bridle.parameter_selection import Parameter, matching_parameters
-from bridle.places import Ascent, Average, Ensemble, Gradient, Loss, Weight, WeightLayer
 from bridle.places.base import Placed
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
 
-ON_PARAMETERS = (Loss, Gradient, Ascent, Weight, WeightLayer, Average, Ensemble)
-BY_GRADIENT = (Loss, Gradient, Ascent, WeightLayer)  # they read it, add to it, or have it pass a formula
+BY_GRADIENT = ("layer", "loss", "gradient")  # who acts on parameters here reads their gradient, or changes it
 ELSEWHERE = "choose other parameters by on="
 
 
@@ -48,9 +46,9 @@ def check_parameter_kinds(
     whole = not any(is_sharded(each) for each in parameters.values())
     for unit in recipe:
         learns = isinstance(unit, Placed) and bool(unit.parameters or unit.state)
-        if not isinstance(unit, ON_PARAMETERS) and not (learns and not whole):
+        if not unit.on_parameters and not (learns and not whole):
             continue
-        chosen = matching_parameters(unit, list(parameters)) if isinstance(unit, ON_PARAMETERS) else list(parameters)
+        chosen = matching_parameters(unit, list(parameters)) if unit.on_parameters else list(parameters)
         for each in chosen:
             for problem in incompatibilities(unit, parameters[each], id(parameters[each]) in sparse):
                 raise InputError(f"{unit!r} cannot act on {each.name} of {each.layer or 'the model'}, {problem}")
@@ -63,9 +61,9 @@ def incompatibilities(unit: Regularizer, parameter: nn.Parameter, sparse: bool) 
             f"which is a {type(parameter).__name__}, a piece of a parameter or another form of it: attach acts on "
             f"whole ones, as DistributedDataParallel keeps them; {ELSEWHERE}"
         )
-    elif sparse and isinstance(unit, BY_GRADIENT):
+    elif sparse and unit.on_parameters and unit.place in BY_GRADIENT:
         yield f"whose gradients are sparse: make it with sparse=False, or {ELSEWHERE}"
-    elif parameter.is_complex() and not isinstance(unit, WeightDecay | Average | Ensemble):
+    elif parameter.is_complex() and not (isinstance(unit, WeightDecay) or unit.place == "average"):
         yield f"which is complex, and its formula is for real numbers: {ELSEWHERE}"
     elif parameter.is_floating_point() and parameter.dtype.itemsize < 2:
         yield f"which is of type {parameter.dtype}, too short to compute with: keep it in bfloat16, or {ELSEWHERE}"

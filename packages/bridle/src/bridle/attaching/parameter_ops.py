@@ -49,7 +49,7 @@ class ParameterOp(Generic[Unit]):
         """Yield, bucket by bucket, parameters with a gradient, the formula's keywords, and its linear form if any."""
         for bucket, linear_form in zip(self.buckets, self.linear_forms, strict=True):
             present = with_gradients(bucket)
-            if isinstance(self.unit, BY_GRADIENT):
+            if self.unit.place in BY_GRADIENT:
                 check_dense_gradients(present, self.unit)
             if present.parameters:
                 yield present, bucket.keywords(progress), linear_form

@@ -12,7 +12,6 @@ from torch.optim import LBFGS, Optimizer
 from bridle.attaching.compiled import check_scripted
 from bridle.errors import InputError
 from bridle.places import Average, Ensemble
-from bridle.places.base import Placed
 from bridle.recipe import Recipe, Regularizer
 
 
@@ -53,7 +52,7 @@ def needs_steps(unit: Regularizer) -> bool:
     """Return True if a regularizer depends on the number of steps, by a schedule or its formula."""
     if unit.is_scheduled or isinstance(unit, Ensemble):
         return True
-    if not isinstance(unit, Placed) or "steps" not in unit.step_inputs:
+    if "steps" not in unit.step_inputs:
         return False
     if not isinstance(unit, Average):
         return True

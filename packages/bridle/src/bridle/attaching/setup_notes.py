@@ -15,7 +15,7 @@ from bridle.attaching.parameter_groups import own_decays
 from bridle.attaching.trained_parameters import ModelParameter, TrainedParameter
 from bridle.attaching.training_progress import TrainingProgress
 from bridle.parameter_selection import Parameter, excluded_parameters
-from bridle.places import ActivityLoss, Average, Ensemble, Layer
+from bridle.places import Ensemble
 from bridle.recipe import Recipe
 from bridle.regularizers import L2, Dropout, LabelSmoothing, WeightDecay
 from bridle_audit.parameter_kinds import has_sign_parameters, parametrized_weight
@@ -24,7 +24,7 @@ from bridle_audit.parameter_kinds import has_sign_parameters, parametrized_weigh
 def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
     """Yield notes on layers that act nowhere, duplicate the model's own, or have an assumed order."""
     model_layout, acting = insertion.model_layout, [unit for unit, _, _ in insertion.placements]
-    placed = [unit for unit in recipe if isinstance(unit, Layer | ActivityLoss)]
+    placed = [unit for unit in recipe if unit.in_network and not unit.on_parameters]
     for unit in placed:
         if unit not in acting:
             yield f"{unit!r} acts nowhere: the model has no hidden layers"
@@ -98,7 +98,7 @@ def average_notes(recipe: Recipe, steps: int | None, statistics: bool) -> Iterat
         if isinstance(unit, Ensemble) and steps:
             length = unit.warped(0, steps)[1]
             yield f"{unit!r} takes a copy every {length} steps: the learning-rate schedule is to begin anew each time"
-        if isinstance(unit, Average) and unit.reestimates and statistics:
+        if unit.reestimates and statistics:
             yield f"{unit!r} has running statistics measured anew by handle.averaged(batches), with batches of training"
 
 

@@ -18,8 +18,7 @@ from bridle.engine.tracing import TracedModule
 from bridle.engine.variant_grids import VariantGrid, split_into_stacks
 from bridle.memory_estimate import COPIES
 from bridle.networks import MLP, DescribedNetwork, Network, parse_network
-from bridle.places import Average, Ensemble, Stop
-from bridle.places.base import Placed
+from bridle.places import Ensemble
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 
@@ -70,4 +69,4 @@ def extra_weight_copies(unit: Regularizer) -> int:
     """Return how many copies of all weights a regularizer keeps."""
     if isinstance(unit, Ensemble):
         return sum(unit.takes(step, COUNTED_STEPS) for step in range(COUNTED_STEPS))
-    return int(isinstance(unit, Average | Stop) or (isinstance(unit, Placed) and "initial" in unit.extra_inputs))
+    return int(unit.place in ("average", "stop") or "initial" in unit.extra_inputs)

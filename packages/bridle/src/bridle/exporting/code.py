@@ -12,7 +12,6 @@ from bridle.exporting.training import TrainFunctionCode
 from bridle.exporting.wrapping import docstring, indented, wrapped
 from bridle.feature_layout import Layout
 from bridle.networks import MLP, ConvNet, DescribedNetwork
-from bridle.places import Batch
 from bridle.places.base import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
@@ -93,7 +92,7 @@ def define(script: Script, recipe: Recipe, described: MLP | DescribedNetwork, pr
 def main(recipe: Recipe, described: MLP | DescribedNetwork, task: str) -> list[str]:
     """Return the lines that run where the script is run by itself."""
     maps = isinstance(described, ConvNet)
-    images = maps or any(isinstance(unit, Batch) and unit.images_only for unit in recipe)
+    images = maps or any(unit.images_only for unit in recipe)
     source = "diabetes" if task == "regression" and not images else "digits"
     rows = "diabetes.data / diabetes.data.std(0)"
     if source == "digits":

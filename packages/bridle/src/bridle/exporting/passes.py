@@ -5,7 +5,8 @@ from __future__ import annotations
 from bridle.exporting.calls import call
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT
-from bridle.places import Ascent, Batch, Layer, PassLoss, WeightLayer
+from bridle.places import PassLoss
+from bridle.places.forward import ForwardRegularizer
 
 LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
 SEED = "seed = int(torch.randint(2**31, ()))  # all passes of the step share it"
@@ -16,12 +17,13 @@ class PassCode:
 
     def __init__(self, spec: TrainingSpec) -> None:
         self.spec = spec
-        inside = [each for each in spec.recipe if isinstance(each, Layer | WeightLayer)]
-        transforms = [each for each in spec.recipe if isinstance(each, Batch)]
+        inside = [each for each in spec.recipe if isinstance(each, ForwardRegularizer)]
         penalties = [each for each in spec.recipe if isinstance(each, PassLoss)]
-        self.twice = any(isinstance(each, Ascent) for each in spec.recipe)
+        self.twice = any(each.second_pass for each in spec.recipe.at("gradient"))
         noisy = any(each.noise for each in inside)
-        same = any(each.extra_inputs for each in transforms) or any(not each.fresh_noise for each in penalties)
+        same = any(each.extra_inputs for each in spec.recipe.at("batch")) or any(
+            not each.fresh_noise for each in penalties
+        )
         again = self.twice and any(each.noise or each.fresh_noise for each in penalties)
         self.seeded = (noisy and (same or self.twice)) or again
 

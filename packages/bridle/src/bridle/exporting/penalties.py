@@ -14,7 +14,7 @@ from bridle.places.base import Start
 
 def has_penalties(spec: TrainingSpec) -> bool:
     """Return True if the loss has more than one part."""
-    return any(isinstance(each, Loss | ActivityLoss | OutputLoss | PassLoss) for each in spec.recipe)
+    return bool(spec.recipe.at("loss"))
 
 
 def penalty_lines(spec: TrainingSpec, passes: PassCode) -> list[str]:

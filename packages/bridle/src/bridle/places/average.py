@@ -23,6 +23,7 @@ class Average(Placed, ABC):
     """
 
     place: ClassVar[str] = "average"
+    on_parameters: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "a w", results=2),
         Form("torch", "a w", results=2),
@@ -43,6 +44,7 @@ class Ensemble(Placed, ABC):
     """
 
     place: ClassVar[str] = "average"
+    on_parameters: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "z", results=1, knobs=False),
         Form("torch", "z", results=1, knobs=False),

@@ -18,6 +18,7 @@ from bridle_audit.wording import nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
 DECLARED = ("noise", "extra_inputs", "parameters", "state")  # what a class adds to the arrays of its place
+ANSWERED = ("in_network", "on_parameters", "on_outputs", "second_pass")  # by the base of each kind
 WRITTEN = {"name", "out"}  # words of written recipes and of the engine's calls
 
 
@@ -55,6 +56,8 @@ def check_attributes(leaf: type[Any], root: type[Any]) -> None:
     for name, value in vars(leaf).items():
         if name.startswith("_") or isinstance(value, Field):
             continue
+        if name in ANSWERED:
+            raise InputError(f"its base answers {name}; leave it out")
         if name in foreign:
             raise InputError(f"{name} means nothing for this kind of regularizer; leave it out")
         if name in known:

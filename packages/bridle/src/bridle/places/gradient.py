@@ -26,6 +26,7 @@ class Gradient(Placed, ABC):
     """
 
     place: ClassVar[str] = "gradient"
+    on_parameters: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "g *noise *extra_inputs", results=1),
         Form("torch", "g *noise *extra_inputs", results=1, out=True),
@@ -51,6 +52,8 @@ class Ascent(Placed, ABC):
     """
 
     place: ClassVar[str] = "gradient"
+    on_parameters: ClassVar[bool] = True
+    second_pass: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "w g norm", results=1),
         Form("torch", "w g norm", results=1),

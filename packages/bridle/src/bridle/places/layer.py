@@ -42,6 +42,7 @@ class Layer(ForwardRegularizer, ABC):
     """
 
     place: ClassVar[str] = "layer"
+    in_network: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "h *noise *parameters *state", results=2, keeps=True),
         Form("torch", "h *noise *parameters *state", results=1, keeps=True),
@@ -95,6 +96,8 @@ class WeightLayer(ForwardRegularizer, ABC):
     """
 
     place: ClassVar[str] = "layer"
+    in_network: ClassVar[bool] = True
+    on_parameters: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "w *noise *parameters *state", results=2, keeps=True),
         Form("torch", "w *noise *parameters *state", results=1, keeps=True),

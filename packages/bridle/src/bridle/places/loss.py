@@ -32,6 +32,7 @@ class Loss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    on_parameters: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "w *extra_inputs *state", results=2, keeps=True),
         Form("torch", "w *extra_inputs *state", results=1, keeps=True),
@@ -90,6 +91,7 @@ class ActivityLoss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    in_network: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "h", results=2),
         Form("torch", "h", results=1),
@@ -117,6 +119,7 @@ class OutputLoss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    on_outputs: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "z", results=2),
         Form("torch", "z", results=1),
@@ -153,6 +156,8 @@ class PassLoss(Placed, ABC):
     """
 
     place: ClassVar[str] = "loss"
+    on_outputs: ClassVar[bool] = True
+    second_pass: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "z other", results=3),
         Form("torch", "z other", results=1),

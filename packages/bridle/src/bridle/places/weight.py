@@ -30,6 +30,7 @@ class Weight(Placed, ABC):
     """
 
     place: ClassVar[str] = "weight"
+    on_parameters: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "w *noise *extra_inputs", results=1),
         Form("torch", "w *noise *extra_inputs", results=1, out=True),
