@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 from bridle.errors import InputError
 from bridle.recipe import Recipe
@@ -164,7 +164,9 @@ def whole(name: str, value: object, least: int) -> int:
 
 def whole_number(value: object) -> int | None:
     """Return a whole number, NumPy's too, as a plain one; None for anything else, truth values among it."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
     try:
-        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+        return operator.index(value)
+    except TypeError:  # an array of several numbers
         return None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
-from bridle.engine.feed import DeviceData, StackNoise
+from bridle.engine.feed import DeviceData, SeedIndex, StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_regularizers import ParameterRegularizers
 from bridle.engine.value_names import Values
@@ -25,7 +25,7 @@ class BlockTraining:
         self.seed_index = self.find_seeds(stack_seeds)
         self.seconds = 0.0
 
-    def find_seeds(self, stack_seeds: tuple[int, ...]) -> slice | Tensor:
+    def find_seeds(self, stack_seeds: tuple[int, ...]) -> SeedIndex:
         """Return the block's seeds among the stack's: everything, without a copy, where they are the same."""
         seeds = self.block.grid.seeds
         if seeds == stack_seeds:

@@ -6,7 +6,7 @@ import io
 import pickle
 import time
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import torch
 from torch import Tensor
@@ -40,6 +40,42 @@ RESTORE_ERRORS = (
     EOFError,
     pickle.UnpicklingError,
 )
+
+
+PlainName = tuple[str, tuple[str, ...], str, int]  # a ValueName in a file
+
+
+class SavedBest(TypedDict):
+    """The best epoch of a variant, in a file."""
+
+    states: list[list[float]]
+    epoch: int
+    passed: float
+    values: dict[PlainName, Tensor]
+
+
+class SavedBlock(TypedDict):
+    """A block, in a file: its grid, all that it trains and keeps, and how far it is."""
+
+    seeds: list[int]
+    recipes: list[str]
+    parameters: dict[PlainName, Tensor]
+    state: dict[PlainName, Tensor]
+    moments: dict[PlainName, dict[str, Tensor]]  # of the optimizer, by kind
+    passed: float
+    seconds: float
+    module_rng: list[Any] | None  # GeneratorStates: the random numbers that a module draws by itself
+
+
+class SavedStack(TypedDict):
+    """A stack between two epochs, in a file."""
+
+    done: int
+    seconds: float
+    noise: list[dict[int, list[int]]]
+    blocks: list[SavedBlock]
+    curves: list[dict[str, list[float]]]
+    bests: list[SavedBest | None]
 
 
 class UnfinishedStack(NamedTuple):
@@ -102,7 +138,7 @@ class Checkpointer:
 
 def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> bytes:
     """Serialize all that the rest of the training depends on, between two epochs."""
-    state = {
+    state: SavedStack = {
         "done": stack.steps_done,
         "seconds": stack.seconds,
         "noise": [stream.positions() for stream in stack.noise.streams],
@@ -115,7 +151,7 @@ def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> byt
     return written.getvalue()
 
 
-def block_to_dict(training: BlockTraining) -> dict[str, Any]:
+def block_to_dict(training: BlockTraining) -> SavedBlock:
     """Return a block's grid, parameters, their moments in the optimizer, and state, in the block's own layout."""
     block = training.block
     state_of = training.optimizer.state
@@ -125,21 +161,21 @@ def block_to_dict(training: BlockTraining) -> dict[str, Any]:
         "parameters": with_plain_keys(block.parameters),
         "state": with_plain_keys(block.state),
         "moments": {
-            tuple(name): {kind: cpu_copy(each) for kind, each in state_of[parameter].items() if each is not None}
+            plain_name(name): {kind: cpu_copy(each) for kind, each in state_of[parameter].items() if each is not None}
             for name, parameter in block.parameters.items()
         },
         "passed": block.passed,
         "seconds": training.seconds,
-        "own numbers": module_rng(block),
+        "module_rng": module_rng(block),
     }
 
 
-def module_rng(block: Block) -> list[Any] | None:
+def module_rng(block: Block) -> list[object] | None:
     """Return the position of the random numbers that a module draws by itself."""
     return list(block.module_rng.position) if isinstance(block, ModuleBlock) and block.module_rng else None
 
 
-def best_epoch_to_dict(best: BestEpoch | None) -> dict[str, Any] | None:
+def best_epoch_to_dict(best: BestEpoch | None) -> SavedBest | None:
     """Return the best epoch of a variant with early stopping as plain data."""
     if best is None:
         return None
@@ -151,12 +187,17 @@ def best_epoch_to_dict(best: BestEpoch | None) -> dict[str, Any] | None:
     }
 
 
-def with_plain_keys(values: Values) -> dict[tuple[Any, ...], Tensor]:
+def with_plain_keys(values: Values) -> dict[PlainName, Tensor]:
     """Return values under plain tuples: a file is read back without any class of ours."""
-    return {tuple(name): cpu_copy(tensor) for name, tensor in values.items()}
+    return {plain_name(name): cpu_copy(tensor) for name, tensor in values.items()}
 
 
-def with_value_names(values: dict[tuple[Any, ...], Tensor]) -> Values:
+def plain_name(name: ValueName) -> PlainName:
+    """Return a name as a plain tuple."""
+    return (name.tensor, name.fields, name.copied_by, name.number)
+
+
+def with_value_names(values: dict[PlainName, Tensor]) -> Values:
     """Return values under their names, as before :func:`with_plain_keys`."""
     return {ValueName(*name): tensor for name, tensor in values.items()}
 
@@ -168,7 +209,7 @@ def cpu_copy(tensor: Tensor) -> Tensor:
 
 def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: StackStopping) -> None:
     """Restore a stack of the same members that has not begun; raises one of ``RESTORE_ERRORS`` if it does not fit."""
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    state: SavedStack = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     trainings = [restore_block(stack, each) for each in state["blocks"]]
     per_epoch = stack.batches.per_epoch
     if state["done"] % per_epoch or not 0 < state["done"] <= stack.steps:
@@ -185,7 +226,7 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
             stopping.bests[variant] = BestEpoch(states, best["epoch"], best["passed"], with_value_names(best["values"]))
 
 
-def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockTraining:
+def restore_block(stack: Stack, saved: SavedBlock) -> BlockTraining:
     """Restore a block with its optimizer's moments."""
     recipes = {str(variant.recipe): variant.recipe for variant in stack.variants}
     grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]))
@@ -202,9 +243,9 @@ def restore_block(stack: Stack, saved: dict[str, Any]) -> BlockTraining:
     block.state = {name: tensor.to(block.precision.device).clone() for name, tensor in state.items()}
     block.passed, training.seconds = saved["passed"], saved["seconds"]
     if isinstance(block, ModuleBlock) and block.module_rng:
-        block.module_rng.position = GeneratorStates(*saved["own numbers"])
+        block.module_rng.position = GeneratorStates(*(saved["module_rng"] or ()))
     for name, parameter in block.parameters.items():
-        for kind, tensor in saved["moments"][tuple(name)].items():
+        for kind, tensor in saved["moments"][plain_name(name)].items():
             training.optimizer.state[parameter][kind] = tensor.to(parameter.device).clone()
     return training
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,7 +14,7 @@ from bridle.places import Draw
 from bridle.protocol import Protocol
 
 # Which of a stack's seeds are a block's: all of them, without a copy, or some.
-SeedIndex = Any
+SeedIndex = slice | Tensor
 
 
 class DeviceData:

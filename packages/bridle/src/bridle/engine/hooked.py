@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch.func import functional_call
 
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight
+from bridle.engine.knob_tensors import Knobs
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import TracedModule, check_output
 from bridle.engine.user_modules import cast
@@ -22,7 +22,10 @@ from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 from bridle.sites import Site
 
+InputHook = Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]
+OutputHook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 ModuleTensors = dict[str, Tensor]  # parameters or buffers, as the module calls them
+UnitRanges = dict[str, tuple[Tensor, Tensor]]  # least and greatest value of each unit, by layer
 CHECKPOINTED = (
     "parts of the network run again in the backward pass, when the weights of the run are not in it; switch its "
     "activation checkpointing off"
@@ -44,11 +47,11 @@ class VariantContext:
 
     mode: str
     values: Values
-    knobs: dict[str, dict[str, Any]]  # by what is hung; see key()
+    knobs: dict[str, Knobs]  # by what is hung; see knob_key()
     noise: dict[str, list[Tensor]]
     state: Values = field(default_factory=dict)
     penalty: Tensor | float = 0.0
-    ranges: dict[str, tuple[Tensor, Tensor]] | None = None
+    ranges: UnitRanges | None = None
 
     @property
     def training(self) -> bool:
@@ -122,7 +125,7 @@ class HookedModule:
         for name, _ in self.traced.own_dropouts:
             self.module.get_submodule(name).eval()  # its hook draws the seed's own noise instead
 
-    def before_layer(self, number: int) -> Callable[..., Any]:
+    def before_layer(self, number: int) -> InputHook:
         """Return the hook on the input of the weighted layer behind site ``number``."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -136,7 +139,7 @@ class HookedModule:
 
         return hook
 
-    def after_layer(self, number: int) -> Callable[..., Any]:
+    def after_layer(self, number: int) -> OutputHook:
         """Return the hook on the output of the ``number``-th weighted layer."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -148,7 +151,7 @@ class HookedModule:
 
         return hook
 
-    def after_module(self, number: int) -> Callable[..., Any]:
+    def after_module(self, number: int) -> OutputHook:
         """Return the hook on the output of another module that a layer has named."""
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -157,7 +160,7 @@ class HookedModule:
 
         return hook
 
-    def own_dropout(self, number: int) -> Callable[..., Any]:
+    def own_dropout(self, number: int) -> OutputHook:
         """Return the hook on one of the module's own dropout layers: the same dropout with the seed's own noise."""
         name, _ = self.traced.own_dropouts[number]
 

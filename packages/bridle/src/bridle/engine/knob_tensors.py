@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from bridle.places.base import Placed
 from bridle.recipe import Recipe
 
 Unit = TypeVar("Unit", bound=Placed)
+Knobs = dict[str, Tensor | str]  # numbers as tensors, and the words that a formula takes
 
 
 class KnobTensors:
@@ -29,7 +30,7 @@ class KnobTensors:
         self.cached: dict[str, Tensor] = {}
         self.text_knobs = regularizers[0].words_in_formula()
 
-    def at(self, passed: float) -> dict[str, Any]:
+    def at(self, passed: float) -> Knobs:
         """Return each knob after a share ``passed`` of the training: (1, recipes, 1, ...), to broadcast over a grid."""
         if not self.cached or (self.scheduled and passed != self.moment):
             values = [each.numbers(*self.names, passed=passed) for each in self.regularizers]

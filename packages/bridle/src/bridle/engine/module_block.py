@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,16 @@ from torch.utils import _pytree as pytree
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
 from bridle.engine.block_matrices import as_matrices
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, PlacedWeight, place_activities, place_layers
-from bridle.engine.hooked import HookedModule, ModuleTensors, Placements, VariantContext, knob_key, replaces_own_dropout
+from bridle.engine.hooked import (
+    HookedModule,
+    ModuleTensors,
+    Placements,
+    UnitRanges,
+    VariantContext,
+    knob_key,
+    replaces_own_dropout,
+)
+from bridle.engine.knob_tensors import Knobs
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import WHOLE_MODULE, TracedModule
 from bridle.engine.user_modules import build_module, dry_run, named_tensors
@@ -37,6 +46,7 @@ from bridle.protocol import Variant
 from bridle.recipe import Recipe
 from bridle.sites import Site
 
+Result = TypeVar("Result")
 TextKnobs = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
 
 
@@ -125,8 +135,7 @@ class ModuleBlock(Block):
     def layer_weights(self, values: Values) -> list[Tensor]:
         """Return each layer's weight: a parameter, or what torch's parametrizations make of parameters."""
         module = self.plain_module(values)
-        weights: list[Any] = [module.get_submodule(layer).weight for layer in self.layer_names]
-        return [weight.detach() for weight in weights]
+        return [weight_of(module.get_submodule(layer)).detach() for layer in self.layer_names]
 
     def gamma_name(self, site: int) -> ValueName:
         """Return the name as :meth:`place_layers_for` gives it."""
@@ -147,8 +156,7 @@ class ModuleBlock(Block):
         """Count each weight of a unit once for each of its outputs."""
         modules = dict(self.hooked.module.named_modules())
         outputs = dict(zip(self.traced.layers, map(math.prod, self.traced.outputs), strict=True))
-        weights: dict[str, Tensor] = {name: modules[name].weight for name in self.layer_names}
-        return rows * sum(outputs[name] * weight[0].numel() for name, weight in weights.items())
+        return rows * sum(outputs[name] * weight_of(modules[name])[0].numel() for name in self.layer_names)
 
     def load_values(self, values: Values) -> None:
         """Take parameters and state from tensors (S, R, *shape in a single network); what is missing starts afresh."""
@@ -227,8 +235,12 @@ class ModuleBlock(Block):
         return found
 
     def vmap_variants(
-        self, one: Callable[..., Any], x: Tensor, noise: dict[str, list[Tensor]], x_dim: int | None = 0
-    ) -> Any:
+        self,
+        one: Callable[[TextKnobs, VariantInputs, Tensor], Result],
+        x: Tensor,
+        noise: dict[str, list[Tensor]],
+        x_dim: int | None = 0,
+    ) -> Result:
         """Map one variant's function over all variants."""
         numbers: dict[str, dict[str, Tensor]] = {}
         text_knobs: TextKnobs = {}
@@ -236,26 +248,29 @@ class ModuleBlock(Block):
         for each in placements:
             knobs = each.knobs.at(self.passed)
             tensor_knobs = {name: value for name, value in knobs.items() if isinstance(value, Tensor)}
-            text_knobs[knob_key(each)] = {name: value for name, value in knobs.items() if name not in tensor_knobs}
+            text_knobs[knob_key(each)] = {name: value for name, value in knobs.items() if isinstance(value, str)}
             numbers[knob_key(each)] = {k: v.flatten().repeat(len(self.grid.seeds)) for k, v in tensor_knobs.items()}
         state = {name: value for name, value in self.state.items() if not name.copied_by}
         inputs = VariantInputs(self.parameters, state, numbers, noise)
         with_text_knobs = partial(one, text_knobs)
         if self.module_rng is None:
             with suppress_vmap_warnings():
-                return vmap(with_text_knobs, in_dims=(0, x_dim))(inputs, x)
-        alone = pytree.tree_map(lambda tensor: tensor[0], inputs)
+                mapped: Result = vmap(with_text_knobs, in_dims=(0, x_dim))(inputs, x)
+            return mapped
+        alone: VariantInputs = pytree.tree_map(lambda tensor: tensor[0], inputs)
         with self.module_rng.resumed():
-            return pytree.tree_map(lambda tensor: tensor[None], with_text_knobs(alone, x[0] if x_dim == 0 else x))
+            found = with_text_knobs(alone, x[0] if x_dim == 0 else x)
+        stacked: Result = pytree.tree_map(lambda tensor: tensor[None], found)
+        return stacked
 
     def variant_context(
-        self, mode: str, text_knobs: TextKnobs, inputs: VariantInputs, **more: Any
+        self, mode: str, text_knobs: TextKnobs, inputs: VariantInputs, ranges: UnitRanges | None = None
     ) -> tuple[VariantContext, ModuleTensors]:
         """Return the context of one variant's pass, and its module's buffers."""
         buffers = {name.tensor: inputs.state[name].clone() for name in self.buffers}
         own = {name: value for name, value in inputs.state.items() if name not in self.buffers}
-        knobs = {name: {**each, **text_knobs[name]} for name, each in inputs.numbers.items()}
-        return VariantContext(mode, {**inputs.parameters, **own}, knobs, inputs.noise, **more), buffers
+        knobs: dict[str, Knobs] = {name: {**each, **text_knobs[name]} for name, each in inputs.numbers.items()}
+        return VariantContext(mode, {**inputs.parameters, **own}, knobs, inputs.noise, ranges=ranges), buffers
 
     def train_one(
         self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor, *, mode: str
@@ -271,11 +286,12 @@ class ModuleBlock(Block):
         context, buffers = self.variant_context(EVALUATE, text_knobs, inputs)
         return self.hooked(context, buffers, x)
 
-    def ranges_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> Any:
+    def ranges_one(self, text_knobs: TextKnobs, inputs: VariantInputs, x: Tensor) -> UnitRanges:
         """Find one variant's least and greatest value of each unit."""
-        context, buffers = self.variant_context(EVALUATE, text_knobs, inputs, ranges={})
+        ranges: UnitRanges = {}
+        context, buffers = self.variant_context(EVALUATE, text_knobs, inputs, ranges)
         self.hooked(context, buffers, x)
-        return context.ranges
+        return ranges
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
@@ -355,13 +371,20 @@ class WrappedLayer(nn.Sequential):
             noop_hook
         )  # torch's transformer layers skip the modules in them where none has a hook
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
         parts = self.__dict__.get("_modules", {})
         layer = parts.get("layer", parts.get("point"))
         return super().__getattr__(name) if name in parts or layer is None else getattr(layer, name)
 
 
-def noop_hook(module: nn.Module, inputs: Any, output: Any) -> None:
+def weight_of(layer: nn.Module) -> Tensor:
+    """Return a layer's weight: a parameter, or what a parametrization makes."""
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
+def noop_hook(module: nn.Module, inputs: object, output: object) -> None:
     """Change nothing: that there is a hook is enough."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,16 @@ from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.losses import data_losses
 from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id
 from bridle.places import Batch, OutputLoss, PassLoss
+from bridle.places.base import Placed
 from bridle.training_rules import check_data
 
+Unit = TypeVar("Unit", bound=Placed)
 
-class ObjectiveTerm(NamedTuple):
+
+class ObjectiveTerm(NamedTuple, Generic[Unit]):
     """One type of regularizer that all recipes of the block have."""
 
-    unit: Any
+    unit: Unit
     knobs: KnobTensors
     stream_id: int  # the first of its noise
 
@@ -33,15 +36,15 @@ class BlockObjective:
         self.batches = self.terms(Batch)
         self.outputs = self.terms(OutputLoss)
         self.passes = self.terms(PassLoss)
-        for term in (*self.batches, *self.outputs, *self.passes):
-            check_data(term.unit, device_data.task, device_data.layout)
 
-    def terms(self, kind: type[Any]) -> list[ObjectiveTerm]:
-        """Return the regularizers of one kind."""
-        return [
-            ObjectiveTerm(alike[0], KnobTensors(alike, (), self.block.precision, 2), first_stream_id(alike[0]))
-            for alike in counterparts(self.block.grid.recipes, kind)
-        ]
+    def terms(self, kind: type[Unit]) -> list[ObjectiveTerm[Unit]]:
+        """Return the regularizers of one kind; ``ValueError`` for one that these data are not made for."""
+        found = []
+        for alike in counterparts(self.block.grid.recipes, kind):
+            check_data(alike[0], self.device_data.task, self.device_data.layout)
+            knobs = KnobTensors(alike, (), self.block.precision, 2)
+            found.append(ObjectiveTerm(alike[0], knobs, first_stream_id(alike[0])))
+        return found
 
     @torch.no_grad()
     def transform_batch(self, x: Tensor, y: Tensor, context: ForwardContext) -> tuple[Tensor, Tensor]:
@@ -54,10 +57,11 @@ class BlockObjective:
         if not self.batches:
             return rows, y
         again = context._replace(mode=SECOND_PASS)
+        extra_inputs = {"slope": self.slope, "prediction": self.prediction}
         rows, targets = rows.to(self.block.precision.weights), self.target_outputs(y)[:, None]
         for term in self.batches:
             drawn = context.draw(term.unit.noise, term.stream_id, rows.shape[2:])
-            extra = [getattr(self, each)(rows, targets, again) for each in term.unit.extra_inputs]
+            extra = [extra_inputs[each](rows, targets, again) for each in term.unit.extra_inputs]
             step_inputs = {"layout": self.device_data.layout} if "layout" in term.unit.step_inputs else {}
             numbers = term.knobs.at(self.block.passed)
             rows, targets = term.unit.torch(rows, targets, *drawn, *extra, **numbers, **step_inputs)
@@ -91,14 +95,14 @@ class BlockObjective:
         data = data_losses(z, targets)
         penalties = torch.zeros_like(data) if self.block.activity_penalty is None else self.block.activity_penalty
         z = z.to(self.block.precision.weights)
-        for term in self.outputs:
-            penalties = penalties + term.unit.torch(z, **term.knobs.at(self.block.passed))
-        for term in self.passes:
-            other = self.second_pass(term, z, rows, context._replace(mode=SECOND_PASS)).to(z.dtype)
-            penalties = penalties + term.unit.torch(z, other, **term.knobs.at(self.block.passed))
+        for output in self.outputs:
+            penalties = penalties + output.unit.torch(z, **output.knobs.at(self.block.passed))
+        for again in self.passes:
+            other = self.second_pass(again, z, rows, context._replace(mode=SECOND_PASS)).to(z.dtype)
+            penalties = penalties + again.unit.torch(z, other, **again.knobs.at(self.block.passed))
         return data, penalties
 
-    def second_pass(self, term: ObjectiveTerm, z: Tensor, rows: Tensor, context: ForwardContext) -> Tensor:
+    def second_pass(self, term: ObjectiveTerm[PassLoss], z: Tensor, rows: Tensor, context: ForwardContext) -> Tensor:
         """Return the outputs of a second pass."""
         if term.unit.fresh_noise:
             return self.block.forward(rows, context._replace(offset=SECOND_PASS_OFFSET))

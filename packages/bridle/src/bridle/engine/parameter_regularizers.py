@@ -133,7 +133,7 @@ class ParameterRegularizers:
             for target in group.targets:
                 knobs = target.knobs.at(block.passed)
                 words = {name: value for name, value in knobs.items() if isinstance(value, str)}
-                numbers = {name: value.flatten() for name, value in knobs.items() if name not in words}
+                numbers = {name: value.flatten() for name, value in knobs.items() if isinstance(value, Tensor)}
 
                 one = partial(penalty_of_one, group.unit, words)
                 over_grid = torch.func.vmap(torch.func.vmap(one), in_dims=(0, 0, 0, None))

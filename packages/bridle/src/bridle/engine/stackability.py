@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
+from torch.autograd.graph import Node
 
 from bridle.engine.block import REESTIMATE, SECOND_PASS, TRAIN, ForwardContext
 from bridle.engine.feed import StackNoise
@@ -92,8 +92,8 @@ def trial_steps(block: ModuleBlock, rows: Tensor) -> None:
 
 def uses_reentrant_checkpointing(z: Tensor) -> bool:
     """Return True where reentrant checkpointing has a part in the outputs' graph."""
-    waiting: list[Any] = [z.grad_fn]
-    met: set[Any] = set()
+    waiting = [z.grad_fn]
+    met: set[Node] = set()
     while waiting:
         node = waiting.pop()
         if node is not None and node not in met:
@@ -112,7 +112,7 @@ def leaks_batched_tensors(module: nn.Module) -> bool:
     return any(holds_batched_tensor(value) for part in module.modules() for value in vars(part).values())
 
 
-def holds_batched_tensor(value: Any) -> bool:
+def holds_batched_tensor(value: object) -> bool:
     """Return True for a tensor batched by vmap, and for a container that holds one."""
     if isinstance(value, Tensor):
         return bool(is_functorch_wrapped_tensor(value))

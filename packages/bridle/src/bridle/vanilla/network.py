@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from bridle.vanilla.layers import (
     ActivationPart,
     ActivityPenaltyPart,
     Arrays,
+    Backward,
     LayerPart,
     LinearPart,
     Part,
@@ -52,9 +53,7 @@ class VanillaNetwork:
         layers = (part for part in self.parts if isinstance(part, LayerPart))
         return {name: value for layer in layers for name, value in layer.state.items()}
 
-    def train(
-        self, x: np.ndarray, context: VanillaContext
-    ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, Arrays]]]:
+    def train(self, x: np.ndarray, context: VanillaContext) -> tuple[np.ndarray, Backward]:
         """(batch, inputs) -> (batch, outputs), and the function from their gradient to those of x and parameters."""
         h, links = x, []
         for part in self.parts:

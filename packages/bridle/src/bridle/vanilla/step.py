@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, Outp
 from bridle.places.base import Placed
 from bridle.protocol import Protocol, StepInfo, Variant
 from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS, check_data, with_optimizer_decay
-from bridle.vanilla.layers import Arrays, VanillaContext, array_as_matrix, begin_array
+from bridle.vanilla.layers import Arrays, Backward, VanillaContext, array_as_matrix, begin_array
 from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
 
+Unit = TypeVar("Unit", bound=Placed)
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
 
 
@@ -74,7 +75,7 @@ class Trainer:
         }
         self.optimizer = OPTIMIZERS[protocol.optimizer](self.network.parameters)
         self.averages = {unit: copy_arrays(self.averaged_values(unit)) for unit in self.units(Average)}
-        self.ensemble = next(iter(self.units(Ensemble)), None)
+        self.ensemble = next((unit for unit in self.recipe if isinstance(unit, Ensemble)), None)
         self.ensemble_members: list[Arrays] = []
         weights = self.network.parameters
         self.initial = copy_arrays(weights)
@@ -84,7 +85,7 @@ class Trainer:
             for each in self.targets_of[unit]
         }
 
-    def units(self, kind: type[Any]) -> list[Any]:
+    def units(self, kind: type[Unit]) -> list[Unit]:
         """Return the recipe's regularizers of one kind, in order."""
         return [unit for unit in self.recipe if isinstance(unit, kind)]
 
@@ -127,18 +128,17 @@ class Trainer:
     def transform_batch(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Transform a batch as the batch regularizers say; targets become (batch, outputs)."""
         y = np.eye(self.outputs)[y] if self.task == "classification" else y[:, None]
+        extra_inputs = {"slope": self.slope, "prediction": self.prediction}
         for unit in self.units(Batch):
             noise = self.noise.draw(unit.noise, first_stream_id(unit), x.shape)
-            extra = [getattr(self, each)(x, y) for each in unit.extra_inputs]
+            extra = [extra_inputs[each](x, y) for each in unit.extra_inputs]
             step_inputs = {"layout": self.layout} if "layout" in unit.step_inputs else {}
             x, y = unit.vanilla(x, y, *noise, *extra, **unit.keywords(passed=self.passed), **step_inputs)
         return x, y
 
-    def second_pass_context(self, **changes: Any) -> VanillaContext:
-        """Describe another pass in the same step: the same noise, unless told otherwise, and statistics rest."""
-        return VanillaContext(
-            self.noise, self.passed, **{"update_statistics": False, "count_penalties": False, **changes}
-        )
+    def second_pass_context(self, offset: int = 0) -> VanillaContext:
+        """Describe another pass in the same step: with the same noise unless ``offset`` is given; statistics rest."""
+        return VanillaContext(self.noise, self.passed, update_statistics=False, offset=offset, count_penalties=False)
 
     def slope(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the gradient of each row's data loss with respect to the row, (batch, inputs)."""
@@ -166,9 +166,9 @@ class Trainer:
             context.penalties.append(float(penalty))
             g = g + g_z
         seconds = []
-        for unit in self.units(PassLoss):
-            other, backward_other = self.second_pass(unit, z, x)
-            penalty, g_z, g_other = unit.vanilla(z, other, **unit.keywords(passed=self.passed))
+        for again in self.units(PassLoss):
+            other, backward_other = self.second_pass(again, z, x)
+            penalty, g_z, g_other = again.vanilla(z, other, **again.keywords(passed=self.passed))
             context.penalties.append(float(penalty))
             g = g + g_z
             seconds.append(backward_other(g_other)[1])
@@ -177,7 +177,7 @@ class Trainer:
             gradients = {name: gradient + more[name] for name, gradient in gradients.items()}
         return data_loss, sum(context.penalties) + self.add_penalties(gradients), gradients
 
-    def second_pass(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Any]:
+    def second_pass(self, unit: PassLoss, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, Backward]:
         """Return the outputs of a second pass, and the way back from them."""
         if unit.fresh_noise:
             return self.network.train(x, self.second_pass_context(offset=SECOND_PASS_OFFSET))
@@ -244,7 +244,7 @@ class Trainer:
         """Draw the noise for one parameter."""
         return self.noise.draw(unit.noise, first_stream_id(unit, each.name), subject.shape)
 
-    def keywords(self, unit: Placed, each: Parameter, step_info: StepInfo) -> dict[str, Any]:
+    def keywords(self, unit: Placed, each: Parameter, step_info: StepInfo) -> dict[str, object]:
         """Return a formula's knobs and the step's numbers that it takes."""
         known = step_info._asdict()
         return {**unit.keywords(*each.names, passed=self.passed), **{name: known[name] for name in unit.step_inputs}}
