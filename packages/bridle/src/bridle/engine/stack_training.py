@@ -11,7 +11,7 @@ import torch
 from bridle.engine.checkpointing import Checkpointer
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
-from bridle.engine.stopping import StackStopping
+from bridle.engine.stopping import BestEpoch, Points, StackStopping
 from bridle.engine.threads import limited_threads, threads_for
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
@@ -52,17 +52,11 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
         with limited_threads(count):
             step_losses = train_epoch(stack, training)
             points = recorder.curve_points(stack, epoch, step_losses)
-        diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
-        whole = {variant: point for variant, point in points.items() if variant not in diverged}
-        recorder.append_points(whole)
-        stopped = stopping.after_epoch(stack, whole, epoch)
-        gone = [*diverged, *stopped]
-        for variant in gone:
+        gone = record_epoch(recorder, stopping, stack, points, epoch)
+        for variant, best in gone.items():
             if variant in training.wanted:
                 with limited_threads(count):
-                    run = recorder.early_run(
-                        stack, variant, epoch, stopping.bests[variant] if variant in stopped else None
-                    )
+                    run = recorder.early_run(stack, variant, epoch, best)
                 yield run
         training.report(stack.steps - stack.steps_done, gone)
         if len(gone) == len(points):
@@ -74,6 +68,17 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
         runs = list(recorder.final_runs(stack, stopping.bests))
     wanted = {(str(variant.recipe), variant.seed) for variant in training.wanted}
     yield from (run for run in runs if (run.recipe, run.seed) in wanted)
+
+
+def record_epoch(
+    recorder: Recorder, stopping: StackStopping, stack: Stack, points: Points, epoch: int
+) -> dict[Variant, BestEpoch | None]:
+    """Record an epoch; return the variants that leave after it: diverged, or stopped, these with their best epochs."""
+    diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
+    whole = {variant: point for variant, point in points.items() if variant not in diverged}
+    recorder.append_points(whole)
+    stopped = stopping.after_epoch(stack, whole, epoch)
+    return {**dict.fromkeys(diverged), **{variant: stopping.bests[variant] for variant in stopped}}
 
 
 def train_epoch(stack: Stack, training: StackTraining) -> dict[Variant, float]:

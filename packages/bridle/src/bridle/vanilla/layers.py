@@ -1,9 +1,9 @@
 """The parts of a network: each computes forward, and hands back the function that computes backward.
 
-``train(h, way)`` returns the part's output and ``backward``; ``evaluate(h)`` the output alone, as it is after training.
-``backward(g)`` takes the gradient of the loss with respect to the output, and returns the gradient with respect to the
-input and the gradients of the part's ``parameters``, by name: one link of the chain rule. Numbers are float64, ``h``
-and ``g`` have the shape (batch, units).
+``train(h, context)`` returns the part's output and ``backward``; ``evaluate(h)`` the output alone, as it is after
+training. ``backward(g)`` takes the gradient of the loss with respect to the output, and returns the gradient with
+respect to the input and the gradients of the part's ``parameters``, by name: one link of the chain rule. Numbers are
+float64, ``h`` and ``g`` have the shape (batch, units).
 """
 
 from __future__ import annotations
