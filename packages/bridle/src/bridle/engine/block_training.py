@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -10,18 +12,17 @@ from bridle.engine.feed import DeviceData, SeedIndex, StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_regularizers import ParameterRegularizers
 from bridle.engine.value_names import Values
-from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol, StepInfo
+from bridle.protocol import Protocol, StepInfo
 
 
 class BlockTraining:
-    """A block in training: with its objective, the regularizers of its parameters, and its optimizer."""
+    """A block in training: with its objective and the regularizers of its parameters."""
 
     def __init__(self, block: Block, data: DeviceData, protocol: Protocol, stack_seeds: tuple[int, ...]) -> None:
         self.block, self.protocol = block, protocol
         self.objective = BlockObjective(block, data)
         self.regularizers = ParameterRegularizers(block, protocol.optimizer)
         self.ensemble = block.ensemble
-        self.optimizer = new_optimizer(block, protocol)
         self.seed_index = self.find_seeds(stack_seeds)
         self.seconds = 0.0
 
@@ -34,15 +35,14 @@ class BlockTraining:
 
     @torch.no_grad()
     def step(
-        self, x: Tensor, y: Tensor, noise: StackNoise, done: int, steps: int, *, with_penalties: bool = False
-    ) -> Tensor:
-        """Train on a batch (seeds, batch, ...), (seeds, batch) -> the losses before the update, (seeds, recipes).
+        self, x: Tensor, y: Tensor, noise: StackNoise, step_info: StepInfo, *, with_penalties: bool = False
+    ) -> Iterator[Tensor]:
+        """Train on a batch (seeds, batch, ...), (seeds, batch); yield the losses before the update, (seeds, recipes).
 
-        This is the step of places/__init__.py, line by line, as in vanilla/step.py. ``done`` of the ``steps`` of the
-        whole training have been made. The losses are those of the data alone unless told otherwise.
+        This is the step of places/__init__.py, line by line, as in vanilla/step.py; where it yields, the stack's
+        optimizer makes its own. The losses are those of the data alone unless told otherwise.
         """
-        self.block.passed = done / steps
-        step_info = self.step_info(done, steps)
+        self.block.passed = step_info.step / step_info.steps
         context = ForwardContext(TRAIN, noise, self.seed_index)
 
         x, y = self.objective.transform_batch(x, y, context)
@@ -52,13 +52,14 @@ class BlockTraining:
                 _, gradients = self.losses_and_gradients(x, y, context._replace(mode=SECOND_PASS))
         self.regularizers.change_gradients(gradients, context, step_info)
         self.regularizers.change_weights(context, step_info, after_update=False)
-        self.update_parameters(gradients, step_info.lr)
+        for name, parameter in self.block.parameters.items():
+            parameter.grad = gradients[name]
+        yield losses
         self.regularizers.change_weights(context, step_info, after_update=True)
         self.regularizers.update_averages(step_info)
 
-        if self.ensemble and self.ensemble.takes(done, steps):
+        if self.ensemble and self.ensemble.takes(step_info.step, step_info.steps):
             self.block.add_ensemble_member()
-        return losses
 
     def step_info(self, done: int, steps: int) -> StepInfo:
         """Return the position of the next step in the training; an ensemble may begin the schedule anew."""
@@ -83,40 +84,3 @@ class BlockTraining:
             losses = losses + penalties.detach() + self.regularizers.total_penalty()
         self.regularizers.add_penalty_gradients(gradients)
         return losses, gradients
-
-    def update_parameters(self, gradients: Values, lr: float) -> None:
-        """Let the optimizer make its step."""
-        for name, parameter in self.block.parameters.items():
-            parameter.grad = gradients[name]
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
-
-    def moments(self) -> dict[str, Values]:
-        """Return the optimizer's running averages of the parameters, by kind; none before the first step."""
-        states = {name: self.optimizer.state[parameter] for name, parameter in self.block.parameters.items()}
-        kinds = [kind for kind, value in next(iter(states.values())).items() if kind != "step" and value is not None]
-        return {kind: {name: state[kind] for name, state in states.items()} for kind in kinds}
-
-    def age(self) -> Tensor | None:
-        """Return the number of steps that the optimizer has made, where it counts them."""
-        counts = [state["step"] for state in self.optimizer.state.values() if "step" in state]
-        return counts[0] if counts else None
-
-    def restore_moments(self, moments: dict[str, Values], age: Tensor | None) -> None:
-        """Give the optimizer its running averages, (seeds, recipes, *shape in a single network), and its age back."""
-        for kind, stacked in moments.items():
-            for name, parameter in self.block.parameters.items():
-                self.optimizer.state[parameter][kind] = self.block.from_grid(name, stacked[name])
-        if age is not None:
-            for parameter in self.block.parameters.values():
-                self.optimizer.state[parameter]["step"] = age.clone()
-
-
-def new_optimizer(block: Block, protocol: Protocol) -> torch.optim.Optimizer:
-    """Return torch's own optimizer of the stacked parameters: its update is elementwise, so it serves every variant."""
-    parameters, lr = list(block.parameters.values()), protocol.lr or 0.0
-    if protocol.optimizer in ("sgd", "momentum"):
-        momentum = MOMENTUM if protocol.optimizer == "momentum" else 0.0
-        return torch.optim.SGD(parameters, lr=lr, momentum=momentum, fused=True)
-    return torch.optim.Adam(parameters, lr=lr, betas=BETAS, eps=EPS, fused=True)

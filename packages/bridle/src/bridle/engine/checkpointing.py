@@ -16,6 +16,7 @@ from bridle.engine.block_training import BlockTraining
 from bridle.engine.module_block import ModuleBlock
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
+from bridle.engine.stack_optimizer import StackOptimizer
 from bridle.engine.stopping import BestEpoch, StackStopping
 from bridle.engine.timing import timed
 from bridle.engine.value_names import ValueName, Values
@@ -142,7 +143,7 @@ def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> byt
         "done": stack.steps_done,
         "seconds": stack.seconds,
         "noise": [stream.positions() for stream in stack.noise.streams],
-        "blocks": [block_to_dict(training) for training in stack.trainings],
+        "blocks": [block_to_dict(training, stack.optimizer) for training in stack.trainings],
         "curves": [dict(recorder.curves[variant]) for variant in stack.variants],
         "bests": [best_epoch_to_dict(stopping.bests.get(variant)) for variant in stack.variants],
     }
@@ -151,17 +152,16 @@ def dump_stack(stack: Stack, recorder: Recorder, stopping: StackStopping) -> byt
     return written.getvalue()
 
 
-def block_to_dict(training: BlockTraining) -> SavedBlock:
+def block_to_dict(training: BlockTraining, optimizer: StackOptimizer) -> SavedBlock:
     """Return a block's grid, parameters, their moments in the optimizer, and state, in the block's own layout."""
     block = training.block
-    state_of = training.optimizer.state
     return {
         "seeds": list(block.grid.seeds),
         "recipes": [str(recipe) for recipe in block.grid.recipes],
         "parameters": with_plain_keys(block.parameters),
         "state": with_plain_keys(block.state),
         "moments": {
-            plain_name(name): {kind: cpu_copy(each) for kind, each in state_of[parameter].items() if each is not None}
+            plain_name(name): {kind: cpu_copy(each) for kind, each in optimizer.state(parameter).items()}
             for name, parameter in block.parameters.items()
         },
         "passed": block.passed,
@@ -215,6 +215,11 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
     if state["done"] % per_epoch or not 0 < state["done"] <= stack.steps:
         raise InputError("it was not saved at the end of an epoch")
     stack.trainings = trainings
+    stack.optimizer = StackOptimizer(stack.blocks, stack.protocol)
+    for training, saved in zip(trainings, state["blocks"], strict=True):
+        for name, parameter in training.block.parameters.items():
+            for kind, tensor in saved["moments"][plain_name(name)].items():
+                stack.optimizer.restore(parameter, kind, tensor.to(parameter.device).clone())
     stack.steps_done, stack.seconds = state["done"], state["seconds"]
     stack.batches.skip(state["done"] // per_epoch)
     for stream, positions in zip(stack.noise.streams, state["noise"], strict=True):
@@ -227,7 +232,7 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
 
 
 def restore_block(stack: Stack, saved: SavedBlock) -> BlockTraining:
-    """Restore a block with its optimizer's moments."""
+    """Restore a block; its optimizer's moments come when all blocks are there."""
     recipes = {str(variant.recipe): variant.recipe for variant in stack.variants}
     grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]))
     if not set(grid.variants) <= set(stack.variants):
@@ -244,9 +249,6 @@ def restore_block(stack: Stack, saved: SavedBlock) -> BlockTraining:
     block.passed, training.seconds = saved["passed"], saved["seconds"]
     if isinstance(block, ModuleBlock) and block.module_rng:
         block.module_rng.position = GeneratorStates(*(saved["module_rng"] or ()))
-    for name, parameter in block.parameters.items():
-        for kind, tensor in saved["moments"][plain_name(name)].items():
-            training.optimizer.state[parameter][kind] = tensor.to(parameter.device).clone()
     return training
 
 

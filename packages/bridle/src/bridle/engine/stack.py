@@ -1,4 +1,4 @@
-"""A stack: blocks of variants that share data, batches and noise, stepped together."""
+"""A stack: blocks of variants that share data, batches, noise and optimizer, stepped together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bridle.engine.block import Block
 from bridle.engine.block_training import BlockTraining
 from bridle.engine.feed import BatchLoader, DeviceData, StackNoise
 from bridle.engine.precision import Precision
+from bridle.engine.stack_optimizer import StackOptimizer
 from bridle.engine.timing import timed
 from bridle.engine.value_names import Values
 from bridle.engine.variant_grids import VariantGrid, group_variants
@@ -40,6 +41,7 @@ class Stack:
         self.steps_done = 0
         self.seconds = 0.0  # of work that serves all variants alike
         self.trainings = [self.prepare(start(grid), {}) for grid in group_variants(variants)]
+        self.optimizer = StackOptimizer(self.blocks, protocol)
         # About how many products of two numbers a forward pass of all takes that the stack begins with.
         self.multiply_adds = sum(len(block.grid) * block.multiply_adds(self.batches.size) for block in self.blocks)
 
@@ -64,11 +66,20 @@ class Stack:
         with timed(self):
             x, y = self.batches.next()
             self.noise.next_step()
+            infos = [training.step_info(self.steps_done, self.steps) for training in self.trainings]
+            begun = [
+                training.step(x, y, self.noise, info, with_penalties=with_penalties)
+                for training, info in zip(self.trainings, infos, strict=True)
+            ]
         losses = []
-        for training in self.trainings:
+        for training, step in zip(self.trainings, begun, strict=True):
             with timed(training):
-                done, steps = self.steps_done, self.steps
-                losses.append(training.step(x, y, self.noise, done, steps, with_penalties=with_penalties))
+                losses.append(next(step))
+        with timed(self):
+            self.optimizer.step([info.lr for info in infos])
+        for training, step in zip(self.trainings, begun, strict=True):
+            with timed(training):
+                next(step, None)
         self.steps_done += 1
         return losses
 
@@ -77,26 +88,27 @@ class Stack:
         gone = set(leaving)
         kept: dict[Variant, VariantState] = {}
         for training in self.trainings:
-            block, moments = training.block, training.moments()
+            block, moments = training.block, self.optimizer.moments(training.block)
             for index, variant in block.indexed_variants():
                 if variant not in gone:
                     kept[variant] = VariantState(
                         block.variant_values(block.state_dict(), index),
                         {kind: block.variant_values(each, index) for kind, each in moments.items()},
                     )
-        passed, age = self.trainings[0].block.passed, self.trainings[0].age()
+        passed, age = self.trainings[0].block.passed, self.optimizer.age()
         self.trainings = [
             self.resume_block(grid, {variant: kept[variant].values for variant in grid.variants}, passed)
             for grid in group_variants(kept)
         ]
-        for training in self.trainings:
-            moments_of = {variant: kept[variant].moments for variant in training.block.grid.variants}
+        self.optimizer = StackOptimizer(self.blocks, self.protocol)
+        for block in self.blocks:
+            moments_of = {variant: kept[variant].moments for variant in block.grid.variants}
             kinds = next(iter(moments_of.values()))
             stacked = {
-                kind: stack_values(training.block, {variant: each[kind] for variant, each in moments_of.items()})
+                kind: stack_values(block, {variant: each[kind] for variant, each in moments_of.items()})
                 for kind in kinds
             }
-            training.restore_moments(stacked, age)
+            self.optimizer.restore_moments(block, stacked, age)
 
     def resume_block(self, grid: VariantGrid, each: dict[Variant, Values], passed: float) -> BlockTraining:
         """Return a block of variants that come from others, with all that they remember."""
