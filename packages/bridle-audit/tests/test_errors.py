@@ -24,12 +24,12 @@ def test_a_refusal_is_an_error_of_the_family(tmp_path):
 
 FAULTY = """
 import sys
-from bridle_audit.cli import program
+from bridle_audit.cli import entry_point
 
 def app():
     raise ValueError("from within a library")
 
-program.run(app)
+entry_point.run(app)
 """
 
 

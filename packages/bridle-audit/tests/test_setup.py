@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import weight_norm
 
-from bridle_audit.probe.batch import Batch, logits_of
+from bridle_audit.probe.batch import ProbeBatch, logits_of
 from bridle_audit.probe.layers import drop_rate
 from bridle_audit.probe.measured_loss import MeasuredLoss
 from bridle_audit.probe.setup import Setup
@@ -281,14 +281,14 @@ def test_the_gradients_are_those_of_the_loop():
 
 
 def test_batches_come_in_the_forms_that_loops_have():
-    assert len(Batch.of((X, Y))) == 12
-    assert Batch.of(((X, X), Y)).args == (X, X)
-    named = Batch.of({"input_ids": X, "labels": Y})
+    assert len(ProbeBatch.of((X, Y))) == 12
+    assert ProbeBatch.of(((X, X), Y)).args == (X, X)
+    named = ProbeBatch.of({"input_ids": X, "labels": Y})
     assert (named.args, named.y is Y, sorted(named.kwargs)) == ((), True, ["input_ids", "labels"])
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, Y), batch_size=4)
-    assert len(Batch.of(loader)) == 4
+    assert len(ProbeBatch.of(loader)) == 4
     with pytest.raises(ValueError, match=r"batch: expected .*got Tensor"):
-        Batch.of(X)
+        ProbeBatch.of(X)
 
 
 def test_logits_are_found_in_what_models_give():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from bridle_audit.cli.command import audit
-from bridle_audit.cli.program import SpokenCommand, run
+from bridle_audit.cli.entry_point import SpokenCommand, run
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command("bridle-audit", cls=SpokenCommand)(audit)

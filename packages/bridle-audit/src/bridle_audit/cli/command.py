@@ -17,7 +17,7 @@ import typer
 from bridle_audit import __version__
 from bridle_audit.atomic_files import write_whole
 from bridle_audit.cli.console import say, show
-from bridle_audit.cli.program import named_path
+from bridle_audit.cli.entry_point import named_path
 from bridle_audit.errors import InputError
 from bridle_audit.findings import NEVER, SEVERITIES, FileAudit
 

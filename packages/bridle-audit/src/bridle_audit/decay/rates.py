@@ -50,7 +50,7 @@ class TimmScheduler(Protocol):
 
 
 @runtime_checkable
-class Schedule(Protocol):
+class ScheduledNumber(Protocol):
     """A number that changes as the training passes: bridle's schedules, and those made in their image."""
 
     @property
@@ -63,7 +63,13 @@ class Schedule(Protocol):
 
 # ReduceLROnPlateau is no Scheduler: its step takes a metric
 ScheduleLike = (
-    Scheduler | lr_scheduler.ReduceLROnPlateau | Schedule | Callable[[int], float] | Sequence[float] | np.ndarray | None
+    Scheduler
+    | lr_scheduler.ReduceLROnPlateau
+    | ScheduledNumber
+    | Callable[[int], float]
+    | Sequence[float]
+    | np.ndarray
+    | None
 )
 LengthFunctions = Mapping[type, Callable[[Any], float | None]]
 
@@ -108,7 +114,7 @@ def learning_rate_array(
     """Return the learning rates of the next steps as an array (groups, steps); see :func:`learning_rates`."""
     if steps < 1:
         raise InputError(f"steps must be the number of optimizer steps to come, at least 1, got {steps!r}")
-    if isinstance(schedule, Schedule):
+    if isinstance(schedule, ScheduledNumber):
         return scale_initial_rates(optimizer, [schedule.at(step / steps) for step in range(steps)])
     scheduler = innermost_scheduler(schedule)
     if isinstance(scheduler, Scheduler):

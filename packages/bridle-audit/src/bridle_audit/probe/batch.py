@@ -18,7 +18,7 @@ ACCEPTED_FORMS = "(x, y), (x, y, ...) with more inputs behind, a dictionary of n
 
 
 @dataclass(frozen=True)
-class Batch:
+class ProbeBatch:
     """The arguments of the model, and the targets."""
 
     args: tuple[Any, ...]
@@ -57,24 +57,24 @@ class Batch:
         """Return the model's output for the batch."""
         return model(*self.args, **self.kwargs)
 
-    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> Batch:
+    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> ProbeBatch:
         """Return the batch with a function applied to every tensor, targets too."""
 
         def one(held: object) -> object:
             return function(held) if isinstance(held, Tensor) else held
 
         kwargs = tree_map(one, dict(self.kwargs))
-        return Batch(tree_map(one, self.args), kwargs, tree_map(one, self.y), self.last_batch_rows)
+        return ProbeBatch(tree_map(one, self.args), kwargs, tree_map(one, self.y), self.last_batch_rows)
 
-    def clone(self) -> Batch:
+    def clone(self) -> ProbeBatch:
         """Return a copy in memory of its own, so that a model that changes its input does not change the user's."""
         return self.map_tensors(lambda held: held.detach().clone())
 
-    def double(self) -> Batch:
+    def double(self) -> ProbeBatch:
         """Return the batch with its floating-point tensors in double precision."""
         return self.map_tensors(lambda held: held.double() if held.is_floating_point() else held)
 
-    def take_rows(self, rows: slice) -> Batch:
+    def take_rows(self, rows: slice) -> ProbeBatch:
         """Return some rows of every tensor that has as many as the batch."""
         count = len(self)
         return self.map_tensors(lambda held: held[rows] if held.ndim and held.shape[0] == count else held)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bridle_audit.probe.batch import Batch, LossFunction, logits_of, scalar_of
+from bridle_audit.probe.batch import LossFunction, ProbeBatch, logits_of, scalar_of
 from bridle_audit.probe.copying import SEED, seed_all, state_restored
 
 
@@ -52,7 +52,7 @@ class ForwardPass:
 
 def run_pass(
     model: nn.Module,
-    batch: Batch,
+    batch: ProbeBatch,
     loss: LossFunction | None,
     *,
     training: bool,

@@ -19,7 +19,7 @@ from bridle_audit.decay.penalty_effects import Penalty
 from bridle_audit.decay.rates import ScheduleLike, learning_rates
 from bridle_audit.errors import InputError
 from bridle_audit.parameter_kinds import NORMS, parameter_kind
-from bridle_audit.probe.batch import Batch, LossFunction
+from bridle_audit.probe.batch import LossFunction, ProbeBatch
 from bridle_audit.probe.copying import copied
 from bridle_audit.probe.forward import ForwardPass, run_pass
 from bridle_audit.probe.function_calls import FunctionCall, WithoutDropout, record_function_calls
@@ -50,7 +50,7 @@ class Setup:
     optimizer: Optimizer | None
     groups: tuple[ParameterGroup, ...]
     loss_function: LossFunction | None
-    batch: Batch | None
+    batch: ProbeBatch | None
     scheduler: ScheduleLike
     steps: int | None
     averaged: nn.Module | None
@@ -77,7 +77,7 @@ class Setup:
             optimizer,
             groups_of(optimizer, bare) if optimizer is not None else (),
             copied(loss) if isinstance(loss, nn.Module) else loss,
-            None if batch is None else Batch.of(batch),
+            None if batch is None else ProbeBatch.of(batch),
             scheduler,
             steps,
             None if averaged is None else copied(averaged),

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from bridle import __version__
-from bridle_audit.cli.program import SpokenGroup, run
+from bridle_audit.cli.entry_point import SpokenGroup, run
 
 app = typer.Typer(cls=SpokenGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 

@@ -13,7 +13,7 @@ import typer
 from bridle.cli.app import Json, app
 from bridle.cli.printing import note_lines, print_lines
 from bridle_audit.cli.console import output, show
-from bridle_audit.cli.program import named_path
+from bridle_audit.cli.entry_point import named_path
 
 Target = Annotated[str | None, typer.Option(help="The column to predict, for a table.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the target leaves it open.")]

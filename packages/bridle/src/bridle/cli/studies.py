@@ -21,7 +21,7 @@ from bridle.errors import InputError
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
 from bridle.results import Study
 from bridle_audit.cli.console import PlainConsole, output, say, show
-from bridle_audit.cli.program import STOPPED, named_path
+from bridle_audit.cli.entry_point import STOPPED, named_path
 
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")

@@ -59,7 +59,7 @@ class LiteralRun:
 
 
 @dataclass(frozen=True)
-class Program:
+class NotebookSection:
     """One section of the notebook: a network, an optimizer, and what they printed there."""
 
     name: str
@@ -111,24 +111,24 @@ def network_with_batch_norm() -> nn.Sequential:
 
 
 PROGRAMS = (
-    Program(
+    NotebookSection(
         NO_REGULARIZATION,
         network,
         0.01,
         0.0,
         EpochLog((2.3022, 2.2453, 0.2836, 0.2490, 0.2457, 0.2451), 86.73, 19.1),
     ),
-    Program(
+    NotebookSection(
         WEIGHT_DECAY, network, 0.01, DECAY, EpochLog((2.3083, 2.1972, 0.2956, 0.2461, 0.2376, 0.2362), 88.33, 18.6)
     ),
-    Program(
+    NotebookSection(
         DROPOUT,
         network_with_dropout,
         0.01,
         0.0,
         EpochLog((2.3049, 2.2832, 1.2152, 1.1770, 1.1625, 1.1635), 97.42, 28.2),
     ),
-    Program(
+    NotebookSection(
         BATCH_NORM,
         network_with_batch_norm,
         0.1,
@@ -195,7 +195,7 @@ def one_pass(split: NotebookData, seed: int, epochs: int, told: Callable[[str, i
 
 
 def run_program(
-    program: Program, split: NotebookData, seed: int, epochs: int, told: Callable[[str, int], None]
+    program: NotebookSection, split: NotebookData, seed: int, epochs: int, told: Callable[[str, int], None]
 ) -> tuple[LiteralRun, nn.Sequential]:
     """Run one section of the notebook."""
     torch.manual_seed(seed)

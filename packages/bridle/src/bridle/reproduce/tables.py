@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bridle.comparison.statistics import format_difference
 from bridle.reproduce.discussion import mean, paragraphs
-from bridle.reproduce.literal import EPOCHS, OUTPUTS, PROGRAMS, LiteralRun, Program
+from bridle.reproduce.literal import EPOCHS, OUTPUTS, PROGRAMS, LiteralRun, NotebookSection
 from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
 from bridle.results import Versus
 from bridle_audit.wording import counted
@@ -52,7 +52,7 @@ def grids(reproduction: Reproduction) -> list[Grid]:
     return [grid for grid in all_tables if grid.rows]
 
 
-def literal_grid(trained: list[tuple[Program, list[LiteralRun]]]) -> Grid:
+def literal_grid(trained: list[tuple[NotebookSection, list[LiteralRun]]]) -> Grid:
     """Return the notebook's numbers beside ours."""
     columns = (
         "",
@@ -76,7 +76,7 @@ def literal_grid(trained: list[tuple[Program, list[LiteralRun]]]) -> Grid:
     return Grid("The notebook as it stands", columns, rows)
 
 
-def losses_grid(trained: list[tuple[Program, list[LiteralRun]]], epochs: list[int]) -> Grid:
+def losses_grid(trained: list[tuple[NotebookSection, list[LiteralRun]]], epochs: list[int]) -> Grid:
     """Return the losses that the notebook prints, under its own and ours, one row per seed."""
     rows = []
     for program, runs in trained:
