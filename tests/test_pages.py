@@ -227,7 +227,7 @@ def test_every_link_leads_somewhere():
             assert not anchor or link.startswith("https://") or anchor in anchors(target), f"{source}: {link}"
 
 
-@pytest.mark.parametrize("name", ["docs/strengths.md", "docs/conflicts.md"])
+@pytest.mark.parametrize("name", ["docs/attaching.md", "docs/conflicts.md", "docs/strengths.md"])
 def test_the_examples_of_a_page_written_by_hand_print_what_it_says(name):
     tokens = GITHUB.parse((ROOT / name).read_text(encoding="utf-8"))
     examples = [token for token in tokens if token.type == "fence" and token.info == "pycon"]
