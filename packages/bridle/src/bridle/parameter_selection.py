@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from bridle.errors import InputError
-from bridle.places import EVERYTHING, Gradient, Loss, Weight, WeightLayer, acts_on
+from bridle.places import EVERYTHING, Gradient, acts_on
 from bridle.recipe import Regularizer
 from bridle.sites import check_patterns
 from bridle_audit.parameter_kinds import has_sign_parameters, layer_name, parameter_kind, parametrized_weight
@@ -81,7 +81,7 @@ def moves_without_gradient(unit: Regularizer) -> bool:
     (True, True, False)
     """
     if not isinstance(unit, Gradient):
-        return isinstance(unit, Loss | Weight | WeightLayer)
+        return unit.on_parameters and unit.place in ("layer", "loss", "weight")
     g = np.array([[[0.0], [1.0]], [[0.0], [2.0]]])
     extra = {"weight": np.ones_like(g), "norm": np.float64(1.0)}
     step_inputs = {name: 0 for name in unit.step_inputs if name == "step"}

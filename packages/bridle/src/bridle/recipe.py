@@ -62,12 +62,14 @@ class Regularizer(metaclass=KnobMeta):
     images_only: ClassVar[bool] = False  # rows must be images
     fresh_noise: ClassVar[bool] = False  # a second pass sees other noise
     reestimates: ClassVar[bool] = False  # running statistics are measured anew for averaged weights
+    noise: ClassVar[tuple[object, ...]] = ()  # the random arrays that the formulas take
     extra_inputs: ClassVar[tuple[str, ...]] = ()  # what the formulas take besides, by position
     step_inputs: ClassVar[tuple[str, ...]] = ()  # and by keyword
     # What the base of each kind answers to those who set a training up, so that they need not know the kinds by name.
     in_network: ClassVar[bool] = False  # is called in the forward pass, by a module or a hook
     on_parameters: ClassVar[bool] = False  # acts on parameters
     on_outputs: ClassVar[bool] = False  # takes the outputs of the network, logits where there are classes
+    several_networks: ClassVar[bool] = False  # leaves several networks behind, which predict together
     second_pass: ClassVar[bool] = False  # has the batch of a step passed through the network a second time
     registry: ClassVar[dict[str, type[Regularizer]]] = {}
 

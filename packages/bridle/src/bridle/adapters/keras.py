@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from bridle.attaching import Handle, attach
 from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.errors import InputError
-from bridle.places import Ensemble
 from bridle.recipe import Recipe, RecipeLike, Regularizer
 from bridle.regularizers import WeightDecay
 
@@ -228,7 +227,7 @@ def model_conflicts(unit: Regularizer, model: keras.Model) -> Iterator[str]:
     second = unit.second_pass or bool({"slope", "prediction"} & {*unit.extra_inputs})
     if unit.in_network:
         yield "acts within the network, where Keras would not save it: use a layer of Keras's own"
-    if isinstance(unit, Ensemble):
+    if unit.several_networks:
         yield "is several networks, and a Keras model is one: take EMA"
     in_step = unit.place == "batch" or unit.on_outputs or unit.second_pass
     if in_step and type(model).train_step is not keras.Model.train_step:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import nn
 
 from bridle.errors import InputError
-from bridle.places import Ensemble
 from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Recipe, RecipeLike, Regularizer
 
@@ -14,7 +13,7 @@ def single_network_recipe(recipe: RecipeLike) -> Recipe:
     """Return the recipe; raise ``ValueError`` for an ensemble, as a trainer saves and tests one network."""
     parsed = Recipe.of(recipe)
     for unit in parsed:
-        if isinstance(unit, Ensemble):
+        if unit.several_networks:
             raise InputError(
                 f"{unit!r} is several networks, and this trainer saves and tests one; take EMA or SWA, or attach it in "
                 f"a loop of your own"

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bridle import seeded_draws
 from bridle.noise_streams import SECOND_PASS_OFFSET
-from bridle.places import Draw, Gradient, Weight
+from bridle.places import Draw
 from bridle.places.activation_checkpointing import as_first
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import from_torch
@@ -213,7 +213,7 @@ def parameter_noise(model: nn.Module, recipe: Recipe, seed: int | None) -> SeedN
     """Return the noise of parameters, which is the same in all processes."""
     if seed is not None:
         return SeedNoise(seed, TorchNoise([]))
-    if not any(isinstance(unit, Gradient | Weight) and unit.noise for unit in recipe):
+    if not any(unit.noise for unit in (*recipe.at("gradient"), *recipe.at("weight"))):
         return SharedNoise(0)  # nobody draws from it, and the user's generator stays where it is
     with generators_restored():  # a number that the user's generator has yet to give out
         agreed = torch.randint(2**62, (1,)).to(next(model.parameters()).device)

@@ -11,7 +11,7 @@ from torch.optim import LBFGS, Optimizer
 
 from bridle.attaching.compiled import check_scripted
 from bridle.errors import InputError
-from bridle.places import Average, Ensemble
+from bridle.places import Average
 from bridle.recipe import Recipe, Regularizer
 
 
@@ -50,7 +50,7 @@ def check_steps(recipe: Recipe, steps: int | None) -> None:
 
 def needs_steps(unit: Regularizer) -> bool:
     """Return True if a regularizer depends on the number of steps, by a schedule or its formula."""
-    if unit.is_scheduled or isinstance(unit, Ensemble):
+    if unit.is_scheduled or unit.several_networks:
         return True
     if "steps" not in unit.step_inputs:
         return False

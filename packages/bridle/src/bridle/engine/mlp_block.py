@@ -21,7 +21,6 @@ from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values, network_tensors
 from bridle.engine.variant_grids import VariantGrid
 from bridle.networks import MLP
-from bridle.places import Batch, PassLoss
 from bridle.places.matrices import as_number
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
@@ -52,7 +51,7 @@ class MLPBlock(Block):
         recipes = self.grid.recipes
         self.placed = place_layers(recipes, self.sites, self.precision)
         self.activities = place_activities(recipes, self.sites, self.precision)
-        own_inputs = any(isinstance(each, Batch | PassLoss) for each in recipes[0])
+        own_inputs = any(each.place == "batch" or (each.on_outputs and each.second_pass) for each in recipes[0])
         self.shared_input = not own_inputs and not any(placed.site.number == 0 for placed in self.placed)
 
     @cached_property

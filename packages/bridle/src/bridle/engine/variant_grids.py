@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bridle.places import Average, Ensemble, Gradient, Loss, Stop, Weight
+from bridle.places import Average, Gradient, Loss, Stop, Weight
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
@@ -40,7 +40,7 @@ PER_PARAMETER = (Loss, Gradient, Weight, Average, Stop)
 def structure(recipe: Recipe) -> tuple[object, ...]:
     """Return the parts that must be equal for two recipes to share a program: batches, layers, passes, not numbers."""
     return tuple(
-        each if isinstance(each, Ensemble) else (type(each).__name__, tuple(each.settings(numbers=False).values()))
+        each if each.several_networks else (type(each).__name__, tuple(each.settings(numbers=False).values()))
         for each in recipe
         if not isinstance(each, PER_PARAMETER)
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from bridle.exporting.calls import call
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT
-from bridle.places import PassLoss
-from bridle.places.forward import ForwardRegularizer
 
 LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
 SEED = "seed = int(torch.randint(2**31, ()))  # all passes of the step share it"
@@ -17,10 +15,9 @@ class PassCode:
 
     def __init__(self, spec: TrainingSpec) -> None:
         self.spec = spec
-        inside = [each for each in spec.recipe if isinstance(each, ForwardRegularizer)]
-        penalties = [each for each in spec.recipe if isinstance(each, PassLoss)]
+        penalties = [each for each in spec.recipe.at("loss") if each.second_pass]
         self.twice = any(each.second_pass for each in spec.recipe.at("gradient"))
-        noisy = any(each.noise for each in inside)
+        noisy = any(each.noise for each in spec.recipe.at("layer"))
         same = any(each.extra_inputs for each in spec.recipe.at("batch")) or any(
             not each.fresh_noise for each in penalties
         )

@@ -23,6 +23,10 @@ What holds at every place (Note [the formulas]):
   the subject itself may be (seeds, 1, ...) where knobs, parameters and state are (seeds or 1, recipes, ...).
 - Knobs that are words (``on``, ``at``, ``groups``) say where or which; they are not passed to a formula, unless they
   are declared with ``in_formula``, and then as what they are: words.
+
+A new base states its ``place``, its ``forms`` and its answers to :class:`bridle.recipe.Regularizer` (``on_parameters``,
+``second_pass``, ...): checks, notes and adapters ask for these and know no base. What runs a recipe does know it: the
+base gets lines in ``vanilla``, ``engine``, ``attaching`` and ``exporting``, and in ``testing/place_checks.py``.
 """
 
 from bridle.places.average import Average as Average

@@ -45,6 +45,7 @@ class Ensemble(Placed, ABC):
 
     place: ClassVar[str] = "average"
     on_parameters: ClassVar[bool] = True
+    several_networks: ClassVar[bool] = True
     forms: ClassVar[tuple[Form, ...]] = (
         Form("vanilla", "z", results=1, knobs=False),
         Form("torch", "z", results=1, knobs=False),

@@ -18,7 +18,7 @@ from bridle_audit.wording import nearest, shortened
 
 ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
 DECLARED = ("noise", "extra_inputs", "parameters", "state")  # what a class adds to the arrays of its place
-ANSWERED = ("in_network", "on_parameters", "on_outputs", "second_pass")  # by the base of each kind
+ANSWERED = ("in_network", "on_parameters", "on_outputs", "several_networks", "second_pass")  # by the base of each kind
 WRITTEN = {"name", "out"}  # words of written recipes and of the engine's calls
 
 
