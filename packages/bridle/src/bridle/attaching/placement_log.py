@@ -10,18 +10,9 @@ from bridle.attaching.averages import WeightAverages
 from bridle.attaching.parameter_buckets import ParameterBucket
 from bridle.attaching.parameter_ops import ParameterOp
 from bridle.attaching.trained_parameters import AveragedTensor
-from bridle.places import Batch, Ensemble, OutputLoss, PassLoss, Stop
 from bridle.recipe import Regularizer
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
-
-PLACES: dict[type[object], str] = {
-    Batch: "on each batch, by handle.batch(x, y)",
-    OutputLoss: "on the outputs, by handle.penalty()",
-    PassLoss: "on two passes of each batch, by handle.penalty()",
-    Ensemble: "on whole copies of the model, by handle.averaged()",
-    Stop: "on the validation scores, by handle.stop(valid_loss)",
-}
 
 
 def describe_placements(parts: Assembly) -> str:
@@ -42,13 +33,24 @@ def placements_of(parts: Assembly, unit: Regularizer) -> list[str]:
             named.setdefault(where, []).append(name)
     ops: list[ParameterOp[Any] | WeightAverages] = [*parts.parameter_ops, *parts.averages]
     on_parameters = [bucket_placements(parts, unit, op.buckets) for op in ops if op.unit == unit]
-    by_place = [words for kind, words in PLACES.items() if isinstance(unit, kind)]
     return [
         *by_optimizer,
         *(f"{where} {', '.join(names)}" for where, names in named.items()),
         *on_parameters,
-        *by_place,
+        *placements_by_call(unit),
     ]
+
+
+def placements_by_call(unit: Regularizer) -> list[str]:
+    """Return descriptions of what a regularizer acts on where the loop must call the handle for it."""
+    acts = {
+        "on each batch, by handle.batch(x, y)": unit.place == "batch",
+        "on the outputs, by handle.penalty()": unit.on_outputs and not unit.second_pass,
+        "on two passes of each batch, by handle.penalty()": unit.on_outputs and unit.second_pass,
+        "on whole copies of the model, by handle.averaged()": unit.several_networks,
+        "on the validation scores, by handle.stop(valid_loss)": unit.place == "stop",
+    }
+    return [where for where, it_does in acts.items() if it_does]
 
 
 def bucket_placements(parts: Assembly, unit: Regularizer, buckets: Sequence[ParameterBucket[Any]]) -> str:
