@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from bridle_audit.errors import InputError
 
+__all__ = ["open_bounded", "read_whole", "remove_left_overs", "write_whole"]
+
 try:
     import fcntl
 except ImportError:  # not a POSIX system

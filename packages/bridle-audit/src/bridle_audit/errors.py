@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["BridleError", "DependencyError", "InputError", "StateError"]
+
 
 class BridleError(Exception):
     """The base of all errors that a user can mend: the message says what was given, what is expected, what to do.

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 from bridle_audit.errors import InputError
 
+__all__ = ["NEVER", "PAGES", "SEVERITIES", "FileAudit", "Finding", "Findings", "Location", "Remark", "RulePage"]
+
 SEVERITIES = ("note", "warning", "error")  # from the mildest
 NEVER = "never"  # in place of a severity: nothing fails
 PAGES = "docs/audit/rules"  # where the rules' pages stand in the repository

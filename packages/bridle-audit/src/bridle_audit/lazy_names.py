@@ -6,6 +6,8 @@ import ast
 from functools import cache
 from importlib.resources import files
 
+__all__ = ["lazy_names"]
+
 
 @cache
 def lazy_names(package: str) -> dict[str, str]:

@@ -13,6 +13,16 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+__all__ = [
+    "NORMS",
+    "ParameterKind",
+    "has_sign_parameters",
+    "is_bias",
+    "layer_name",
+    "parameter_kind",
+    "parametrized_weight",
+]
+
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 MAPPINGS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.Embedding, nn.EmbeddingBag)  # even to one unit
 RECURRENT = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)  # several mappings in one

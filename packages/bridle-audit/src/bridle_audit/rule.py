@@ -14,6 +14,8 @@ from typing import Any, Self
 from bridle_audit.errors import InputError
 from bridle_audit.findings import SEVERITIES, Finding, RulePage
 
+__all__ = ["SUBJECTS", "Rule", "checks_in", "kinds", "modules_of"]
+
 # Note [kinds of evidence]
 # A rule looks at a mistake from one or several sides; each file of such a name in its folder has a function
 # `check(evidence)`, which yields findings: all but its severity and its rule's name are the check's own.

@@ -6,6 +6,21 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+__all__ = [
+    "LONGEST_SHOWN",
+    "NAMED",
+    "counted",
+    "error_message",
+    "first_few",
+    "first_names",
+    "list_choices",
+    "nearest",
+    "plural",
+    "printable",
+    "shortened",
+    "starting_with",
+]
+
 LONGEST_SHOWN = 120  # characters of a text that an error repeats
 NAMED = 5  # names that a sentence shows, before it counts the others
 NAMED_IN_FINDING = 3  # names at which a finding points, before it counts the others

@@ -11,6 +11,8 @@ from typing import Self
 
 from bridle.errors import InputError
 
+__all__ = ["DOUBTFUL", "REFUSED", "Card", "Conflict", "card_of"]
+
 SECTIONS = ("Formula", "Helps when", "Hurts when", "Conversion", "Conflicts", "Example", "Paper")
 OPTIONAL = ("Conversion", "Conflicts")
 REFUSED, DOUBTFUL = "refused", "doubtful"

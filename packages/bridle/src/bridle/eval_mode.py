@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
+__all__ = ["eval_mode"]
+
 
 @contextmanager
 def eval_mode(*modules: nn.Module) -> Iterator[None]:

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+__all__ = ["Layout"]
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -10,6 +10,8 @@ import numpy as np
 
 from bridle_audit.probe.randomness import GeneratorStates, generators, generators_restored
 
+__all__ = ["SeededStream", "seeded"]
+
 
 def seed_all(seed: int) -> None:
     """Start all of them from a seed."""

@@ -16,6 +16,8 @@ from bridle.errors import InputError
 from bridle.schedules import LAST, PerLayer, Schedule
 from bridle_audit.scalars import is_number
 
+__all__ = ["Knob", "KnobMeta", "check_declared", "check_knobs", "knob", "knob_of_field", "knobs", "layer_values"]
+
 Value = float | str | Schedule | PerLayer  # what a knob holds
 
 

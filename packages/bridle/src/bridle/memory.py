@@ -7,6 +7,8 @@ from pathlib import Path
 
 from bridle.errors import InputError
 
+__all__ = ["GIB", "check_available"]
+
 GIB = 2**30
 CGROUPS = (  # the limit of a container and what it has taken of it: version 2, version 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),

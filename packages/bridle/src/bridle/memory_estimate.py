@@ -16,6 +16,8 @@ from bridle.networks import MLP, DescribedNetwork, Network
 from bridle.protocol import Protocol
 from bridle_audit.wording import plural
 
+__all__ = ["COPIES", "check_training", "check_weights"]
+
 COPIES = 5  # of the weights in training: themselves, their gradient, the optimizer's two moments, cast copies
 CURVES, POINT = 6, 32  # of a run: how many there are, and the bytes of a number in one
 RUN = 20_000  # bytes of a run beside its curves and its model

@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+__all__ = ["METRICS", "dead_units", "scores", "weight_histogram"]
+
 METRICS = {"classification": ("accuracy", "loss", "calibration_error"), "regression": ("r2", "rmse", "loss")}
 CALIBRATION_BINS = 15
 HISTOGRAM_BINS = 40

@@ -46,6 +46,8 @@ from bridle.knobs import knobs
 from bridle.places.base import Placed
 from bridle.places.signatures import Declared, Signature, check_form
 
+__all__ = ["plugin"]
+
 HOME, KNOB = "bridle.places.", "bridle.knobs.knob"
 KINDS = {
     ARG_STAR: inspect.Parameter.VAR_POSITIONAL,

@@ -15,6 +15,8 @@ from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
 from bridle_audit.wording import nearest, shortened, starting_with
 
+__all__ = ["check_names", "conversion", "suggestion"]
+
 ALIKE = 0.8  # from this likeness on, a word is taken for a misspelt one of the field
 GREEK = {"alpha": "α", "beta": "β", "epsilon": "ε", "eps": "ε", "eta": "η", "gamma": "γ", "lambda": "λ", "sigma": "σ"}
 CLAUSE_END = re.compile(r"(?<!\bal\.)(?<=[.;])\s+")

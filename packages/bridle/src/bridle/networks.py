@@ -24,6 +24,21 @@ from bridle.errors import InputError
 from bridle.feature_layout import Layout
 from bridle_audit.wording import shortened
 
+__all__ = [
+    "MLP",
+    "ConvNet",
+    "DescribedNetwork",
+    "Network",
+    "Residual",
+    "ResidualMLP",
+    "convnet",
+    "linear",
+    "mlp",
+    "parse",
+    "parse_network",
+    "residual_mlp",
+]
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,

@@ -6,6 +6,8 @@ import zlib
 
 from bridle.places.base import Placed
 
+__all__ = ["SECOND_PASS_OFFSET", "STREAMS_PER_SITE", "first_stream_id"]
+
 STREAMS_PER_SITE = 16
 NAMED_STREAMS = 2**32  # streams of regularizers at no site are numbered from here, by a hash: in all, 2**36
 SECOND_PASS_OFFSET = 2**40  # added to a stream: the noise of a second pass

@@ -15,6 +15,8 @@ from bridle.recipe import Regularizer
 from bridle.sites import check_patterns
 from bridle_audit.parameter_kinds import has_sign_parameters, layer_name, parameter_kind, parametrized_weight
 
+__all__ = ["Parameter", "excluded_parameters", "matching_parameters", "parameter_description"]
+
 
 class Parameter(NamedTuple):
     """A parameter as ``on`` sees it: its name, its axes in a single network, the type of its layer."""

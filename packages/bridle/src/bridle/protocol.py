@@ -15,6 +15,25 @@ from typing import Any, NamedTuple, SupportsIndex
 from bridle.errors import InputError
 from bridle.recipe import Recipe
 
+__all__ = [
+    "ADAMW_DECAY",
+    "BETAS",
+    "EPS",
+    "FEWEST_EPOCHS",
+    "LEARNING_RATES",
+    "MOMENTUM",
+    "MOST_EPOCHS",
+    "PRECISIONS",
+    "SCHEDULES",
+    "STEPS",
+    "Progress",
+    "Protocol",
+    "StepInfo",
+    "Variant",
+    "checked_seed",
+    "chosen_seeds",
+]
+
 # Starting points for small networks, not tuned to any data: where the learning rate matters, compare several.
 LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
 MOMENTUM = 0.9

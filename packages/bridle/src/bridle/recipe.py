@@ -37,6 +37,8 @@ from bridle.serialization import Term, from_plain, json_number, names_in, parse_
 from bridle_audit.atomic_files import read_whole, write_whole
 from bridle_audit.wording import nearest, shortened
 
+__all__ = ["PLACES", "Recipe", "RecipeLike", "Regularizer", "conflicts", "find_regularizer", "regularizer_from_json"]
+
 NONE = "none"
 CATALOG_PACKAGE = "bridle.regularizers."
 LONGEST_LINE = 100  # of Python that is printed

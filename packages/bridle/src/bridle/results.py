@@ -18,6 +18,25 @@ from bridle.errors import InputError
 from bridle.json_decoding import decode, parse, short_repr
 from bridle_audit.atomic_files import read_whole, write_whole
 
+__all__ = [
+    "HELPS",
+    "HIGHER_IS_BETTER",
+    "HURTS",
+    "MAIN_METRIC",
+    "SPLITS",
+    "SPLIT_NAMES",
+    "UNDECIDED",
+    "VERSION",
+    "Contender",
+    "LayerSummary",
+    "Run",
+    "Study",
+    "Summary",
+    "Versus",
+    "metrics_of",
+    "to_plain",
+]
+
 VERSION = 1  # of study.json; raised when a key changes its meaning or goes
 SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 SPLITS = tuple(SPLIT_NAMES)

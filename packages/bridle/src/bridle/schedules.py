@@ -22,6 +22,20 @@ from typing import Any, ClassVar, Self
 from bridle.errors import InputError
 from bridle_audit.scalars import is_number
 
+__all__ = [
+    "EVERYWHERE",
+    "LAST",
+    "SCHEDULES",
+    "PerLayer",
+    "Schedule",
+    "Strength",
+    "after",
+    "cosine",
+    "flat_cosine",
+    "linear",
+    "until",
+]
+
 EVERYWHERE = "*"
 LAST = math.nextafter(1.0, 0.0)  # `passed` is in [0, 1)
 

@@ -14,6 +14,8 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtri
 
+__all__ = ["TICKS", "Noise", "batch_orders", "linear_weights", "normal_quantiles"]
+
 WEIGHTS, BATCHES, NOISE = range(3)
 TICKS = 65536  # noise has 16 bits per unit: rates are exact to 1/65536 and a draw costs two bytes
 

@@ -18,6 +18,8 @@ from bridle.errors import InputError
 from bridle.schedules import SCHEDULES, PerLayer, Schedule
 from bridle_audit.wording import nearest, shortened
 
+__all__ = ["Term", "from_plain", "json_number", "names_in", "parse_terms", "to_plain", "toml_table"]
+
 # The field's word for a strength, which is a keyword of Python and no name.
 LAMBDA_KEYWORD = re.compile(r"\blambda(?=\s*=)")
 INFINITE = {"inf": math.inf, "-inf": -math.inf}  # as JSON and a text write them

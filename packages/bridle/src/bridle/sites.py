@@ -12,6 +12,18 @@ from bridle.places import EVERYTHING, HIDDEN, INPUT, ActivityLoss, Layer
 from bridle.recipe import Recipe, Regularizer
 from bridle.schedules import EVERYWHERE, PerLayer
 
+__all__ = [
+    "RESIDUAL",
+    "LayerAtSite",
+    "Site",
+    "acts_at",
+    "check_patterns",
+    "check_sites",
+    "hidden_site",
+    "input_site",
+    "layers_at",
+]
+
 RESIDUAL = "residual"
 
 

@@ -13,6 +13,8 @@ from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
 from bridle.sites import check_patterns
 
+__all__ = ["MEASURED_BATCH", "MEASURED_ROWS", "check_data", "monitored_score", "with_optimizer_decay"]
+
 # Running statistics of averaged weights are measured anew on the first training rows, batch by batch.
 MEASURED_ROWS, MEASURED_BATCH = 4096, 256
 

@@ -21,6 +21,8 @@ from bridle_audit.cli.entry_point import named_path
 from bridle_audit.errors import InputError
 from bridle_audit.findings import NEVER, SEVERITIES, FileAudit
 
+__all__ = ["audit", "list_rules"]
+
 if TYPE_CHECKING:
     from bridle_audit.cli.settings import Settings
 

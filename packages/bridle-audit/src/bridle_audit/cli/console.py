@@ -13,6 +13,8 @@ from rich.text import Text
 
 from bridle_audit.wording import printable
 
+__all__ = ["PlainConsole", "output", "say", "show"]
+
 PIPE_WIDTH = 140  # columns where the output is no terminal, unless the variable COLUMNS says how many there are
 LEAST_WIDTH = 20
 

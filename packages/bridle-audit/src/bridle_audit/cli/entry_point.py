@@ -16,6 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 from bridle_audit.cli.console import say
 from bridle_audit.errors import BridleError
 
+__all__ = ["STOPPED", "SpokenCommand", "SpokenGroup", "named_path", "run"]
+
 LONGEST = 3000  # characters of a message
 STOPPED = 130  # what shells report after Ctrl-C
 FAULT = "This is a fault of the program, not of what you gave it. Please report it to its authors, with what follows."

@@ -16,6 +16,8 @@ from bridle_audit.report import FORMS
 from bridle_audit.run.selection import rule_names
 from bridle_audit.wording import nearest, shortened
 
+__all__ = ["Settings", "settings"]
+
 FILE = "pyproject.toml"
 TABLE = "bridle-audit"
 LARGEST = 2**20  # bytes of a file with settings

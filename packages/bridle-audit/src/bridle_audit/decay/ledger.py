@@ -18,6 +18,8 @@ from bridle_audit.decay.text_table import format_table
 from bridle_audit.errors import InputError
 from bridle_audit.wording import plural
 
+__all__ = ["Ledger", "ledger"]
+
 COLUMNS = {  # and whether they hold words, which stand to the left
     "parameter": True,
     "shape": True,

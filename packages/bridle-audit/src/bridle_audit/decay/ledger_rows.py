@@ -18,6 +18,8 @@ from bridle_audit.decay.rates import learning_rate
 from bridle_audit.decay.trials import DECOUPLED, RESCALED
 from bridle_audit.parameter_kinds import ParameterKind, has_sign_parameters, parameter_kind, parametrized_weight
 
+__all__ = ["LedgerRow", "make_rows"]
+
 FROZEN, OUTSIDE, PENALTY = "frozen", "not in the optimizer", "penalty"
 SAMPLE_SIZE = 4096  # weights of a parameter that stand for all of them
 SMALLEST_GRADIENT = 1e-5  # gradients are larger than this, so what is lost next to smaller ones does nothing

@@ -29,6 +29,18 @@ from bridle_audit.decay.trials import (
     run_trial,
 )
 
+__all__ = [
+    "COUPLED",
+    "DECOUPLED",
+    "NONE",
+    "RESCALED",
+    "Decay",
+    "DecayMeter",
+    "innermost_optimizer",
+    "is_default_decay",
+    "measure_decay",
+]
+
 NONE, DECOUPLED, COUPLED, RESCALED = KINDS
 UNUSED = "the optimizer does not use it"
 DECOUPLED_FLAGS = ("decoupled_weight_decay", "weight_decouple", "decoupled_decay", "decouple")  # as libraries name them

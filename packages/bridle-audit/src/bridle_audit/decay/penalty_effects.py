@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from bridle_audit.errors import InputError
 
+__all__ = ["Penalty", "PenaltyEffect", "measure_penalty_effects", "zeros_replaced"]
+
 Penalty = Callable[[nn.Module], Tensor | float]  # of a model, to be added to the loss
 SEED = 0
 STAND_IN_SIZE = 0.01  # what stands in for weights that are all zero, as biases are at the start

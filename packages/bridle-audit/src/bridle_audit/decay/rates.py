@@ -14,6 +14,8 @@ from torch.optim import Optimizer, lr_scheduler
 
 from bridle_audit.errors import InputError
 
+__all__ = ["ScheduleLike", "learning_rate", "learning_rate_array", "learning_rates", "options_of"]
+
 EPOCH_RATIO = 10  # a scheduler this many times shorter than the training counts epochs
 # No training runs at this share of its learning rate; a scheduler that would bring it here counts epochs.
 VANISHED = 1e-6

@@ -16,6 +16,8 @@ from bridle_audit.decay.units import MEANINGS, UNITS, TrainingNumbers, Unit, fin
 from bridle_audit.errors import InputError
 from bridle_audit.scalars import is_number
 
+__all__ = ["conversions", "convert_strength", "exactness"]
+
 ALWAYS, SAME_OPTIMIZER = "exact", "exact with the same optimizer"
 SGD_ONLY, NEVER = "exact with SGD only", "only what gradient descent would do"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+__all__ = ["format_table"]
+
 
 def format_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table, its columns aligned under their headings, those without a value left out.

@@ -16,6 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+__all__ = [
+    "COUPLED",
+    "DECOUPLED",
+    "KINDS",
+    "LONG_TRIAL_STEPS",
+    "RESCALED",
+    "TRIAL_LR",
+    "TRIAL_STRENGTH",
+    "DecayResponse",
+    "OptimizerTraits",
+    "default_option_names",
+    "measure_traits",
+    "run_trial",
+]
+
 KINDS = ("none", "decoupled", "coupled", "coupled, rescaled by the optimizer")
 NONE, DECOUPLED, COUPLED, RESCALED = KINDS
 

@@ -11,6 +11,8 @@ from bridle_audit.decay.trials import COUPLED, DECOUPLED
 from bridle_audit.errors import InputError
 from bridle_audit.wording import nearest
 
+__all__ = ["MEANINGS", "UNITS", "TrainingNumbers", "Unit", "find_unit"]
+
 
 class TrainingNumbers(NamedTuple):
     """The numbers of a training that some units depend on."""

@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from bridle_audit.errors import InputError
 
+__all__ = ["LossFunction", "ProbeBatch", "logits_of", "same_numbers", "scalar_of"]
+
 LossFunction = Callable[[Any, Any], Any]  # of the model's output and the targets
 ACCEPTED_FORMS = "(x, y), (x, y, ...) with more inputs behind, a dictionary of named inputs, or a DataLoader of such"
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from bridle_audit.errors import InputError
 from bridle_audit.probe.randomness import generators_restored
 
+__all__ = ["SEED", "copied", "fixed_seed", "seed_all", "state_restored"]
+
 Copied = TypeVar("Copied")
 SEED = 0  # of the noise under which everything is probed
 

@@ -15,6 +15,8 @@ from torch.utils._pytree import tree_leaves
 from bridle_audit.probe.batch import LossFunction, ProbeBatch, logits_of, scalar_of
 from bridle_audit.probe.copying import SEED, seed_all, state_restored
 
+__all__ = ["ForwardPass", "ModuleCall", "detached", "first_tensor", "hookable_modules", "run_pass"]
+
 
 @dataclass(frozen=True)
 class ModuleCall:

@@ -15,6 +15,8 @@ from torch.overrides import TorchFunctionMode
 
 from bridle_audit.probe.forward import detached, first_tensor, hookable_modules
 
+__all__ = ["ATTENTION", "CHANNELWISE", "FunctionCall", "WithoutDropout", "record_function_calls"]
+
 TorchFunction = Callable[..., Any]
 
 # torch's modules call these too, so that every dropout is seen here, whichever form it has.

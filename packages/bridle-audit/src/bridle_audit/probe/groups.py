@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 
 from bridle_audit.decay.measurement import Decay, DecayMeter, is_default_decay
 
+__all__ = ["ParameterGroup", "groups_of"]
+
 
 @dataclass(frozen=True)
 class ParameterGroup:

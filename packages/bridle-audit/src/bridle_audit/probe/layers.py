@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from bridle_audit.probe.copying import state_restored
 
+__all__ = ["BATCH_NORMS", "DROPOUTS", "UNCHANGED", "drop_rate", "ignores_input_scale", "shrink_eps", "unwrap"]
+
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
 TINY_EPS = 1e-14  # eps of a norm in double precision

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from bridle_audit.probe.batch import LossFunction, scalar_of
 
+__all__ = ["MeasuredLoss"]
+
 MARGIN = 40.0  # between the right logit and the others: the softmax of it is 1 to every digit of a double
 CLOSE = 1e-4  # relative: single precision, summed over a batch
 

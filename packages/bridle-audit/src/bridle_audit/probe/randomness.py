@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+__all__ = ["GeneratorStates", "generators", "generators_restored"]
+
 
 class GeneratorStates(NamedTuple):
     """The states of the shared generators; two are equal if the next numbers are."""

@@ -34,6 +34,8 @@ from bridle_audit.probe.layers import (
 )
 from bridle_audit.probe.measured_loss import MeasuredLoss
 
+__all__ = ["Setup"]
+
 LARGEST_ALIGNMENT = (
     1e-4  # in double precision; ordinary layers are near 1e-2, those in front of a norm far below (its eps)
 )

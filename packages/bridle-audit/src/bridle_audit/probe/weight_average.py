@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+__all__ = ["WeightAverage"]
+
 BatchNorm = nn.modules.batchnorm._NormBase
 SAMPLED_UPDATES = 1000  # at which the share is computed, where it changes from update to update
 TOLERANCE = 1e-3  # relative

@@ -13,6 +13,8 @@ from bridle_audit.report.sarif import within
 from bridle_audit.report.text import sentence
 from bridle_audit.wording import printable
 
+__all__ = ["findings_annotations"]
+
 COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 IN_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 IN_PROPERTY = IN_MESSAGE | {":": "%3A", ",": "%2C"}

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from bridle_audit import __version__
 from bridle_audit.findings import FileAudit
 
+__all__ = ["findings_json"]
+
 VERSION = 3  # of the form: 2 had "place" instead of "location", 1 called the program bridle
 
 

@@ -8,6 +8,8 @@ import re
 import textwrap
 import tokenize
 
+__all__ = ["narrow"]
+
 WIDTH = 60
 FOR_TOOLS = re.compile(r"  # (noqa|type: ignore).*")
 OUTER_COMMA = re.compile(r", (?![^\[]*\])")  # not one within brackets

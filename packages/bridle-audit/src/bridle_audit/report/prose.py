@@ -14,6 +14,8 @@ from rich.text import Text
 
 from bridle_audit.report.narrow import narrow
 
+__all__ = ["Entry", "Indented", "Listing", "code", "paragraphs", "plain", "section"]
+
 INDENT = 4
 PROSE_WIDTH = 140  # columns in which a paragraph can still be read
 

@@ -11,6 +11,17 @@ from rich.text import Text
 from bridle_audit.findings import SEVERITIES, RulePage
 from bridle_audit.report.prose import Entry, Listing, code, paragraphs, plain, section
 
+__all__ = [
+    "MEANING",
+    "by_severity",
+    "how_to_allow",
+    "rule_explanation",
+    "rule_listing",
+    "rules_as_data",
+    "subjects",
+    "ways_of",
+]
+
 BySeverity = Mapping[str, list[RulePage]]
 
 MEANING = {

@@ -12,6 +12,8 @@ from bridle_audit import __version__
 from bridle_audit.findings import FileAudit, Finding, Location, Remark, RulePage
 from bridle_audit.report.text import one_line, sentence
 
+__all__ = ["findings_sarif", "within"]
+
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 

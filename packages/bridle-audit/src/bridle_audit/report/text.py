@@ -15,6 +15,8 @@ from rich.text import Text
 from bridle_audit.findings import SEVERITIES, FileAudit, Finding
 from bridle_audit.wording import counted, printable
 
+__all__ = ["findings_lines", "findings_text", "one_line", "remark_lines", "sentence"]
+
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 INDENT = 4
 NAMED = 3  # how many rules the last line names; of more, it says how

@@ -14,6 +14,8 @@ from bridle_audit.findings import Finding, Remark
 from bridle_audit.rule import Rule, modules_of
 from bridle_audit.static import Program, Unreadable, read_file
 
+__all__ = ["CheckedFile", "check_file", "check_files"]
+
 RemarkHandler = Callable[[Remark], None]
 OURS = ("bridle_audit", "bridle")  # the packages whose checks are bridle's own
 FILES_PER_COLLECTION = 50  # of garbage

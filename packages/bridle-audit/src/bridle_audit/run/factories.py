@@ -22,6 +22,8 @@ from bridle_audit.run.models import audit
 from bridle_audit.run.subjects import recognize
 from bridle_audit.wording import nearest
 
+__all__ = ["audit_factory"]
+
 Made = TypeVar("Made")
 PARTS = ("model", "optimizer", "loss", "batch", "scheduler", "steps", "averaged", "penalty")
 NOT_USER_CODE = (__file__, "importlib", "site-packages")  # in the names of files that are not the user's

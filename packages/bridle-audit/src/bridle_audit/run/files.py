@@ -14,6 +14,8 @@ from bridle_audit.run.processes import check_in_processes, process_count
 from bridle_audit.run.selection import path_excluder, select_rules
 from bridle_audit.static import find_files
 
+__all__ = ["audit_files", "rule_pages"]
+
 
 def audit_files(
     paths: Iterable[Path | str],

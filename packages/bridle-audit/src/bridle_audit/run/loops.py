@@ -11,6 +11,8 @@ from bridle_audit.run.selection import select_rules
 from bridle_audit.watching.average_updates import GradientScaler
 from bridle_audit.watching.watcher import Watcher
 
+__all__ = ["watch"]
+
 
 def watch(
     model: nn.Module,

@@ -17,6 +17,8 @@ from bridle_audit.probe.setup import Setup
 from bridle_audit.run.selection import select_rules
 from bridle_audit.run.subjects import other_subjects, recognize
 
+__all__ = ["audit"]
+
 
 def audit(
     subject: object,

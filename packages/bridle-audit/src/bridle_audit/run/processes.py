@@ -17,6 +17,8 @@ from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
 from bridle_audit.run.check import CheckedFile, check_file
 
+__all__ = ["check_in_processes", "process_count"]
+
 MANY_FILES = 100  # files; fewer are read before other processes have started
 LARGEST_CHUNK = 50  # files
 CHUNKS_PER_PROCESS = 4  # a process gets its files in that many parts, so that none waits long for the others

@@ -12,6 +12,8 @@ from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
 from bridle_audit.wording import nearest
 
+__all__ = ["path_excluder", "rule_names", "select_rules"]
+
 
 def select_rules(allow: Sequence[str] = (), select: Sequence[str] = ()) -> list[Rule]:
     """Return the selected rules, or all if none is, without those in ``allow``."""

@@ -14,6 +14,8 @@ from importlib.metadata import EntryPoint, entry_points
 from bridle_audit.errors import InputError
 from bridle_audit.rule import SUBJECTS
 
+__all__ = ["other_subjects", "recognize"]
+
 Recognizer = Callable[[object], object | None]
 
 

@@ -14,6 +14,8 @@ from bridle_audit.rules import RULES
 from bridle_audit.run.files import audit_files, rule_pages
 from bridle_audit.run.selection import select_rules
 
+__all__ = ["audit_targets"]
+
 FACTORY = re.compile(r"[\w.]+:[\w.]+")
 
 

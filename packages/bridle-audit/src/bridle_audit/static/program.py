@@ -15,6 +15,8 @@ from bridle_audit.static.libraries.kinds import LOSSES
 from bridle_audit.static.source.loading import source_of_file, source_of_text
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Program", "read_file", "read_source"]
+
 RELEVANT = ("torch", "keras", "tensorflow", "lightning", "transformers", "sklearn", "timm", "bridle")
 LOSS_WORDS = sorted({name.rpartition(".")[2] for name in LOSSES} | {"keras.losses", "loss="})
 FOLLOWED = ("torch", "keras", "tensorflow", "lightning", "transformers", "timm")

@@ -15,6 +15,8 @@ from bridle_audit.static.scopes.resolution import resolve, scope_of
 from bridle_audit.static.source.comments import AllowedFindings, parse_allow_comments
 from bridle_audit.static.source.parsing import Source
 
+__all__ = ["Syntax"]
+
 Node = TypeVar("Node", bound=ast.AST)
 BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 

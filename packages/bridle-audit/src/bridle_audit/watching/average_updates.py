@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 from bridle_audit.errors import InputError
 from bridle_audit.watching.record import AverageRecord
 
+__all__ = ["AverageUpdateCounter", "GradientScaler"]
+
 
 class GradientScaler(Protocol):
     """A scaler of gradients, such as ``torch.amp.GradScaler``."""

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from bridle_audit.watching.record import ModeRecord, RepeatedBatchRecord, ValidationRecord
 
+__all__ = ["ModeCounter", "RepeatedBatchCounter", "ValidationCounter", "WatchedPass"]
+
 LEAST_SAMPLES = 3  # passes of one batch without gradients that are no validation but samples
 
 

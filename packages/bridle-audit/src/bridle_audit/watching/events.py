@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from bridle_audit.watching.counters import ModeCounter, RepeatedBatchCounter, ValidationCounter, WatchedPass
 
+__all__ = ["EVENTS_PER_COUNT", "PASS_BEGINS", "STEP_BEGINS", "STEP_ENDS", "Event", "EventLog"]
+
 # Note [events]
 # An event is a tuple, whose first entry says what happened:
 #   PASS_BEGINS, learns, training, same_batch, version, batch

@@ -7,6 +7,8 @@ from torch.optim import Optimizer
 
 from bridle_audit.watching.record import FrozenParameterRecord
 
+__all__ = ["FrozenParameters", "parameter_names"]
+
 
 def parameter_names(model: nn.Module, optimizer: Optimizer) -> dict[int, str]:
     """Return the names of an optimizer's and a model's parameters, by id; a stranger to the model goes by its index."""

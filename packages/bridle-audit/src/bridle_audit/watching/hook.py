@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+__all__ = ["Hook"]
+
 
 class Hook:
     """A callable to run before a module's forward; a copy or a saved file of the module has a no-op in its place.

@@ -16,6 +16,8 @@ from bridle_audit.watching.events import Event, EventLog
 from bridle_audit.watching.hook import Hook
 from bridle_audit.watching.record import LayerRecord
 
+__all__ = ["DropoutHook", "NormHook", "make_layer_hooks"]
+
 RATE_NAMES = ("p", "drop_prob", "rate", "drop_rate", "dropout")  # as layers call the share that they drop
 WITH_DROPOUT_INSIDE = (nn.MultiheadAttention, nn.RNNBase)  # their dropout is no module
 FEW = 2  # rows, or values per channel, of which a batch norm's output is next to nothing

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+__all__ = [
+    "AverageRecord",
+    "FrozenParameterRecord",
+    "LayerRecord",
+    "LoopRecord",
+    "ModeRecord",
+    "RepeatedBatchRecord",
+    "UndecayedWeightRecord",
+    "ValidationRecord",
+]
+
 
 @dataclass(frozen=True)
 class LayerRecord:

@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 
 from bridle_audit.watching.record import UndecayedWeightRecord
 
+__all__ = ["UndecayedWeights"]
+
 MEASUREMENTS = 3  # of the gradients along the weights
 
 

@@ -29,6 +29,8 @@ from bridle_audit.watching.record import LoopRecord
 from bridle_audit.watching.undecayed import UndecayedWeights
 from bridle_audit.wording import counted
 
+__all__ = ["Watcher"]
+
 # The first steps are inspected, and then one of so many, or of as many as there are parameters.
 FIRST_STEPS, LEAST_INTERVAL = 4, 8
 

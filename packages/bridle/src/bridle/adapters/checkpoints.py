@@ -13,6 +13,8 @@ from bridle.attaching.detaching import acts_in_evaluation
 from bridle.module_sites import PREFIX
 from bridle.recipe import Recipe
 
+__all__ = ["end_training", "keeps_layers", "load_as_plain", "resume", "training_state", "weights_to_save"]
+
 PARAMETRIZED = "parametrizations."
 
 

@@ -16,6 +16,8 @@ from bridle.attaching.objectives import CLASSIFICATION, MULTILABEL, REGRESSION
 from bridle.errors import InputError
 from bridle.recipe import Recipe
 
+__all__ = ["HuggingFaceStep", "task_of"]
+
 if TYPE_CHECKING:
     from transformers import Trainer
 

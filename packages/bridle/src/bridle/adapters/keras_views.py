@@ -18,6 +18,8 @@ from bridle.errors import InputError
 from bridle.parameter_selection import Parameter, matching_parameters, parameter_description
 from bridle.recipe import Recipe
 
+__all__ = ["ModelView", "OptimizerView", "seed_states", "to_keras_layout", "to_torch_layout"]
+
 # The axes of Keras's weights in the order that torch has: outputs, inputs, positions.
 LAYOUTS: dict[type, tuple[int, ...]] = {
     layers.Dense: (1, 0),

@@ -15,6 +15,8 @@ from bridle.attaching import Handle
 from bridle.errors import InputError, StateError
 from bridle.recipe import Recipe
 
+__all__ = ["LightningStep", "batch_field"]
+
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 

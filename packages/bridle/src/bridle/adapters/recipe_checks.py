@@ -8,6 +8,15 @@ from bridle.errors import InputError
 from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Recipe, RecipeLike, Regularizer
 
+__all__ = [
+    "batch_penalties",
+    "check_validation",
+    "check_wrapper",
+    "has_second_gradient",
+    "loss_dependent",
+    "single_network_recipe",
+]
+
 
 def single_network_recipe(recipe: RecipeLike) -> Recipe:
     """Return the recipe; raise ``ValueError`` for an ensemble, as a trainer saves and tests one network."""

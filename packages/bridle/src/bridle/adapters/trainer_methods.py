@@ -11,6 +11,8 @@ import torch
 
 from bridle.training_rules import MEASURED_ROWS
 
+__all__ = ["first_batches", "override_method"]
+
 BatchT = TypeVar("BatchT")
 
 

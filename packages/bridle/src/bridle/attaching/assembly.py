@@ -62,6 +62,8 @@ from bridle.places import (
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
 
+__all__ = ["Assembly", "Options"]
+
 
 @dataclass(frozen=True)
 class Options:

@@ -14,6 +14,8 @@ from bridle.attaching.loss_probing import LossFunction
 from bridle.errors import InputError
 from bridle.recipe import Recipe, Regularizer
 
+__all__ = ["attach", "attached"]
+
 
 def attach(
     model: nn.Module,

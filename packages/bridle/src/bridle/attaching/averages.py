@@ -15,6 +15,8 @@ from bridle.attaching.training_progress import TrainingProgress
 from bridle.places import Average
 from bridle.places.matrices import at_least_float32
 
+__all__ = ["WeightAverages"]
+
 
 class WeightAverages:
     """The averages of one regularizer, in float32 or better: in less, small shares of new weights would be lost."""

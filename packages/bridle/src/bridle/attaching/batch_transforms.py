@@ -23,6 +23,8 @@ from bridle.places import Batch
 from bridle.places.matrices import at_least_float32
 from bridle.training_rules import check_data
 
+__all__ = ["BatchTransforms"]
+
 
 @dataclass
 class BatchTransforms:

@@ -15,6 +15,8 @@ from torch import Tensor
 from bridle.errors import StateError
 from bridle.places.activation_checkpointing import is_checkpointed
 
+__all__ = ["DeferredPenalty"]
+
 
 @dataclass
 class DeferredPenalty:

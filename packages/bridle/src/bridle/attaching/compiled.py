@@ -10,6 +10,8 @@ from torch import nn
 
 from bridle.errors import InputError
 
+__all__ = ["GUARDS", "check_scripted"]
+
 
 def check_scripted(model: nn.Module) -> None:
     """Raise ``ValueError`` for a model with parts of torch.jit, which call no hooks."""

@@ -13,6 +13,8 @@ from bridle.errors import StateError
 from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Regularizer
 
+__all__ = ["acts_in_evaluation", "check_detach"]
+
 
 def acts_in_evaluation(unit: Regularizer) -> bool:
     """Return True if a layer acts in evaluation mode, too: the network differs without it."""

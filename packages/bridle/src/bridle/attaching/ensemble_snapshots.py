@@ -15,6 +15,8 @@ from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import Ensemble
 
+__all__ = ["EnsembleSnapshots"]
+
 
 class EnsembleSnapshots:
     """The snapshots of the network that one ensemble keeps."""

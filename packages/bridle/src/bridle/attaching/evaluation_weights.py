@@ -12,6 +12,8 @@ from bridle.attaching.assembly import Assembly
 from bridle.attaching.running_statistics import frozen_norms, measure_statistics
 from bridle.attaching.trained_parameters import AveragedBuffer, AveragedTensor
 
+__all__ = ["EvaluationWeights"]
+
 
 class EvaluationWeights:
     """Swaps the evaluated weights into a model, and the trained ones back."""

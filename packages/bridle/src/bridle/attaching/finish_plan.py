@@ -22,6 +22,8 @@ from bridle.attaching.sample_input import SampleInput, outputs_match
 from bridle.attaching.torch_layers import as_torch_module, can_fuse
 from bridle.errors import InputError
 
+__all__ = ["FinishPlan", "ModuleSide"]
+
 UNKNOWN_NDIM = (2, 3)  # of the input of a linear layer that was not seen to run: a batch, a batch of sequences
 
 

@@ -25,6 +25,8 @@ from bridle.attaching.module_placement import (
 from bridle.attaching.torch_layers import fused_module, refresh_numbers
 from bridle.eval_mode import eval_mode
 
+__all__ = ["finish"]
+
 
 @torch.no_grad()
 def finish(plan: FinishPlan) -> nn.Module:

@@ -14,6 +14,19 @@ from bridle.places import Layer
 from bridle.places.module import FormulaModule, WeightModule
 from bridle.schedules import LAST
 
+__all__ = [
+    "CONVOLUTIONS",
+    "FORWARDS",
+    "Affine",
+    "affine_of",
+    "can_fold_into",
+    "fold",
+    "is_affine",
+    "is_recipe_hook",
+    "keywords",
+    "stored_weight",
+]
+
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 FORWARDS = [kind.forward for kind in (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)]

@@ -20,6 +20,8 @@ from bridle.places.module import full_precision
 from bridle.recipe import Recipe
 from bridle.training_rules import check_data
 
+__all__ = ["ForwardPenalties", "as_outputs"]
+
 
 class ForwardPenalties:
     """The penalties of one recipe on a model's last training pass."""

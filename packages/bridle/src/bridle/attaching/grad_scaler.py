@@ -17,6 +17,18 @@ from torch.optim import Optimizer
 from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import StateError
 
+__all__ = [
+    "LossScaler",
+    "backward",
+    "check_scaled_lengths",
+    "check_stepping_scaler",
+    "check_unscaled_lengths",
+    "is_active",
+    "loss_scale_of",
+    "take_step",
+    "unscale",
+]
+
 
 class LossScaler(Protocol):
     """A scaler of losses, such as ``torch.amp.GradScaler``."""

@@ -14,6 +14,8 @@ from bridle.attaching.loss_terms import LossTermCounter
 from bridle.attaching.parameter_groups import optimized_parameters
 from bridle.errors import InputError
 
+__all__ = ["GradientAccumulation"]
+
 
 class AccumulatedBatch(NamedTuple):
     """A transformed batch, the mark of its noise, and its weight relative to the first."""

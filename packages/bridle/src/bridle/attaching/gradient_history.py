@@ -10,6 +10,8 @@ from torch.utils.hooks import RemovableHandle
 from bridle.attaching.noise import is_distributed
 from bridle.errors import StateError
 
+__all__ = ["GradientHistory"]
+
 # What is known of a gradient is written on it, so that it is forgotten with it: what happened last, and its version
 # then, which every change in place raises.
 EVENT_ATTRIBUTE = "_bridle_last"

@@ -32,6 +32,8 @@ from bridle.attaching.second_gradient import SecondGradient
 from bridle.errors import InputError, StateError
 from bridle.recipe import Recipe
 
+__all__ = ["Handle"]
+
 
 class Handle:
     """A recipe attached to a model, an optimizer and a loop: made by :func:`attach`, ended by :meth:`finish`.

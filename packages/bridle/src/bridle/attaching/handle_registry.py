@@ -15,6 +15,8 @@ from bridle.errors import InputError
 from bridle.places.module import WeightModule
 from bridle.recipe import Recipe
 
+__all__ = ["check_not_attached", "handles_of", "register_handle"]
+
 MARK = "_recipe_handle"  # among the attributes of a part
 
 

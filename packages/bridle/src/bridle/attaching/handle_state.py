@@ -10,6 +10,8 @@ import torch
 from bridle.attaching.assembly import Assembly
 from bridle.errors import InputError
 
+__all__ = ["handle_state", "load_handle_state"]
+
 
 def handle_state(parts: Assembly) -> dict[str, Any]:
     """Return the state of all parts of a recipe; tensors are not copied."""

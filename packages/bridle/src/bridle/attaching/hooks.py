@@ -14,6 +14,8 @@ from bridle.places.activation_checkpointing import is_rerun
 from bridle.places.module import Drawer, as_units
 from bridle.regularizers import Dropout
 
+__all__ = ["on_inputs", "on_output", "seeded_dropout"]
+
 
 def apply_modules(part: nn.Module, steps: tuple[Path, ...], h: object) -> Tensor:
     """Apply the recipe's modules at these paths to activations, in turn."""

@@ -12,6 +12,8 @@ from bridle.attaching.loss_probing import LossFunction, ignores_index, is_close,
 from bridle.attaching.objectives import CLASSIFICATION, IGNORED, MULTILABEL, REGRESSION, Objective
 from bridle.errors import InputError
 
+__all__ = ["Targets", "share_scale", "targets_of"]
+
 # Note [ids made shares]
 # torch's cross-entropy divides by the weights of the rows that count if they have class ids, and by the number of rows
 # if they have shares of classes. So shares that were made of ids are multiplied by the one over the other: the loss,

@@ -16,6 +16,8 @@ from bridle.errors import StateError
 from bridle.places import WeightLayer
 from bridle.regularizers import WeightDecay
 
+__all__ = ["TrainableTracker"]
+
 PARAMETERS, REQUIRES_GRAD = attrgetter("_parameters"), attrgetter("requires_grad")
 
 

@@ -32,6 +32,8 @@ from bridle.places.module import FormulaModule, LayerModule, WeightModule
 from bridle.recipe import Recipe, Regularizer
 from bridle.sites import LayerAtSite, Site, acts_at, check_sites, layers_at
 
+__all__ = ["InsertedLayer", "LayerInsertion", "unused_name"]
+
 # Note [where submodules are registered]
 # The forward of a container may run through its children, as that of nn.Sequential does, and would run what is added
 # to them. A part without children runs through none, so a submodule is registered at the part that it acts on if that

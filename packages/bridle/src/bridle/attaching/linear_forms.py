@@ -18,6 +18,8 @@ from bridle.places import Average, Gradient, Loss, Weight
 from bridle.places.base import Placed
 from bridle.schedules import LAST
 
+__all__ = ["LinearForm", "axpby_", "linear_formula"]
+
 Formula = Callable[..., Sequence[Any]]  # of NumPy's arrays and numbers
 Weights = list[tuple[float, ...]]  # of each result, for two arrays
 ROUNDING = 1e-12

@@ -13,6 +13,8 @@ from bridle.module_sites import WEIGHTED
 from bridle.recipe import Regularizer
 from bridle_audit.wording import first_few
 
+__all__ = ["lora_decay_notes", "lora_placement_notes"]
+
 
 class LoRABranch(NamedTuple):
     """A frozen layer and the two small trained matrices beside it."""

@@ -10,6 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+__all__ = [
+    "LossFunction",
+    "class_weight",
+    "ignores_index",
+    "is_close",
+    "is_sum_reduced",
+    "loss_value",
+    "probe_task",
+    "random_logits",
+]
+
 LossFunction = Callable[[Any, Tensor], Tensor]
 ROWS = 4
 FAR = 40.0  # a logit of which the sigmoid is 1 to every digit

@@ -13,6 +13,8 @@ from bridle.attaching.loss_probing import LossFunction, class_weight, is_sum_red
 from bridle.attaching.model_inputs import first_tensor
 from bridle.attaching.objectives import IGNORED, known_objective
 
+__all__ = ["LossTermCounter"]
+
 MOST_CLASSES = 1000  # of so many it is tried what each weighs
 BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)
 

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+__all__ = ["as_call_arguments", "call_model", "first_row", "first_tensor", "to_device"]
+
 
 def call_model(model: nn.Module, x: Any, signature: nn.Module | None = None) -> Any:
     """Call a model with a batch: a tensor, a tuple of arguments, or a dictionary of named ones.

@@ -12,6 +12,8 @@ from bridle.eval_mode import eval_mode
 from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle_audit.wording import error_message
 
+__all__ = ["ModelLayout", "Path", "ndim_of", "path_to_leaf", "transposed_groups"]
+
 Path = tuple[str, ...]
 AXES = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 

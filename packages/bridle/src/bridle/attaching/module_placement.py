@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from bridle.attaching.layers import unused_name
 
+__all__ = ["Placement", "TemporaryPlacement", "disable_fast_path", "insert_into_sequence", "parents_of"]
+
 
 class Placement(Enum):
     """A place for torch modules beside a module of the finished model."""

@@ -25,6 +25,8 @@ from bridle.places.module import from_torch
 from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import generators_restored
 
+__all__ = ["SeedNoise", "SharedNoise", "TorchNoise", "is_distributed", "layer_noise", "parameter_noise"]
+
 Ticks = dict[tuple[int, int], np.ndarray]  # what was drawn, by stream and length
 RANKS = 2**44  # streams that one process of several has: more than there are in a network, second passes included
 

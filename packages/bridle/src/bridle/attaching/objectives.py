@@ -15,6 +15,18 @@ from bridle.attaching.loss_probing import LossFunction, probe_task
 from bridle.errors import InputError
 from bridle.recipe import Recipe, Regularizer
 
+__all__ = [
+    "CLASSIFICATION",
+    "IGNORED",
+    "LOGITS",
+    "MULTILABEL",
+    "REGRESSION",
+    "Objective",
+    "as_two_classes",
+    "known_objective",
+    "objective_of",
+]
+
 CLASSIFICATION, MULTILABEL, REGRESSION = TASKS = ("classification", "multilabel", "regression")
 LOGITS, PROBABILITIES, SCORES = "logits", "probabilities", "scores"
 IGNORED = -100  # by torch's losses of class ids, unless told otherwise

@@ -13,6 +13,8 @@ from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
 
+__all__ = ["group_decays", "optimizer_decays"]
+
 
 def optimizer_decays(
     recipe: Recipe, groups: ParameterGroups, parameters: Sequence[ModelParameter]

@@ -16,6 +16,8 @@ from bridle.attaching.required_calls import RequiredCalls
 from bridle.attaching.second_gradient import SecondGradient
 from bridle.errors import InputError, StateError
 
+__all__ = ["OptimizerHooks", "check_optimizer"]
+
 
 class OptimizerHooks:
     """Lets a recipe act on gradients and weights in each step of the optimizer."""

@@ -14,6 +14,15 @@ from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places.base import Placed
 from bridle.schedules import PerLayer
 
+__all__ = [
+    "ParameterBucket",
+    "ParametersWithGrad",
+    "knob_values",
+    "make_buckets",
+    "select_parameters",
+    "with_gradients",
+]
+
 Member = TypeVar("Member", bound=AveragedTensor)
 
 STEP_INPUT_GETTERS: dict[str, Callable[[TrainingProgress, int], Any]] = {

@@ -16,6 +16,8 @@ from bridle.places.base import Placed
 from bridle.recipe import Recipe, Regularizer
 from bridle.regularizers import WeightDecay
 
+__all__ = ["BY_GRADIENT", "check_dense_gradients", "check_initialized", "check_parameter_kinds", "padding_indices"]
+
 BY_GRADIENT = ("layer", "loss", "gradient")  # who acts on parameters here reads their gradient, or changes it
 ELSEWHERE = "choose other parameters by on="
 

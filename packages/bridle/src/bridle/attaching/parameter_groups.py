@@ -10,6 +10,8 @@ from torch.optim import AdamW, Optimizer
 
 from bridle.errors import InputError
 
+__all__ = ["GroupDecay", "ParameterGroups", "is_decoupled", "optimized_parameters", "own_decays"]
+
 OWN = ("params", "param_names", "weight_decay")  # what a group that was split off has for itself
 
 

@@ -21,6 +21,8 @@ from bridle.noise_streams import first_stream_id
 from bridle.places import Ascent, Gradient, Loss, Weight
 from bridle.places.matrices import begin
 
+__all__ = ["AscentOp", "GradientOp", "ParameterOp", "PenaltyOp", "WeightOp", "global_norm"]
+
 Noise = SeedNoise | SharedNoise
 Unit = TypeVar("Unit", bound=Loss | Gradient | Weight | Ascent)
 

@@ -12,6 +12,8 @@ from bridle.errors import InputError
 from bridle.places.matrices import as_matrix, at_least_float32
 from bridle.places.module import WeightModule
 
+__all__ = ["check_learns", "unparametrize"]
+
 
 def check_learns(made: WeightModule, name: str, weight: nn.Parameter, *, padding: int | None) -> None:
     """Raise ``ValueError`` if a formula gives no gradient to units whose weights are all zero.

@@ -17,6 +17,8 @@ from bridle.places.activation_checkpointing import as_first, is_rerun
 from bridle.places.matrices import at_least_float32
 from bridle.places.module import FormulaModule, full_precision, subject_of
 
+__all__ = ["ActivityPenaltyModule", "PassRecorder", "frozen_buffers"]
+
 
 class PassRecorder:
     """The record of a model's last training pass: its noise and, if needed, its input, output and penalties.

@@ -14,6 +14,8 @@ from bridle.recipe import Regularizer
 from bridle.regularizers import WeightDecay
 from bridle.schedules import PerLayer
 
+__all__ = ["describe_placements"]
+
 
 def describe_placements(parts: Assembly) -> str:
     """Return a line for each regularizer, one for undecayed parameters, and one for each note."""

@@ -23,6 +23,8 @@ from bridle.regularizers import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from bridle_audit.parameter_kinds import NORMS
 from bridle_audit.wording import first_few
 
+__all__ = ["placement_notes"]
+
 OWN = {_BatchNorm: BatchNorm, nn.LayerNorm: LayerNorm, nn.GroupNorm: GroupNorm, nn.RMSNorm: RMSNorm}
 
 

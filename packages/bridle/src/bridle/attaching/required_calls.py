@@ -5,6 +5,8 @@ from __future__ import annotations
 from bridle.attaching.assembly import Assembly
 from bridle.errors import StateError
 
+__all__ = ["ASCEND", "BATCH", "PENALTY", "RequiredCalls"]
+
 BATCH, PENALTY, ASCEND = "batch", "penalty", "ascend"
 EXAMPLES = {
     BATCH: "x, y = handle.batch(x, y)  # before the model sees them",

@@ -14,6 +14,8 @@ from bridle.errors import InputError
 from bridle.places import Average
 from bridle.recipe import Recipe, Regularizer
 
+__all__ = ["check_steps", "check_supported", "check_types", "needs_steps"]
+
 
 def check_types(model: object, optimizer: object) -> None:
     """Raise ``ValueError`` if model or optimizer are of another type."""

@@ -14,6 +14,8 @@ from bridle.attaching.pass_recorder import frozen_buffers
 from bridle.eval_mode import eval_mode
 from bridle.places.module import LayerModule
 
+__all__ = ["frozen_norms", "measure_statistics"]
+
 
 @torch.no_grad()
 def measure_statistics(model: nn.Module, batches: Iterable[object], frozen: Collection[nn.Module] = ()) -> None:

@@ -15,6 +15,8 @@ from bridle.attaching.pass_recorder import frozen_buffers
 from bridle.eval_mode import eval_mode
 from bridle.module_sites import IOShapes, trace_shapes
 
+__all__ = ["SampleInput", "outputs_match"]
+
 
 class SampleInput:
     """The first row of the first batch that a model was called with, or of the example."""

@@ -26,6 +26,8 @@ from bridle.attaching.required_calls import PENALTY, RequiredCalls
 from bridle.attaching.trained_parameters import TrainedParameter
 from bridle.errors import StateError
 
+__all__ = ["SecondGradient"]
+
 
 class SecondGradient:
     """Takes the second gradient of each step, if the recipe has an ascent, and checks that it is right.

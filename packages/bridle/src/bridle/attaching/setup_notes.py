@@ -20,6 +20,8 @@ from bridle.recipe import Recipe
 from bridle.regularizers import L2, Dropout, LabelSmoothing, WeightDecay
 from bridle_audit.parameter_kinds import has_sign_parameters, parametrized_weight
 
+__all__ = ["average_notes", "decay_notes", "layer_notes", "loss_notes", "parameter_notes", "precision_notes"]
+
 
 def layer_notes(recipe: Recipe, insertion: LayerInsertion) -> Iterator[str]:
     """Yield notes on layers that act nowhere, duplicate the model's own, or have an assumed order."""

@@ -13,6 +13,8 @@ from bridle.places import Stop
 from bridle.recipe import Recipe
 from bridle.training_rules import monitored_score
 
+__all__ = ["Stopping"]
+
 METRIC = "metric"
 
 

@@ -11,6 +11,8 @@ from bridle.places import Layer
 from bridle.places.module import LayerModule, is_scheduled
 from bridle.sites import LayerAtSite
 
+__all__ = ["has_schedule", "is_torch_equivalent", "torch_equivalent"]
+
 
 def torch_equivalent(each: LayerAtSite, units: int, ndim: int | None, *, last: bool) -> nn.Module | None:
     """Return torch's module for a layer; ``None`` if it has no equivalent.

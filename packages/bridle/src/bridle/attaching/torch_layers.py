@@ -18,6 +18,8 @@ from bridle.eval_mode import eval_mode
 from bridle.places.module import LayerModule
 from bridle.regularizers import BatchNorm
 
+__all__ = ["as_torch_module", "can_fuse", "fused_module", "refresh_numbers"]
+
 LENGTHS = (5, 4, 3, 2, 2)  # of the axes of what a layer is tried on
 AXIS_MOVES = (None, (1, -1), (-1, 1))  # as it is, or the units moved to where torch's layer looks for them
 CLOSE = 1e-4

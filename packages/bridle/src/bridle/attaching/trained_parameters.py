@@ -15,6 +15,17 @@ from bridle.parameter_selection import Parameter, parameter_description
 from bridle.places.matrices import as_matrix, as_stored, at_least_float32
 from bridle_audit.parameter_kinds import layer_name
 
+__all__ = [
+    "AveragedBuffer",
+    "AveragedTensor",
+    "ModelParameter",
+    "TrainedParameter",
+    "averaged_buffers",
+    "describe_parameter",
+    "padding_preserved",
+    "widened",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class TrainedParameter:

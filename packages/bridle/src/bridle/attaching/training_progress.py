@@ -6,6 +6,8 @@ import torch
 
 from bridle.schedules import LAST
 
+__all__ = ["TrainingProgress"]
+
 
 class TrainingProgress:
     """The steps done, and the learning rates of the optimizer's groups."""

@@ -13,6 +13,8 @@ import typer
 from bridle import __version__
 from bridle_audit.cli.entry_point import SpokenGroup, run
 
+__all__ = ["Json", "app", "main"]
+
 app = typer.Typer(cls=SpokenGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else, on stdout.")]

@@ -15,6 +15,8 @@ from bridle.cli.printing import note_lines, print_lines
 from bridle_audit.cli.console import output, show
 from bridle_audit.cli.entry_point import named_path
 
+__all__ = ["Categorical", "DataDir", "Target", "Task"]
+
 Target = Annotated[str | None, typer.Option(help="The column to predict, for a table.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the target leaves it open.")]
 Categorical = Annotated[

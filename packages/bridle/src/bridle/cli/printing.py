@@ -12,6 +12,8 @@ from rich.text import Text
 
 from bridle_audit.cli.console import PlainConsole, say
 
+__all__ = ["note_lines", "print_lines", "print_notes", "progress_bar"]
+
 # Called with a description, the number of steps done and their total.
 ProgressCallback = Callable[[str, int, int], None]
 EVERY = 10.0  # seconds from one line of progress to the next

@@ -12,6 +12,8 @@ from bridle.comparison.store import RunStore
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
 
+__all__ = ["Watch", "collect"]
+
 Watch = Callable[[int, int], None]  # told how many steps of single runs are done, and how many there are in all
 Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each run when it is finished, in any order
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+__all__ = ["checksum", "hash_json"]
+
 
 def checksum(content: bytes) -> str:
     """Of bytes."""

@@ -13,6 +13,8 @@ import torch
 
 from bridle import __version__
 
+__all__ = ["provenance"]
+
 RUNS_ON = ("torch", "numpy", "scipy", "scikit-learn")
 
 

@@ -25,6 +25,8 @@ from bridle.protocol import Progress, Protocol, Variant, chosen_seeds
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import MAIN_METRIC, Run, Study
 
+__all__ = ["DEFAULT_NETWORK", "DEFAULT_RECIPES", "compare", "resolve_contenders"]
+
 # What is compared unless the user says otherwise: nothing, each method at a moderate strength, and one combination.
 # A strength that suits the data at hand is found by comparing several.
 DEFAULT_RECIPES = (

@@ -14,6 +14,8 @@ from time import perf_counter
 
 from bridle_audit.atomic_files import read_whole
 
+__all__ = ["Session"]
+
 SECONDS_BETWEEN_NOTES = 5.0
 
 

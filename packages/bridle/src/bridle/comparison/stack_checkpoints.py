@@ -25,6 +25,8 @@ from bridle.json_decoding import decode, parse
 from bridle.protocol import Variant
 from bridle_audit.atomic_files import open_bounded, remove_left_overs, write_whole
 
+__all__ = ["StackCheckpoints"]
+
 FORMAT = 1
 LARGEST = 2 * 2**30  # bytes; a stack is made so that it needs no more, activations and gradients included
 LONGEST_LINE = 2**24

@@ -24,6 +24,8 @@ from scipy.stats import t as student
 
 from bridle.results import HELPS, HIGHER_IS_BETTER, HURTS, SPLIT_NAMES, UNDECIDED, Run, Summary, Versus
 
+__all__ = ["format_difference", "versus"]
+
 CONFIDENCE = 0.95
 METRIC_WORDS = {"r2": "R2", "rmse": "RMSE", "loss": "loss", "calibration_error": "calibration error"}
 

@@ -22,6 +22,8 @@ from bridle.results import VERSION, Run, metrics_of
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_whole
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 
+__all__ = ["NOWHERE", "RunStore"]
+
 LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
 
 

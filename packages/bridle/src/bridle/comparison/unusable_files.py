@@ -6,6 +6,8 @@ import secrets
 import warnings
 from pathlib import Path
 
+__all__ = ["ASIDE", "set_aside"]
+
 ASIDE = "set-aside"  # the folder in a study's folder; nothing in it is ever read, overwritten or deleted
 
 

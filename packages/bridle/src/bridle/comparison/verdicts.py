@@ -10,6 +10,8 @@ from bridle.recipe import Recipe
 from bridle.results import Contender, Run, Summary
 from bridle_audit.wording import counted
 
+__all__ = ["contenders", "notices"]
+
 ABSENT = Summary(math.nan, math.nan, [])  # of a baseline that an interrupt left without runs
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few
 
+__all__ = ["as_array", "copied_as", "describe_rows", "numeric_array", "short_repr", "to_float32"]
+
 
 def as_array(given: object, name: str, expected: str = "numbers") -> np.ndarray:
     """``given`` as a NumPy array of any kind; ``ValueError`` where it has no regular shape or is out of reach."""

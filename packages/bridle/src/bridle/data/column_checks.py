@@ -10,6 +10,8 @@ import pandas as pd
 
 from bridle.data.delimited import NAMELESS
 
+__all__ = ["column_warnings", "row_number_reason"]
+
 IDS = {"id", "ids", "idx", "index", "uuid", "guid", "rowid", "rowname", "rownames"}
 CODES = {
     "zip", "zipcode", "postal", "postcode", "plz", "phone", "tel", "telephone", "mobile", "fax",

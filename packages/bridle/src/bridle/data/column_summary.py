@@ -8,6 +8,8 @@ from typing import Any
 
 from bridle_audit.wording import first_few
 
+__all__ = ["Column", "column_notes"]
+
 KINDS = ("number", "category", "date", "dropped")
 
 

@@ -21,6 +21,8 @@ from bridle.data.vocabulary import Distinct, lookalike_notes
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
+__all__ = ["GAPS", "ParsedColumn", "read_column"]
+
 MISSING = "missing"
 GAPS = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")  # read as missing; "None" stays a word
 PADDED = re.compile(r"[+-]?0\d+")  # a code, such as a ZIP code: an amount has no zeros in front

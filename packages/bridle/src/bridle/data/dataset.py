@@ -30,6 +30,8 @@ from bridle.errors import InputError
 from bridle.results import SPLITS
 from bridle_audit.wording import counted
 
+__all__ = ["Data"]
+
 CHANNELS = (1, 3, 4)  # of images: grey, colours, colours with transparency
 
 

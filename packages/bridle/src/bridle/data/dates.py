@@ -11,6 +11,8 @@ import numpy as np
 
 from bridle.data.unparsed import MOST_STRAY, is_absent, stray_notes
 
+__all__ = ["DATES", "DAY", "digits_alone", "read_dates_or_times"]
+
 EPOCH = date(1970, 1, 1).toordinal()
 DAY = 86400.0  # seconds
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # of eight digits that are a date and no amount

@@ -20,6 +20,8 @@ import pandas as pd
 from bridle.errors import InputError
 from bridle_audit.wording import counted, shortened
 
+__all__ = ["NAMELESS", "read_delimited"]
+
 SEPARATORS = "\t;|,"  # of two that fit equally well the first one: commas are the likeliest to stand inside of fields
 SAMPLE = 200  # records from which the separator is told
 LONGEST = 1 << 23  # bytes of a line

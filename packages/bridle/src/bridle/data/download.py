@@ -15,6 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from bridle.data.files import check_regular, content
 from bridle.errors import InputError
 
+__all__ = ["RemoteFile", "content_sum", "difference", "fetch"]
+
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
 CHUNK = 1 << 16
 

@@ -6,6 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
+__all__ = ["duplicate_notes"]
+
 Pair = tuple[np.ndarray, np.ndarray]  # x and y of one split
 Count = tuple[int, str]  # of rows, and the same in words
 

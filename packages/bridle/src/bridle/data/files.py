@@ -19,6 +19,8 @@ from typing import BinaryIO, cast
 
 from bridle.errors import InputError
 
+__all__ = ["GIB", "MOST", "check_regular", "content", "most_unpacked"]
+
 GZIP_MAGIC = b"\x1f\x8b"
 OTHER_WRAPPINGS = {
     rb"PK\x03\x04": "a zip archive or a spreadsheet",

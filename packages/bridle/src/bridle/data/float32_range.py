@@ -13,6 +13,8 @@ import numpy as np
 
 from bridle_audit.wording import first_few, plural
 
+__all__ = ["EXACT", "HUGE", "TINY", "fit_to_float32", "is_lost", "is_wide", "mean_and_spread", "origin", "shifted"]
+
 LOST = 1e-3  # of a feature's usual distance from its median: by more than that no value may be rounded
 SMALLEST, LARGEST = 1e-30, 1e30  # of that distance: squares of float32 vanish or overflow beyond
 SAMPLE = 10_000  # rows from which that distance is told

@@ -15,6 +15,8 @@ from bridle.data.files import content
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
+__all__ = ["ROLES", "expected_length", "find_idx", "idx_data", "read_contents", "read_idx_folder"]
+
 ROLES = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 AXES = {"images": 3, "labels": 1}
 UNSIGNED_BYTE = 8  # the format's code for the type that MNIST's files use

@@ -17,6 +17,8 @@ from bridle.data.target_encoding import check_task
 from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
+__all__ = ["load", "loaded"]
+
 PICKLE_ENDINGS = (".pkl", ".pkl.gz")
 LONG = 200  # characters of a name that an error shows
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from bridle_audit.wording import counted, first_few
 
+__all__ = ["absence_notes"]
+
 
 def absence_notes(ids: Mapping[str, np.ndarray], classes: Sequence[str]) -> tuple[str, ...]:
     """A sentence for each set of classes that some splits lack; ``ids`` are the splits' class ids, by name.

@@ -12,6 +12,8 @@ import pandas as pd
 from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few
 
+__all__ = ["check_different", "check_index", "column_names", "distinct", "feature_names", "order_of"]
+
 
 def column_names(given: object, name: str) -> tuple[str, ...]:
     """The names of the columns, empty where ``given`` is no table; ``ValueError`` where two are the same."""

@@ -17,6 +17,8 @@ import pandas as pd
 
 from bridle.data.unparsed import MOST_STRAY, is_absent, stray_notes
 
+__all__ = ["plain_text", "read_numbers", "split_quantity"]
+
 GROUPS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "_": "underscore"}
 # Letters that only look like those of ASCII, and the many widths of a space.
 LIKE_ASCII = str.maketrans(

@@ -12,6 +12,8 @@ from bridle.data.files import GIB, MOST, most_unpacked
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
+__all__ = ["read_parquet"]
+
 CELL = 8  # bytes of a number, at least as many of a word
 
 

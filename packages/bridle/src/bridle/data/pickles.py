@@ -21,6 +21,8 @@ from bridle.data.dataset import Data
 from bridle.data.files import content
 from bridle.errors import InputError
 
+__all__ = ["read_pickle"]
+
 NUMERIC = re.compile(r"[<>=|]?([biuf][1248])")
 MOST_STEPS = 10_000  # of a pickle that is read: one of the layout below has less than 200
 MOST_AXES = 8

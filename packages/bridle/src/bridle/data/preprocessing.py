@@ -26,6 +26,8 @@ from bridle.data.names import distinct
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
+__all__ = ["ColumnOutcome", "prepare"]
+
 RARE = "(rare)"
 ENOUGH = 10  # training rows for a column of its own; see least_rows ...
 ENOUGH_SHARE = 0.01  # ... or this share of them, in a table too small for that

@@ -16,6 +16,8 @@ from bridle.data.pickles import read_pickle
 from bridle.data.splits import stratified_split
 from bridle.errors import InputError
 
+__all__ = ["DIGITS", "IMAGE_SETS", "NAMES", "digits", "image_set"]
+
 ENVIRONMENT = "BRIDLE_DATA"
 
 

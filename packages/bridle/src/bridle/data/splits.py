@@ -9,6 +9,8 @@ import numpy as np
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
+__all__ = ["plain_split", "stratified_split"]
+
 HELD_OUT = 0.2  # of the rows for valid, and as many for test
 LEAST = 3  # rows that can be split: one for each
 SEED = 0  # of every split, so that the same table is always split the same way

@@ -24,6 +24,8 @@ from bridle.data.vocabulary import Distinct
 from bridle.errors import InputError
 from bridle_audit.wording import list_choices, nearest
 
+__all__ = ["ENDINGS", "read_table"]
+
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
 

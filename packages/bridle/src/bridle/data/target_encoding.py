@@ -13,6 +13,18 @@ from bridle.data.float32_range import is_lost, is_wide
 from bridle.errors import InputError
 from bridle_audit.wording import counted, first_few, plural
 
+__all__ = [
+    "check_present",
+    "check_task",
+    "check_varied",
+    "encode",
+    "infer_task",
+    "label_name",
+    "surprising_task_note",
+    "target_array",
+    "task_note",
+]
+
 TASKS = ("classification", "regression")
 
 # Note [labels or amounts]

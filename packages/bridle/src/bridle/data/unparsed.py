@@ -8,6 +8,8 @@ import numpy as np
 
 from bridle_audit.wording import NAMED, counted
 
+__all__ = ["MOST_STRAY", "is_absent", "stray_notes", "with_rows"]
+
 MOST_STRAY = 0.1  # share of the rows of a column whose words may be none of what the others are
 ABSENT = {
     "n/a", "na", "n.a.", "nan", "none", "null", "nil", "-", "--", "---", ".", "..", "...", "?", "*",

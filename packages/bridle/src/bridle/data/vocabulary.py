@@ -13,6 +13,8 @@ import pandas as pd
 from bridle.data.number_formats import plain_text
 from bridle_audit.wording import counted
 
+__all__ = ["Distinct", "lookalike_notes"]
+
 
 class Distinct(NamedTuple):
     """The different words of a column, without spaces around them, which of them each row has (-1: none), how often."""

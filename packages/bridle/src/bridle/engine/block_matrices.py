@@ -13,6 +13,8 @@ from torch.func import vmap
 from bridle.places.base import Start
 from bridle.places.matrices import begin
 
+__all__ = ["as_matrices", "begin_all", "match_layout"]
+
 
 def as_matrices(w: Tensor) -> Tensor:
     """(seeds, recipes, *shape) -> (seeds, recipes, outputs, inputs, positions), a view."""

@@ -14,6 +14,8 @@ from bridle.engine.parameter_regularizers import ParameterRegularizers
 from bridle.engine.value_names import Values
 from bridle.protocol import Protocol, StepInfo
 
+__all__ = ["BlockTraining"]
+
 
 class BlockTraining:
     """A block in training: with its objective and the regularizers of its parameters."""

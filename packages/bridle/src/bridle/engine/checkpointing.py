@@ -25,6 +25,8 @@ from bridle.errors import InputError
 from bridle.protocol import Variant
 from bridle_audit.probe.randomness import GeneratorStates
 
+__all__ = ["CheckpointStore", "Checkpointer", "UnfinishedStack"]
+
 # A stack is saved at the end of the first epoch that ends so many seconds or more after it was last saved. Earlier at
 # its beginning, so that an early end loses half of it at most: after one second, two, four ...
 SECONDS_BETWEEN_SAVES = 20.0

@@ -16,6 +16,8 @@ from bridle.engine.value_names import Values
 from bridle.results import MAIN_METRIC, LayerSummary
 from bridle.training_rules import MEASURED_ROWS
 
+__all__ = ["Evaluator", "layer_summaries"]
+
 
 class Evaluator:
     """Scores and summaries of all variants of a block on one table."""

@@ -13,6 +13,8 @@ from bridle.feature_layout import Layout
 from bridle.places import Draw
 from bridle.protocol import Protocol
 
+__all__ = ["BatchLoader", "DeviceData", "SeedIndex", "StackNoise"]
+
 # Which of a stack's seeds are a block's: all of them, without a copy, or some.
 SeedIndex = slice | Tensor
 

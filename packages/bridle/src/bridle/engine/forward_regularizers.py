@@ -17,6 +17,8 @@ from bridle.places.forward import ForwardRegularizer
 from bridle.recipe import Recipe
 from bridle.sites import Site, acts_at, check_sites, layers_at
 
+__all__ = ["PlacedActivity", "PlacedLayer", "PlacedWeight", "place_activities", "place_layers", "place_weights"]
+
 
 class ForwardPlacement(ABC):
     """A regularizer of the forward pass in a block, whose parameters and state have names there."""

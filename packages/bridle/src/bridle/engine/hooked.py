@@ -22,6 +22,17 @@ from bridle.places.module import as_maps, as_units
 from bridle.regularizers import Dropout
 from bridle.sites import Site
 
+__all__ = [
+    "CHECKPOINTED",
+    "HookedModule",
+    "ModuleTensors",
+    "Placements",
+    "UnitRanges",
+    "VariantContext",
+    "knob_key",
+    "replaces_own_dropout",
+]
+
 InputHook = Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]
 OutputHook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 ModuleTensors = dict[str, Tensor]  # parameters or buffers, as the module calls them

@@ -13,6 +13,8 @@ from bridle.engine.precision import Precision
 from bridle.places.base import Placed
 from bridle.recipe import Recipe
 
+__all__ = ["KnobTensors", "Knobs", "counterparts", "recipe_groups"]
+
 Unit = TypeVar("Unit", bound=Placed)
 Knobs = dict[str, Tensor | str]  # numbers as tensors, and the words that a formula takes
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = ["data_losses"]
+
 
 def data_losses(z: Tensor, y: Tensor) -> Tensor:
     """Return the mean loss over the batch, (S, R), of outputs (S, R, B, outputs) and targets.

@@ -26,6 +26,8 @@ from bridle.protocol import Variant
 from bridle.recipe import Recipe
 from bridle.sites import Site, hidden_site, input_site
 
+__all__ = ["MLPBlock"]
+
 CHECKING = Precision(torch.float64, torch.float64, torch.device("cpu"))
 FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "selu": torch.selu}
 

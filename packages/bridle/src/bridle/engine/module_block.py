@@ -46,6 +46,8 @@ from bridle.protocol import Variant
 from bridle.recipe import Recipe
 from bridle.sites import Site
 
+__all__ = ["ModuleBlock"]
+
 Result = TypeVar("Result")
 TextKnobs = dict[str, dict[str, str]]  # the words that formulas are told, by what is hung into the module
 

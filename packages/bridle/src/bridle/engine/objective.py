@@ -17,6 +17,8 @@ from bridle.places import Batch, OutputLoss, PassLoss
 from bridle.places.base import Placed
 from bridle.training_rules import check_data
 
+__all__ = ["BlockObjective"]
+
 Unit = TypeVar("Unit", bound=Placed)
 
 

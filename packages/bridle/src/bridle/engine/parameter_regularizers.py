@@ -21,6 +21,8 @@ from bridle.places.base import Placed
 from bridle.protocol import StepInfo
 from bridle.training_rules import MEASURED_BATCH, with_optimizer_decay
 
+__all__ = ["ParameterRegularizers"]
+
 Unit = TypeVar("Unit", bound=Placed)
 
 

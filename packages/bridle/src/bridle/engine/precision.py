@@ -8,6 +8,8 @@ import torch
 
 from bridle.protocol import Protocol
 
+__all__ = ["Precision", "default_device", "has_bfloat16_units", "resolve_precision"]
+
 
 @dataclass(frozen=True)
 class Precision:

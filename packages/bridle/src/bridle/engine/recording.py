@@ -18,6 +18,8 @@ from bridle.engine.timing import timed
 from bridle.protocol import Variant
 from bridle.results import Run
 
+__all__ = ["Recorder"]
+
 
 class Recorder:
     """Keeps the curves of one stack's variants and makes their runs."""

@@ -18,6 +18,8 @@ from bridle.engine.value_names import Values
 from bridle.engine.variant_grids import VariantGrid, group_variants
 from bridle.protocol import Protocol, Variant
 
+__all__ = ["Stack"]
+
 StartBlock = Callable[[VariantGrid], Block]
 
 

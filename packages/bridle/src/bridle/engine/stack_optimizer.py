@@ -11,6 +11,8 @@ from bridle.engine.block import Block
 from bridle.engine.value_names import Values
 from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol
 
+__all__ = ["StackOptimizer"]
+
 
 class StackOptimizer:
     """torch's optimizer on stacked parameters: its update is elementwise, so it serves every variant.

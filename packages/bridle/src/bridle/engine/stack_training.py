@@ -16,6 +16,8 @@ from bridle.engine.threads import limited_threads, threads_for
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
 
+__all__ = ["StackTraining", "train_stack"]
+
 
 class StackTraining(NamedTuple):
     """The recorder and checkpointer of a stack, the runs that are wanted, and the callback for progress."""

@@ -21,6 +21,8 @@ from bridle.recipe import Recipe
 from bridle_audit.probe.randomness import generators_restored
 from bridle_audit.wording import error_message
 
+__all__ = ["ROWS", "stacking_obstacle"]
+
 ROWS = 8  # of a trial
 
 

@@ -12,6 +12,8 @@ from bridle.protocol import Variant
 from bridle.results import MAIN_METRIC
 from bridle.training_rules import monitored_score
 
+__all__ = ["BestEpoch", "Points", "StackStopping"]
+
 Points = dict[Variant, dict[str, float]]
 
 

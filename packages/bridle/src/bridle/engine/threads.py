@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import torch
 
+__all__ = ["limited_threads", "threads_for"]
+
 LARGE = 100_000_000  # products of two numbers in a forward pass of all variants: some ten milliseconds for one thread
 
 

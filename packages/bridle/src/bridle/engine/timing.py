@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+__all__ = ["timed"]
+
 
 class Timed(Protocol):
     """A piece of work that counts the seconds that it takes."""

@@ -17,6 +17,8 @@ from bridle.global_seeds import seeded
 from bridle.module_sites import WEIGHTED, IOShapes, find_sites, trace_shapes
 from bridle.sites import Site
 
+__all__ = ["WHOLE_MODULE", "TracedModule", "check_output"]
+
 WHOLE_MODULE = ""  # what torch calls a module among its own parts
 
 

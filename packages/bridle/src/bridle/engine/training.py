@@ -26,6 +26,8 @@ from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
 
+__all__ = ["make_stack", "step_losses", "train", "train_variants"]
+
 
 def train(
     data: Data | str | os.PathLike[str],

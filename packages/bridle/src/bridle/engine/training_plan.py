@@ -22,6 +22,8 @@ from bridle.places import Ensemble
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 
+__all__ = ["TrainingPlan"]
+
 COUNTED_STEPS = 1000  # of a training, to see how many copies an ensemble takes
 
 

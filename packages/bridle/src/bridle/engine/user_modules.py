@@ -18,6 +18,8 @@ from bridle.eval_mode import eval_mode
 from bridle.global_seeds import seeded
 from bridle_audit.wording import error_message
 
+__all__ = ["build_module", "cast", "dry_run", "named_tensors", "private_copy", "uncompiled"]
+
 COMPILED = "_orig_mod"  # where torch.compile keeps the module that it wraps, also in the names of its parameters
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+__all__ = ["ValueName", "Values", "network_tensors"]
+
 
 class ValueName(NamedTuple):
     """The name of one of a block's tensors.

@@ -10,6 +10,8 @@ from bridle.places import Average, Gradient, Loss, Stop, Weight
 from bridle.protocol import Variant
 from bridle.recipe import Recipe
 
+__all__ = ["MEMORY", "VariantGrid", "group_variants", "split_into_stacks"]
+
 EFFICIENT_STACK_SIZE = 20  # variants of a stack, from which on a larger one is hardly faster per variant
 MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activations may take
 

@@ -9,6 +9,8 @@ from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Average, Ensemble
 
+__all__ = ["average_lines", "define_ensemble", "member_lines"]
+
 
 def average_lines(spec: TrainingSpec, unit: Average) -> list[str]:
     """Return the lines that average the weights after a step."""

@@ -10,6 +10,8 @@ from bridle.exporting.wrapping import indented
 from bridle.places import Batch
 from bridle.regularizers import LabelSmoothing
 
+__all__ = ["BatchTransformCode"]
+
 
 class BatchTransformCode:
     """The lines that transform a batch; ``smoothing`` is the label smoothing that torch's loss does instead."""

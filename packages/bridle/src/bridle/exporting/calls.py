@@ -15,6 +15,8 @@ from bridle.places import Draw
 from bridle.places.base import Placed
 from bridle.protocol import Protocol
 
+__all__ = ["as_matrix", "call", "formula", "method", "noise", "packed_state", "remark", "step_inputs", "summary_of"]
+
 MATRIX = "as_matrix"
 
 

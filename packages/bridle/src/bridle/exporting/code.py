@@ -17,6 +17,8 @@ from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
 from bridle.training_rules import check_data, with_optimizer_decay
 
+__all__ = ["to_code"]
+
 TASKS = ("classification", "regression")
 MEASURED = {
     "classification": (

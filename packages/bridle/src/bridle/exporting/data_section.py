@@ -7,6 +7,8 @@ from bridle.exporting.formulas import copy_definition
 from bridle.exporting.source import module_source
 from bridle.exporting.spec import TrainingSpec
 
+__all__ = ["data_lines"]
+
 
 def data_lines(spec: TrainingSpec, *, with_layout: bool) -> list[str]:
     """Return the lines that read the sizes of the data, and their layout where a formula takes it."""

@@ -11,6 +11,8 @@ from bridle.places import Average, Ensemble, Stop
 from bridle.places.matrices import as_number
 from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS
 
+__all__ = ["EvaluationCode"]
+
 SCORES = {"classification": "accuracy", "regression": "r2"}
 MEASURES = {
     "classification": "accuracy = (z.argmax(1) == y_valid).double().mean()",

@@ -19,6 +19,8 @@ from bridle.exporting.script import Script, bound_names
 from bridle.exporting.source import Defined, ModuleSource, module_source, names_of, text_of
 from bridle.exporting.wrapping import wrapped
 
+__all__ = ["copy_definition", "copy_function", "method_text"]
+
 OURS = "bridle"
 
 

@@ -18,6 +18,8 @@ from bridle.knobs import knobs
 from bridle.places.base import Placed
 from bridle.schedules import PerLayer, Schedule
 
+__all__ = ["arguments", "is_moving", "keywords", "number", "quoted"]
+
 
 def arguments(script: Script, unit: Placed, where: tuple[str, ...] = ()) -> dict[str, str]:
     """Return each knob that a formula takes at the site with these names, as code."""

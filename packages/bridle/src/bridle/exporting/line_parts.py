@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+__all__ = ["at_commas", "at_operator", "brackets", "code_characters"]
+
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 COMPREHENSION, CLAUSE = " for ", re.compile(" (for|if) ")
 # From the weakest to the strongest.

@@ -10,6 +10,8 @@ from bridle.exporting.wrapping import INDENT, indented
 from bridle.parameter_selection import Parameter
 from bridle.places import ActivityLoss, Layer, WeightLayer
 
+__all__ = ["BRANCH", "ModuleNode", "ParameterRef", "Path", "PlacedUnit", "SequenceNode", "module_code", "unique_name"]
+
 BRANCH = "branch"  # of a residual block
 Path = tuple[str, ...]  # the way down to a part
 

@@ -17,6 +17,8 @@ from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.base import Placed, Start
 
+__all__ = ["constructor", "define_activity", "define_layer", "define_weight_layer", "is_per_output"]
+
 Inside = Layer | WeightLayer | ActivityLoss
 Back = Callable[[str], str]  # from the code of a result to that of the result in the shape of what came in
 SAMPLE = torch.ones(3, 2, 1, dtype=torch.float64)  # a weight, to see what shape what is learned of it has

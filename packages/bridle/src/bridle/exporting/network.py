@@ -32,6 +32,8 @@ from bridle.places.base import Placed
 from bridle.recipe import Recipe
 from bridle.sites import LayerAtSite, Site, acts_at, check_sites, hidden_site, input_site, layers_at
 
+__all__ = ["NetworkCode"]
+
 ROWS = 2  # of the batch that is sent through a network to see its shapes
 DIGITS = {"channels": 1, "height": 8, "width": 8, "inputs": 64, "outputs": 10}  # scikit-learn's, as an example
 

@@ -9,6 +9,8 @@ from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.regularizers import LabelSmoothing
 
+__all__ = ["ObjectiveCode"]
+
 
 class ObjectiveCode:
     """The lines that compute the loss of a step, with the ``smoothing`` that torch's loss does."""

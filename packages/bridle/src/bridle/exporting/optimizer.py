@@ -11,6 +11,8 @@ from bridle.places import Ensemble, Weight
 from bridle.protocol import MOMENTUM
 from bridle.regularizers import WeightDecay
 
+__all__ = ["OptimizerCode"]
+
 
 class OptimizerCode:
     """The lines that make the optimizer and its schedule; ``decay`` is the regularizer that AdamW takes over."""

@@ -11,6 +11,8 @@ from bridle.exporting.script import Script
 from bridle.parameter_selection import matching_parameters
 from bridle.places.base import Placed
 
+__all__ = ["ParameterLists"]
+
 
 class ParameterLists:
     """The lists of parameters that a script names, and the lines that make them."""

@@ -12,6 +12,8 @@ from bridle.exporting.wrapping import indented
 from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import WeightLayer
 
+__all__ = ["ParametrizationCode"]
+
 
 class ParametrizationCode:
     """The weight layers of a recipe by the parameters that they make; ``placed`` are all of them, in order."""

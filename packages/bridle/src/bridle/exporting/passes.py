@@ -6,6 +6,8 @@ from bridle.exporting.calls import call
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT
 
+__all__ = ["LOSSES", "SEED", "PassCode"]
+
 LOSSES = {"classification": "F.cross_entropy", "regression": "F.mse_loss"}
 SEED = "seed = int(torch.randint(2**31, ()))  # all passes of the step share it"
 

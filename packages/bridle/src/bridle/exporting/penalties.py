@@ -11,6 +11,8 @@ from bridle.exporting.wrapping import INDENT
 from bridle.places import ActivityLoss, Loss, OutputLoss, PassLoss
 from bridle.places.base import Start
 
+__all__ = ["has_penalties", "initial_state_lines", "penalty_lines"]
+
 
 def has_penalties(spec: TrainingSpec) -> bool:
     """Return True if the loss has more than one part."""

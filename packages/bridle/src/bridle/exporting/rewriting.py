@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+__all__ = ["apply_edits", "both_forms_edits", "rename", "single_network_code"]
+
 LINTER_REMARKS = re.compile(r"\s*#\s*(noqa|type: ignore)\b[^#\n]*(#[^\n]*)?$", flags=re.MULTILINE)
 STATES = (  # of NumPy's arrays as well, which no script needs
     (r"\(NamedTuple, Generic\[Array\]\)", "(NamedTuple)"),

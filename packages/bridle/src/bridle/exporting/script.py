@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from bridle.exporting.wrapping import wrapped
 
+__all__ = ["Script", "bound_names"]
+
 FIRST = "from __future__ import annotations"
 # What the scripts' own lines may use; formulas bring the imports of their files along.
 IMPORTS = (

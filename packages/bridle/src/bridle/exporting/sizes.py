@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+__all__ = ["NamedSize", "constructor_call", "is_torchs_own"]
+
 
 class NamedSize(int):
     """A number that is written by its name: networks are built with it, so that their sizes are code.

@@ -11,6 +11,8 @@ from types import ModuleType
 
 from bridle.errors import InputError
 
+__all__ = ["Defined", "ModuleSource", "module_source", "names_of", "text_of"]
+
 Defined = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 

@@ -15,6 +15,8 @@ from bridle.places.base import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe
 
+__all__ = ["TrainingSpec", "only"]
+
 Unit = TypeVar("Unit", bound=Placed)
 
 

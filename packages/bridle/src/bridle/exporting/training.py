@@ -21,6 +21,8 @@ from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Ascent, Average, Ensemble, Gradient, Weight
 from bridle.protocol import FEWEST_EPOCHS, MOST_EPOCHS, STEPS
 
+__all__ = ["TrainFunctionCode"]
+
 
 class TrainFunctionCode:
     """The lines of ``train`` for one recipe, network and protocol."""

@@ -8,6 +8,8 @@ from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Ascent, Gradient, Weight
 
+__all__ = ["ascent_lines", "gradient_lines", "weight_lines"]
+
 
 def ascent_lines(spec: TrainingSpec, unit: Ascent, objective: ObjectiveCode) -> list[str]:
     """Return the lines that take the gradient at another point instead of that at the weights."""

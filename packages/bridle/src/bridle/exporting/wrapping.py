@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from bridle.exporting.line_parts import at_commas, at_operator, brackets, code_characters
 
+__all__ = ["INDENT", "docstring", "indented", "wrapped"]
+
 WIDTH = 100
 INDENT = "    "
 BETWEEN = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)

@@ -15,6 +15,21 @@ from bridle.serialization import json_number
 from bridle_audit.report.prose import plain
 from bridle_audit.wording import nearest, shortened
 
+__all__ = [
+    "ByPlace",
+    "Leaf",
+    "by_whom",
+    "called_elsewhere",
+    "card",
+    "catalog_of",
+    "conflicts_of",
+    "describe_place",
+    "knobs_in_short",
+    "plain_data",
+    "summary",
+    "value",
+]
+
 Leaf = type[Regularizer]
 ByPlace = Mapping[str, list[Leaf]]
 

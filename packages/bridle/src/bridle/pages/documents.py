@@ -30,6 +30,8 @@ from bridle_audit.atomic_files import write_whole
 from bridle_audit.findings import PAGES
 from bridle_audit.report.narrow import narrow
 
+__all__ = ["write"]
+
 FOLDER = "docs/regularizers"
 FOLDERS = (FOLDER, PAGES)  # in which nothing is written by hand
 WITH_TABLES = ("docs/conflicts.md", "docs/strengths.md")  # written by hand, but for their tables

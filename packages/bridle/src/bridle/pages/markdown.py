@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+__all__ = ["MADE", "code", "prose", "side_by_side", "table"]
+
 MADE = "<!-- Made by `make docs` from {}: what is changed here is lost. -->"
 CODE_OR_ADDRESS = re.compile(r"(``.+?``|`[^`]+`|https?://[^\s,;]*[^\s,;.)])", flags=re.DOTALL)
 MARKUP = re.compile(r"[\\*<$~]|(?<!\w)_|_(?!\w)")  # characters that would not be shown as they are

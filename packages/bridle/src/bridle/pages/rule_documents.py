@@ -9,6 +9,8 @@ from bridle_audit.rule import Rule
 from bridle_audit.rules import RULES
 from bridle_audit.run.files import rule_pages
 
+__all__ = ["rule_documents"]
+
 
 def rule_documents() -> dict[str, str]:
     """Return every page by its path in the repository, with the text that it should have."""

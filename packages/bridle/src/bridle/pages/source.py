@@ -11,6 +11,8 @@ from itertools import takewhile
 
 from bridle.recipe import Regularizer
 
+__all__ = ["source_of"]
+
 GAP = "\n\n"
 Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 

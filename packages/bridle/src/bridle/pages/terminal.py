@@ -32,6 +32,8 @@ from bridle_audit.rules import RULES
 from bridle_audit.run.files import rule_pages
 from bridle_audit.wording import shortened
 
+__all__ = ["explained", "listing"]
+
 TABLE_WIDTH = 72  # columns that a table of knobs needs
 AS_WRITTEN = ("Formula", "Example")  # sections whose lines mean something
 

@@ -17,6 +17,8 @@ from torch.utils.checkpoint import __file__ as HOME
 
 from bridle.errors import StateError
 
+__all__ = ["as_first", "is_checkpointed", "is_rerun"]
+
 T = TypeVar("T")
 MEMORY = "_bridle_memory"  # among the attributes of what torch keeps of a segment
 

@@ -12,6 +12,8 @@ from torch import Tensor
 from bridle.places.base import Placed
 from bridle.places.signatures import Form
 
+__all__ = ["Average", "Ensemble"]
+
 
 @dataclass(frozen=True, repr=False)
 class Average(Placed, ABC):

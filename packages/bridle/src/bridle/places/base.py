@@ -15,6 +15,8 @@ from bridle.places.signatures import Form
 from bridle.recipe import Regularizer
 from bridle_audit.parameter_kinds import is_bias
 
+__all__ = ["AT", "EVERYTHING", "HIDDEN", "INPUT", "MATRICES", "ON", "Array", "Placed", "Start", "acts_on", "in_choices"]
+
 MATRICES, EVERYTHING, BIASES = "matrices", "all", "biases"
 ON = (
     f'which parameters: "{MATRICES}" (two or more axes: no biases, no norm scales), "{BIASES}", "{EVERYTHING}", '

@@ -9,6 +9,8 @@ from typing import ClassVar, Literal
 from bridle.places.base import Placed
 from bridle.places.signatures import Form
 
+__all__ = ["Batch"]
+
 
 @dataclass(frozen=True, repr=False)
 class Batch(Placed, ABC):

@@ -16,6 +16,8 @@ from bridle.places.draw import Draw
 from bridle.places.signatures import Declared, check_form, signature_of
 from bridle_audit.wording import nearest, shortened
 
+__all__ = ["check_definition"]
+
 ALIKE = 0.8  # from this likeness on, a name is taken for a misspelt one
 DECLARED = ("noise", "extra_inputs", "parameters", "state")  # what a class adds to the arrays of its place
 ANSWERED = ("in_network", "on_parameters", "on_outputs", "several_networks", "second_pass")  # by the base of each kind

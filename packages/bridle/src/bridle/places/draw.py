@@ -8,6 +8,8 @@ from typing import Literal, get_args
 from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
+__all__ = ["Draw"]
+
 Kind = Literal["uniform", "normal"]
 Each = Literal["value", "channel", "row", "batch"]
 STREAMS = 2**36  # more than there are in any network

@@ -13,6 +13,8 @@ from torch import Tensor
 from bridle.knobs import knobs
 from bridle.places.base import Placed
 
+__all__ = ["ForwardRegularizer"]
+
 Backward = Callable[[np.ndarray], tuple[np.ndarray, ...]]  # the gradient of the output -> those of all inputs
 
 

@@ -13,6 +13,8 @@ from bridle.knobs import knob
 from bridle.places.base import EVERYTHING, ON, Placed
 from bridle.places.signatures import Form
 
+__all__ = ["Ascent", "Gradient"]
+
 
 @dataclass(frozen=True, repr=False)
 class Gradient(Placed, ABC):

@@ -17,6 +17,8 @@ from bridle.places.forward import ForwardRegularizer
 from bridle.places.module import LayerModule, WeightModule
 from bridle.places.signatures import Form
 
+__all__ = ["Layer", "RunningStatistics", "WeightLayer"]
+
 
 class RunningStatistics(NamedTuple, Generic[Array]):
     """Running mean and variance of the batches that a norm has seen, one value per unit."""

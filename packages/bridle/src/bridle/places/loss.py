@@ -15,6 +15,8 @@ from bridle.places.base import AT, HIDDEN, MATRICES, ON, Placed
 from bridle.places.matrices import as_matrix, begin
 from bridle.places.signatures import Form
 
+__all__ = ["ActivityLoss", "Loss", "OutputLoss", "PassLoss"]
+
 
 @dataclass(frozen=True, repr=False)
 class Loss(Placed, ABC):

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from bridle.places.base import Start
 
+__all__ = ["as_matrix", "as_number", "as_stored", "at_least_float32", "begin"]
+
 
 def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:
     """Return a weight of any shape, outputs first, as (outputs, inputs, positions).

@@ -17,6 +17,21 @@ from bridle.places.forward import ForwardRegularizer
 from bridle.places.matrices import as_matrix, as_number, as_stored, at_least_float32, begin
 from bridle.schedules import LAST, PerLayer, Schedule
 
+__all__ = [
+    "Drawer",
+    "FormulaModule",
+    "LayerModule",
+    "WeightModule",
+    "as_maps",
+    "as_units",
+    "drawn",
+    "from_torch",
+    "full_precision",
+    "is_scheduled",
+    "map_size",
+    "subject_of",
+]
+
 Drawer = Callable[[Sequence[Draw], int, Tensor], list[Tensor]]  # what is declared, its first stream, the subject
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
+__all__ = ["Declared", "Form", "Signature", "check_form", "signature_of"]
+
 IN_ORDER = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 

@@ -17,6 +17,8 @@ from bridle.places.matrices import as_matrix
 from bridle.places.module import drawn
 from bridle.places.signatures import Form
 
+__all__ = ["Weight"]
+
 
 @dataclass(frozen=True, repr=False)
 class Weight(Placed, ABC):

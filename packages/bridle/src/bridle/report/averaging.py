@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from bridle.results import Summary
 
+__all__ = ["Histogram", "counted", "edges_over", "finite", "mean_of", "middle", "rebinned", "usable"]
+
 
 def finite(values: Iterable[float]) -> list[float]:
     """Return the values that are finite."""

@@ -11,6 +11,22 @@ from typing import TypedDict, Unpack
 
 from bridle.report.rows import ContenderRow
 
+__all__ = [
+    "Axis",
+    "Chart",
+    "Layout",
+    "PageTable",
+    "RowLabel",
+    "Trace",
+    "axis",
+    "base_layout",
+    "height_of",
+    "plain_text",
+    "rows_layout",
+    "summarized",
+    "translucent",
+]
+
 Layout = dict[str, object]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 ROW_HEIGHT = 58  # pixels that one contender takes: its name above its marks

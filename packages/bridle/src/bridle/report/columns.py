@@ -13,6 +13,8 @@ from rich.text import Text
 from bridle.report.charts import PageTable
 from bridle_audit.wording import counted, first_few, printable
 
+__all__ = ["columns_table", "data_lines", "page_table"]
+
 CLASSES_SHOWN = 20
 STYLES = {"dropped": "yellow"}
 

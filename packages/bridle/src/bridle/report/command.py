@@ -9,6 +9,8 @@ from typing import Any
 from bridle.protocol import LEARNING_RATES, Protocol
 from bridle.results import Study
 
+__all__ = ["command"]
+
 DATA, NETWORK, SEEDS, ENGINE = "digits", "mlp(128, 64)", 5, "torch"  # the defaults of `bridle compare`
 NAMED = (DATA, "mnist", "fashion-mnist", "kmnist")  # data that go by their name
 DESCRIBED = re.compile(r"(mlp|linear|residual_mlp|convnet)\(.*\)")  # a network that can be written as text

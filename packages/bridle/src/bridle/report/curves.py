@@ -11,6 +11,8 @@ from bridle.report.formats import MetricFormat, headed
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender, Run, Summary
 
+__all__ = ["curve_charts"]
+
 PANELS = ("train", "valid")
 HEIGHT = 300
 SETTLING = 0.25  # the part of the epochs, from the first, that may leave the frame of a score

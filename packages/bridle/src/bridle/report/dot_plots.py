@@ -20,6 +20,8 @@ from bridle.report.formats import NOTHING, MetricFormat, fixed, headed
 from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
 
+__all__ = ["difference_chart", "gap_chart", "score_chart", "spread_note"]
+
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from bridle.results import SPLIT_NAMES, Summary
 
+__all__ = ["MINUS", "NOTHING", "MetricFormat", "fixed", "headed", "joined", "mean_count", "seconds", "significant"]
+
 PERCENT = ("accuracy", "calibration_error")
 THREE_DECIMALS = ("r2",)
 LABELS = {"r2": "R²", "rmse": "RMSE"}

@@ -23,6 +23,8 @@ from bridle.report.formats import fixed, significant
 from bridle.report.layers import gammas_of, layer_names, layers_of, mean_norm
 from bridle.report.rows import ContenderRow, Report
 
+__all__ = ["gamma_charts", "weight_charts"]
+
 WEIGHT_BINS, GAMMA_BINS = 48, 24
 HILL = 0.52  # of a row: the height of the highest bin
 TAIL = 0.002  # the share of the weights that may lie outside the frame at each end

@@ -15,6 +15,8 @@ from bridle.report.layers import gammas_of, layers_of, mean_norm
 from bridle.report.terminal import typed
 from bridle.results import Contender, Study
 
+__all__ = ["inspection"]
+
 BARS = " ▁▂▃▄▅▆▇█"
 BINS = 12
 

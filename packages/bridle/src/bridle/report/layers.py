@@ -5,6 +5,8 @@ from __future__ import annotations
 from bridle.report.averaging import finite, mean_of
 from bridle.results import Contender, LayerSummary, Study
 
+__all__ = ["gammas_of", "layer_names", "layers_of", "mean_norm"]
+
 
 def layer_names(study: Study) -> list[str]:
     """Return the names of all layers, in the order in which they first come."""

@@ -14,6 +14,8 @@ from bridle.report.rows import Difference, Report
 from bridle.results import HELPS, HURTS, UNDECIDED, Study
 from bridle_audit.wording import counted
 
+__all__ = ["cautions", "headline", "lead", "verdicts"]
+
 NAMED = 3  # contenders named one by one in a sentence; the others are counted
 Named = tuple[str, Difference]  # a contender's name and its difference to the baseline
 

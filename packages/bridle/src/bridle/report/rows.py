@@ -16,6 +16,8 @@ from bridle.report.series_style import SeriesStyle, styles
 from bridle.results import SPLITS, Contender, Study, Summary, Versus
 from bridle_audit.wording import counted
 
+__all__ = ["ContenderRow", "Difference", "Report"]
+
 METRICS = ("accuracy", "r2", "rmse", "loss", "calibration_error")  # the order of columns; others follow
 
 

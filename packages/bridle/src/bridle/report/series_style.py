@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from bridle.results import Study
 
+__all__ = ["SeriesStyle", "styles"]
+
 BASELINE_COLOR = "#7d848e"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c08a00", "#3d9fd6")
 DASHES = ("solid", "dash", "dot", "dashdot")

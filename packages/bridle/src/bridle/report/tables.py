@@ -11,6 +11,8 @@ from bridle.report.layers import layer_names, layers_of, mean_norm
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender
 
+__all__ = ["dead_unit_table", "difference_rows", "norm_table", "score_table"]
+
 
 @dataclass(frozen=True)
 class DeadUnits:

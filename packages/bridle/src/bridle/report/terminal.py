@@ -16,6 +16,8 @@ from bridle.report.formats import MINUS, NOTHING, fixed
 from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import HELPS, HURTS, Study
 
+__all__ = ["comparison_table", "typed"]
+
 NAME_WIDTH = 26  # WeightDecay(strength=0.01) in one line; longer recipes fold between their parts
 WIDE = 10_000  # columns: as wide as a table may want to be
 STYLES = {HELPS: "green", HURTS: "red"}

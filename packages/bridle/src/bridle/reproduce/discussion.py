@@ -21,6 +21,8 @@ from bridle.reproduce.literal import (
 from bridle.reproduce.reproduction import Reproduction, spread
 from bridle_audit.wording import counted
 
+__all__ = ["mean", "paragraphs"]
+
 PROGRAM = {program.name: program for program in PROGRAMS}
 
 

@@ -15,6 +15,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn, optim
 
+__all__ = [
+    "BATCH_NORM",
+    "DECAY",
+    "DROPOUT",
+    "EPOCHS",
+    "INPUTS",
+    "NAMES",
+    "NO_REGULARIZATION",
+    "OUTPUTS",
+    "PROGRAMS",
+    "WEIGHT_DECAY",
+    "LiteralRun",
+    "NotebookData",
+    "NotebookSection",
+    "dead_outputs",
+    "one_pass",
+    "printed_epochs",
+]
+
 EPOCHS = 500
 INPUTS, OUTPUTS = 784, 10
 DECAY = 1e-15  # the notebook's weight_decay

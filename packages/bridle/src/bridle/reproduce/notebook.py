@@ -33,6 +33,8 @@ from bridle.reproduce.literal import (
 from bridle.reproduce.reproduction import Reproduction, RightRecipe
 from bridle.results import Contender, Study
 
+__all__ = ["check_counts", "notebook"]
+
 NETWORK = mlp(128, 64)
 # The learning rate of the notebook's first three networks; batches and epochs that take a few percent of its time.
 PROTOCOL = Protocol(optimizer="adam", lr=0.01, schedule="cosine", batch_size=256, epochs=4)

@@ -10,6 +10,8 @@ from bridle.protocol import Protocol
 from bridle.reproduce.literal import NAMES, PROGRAMS, LiteralRun, printed_epochs
 from bridle.results import Summary, Versus, to_plain
 
+__all__ = ["Reproduction", "RightRecipe", "spread"]
+
 
 @dataclass(frozen=True)
 class RightRecipe:

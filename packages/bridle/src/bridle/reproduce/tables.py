@@ -16,6 +16,8 @@ from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
 from bridle.results import Versus
 from bridle_audit.wording import counted
 
+__all__ = ["markdown", "table"]
+
 SHORT = 14  # characters of a cell that stays in one line; longer ones fold where the terminal is narrow
 COMMAND = "bridle reproduce notebook"
 

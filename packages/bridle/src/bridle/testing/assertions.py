@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose
 
 from bridle.testing.cases import Case, Leaf, cases
 
+__all__ = ["Check", "assert_close", "assert_identical", "assert_near", "for_every_case", "require"]
+
 Check = Callable[[Leaf], None]
 
 

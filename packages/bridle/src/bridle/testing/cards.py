@@ -18,6 +18,8 @@ from bridle.schedules import SCHEDULES, Schedule, after, cosine, flat_cosine, li
 from bridle.testing.assertions import require
 from bridle.testing.cases import sample_variants
 
+__all__ = ["CARD_CHECKS"]
+
 Leaf = type[Regularizer]
 NOT_NUMBERS: tuple[object, ...] = (True, None, "0.5", [], 1j)
 NOT_WORDS: tuple[object, ...] = ("", None, 5, True, ["all"])

@@ -17,6 +17,20 @@ from bridle.knobs import Knob, knobs
 from bridle.places import Ensemble, WeightLayer
 from bridle.places.signatures import Form
 
+__all__ = [
+    "CLASSES",
+    "ROWS",
+    "SEEDS",
+    "STEPS",
+    "UNITS",
+    "VARIANTS",
+    "Case",
+    "Leaf",
+    "Shape",
+    "cases",
+    "sample_variants",
+]
+
 Leaf = type[Any]  # the class of a regularizer
 Shape = tuple[int, ...]
 

@@ -13,6 +13,8 @@ from bridle.testing.cards import CARD_CHECKS
 from bridle.testing.place_checks import numerical_checks
 from bridle_audit.wording import shortened
 
+__all__ = ["check_regularizer", "checks_of"]
+
 
 def check_regularizer(leaf: type[Regularizer]) -> None:
     """Run every check on a regularizer's class; ``AssertionError`` names the first that fails, and what it found.

@@ -14,6 +14,17 @@ from torch import Tensor
 from bridle.testing.cases import Case
 from bridle.testing.inputs import Inputs
 
+__all__ = [
+    "add_gradient",
+    "call_torch",
+    "call_vanilla",
+    "call_with",
+    "grid_knobs",
+    "knob_tensors",
+    "packed",
+    "word_options",
+]
+
 
 @dataclass(frozen=True)
 class VanillaResult:

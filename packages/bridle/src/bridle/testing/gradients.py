@@ -13,6 +13,15 @@ from bridle.testing.cases import Case
 from bridle.testing.formula_calls import add_gradient, call_torch, call_vanilla
 from bridle.testing.inputs import Inputs, draw_inputs, to_tensors
 
+__all__ = [
+    "check_add_gradient",
+    "check_hand_gradient",
+    "gradients_of",
+    "require_grad",
+    "result_gradient",
+    "with_gradients",
+]
+
 
 def result_gradient(case: Case, unit: object, inputs: Inputs) -> np.ndarray:
     """Some gradient of the first result, in its shape."""

@@ -13,6 +13,19 @@ from bridle.places import Draw
 from bridle.seeded_draws import TICKS, Noise, normal_quantiles
 from bridle.testing.cases import CLASSES, ROWS, UNITS, Case, Shape
 
+__all__ = [
+    "EDGES",
+    "Inputs",
+    "draw_inputs",
+    "edge_inputs",
+    "in_engine_layout",
+    "run_noise",
+    "second_pass",
+    "stack_inputs",
+    "to_tensors",
+    "to_tensors_alike",
+]
+
 LEVELS = {"uniform": np.arange(TICKS) / TICKS, "normal": normal_quantiles()}  # of noise
 
 

@@ -15,6 +15,8 @@ from bridle.testing.cases import SEEDS, Case, Leaf
 from bridle.testing.formula_calls import call_torch, grid_knobs, packed, word_options
 from bridle.testing.inputs import Inputs, draw_inputs, in_engine_layout, stack_inputs, to_tensors
 
+__all__ = ["check_evaluation_agrees", "check_initial_values_agree", "check_module_agrees"]
+
 
 def call_evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
     """Apply the evaluation form to the inputs."""

@@ -32,6 +32,8 @@ from bridle.testing.inputs import (
     to_tensors_alike,
 )
 
+__all__ = ["EVERYWHERE"]
+
 
 @for_every_case
 def check_forms_agree(case: Case) -> None:

@@ -21,6 +21,8 @@ from bridle.testing.formula_calls import (
 )
 from bridle.testing.inputs import Inputs, draw_inputs, in_engine_layout, second_pass, stack_inputs, to_tensors_alike
 
+__all__ = ["check_never_off", "check_off_is_identity"]
+
 
 def check_off_is_identity(leaf: Leaf) -> None:
     """With any one knob at its off value, not a bit changes: alone, beside neighbours that are on, and on the way back.

@@ -44,6 +44,8 @@ from bridle.testing.layer_checks import check_evaluation_agrees, check_initial_v
 from bridle.testing.numerical_checks import EVERYWHERE
 from bridle.testing.off_checks import check_never_off, check_off_is_identity
 
+__all__ = ["numerical_checks"]
+
 SCORES = (0.9, 0.7, 0.5, 0.3, 0.1, 0.1, math.nan, math.inf, *[0.5] * 30)  # better, alike, gone astray, worse
 NAN_AT = 6
 

@@ -13,6 +13,8 @@ from bridle.vanilla.layers import LinearPart
 from bridle.vanilla.network import VanillaNetwork
 from bridle.vanilla.step import Predict
 
+__all__ = ["curve_point", "final_scores", "layer_summaries"]
+
 
 def evaluate(predict: Predict, data: Data, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Measure every metric of the task on these rows."""

@@ -22,6 +22,22 @@ from bridle.places.matrices import as_number
 from bridle.sites import LayerAtSite, Site
 from bridle.vanilla.noise import StepNoise
 
+__all__ = [
+    "ACTIVATIONS",
+    "ActivationPart",
+    "ActivityPenaltyPart",
+    "Arrays",
+    "Backward",
+    "LayerPart",
+    "LinearPart",
+    "Part",
+    "VanillaContext",
+    "WeightLayerPart",
+    "array_as_matrix",
+    "begin_array",
+    "identity",
+]
+
 Arrays = dict[str, np.ndarray]  # parameters, state, or gradients, by name
 Backward = Callable[[np.ndarray], tuple[np.ndarray, Arrays]]
 Function = Callable[[np.ndarray], np.ndarray]

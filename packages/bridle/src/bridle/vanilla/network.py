@@ -28,6 +28,8 @@ from bridle.vanilla.layers import (
     identity,
 )
 
+__all__ = ["VanillaNetwork", "build", "parameter_descriptions"]
+
 ROWS_AT_ONCE = 4096  # in evaluation, which bounds its memory
 
 

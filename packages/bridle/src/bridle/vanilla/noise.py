@@ -7,6 +7,8 @@ import numpy as np
 from bridle.places import Draw
 from bridle.seeded_draws import TICKS, Noise, normal_quantiles
 
+__all__ = ["StepNoise"]
+
 
 class StepNoise:
     """The noise of one run, step by step."""

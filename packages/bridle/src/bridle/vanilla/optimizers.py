@@ -10,6 +10,8 @@ import numpy as np
 from bridle.protocol import BETAS, EPS, MOMENTUM
 from bridle.vanilla.layers import Arrays
 
+__all__ = ["OPTIMIZERS"]
+
 
 class Optimizer(Protocol):
     """Changes the weights that it was made with, in place."""

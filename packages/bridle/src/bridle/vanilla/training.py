@@ -21,6 +21,8 @@ from bridle.training_rules import monitored_score
 from bridle.vanilla.evaluation import curve_point, final_scores, layer_summaries
 from bridle.vanilla.step import Trainer, TrainerValues
 
+__all__ = ["resolve_precision", "step_losses", "train_variants"]
+
 
 def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) -> Trainer:
     """Make a run ready for its first step; ``ValueError`` for what this engine cannot train."""

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final, TypeGuard
 
+__all__ = ["CONVERSIONS", "UNKNOWN", "call_or_unknown", "compare", "compute", "is_number"]
+
 
 class Unknown:
     """An unknown value: false, equal to nothing but itself, neither smaller nor greater than anything."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from bridle_audit.static.constants.folding import CONVERSIONS, UNKNOWN, call_or_unknown
 
+__all__ = ["defaults_of", "parsed_argument_names"]
+
 Value = Callable[[ast.AST], object]
 
 

@@ -13,6 +13,8 @@ from bridle_audit.static.constants.options import defaults_of, parsed_argument_n
 from bridle_audit.static.scopes.index import Binding, Function, Index, defaults
 from bridle_audit.static.scopes.resolution import resolve, scope_of
 
+__all__ = ["Values", "last_name"]
+
 DEPTH = 12  # of names that stand for names
 CHANGES = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "sort", "reverse"})
 SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {

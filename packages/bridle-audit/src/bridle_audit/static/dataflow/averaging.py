@@ -12,6 +12,16 @@ from bridle_audit.static.dataflow.tracing import assigned_values, calls_of, cons
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.program import Program
 
+__all__ = [
+    "AVERAGED",
+    "average_decays",
+    "averages_buffers",
+    "estimates_statistics",
+    "hand_written_averages",
+    "is_exponential",
+    "is_used",
+]
+
 AVERAGED = "torch.optim.swa_utils.AveragedModel"
 EMA_FUNCTIONS = ("torch.optim.swa_utils.get_ema_multi_avg_fn", "torch.optim.swa_utils.get_ema_avg_fn")
 # Classes that average exponentially, without a warmup: where they take their decay, and what it is by default.

@@ -11,6 +11,8 @@ from bridle_audit.static.dataflow.tracing import assigned_values, calls_of, cons
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.program import Program
 
+__all__ = ["call_count"]
+
 # Rows for training and for testing.
 ROWS = {"MNIST": (60_000, 10_000), "FashionMNIST": (60_000, 10_000), "KMNIST": (60_000, 10_000)}
 ROWS |= {"CIFAR10": (50_000, 10_000), "CIFAR100": (50_000, 10_000)}

@@ -13,6 +13,8 @@ from bridle_audit.static.scopes.index import Function, Loop, defaults
 from bridle_audit.static.scopes.resolution import scope_of
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["RETURNED", "DefUse", "Step", "Use", "UseChain", "end_chain"]
+
 RETURNED = ("training_step", "compute_loss", "train_loss_fn", "closure")
 
 

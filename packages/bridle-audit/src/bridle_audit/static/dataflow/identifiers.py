@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+__all__ = ["BEST", "EVALUATION", "TEST", "TRAINING", "VALIDATION", "has_word", "names", "names_test_data", "words"]
+
 # What a word of a name begins with when it speaks of one of the parts of the data. Words end at underscores, at digits
 # and where capitals begin; "testloader" is one word, "latest" is none of these, nor is "value".
 DATA = "(?:(?:loader|set|data|ds|dl|iter|batch|batche|acc|losse?|score|x|y|input|label|image|epoch)s?)?"

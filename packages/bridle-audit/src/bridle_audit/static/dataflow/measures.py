@@ -12,6 +12,8 @@ from bridle_audit.static.dataflow.weights import Weights, weights
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["measures"]
+
 SQUARES = ("torch.square", "keras.ops.square", "tensorflow.square", "tensorflow.math.square", "method:square")
 POWERS = ("torch.pow", "keras.ops.power", "tensorflow.pow", "tensorflow.math.pow", "method:pow")
 ABSOLUTES = (

@@ -11,6 +11,8 @@ from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.interpreter import Network, Op
 from bridle_audit.static.program import Program
 
+__all__ = ["has_batch_norm", "has_mode_dependent_layers", "may_start_in_evaluation", "model_name", "network_of"]
+
 # Models of Hugging Face whose usual configurations drop, by 0.1.
 DROPPING = re.compile(
     r"transformers\.(?:AutoModelFor(?:SequenceClassification|TokenClassification|QuestionAnswering|MultipleChoice|MaskedLM)"

@@ -22,6 +22,8 @@ from bridle_audit.static.facts.calls import call_of, no_grad_around
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Penalty", "penalties_of"]
+
 ORDER = ("loss", "unknown", "reported", "unused")  # of several ends, the first counts
 WHOLE = (
     "sum",

@@ -10,6 +10,8 @@ from bridle_audit.static.dataflow.tracing import constructor_call, factors, sour
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.program import Program
 
+__all__ = ["classes_of", "remaining_information", "smoothed_targets", "smoothing_calls"]
+
 # Where each of the calls that smooth takes its share, and what it is where that is not stated.
 STATED: dict[str, tuple[int | None, str, float]] = {
     "torch.nn.CrossEntropyLoss": (5, "label_smoothing", 0.0),

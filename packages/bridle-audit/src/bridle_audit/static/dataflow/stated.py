@@ -6,6 +6,8 @@ import ast
 
 from bridle_audit.static.facts.calls import Call
 
+__all__ = ["stated_number"]
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 

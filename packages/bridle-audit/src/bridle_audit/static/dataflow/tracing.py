@@ -9,6 +9,22 @@ from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.program import Program
 from bridle_audit.static.scopes.index import Function
 
+__all__ = [
+    "assigned_values",
+    "calls_of",
+    "constructor_call",
+    "constructor_name",
+    "definition_of",
+    "factors",
+    "methods",
+    "passed_arguments",
+    "reachable_calls",
+    "reachable_nodes",
+    "reaching_values",
+    "source_expressions",
+    "target_names",
+]
+
 MOVES = (
     "to",
     "cuda",

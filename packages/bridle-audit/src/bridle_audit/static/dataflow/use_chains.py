@@ -11,6 +11,8 @@ from bridle_audit.static.dataflow.def_use import RETURNED, DefUse, Step, Use, Us
 from bridle_audit.static.dataflow.weights import calls_of
 from bridle_audit.static.facts.calls import call_of
 
+__all__ = ["use_chains"]
+
 MOST_USES = 400  # of one value
 REPORTS = re.compile(
     r"(?i)^(?:print|log|log_dict|log_metrics|info|debug|warning|write|add_scalars?|set_postfix|set_description|format"

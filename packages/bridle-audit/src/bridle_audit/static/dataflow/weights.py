@@ -11,6 +11,8 @@ from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.scopes.resolution import scope_of
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Weights", "calls_of", "is_own_parameter", "weights"]
+
 DEPTH = 8  # of names that stand for names
 WEIGHT = re.compile(r"^(?:weight|kernel|bias)(?:_\w+)?$")
 COLLECTIONS = ("parameters", "named_parameters")

@@ -12,6 +12,8 @@ from bridle_audit.static.constants.folding import UNKNOWN, is_number
 from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Call", "call_of", "is_no_grad", "is_under_no_grad", "no_grad_around", "turns_gradients_off"]
+
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
 
 

@@ -9,6 +9,8 @@ from bridle_audit.static.libraries.kinds import kind_of
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["FORWARDS", "class_value", "fields_of", "is_lightning", "is_module", "known_base", "method_of"]
+
 MODULES = re.compile(
     r"^torch\.nn\.|^torch\.jit\.ScriptModule$|^lightning\.LightningModule$|^keras\.(?:Model|Layer)$"
     r"|^keras\.(?:models|layers|losses)\.|^transformers\.\w*(?:Model|For\w+)$|^timm\.|^torchvision\.models\."

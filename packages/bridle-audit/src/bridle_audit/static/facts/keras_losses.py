@@ -6,6 +6,8 @@ import re
 
 from bridle_audit.static.facts.calls import Call
 
+__all__ = ["LOSS", "kind_of_loss"]
+
 # What is expected of the outputs: with from_logits=True logits, else probabilities.
 KINDS = {
     "categoricalcrossentropy": ("cross_entropy", "nll_probabilities"),

@@ -12,6 +12,8 @@ from bridle_audit.static.constants.folding import UNKNOWN, is_number
 from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["OptimizerCall", "optimizers_of"]
+
 # The packages write their optimizers with a capital, and nothing else but what wraps them.
 PLAIN = re.compile(r"^(?:torch\.optim|keras\.optimizers)\.(?!\w*Optimizer)[A-Z]\w*$")
 OTHERS = re.compile(

@@ -14,6 +14,8 @@ from bridle_audit.static.facts.classes import FORWARDS, is_lightning, is_module
 from bridle_audit.static.scopes.index import Function, Loop
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Evaluation", "LoopFinder", "Training"]
+
 BACKWARDS = ("method:backward", "method:manual_backward")
 EVALUATION_NAME = re.compile(
     r"(?i)(?:^|_)(?:eval|evaluate|evaluation|valid|validate|validation|val|test|accuracy|acc|predict|score)(?:_|$)"

@@ -14,6 +14,27 @@ from typing import Any
 from bridle_audit.static.interpreter.flow import Ops
 from bridle_audit.static.scopes.index import Function as Definition
 
+__all__ = [
+    "TOP",
+    "AbstractValue",
+    "Arguments",
+    "Choice",
+    "Class",
+    "Const",
+    "Container",
+    "ContainerItems",
+    "Frame",
+    "Function",
+    "Instance",
+    "LayerValue",
+    "Mode",
+    "Named",
+    "Partial",
+    "SuperValue",
+    "Tensor",
+    "TupleValue",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class AbstractValue:

@@ -31,6 +31,8 @@ from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.libraries.kinds import kind_of
 from bridle_audit.static.scopes.index import Function as Definition
 
+__all__ = ["PARTS", "bind_method", "forward_of", "initialize"]
+
 PARTS = "(parts)"  # on the heap: what an object of a class that derives from nn.Sequential consists of
 
 

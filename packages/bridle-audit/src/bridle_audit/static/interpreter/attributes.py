@@ -23,6 +23,8 @@ from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.functions import call_function
 from bridle_audit.static.interpreter.machine import Machine, attribute
 
+__all__ = ["ABOUT"]
+
 # No data: sizes, devices and the like.
 ABOUT_WORDS = """
 size dim numel shape device dtype ndim ndimension stride is_cuda requires_grad element_size get_device grad grad_fn

@@ -15,6 +15,8 @@ from bridle_audit.static.interpreter.abstract_values import (
 from bridle_audit.static.interpreter.iteration import items_of
 from bridle_audit.static.interpreter.machine import Machine, method
 
+__all__ = ["IDENTITY_METHODS"]
+
 # These return what they are called on, as far as a network's path is concerned.
 IDENTITY_WORDS = """
 to cuda cpu float double half bfloat16 type type_as contiguous clone train eval requires_grad_ apply share_memory

@@ -21,6 +21,8 @@ from bridle_audit.static.interpreter.machine import Machine, expression
 from bridle_audit.static.interpreter.operators import apply_operator, is_none, truth
 from bridle_audit.static.interpreter.unpacking import SCALARS, bind
 
+__all__ = ["apply_binary"]
+
 
 @expression.register
 def of_constant(node: ast.Constant, machine: Machine, frame: Frame) -> AbstractValue:

@@ -12,6 +12,8 @@ from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.libraries.kinds import SHAPES, UNKNOWN_KIND
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["START", "Op", "Ops", "last_value_changing", "ops_before", "unknown_op", "unknown_origin", "value_changing"]
+
 
 @dataclass(frozen=True, eq=False)
 class Op:

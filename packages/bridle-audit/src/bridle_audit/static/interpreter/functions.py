@@ -21,6 +21,8 @@ from bridle_audit.static.interpreter.machine import Machine, application
 from bridle_audit.static.scopes.index import Function as Definition
 from bridle_audit.static.scopes.index import defaults
 
+__all__ = ["call_function", "entry_arguments", "instantiate_with_defaults", "synthetic_call"]
+
 
 @application.register
 def call_function(callee: Function, machine: Machine, arguments: Arguments, frame: Frame) -> AbstractValue:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bridle_audit.static.interpreter.abstract_values import TOP, AbstractValue, Const, Container, Tensor, TupleValue
 from bridle_audit.static.interpreter.machine import Machine
 
+__all__ = ["FEW", "items_of", "iterations"]
+
 LONGEST = 32  # lists with layers in them are followed item by item, up to here
 FEW = 8  # and lists of constants up to here
 

@@ -24,6 +24,8 @@ from bridle_audit.static.interpreter.abstract_values import (
 from bridle_audit.static.interpreter.flow import START, Op, Ops, unknown_op
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["common_prefix", "join", "merge_paths", "with_one_operand"]
+
 CALLED = (LayerValue, Instance, Container, Function, Class, Named)  # what a choice may be between
 NONE = Const(None)
 ONE_OPERAND_KINDS = {

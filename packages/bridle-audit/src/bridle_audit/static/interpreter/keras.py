@@ -17,6 +17,8 @@ from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.observations import record_loss
 
+__all__ = ["compile_model", "keras_loss"]
+
 
 def keras_loss(machine: Machine, constructor: Call, arguments: Arguments, frame: Frame) -> AbstractValue:
     """``loss(targets, outputs)``, of an object or a function."""

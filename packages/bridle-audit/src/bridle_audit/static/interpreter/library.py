@@ -25,6 +25,8 @@ from bridle_audit.static.interpreter.observations import record_loss
 from bridle_audit.static.interpreter.transfers import TRANSFERS, transfer
 from bridle_audit.static.libraries.kinds import is_constructor, kind_of
 
+__all__ = ["KNOWN_OPS", "apply_layer", "call_library"]
+
 # These give back what they are given, as far as a network's path is concerned.
 WRAPPERS = re.compile(
     r"^torch\.(?:compile|jit\.(?:script|trace|optimize_for_inference)|nn\.(?:DataParallel|parallel\.DistributedDataParallel)"

@@ -16,6 +16,8 @@ from bridle_audit.static.interpreter.trace import LossCall, ProgramTrace
 from bridle_audit.static.scopes.index import Function
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["ComputedLoss", "losses_of"]
+
 
 @dataclass(frozen=True, eq=False)
 class ComputedLoss:

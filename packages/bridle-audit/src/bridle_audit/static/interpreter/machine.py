@@ -27,6 +27,8 @@ from bridle_audit.static.interpreter.joins import join
 from bridle_audit.static.interpreter.trace import ProgramTrace
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Exhausted", "Machine", "application", "attribute", "expression", "method", "statement"]
+
 CALLS_DEEP = 14  # how many calls of the file's own functions are followed into each other
 
 

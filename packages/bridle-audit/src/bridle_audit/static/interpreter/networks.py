@@ -12,6 +12,8 @@ from bridle_audit.static.interpreter.flow import Op, Ops, last_value_changing
 from bridle_audit.static.interpreter.trace import ProgramTrace
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["Network", "networks_of"]
+
 
 @dataclass(frozen=True, eq=False)
 class Network:

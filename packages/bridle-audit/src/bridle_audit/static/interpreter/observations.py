@@ -20,6 +20,8 @@ from bridle_audit.static.interpreter.flow import unknown_origin
 from bridle_audit.static.interpreter.machine import Machine
 from bridle_audit.static.interpreter.trace import LossCall
 
+__all__ = ["output_data", "record_loss", "record_sequence"]
+
 DATA = ("input", "inputs", "x", "tensor", "tensors", "logits", "pred", "preds", "outputs", "output")
 
 

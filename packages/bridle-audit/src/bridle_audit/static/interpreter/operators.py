@@ -23,6 +23,8 @@ from bridle_audit.static.interpreter.flow import Op
 from bridle_audit.static.interpreter.joins import merge_paths, with_one_operand
 from bridle_audit.static.interpreter.machine import Machine
 
+__all__ = ["apply_operator", "is_none", "truth"]
+
 SIGNS: dict[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",

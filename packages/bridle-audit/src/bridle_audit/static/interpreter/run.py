@@ -32,6 +32,8 @@ from bridle_audit.static.interpreter.trace import NetworkFlow, ProgramTrace
 from bridle_audit.static.scopes.index import Function as Definition
 from bridle_audit.static.syntax import Syntax
 
+__all__ = ["interpret"]
+
 # How many expressions are evaluated: of the module, of a function, of a file.
 MODULE, ENTRY, ALL = 40_000, 8_000, 200_000
 LOSS_NAME = re.compile(r"(?:Loss|Criterion|Criteria)$|^(?:Loss|Criterion)")

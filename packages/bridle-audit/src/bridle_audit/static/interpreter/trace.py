@@ -9,6 +9,8 @@ from bridle_audit.static.facts.calls import Call
 from bridle_audit.static.interpreter.abstract_values import AbstractValue, Instance
 from bridle_audit.static.interpreter.flow import Ops
 
+__all__ = ["LossCall", "NetworkFlow", "ProgramTrace"]
+
 
 @dataclass(frozen=True, eq=False)
 class LossCall:

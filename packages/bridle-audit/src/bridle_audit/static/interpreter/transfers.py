@@ -7,6 +7,8 @@ from collections.abc import Callable
 from bridle_audit.static.interpreter.abstract_values import AbstractValue, Arguments, Frame
 from bridle_audit.static.interpreter.machine import Machine
 
+__all__ = ["TRANSFERS", "transfer"]
+
 Transfer = Callable[[Machine, Arguments, Frame], AbstractValue]
 TRANSFERS: dict[str, Transfer] = {}  # by the name of what is called
 

@@ -20,6 +20,8 @@ from bridle_audit.static.interpreter.machine import Machine, expression
 from bridle_audit.static.interpreter.operators import truth
 from bridle_audit.static.scopes.index import target_values
 
+__all__ = ["SCALARS", "bind", "constant_value", "unpack"]
+
 SCALARS = (int, float, str, bool, type(None))
 
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from bridle_audit.static.libraries.kinds import kind_of
 
+__all__ = ["BUILTINS", "canonical", "from_star"]
+
 BUILTINS = frozenset(vars(builtins))
 
 # The modules that programs import with a star, and how each writes the names that it exports.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+__all__ = ["LOSSES", "SHAPES", "UNKNOWN_KIND", "is_constructor", "kind_of"]
+
 UNKNOWN_KIND = "?"
 SHAPES = ("reshape", "flatten", "select")  # kinds that change no value
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import NamedTuple
 
+__all__ = ["Binding", "Function", "Index", "Loop", "Scope", "defaults", "target_values"]
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Loop = ast.For | ast.AsyncFor | ast.While
 Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

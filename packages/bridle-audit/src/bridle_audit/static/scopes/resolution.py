@@ -7,6 +7,8 @@ import ast
 from bridle_audit.static.libraries.canonical_names import BUILTINS, canonical, from_star
 from bridle_audit.static.scopes.index import Binding, Index, Scope
 
+__all__ = ["resolve", "scope_of"]
+
 DEPTH = 8  # of aliases of aliases
 LONGEST = 16  # how many dots a name may have
 

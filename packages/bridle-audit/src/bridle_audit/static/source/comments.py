@@ -13,6 +13,8 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+__all__ = ["AllowedFindings", "parse_allow_comments"]
+
 COMMENT = re.compile(r"#\s*bridle:\s*(?P<verb>allow(?:-file)?)\s*(?:\[(?P<names>[^\]]*)\])?")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

@@ -14,6 +14,8 @@ from bridle_audit.static.source.magics import to_python
 from bridle_audit.static.source.notebooks import read_notebook
 from bridle_audit.static.source.parsing import Source, Unreadable, is_python_2, parse
 
+__all__ = ["find_files", "source_of_file", "source_of_text"]
+
 Excluded = Callable[[Path], bool]
 SUFFIXES = (".py", ".ipynb")
 SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "env", "site-packages", "dist-packages", "build"})

@@ -9,6 +9,8 @@ import io
 import re
 import tokenize
 
+__all__ = ["to_python"]
+
 # What these do with the code behind them is to run it: the code is kept.
 OPTIONS = r"(?:-[nrslTDp]\s*[\w.]+\s+|-[A-Za-z]\s+|--[\w-]+\s+)*"
 RUNS = re.compile(rf"^(?P<indent>\s*)%(?:time|timeit|prun|memit|lprun|mprun)\s+{OPTIONS}(?P<code>\S.*)$")

@@ -10,6 +10,8 @@ from typing import Any
 from bridle_audit.static.source.magics import to_python
 from bridle_audit.static.source.parsing import Cell, Source, Unreadable, is_python_2, parse
 
+__all__ = ["read_notebook"]
+
 
 def read_notebook(text: str, file: str, limit: int) -> Source:
     """The code of a notebook; ``Unreadable`` if it is none, or has more than ``limit`` characters of code.

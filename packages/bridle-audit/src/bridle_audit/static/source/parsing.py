@@ -14,6 +14,8 @@ from typing import Any
 from bridle_audit.errors import InputError
 from bridle_audit.findings import Location
 
+__all__ = ["Cell", "Source", "Unreadable", "is_python_2", "parse"]
+
 VERSION = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 # What stands in a line that Python 3 refuses and Python 2 took.
 PYTHON_2 = (
