@@ -113,7 +113,7 @@ def likely(name: str) -> str:
     """Return ``"; did you mean ...?"`` for a name that the package does not have; nothing for Python's own names."""
     if name.startswith("_"):
         return ""
-    naming, regularizers = import_module("bridle.naming"), import_module("bridle.regularizers")
+    naming, regularizers = import_module("bridle.name_suggestions"), import_module("bridle.regularizers")
     return str(naming.suggestion(name, regularizers.CATALOG, lazy_names(__name__)))
 
 

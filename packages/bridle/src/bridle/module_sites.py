@@ -12,11 +12,22 @@ from torch.nn.utils import parametrize
 from bridle.networks import Residual
 from bridle.sites import RESIDUAL, Site, hidden_site, input_site
 
-__all__ = ["OWN_DROPOUT_STREAMS", "PREFIX", "WEIGHTED", "IOShapes", "find_sites", "parent_module", "trace_shapes"]
+__all__ = [
+    "OWN_DROPOUT_STREAMS",
+    "PREFIX",
+    "WEIGHTED",
+    "IOShapes",
+    "ModulePath",
+    "find_sites",
+    "parent_module",
+    "trace_shapes",
+]
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 PREFIX = "recipe_"  # of the layers that a recipe adds: a module may well have a norm1 of its own
 OWN_DROPOUT_STREAMS = 2**16  # the noise of the module's own dropout layers is numbered from here
+
+ModulePath = tuple[str, ...]  # the names on the way down to a part of a module
 
 
 class IOShapes(NamedTuple):

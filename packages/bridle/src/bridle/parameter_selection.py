@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from bridle.errors import InputError
-from bridle.places import EVERYTHING, Gradient, acts_on
+from bridle.places import EVERYTHING, MATRICES, Ascent, Gradient, Loss, Weight, WeightLayer
+from bridle.places.base import BIASES
 from bridle.recipe import Regularizer
 from bridle.sites import check_patterns
-from bridle_audit.parameter_kinds import has_sign_parameters, layer_name, parameter_kind, parametrized_weight
+from bridle_audit.parameter_kinds import has_sign_parameters, is_bias, layer_name, parameter_kind, parametrized_weight
 
 __all__ = ["Parameter", "excluded_parameters", "matching_parameters", "parameter_description"]
 
@@ -32,9 +34,27 @@ class Parameter(NamedTuple):
         return (self.name, self.name.rpartition(".")[0], self.layer)
 
 
+def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
+    """Return True where ``on`` selects a parameter of this name, axes (in a single network) and type of layer.
+
+    >>> [acts_on(on, "linear1.bias", 1) for on in ("matrices", "biases", "all", "linear1.*")]
+    [False, True, True, True]
+    """
+    if on == MATRICES:
+        return axes >= 2
+    if on == BIASES:
+        return is_bias(name.rpartition(".")[2])
+    return on in (EVERYTHING, layer) or fnmatchcase(name, on)
+
+
+def selection_of(unit: Regularizer) -> str:
+    """Return which parameters a regularizer acts on, by its ``on``; all, where it has none."""
+    return unit.on if isinstance(unit, Loss | Gradient | Ascent | Weight | WeightLayer) else EVERYTHING
+
+
 def matching_parameters(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Parameter]:
     """Return the parameters that a penalty, gradient or weight change acts on; ``ValueError`` if there are none."""
-    on = unit.settings(numbers=False).get("on", EVERYTHING)
+    on = selection_of(unit)
     spared = excluded_parameters(unit, parameters)
     found = [each for each in parameters if acts_on(on, each.name, each.axes, each.layer) and each not in spared]
     if not found:
@@ -69,7 +89,7 @@ def excluded_parameters(unit: Regularizer, parameters: Sequence[Parameter]) -> l
     Their size says nothing of the weight's, and some of them hold still: what acts on them must be told so by their
     name. Whatever only scales gradients, or follows them, acts on them as on all others.
     """
-    on = unit.settings(numbers=False).get("on", EVERYTHING)
+    on = selection_of(unit)
     made = [each for each in parameters if each.made_by and acts_on(on, each.name, max(each.axes, 2), each.layer)]
     unnamed = [each for each in made if each.name.rpartition(".")[2].rstrip("0123456789") not in on]
     return unnamed if unnamed and moves_without_gradient(unit) else []

@@ -31,7 +31,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from bridle.card import DOUBTFUL, REFUSED, Conflict, card_of
 from bridle.errors import InputError
 from bridle.knobs import KnobMeta, check_knobs, knobs, layer_values
-from bridle.naming import check_names, suggestion
+from bridle.name_suggestions import check_names, suggestion
 from bridle.schedules import LAST, SCHEDULES, Schedule
 from bridle.serialization import Term, from_plain, json_number, names_in, parse_terms, to_plain, toml_table
 from bridle_audit.atomic_files import read_whole, write_whole

@@ -7,7 +7,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from bridle import AdaptiveClip
-from bridle.places import acts_on
+from bridle.parameter_selection import acts_on
 
 LIMIT, EPS = 0.1, 1e-3
 

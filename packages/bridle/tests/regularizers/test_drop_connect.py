@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from bridle import DropConnect, Dropout
-from bridle.places import acts_on
+from bridle.parameter_selection import acts_on
 from bridle.seeded_draws import TICKS, Noise
 
 RATES = (0.1, 0.5, 0.9)

@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from bridle import L2
-from bridle.places import acts_on
+from bridle.parameter_selection import acts_on
 
 STRENGTH = 0.1
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from bridle import L2, WeightDecay, attach
 from bridle.networks import mlp
-from bridle.places import acts_on
+from bridle.parameter_selection import acts_on
 
 STEPS = 50
 STRENGTH = 0.05

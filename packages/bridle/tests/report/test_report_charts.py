@@ -6,10 +6,10 @@ import pytest
 from studies import BASELINE, BATCH_NORM, DROPOUT, SIX, study, versus_of
 
 from bridle.report.averaging import rebinned, usable
-from bridle.report.curves import curve_charts
-from bridle.report.dot_plots import difference_chart, gap_chart, score_chart
+from bridle.report.charts.curves import curve_charts
+from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart
+from bridle.report.charts.histograms import gamma_charts, weight_charts
 from bridle.report.formats import MetricFormat
-from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.page import chart_groups
 from bridle.report.rows import Report
 from bridle.results import Summary, to_plain

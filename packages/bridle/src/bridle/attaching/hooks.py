@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bridle.attaching.model_layout import Path
 from bridle.attaching.pass_recorder import frozen_buffers
+from bridle.module_sites import ModulePath
 from bridle.places import Draw
 from bridle.places.activation_checkpointing import is_rerun
 from bridle.places.module import Drawer, as_units
@@ -17,7 +17,7 @@ from bridle.regularizers import Dropout
 __all__ = ["on_inputs", "on_output", "seeded_dropout"]
 
 
-def apply_modules(part: nn.Module, steps: tuple[Path, ...], h: object) -> Tensor:
+def apply_modules(part: nn.Module, steps: tuple[ModulePath, ...], h: object) -> Tensor:
     """Apply the recipe's modules at these paths to activations, in turn."""
     if not isinstance(h, Tensor):
         raise TypeError(f"a recipe's layer acts on tensors, and {type(part).__name__} deals in {type(h).__name__}")
@@ -32,7 +32,7 @@ def apply_modules(part: nn.Module, steps: tuple[Path, ...], h: object) -> Tensor
 
 
 def on_inputs(
-    part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, steps: tuple[Path, ...]
+    part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, steps: tuple[ModulePath, ...]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Apply the recipe's modules to a module's first input: a forward pre-hook."""
     if args:
@@ -41,7 +41,7 @@ def on_inputs(
     return args, {**kwargs, name: apply_modules(part, steps, h)}
 
 
-def on_output(part: nn.Module, inputs: tuple[Any, ...], output: object, *, steps: tuple[Path, ...]) -> Tensor:
+def on_output(part: nn.Module, inputs: tuple[Any, ...], output: object, *, steps: tuple[ModulePath, ...]) -> Tensor:
     """Apply the recipe's modules to a module's output: a forward hook."""
     return apply_modules(part, steps, output)
 

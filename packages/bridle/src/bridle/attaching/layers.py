@@ -18,12 +18,12 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
 from bridle.attaching.hooks import on_inputs, on_output, seeded_dropout
-from bridle.attaching.model_layout import ModelLayout, Path, path_to_leaf, transposed_groups
+from bridle.attaching.model_layout import ModelLayout, path_to_leaf, transposed_groups
 from bridle.attaching.parametrizing import check_learns, unparametrize
 from bridle.attaching.pass_recorder import ActivityPenaltyModule, PassRecorder
 from bridle.attaching.torch_equivalents import has_schedule, is_torch_equivalent, torch_equivalent
 from bridle.errors import InputError
-from bridle.module_sites import OWN_DROPOUT_STREAMS, PREFIX, WEIGHTED
+from bridle.module_sites import OWN_DROPOUT_STREAMS, PREFIX, WEIGHTED, ModulePath
 from bridle.noise_streams import first_stream_id
 from bridle.parameter_selection import Parameter, excluded_parameters, matching_parameters
 from bridle.places import ActivityLoss, Layer, WeightLayer
@@ -174,7 +174,7 @@ class LayerInsertion:
         """Return a parameter with the device and dtype of a module's activations, as far as one can know."""
         return next(part.parameters(), next(self.model_layout.model.parameters()))
 
-    def register_submodule(self, name: str, own: str, module: nn.Module, unit: Layer | ActivityLoss) -> Path:
+    def register_submodule(self, name: str, own: str, module: nn.Module, unit: Layer | ActivityLoss) -> ModulePath:
         """Register a regularizer's submodule at a module (Note [where submodules are registered]); return its path."""
         way = path_to_leaf(self.model_layout.modules[name])
         host = self.model_layout.modules[name].get_submodule(".".join(way))

@@ -9,12 +9,11 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from bridle.attaching.model_inputs import as_call_arguments, first_row
 from bridle.errors import InputError
 from bridle.eval_mode import eval_mode
-from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, find_sites, trace_shapes
+from bridle.module_sites import PREFIX, WEIGHTED, IOShapes, ModulePath, find_sites, trace_shapes
 from bridle_audit.wording import error_message
 
-__all__ = ["ModelLayout", "Path", "ndim_of", "path_to_leaf", "transposed_groups"]
+__all__ = ["ModelLayout", "ndim_of", "path_to_leaf", "transposed_groups"]
 
-Path = tuple[str, ...]
 AXES = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 
 
@@ -82,7 +81,7 @@ def io_shapes_of(model: nn.Module, example: object) -> dict[str, IOShapes]:
         raise InputError(f"the model cannot take one row of the example: {error_message(error)}") from error
 
 
-def path_to_leaf(part: nn.Module) -> Path:
+def path_to_leaf(part: nn.Module) -> ModulePath:
     """Return the path to the first submodule without children."""
     for name, child in part.named_children():
         if not name.startswith((PREFIX, "parametrizations")):

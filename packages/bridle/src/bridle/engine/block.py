@@ -12,9 +12,10 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from bridle.engine.batches import SeedIndex
 from bridle.engine.block_matrices import as_matrices, begin_all, match_layout
-from bridle.engine.feed import SeedIndex, StackNoise
 from bridle.engine.forward_regularizers import PlacedLayer, PlacedWeight, place_weights
+from bridle.engine.noise import StackNoise
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid

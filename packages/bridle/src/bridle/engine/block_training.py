@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from bridle.engine.batches import DeviceData, SeedIndex
 from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
-from bridle.engine.feed import DeviceData, SeedIndex, StackNoise
+from bridle.engine.noise import StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_regularizers import ParameterRegularizers
 from bridle.engine.value_names import Values

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bridle import metrics
 from bridle.data import Data
+from bridle.engine.batches import DeviceData
 from bridle.engine.block import Block
-from bridle.engine.feed import DeviceData
 from bridle.engine.value_names import Values
 from bridle.results import MAIN_METRIC, LayerSummary
 from bridle.training_rules import MEASURED_ROWS

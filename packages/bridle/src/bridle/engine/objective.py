@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bridle.engine.batches import DeviceData
 from bridle.engine.block import SECOND_PASS, Block, ForwardContext
-from bridle.engine.feed import DeviceData
 from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.losses import data_losses
 from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id

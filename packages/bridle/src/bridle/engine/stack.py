@@ -8,9 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bridle.engine.batches import BatchLoader, DeviceData
 from bridle.engine.block import Block
 from bridle.engine.block_training import BlockTraining
-from bridle.engine.feed import BatchLoader, DeviceData, StackNoise
+from bridle.engine.noise import StackNoise
 from bridle.engine.precision import Precision
 from bridle.engine.stack_optimizer import StackOptimizer
 from bridle.engine.timing import timed

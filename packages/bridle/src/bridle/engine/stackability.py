@@ -10,9 +10,9 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.autograd.graph import Node
 
 from bridle.engine.block import REESTIMATE, SECOND_PASS, TRAIN, ForwardContext
-from bridle.engine.feed import StackNoise
 from bridle.engine.hooked import CHECKPOINTED
 from bridle.engine.module_block import ModuleBlock
+from bridle.engine.noise import StackNoise
 from bridle.engine.precision import Precision
 from bridle.engine.tracing import TracedModule
 from bridle.engine.variant_grids import VariantGrid

@@ -11,9 +11,9 @@ import torch
 
 from bridle import memory_estimate
 from bridle.data import Data, loaded
+from bridle.engine.batches import DeviceData
 from bridle.engine.checkpointing import Checkpointer, CheckpointStore
 from bridle.engine.evaluation import Evaluator
-from bridle.engine.feed import DeviceData
 from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack

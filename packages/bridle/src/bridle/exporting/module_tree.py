@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridle.exporting.wrapping import INDENT, indented
+from bridle.module_sites import ModulePath
 from bridle.parameter_selection import Parameter
 from bridle.places import ActivityLoss, Layer, WeightLayer
 
-__all__ = ["BRANCH", "ModuleNode", "ParameterRef", "Path", "PlacedUnit", "SequenceNode", "module_code", "unique_name"]
+__all__ = ["BRANCH", "ModuleNode", "ParameterRef", "PlacedUnit", "SequenceNode", "module_code", "unique_name"]
 
 BRANCH = "branch"  # of a residual block
-Path = tuple[str, ...]  # the way down to a part
 
 
 class ParameterRef(NamedTuple):
@@ -65,7 +65,7 @@ class SequenceNode:
                 found = inner
         return found
 
-    def leaves(self, path: Path = ()) -> Iterator[tuple[Path, ModuleNode]]:
+    def leaves(self, path: ModulePath = ()) -> Iterator[tuple[ModulePath, ModuleNode]]:
         """Yield all modules with the path to each, in order."""
         for name, part in self.parts.items():
             if isinstance(part, SequenceNode):
@@ -100,7 +100,7 @@ class SequenceNode:
         return ["Residual(", *indented(chain), ")"] if self.residual else chain
 
 
-def module_code(path: Path) -> str:
+def module_code(path: ModulePath) -> str:
     """Return a part of the network as the script calls it."""
     return ".".join(("model", *path))
 

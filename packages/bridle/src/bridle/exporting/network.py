@@ -13,7 +13,6 @@ from bridle.exporting.knob_code import is_moving
 from bridle.exporting.module_tree import (
     BRANCH,
     ModuleNode,
-    Path,
     PlacedUnit,
     SequenceNode,
     module_code,
@@ -25,7 +24,7 @@ from bridle.exporting.script import Script
 from bridle.exporting.sizes import NamedSize, constructor_call, is_torchs_own
 from bridle.exporting.source import module_source
 from bridle.exporting.wrapping import INDENT, indented
-from bridle.module_sites import PREFIX, WEIGHTED, find_sites, trace_shapes
+from bridle.module_sites import PREFIX, WEIGHTED, ModulePath, find_sites, trace_shapes
 from bridle.networks import MLP, ConvNet, DescribedNetwork, Residual
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.base import Placed
@@ -74,7 +73,7 @@ class NetworkCode:
             return self.description.build(row[0], outputs)
         return self.description.build(tuple(row), outputs)
 
-    def tree_of(self, module: nn.Module, path: Path = ()) -> SequenceNode:
+    def tree_of(self, module: nn.Module, path: ModulePath = ()) -> SequenceNode:
         """Return a sequence of modules as a tree of the code that makes them."""
         parts: dict[str, ModuleNode | SequenceNode] = {}
         for name, part in module.named_children():

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bridle.errors import InputError
 from bridle.knobs import knobs
-from bridle.naming import suggestion
+from bridle.name_suggestions import suggestion
 from bridle.pages.catalog import (
     ByPlace,
     Leaf,

@@ -38,10 +38,8 @@ from bridle.places.base import INPUT as INPUT
 from bridle.places.base import MATRICES as MATRICES
 from bridle.places.base import ON as ON
 from bridle.places.base import Array as Array
-from bridle.places.base import acts_on as acts_on
 from bridle.places.base import in_choices as in_choices
 from bridle.places.batch import Batch as Batch
-from bridle.places.draw import Draw as Draw
 from bridle.places.gradient import Ascent as Ascent
 from bridle.places.gradient import Gradient as Gradient
 from bridle.places.layer import Layer as Layer
@@ -51,5 +49,6 @@ from bridle.places.loss import ActivityLoss as ActivityLoss
 from bridle.places.loss import Loss as Loss
 from bridle.places.loss import OutputLoss as OutputLoss
 from bridle.places.loss import PassLoss as PassLoss
+from bridle.places.noise import Draw as Draw
 from bridle.places.stop import Stop as Stop
 from bridle.places.weight import Weight as Weight

@@ -1,21 +1,19 @@
-"""What regularizers of every place declare, and the parameters that they act on."""
+"""The base of all regularizers that have a place: what each declares of its formulas."""
 
 from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from bridle.knobs import knobs
 from bridle.places.definition import check_definition
-from bridle.places.draw import Draw
+from bridle.places.noise import Draw
 from bridle.places.signatures import Form
 from bridle.recipe import Regularizer
-from bridle_audit.parameter_kinds import is_bias
 
-__all__ = ["AT", "EVERYTHING", "HIDDEN", "INPUT", "MATRICES", "ON", "Array", "Placed", "Start", "acts_on", "in_choices"]
+__all__ = ["AT", "BIASES", "EVERYTHING", "HIDDEN", "INPUT", "MATRICES", "ON", "Array", "Placed", "Start", "in_choices"]
 
 MATRICES, EVERYTHING, BIASES = "matrices", "all", "biases"
 ON = (
@@ -76,19 +74,6 @@ class Placed(Regularizer):
     def words_in_formula(self) -> dict[str, str]:
         """Return the knobs that are words and that the formulas take by name."""
         return {k.name: getattr(self, k.name) for k in knobs(self) if k.in_formula and not k.is_number}
-
-
-def acts_on(on: str, name: str, axes: int, layer: str = "") -> bool:
-    """Return True where ``on`` selects a parameter of this name, axes (in a single network) and type of layer.
-
-    >>> [acts_on(on, "linear1.bias", 1) for on in ("matrices", "biases", "all", "linear1.*")]
-    [False, True, True, True]
-    """
-    if on == MATRICES:
-        return axes >= 2
-    if on == BIASES:
-        return is_bias(name.rpartition(".")[2])
-    return on in (EVERYTHING, layer) or fnmatchcase(name, on)
 
 
 def in_choices(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bridle.errors import InputError
 from bridle.knobs import Knob, check_declared, knob_of_field
-from bridle.places.draw import Draw
+from bridle.places.noise import Draw
 from bridle.places.signatures import Declared, check_form, signature_of
 from bridle_audit.wording import nearest, shortened
 

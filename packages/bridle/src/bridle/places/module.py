@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from bridle.errors import InputError
 from bridle.places.activation_checkpointing import as_first, is_rerun
 from bridle.places.base import Placed
-from bridle.places.draw import Draw
 from bridle.places.forward import ForwardRegularizer
 from bridle.places.matrices import as_matrix, as_number, as_stored, at_least_float32, begin
+from bridle.places.noise import Draw
 from bridle.schedules import LAST, PerLayer, Schedule
 
 __all__ = [

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bridle.report.charts import PageTable
+from bridle.report.charts.figure import PageTable
 from bridle_audit.wording import counted, first_few, printable
 
 __all__ = ["columns_table", "data_lines", "page_table"]

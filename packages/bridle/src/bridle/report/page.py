@@ -13,13 +13,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from bridle.report.charts import Chart
+from bridle.report.charts.curves import curve_charts
+from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart, spread_note
+from bridle.report.charts.figure import Chart
+from bridle.report.charts.histograms import gamma_charts, weight_charts
 from bridle.report.columns import page_table
 from bridle.report.command import command
-from bridle.report.curves import curve_charts
-from bridle.report.dot_plots import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.formats import MetricFormat, seconds
-from bridle.report.histograms import gamma_charts, weight_charts
 from bridle.report.narrative import cautions, headline, lead
 from bridle.report.rows import ContenderRow, Report
 from bridle.report.tables import dead_unit_table, difference_rows, norm_table, score_table

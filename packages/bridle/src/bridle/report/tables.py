@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridle.report.averaging import mean_of
-from bridle.report.charts import PageTable
+from bridle.report.charts.figure import PageTable
 from bridle.report.formats import NOTHING, headed, mean_count, significant
 from bridle.report.layers import layer_names, layers_of, mean_norm
 from bridle.report.rows import ContenderRow, Report

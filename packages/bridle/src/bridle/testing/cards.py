@@ -12,7 +12,7 @@ import torch
 
 from bridle.card import card_of
 from bridle.knobs import Knob, knobs
-from bridle.naming import conversion
+from bridle.name_suggestions import conversion
 from bridle.recipe import Recipe, Regularizer, regularizer_from_json
 from bridle.schedules import SCHEDULES, Schedule, after, cosine, flat_cosine, linear, until
 from bridle.testing.assertions import require

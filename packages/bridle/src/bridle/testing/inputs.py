@@ -88,7 +88,7 @@ def typical_subjects(case: Case, random: np.random.Generator, seed: int) -> list
 
 def draw_score(case: Case, random: np.random.Generator) -> np.ndarray:
     """Draw a score to stop by: a loss, or the negative of a metric."""
-    return np.asarray(random.uniform() - (case.words.get("watch") == "metric"))
+    return np.asarray(random.uniform() - case.units[0].watches_metric)
 
 
 def probabilities(z: np.ndarray) -> np.ndarray:

@@ -209,7 +209,7 @@ def stop_decisions(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
     ours: list[Any] = [*unit.state]
     theirs = [torch.tensor(start, dtype=torch.float64) for start in ours]
     for number in SCORES:
-        score = number - (case.words.get("watch") == "metric")
+        score = number - unit.watches_metric
         inputs = Inputs([score], [], [], [], ours)
         improved, stop, *ours = call_vanilla(case, unit, inputs).results
         results = call_torch(case, unit, Inputs([torch.tensor(score, dtype=torch.float64)], [], [], [], theirs))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bridle.report.averaging import Histogram, counted, edges_over, mean_of, middle, rebinned, usable
-from bridle.report.charts import (
+from bridle.report.charts.figure import (
     Chart,
     PageTable,
     RowLabel,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bridle.report.averaging import finite
-from bridle.report.charts import Axis, Chart, PageTable, Trace, axis, base_layout, plain_text, translucent
+from bridle.report.charts.figure import Axis, Chart, PageTable, Trace, axis, base_layout, plain_text, translucent
 from bridle.report.formats import MetricFormat, headed
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender, Run, Summary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridle.report.averaging import finite, mean_of
-from bridle.report.charts import (
+from bridle.report.charts.figure import (
     Chart,
     Layout,
     PageTable,

@@ -10,7 +10,7 @@ from rich.console import Console
 import bridle
 from bridle import CATALOG, Dropout, Recipe
 from bridle.knobs import knobs
-from bridle.naming import conversion, corrected_call, normalized, unknown_knob_message
+from bridle.name_suggestions import conversion, corrected_call, normalized, unknown_knob_message
 from bridle.pages import explained
 from bridle.pages.catalog import called_elsewhere
 from bridle.pages.documents import page
