@@ -1,4 +1,4 @@
-"""What a user can mend: the errors whose message is a sentence, and not a fault of the library."""
+"""The errors that a user can mend: their message is a sentence, and they are no fault of the library."""
 
 from __future__ import annotations
 

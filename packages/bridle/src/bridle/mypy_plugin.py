@@ -99,7 +99,7 @@ def check_class(context: ClassDefContext, base: type[Placed]) -> None:
 
 
 class RegularizerBody:
-    """What the body of a class assigns and defines, by name."""
+    """The assignments and methods in the body of a class, by name."""
 
     def __init__(self, definition: ClassDef) -> None:
         self.values: dict[str, Expression] = {}

@@ -293,7 +293,7 @@ class Recipe:
 
     @classmethod
     def of(cls, recipe: RecipeLike) -> Recipe:
-        """Whatever may be meant by a recipe: one, a regularizer, a text, a JSON form, ``None``, or a list of these."""
+        """Return a recipe from a recipe, a regularizer, a text, a JSON form, ``None``, or a list of these."""
         if isinstance(recipe, Recipe):
             return recipe
         if isinstance(recipe, Regularizer):

@@ -1,4 +1,4 @@
-"""Whatever a user holds (lists, NumPy, pandas, tensors) as arrays of numbers, or a sentence that says why not."""
+"""Converts what a user holds (lists, NumPy, pandas, tensors) to arrays of numbers, or says why not."""
 
 from __future__ import annotations
 

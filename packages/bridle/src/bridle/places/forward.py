@@ -1,4 +1,4 @@
-"""What regularizers inside the network have in common: one call for each form, whatever the class declares."""
+"""The base of regularizers inside the network: one call for each form, whatever the class declares."""
 
 from __future__ import annotations
 

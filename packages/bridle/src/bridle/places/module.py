@@ -1,4 +1,4 @@
-"""What a recipe has inside a network as ordinary modules, for networks outside of the engine."""
+"""Layers and weight layers as ordinary modules, for networks outside of the engine."""
 
 from __future__ import annotations
 
