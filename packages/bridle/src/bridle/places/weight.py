@@ -13,7 +13,7 @@ from torch import Tensor
 from bridle.errors import InputError
 from bridle.knobs import knob
 from bridle.places.base import MATRICES, ON, Placed
-from bridle.places.matrices import as_matrix
+from bridle.places.matrices import as_matrix, check_tensor
 from bridle.places.module import drawn
 from bridle.places.signatures import Form
 
@@ -59,6 +59,7 @@ class Weight(Placed, ABC):
         >>> WeightDecay(strength=0.5)(torch.tensor([[3.0, 4.0]]), lr=0.1)
         tensor([[2.8500, 3.8000]])
         """
+        check_tensor(self, w, "w")
         parameters = signature(type(self).torch).parameters
         needed = {name for name in self.step_inputs if parameters[name].default is Parameter.empty}
         if not needed <= {*step_inputs} <= {*self.step_inputs}:
