@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from bridle import CATALOG, Recipe, engine
 from bridle.data import Data, load
-from bridle.engine import feed
+from bridle.engine.noise import StackNoise
 from bridle.engine.user_modules import build_module
 from bridle.exporting import to_code
 from bridle.knobs import knob
@@ -76,7 +76,7 @@ class Replay:
 
     def record(self, monkeypatch: pytest.MonkeyPatch, run: Callable[[], Any]) -> Any:
         """Return the result of ``run()``; the noise that the engine draws on the way is kept."""
-        draw = feed.StackNoise.draw
+        draw = StackNoise.draw
 
         def noted(noise: Any, each: Draw, stream_id: int, subject: tuple[int, ...]) -> Tensor:
             found = draw(noise, each, stream_id, subject)
@@ -84,7 +84,7 @@ class Replay:
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(feed.StackNoise, "draw", noted)
+            patch.setattr(StackNoise, "draw", noted)
             return run()
 
     def noise(self, kind: str) -> Callable[[Tensor], Tensor]:

@@ -1,5 +1,7 @@
 """Regularizers used one at a time, without a recipe: each as a module or a function, and bad input gets a sentence."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -70,12 +72,13 @@ def test_the_start_of_a_weight_may_be_given():
     assert float(L2ToInit(strength=0.5)(W, W - 1)) == 0.5 * W.numel()
 
 
+NO_TENSOR: Any = [1.0]
 REFUSED = [
-    (lambda: L2()([1.0]), "L2.* acts on tensors, got list"),
-    (lambda: MaxNorm()(1.0), "MaxNorm.* acts on tensors, got float"),
-    (lambda: L2ToInit()(W, 0.0), "acts on tensors, got float; give torch.as_tensor\\(initial\\)"),
+    (lambda: L2()(NO_TENSOR), "L2.* acts on tensors, got list"),
+    (lambda: MaxNorm()(NO_TENSOR), "MaxNorm.* acts on tensors, got list"),
+    (lambda: L2ToInit()(W, NO_TENSOR), "acts on tensors, got list; give torch.as_tensor\\(initial\\)"),
     (lambda: ConfidencePenalty()(torch.zeros(3)), "z has the shape \\(3,\\); give \\(batch, units\\)"),
-    (lambda: RDrop()(W, None), "acts on tensors, got NoneType"),
+    (lambda: RDrop()(W, NO_TENSOR), "acts on tensors, got list"),
     (lambda: WeightDecay()(W), "is called with \\(w\\) and lr=, peak=, got w alone"),
     (lambda: MaxNorm()(W, lr=0.1), "is called with \\(w\\) and no further arguments, got lr"),
     (lambda: BatchNorm().module(), "has a value for each unit; give their number"),
