@@ -74,7 +74,11 @@ class RegularizerPlugin(Plugin):
 
 
 def plugin(version: str) -> type[Plugin]:
-    """Return the plugin, as mypy asks for it."""
+    """Return the plugin, as mypy asks for it where ``pyproject.toml`` has ``plugins = ["bridle.mypy_plugin"]``.
+
+    mypy then checks the formulas of a regularizer against what its class declares: a knob that a formula lacks or that
+    there is not, arrays in another order, another number of results.
+    """
     del version
     return RegularizerPlugin
 
