@@ -117,7 +117,7 @@ class Gain(Layer):"""
     def evaluate(h, weight, state, *, momentum):
         return h * weight
 
-    def module(self, units=None, axes=2):
+    def make_module(self, units, axes):
         return GainModule(units, axes, self.momentum)
 
 

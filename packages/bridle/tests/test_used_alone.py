@@ -6,9 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from bridle import CATALOG, L2, BatchNorm, ConfidencePenalty, L2ToInit, MaxNorm, RDrop, SpectralNorm, WeightDecay
+from bridle import (
+    CATALOG,
+    L2,
+    BatchNorm,
+    ConfidencePenalty,
+    Dropout,
+    L2ToInit,
+    MaxNorm,
+    RDrop,
+    SpectralNorm,
+    WeightDecay,
+    WeightNorm,
+)
 from bridle.errors import InputError
 from bridle.places import ActivityLoss, Layer, Loss, OutputLoss, PassLoss, Weight, WeightLayer
+from bridle.schedules import linear
 
 W = torch.tensor([[3.0, -4.0, 0.5, 0.0], [0.3, 0.4, -1.0, 2.0]])
 STEP = {"lr": 0.1, "peak": 0.1, "step": 3, "steps": 10}
@@ -68,6 +81,16 @@ def test_a_weight_change_returns_the_new_weight_and_leaves_the_old_one(leaf):
     assert changed.shape == W.shape and torch.equal(W, before)
 
 
+def test_weight_layers_stack_as_parametrizations_of_torch_do():
+    layer = WeightNorm().parametrize(SpectralNorm().parametrize(nn.Linear(4, 3)))
+    assert [*layer.get_submodule("parametrizations.weight").named_children()][-1][0] == "1"  # of two, from 0
+    assert layer(W).shape == (2, 3)
+
+
+def test_knobs_on_a_schedule_are_taken_at_a_moment():
+    assert Dropout(rate=linear(0.0, 0.5)).at_moment().module().p == pytest.approx(0.5)
+
+
 def test_the_start_of_a_weight_may_be_given():
     assert float(L2ToInit(strength=0.5)(W, W - 1)) == 0.5 * W.numel()
 
@@ -82,6 +105,20 @@ REFUSED = [
     (lambda: WeightDecay()(W), "is called with \\(w\\) and lr=, peak=, got w alone"),
     (lambda: MaxNorm()(W, lr=0.1), "is called with \\(w\\) and no further arguments, got lr"),
     (lambda: BatchNorm().module(), "has a value for each unit; give their number"),
+    (lambda: BatchNorm().module(0), "units must be a whole number of at least 1, got 0"),
+    (lambda: BatchNorm().module(4, axes=7), "axes must be one of 2, 3, 4, 5, got 7"),
+    (
+        lambda: Dropout(rate=linear(0.0, 0.5)).module(),
+        "used alone it takes plain numbers, which .at_moment\\(\\) gives",
+    ),
+    (lambda: L2(strength={"linear1": 0.1, "*": 0.2})(W), "used alone it takes plain numbers"),
+    (lambda: SpectralNorm(limit=linear(2.0, 1.0)).parametrize(nn.Linear(2, 2)), "used alone it takes plain numbers"),
+    (lambda: L2()(W.int()), "acts on real numbers, and w is torch.int32; give w.float\\(\\)"),
+    (lambda: L2()(W[:0]), "w of the shape \\(0, 4\\) has none"),
+    (lambda: L2()(W, W), "does not know where a weight began; call it with the weight alone"),
+    (lambda: L2ToInit()(W, W[0]), "takes w and initial of one shape, got \\(2, 4\\) and \\(4,\\)"),
+    (lambda: RDrop()(W, W[:1]), "takes z and other of one shape"),
+    (lambda: WeightDecay()(W, lr=NO_TENSOR), "lr is a number, got \\[1.0\\]"),
     (lambda: SpectralNorm().parametrize(nn.ReLU()), "ReLU has no parameter 'weight'; name one of its own"),
 ]
 

@@ -23,7 +23,7 @@ def torch_equivalent(each: LayerAtSite, units: int, ndim: int | None, *, last: b
     if has_schedule(each):
         return None
     numbers: dict[str, Any] = each.layer.numbers(*each.site.names)
-    made = replace(each.layer, **numbers).module(units, ndim or 2)
+    made = replace(each.layer, **numbers).make_module(units, ndim or 2)
     elementwise = not (each.layer.maps or each.layer.parameters or each.layer.state)
     same = ndim == 2 or (ndim is not None and not last) or elementwise
     return made if same and not isinstance(made, LayerModule) else None

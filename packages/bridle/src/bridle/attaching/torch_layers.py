@@ -58,7 +58,7 @@ def candidates(each: InsertedLayer, ndim: int) -> Iterator[nn.Module]:
     for maker in makers:
         for ndim_made in dict.fromkeys((ndim, 2)):
             for move in AXIS_MOVES:
-                module = maker.module(units, ndim_made)
+                module = maker.make_module(units, ndim_made)
                 if not isinstance(module, LayerModule):
                     copy_numbers(module, each)
                     yield module if move is None else on_moved_axis(module, *move)

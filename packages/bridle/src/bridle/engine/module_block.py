@@ -355,7 +355,7 @@ class ModuleBlock(Block):
         """Build an ordinary module for one of the recipe's layers, with its values."""
         layer = (
             placed.layer.at_moment(*placed.site.names)
-            .module(self.units(placed), len(self.shape_at(placed)) + 1)
+            .make_module(self.units(placed), len(self.shape_at(placed)) + 1)
             .to(self.precision.weights)
         )
         kinds = (*placed.layer.parameters, *placed.layer.state._fields)

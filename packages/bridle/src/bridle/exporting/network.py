@@ -150,7 +150,7 @@ class NetworkCode:
         called, kind = f"{'' if self.is_mlp else PREFIX}{name}", type(unit).__name__
         state = unit.state._fields
         if isinstance(unit, Layer) and not is_moving(unit, site.names):
-            module = unit.at_moment(*site.names).module(units, axes)
+            module = unit.at_moment(*site.names).make_module(units, axes)
             if is_torchs_own(module):
                 return ModuleNode(constructor_call(module, self.sizes), called, kind, learned, state)
         _, known = self.layer_classes.setdefault(type(unit), (unit, set()))

@@ -7,17 +7,21 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Generic, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from bridle.errors import InputError
 from bridle.knobs import knob
+from bridle.places.alone import check_settled
 from bridle.places.base import AT, HIDDEN, MATRICES, ON, Array
 from bridle.places.forward import ForwardRegularizer
 from bridle.places.module import LayerModule, WeightModule
 from bridle.places.signatures import Form
 
 __all__ = ["Layer", "RunningStatistics", "WeightLayer"]
+
+
+AXES = (2, 3, 4, 5)  # of activations: rows, sequences, images, volumes
 
 
 class RunningStatistics(NamedTuple, Generic[Array]):
@@ -67,20 +71,25 @@ class Layer(ForwardRegularizer, ABC):
         Parameters and state have the names that they have here. ``units`` is their number, which only a layer with
         parameters or state needs; ``axes`` counts those of the activations: 2 for (batch, units), 4 for (batch,
         channels, height, width). Where torch has a module of its own that is the same, it is that one; else the
-        formula, wrapped. Raises ``InputError`` for a missing number of units.
+        formula, wrapped. Raises ``InputError`` for a missing number of units, and for knobs on a schedule.
 
         >>> from bridle import BatchNorm, Dropout
         >>> nn.Sequential(nn.Linear(4, 8), BatchNorm().module(8), nn.ReLU(), Dropout(rate=0.1).module())[3]
         Dropout(p=0.1, inplace=False)
         """
-        del axes
-        return LayerModule(self, self.needed_units(units))
-
-    def needed_units(self, units: int | None) -> int:
-        """Return the number of units; 0 where none is given and the layer needs none."""
+        check_settled(self)
         if units is None and (self.parameters or self.state):
             raise InputError(f"{self!r} has a value for each unit; give their number: .module(units)")
-        return units or 0
+        if units is not None and (not isinstance(units, int) or units < 1):
+            raise InputError(f"{self!r}.module: units must be a whole number of at least 1, got {units!r}")
+        if axes not in AXES:
+            raise InputError(f"{self!r}.module: axes must be one of {', '.join(map(str, AXES))}, got {axes!r}")
+        return self.make_module(units or 0, axes)
+
+    def make_module(self, units: int, axes: int) -> nn.Module:
+        """Return the module for so many units and axes: torch's own, where a subclass knows one; else the formula."""
+        del axes
+        return LayerModule(self, units)
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,8 +137,9 @@ class WeightLayer(ForwardRegularizer, ABC):
         tensor([[0.7500, 0.0000],
                 [0.0000, 1.0000]])
         """
+        check_settled(self)
         w = getattr(layer, name, None)
-        if not isinstance(w, nn.Parameter):
+        if not (isinstance(w, nn.Parameter) or parametrize.is_parametrized(layer, name)) or not isinstance(w, Tensor):
             raise InputError(f"{type(layer).__name__} has no parameter {name!r}; name one of its own")
         groups = getattr(layer, "groups", 1) if getattr(layer, "transposed", False) else 0
         parametrize.register_parametrization(layer, name, WeightModule(self, w, transposed=groups))

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import Tensor
 
+from bridle.errors import InputError
 from bridle.knobs import knob
+from bridle.places.alone import check_same_shape, check_settled, check_tensor
 from bridle.places.base import AT, HIDDEN, MATRICES, ON, Placed
-from bridle.places.matrices import as_matrix, begin, check_tensor
+from bridle.places.matrices import as_matrix, begin
 from bridle.places.signatures import Form
 
 __all__ = ["ActivityLoss", "Loss", "OutputLoss", "PassLoss"]
@@ -57,9 +59,14 @@ class Loss(Placed, ABC):
         >>> L2(strength=0.1)(torch.tensor([3.0, 4.0]))
         tensor(2.5000)
         """
-        check_tensor(self, w, "w")
-        start = w.detach() if initial is None else initial
-        check_tensor(self, start, "initial")
+        if initial is not None and not self.extra_inputs:
+            raise InputError(f"{self!r} does not know where a weight began; call it with the weight alone")
+        check_settled(self)
+        start = w if initial is None else initial
+        for name, each in (("w", w), ("initial", start)):
+            check_tensor(self, each, name)
+        check_same_shape(self, w, start, "w and initial")
+        start = start.detach()
         subjects = [as_matrix(each) if self.matrix else each for each in (w, *[start] * len(self.extra_inputs))]
         state = [begin(each, as_matrix(w.detach())) for each in self.state]
         return self.call_torch(subjects[0], subjects[1:], state, self.keywords())[0]
@@ -112,6 +119,7 @@ class ActivityLoss(Placed, ABC):
         >>> ActivityL1(strength=0.5)(torch.tensor([[1.0, -2.0], [0.0, 1.0]]))
         tensor(1.)
         """
+        check_settled(self)
         check_tensor(self, h, "h", axes=2)
         return type(self).torch(h, **self.keywords())
 
@@ -140,6 +148,7 @@ class OutputLoss(Placed, ABC):
         >>> ConfidencePenalty(strength=1.0)(torch.zeros(1, 2))  # an even guess has the entropy log 2
         tensor(-0.6931)
         """
+        check_settled(self)
         check_tensor(self, z, "z", axes=2)
         return type(self).torch(z, **self.keywords())
 
@@ -185,8 +194,10 @@ class PassLoss(Placed, ABC):
         >>> RDrop(strength=1.0)(z, z)
         tensor(0.)
         """
-        check_tensor(self, z, "z", axes=2)
-        check_tensor(self, other, "other", axes=2)
+        check_settled(self)
+        for name, each in (("z", z), ("other", other)):
+            check_tensor(self, each, name, axes=2)
+        check_same_shape(self, z, other, "z and other")
         return type(self).torch(z, other, **self.keywords())
 
     @staticmethod

@@ -5,19 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bridle.errors import InputError
-from bridle.places.base import Placed, Start
+from bridle.places.base import Start
 
-__all__ = ["as_matrix", "as_number", "as_stored", "at_least_float32", "begin", "check_tensor"]
-
-
-def check_tensor(unit: Placed, given: object, name: str, *, axes: int = 0) -> None:
-    """Raise ``InputError`` for what a regularizer used alone cannot act on: no tensor, or one of too few axes."""
-    if not isinstance(given, Tensor):
-        raise InputError(f"{unit!r} acts on tensors, got {type(given).__name__}; give torch.as_tensor({name})")
-    if given.ndim < axes:
-        shape = tuple(given.shape)
-        raise InputError(f"{unit!r} acts on a batch of rows, and {name} has the shape {shape}; give (batch, units)")
+__all__ = ["as_matrix", "as_number", "as_stored", "at_least_float32", "begin"]
 
 
 def as_matrix(w: Tensor, *, transposed: int = 0) -> Tensor:

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from bridle.errors import InputError
 from bridle.knobs import knob
+from bridle.places.alone import check_settled, check_tensor
 from bridle.places.base import MATRICES, ON, Placed
-from bridle.places.matrices import as_matrix, check_tensor
+from bridle.places.matrices import as_matrix
 from bridle.places.module import drawn
 from bridle.places.signatures import Form
+from bridle_audit.scalars import is_number
 
 __all__ = ["Weight"]
 
@@ -59,12 +61,16 @@ class Weight(Placed, ABC):
         >>> WeightDecay(strength=0.5)(torch.tensor([[3.0, 4.0]]), lr=0.1)
         tensor([[2.8500, 3.8000]])
         """
+        check_settled(self)
         check_tensor(self, w, "w")
         parameters = signature(type(self).torch).parameters
         needed = {name for name in self.step_inputs if parameters[name].default is Parameter.empty}
         if not needed <= {*step_inputs} <= {*self.step_inputs}:
             known = ", ".join(f"{name}=" for name in self.step_inputs) or "no further arguments"
             raise InputError(f"{self!r} is called with (w) and {known}, got {', '.join(step_inputs) or 'w alone'}")
+        for name, value in step_inputs.items():
+            if not is_number(value):
+                raise InputError(f"{self!r}: {name} is a number, got {value!r}")
         matrix = as_matrix(w)
         subject = matrix if self.matrix else w
         extra = [float(matrix[0].numel())] * len(self.extra_inputs)  # fan_in

@@ -168,8 +168,8 @@ class BatchNorm(Layer):
         del momentum  # the statistics rest
         return (h - state.running_mean) * (weight / (state.running_var + eps) ** 0.5) + bias
 
-    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+    def make_module(self, units: int, axes: int) -> nn.Module:
         """torch's own."""
         kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}[axes]
         numbers = self.numbers()
-        return kind(self.needed_units(units), eps=numbers["eps"], momentum=numbers["momentum"])
+        return kind(units, eps=numbers["eps"], momentum=numbers["momentum"])

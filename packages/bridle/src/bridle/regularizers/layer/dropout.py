@@ -94,7 +94,7 @@ class Dropout(Layer):
         del numbers  # a trained network uses all of its units, whatever the rate was
         return h
 
-    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+    def make_module(self, units: int, axes: int) -> nn.Module:
         """torch's own, which draws its noise itself."""
         del units, axes  # it acts on each activation by itself
         return nn.Dropout(self.numbers()["rate"])

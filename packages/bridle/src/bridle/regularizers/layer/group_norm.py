@@ -125,7 +125,7 @@ class GroupNorm(Layer):
         """(..., batch, channels, height, width) -> the same, as in training."""
         return normalized(h, eps, groups) * weight + bias
 
-    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+    def make_module(self, units: int, axes: int) -> nn.Module:
         """torch's own, which takes any number of positions."""
         del axes
-        return nn.GroupNorm(int(self.groups), self.needed_units(units), eps=self.numbers()["eps"])
+        return nn.GroupNorm(int(self.groups), units, eps=self.numbers()["eps"])

@@ -101,8 +101,8 @@ class LayerNorm(Layer):
         """(..., batch, units) -> the same, as in training."""
         return normalized(h, eps) * weight + bias
 
-    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+    def make_module(self, units: int, axes: int) -> nn.Module:
         """torch's own for (batch, units); it would take the last axis of images for the channels."""
         if axes != 2:
-            return super().module(units, axes)
-        return nn.LayerNorm(self.needed_units(units), eps=self.numbers()["eps"])
+            return super().make_module(units, axes)
+        return nn.LayerNorm(units, eps=self.numbers()["eps"])

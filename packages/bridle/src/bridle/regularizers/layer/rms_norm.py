@@ -96,8 +96,8 @@ class RMSNorm(Layer):
         """(..., batch, units) -> the same, as in training."""
         return normalized(h, eps) * weight
 
-    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+    def make_module(self, units: int, axes: int) -> nn.Module:
         """torch's own for (batch, units); it would take the last axis of images for the channels."""
         if axes != 2:
-            return super().module(units, axes)
-        return nn.RMSNorm(self.needed_units(units), eps=self.numbers()["eps"])
+            return super().make_module(units, axes)
+        return nn.RMSNorm(units, eps=self.numbers()["eps"])

@@ -90,7 +90,7 @@ class SpatialDropout(Layer):
         del numbers  # a trained network uses all of its channels, whatever the rate was
         return h
 
-    def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
+    def make_module(self, units: int, axes: int) -> nn.Module:
         """torch's own, which draws its noise itself."""
         del units  # a channel is dropped or not, however many there are
         kind = {2: nn.Dropout, 3: nn.Dropout1d, 4: nn.Dropout2d, 5: nn.Dropout3d}[axes]
