@@ -35,7 +35,7 @@ format: $(VENV)/developed ## Format the code and mend what the linter can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, and the tables in README.md and docs.
+docs: $(VENV)/installed ## Write the pages of the catalog: docs/regularizers, docs/audit and the tables in docs/conflicts.md and docs/strengths.md.
 	$(BIN)/python -m bridle.pages
 
 site: $(VENV)/developed ## Build the site of the docs into public/; a warning fails.

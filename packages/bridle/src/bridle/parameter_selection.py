@@ -17,7 +17,7 @@ from bridle.recipe import Regularizer
 from bridle.sites import check_patterns
 from bridle_audit.parameter_kinds import has_sign_parameters, is_bias, layer_name, parameter_kind, parametrized_weight
 
-__all__ = ["Parameter", "excluded_parameters", "matching_parameters", "parameter_description"]
+__all__ = ["Parameter", "excluded_parameters", "layer_weights", "matching_parameters", "parameter_description"]
 
 
 class Parameter(NamedTuple):
@@ -81,6 +81,20 @@ def parameter_description(modules: Mapping[str, nn.Module], name: str, parameter
         axes = min(axes, 1)
     layer = parametrize.type_before_parametrizations(modules[layer_name(modules, name)])
     return Parameter(name, axes, layer.__name__, origin.by if origin else "")
+
+
+def layer_weights(unit: WeightLayer, parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Return the weights that a weight layer acts on; ``InputError`` where it is asked for biases or scales of norms.
+
+    The engines pass only the weights of layers through it: on another parameter it would be passed over in silence.
+    """
+    found = matching_parameters(unit, parameters)
+    for each in found:
+        if each.axes < 2:
+            raise InputError(
+                f"{unit!r} acts on the weights of layers, and on={unit.on!r} selects {each.name}; choose others by on="
+            )
+    return found
 
 
 def excluded_parameters(unit: Regularizer, parameters: Sequence[Parameter]) -> list[Parameter]:

@@ -44,8 +44,8 @@ CATALOG_PACKAGE = "bridle.regularizers."
 LONGEST_LINE = 100  # of Python that is printed
 
 # Note [the order of a recipe]
-# Regularizers act in the order of the seven places of a training step (see places.py), whatever order they were
-# written in; within one place, in the order written. So `a + b == b + a` where the places differ.
+# Regularizers act in the order of the seven places of a training step (see places/__init__.py), whatever order they
+# were written in; within one place, in the order written. So `a + b == b + a` where the places differ.
 PLACES = ("batch", "layer", "loss", "gradient", "weight", "average", "stop")
 
 

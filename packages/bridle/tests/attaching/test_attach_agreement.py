@@ -140,6 +140,14 @@ def test_many_together_act_as_in_the_engine(digits: Data, network: Any) -> None:
     assert greatest_difference(digits, Recipe.parse(MANY), "momentum", network) < 1e-9
 
 
+@pytest.mark.parametrize("network", [PERCEPTRON, residual_mlp(16, 1)], ids=str)
+def test_a_penalty_on_the_input_sees_what_stands_before_it_as_in_the_engine(digits: Data, network: Any) -> None:
+    recipe = Recipe.parse(
+        "BatchNorm(at='input') + ActivityL1(strength=0.1, at='input') + Dropout(rate=0.2, at='input')"
+    )
+    assert greatest_difference(digits, recipe, "sgd", network) < 1e-9
+
+
 def test_the_comparison_would_notice_a_strength_that_is_one_part_in_a_million_off(digits: Data) -> None:
     right, wrong = (Recipe.parse(f"L2(strength={strength})") for strength in (0.01, 0.01000001))
     assert greatest_difference(digits, right, "sgd", attached=wrong) > 1e-9

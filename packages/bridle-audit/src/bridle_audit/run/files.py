@@ -33,7 +33,7 @@ def audit_files(
         paths: files and folders.
         allow: names of rules that are not checked.
         select: names of the only rules to check; empty: all.
-        exclude: names, paths or patterns of files and folders that are not read (:func:`~.selection.excluder`).
+        exclude: names, paths or patterns of files and folders that are not read (:func:`~.selection.path_excluder`).
         jobs: how many processes read; 0: one for each core where there are many files. What is found is the same. A
             script that asks for several needs the guard ``if __name__ == "__main__":``.
 

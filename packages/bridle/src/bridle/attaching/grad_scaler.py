@@ -1,4 +1,4 @@
-"""The second gradient of a step under a ``GradScaler``: current loss scale, and checks of its use."""
+"""Steps under a ``GradScaler``: the loss scale, what is unscaled and skipped, and checks of its use."""
 
 from __future__ import annotations
 

@@ -95,33 +95,34 @@ class LayerInsertion:
         behind = [each for each in layers if not each.layer.before_activation]
         number, names = site.number, self.model_layout.layers
         if number == 0:
-            self.hook(names[0], site, penalties, [*before, *behind], on_input=True)
+            self.hook(names[0], site, [*before, *penalties, *behind], on_input=True)
         elif number < len(names):
-            self.hook(names[number - 1], site, [], before, on_input=False)
-            self.hook(names[number], site, penalties, behind, on_input=True)
+            self.hook(names[number - 1], site, before, on_input=False)
+            self.hook(names[number], site, [*penalties, *behind], on_input=True)
         else:
             name = self.model_layout.other_modules[number - len(names)]
-            self.hook(name, site, [], before, on_input=False)
-            self.hook(name, site, penalties, behind, on_input=False)
+            self.hook(name, site, before, on_input=False)
+            self.hook(name, site, [*penalties, *behind], on_input=False)
 
-    def hook(
-        self, name: str, site: Site, penalties: Sequence[ActivityLoss], layers: Sequence[LayerAtSite], *, on_input: bool
-    ) -> None:
-        """Hook activity penalties and layers to the input or output of a module."""
-        if not penalties and not layers:
+    def hook(self, name: str, site: Site, acting: Sequence[ActivityLoss | LayerAtSite], *, on_input: bool) -> None:
+        """Hook activity penalties and layers, in the order in which they act, to the input or output of a module."""
+        if not acting:
             return
         part = self.model_layout.modules[name]
         paths = []
-        for unit in penalties:
-            check_real(unit, name, self.reference_parameter(part))
-            module: nn.Module = self.activity_penalty_module(unit, site, last=isinstance(part, nn.Linear))
-            paths.append(self.register_submodule(name, f"{type(unit).__name__.lower()}_{site.number}", module, unit))
-        for each in layers:
-            module = self.layer(each, name, on_input=on_input)
-            paths.append(self.register_submodule(name, each.name, module, each.layer))
-            self.inserted.append(InsertedLayer(name, on_input, each, module))
+        unit: Layer | ActivityLoss
         where = "on the input of" if on_input else "on the output of"
-        self.placements += [(unit, where, name) for unit in (*penalties, *(each.layer for each in layers))]
+        for each in acting:
+            if isinstance(each, ActivityLoss):
+                unit, own = each, f"{type(each).__name__.lower()}_{site.number}"
+                check_real(unit, name, self.reference_parameter(part))
+                module: nn.Module = self.activity_penalty_module(unit, site, last=isinstance(part, nn.Linear))
+            else:
+                unit, own = each.layer, each.name
+                module = self.layer(each, name, on_input=on_input)
+                self.inserted.append(InsertedLayer(name, on_input, each, module))
+            paths.append(self.register_submodule(name, own, module, unit))
+            self.placements.append((unit, where, name))
         steps = tuple(paths)
         if on_input:
             handle = part.register_forward_pre_hook(partial(on_inputs, steps=steps), with_kwargs=True)

@@ -33,9 +33,9 @@ class Stopping:
         for number, unit in enumerate(self.units):
             if metric is None and unit.watches_metric:
                 raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
-            numbers = unit.numbers(passed=progress.passed)
+            knobs = unit.keywords(passed=progress.passed)
             score = monitored_score(unit, scores, METRIC)
-            improved, over, self.states[number] = unit.judge(score, self.states[number], numbers)
+            improved, over, self.states[number] = unit.judge(score, self.states[number], knobs)
             verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)
 

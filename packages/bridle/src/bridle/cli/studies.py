@@ -153,7 +153,7 @@ def check_files(folder: Path) -> None:
 
 
 def show_study(study: Study, folder: Path, console: Console, printed: Sequence[str]) -> None:
-    """Print the table, the verdicts, what must be known and was not ``said`` before, and where the files are."""
+    """Print the table, the verdicts, what must be known and was not ``printed`` before, and where the files are."""
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))

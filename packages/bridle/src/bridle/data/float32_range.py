@@ -70,7 +70,7 @@ def usual_distance(x: np.ndarray) -> np.ndarray:
 
 
 def standardized(x: np.ndarray, train: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """A copy in float64 with the features at ``places`` standardized by those of ``train`` (rows, features)."""
+    """A copy in float64 with the features at ``columns`` standardized by those of ``train`` (rows, features)."""
     flat = x.reshape(len(x), -1)
     out = flat.astype(np.float64)
     for k in columns.tolist():

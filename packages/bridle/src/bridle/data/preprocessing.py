@@ -110,7 +110,7 @@ def rescale_extremes(part: pd.DataFrame, train: pd.DataFrame, extreme: list[str]
 
 
 def extreme_columns(train: pd.DataFrame) -> list[str]:
-    """Columns of numbers that must be moved; see Note [numbers at the ends of float64] in precision."""
+    """Columns of numbers that must be moved; see Note [numbers at the ends of float64] in float32_range."""
     whole = list(train.select_dtypes(["int64", "uint64"]).columns)  # those that float64 rounds; others are float64
     amounts = train.select_dtypes("float64")
     least, most = amounts.min().to_numpy(), amounts.max().to_numpy()

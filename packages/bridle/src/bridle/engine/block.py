@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bridle.engine.batches import SeedIndex
 from bridle.engine.block_matrices import as_matrices, begin_all, match_layout
-from bridle.engine.forward_regularizers import PlacedLayer, PlacedWeight, place_weights
+from bridle.engine.forward_regularizers import PlacedWeight, place_weights
 from bridle.engine.noise import StackNoise
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values
@@ -74,11 +74,6 @@ class Block(ABC):
     @abstractmethod
     def layer_names(self) -> Sequence[str]:
         """The weighted layers in the order in which they act."""
-
-    @property
-    @abstractmethod
-    def layers(self) -> Sequence[PlacedLayer]:
-        """The recipes' layers."""
 
     @property
     @abstractmethod

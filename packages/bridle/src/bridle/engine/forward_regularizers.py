@@ -10,7 +10,7 @@ from functools import cached_property
 from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName
-from bridle.parameter_selection import Parameter, matching_parameters
+from bridle.parameter_selection import Parameter, layer_weights
 from bridle.places import ActivityLoss, Layer, WeightLayer
 from bridle.places.base import Start
 from bridle.places.forward import ForwardRegularizer
@@ -58,11 +58,6 @@ class PlacedLayer(ForwardPlacement):
     name: str
     stream_id: int  # the first of its noise
     knobs: KnobTensors
-
-    @property
-    def axes(self) -> int:
-        """The number of axes of what it acts on."""
-        return 4 if self.layer.maps else 2
 
     def value_name(self, kind: str) -> ValueName:
         """Return the block's name of a parameter or state: that of the module's own, `norm1.weight`."""
@@ -123,5 +118,5 @@ def place_weights(
     return [
         PlacedWeight(regularizers[0], ValueName(each.name), KnobTensors(regularizers, each.names, precision, 3))
         for regularizers in counterparts(recipes, WeightLayer)
-        for each in matching_parameters(regularizers[0], parameters)
+        for each in layer_weights(regularizers[0], parameters)
     ]

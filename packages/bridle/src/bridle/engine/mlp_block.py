@@ -71,11 +71,6 @@ class MLPBlock(Block):
         """The parameters that are stored by seed, so that all of its recipes share the inputs: the first layer's."""
         return {f"{self.layer_names[0]}.{kind}" for kind in ("weight", "bias") if self.shared_input}
 
-    @property
-    def layers(self) -> list[PlacedLayer]:
-        """The recipes' layers."""
-        return self.placed
-
     @cached_property
     def sites(self) -> list[Site]:
         """The input, and behind each hidden layer."""

@@ -82,11 +82,6 @@ class ModuleBlock(Block):
         self.module_rng = None if self.stacked else SeededStream(self.grid.seeds[0])
 
     @property
-    def layers(self) -> list[PlacedLayer]:
-        """The recipes' layers."""
-        return self.placed
-
-    @property
     def sites(self) -> list[Site]:
         """The sites that the trace found."""
         return self.traced.sites

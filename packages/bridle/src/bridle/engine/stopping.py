@@ -59,7 +59,7 @@ class StackStopping:
         verdicts = []
         for number, unit in enumerate(stop_regularizers(variant)):
             score = monitored_score(unit, point, self.main)
-            improved, over, best.states[number] = unit.judge(score, best.states[number], unit.numbers(passed=passed))
+            improved, over, best.states[number] = unit.judge(score, best.states[number], unit.keywords(passed=passed))
             verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)
 

@@ -38,7 +38,7 @@ class Stop(Placed, ABC):
         return False
 
     def judge(
-        self, score: float, state: Sequence[float], knobs: Mapping[str, float]
+        self, score: float, state: Sequence[float], knobs: Mapping[str, Any]
     ) -> tuple[bool, bool, tuple[float, ...]]:
         """Return whether an epoch improved, whether training stops, and the new state, for one run."""
         improved, stop, *new = type(self).vanilla(score, *self.pack(state), **knobs)

@@ -1,6 +1,6 @@
 """The vanilla engine: a neural network, its optimizers and its training loop in NumPy, every gradient by hand.
 
-It is the definition that the fast engine is tested against, written to be read, in this order: ``parts`` (linear
+It is the definition that the fast engine is tested against, written to be read, in this order: ``layers`` (linear
 layer, activation, and what a recipe adds), ``network`` (a chain of parts), ``optimizers``, ``step`` (one training step,
 place by place), ``training``, ``evaluation``.
 """

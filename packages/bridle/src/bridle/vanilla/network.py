@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bridle.networks import MLP
-from bridle.parameter_selection import Parameter, matching_parameters
+from bridle.parameter_selection import Parameter, layer_weights
 from bridle.places import INPUT, ActivityLoss, WeightLayer
 from bridle.recipe import Recipe
 from bridle.seeded_draws import linear_weights
@@ -148,7 +148,7 @@ def attach_weight_layers(network: VanillaNetwork, recipe: Recipe) -> None:
     linears = {f"{part.name}.weight": part for part in network.parts if isinstance(part, LinearPart)}
     for layer in recipe:
         if isinstance(layer, WeightLayer):
-            for each in matching_parameters(layer, parameters):
+            for each in layer_weights(layer, parameters):
                 linear = linears[each.name]
                 linear.weight_layers.append(WeightLayerPart(layer, each, linear.weight))
 

@@ -66,7 +66,7 @@ class Adam:
             self.weights[name] -= lr * mean / (np.sqrt(mean_square) + self.eps)
 
 
-# AdamW is Adam with decoupled weight decay, which is a regularizer and comes with the others (see training.py).
+# AdamW is Adam with decoupled weight decay, which is a regularizer and comes with the others (see training_rules.py).
 OPTIMIZERS: dict[str, Callable[[Arrays], Optimizer]] = {
     "sgd": SGD,
     "momentum": lambda weights: SGD(weights, momentum=MOMENTUM),

@@ -253,10 +253,10 @@ class Trainer:
 
     def update_averages(self, step_info: StepInfo) -> None:
         """Take the weights of this step into the averages, and keep a copy where an ensemble wants one."""
+        described = {each.name: each for each in parameter_descriptions(self.network)}
         for unit, averages in self.averages.items():
             for name, w in self.averaged_values(unit).items():
-                where = Parameter(name, w.ndim).names
-                knobs = {**unit.keywords(*where, passed=self.passed), "step": step_info.step, "steps": step_info.steps}
+                knobs = self.keywords(unit, described.get(name, Parameter(name, w.ndim)), step_info)
                 averages[name], new = unit.vanilla(averages[name], w, **knobs)
                 w[...] = new
         if self.ensemble and self.ensemble.takes(step_info.step, step_info.steps):

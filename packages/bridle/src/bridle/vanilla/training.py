@@ -134,7 +134,7 @@ class RunStopping:
         over = False
         for number, unit in enumerate(self.units):
             score = monitored_score(unit, point, self.main)
-            improved, stop, self.states[number] = unit.judge(score, self.states[number], unit.numbers(passed=passed))
+            improved, stop, self.states[number] = unit.judge(score, self.states[number], unit.keywords(passed=passed))
             over = over or stop
             if number == 0 and (improved or not self.best):
                 self.best, self.best_epoch = values(), self.epochs

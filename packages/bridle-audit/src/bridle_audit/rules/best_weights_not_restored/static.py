@@ -67,9 +67,8 @@ def skorch_findings(program: Program) -> Iterator[Finding]:
 def lightning_findings(program: Program) -> Iterator[Finding]:
     """Yield a finding for each Lightning ``EarlyStopping`` without a checkpoint, in the file of its trainer."""
     checkpoints = [each for each in program.all_calls if each.name.endswith("ModelCheckpoint")]
-    if checkpoints or "best" in {
-        each for call in program.calls("method:test") for each in [call.value(None, "ckpt_path")]
-    }:
+    tested = program.calls("method:test")
+    if checkpoints or any(call.value(None, "ckpt_path") == "best" for call in tested):
         return
     for call in program.all_calls:
         if (
