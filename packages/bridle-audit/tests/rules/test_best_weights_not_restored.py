@@ -56,6 +56,7 @@ model.load_state_dict(best_state)
         "stop = keras.callbacks.EarlyStopping(patience=3)\n",
         "stop = skorch.callbacks.EarlyStopping(patience=3)\n",
         'trainer = pl.Trainer(callbacks=[EarlyStopping("val_loss")])\n',
+        'trainer = pl.Trainer(callbacks=[EarlyStopping("val_loss")])\ntrainer.test(model, ckpt_path=["a.ckpt"])\n',
         LOOP.format(keep=""),
         STATE.format(state="model.state_dict()"),
     ],
