@@ -19,13 +19,10 @@ __all__ = [
     "ADAMW_DECAY",
     "BETAS",
     "EPS",
-    "FEWEST_EPOCHS",
     "LEARNING_RATES",
     "MOMENTUM",
-    "MOST_EPOCHS",
     "PRECISIONS",
     "SCHEDULES",
-    "STEPS",
     "Progress",
     "Protocol",
     "StepInfo",
@@ -34,10 +31,11 @@ __all__ = [
     "chosen_seeds",
 ]
 
-# Starting points for small networks, not tuned to any data: where the learning rate matters, compare several.
+# Starting points for small networks, not tuned to any data; a comparison tries multiples of them.
 LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
 MOMENTUM = 0.9
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 10, 200  # where the number of epochs is left open
+# The lengths that are tried where the number of epochs is left open: see Protocol.lengths.
+FIRST_STEPS, FEWEST_EPOCHS, LENGTHS = 200, 2, 6
 BETAS, EPS = (0.9, 0.999), 1e-8
 ADAMW_DECAY = 0.01  # torch's default, on all parameters; a recipe with WeightDecay says its own instead
 SCHEDULES = ("cosine", "constant")
@@ -48,10 +46,11 @@ Progress = Callable[[int], None]  # told how many more steps of single runs are 
 
 
 class Variant(NamedTuple):
-    """One run to be trained: a recipe under a seed."""
+    """One run to be trained: a recipe under a seed, with a peak learning rate of its own or the protocol's."""
 
     recipe: Recipe
     seed: int
+    lr: float | None = None
 
 
 class StepInfo(NamedTuple):
@@ -65,11 +64,20 @@ class StepInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class Protocol:
-    """Optimizer, learning rate and its schedule, batches, epochs, precision.
+    """Optimizer, learning rate and its schedule, batches, epochs, precision, and how classes are weighed.
 
-    ``lr=None`` takes the optimizer's own default. ``optimizer="momentum"`` is SGD with momentum 0.9; ``"adamw"`` is
-    torch's with its default decay of 0.01 on every parameter, unless the recipe has a WeightDecay, which replaces it.
-    ``epochs=None`` takes as many as make about a thousand steps, but no fewer than 10 and no more than 200.
+    ``lr=None`` takes the optimizer's own default; ``bridle.compare`` chooses it for the baseline. ``optimizer`` is
+    "adam", "sgd", "momentum" (SGD with momentum 0.9) or "adamw", torch's with its default decay of 0.01 on every
+    parameter, unless the recipe has a WeightDecay, which replaces it. ``schedule`` is "cosine" or "constant".
+
+    ``epochs=None`` finds the length: each of ``lengths`` is trained from the start, as long as twice the epochs give
+    a better validation score, and the best is kept. ``restore_best`` keeps the weights of the epoch with the best
+    validation score; None does so where the length is open, and else keeps those of the last epoch. ``metric`` is the
+    score meant, by its name; None is the task's default, log-loss or R².
+
+    ``class_weight="balanced"`` weighs rows by rows / (classes * rows of their class) in the training loss, as
+    scikit-learn does; scores are not weighed.
+
     ``precision="auto"`` takes bfloat16 matrix products with float32 weights where the processor has units for them,
     else float32; float64 is for checks. Products in bfloat16 are for training steps alone: scores, curves and what is
     decided by them are taken in the precision of the weights. Raises ``ValueError`` for what cannot be trained.
@@ -81,17 +89,20 @@ class Protocol:
     batch_size: int = 64
     epochs: int | None = None
     precision: str = "auto"
+    restore_best: bool | None = None
+    metric: str | None = None
+    class_weight: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("optimizer", self.optimizer, tuple(LEARNING_RATES))
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("precision", self.precision, PRECISIONS)
-        if self.lr is None:
-            object.__setattr__(self, "lr", LEARNING_RATES[self.optimizer])
-        lr = self.lr if isinstance(self.lr, int) or not isinstance(self.lr, Real) else float(self.lr)  # NumPy's too
-        if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr <= sys.float_info.max:
-            raise InputError(f"Protocol: lr must be a positive number, got {lr!r}")
-        object.__setattr__(self, "lr", lr)
+        check_choice("restore_best", self.restore_best, (None, True, False))
+        check_choice("class_weight", self.class_weight, (None, "balanced"))
+        if self.metric is not None and not isinstance(self.metric, str):
+            raise InputError(f"Protocol: metric must be the name of a metric, got {self.metric!r}")
+        if self.lr is not None:
+            object.__setattr__(self, "lr", checked_rate(self.lr))
         object.__setattr__(self, "batch_size", whole("batch_size", self.batch_size, 2))
         if self.epochs is not None:
             object.__setattr__(self, "epochs", whole("epochs", self.epochs, 1))
@@ -103,23 +114,43 @@ class Protocol:
             raise InputError(f"protocol must be a Protocol, such as Protocol(epochs=20), got {protocol!r}")
         return protocol or cls()
 
-    def for_rows(self, rows: int) -> Protocol:
-        """Return the protocol for a training set of so many rows, the number of epochs settled where it is open.
+    def lengths(self, rows: int) -> list[int]:
+        """Return the numbers of epochs to try for so many training rows: one where it is fixed, else doubling ones.
 
-        >>> [Protocol(batch_size=64).for_rows(rows).epochs for rows in (120, 1079, 50_000)]
-        [200, 62, 10]
+        The first makes about 200 steps, and at least 2 epochs.
+
+        >>> [Protocol(batch_size=64).lengths(rows) for rows in (120, 50_000)]
+        [[200, 400, 800, 1600, 3200, 6400], [2, 4, 8, 16, 32, 64]]
+        >>> Protocol(epochs=30).lengths(120)
+        [30]
         """
         if self.epochs is not None:
-            return self
+            return [self.epochs]
         per_epoch = max(1, rows // self.batch_size)
-        return dataclasses.replace(self, epochs=min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // per_epoch)))
+        first = max(FEWEST_EPOCHS, math.ceil(FIRST_STEPS / per_epoch))
+        return [first * 2**number for number in range(LENGTHS)]
+
+    def with_length(self, epochs: int) -> Protocol:
+        """Return the protocol with a fixed length, and the best epoch's weights restored where it was open."""
+        restore = self.keeps_best_epoch
+        return dataclasses.replace(self, epochs=epochs, restore_best=restore)
+
+    @property
+    def keeps_best_epoch(self) -> bool:
+        """True where the weights of the best epoch are kept, and not those of the last."""
+        return self.epochs is None if self.restore_best is None else self.restore_best
 
     @property
     def n_epochs(self) -> int:
         """The number of epochs, settled."""
         if self.epochs is None:
-            raise InputError("Protocol: the number of epochs is open until the data are known; call on(rows) first")
+            raise InputError("Protocol: the number of epochs is open; choose one of lengths(rows) with with_length")
         return self.epochs
+
+    @property
+    def peak_lr(self) -> float:
+        """The highest learning rate: the one given, or the optimizer's default."""
+        return LEARNING_RATES[self.optimizer] if self.lr is None else self.lr
 
     def learning_rate(self, step: int, steps: int) -> float:
         """Return the learning rate of step 0 ... steps - 1.
@@ -127,7 +158,7 @@ class Protocol:
         >>> [round(Protocol(lr=1.0).learning_rate(step, 4), 3) for step in range(4)]
         [1.0, 0.854, 0.5, 0.146]
         """
-        lr = float(self.lr or 0.0)
+        lr = self.peak_lr
         return lr if self.schedule == "constant" else lr * 0.5 * (1 + math.cos(math.pi * step / steps))
 
     def to_json(self) -> dict[str, Any]:
@@ -167,10 +198,18 @@ def chosen_seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     return asked if counted else chosen
 
 
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
-        raise InputError(f"Protocol: {name} must be one of {', '.join(choices)}, got {value!r}")
+        raise InputError(f"Protocol: {name} must be one of {', '.join(map(str, choices))}, got {value!r}")
+
+
+def checked_rate(given: object) -> float:
+    """Return a learning rate as a plain number; ``ValueError`` for what is none."""
+    lr = given if isinstance(given, int) or not isinstance(given, Real) else float(given)  # NumPy's too
+    if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr <= sys.float_info.max:
+        raise InputError(f"Protocol: lr must be a positive number, got {lr!r}")
+    return lr
 
 
 def whole(name: str, value: object, least: int) -> int:

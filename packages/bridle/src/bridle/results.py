@@ -16,33 +16,34 @@ from typing import Any, Self
 
 from bridle.errors import InputError
 from bridle.json_decoding import decode, parse, short_repr
+from bridle.study_upgrade import upgraded
 from bridle_audit.atomic_files import read_whole, write_whole
 
 __all__ = [
     "HELPS",
-    "HIGHER_IS_BETTER",
     "HURTS",
-    "MAIN_METRIC",
+    "SAME",
     "SPLITS",
     "SPLIT_NAMES",
     "UNDECIDED",
     "VERSION",
     "Contender",
     "LayerSummary",
+    "Reference",
     "Run",
     "Study",
     "Summary",
+    "Trial",
+    "TrainingLength",
     "Versus",
     "metrics_of",
     "to_plain",
 ]
 
-VERSION = 1  # of study.json; raised when a key changes its meaning or goes
+VERSION = 2  # of study.json; raised when a key changes its meaning or goes. Older ones are read: see study_upgrade
 SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 SPLITS = tuple(SPLIT_NAMES)
-HIGHER_IS_BETTER = {"accuracy": True, "r2": True, "rmse": False, "loss": False, "calibration_error": False}
-MAIN_METRIC = {"classification": "accuracy", "regression": "r2"}
-HELPS, HURTS, UNDECIDED = "helps", "hurts", "no difference shown"  # the verdicts
+HELPS, HURTS, SAME, UNDECIDED = "helps", "hurts", "the same", "cannot tell yet"  # the verdicts
 
 
 class UnsupportedVersion(InputError):
@@ -61,13 +62,24 @@ class LayerSummary:
     gammas: list[float] | None = None  # the scales of the batch norm behind the layer
 
 
+@dataclass(frozen=True)
+class TrainingLength:
+    """One length that was tried for a run whose protocol leaves the length open, and the best score on the way."""
+
+    epochs: int
+    best_epoch: int
+    score: float  # of the best epoch, on the validation rows, by the metric that chooses
+    last_score: float  # likewise, after the last epoch: what there would be without early stopping
+
+
 @dataclass
 class Run:
     """One training run: one recipe, one seed.
 
-    ``scores[split][metric]`` are measured in evaluation mode after the last epoch. ``curves`` has one number per epoch
-    under "epoch", "step_loss" (the data loss of the training batches as they were met) and, in evaluation mode,
-    "train_loss", "valid_loss", and the main metric as "train_<metric>" and "valid_<metric>".
+    ``scores[split][metric]`` are measured in evaluation mode with the weights that were kept: those of ``best_epoch``,
+    or of the last epoch where it is None. ``curves`` has one number per epoch under "epoch", "step_loss" (the data loss
+    of the training batches as they were met) and, in evaluation mode, "train_loss", "valid_loss", and the metrics that
+    are watched as "train_<metric>" and "valid_<metric>".
     """
 
     recipe: str
@@ -78,7 +90,9 @@ class Run:
     seconds: float  # of computing; within a stack, this run's share
     diverged_at: int | None = None  # the epoch in which the loss stopped being finite
     stopped_at: int | None = None  # the epoch after which early stopping ended the training
-    best_epoch: int | None = None  # the epoch whose weights were kept, where the recipe looks for the best one
+    best_epoch: int | None = None  # the epoch whose weights were kept, where the best one was looked for
+    lr: float | None = None  # the peak learning rate, where it is this run's own and not the protocol's
+    lengths: list[TrainingLength] = field(default_factory=list)  # those tried, where the length was open
     model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
 
     @property
@@ -119,17 +133,48 @@ class Summary:
 
 @dataclass(frozen=True)
 class Versus:
-    """A contender against the baseline, paired by seed, on the main metric of one split."""
+    """A contender against the baseline, paired by seed, on one metric of one split.
+
+    ``verdict`` and ``words`` are those of the metric that chooses on the validation rows; other pairs have none ("").
+    """
 
     metric: str
     split: str
     difference: float  # mean of contender - baseline over the seeds
     low: float  # of the 95 % confidence interval of that mean
     high: float
-    verdict: str  # HELPS, HURTS or UNDECIDED
+    verdict: str  # HELPS, HURTS, SAME or UNDECIDED; "" where none was asked
     words: str  # the verdict as a sentence
-    smallest: float  # the smallest difference that this many seeds would have shown
+    smallest: float  # the difference that so many seeds show in 80 % of cases
     values: list[float]  # one difference per seed
+    p_value: float = math.nan  # two-sided, by Student's t (corrected where splits vary: Nadeau and Bengio)
+    p_holm: float = math.nan  # the same, adjusted for all contenders together
+    p_permutation: float = math.nan  # two-sided, by flipping signs
+    bootstrap_low: float = math.nan  # of the 95 % BCa bootstrap interval
+    bootstrap_high: float = math.nan
+    margin: float | None = None  # differences up to this size are of no consequence
+    p_same: float = math.nan  # of two one-sided tests against the margin
+    seeds_needed: int | None = None  # seeds that would show the difference seen, or the margin, in 80 % of cases
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A method that needs no tuning, on the same splits: what every contender should be measured against."""
+
+    name: str  # "majority class", "mean", "linear model", "gradient boosting", "without early stopping"
+    description: str  # what exactly was fitted
+    scores: dict[str, dict[str, Summary]]  # as a contender's, one value per split of the data
+    seconds: float  # of one fit
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of a contender that was tried when it was tuned, on folds of the training rows."""
+
+    recipe: str
+    lr: float
+    scores: list[float]  # the metric that chooses, mean over the folds, after each rung that it reached
+    epochs: int  # of the last rung that it reached
 
 
 @dataclass
@@ -144,6 +189,16 @@ class Contender:
     seconds: float  # mean over the seeds, of one run
     versus_baseline: Versus | None  # None for the baseline itself, or where fewer than two seeds are paired
     runs: list[Run]
+    others: list[Versus] = field(default_factory=list)  # the same pairs on other metrics and on the test rows
+    asked: str = ""  # the recipe as it was given, where its strengths were tuned
+    lr: float | None = None  # the peak learning rate, where it was tuned for this contender
+    trials: list[Trial] = field(default_factory=list)  # where it was tuned
+    too_weak: str = ""  # why it could change nothing, as a sentence; "" where it acts
+
+    def versus(self, metric: str, split: str) -> Versus | None:
+        """Return the comparison with the baseline on a metric and split; None where there is none."""
+        found = [each for each in (self.versus_baseline, *self.others) if each]
+        return next((each for each in found if (each.metric, each.split) == (metric, split)), None)
 
     @property
     def diverged(self) -> int:
@@ -165,12 +220,24 @@ class Study:
     made: dict[str, Any]  # bridle, versions of what it runs on, machine, date, seconds
     finished: bool = True  # False where it was interrupted: some runs are missing
     notices: list[str] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    higher_is_better: bool = True  # of the main metric
+    margin: float | None = None  # differences of the main metric up to this size are of no consequence
+    splits: dict[str, Any] = field(default_factory=dict)  # how the rows were split: kind, seed, varies, columns
+    tuning: dict[str, Any] = field(default_factory=dict)  # trials, folds, rungs, seeds; empty where nothing was tuned
     version: int = VERSION
 
     @property
     def baseline(self) -> Contender:
         """The contender that the others are measured against."""
         return self.contenders[0]
+
+    @property
+    def best(self) -> Contender:
+        """The contender with the best mean of the main metric on the validation rows."""
+        sign = 1 if self.higher_is_better else -1
+        means = [sign * each.scores["valid"][self.metric].mean for each in self.contenders]
+        return max(zip(means, self.contenders, strict=True), key=lambda pair: (not math.isnan(pair[0]), pair[0]))[1]
 
     def to_json(self) -> dict[str, Any]:
         """The content of study.json; numbers that are not finite become null."""
@@ -182,12 +249,12 @@ class Study:
         """Read :meth:`to_json` back; ``ValueError`` for another version of the format, and for what does not fit it."""
         if not isinstance(data, dict) or "version" not in data:
             raise InputError("it has no version")
-        if data["version"] != VERSION:
+        if data["version"] not in (1, VERSION):
             raise UnsupportedVersion(
-                f"this study has format version {short_repr(data['version'])}, this bridle reads {VERSION}; "
+                f"this study has format version {short_repr(data['version'])}, this bridle reads 1 to {VERSION}; "
                 "open it with the bridle that wrote it, or run the comparison again"
             )
-        study = decode(cls, data)
+        study = decode(cls, data if data["version"] == VERSION else upgraded(data))
         check_study(study)
         return study
 
@@ -215,8 +282,6 @@ def check_study(study: Study) -> None:
     """``ValueError`` for a study whose parts do not belong together."""
     if not study.contenders:
         raise InputError("contenders: there are none")
-    if study.metric not in HIGHER_IS_BETTER:
-        raise InputError(f"metric must be one of {', '.join(HIGHER_IS_BETTER)}, got {study.metric!r}")
     measured = metrics_of(study.baseline.scores)
     for split in ("train", "valid"):
         if study.metric not in measured.get(split, ()):

@@ -1,0 +1,64 @@
+"""The metrics by name: what each is called, which way is better, and which are taken by default.
+
+Plain data, without NumPy: ``metrics`` computes them, ``results`` and the report read them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "DEFAULT_METRIC",
+    "METRICS",
+    "SHOWN_BESIDE",
+    "TASK_METRICS",
+    "MetricInfo",
+    "curve_metric",
+    "higher_is_better",
+]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """One metric: its name in options and files, its label in sentences, its task, and its direction."""
+
+    name: str
+    label: str
+    task: str
+    higher_is_better: bool
+    percentage: bool = False  # a share of rows, shown in percent; its differences are points
+    in_target_units: bool = False
+
+
+METRICS = {
+    each.name: each
+    for each in (
+        MetricInfo("log_loss", "log-loss", "classification", higher_is_better=False),
+        MetricInfo("accuracy", "accuracy", "classification", higher_is_better=True, percentage=True),
+        MetricInfo("balanced_accuracy", "balanced accuracy", "classification", higher_is_better=True, percentage=True),
+        MetricInfo("auroc", "AUROC", "classification", higher_is_better=True),
+        MetricInfo("brier", "Brier score", "classification", higher_is_better=False),
+        MetricInfo("ece", "calibration error", "classification", higher_is_better=False, percentage=True),
+        MetricInfo("r2", "R²", "regression", higher_is_better=True),
+        MetricInfo("rmse", "RMSE", "regression", higher_is_better=False, in_target_units=True),
+        MetricInfo("mae", "MAE", "regression", higher_is_better=False, in_target_units=True),
+    )
+}
+TASK_METRICS = {
+    task: tuple(name for name, each in METRICS.items() if each.task == task)
+    for task in ("classification", "regression")
+}
+# What chooses unless the user says otherwise. Log-loss sees every row's probability where accuracy sees a few rows
+# change sides: it tells recipes apart with far fewer seeds, and the probabilities are what most users go on with.
+DEFAULT_METRIC = {"classification": "log_loss", "regression": "r2"}
+SHOWN_BESIDE = {"classification": "accuracy", "regression": "rmse"}  # what is told beside the one that chooses
+
+
+def higher_is_better(name: str) -> bool:
+    """Return True where a greater score is better; of a metric of the user's own as well, unless it says otherwise."""
+    return METRICS[name].higher_is_better if name in METRICS else True
+
+
+def curve_metric(metric: str) -> str:
+    """Return the metric that learning curves show beside the loss: the one that chooses, where the loss is not it."""
+    return SHOWN_BESIDE["classification"] if metric == "log_loss" else metric
