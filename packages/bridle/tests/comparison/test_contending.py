@@ -66,8 +66,17 @@ def test_a_function_cannot_take_the_name_of_a_metric_of_bridle() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"tuned": 1}, {"tuned": True}, {"tuned": 2.5}, {"margin": -0.1}, {"margin": float("nan")}, {"margin": "0.1"}]
-    + [{"keep_models": "some"}, {"out": 3}, {"progress": "bar"}],
+    [
+        {"tuned": 1},
+        {"tuned": True},
+        {"tuned": 2.5},
+        {"margin": -0.1},
+        {"margin": float("nan")},
+        {"margin": "0.1"},
+        {"keep_models": "some"},
+        {"out": 3},
+        {"progress": "bar"},
+    ],
 )
 def test_options_that_cannot_be_meant_are_sentences(changed: dict[str, Any]) -> None:
     check_options(**POSSIBLE)
