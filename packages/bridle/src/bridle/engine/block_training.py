@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
 from bridle.engine.noise import StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_regularizers import ParameterRegularizers
-from bridle.engine.value_names import Values
+from bridle.engine.value_names import ValueName, Values
 from bridle.protocol import Protocol, StepInfo
 
 __all__ = ["BlockTraining"]
@@ -22,12 +23,14 @@ class BlockTraining:
     """A block in training: with its objective and the regularizers of its parameters."""
 
     def __init__(self, block: Block, data: DeviceData, protocol: Protocol, stack_seeds: tuple[int, ...]) -> None:
-        self.block, self.protocol = block, protocol
+        self.block = block
+        self.protocol = protocol if block.grid.lr is None else replace(protocol, lr=block.grid.lr)
         self.objective = BlockObjective(block, data)
         self.regularizers = ParameterRegularizers(block, protocol.optimizer)
         self.ensemble = block.ensemble
         self.seed_index = self.find_seeds(stack_seeds)
         self.seconds = 0.0
+        self.best_values: Values = {}  # of each variant's best epoch, in the block's layout; empty where none is kept
 
     def find_seeds(self, stack_seeds: tuple[int, ...]) -> SeedIndex:
         """Return the block's seeds among the stack's: everything, without a copy, where they are the same."""
@@ -69,6 +72,22 @@ class BlockTraining:
         scheduled, of = self.ensemble.warped(done, steps) if self.ensemble else (done, steps)
         rate = self.protocol.learning_rate
         return StepInfo(done, steps, rate(scheduled, of), rate(0, of))
+
+    @torch.no_grad()
+    def keep_values(self, indices: Collection[tuple[int, int]]) -> None:
+        """Keep the values of these variants, by their places in the grid, as those of their best epochs."""
+        seeds, recipes = (list(each) for each in zip(*indices, strict=True))
+        whole = len(indices) == len(self.block.grid)
+        for name, tensor in self.block.state_dict().items():
+            if whole or name not in self.best_values:
+                self.best_values[name] = tensor.detach().clone()
+            else:
+                into, now = (self.block.grid_view(name, each) for each in (self.best_values[name], tensor))
+                into[seeds, recipes] = now[seeds, recipes]
+
+    def kept_values(self, index: tuple[int, int], names: Collection[ValueName]) -> Values:
+        """Copy one variant's values of its best epoch, shaped as in a single network."""
+        return self.block.variant_values({name: self.best_values[name] for name in names}, index)
 
     def losses_and_gradients(
         self, x: Tensor, y: Tensor, context: ForwardContext, *, with_penalties: bool = False
