@@ -14,6 +14,7 @@ import numpy as np
 
 from bridle.errors import InputError
 from bridle.metric_info import DEFAULT_METRIC, METRICS, TASK_METRICS, MetricInfo, curve_metric
+from bridle_audit.wording import nearest
 
 __all__ = ["Metric", "curve_scores", "dead_units", "measured_metrics", "resolve_metric", "scores", "weight_histogram"]
 
@@ -55,6 +56,15 @@ class Metric:
         if not isinstance(self.higher_is_better, bool):
             raise InputError(f"the metric {self.name}: higher_is_better must be True or False")
 
+    @classmethod
+    def of(cls, metric: Metric | Callable[[np.ndarray, np.ndarray], float]) -> Metric:
+        """Return the metric, or a function as one under its own name; ``ValueError`` for anything else."""
+        if isinstance(metric, cls):
+            return metric
+        if not callable(metric):
+            raise InputError(f"a metric must be a name, a Metric or a function of (y_true, prediction), got {metric!r}")
+        return cls(getattr(metric, "__name__", ""), metric)
+
     def measure(self, y: np.ndarray, prediction: np.ndarray) -> float:
         """Return the score of these rows; ``ValueError`` where the function fails or returns something else."""
         try:
@@ -78,19 +88,26 @@ def resolve_metric(
 ) -> MetricInfo | Metric:
     """Return the metric meant: by its name, a user's own, a function under its name, or None for the task's default.
 
-    >>> resolve_metric(None, "classification").name, resolve_metric("rmse", "regression").name
-    ('log_loss', 'rmse')
+    >>> resolve_metric(None, "classification").name, resolve_metric("R²", "regression").name
+    ('log_loss', 'r2')
     """
-    if isinstance(metric, Metric):
-        return metric
-    if metric is None or (isinstance(metric, str) and metric in TASK_METRICS[task]):
-        return METRICS[metric or DEFAULT_METRIC[task]]
-    if callable(metric):
-        return Metric(getattr(metric, "__name__", ""), metric)
-    raise InputError(
-        f"the metric of a {task} must be one of {', '.join(TASK_METRICS[task])}, or a function of "
-        f"(y_true, prediction), got {metric!r}"
-    )
+    if metric is None:
+        return METRICS[DEFAULT_METRIC[task]]
+    return known_metric(metric, task) if isinstance(metric, str) else Metric.of(metric)
+
+
+def known_metric(name: str, task: str) -> MetricInfo:
+    """Return the metric of the task that a name means; ``ValueError`` for any other."""
+    known = name.strip().lower().replace("-", "_").replace("²", "2")
+    choices = list(TASK_METRICS[task])
+    if known not in METRICS:
+        raise InputError(f"there is no metric {name!r} for a {task}{nearest(known, choices)}")
+    if METRICS[known].task != task:
+        raise InputError(
+            f"the metric {name!r} is for a {METRICS[known].task}, and this is a {task}; "
+            f"choose one of {', '.join(choices)}"
+        )
+    return METRICS[known]
 
 
 def measured_metrics(task: str, own: Metric | None = None) -> tuple[str, ...]:
