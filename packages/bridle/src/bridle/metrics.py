@@ -14,6 +14,7 @@ import numpy as np
 
 from bridle.errors import InputError
 from bridle.metric_info import DEFAULT_METRIC, METRICS, TASK_METRICS, MetricInfo, curve_metric
+from bridle_audit.wording import nearest
 
 __all__ = ["Metric", "curve_scores", "dead_units", "measured_metrics", "resolve_metric", "scores", "weight_histogram"]
 
@@ -78,19 +79,33 @@ def resolve_metric(
 ) -> MetricInfo | Metric:
     """Return the metric meant: by its name, a user's own, a function under its name, or None for the task's default.
 
-    >>> resolve_metric(None, "classification").name, resolve_metric("rmse", "regression").name
-    ('log_loss', 'rmse')
+    >>> resolve_metric(None, "classification").name, resolve_metric("R²", "regression").name
+    ('log_loss', 'r2')
     """
-    if isinstance(metric, Metric):
-        return metric
-    if metric is None or (isinstance(metric, str) and metric in TASK_METRICS[task]):
-        return METRICS[metric or DEFAULT_METRIC[task]]
-    if callable(metric):
-        return Metric(getattr(metric, "__name__", ""), metric)
-    raise InputError(
-        f"the metric of a {task} must be one of {', '.join(TASK_METRICS[task])}, or a function of "
-        f"(y_true, prediction), got {metric!r}"
-    )
+    if metric is None or isinstance(metric, str):
+        return METRICS[DEFAULT_METRIC[task] if metric is None else known_name(metric, task)]
+    if not isinstance(metric, Metric) and not callable(metric):
+        raise InputError(f"{metric_choices(task)}, got {metric!r}")
+    own = metric if isinstance(metric, Metric) else Metric(getattr(metric, "__name__", ""), metric)
+    if own.name in METRICS:
+        raise InputError(f"metric: {own.name!r} is the name of a metric of bridle's; give yours another name")
+    return own
+
+
+def known_name(name: str, task: str) -> str:
+    """Return the name of a metric of the task, however it is written; ``ValueError`` for any other."""
+    known = name.strip().lower().replace("-", "_").replace("²", "2")
+    if known in TASK_METRICS[task]:
+        return known
+    if known in METRICS:
+        of_task = f"is for a {METRICS[known].task}, and this is a {task}"
+        raise InputError(f"metric {name!r} {of_task}; {metric_choices(task)}")
+    raise InputError(f"{metric_choices(task)}, got {name!r}{nearest(known, list(METRICS))}")
+
+
+def metric_choices(task: str) -> str:
+    """Say what a metric can be."""
+    return f"metric must be one of {', '.join(TASK_METRICS[task])}, or a function of (y_true, prediction)"
 
 
 def measured_metrics(task: str, own: Metric | None = None) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from collections.abc import Sequence
 
 from scipy.stats import t as student
 
-from bridle.results import HELPS, HIGHER_IS_BETTER, HURTS, SPLIT_NAMES, UNDECIDED, Run, Summary, Versus
+from bridle.metric_info import higher_is_better
+from bridle.results import HELPS, HURTS, SPLIT_NAMES, UNDECIDED, Run, Summary, Versus
 
 __all__ = ["format_difference", "versus"]
 
@@ -63,7 +64,7 @@ def versus(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split
     spread = not math.isclose(min(finite), max(finite), rel_tol=1e-9)  # equal differences, but for their rounding
     margin = margin if spread else 0.0
     shown = abs(mean) > margin if spread else mean != 0 and len(finite) >= SEEDS_THAT_AGREE
-    verdict = UNDECIDED if not shown else HELPS if (mean > 0) == HIGHER_IS_BETTER[metric] else HURTS
+    verdict = UNDECIDED if not shown else HELPS if (mean > 0) == higher_is_better(metric) else HURTS
     words = verdict_sentence(verdict, mean, margin, len(finite), metric=metric, split=split)
     left_out = len(values) - len(finite)
     if left_out:

@@ -21,6 +21,7 @@ from bridle.engine.stack_training import StackTraining, train_stack
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.errors import InputError
+from bridle.metric_info import Criterion
 from bridle.metrics import Metric, resolve_metric
 from bridle.networks import MLP, Network, mlp, parse_network
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
@@ -52,11 +53,12 @@ def train(
     network = mlp(128, 64) if network is None else parse_network(network)
     data = loaded(data)
     metric = resolve_metric(protocol.metric, data.task)
+    criterion = Criterion(metric.name, metric.higher_is_better)
 
     def train_length(variants: Sequence[Variant], settled: Protocol) -> Iterator[Run]:
         return train_variants(data, variants, network, settled)
 
-    return next(find_lengths([variant], protocol, len(data.x_train), metric.name, train_length))
+    return next(find_lengths([variant], protocol, len(data.x_train), criterion, train_length))
 
 
 def train_variants(
