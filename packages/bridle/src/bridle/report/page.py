@@ -32,7 +32,7 @@ from bridle.results import Study, to_plain
 from bridle_audit.atomic_files import write_whole
 from bridle_audit.wording import counted
 
-__all__ = ["write_html"]
+__all__ = ["asset", "packed_library", "write_html"]
 
 SHOWN_ELSEWHERE = ("source", "columns")  # of what is known of the data
 NAMES = {"seconds": "took", "lr": "learning rate", "restore_best": "best epoch's weights"}
