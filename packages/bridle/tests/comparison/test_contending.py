@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridle.comparison.contending import check_options, resolve_contenders, resolve_metric
+from bridle.comparison.contending import check_options, resolve_contenders, resolve_criterion
 from bridle.metric_info import TASK_METRICS, Criterion
 from bridle.metrics import Metric
 
@@ -20,48 +20,48 @@ def worst_row(y: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def test_the_default_is_log_loss_for_classes_and_r2_for_numbers() -> None:
-    assert resolve_metric(None, "classification") == (Criterion("log_loss", higher_is_better=False), None)
-    assert resolve_metric(None, "regression") == (Criterion("r2", higher_is_better=True), None)
+    assert resolve_criterion(None, "classification") == (Criterion("log_loss", higher_is_better=False), None)
+    assert resolve_criterion(None, "regression") == (Criterion("r2", higher_is_better=True), None)
 
 
 @pytest.mark.parametrize("task", TASK_METRICS)
 def test_every_metric_of_a_task_is_known_by_its_name(task: str) -> None:
     for name in TASK_METRICS[task]:
-        assert resolve_metric(name, task)[0].name == name
+        assert resolve_criterion(name, task)[0].name == name
 
 
 @pytest.mark.parametrize(
     ("written", "name"), [("log-loss", "log_loss"), ("AUROC", "auroc"), (" Accuracy ", "accuracy")]
 )
 def test_metrics_are_known_as_people_write_them(written: str, name: str) -> None:
-    assert resolve_metric(written, "classification")[0].name == name
+    assert resolve_criterion(written, "classification")[0].name == name
 
 
 @pytest.mark.parametrize(
     ("metric", "task", "words"),
     [
-        ("rmse", "classification", "is for a regression"),
-        ("accuracy", "regression", "is for a classification"),
-        ("acuracy", "classification", "did you mean accuracy"),
+        ("rmse", "classification", "for a regression"),
+        ("accuracy", "regression", "for a classification"),
+        ("acuracy", "classification", "accuracy"),
         (3, "classification", "3"),
     ],
 )
 def test_what_is_no_metric_of_the_task_is_a_sentence(metric: Any, task: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        resolve_metric(metric, task)
+        resolve_criterion(metric, task)
 
 
 def test_a_function_is_a_metric_under_its_own_name_and_direction() -> None:
-    criterion, own = resolve_metric(worst_row, "regression")
+    criterion, own = resolve_criterion(worst_row, "regression")
     assert criterion == Criterion("worst_row", higher_is_better=True)
     assert own is not None and own.function is worst_row
-    criterion, _ = resolve_metric(Metric("worst_row", worst_row, higher_is_better=False), "regression")
+    criterion, _ = resolve_criterion(Metric("worst_row", worst_row, higher_is_better=False), "regression")
     assert criterion == Criterion("worst_row", higher_is_better=False)
 
 
 def test_a_function_cannot_take_the_name_of_a_metric_of_bridle() -> None:
     with pytest.raises(ValueError, match="give yours another name"):
-        resolve_metric(Metric("accuracy", worst_row), "classification")
+        resolve_criterion(Metric("accuracy", worst_row), "classification")
 
 
 @pytest.mark.parametrize(

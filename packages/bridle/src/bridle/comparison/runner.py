@@ -11,7 +11,7 @@ from time import perf_counter
 from bridle import engine as stacked
 from bridle import memory_estimate, vanilla
 from bridle.comparison.collect import ProgressCounter, Watch, interrupt_message
-from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_metric
+from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_criterion
 from bridle.comparison.learning_rate import choose_learning_rate
 from bridle.comparison.provenance import provenance
 from bridle.comparison.references import early_stopping_reference, fit_references
@@ -88,7 +88,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    criterion, own_metric = resolve_metric(metric or protocol.metric, data.task)
+    criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))

@@ -16,8 +16,8 @@ from bridle.comparison.sessions import Session
 from bridle.comparison.store import RunStore
 from bridle.data import Data
 from bridle.engine.user_modules import build_module
-from bridle.metric_info import TASK_METRICS, Criterion
-from bridle.metrics import Metric
+from bridle.metric_info import Criterion
+from bridle.metrics import Metric, measured_metrics
 from bridle.networks import MLP, DescribedNetwork, Network
 from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import Run
@@ -83,8 +83,7 @@ class Trainer:
 
     def measured(self, data: Data) -> dict[str, tuple[str, ...]]:
         """Return the metrics that every run has on every split."""
-        own = (self.own_metric.name,) if self.own_metric else ()
-        return dict.fromkeys(data.splits(), (*TASK_METRICS[data.task], *own))
+        return dict.fromkeys(data.splits(), measured_metrics(data.task, self.own_metric))
 
 
 def steps_per_run(data: Data, protocol: Protocol) -> int:
