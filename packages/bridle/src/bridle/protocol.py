@@ -75,9 +75,9 @@ class Protocol:
     parameter, unless the recipe has a WeightDecay, which replaces it. ``schedule`` is "cosine" or "constant".
 
     ``epochs=None`` finds the length: each of ``lengths`` is trained from the start, as long as twice the epochs give
-    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the epoch with the best
-    validation score; None does so where the length is open, and else keeps those of the last epoch. ``metric`` is the
-    score meant, by its name; None is the task's default, log-loss or R².
+    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the
+    epoch with the best validation score; None does so where the length is open, and else keeps those of the last epoch.
+    ``metric`` is the score meant, by its name; None is the task's default, log-loss or R².
 
     ``class_weight="balanced"`` weighs rows by rows / (classes * rows of their class) in the training loss, as
     scikit-learn does; scores are not weighed.
