@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bridle
-from bridle.cli.describing import splits_of
+from bridle.cli.describing import make_splits
 from bridle.data.splits import Splits, as_splits
 
 ASKED = [
@@ -39,7 +39,7 @@ def test_a_text_is_a_kind_and_nothing_is_the_default() -> None:
     assert as_splits("kfold") == Splits("kfold")
     assert as_splits(None) == as_splits("holdout") == Splits() == bridle.Splits(folds=5, seed=0)
     assert Splits().command_line() == ""
-    assert splits_of("kfold", 1, 4, "g", None, None) == Splits("kfold", seed=1, folds=4, groups="g")
+    assert make_splits("kfold", 1, 4, "g", None, None) == Splits("kfold", seed=1, folds=4, groups="g")
 
 
 def test_numbers_of_numpy_are_plain_ones() -> None:

@@ -23,14 +23,14 @@ __all__ = [
     "DataDir",
     "Folds",
     "Groups",
+    "Split",
     "SplitColumn",
-    "SplitKind",
     "SplitSeed",
     "Target",
     "Task",
-    "TimeColumn",
+    "Time",
     "Weights",
-    "splits_of",
+    "make_splits",
 ]
 
 Target = Annotated[str | None, typer.Option(help="The column to predict, for a table.")]
@@ -47,7 +47,7 @@ DataDir = Annotated[
     typer.Option(parser=named_path, metavar="PATH", help="Folder with data files; also the variable BRIDLE_DATA."),
 ]
 
-SplitKind = Annotated[
+Split = Annotated[
     str,
     typer.Option(
         "--split",
@@ -59,7 +59,7 @@ Folds = Annotated[int, typer.Option("--folds", help="Folds of kfold, or windows 
 Groups = Annotated[
     str | None, typer.Option("--groups", metavar="COLUMN", help="Rows of one value here are never on two sides.")
 ]
-TimeColumn = Annotated[
+Time = Annotated[
     str | None, typer.Option("--time", metavar="COLUMN", help="Train is before valid, and valid before test, by this.")
 ]
 SplitColumn = Annotated[
@@ -70,7 +70,7 @@ Weights = Annotated[
 ]
 
 
-def splits_of(  # noqa: PLR0917  (in the order of the options)
+def make_splits(  # noqa: PLR0917  (in the order of the options)
     split: str, split_seed: int, folds: int, groups: str | None, time: str | None, split_column: str | None
 ) -> Splits:
     """How rows are split by the options; ``ValueError`` where they do not go together."""
@@ -86,11 +86,11 @@ def describe_data(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     categorical: Categorical = None,
     data_dir: DataDir = None,
     task: Task = None,
-    split: SplitKind = "holdout",
+    split: Split = "holdout",
     split_seed: SplitSeed = 0,
     folds: Folds = 5,
     groups: Groups = None,
-    time: TimeColumn = None,
+    time: Time = None,
     split_column: SplitColumn = None,
     weights: Weights = None,
     as_json: Json = False,
@@ -99,7 +99,7 @@ def describe_data(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     from bridle.data import load
     from bridle.report import columns_table, data_lines
 
-    splits = splits_of(split, split_seed, folds, groups, time, split_column)
+    splits = make_splits(split, split_seed, folds, groups, time, split_column)
     loaded = load(data, target, data_dir, task, categorical or (), splits=splits, weights=weights)
     described = loaded.describe() | {"notes": list(loaded.notes), "splits": loaded.split_info}
     if as_json:
