@@ -5,7 +5,9 @@ Plain data, without NumPy: ``metrics`` computes them, ``results`` and the report
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "DEFAULT_METRIC",
@@ -62,3 +64,35 @@ def higher_is_better(name: str) -> bool:
 def curve_metric(metric: str) -> str:
     """Return the metric that learning curves show beside the loss: the one that chooses, where the loss is not it."""
     return SHOWN_BESIDE["classification"] if metric == "log_loss" else metric
+
+
+# Of scores bounded by 1 the distance to 1 is what is left to gain; of losses and errors it is the score itself.
+BOUNDED_BY_ONE = ("accuracy", "balanced_accuracy", "auroc", "r2")
+
+
+class Criterion(NamedTuple):
+    """The metric that chooses epochs, lengths, strengths and winners, and its direction."""
+
+    name: str
+    higher_is_better: bool
+
+    @property
+    def curve(self) -> str:
+        """The name of its learning curve, behind the split's."""
+        return "loss" if self.name == "log_loss" else self.name
+
+    def loss(self, score: float) -> float:
+        """Return a score as a number that is better the lower it is; infinite where it is not a number."""
+        if math.isnan(score):
+            return math.inf
+        return -score if self.higher_is_better else score
+
+    def improvement(self, score: float, than: float) -> float:
+        """Return by which share of what is left to gain a score is better than another.
+
+        >>> round(Criterion("accuracy", True).improvement(0.92, 0.9), 3)
+        0.2
+        """
+        left = 1 - than if self.name in BOUNDED_BY_ONE else abs(than)
+        gained = self.loss(than) - self.loss(score)
+        return gained / left if left > 0 else math.copysign(math.inf, gained) if gained else 0.0

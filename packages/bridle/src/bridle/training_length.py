@@ -10,27 +10,27 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from bridle.metric_info import curve_metric, higher_is_better
+from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run, TrainingLength
 
-__all__ = ["find_lengths", "improves"]
+__all__ = ["WORTH", "find_lengths", "improves"]
 
-# Twice the epochs must take away this share of what is left to gain, or they are not worth going on for: the noise of
-# a few hundred validation rows alone is often as large.
-WORTH = 0.005
-BOUNDED_BY_ONE = ("accuracy", "balanced_accuracy", "auroc", "r2")
+# Twice the epochs must take away this share of what is left to gain, or they are not worth going on for: the luck of
+# the best among many epochs alone is often as large.
+WORTH = 0.01
 
 TrainLength = Callable[[Sequence[Variant], Protocol], Iterator[Run]]  # yields each run when it is finished
 
 
 def find_lengths(
-    variants: Sequence[Variant], protocol: Protocol, rows: int, metric: str, train: TrainLength
+    variants: Sequence[Variant], protocol: Protocol, rows: int, criterion: Criterion, train: TrainLength
 ) -> Iterator[Run]:
     """Yield the best run of each variant over the lengths of the protocol, as soon as it is known.
 
-    ``train`` trains variants under a protocol of fixed length. A variant whose run diverged, or did not improve, is
-    not trained longer. Runs of a fixed length are passed on as they are.
+    ``train`` trains variants under a protocol of fixed length. A variant is not trained longer once its run diverged,
+    did not improve on the shorter one, or was at its best before half of its epochs: it overfits. Runs of a fixed
+    length are passed on as they are.
     """
     if protocol.epochs is not None:
         yield from train(variants, protocol)
@@ -43,8 +43,8 @@ def find_lengths(
         for run in train(list(found.values()), protocol.with_length(epochs)):
             variant = found[run.recipe, run.seed, run.lr]
             known = best.get(variant)
-            best[variant] = with_length(run, known, metric)
-            if epochs < lengths[-1] and goes_on(run, known, metric):
+            best[variant] = better_run(run, known, criterion)
+            if epochs < lengths[-1] and goes_on(run, epochs, known, criterion):
                 active.append(variant)
             else:
                 yield best[variant]
@@ -52,46 +52,39 @@ def find_lengths(
             return
 
 
-def goes_on(run: Run, known: Run | None, metric: str) -> bool:
+def goes_on(run: Run, epochs: int, known: Run | None, criterion: Criterion) -> bool:
     """Return True where twice the length of this run is worth a try."""
-    if run.diverged_at is not None:
+    if run.diverged_at is not None or (run.best_epoch or epochs) <= epochs / 2:
         return False
-    return known is None or improves(valid_score(run, metric), valid_score(known, metric), metric)
+    return known is None or improves(valid_score(run, criterion), valid_score(known, criterion), criterion)
 
 
-def with_length(run: Run, known: Run | None, metric: str) -> Run:
+def better_run(run: Run, known: Run | None, criterion: Criterion) -> Run:
     """Return the better of the newest run and the best of the shorter ones, with all lengths that were tried."""
-    tried = [*(known.lengths if known else []), describe_length(run, metric)]
-    better = run if known is None or is_better(valid_score(run, metric), valid_score(known, metric), metric) else known
+    tried = [*(known.lengths if known else []), describe_length(run, criterion)]
+    scores = [criterion.loss(valid_score(each, criterion)) for each in (run, known) if each]
+    better = run if known is None or scores[0] < scores[1] else known
     return replace(better, lengths=tried, seconds=run.seconds + (known.seconds if known else 0.0))
 
 
-def describe_length(run: Run, metric: str) -> TrainingLength:
+def describe_length(run: Run, criterion: Criterion) -> TrainingLength:
     """Describe what one length gave."""
-    curve = run.curves.get(f"valid_{curve_metric(metric)}" if metric != "log_loss" else "valid_loss", [])
+    curve = run.curves.get(f"valid_{criterion.curve}", [])
     epochs = len(run.curves.get("epoch", []))
     last = curve[-1] if curve and run.diverged_at is None else math.nan
-    return TrainingLength(epochs, run.best_epoch or epochs, valid_score(run, metric), last)
+    return TrainingLength(epochs, run.best_epoch or epochs, valid_score(run, criterion), last)
 
 
-def valid_score(run: Run, metric: str) -> float:
+def valid_score(run: Run, criterion: Criterion) -> float:
     """Return the score by which lengths are chosen."""
-    return run.scores["valid"][metric]
+    return run.scores["valid"][criterion.name]
 
 
-def is_better(score: float, than: float, metric: str) -> bool:
-    """Return True for a finite score that is better; anything is better than nan."""
-    if math.isnan(than):
-        return True
-    return score > than if higher_is_better(metric) else score < than
-
-
-def improves(score: float, known: float, metric: str) -> bool:
+def improves(score: float, known: float, criterion: Criterion) -> bool:
     """Return True where a score is better by what is worth twice the epochs.
 
-    >>> improves(0.300, 0.310, "log_loss"), improves(0.3095, 0.310, "log_loss"), improves(0.91, 0.9, "accuracy")
-    (True, False, True)
+    >>> log_loss = Criterion("log_loss", higher_is_better=False)
+    >>> improves(0.300, 0.310, log_loss), improves(0.3095, 0.310, log_loss)
+    (True, False)
     """
-    gained = score - known if higher_is_better(metric) else known - score
-    left = 1 - known if metric in BOUNDED_BY_ONE else abs(known)
-    return gained > WORTH * left
+    return criterion.improvement(score, known) > WORTH

@@ -15,7 +15,20 @@ import typer
 from rich.console import Console
 
 from bridle.cli.app import Json, app
-from bridle.cli.describing import Categorical, DataDir, Target, Task
+from bridle.cli.describing import (
+    Categorical,
+    DataDir,
+    Folds,
+    Groups,
+    Split,
+    SplitColumn,
+    SplitSeed,
+    Target,
+    Task,
+    Time,
+    Weights,
+    make_splits,
+)
 from bridle.cli.printing import note_lines, print_lines, print_notes, progress_bar
 from bridle.errors import InputError
 from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol
@@ -42,8 +55,27 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds every recipe is trained under.")] = 5,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="What decides: log_loss (the default for classes), accuracy, balanced_accuracy, auroc, brier or ece; r2 "
+            "(the default for numbers), rmse or mae."
+        ),
+    ] = None,
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Give every contender N trials of its strengths and learning rate first, on folds of the training rows.",
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="A difference of the metric that is of no consequence; left open: a small one; 0: none."),
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training rows; left open: about 1000 steps, 10 to 200 epochs.")
+        int | None,
+        typer.Option(help="Passes over the training rows; left open: as many as validation rows say are worth it."),
     ] = None,
     network: Annotated[
         str,
@@ -53,13 +85,31 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
         ),
     ] = "mlp(128, 64)",
     optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(LEARNING_RATES)}.")] = Protocol.optimizer,
-    lr: Annotated[float | None, typer.Option(help="Learning rate; each optimizer has its own default.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate; left open: the best of three for the baseline.")
+    ] = None,
     schedule: Annotated[str, typer.Option(help=f"One of {', '.join(SCHEDULES)}.")] = Protocol.schedule,
     batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = Protocol.batch_size,
+    class_weight: Annotated[
+        str | None, typer.Option(help='"balanced" gives every class the same weight in the training loss.')
+    ] = None,
     precision: Annotated[str, typer.Option(help=f"One of {', '.join(PRECISIONS)}.")] = Protocol.precision,
     engine: Annotated[str, typer.Option(help="torch, which is fast, or vanilla, which is NumPy by hand.")] = "torch",
     data_dir: DataDir = None,
     task: Task = None,
+    split: Split = "holdout",
+    split_seed: SplitSeed = 0,
+    folds: Folds = 5,
+    groups: Groups = None,
+    time: Time = None,
+    split_column: SplitColumn = None,
+    weights: Weights = None,
+    references: Annotated[
+        bool, typer.Option(help="Fit a constant answer, a linear model and gradient boosting for comparison.")
+    ] = True,
+    keep_models: Annotated[
+        str, typer.Option(help="Whose weights are kept: those of each recipe's best run, all, or none.")
+    ] = "best",
     out: Annotated[
         Path,
         typer.Option(
@@ -74,23 +124,42 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     from bridle.comparison import compare, resolve_contenders
     from bridle.data import load
     from bridle.networks import parse
-    from bridle.report import write_html
 
     check_files(out)
     trained = parse(network)
-    settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision)
+    settings = Protocol(optimizer, lr, schedule, batch_size, epochs, precision, class_weight=class_weight)
     recipes, chosen = resolve_contenders(recipe or None, seeds, engine)
-    loaded = load(data, target, data_dir, task, categorical or ())
+    splits = make_splits(split, split_seed, folds, groups, time, split_column)
+    loaded = load(data, target, data_dir, task, categorical or (), splits=splits, weights=weights)
     print_notes(loaded.notes)
     with progress_bar() as watch:
         study = compare(
-            loaded, recipes, chosen, trained, settings, engine, out=out, progress=partial(watch, "training")
+            loaded,
+            recipes,
+            chosen,
+            trained,
+            settings,
+            engine,
+            metric=metric,
+            tuned=tune,
+            margin=margin,
+            references=references,
+            keep_models=keep_models,
+            out=out,
+            progress=partial(watch, "training"),
         )
+    save_and_show(study, out, as_json=as_json, printed=loaded.notes)
+
+
+def save_and_show(study: Study, out: Path, *, as_json: bool, printed: Sequence[str] = ()) -> None:
+    """Write a study and its report into a folder, print it, and end: with exit code 0, or that of an interrupt."""
+    from bridle.report import write_html
+
     study.save(out / "study.json")
     write_html(study, out / "report.html")
     if as_json:
         typer.echo((out / "study.json").read_bytes(), nl=False)
-    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), printed=loaded.notes)
+    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), printed=printed)
     raise typer.Exit(0 if study.finished else STOPPED)
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridle.comparison.sessions import Session
-from bridle.comparison.stack_checkpoints import StackCheckpoints
 from bridle.comparison.store import RunStore
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
 
-__all__ = ["Watch", "collect"]
+__all__ = ["ProgressCounter", "Watch", "collect", "interrupt_message"]
 
 Watch = Callable[[int, int], None]  # told how many steps of single runs are done, and how many there are in all
 Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each run when it is finished, in any order
@@ -20,10 +19,10 @@ Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each 
 
 @dataclass
 class ProgressCounter:
-    """Count steps that the engine reports as "n more" towards the total, for a watcher."""
+    """Count steps that the engine reports as "n more" towards the total so far, for a watcher."""
 
-    watch: Watch | None
-    total: int
+    watch: Watch | None = None
+    total: int = 0
     done: int = 0
 
     def __call__(self, steps: int) -> None:
@@ -39,39 +38,41 @@ def collect(
     store: RunStore,
     *,
     steps_per_run: int,
-    watch: Watch | None,
+    count: ProgressCounter,
     session: Session,
-    stacks: StackCheckpoints | None,
-) -> dict[Variant, Run]:
-    """Return the run of each variant; fewer after an interrupt, if any is finished (else ``KeyboardInterrupt``).
+) -> Iterator[Run]:
+    """Yield the run of each variant: first those that are finished already, then each when it is trained and saved.
 
-    ``session`` notes the time that training takes; ``stacks`` knows what is kept of runs that are not finished.
+    ``train`` is called with the variants that are missing, and reports the steps that it makes to ``count``, which
+    learns here how many there will be; those of runs that were read count as done. ``session`` notes the time.
+    Raises ``OSError`` where something must be trained and nothing can be written.
     """
-    runs = finished_runs(store, variants)
-    missing = {(str(variant.recipe), variant.seed): variant for variant in variants if variant not in runs}
+    missing = {(str(variant.recipe), variant.seed, variant.lr): variant for variant in variants}
+    for run in finished_runs(store, variants):
+        del missing[run.recipe, run.seed, run.lr]
+        yield run
     if not missing:
-        return runs
-    count = ProgressCounter(watch, len(variants) * steps_per_run)
-    count(len(runs) * steps_per_run)
+        return
+    store.check_writable()
+    count.total += len(variants) * steps_per_run
+    count((len(variants) - len(missing)) * steps_per_run)
     try:
         for run in train(list(missing.values()), count):
-            variant = missing[run.recipe, run.seed]
-            runs[variant] = run
-            store.write(run, variant)
+            variant = missing.pop((run.recipe, run.seed, run.lr))
+            saved = store.write(run, variant)
             session.note()
+            yield saved
         # Another process that works on the same study may have finished runs of a stack that was gone on with here.
-        runs |= finished_runs(store, [variant for variant in missing.values() if variant not in runs])
-    except KeyboardInterrupt as interrupt:
-        if not runs:
-            raise KeyboardInterrupt(interrupt_message(count, store.folder, stacks.kept if stacks else 0)) from interrupt
+        yield from finished_runs(store, list(missing.values()))
     finally:
         session.note(now=True)
-    return runs
 
 
-def finished_runs(store: RunStore, variants: Sequence[Variant]) -> dict[Variant, Run]:
-    """Return the runs that are finished already."""
-    return {variant: run for variant in variants if (run := store.read(variant)) is not None}
+def finished_runs(store: RunStore, variants: Sequence[Variant]) -> Iterator[Run]:
+    """Yield the runs that are finished already."""
+    for variant in variants:
+        if (run := store.read(variant)) is not None:
+            yield run
 
 
 def interrupt_message(count: ProgressCounter, folder: Path | None, kept: int) -> str:

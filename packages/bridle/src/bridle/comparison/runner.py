@@ -1,177 +1,223 @@
-"""Train every contender under one protocol and the same seeds, and say who differs from the baseline."""
+"""Compare recipes: train every contender under one protocol and the same seeds, and judge who differs from "none"."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
-
-from torch import nn
 
 from bridle import engine as stacked
 from bridle import memory_estimate, vanilla
-from bridle.comparison.collect import Watch, collect
+from bridle.comparison.collect import ProgressCounter, Watch, interrupt_message
+from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_criterion
+from bridle.comparison.learning_rate import choose_learning_rate
 from bridle.comparison.provenance import provenance
+from bridle.comparison.references import early_stopping_reference, fit_references
 from bridle.comparison.store import NOWHERE, RunStore
+from bridle.comparison.too_weak import note_too_weak
+from bridle.comparison.trainer import Trainer, network_name
+from bridle.comparison.tuning import Chosen, Tuned, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
-from bridle.engine.user_modules import build_module
-from bridle.errors import InputError
-from bridle.metrics import METRICS
-from bridle.networks import MLP, DescribedNetwork, Network, mlp, parse_network
-from bridle.protocol import Progress, Protocol, Variant, chosen_seeds
-from bridle.recipe import Recipe, Regularizer
-from bridle.results import MAIN_METRIC, Run, Study
+from bridle.networks import Network, mlp, parse_network
+from bridle.protocol import Protocol, Variant
+from bridle.recipe import Recipe
+from bridle.results import Contender, Reference, Run, Study
 
-__all__ = ["DEFAULT_NETWORK", "DEFAULT_RECIPES", "compare", "resolve_contenders"]
+__all__ = ["DEFAULT_NETWORK", "compare"]
 
-# What is compared unless the user says otherwise: nothing, each method at a moderate strength, and one combination.
-# A strength that suits the data at hand is found by comparing several.
-DEFAULT_RECIPES = (
-    "none",
-    "L2(strength=0.0001)",
-    "WeightDecay(strength=0.1)",
-    "Dropout(rate=0.2)",
-    "BatchNorm()",
-    "BatchNorm() + Dropout(rate=0.1)",
-)
 DEFAULT_NETWORK = mlp(128, 64)
-DESCRIBED = (MLP, DescribedNetwork)  # networks that say all about themselves when printed
-ENGINES = {"torch": stacked.train_variants, "vanilla": vanilla.train_variants}
+REUSED_ROWS = (
+    "Strengths were chosen within the training rows of the first split, and other splits validate on some of these: "
+    "their scores may flatter all tuned contenders alike."
+)
 # The protocol with the precision that is really used.
-RESOLVE_PRECISION = {
-    "torch": stacked.resolve_precision,
-    "vanilla": vanilla.resolve_precision,
-}
+RESOLVE_PRECISION = {"torch": stacked.resolve_precision, "vanilla": vanilla.resolve_precision}
 
 
 def compare(  # noqa: PLR0917  (the order is part of the public surface)
     data: Data | str | Path,
-    recipes: Sequence[Recipe | Regularizer | str | None] | None = None,
+    recipes: Sequence[RecipeLike] | None = None,
     seeds: int | Sequence[int] = 5,
     network: Network | str = DEFAULT_NETWORK,
     protocol: Protocol | None = None,
     engine: str = "torch",
     *,
+    metric: MetricLike = None,
+    tuned: int | None = None,
+    margin: float | None = None,
+    references: bool = True,
+    keep_models: str = "best",
     out: Path | str | None = None,
     progress: Watch | None = None,
 ) -> Study:
-    """Train each recipe under each seed, and set it against the baseline, "none".
+    """Train each recipe under each seed, and judge it against the baseline, "none".
 
-    ``data`` is a ``Data`` or what ``load`` takes; ``network`` is a description, also as text, or a factory. ``recipes``
-    default to ``DEFAULT_RECIPES``; "none" is put in front. ``seeds`` says how many (0, 1, ...) or which. ``engine`` is
-    "torch" or "vanilla". ``progress(done, total)`` hears of the steps of single runs; those of runs that were read
-    count as done.
+    ``data`` is a ``Data`` or what ``load`` takes; where its splits vary, seed i is trained on the i-th, and intervals
+    cover both. ``network`` is a description, also as text, or a factory. ``recipes`` default to ``DEFAULT_RECIPES``;
+    "none" is put in front. ``seeds`` says how many (0, 1, ...) or which. ``engine`` is "torch" or "vanilla".
+
+    ``protocol`` by default finds the length of each training by its validation rows, and the learning rate on a small
+    grid for the baseline; ``Protocol(epochs=..., lr=...)`` fixes them. ``metric`` is what decides: a name such as
+    "log_loss" (the default for classes), "accuracy", "r2" (for numbers), or a function of (y_true, prediction), see
+    ``Metric``. ``margin`` is the size of a difference of it that is of no consequence; None is a small one for each
+    metric, 0 none. ``tuned=N`` gives every contender, the baseline included, N trials of its strengths and learning
+    rate on folds of the training rows first. ``references`` are a constant answer, a linear
+    model and gradient boosting.
 
     With ``out`` every run is saved there as it is finished, and a later call with the same ``out`` reads the runs that
     it finds and trains only the others. A run is found again by its data, network, protocol, engine, recipe, seed and
     the version of bridle. A network of your own goes by the module and the qualified name of its factory and by its
     layers as printed: what these do not show, such as another ``forward``, needs another ``out``. Runs that were read
-    have no model. A file that is not what was written there is set aside, with a warning, and its run trained again.
+    have no model; ``keep_models`` says whose weights are saved: those of each contender's "best" run, "all" or "none".
+    A file that is not what was written there is set aside, with a warning, and its run trained again.
 
     Unfinished runs of the torch engine are saved there too, at the end of an epoch, every twenty seconds or so. After
     an interrupt or a crash a later call goes on from there, and the study is bit for bit that of an undisturbed one
     (but for what a module of your own keeps in plain attributes, or draws from generators of its own). ``made`` says
-    how long it took, all sessions together.
+    how long it took, all sessions together. ``progress(done, total)`` hears of the steps of single runs; the total
+    grows where longer trainings turn out to be worth a try.
 
     An interrupt (Ctrl-C) returns the study of the finished runs, with ``finished=False``; where there is none it goes
     on as ``KeyboardInterrupt``, which says what is kept. Raises ``ValueError`` for what cannot be compared.
     """
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
-    check(out, progress)
+    check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    protocol = RESOLVE_PRECISION[engine](protocol.for_rows(len(data.x_train)))
-    memory_estimate.check_training(network, data, protocol, len(asked) * len(contending))
-    chosen = list(asked)
-
-    measured = dict.fromkeys(data.splits(), METRICS[data.task])
-    store = RunStore.at(out, setting(data, network, protocol, engine), measured) if out else NOWHERE
-    variants = [Variant(recipe, seed) for seed in chosen for recipe in contending]
-    session = store.session(started)
-    stacks = store.stacks(variants, session.note) if engine == "torch" else None
-
-    def train(variants: Sequence[Variant], count: Progress) -> Iterator[Run]:
-        store = {"checkpoints": stacks} if stacks else {}
-        return ENGINES[engine](data, variants, network, protocol, progress=count, **store)
-
-    steps = steps_per_run(data, protocol)
-    runs = collect(variants, train, store, steps_per_run=steps, watch=progress, session=session, stacks=stacks)
-    by_recipe = {each: [runs[v] for v in variants if v.recipe == each and v in runs] for each in contending}
-    judged = contenders(by_recipe, MAIN_METRIC[data.task])
-    missing = len(variants) - len(runs)
-    return Study(
-        data=data.describe(),
-        network=network_name(network),
-        protocol=protocol.to_json(),
-        seeds=chosen,
-        contenders=judged,
-        metric=MAIN_METRIC[data.task],
-        engine=engine,
-        made={**provenance(), "seconds": session.end()},
-        finished=not missing,
-        notices=[*notices(judged, contending, chosen, missing), *data.notes],
-    )
-
-
-def resolve_contenders(
-    recipes: Sequence[Recipe | Regularizer | str | None] | None, seeds: int | Sequence[int], engine: str
-) -> tuple[list[Recipe], Sequence[int]]:
-    """The recipes to compare, "none" first, and the seeds; ``ValueError`` for what is none, or an unknown engine."""
-    if engine not in tuple(ENGINES):  # of a tuple one may ask with anything, a list too
-        raise InputError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    return recipes_with_baseline(recipes), chosen_seeds(seeds)
-
-
-def check(out: object, progress: object) -> None:
-    """Raise ``ValueError`` for a folder or a function that is none."""
-    if not isinstance(out, str | os.PathLike | None):
-        raise InputError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
-    if progress is not None and not callable(progress):
-        raise InputError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
-
-
-def recipes_with_baseline(recipes: Sequence[Recipe | Regularizer | str | None] | None) -> list[Recipe]:
-    """The recipes to compare, "none" first; ``ValueError`` where one is asked for twice."""
-    if isinstance(recipes, str | Recipe | Regularizer):
-        raise InputError(f"compare: recipes must be a list of recipes, got {recipes!r}; write [{recipes!r}]")
-    if recipes is not None and (isinstance(recipes, Mapping) or not isinstance(recipes, Iterable)):
-        raise InputError(f"compare: recipes must be a list of recipes, got {type(recipes).__name__}")
-    asked = [Recipe.of(recipe) for recipe in (DEFAULT_RECIPES if recipes is None else recipes)]
-    for recipe in asked:
-        if asked.count(recipe) > 1:
-            raise InputError(f"compare: the recipe {str(recipe)!r} is asked for twice; give each recipe once")
-    return [Recipe(), *(recipe for recipe in asked if recipe != Recipe())]
-
-
-def steps_per_run(data: Data, protocol: Protocol) -> int:
-    """Return the number of optimizer steps of one run: whole batches only."""
-    rows = len(data.x_train)
-    return protocol.n_epochs * (rows // min(protocol.batch_size, rows))
-
-
-def setting(data: Data, network: Network, protocol: Protocol, engine: str) -> dict[str, Any]:
-    """Everything that determines a run but its recipe and its seed."""
-    return {
+    criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
+    protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
+    longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
+    memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
+    store = RunStore.at(out, {}) if out else NOWHERE
+    setting = {
         "data": data.fingerprint,
-        "network": str(network)
-        if isinstance(network, DESCRIBED)
-        else f"{network_name(network)} {printed_layers(network)}",
+        "network": network_name(network),
         "protocol": protocol.to_json(),
         "engine": engine,
     }
+    session = store.with_setting(setting | {"tuned": tuned}).session(started)
+    trainer = Trainer(network, engine, criterion, own_metric, store, session, ProgressCounter(progress))
+    return Comparison(data, contending, list(asked), protocol, trainer, margin, tuned, references).study()
 
 
-def network_name(network: Network) -> str:
-    """``mlp(128, 64)``, or ``module:qualified_name`` of a factory."""
-    if isinstance(network, DESCRIBED):
-        return str(network)
-    return f"{network.__module__}:{getattr(network, '__qualname__', type(network).__qualname__)}"
+@dataclass
+class Comparison:
+    """One comparison under way."""
 
+    data: Data
+    asked: list[Recipe]
+    seeds: list[int]
+    protocol: Protocol
+    trainer: Trainer
+    margin: float | None
+    trials: int | None
+    references: bool
+    tuned: Tuned | None = None  # what the trials found, where there are any
+    runs: dict[Variant, Run] = field(default_factory=dict)
 
-def printed_layers(factory: Callable[[], nn.Module]) -> str:
-    """Return the factory's module as printed, without moving torch's global random numbers."""
-    return str(build_module(factory, 0))
+    def study(self) -> Study:
+        """Train everything, and return what came out; ``KeyboardInterrupt`` where that is nothing."""
+        finished = True
+        try:
+            self.settle_strengths()
+            for run in self.train():
+                self.runs[Variant(Recipe.parse(run.recipe), run.seed, run.lr)] = run
+        except KeyboardInterrupt as interrupt:
+            if not self.runs:
+                raise KeyboardInterrupt(self.interrupt_message()) from interrupt
+            finished = False
+        judged = self.contenders()
+        return Study(
+            data=self.data.describe(),
+            network=network_name(self.trainer.network),
+            protocol=self.protocol.to_json(),
+            seeds=self.seeds,
+            contenders=judged,
+            metric=self.trainer.criterion.name,
+            engine=self.trainer.engine,
+            made={**provenance(), "seconds": self.trainer.session.end()},
+            finished=finished,
+            notices=self.notices(judged),
+            references=self.fit_references(judged) if finished else [],
+            higher_is_better=self.trainer.criterion.higher_is_better,
+            margin=self.margin,
+            splits=self.data.split_info,
+            tuning=self.tuned.how if self.tuned else {},
+        )
+
+    def settle_strengths(self) -> None:
+        """Choose strengths and learning rates by trials where that is asked, or the learning rate alone where open."""
+        criterion, train = self.trainer.criterion, self.trainer.train_all
+        if self.trials:
+            first = self.data.repeat(self.seeds[0])
+            self.tuned = tune(self.asked, self.trials, first, self.protocol, criterion, train)
+        elif self.protocol.lr is None:
+            first = self.data.repeat(self.seeds[0])
+            rate = choose_learning_rate(self.protocol, criterion, partial(train, first))
+            self.protocol = replace(self.protocol, lr=rate)
+
+    def chosen(self, recipe: Recipe) -> Chosen:
+        """Return the recipe as it is trained, and its own learning rate where it has one."""
+        return self.tuned.chosen[recipe] if self.tuned else Chosen(recipe, None)
+
+    def variants(self, seeds: Sequence[int]) -> list[Variant]:
+        """Return the runs of all contenders under these seeds."""
+        settings = [self.chosen(recipe) for recipe in self.asked]
+        return [Variant(each.recipe, seed, each.lr) for seed in seeds for each in settings]
+
+    def train(self) -> Iterator[Run]:
+        """Yield each run when it is finished; where the splits vary, every seed has its own."""
+        parts = [[seed] for seed in self.seeds] if self.data.splits_vary else [self.seeds]
+        for seeds in parts:
+            yield from self.trainer.train(self.data.repeat(seeds[0]), self.variants(seeds), self.protocol)
+
+    def contenders(self) -> list[Contender]:
+        """Summarize and judge the runs."""
+        runs = {}
+        for recipe in self.asked:
+            settings = self.chosen(recipe)
+            variants = [Variant(settings.recipe, seed, settings.lr) for seed in self.seeds]
+            runs[settings.recipe] = [self.runs[variant] for variant in variants if variant in self.runs]
+        rows = self.data.rows
+        judged = contenders(
+            runs,
+            self.trainer.criterion.name,
+            higher_is_better=self.trainer.criterion.higher_is_better,
+            margin=self.margin,
+            test_to_train=rows["valid"] / rows["train"] if self.data.splits_vary else None,
+            rows=rows,
+            seeds_wanted=len(self.seeds),
+        )
+        note_too_weak(judged, self.protocol, rows["train"] // min(self.protocol.batch_size, rows["train"]))
+        return self.with_trials(judged) if self.tuned else judged
+
+    def with_trials(self, judged: list[Contender]) -> list[Contender]:
+        """Add to each contender what it was tuned from, and its trials."""
+        asked = {str(self.chosen(recipe).recipe): recipe for recipe in self.asked}
+        for each in judged:
+            recipe = asked[each.name]
+            each.asked, each.lr = str(recipe), self.chosen(recipe).lr
+            each.trials = self.tuned.trials[recipe] if self.tuned else []
+        return judged
+
+    def notices(self, judged: Sequence[Contender]) -> list[str]:
+        """Return the sentences to print beside the numbers."""
+        missing = len(self.seeds) * len(self.asked) - len(self.runs)
+        said = notices(judged, [self.chosen(recipe).recipe for recipe in self.asked], self.seeds, missing)
+        return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else []), *self.data.notes]
+
+    def fit_references(self, judged: Sequence[Contender]) -> list[Reference]:
+        """Fit the references on every split of the data, beside what the baseline's early stopping gained."""
+        if not self.references:
+            return []
+        repeats = [self.data.repeat(seed) for seed in self.seeds] if self.data.splits_vary else [self.data]
+        fitted = fit_references(repeats, self.protocol.class_weight, self.trainer.own_metric)
+        return [*fitted, *early_stopping_reference(judged[0], self.trainer.criterion.name)]
+
+    def interrupt_message(self) -> str:
+        """Return what is kept of a comparison that was stopped before any run was finished, and how to go on."""
+        return interrupt_message(self.trainer.count, self.trainer.store.folder, self.trainer.kept)

@@ -1,0 +1,221 @@
+"""Tuning with equal budgets: every contender gets as many trials of its strengths and learning rate.
+
+Trials are trained and judged within the training rows alone, on folds of them and under seeds that are not used again.
+They run by synchronous successive halving, the same for all: each rung trains twice as long as the one before, from
+the start, and the worse half of every contender's trials leaves. (Jamieson and Talwalkar, Non-stochastic Best Arm
+Identification and Hyperparameter Optimization, 2016, https://arxiv.org/abs/1502.07943.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import qmc
+
+from bridle.data import Data
+from bridle.knobs import Knob, knobs
+from bridle.metric_info import Criterion
+from bridle.protocol import Protocol, Variant
+from bridle.recipe import Recipe, Regularizer
+from bridle.results import Run, Trial
+from bridle.training_length import improves
+
+__all__ = ["Chosen", "Tuned", "tune", "tuned_knobs"]
+
+RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
+STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
+WIDEST_SHARE = 0.75  # a rate or share is searched up to this much of the way to its far end
+FEW_ROWS, FOLDS = 5000, 4  # training rows below which trials are judged on several folds
+FIRST_SEED = 1_000_000  # of the trials: none that a comparison is likely to use
+
+
+class Chosen(NamedTuple):
+    """The setting of a contender that its trials found best."""
+
+    recipe: Recipe
+    lr: float
+
+
+@dataclass
+class Candidate:
+    """One trial under way: a setting of a contender, and its mean scores over the folds, rung by rung."""
+
+    recipe: Recipe
+    lr: float
+    scores: list[float] = field(default_factory=list)
+    epochs: int = 0
+
+    def loss(self, criterion: Criterion) -> float:
+        """Return the best score of all rungs, the lower the better."""
+        return min(map(criterion.loss, self.scores), default=math.inf)
+
+    def trial(self) -> Trial:
+        """Return the trial as plain data."""
+        return Trial(str(self.recipe), self.lr, self.scores, self.epochs)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The trials of each contender and what they chose, and how they were made."""
+
+    trials: Mapping[Recipe, list[Trial]]
+    chosen: Mapping[Recipe, Chosen]
+    how: dict[str, Any]  # for study.json
+
+
+# Trains variants on a fold's data under a protocol of fixed length.
+TrainFold = Callable[[Data, Sequence[Variant], Protocol], Mapping[Variant, Run]]
+
+
+def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
+    recipes: Sequence[Recipe], trials: int, data: Data, protocol: Protocol, criterion: Criterion, train: TrainFold
+) -> Tuned:
+    """Tune every recipe with so many trials on folds of the training rows of ``data``."""
+    folds = [data.inner(fold, count_folds(data)) for fold in range(count_folds(data))]
+    lengths = rungs(protocol, min(len(fold.x_train) for fold in folds), trials)
+    candidates = {recipe: draw_candidates(recipe, trials, protocol) for recipe in recipes}
+    active = {recipe: list(its) for recipe, its in candidates.items()}
+    for number, epochs in enumerate(lengths):
+        entered = [each for its in active.values() for each in its]
+        train_rung(entered, folds, protocol.with_length(epochs), criterion, train)
+        if number and not any(still_improving(each, criterion) for each in entered):
+            break
+        active = {recipe: better_half(its, criterion) for recipe, its in active.items()}
+    chosen = {recipe: choose(its, criterion) for recipe, its in candidates.items()}
+    how = {
+        "trials": trials,
+        "folds": len(folds),
+        "rows": [len(fold.x_train) for fold in folds],
+        "epochs": lengths,
+        "seeds": [FIRST_SEED + fold for fold in range(len(folds))],
+        "test": "not scored in any trial; scored once in every final run, after the strengths were chosen",
+    }
+    return Tuned({recipe: [each.trial() for each in its] for recipe, its in candidates.items()}, chosen, how)
+
+
+def count_folds(data: Data) -> int:
+    """Return on how many folds of the training rows a trial is judged."""
+    return FOLDS if len(data.x_train) < FEW_ROWS else 1
+
+
+def rungs(protocol: Protocol, rows: int, trials: int) -> list[int]:
+    """Return the epochs of each rung: halving goes on as long as there are trials to halve."""
+    lengths = protocol.lengths(rows)
+    return lengths[: max(1, math.ceil(math.log2(max(2, trials))))]
+
+
+def train_rung(
+    candidates: Sequence[Candidate], folds: Sequence[Data], protocol: Protocol, criterion: Criterion, train: TrainFold
+) -> None:
+    """Train every candidate on each fold, and note its mean score."""
+    totals = np.zeros(len(candidates))
+    for number, fold in enumerate(folds):
+        variants = [Variant(each.recipe, FIRST_SEED + number, each.lr) for each in candidates]
+        found = train(fold, variants, protocol)
+        totals += [found[variant].scores["valid"][criterion.name] for variant in variants]
+    for each, total in zip(candidates, totals.tolist(), strict=True):
+        each.scores.append(total / len(folds))
+        each.epochs = protocol.n_epochs
+
+
+def still_improving(candidate: Candidate, criterion: Criterion) -> bool:
+    """Return True where the newest rung was worth its length."""
+    *_, before, now = candidate.scores
+    return math.isfinite(now) and (not math.isfinite(before) or improves(now, before, criterion))
+
+
+def better_half(candidates: list[Candidate], criterion: Criterion) -> list[Candidate]:
+    """Return the better half of a contender's candidates, at least one."""
+    return ranked(candidates, criterion)[: max(1, len(candidates) // 2)]
+
+
+def ranked(candidates: list[Candidate], criterion: Criterion) -> list[Candidate]:
+    """Return candidates by their best score, those without a finite one last; equals keep their order."""
+    return sorted(candidates, key=lambda each: each.loss(criterion))
+
+
+def choose(candidates: list[Candidate], criterion: Criterion) -> Chosen:
+    """Return the setting of the best candidate."""
+    best = ranked(candidates, criterion)[0]
+    return Chosen(best.recipe, best.lr)
+
+
+def draw_candidates(recipe: Recipe, trials: int, protocol: Protocol) -> list[Candidate]:
+    """Draw settings that cover strengths and learning rates evenly; the first is the recipe as it was given.
+
+    Points of a scrambled Sobol sequence whose seed is the same for all. Where a learning rate was given it is kept.
+    """
+    tuned = tuned_knobs(recipe)
+    rates = [protocol.peak_lr] if protocol.lr is not None else [f * protocol.peak_lr for f in RATE_FACTORS]
+    if not tuned:
+        return [Candidate(recipe, rate) for rate in spread_rates(rates, trials)]
+    sobol = qmc.Sobol(len(tuned), rng=np.random.default_rng(0))
+    points = sobol.random_base2(math.ceil(math.log2(max(2, trials))))[:trials]
+    found = [Candidate(recipe, protocol.peak_lr)]
+    for number, point in enumerate(points[1:], start=1):
+        found.append(Candidate(with_settings(recipe, tuned, point.tolist()), rates[number % len(rates)]))
+    return found[:trials]
+
+
+def spread_rates(rates: list[float], trials: int) -> list[float]:
+    """Return learning rates for a contender that has no strengths: as many different ones as trials.
+
+    >>> [round(rate, 5) for rate in spread_rates([0.0005, 0.008], 3)]
+    [0.0005, 0.002, 0.008]
+    """
+    if len(rates) == 1:
+        return rates
+    return [float(rate) for rate in np.geomspace(rates[0], rates[-1], trials)] if trials > 1 else rates[:1]
+
+
+def tuned_knobs(recipe: Recipe) -> list[tuple[int, Knob]]:
+    """Return the strengths of a recipe: numbers that can be switched off, and are one number now, by regularizer."""
+    return [
+        (number, knob)
+        for number, unit in enumerate(recipe)
+        if unit.place != "average"  # shares of a training and decays near 1, not strengths
+        for knob in knobs(unit)
+        if knob.is_number and knob.off is not None and searchable(knob, getattr(unit, knob.name))
+    ]
+
+
+def searchable(knob: Knob, value: Any) -> bool:
+    """Return True for a value to search around: one number, finite, and not switched off."""
+    return isinstance(value, float) and math.isfinite(value) and value != knob.off
+
+
+def with_settings(recipe: Recipe, tuned: Sequence[tuple[int, Knob]], point: Sequence[float]) -> Recipe:
+    """Return the recipe with its strengths at a point of the unit cube."""
+    units: list[Regularizer] = list(recipe)
+    for (number, knob), share in zip(tuned, point, strict=True):
+        value = rounded(search_value(knob, getattr(units[number], knob.name), share))
+        units[number] = replace(units[number], **{knob.name: value})
+    return Recipe(tuple(units))
+
+
+def search_value(knob: Knob, given: float, share: float) -> float:
+    """Return the value of a knob at a share of the way through its range of search.
+
+    Strengths on a logarithmic scale are searched around what was given, shares from nothing to most of their range.
+    """
+    if knob.log:
+        value = given * STRENGTH_FACTOR ** (2 * share - 1)
+        return min(max(value, knob.low), knob.high)
+    end = knob.high if knob.off == knob.low else knob.low
+    if not math.isfinite(end):
+        return given * 2 * share
+    start = knob.low if end == knob.high else knob.high  # where it is off
+    return start + share * WIDEST_SHARE * (end - start)
+
+
+def rounded(value: float) -> float:
+    """Return a value with two significant digits: nobody can tell more of them apart.
+
+    >>> rounded(0.012345), rounded(0.5004)
+    (0.012, 0.5)
+    """
+    return float(f"{value:.2g}")
