@@ -85,7 +85,7 @@ def train_variants(
     precision = Precision.of(protocol, device or default_device())
     memory_estimate.check_training(network, data, protocol, len(variants))
     plan = TrainingPlan.of(data, network, protocol, precision)
-    device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
     recorder = Recorder(Evaluator(data, device_data, chosen))
     told = progress or (lambda steps: None)
     if plan.obstacle:
@@ -120,7 +120,7 @@ def make_stack(
             f"torch.func cannot stack this network ({plan.obstacle}); make a stack of one variant for each of the "
             f"{len(variants)}, or let train_variants do that"
         )
-    device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
     return Stack(variants, plan.start, device_data, protocol, precision)
 
 
