@@ -141,21 +141,20 @@ def load_model(folder: Path | str, run: Run, network: Network | str, data: Data 
     are those that the run was trained with; of the data the shapes count. Raises ``ValueError`` where the weights were
     not kept, are not what was written, or do not fit the network.
     """
-    path, about = find(Path(folder), run)
-    tensors = from_bytes(read_whole(path, largest=LARGEST), about)
+    about, tensors = load_weights(Path(folder), run)
     variant, network, data = Variant(Recipe.parse(run.recipe), run.seed), parse_network(network), loaded(data)
     if about.get("engine") == "vanilla":
         return vanilla_network(variant, network, data, tensors, float(about.get("passed", 1.0)))
     return torch_module(variant, network, data, tensors)
 
 
-def find(folder: Path, run: Run) -> tuple[Path, dict[str, str]]:
-    """The file with a run's weights, and what it says of itself."""
+def load_weights(folder: Path, run: Run) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What the file with a run's weights says of them, and the weights."""
     for path in sorted((folder / "models").glob("*.safetensors")):
         about = metadata_of(path) or {}
         its = about.get("recipe"), about.get("seed"), about.get("scores")
         if its == (run.recipe, str(run.seed), hash_of_scores(run)):
-            return path, about
+            return about, from_bytes(read_whole(path, largest=LARGEST), about)
     raise InputError(
         f"the weights of {run.recipe}, seed {run.seed}, are not in {folder}; of each contender those of the best run "
         'are kept, of every run with keep_models="all"'
