@@ -14,7 +14,7 @@ from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run, TrainingLength
 
-__all__ = ["find_lengths", "improves"]
+__all__ = ["WORTH", "find_lengths", "improves"]
 
 # Twice the epochs must take away this share of what is left to gain, or they are not worth going on for: the luck of
 # the best among many epochs alone is often as large.

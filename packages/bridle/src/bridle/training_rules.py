@@ -22,6 +22,7 @@ __all__ = [
     "MEASURED_BATCH",
     "MEASURED_ROWS",
     "ChoosingMetric",
+    "check_class_weight",
     "check_data",
     "check_row_weights",
     "choosing_score",
@@ -97,6 +98,14 @@ def monitored_score(unit: Stop, scores: Mapping[str, float], metric: ChoosingMet
     return choosing_score(scores, metric if shown == metric.name else METRICS[shown])
 
 
+def check_class_weight(protocol: Protocol, task: str) -> None:
+    """Raise ``ValueError`` where classes are to be weighed and there are none."""
+    if protocol.class_weight is not None and task != "classification":
+        raise InputError(
+            f"class_weight={protocol.class_weight!r} is for classes, and the target here is a number; leave it out"
+        )
+
+
 def class_weights(protocol: Protocol, task: str, y: np.ndarray, classes: int) -> np.ndarray | None:
     """Return each class's weight in the training loss, (classes,), by the class ids ``y`` (rows,) of training.
 
@@ -106,12 +115,9 @@ def class_weights(protocol: Protocol, task: str, y: np.ndarray, classes: int) ->
     >>> class_weights(Protocol(class_weight="balanced"), "classification", np.array([0, 0, 0, 1]), 2).tolist()
     [0.6666666666666666, 2.0]
     """
+    check_class_weight(protocol, task)
     if protocol.class_weight is None:
         return None
-    if task != "classification":
-        raise InputError(
-            f"class_weight={protocol.class_weight!r} is for classes, and the target here is a number; leave it out"
-        )
     counts = np.bincount(y, minlength=classes)
     weights: np.ndarray = np.divide(len(y), np.count_nonzero(counts) * counts, out=np.zeros(classes), where=counts > 0)
     return weights

@@ -27,7 +27,7 @@ from bridle.results import Study, to_plain
 from bridle_audit.atomic_files import write_whole
 from bridle_audit.wording import counted
 
-__all__ = ["write_html"]
+__all__ = ["asset", "packed_library", "write_html"]
 
 OTHER_METRICS = ("rmse", "loss", "calibration_error")  # drawn beside the main metric
 SHOWN_ELSEWHERE = ("source", "columns")  # of what is known of the data
