@@ -223,6 +223,7 @@ def check_files(folder: Path) -> None:
 
 def show_study(study: Study, folder: Path, console: Console, printed: Sequence[str]) -> None:
     """Print the table, the verdicts, what must be known and was not ``printed`` before, and where the files are."""
+    from bridle.comparison.asked import how_to_go_on
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))
@@ -230,4 +231,4 @@ def show_study(study: Study, folder: Path, console: Console, printed: Sequence[s
     print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
-        say(f"Stopped. What is trained is kept in {folder}: the same command goes on from there.")
+        say(f"Stopped. What is trained is kept in {folder}: {how_to_go_on(folder)}.")
