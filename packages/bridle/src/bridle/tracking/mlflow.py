@@ -43,6 +43,8 @@ with without_telemetry():
         from mlflow.entities import Metric, Param
         from mlflow.exceptions import MlflowException
     except ModuleNotFoundError as error:
+        if error.name != "mlflow":
+            raise
         raise DependencyError("the export for MLflow needs MLflow: pip install 'bridle[mlflow]'") from error
 
 __all__ = ["to_mlflow"]
@@ -73,7 +75,7 @@ def write_study(client: MlflowClient, experiment: str, study: Study) -> str:
     """Write a study and its runs into an experiment, by its id."""
     name = f"{study.data.get('name', 'study')}, {study.network}"
     told = {"data": study.data.get("name"), "fingerprint": study.data.get("fingerprint"), "metric": study.metric}
-    made = {"bridle": study.made.get("bridle"), "finished": str(study.finished).lower()}
+    made = {"version": study.made.get("bridle"), "finished": str(study.finished).lower()}
     tags = {f"bridle.{key}": str(value) for key, value in {**told, **made}.items() if value is not None}
     parent: str = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     with ended(client, parent):

@@ -21,6 +21,8 @@ try:
     from tensorboard.plugins.hparams import summary_v2 as hparams
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 except ModuleNotFoundError as error:
+    if error.name != "tensorboard":
+        raise
     raise DependencyError("the export for TensorBoard needs TensorBoard: pip install 'bridle[tensorboard]'") from error
 
 __all__ = ["to_tensorboard"]
