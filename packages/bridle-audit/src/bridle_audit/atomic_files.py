@@ -9,13 +9,13 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from bridle_audit.errors import InputError
 
-__all__ = ["open_bounded", "read_whole", "remove_left_overs", "write_whole"]
+__all__ = ["open_bounded", "read_whole", "remove_left_overs", "write_once", "write_whole"]
 
 try:
     import fcntl
@@ -45,20 +45,39 @@ def write_whole(path: Path, content: str | bytes) -> None:
     if is_stream(path):
         path.write_bytes(data)
         return
+    write_temporary(path, data, Path.replace)
+
+
+def write_once(path: Path, content: str | bytes) -> bool:
+    """Write a file that appears complete or not at all, and never changes: False where something has its name.
+
+    Of several processes that write it at once one succeeds.
+    """
+    if os.path.lexists(path):
+        return False
+    try:
+        write_temporary(path, content.encode() if isinstance(content, str) else content, take_free_name)
+    except FileExistsError:
+        return False
+    return True
+
+
+def write_temporary(path: Path, data: bytes, rename: Callable[[Path, Path], object]) -> None:
+    """Write ``data`` under a temporary name, then ``rename`` it; errors are told under the name that was asked for."""
     try:
         remove_left_overs(path.parent)
         for _ in range(ATTEMPTS - 1):
             with contextlib.suppress(FileNotFoundError):
-                write_and_rename(path, data)
+                write_and_rename(path, data, rename)
                 return
-        write_and_rename(path, data)
+        write_and_rename(path, data, rename)
     except OSError as error:
         if error.errno is None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # under the name that was asked for
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def write_and_rename(path: Path, data: bytes) -> None:
+def write_and_rename(path: Path, data: bytes, rename: Callable[[Path, Path], object]) -> None:
     """Put ``data`` on the disk under a temporary name, then under ``path``."""
     temporary = path.with_name(f".bridle-{secrets.token_hex(8)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | BINARY
@@ -68,10 +87,22 @@ def write_and_rename(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def take_free_name(temporary: Path, path: Path) -> None:
+    """Give a file a name that nothing has; ``FileExistsError`` where something has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: who looks and renames in the same moment may replace the other
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.replace(path)
 
 
 def is_stream(path: Path) -> bool:

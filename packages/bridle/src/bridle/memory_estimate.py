@@ -75,9 +75,10 @@ def check_training(network: Network, data: Data, protocol: Protocol, runs: int) 
         (COPIES * size.parameters + rows * size.units) * number,
         "take a smaller network",
     )
-    each = size.parameters * number + protocol.n_epochs * CURVES * POINT + RUN
+    epochs = protocol.lengths(len(data.x_train))[-1]
+    each = size.parameters * number + epochs * CURVES * POINT + RUN
     memory.check_available(
-        f"what is kept of {runs:,} {plural('run', runs)} of {protocol.n_epochs:,} {plural('epoch', protocol.n_epochs)}",
+        f"what is kept of {runs:,} {plural('run', runs)} of {epochs:,} {plural('epoch', epochs)}",
         runs * each,
         "take fewer seeds, recipes or epochs",
     )

@@ -19,7 +19,10 @@ __all__ = [
     "ADAMW_DECAY",
     "BETAS",
     "EPS",
+    "FEWEST_EPOCHS",
+    "FIRST_STEPS",
     "LEARNING_RATES",
+    "LENGTHS",
     "MOMENTUM",
     "PRECISIONS",
     "SCHEDULES",
@@ -71,7 +74,7 @@ class Protocol:
     parameter, unless the recipe has a WeightDecay, which replaces it. ``schedule`` is "cosine" or "constant".
 
     ``epochs=None`` finds the length: each of ``lengths`` is trained from the start, as long as twice the epochs give
-    a better validation score, and the best is kept. ``restore_best`` keeps the weights of the epoch with the best
+    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the epoch with the best
     validation score; None does so where the length is open, and else keeps those of the last epoch. ``metric`` is the
     score meant, by its name; None is the task's default, log-loss or R².
 

@@ -14,11 +14,11 @@ from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run, TrainingLength
 
-__all__ = ["find_lengths", "improves"]
+__all__ = ["WORTH", "find_lengths", "improves"]
 
-# Twice the epochs must take away this share of what is left to gain, or they are not worth going on for: the noise of
-# a few hundred validation rows alone is often as large.
-WORTH = 0.005
+# Twice the epochs must take away this share of what is left to gain, or they are not worth going on for: the luck of
+# the best among many epochs alone is often as large.
+WORTH = 0.01
 
 TrainLength = Callable[[Sequence[Variant], Protocol], Iterator[Run]]  # yields each run when it is finished
 
@@ -28,8 +28,9 @@ def find_lengths(
 ) -> Iterator[Run]:
     """Yield the best run of each variant over the lengths of the protocol, as soon as it is known.
 
-    ``train`` trains variants under a protocol of fixed length. A variant whose run diverged, or did not improve, is
-    not trained longer. Runs of a fixed length are passed on as they are.
+    ``train`` trains variants under a protocol of fixed length. A variant is not trained longer once its run diverged,
+    did not improve on the shorter one, or was at its best before half of its epochs: it overfits. Runs of a fixed
+    length are passed on as they are.
     """
     if protocol.epochs is not None:
         yield from train(variants, protocol)
@@ -43,7 +44,7 @@ def find_lengths(
             variant = found[run.recipe, run.seed, run.lr]
             known = best.get(variant)
             best[variant] = better_run(run, known, criterion)
-            if epochs < lengths[-1] and goes_on(run, known, criterion):
+            if epochs < lengths[-1] and goes_on(run, epochs, known, criterion):
                 active.append(variant)
             else:
                 yield best[variant]
@@ -51,9 +52,9 @@ def find_lengths(
             return
 
 
-def goes_on(run: Run, known: Run | None, criterion: Criterion) -> bool:
+def goes_on(run: Run, epochs: int, known: Run | None, criterion: Criterion) -> bool:
     """Return True where twice the length of this run is worth a try."""
-    if run.diverged_at is not None:
+    if run.diverged_at is not None or (run.best_epoch or epochs) <= epochs / 2:
         return False
     return known is None or improves(valid_score(run, criterion), valid_score(known, criterion), criterion)
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import typing
 from collections.abc import Mapping
+
+import numpy as np
 
 from bridle.errors import InputError
 from bridle.feature_layout import Layout
-from bridle.places import EVERYTHING, Stop
+from bridle.metric_info import METRICS, curve_metric
+from bridle.places import EVERYTHING, Batch, Ensemble, Stop
 from bridle.places.base import Placed
-from bridle.protocol import ADAMW_DECAY
+from bridle.protocol import ADAMW_DECAY, Protocol
 from bridle.recipe import Recipe
 from bridle.regularizers import WeightDecay
 from bridle.sites import check_patterns
 
-__all__ = ["MEASURED_BATCH", "MEASURED_ROWS", "check_data", "monitored_score", "with_optimizer_decay"]
+__all__ = [
+    "MEASURED_BATCH",
+    "MEASURED_ROWS",
+    "ChoosingMetric",
+    "check_class_weight",
+    "check_data",
+    "check_row_weights",
+    "choosing_score",
+    "class_weights",
+    "has_diverged",
+    "keeps_best_epoch",
+    "monitored_score",
+    "with_optimizer_decay",
+]
 
 # Running statistics of averaged weights are measured anew on the first training rows, batch by batch.
 MEASURED_ROWS, MEASURED_BATCH = 4096, 256
@@ -30,11 +48,89 @@ def with_optimizer_decay(optimizer: str, recipe: Recipe) -> Recipe:
     return Recipe((*recipe, WeightDecay(strength=ADAMW_DECAY, on=EVERYTHING)))
 
 
-def monitored_score(unit: Stop, scores: Mapping[str, float], main: str) -> float:
-    """Return the score of an epoch that a regularizer stops by; lower is better."""
-    if unit.watches_metric:
-        return -scores[f"valid_{main}"]
-    return scores["valid_loss"]
+def keeps_best_epoch(protocol: Protocol, recipe: Recipe) -> bool:
+    """Return True where a run ends with the weights of its best epoch: by the protocol, or by a stop of the recipe.
+
+    An ensemble is exempt from the protocol's rule: its cycles must all come to their end.
+    """
+    if any(isinstance(each, Stop) for each in recipe):
+        return True
+    return protocol.keeps_best_epoch and not any(isinstance(each, Ensemble) for each in recipe)
+
+
+def has_diverged(point: Mapping[str, float]) -> bool:
+    """Return True where a loss of an epoch is not finite; a metric may be undefined on a healthy network's rows."""
+    return not all(math.isfinite(point[name]) for name in ("step_loss", "train_loss", "valid_loss"))
+
+
+class ChoosingMetric(typing.Protocol):
+    """The metric that chooses: one of bridle's, or one of the user's own."""
+
+    @property
+    def name(self) -> str:
+        """Its name in scores and curves."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Its direction."""
+
+
+def choosing_score(scores: Mapping[str, float], metric: ChoosingMetric) -> float:
+    """Return an epoch's validation score by a metric, turned so that lower is better.
+
+    >>> choosing_score({"valid_loss": 0.5, "valid_accuracy": 0.8}, METRICS["accuracy"])
+    -0.8
+    """
+    if metric.name == "log_loss":  # which the curves call the loss
+        return scores["valid_loss"]
+    score = scores[f"valid_{metric.name}"]
+    return -score if metric.higher_is_better else score
+
+
+def monitored_score(unit: Stop, scores: Mapping[str, float], metric: ChoosingMetric) -> float:
+    """Return the score of an epoch that a regularizer stops by; lower is better.
+
+    It is the loss, or what the curves show beside it where ``metric`` chooses.
+    """
+    if not unit.watches_metric:
+        return scores["valid_loss"]
+    shown = curve_metric(metric.name)
+    return choosing_score(scores, metric if shown == metric.name else METRICS[shown])
+
+
+def check_class_weight(protocol: Protocol, task: str) -> None:
+    """Raise ``ValueError`` where classes are to be weighed and there are none."""
+    if protocol.class_weight is not None and task != "classification":
+        raise InputError(
+            f"class_weight={protocol.class_weight!r} is for classes, and the target here is a number; leave it out"
+        )
+
+
+def class_weights(protocol: Protocol, task: str, y: np.ndarray, classes: int) -> np.ndarray | None:
+    """Return each class's weight in the training loss, (classes,), by the class ids ``y`` (rows,) of training.
+
+    rows / (classes * rows of the class), so that their mean over the rows is 1; a class without rows counts for
+    nothing. None where classes are not weighed; ``ValueError`` for a regression.
+
+    >>> class_weights(Protocol(class_weight="balanced"), "classification", np.array([0, 0, 0, 1]), 2).tolist()
+    [0.6666666666666666, 2.0]
+    """
+    check_class_weight(protocol, task)
+    if protocol.class_weight is None:
+        return None
+    counts = np.bincount(y, minlength=classes)
+    weights: np.ndarray = np.divide(len(y), np.count_nonzero(counts) * counts, out=np.zeros(classes), where=counts > 0)
+    return weights
+
+
+def check_row_weights(recipe: Recipe) -> None:
+    """Raise ``ValueError`` for a recipe that mixes rows, where each row has a weight of its own."""
+    for unit in recipe:
+        if isinstance(unit, Batch) and unit.mixes_rows:
+            raise InputError(
+                f"{unit!r} mixes rows, and the rows here have weights of their own: what a mixed row should count is "
+                "not known; leave out the one or the other"
+            )
 
 
 def check_data(unit: Placed, task: str, layout: Layout) -> None:

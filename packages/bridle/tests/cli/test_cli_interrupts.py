@@ -52,7 +52,7 @@ def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes
 
     def is_there():
         planned = process.poll() is not None or list((tmp_path / "stacks").glob("*.state"))
-        return planned if moment == "early" else (tmp_path / "sessions.jsonl").exists()  # noted when a state is kept
+        return planned if moment == "early" else (tmp_path / "sessions").exists()  # noted when a state is kept
 
     wait_for(is_there)
     process.send_signal(signal.SIGINT)

@@ -70,8 +70,8 @@ def test_fifty_kills_change_nothing(start, tmp_path):
     assert ended(start(tmp_path / "killed")) == 0
     assert told(tmp_path / "killed") == told(tmp_path / "undisturbed")
     left = sorted(str(each.relative_to(tmp_path / "killed")) for each in (tmp_path / "killed").rglob("*"))
-    others = [each for each in left if not each.startswith(("runs/", "stacks/"))]
-    assert others == ["runs", "sessions.jsonl", "stacks", "study.json"]
+    others = [each for each in left if not each.startswith(("runs/", "sessions/", "stacks/"))]
+    assert others == ["runs", "sessions", "stacks", "study.json"]
     assert epochs(tmp_path / "killed") == [0, 0, 0]  # of the stacks only the members are left
     assert len(list((tmp_path / "killed" / "runs").iterdir())) == 6 * 7
 

@@ -22,7 +22,7 @@ SHORT = Protocol(batch_size=32, epochs=2)
 
 
 def stacks(folder, asked=VARIANTS, setting=SETTING, finished=()):
-    return StackCheckpoints(folder, setting, asked, lambda *run: run in finished, lambda: None)
+    return StackCheckpoints(folder, setting, asked, lambda run: (run.recipe, run.seed) in finished, lambda: None)
 
 
 def the_file(folder):
@@ -191,54 +191,50 @@ def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
 def test_sessions_add_up_and_each_counts_once(tmp_path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("bridle.comparison.sessions.perf_counter", lambda: clock[0])
-    log = tmp_path / "sessions.jsonl"
-    first, second = Session(log, "a", 0.0), Session(log, "a", 0.0)
+    first, second = Session(tmp_path, "a", 0.0), Session(tmp_path, "a", 0.0)
     for seconds in (4.0, 9.0, 10.0):
         clock[0] = seconds
         first.note(now=True)
     second.note(now=True)
-    Session(log, "b", 0.0).note(now=True)
-    assert Session(log, "a", 10.0).earlier == 20.0 and Session(log, "b", 10.0).earlier == 10.0
-    assert Session(log, "c", 10.0).earlier == 0.0
+    Session(tmp_path, "b", 0.0).note(now=True)
+    assert Session(tmp_path, "a", 10.0).earlier == 20.0 and Session(tmp_path, "b", 10.0).earlier == 10.0
+    assert Session(tmp_path, "c", 10.0).earlier == 0.0
     clock[0] = 13.0
-    assert Session(log, "a", 10.0).seconds == 23.0
-    assert [json.loads(line)["seconds"] for line in log.read_text().splitlines()] == [4.0, 9.0, 10.0, 10.0, 10.0]
+    assert Session(tmp_path, "a", 10.0).seconds == 23.0
+    assert len(list(tmp_path.iterdir())) == 3  # one for each session, and nothing else
 
 
 def test_a_session_is_noted_now_and_then(tmp_path, monkeypatch):
-    clock = [0.0]
+    clock, written = [0.0], []
     monkeypatch.setattr("bridle.comparison.sessions.perf_counter", lambda: clock[0])
-    session = Session(tmp_path / "log", "a")
+    monkeypatch.setattr("bridle.comparison.sessions.write_whole", lambda path, text: written.append(json.loads(text)))
+    session = Session(tmp_path, "a", 0.0)
     for tenth in range(200):
         clock[0] = tenth / 10
         session.note()
-    assert 3 <= len((tmp_path / "log").read_text().splitlines()) <= 4
+    assert [each["seconds"] for each in written] == pytest.approx([0.0, 5.1, 10.2, 15.3])
 
 
-LINES = ["", "{", "[1]", "null", "[" * 100_000, "\xff", '{"seconds": "x"}']
+FILES = ["", "{", "[1]", "null", "[" * 100_000, "\xff", '{"seconds": "x"}', "1"]
 
 
-@pytest.mark.parametrize(
-    "line", [*LINES, *(f'{{"setting": "a", "seconds": {number}}}' for number in ("-1", "NaN", "1e999"))]
-)
-def test_a_line_that_is_something_else_says_nothing(tmp_path, line):
-    Session(tmp_path / "log", "a").note(now=True)
-    with (tmp_path / "log").open("ab") as file:
-        file.write(line.encode("latin-1") + b"\n")
-    assert 0 <= Session(tmp_path / "log", "a").earlier < 1
+@pytest.mark.parametrize("text", [*FILES, *(f'{{"seconds": {number}}}' for number in ("-1", "NaN", "1e999"))])
+def test_a_file_that_is_something_else_says_nothing(tmp_path, text):
+    Session(tmp_path, "a").note(now=True)
+    (tmp_path / "a-0123.json").write_bytes(text.encode("latin-1"))
+    assert 0 <= Session(tmp_path, "a").earlier < 1
 
 
-def test_a_log_that_cannot_be_written_does_not_end_the_training(tmp_path):
-    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
-    session = Session(tmp_path / "log", "a")
+def test_a_note_that_cannot_be_written_does_not_end_the_training(tmp_path):
+    (tmp_path / "file").touch()
+    session = Session(tmp_path / "file", "a")
     with pytest.warns(UserWarning, match="how long the comparison takes cannot be noted"):
         session.note(now=True)
     session.note(now=True)
-    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_time_of_a_study_is_that_of_all_its_sessions(interrupted):
-    (line,) = {json.loads(each)["session"] for each in (interrupted / "sessions.jsonl").read_text().splitlines()}
-    first = max(json.loads(each)["seconds"] for each in (interrupted / "sessions.jsonl").read_text().splitlines())
+    (file,) = (interrupted / "sessions").iterdir()
+    first = json.loads(file.read_text())["seconds"]
     resumed, again = small(interrupted), small(interrupted)
-    assert line and first < resumed.made["seconds"] <= again.made["seconds"] + 0.01
+    assert 0 < first < resumed.made["seconds"] <= again.made["seconds"] + 0.01

@@ -9,9 +9,10 @@ import pytest
 from made_up import SETTING, VARIANT, run_of
 
 from bridle import Dropout, Recipe
-from bridle.comparison.hashes import hash_json
+from bridle.comparison.hashes import seal
 from bridle.comparison.store import RunStore
 from bridle.protocol import Variant
+from bridle.results import VERSION
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path):
@@ -19,7 +20,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path):
     store.write(run, VARIANT)
     found = store.read(VARIANT)
     assert found is not None
-    assert math.isnan(found.scores["valid"].pop("loss")) and math.isnan(run.scores["valid"].pop("loss"))
+    assert math.isnan(found.scores["valid"].pop("log_loss")) and math.isnan(run.scores["valid"].pop("log_loss"))
     assert found == run
 
 
@@ -32,13 +33,30 @@ def test_a_run_of_another_setting_is_not_found(tmp_path, other):
     assert RunStore(tmp_path, SETTING).read(VARIANT) is not None
 
 
-def test_a_run_of_another_recipe_seed_or_version_is_not_found(tmp_path, monkeypatch):
+def test_a_run_of_another_recipe_seed_rate_or_version_is_not_found(tmp_path, monkeypatch):
     store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(Variant(VARIANT.recipe, 4)) is None
+    assert store.read(Variant(VARIANT.recipe, 3, 0.1)) is None
     assert store.read(Variant(Recipe.of(Dropout(rate=0.3)), 3)) is None
     monkeypatch.setattr("bridle.comparison.store.__version__", "9.9")
     assert store.read(VARIANT) is None
+
+
+def test_a_learning_rate_of_its_own_is_part_of_what_a_run_is_found_by(tmp_path):
+    store = RunStore(tmp_path, SETTING)
+    rates = [None, 0.1, 0.1 + 0.2, 1]
+    for rate in rates:
+        store.write(run_of(VARIANT._replace(lr=rate)), VARIANT._replace(lr=rate))
+    assert [found.lr for rate in rates if (found := store.read(VARIANT._replace(lr=rate)))] == rates
+    assert store.read(VARIANT._replace(lr=1.0)) is not None and len(list((tmp_path / "runs").iterdir())) == 4
+
+
+def test_a_store_of_several_settings_keeps_their_runs_apart(tmp_path):
+    short = RunStore.at(tmp_path, SETTING | {"protocol": {"epochs": 1}}, {"valid": ("accuracy", "log_loss")})
+    long = short.with_setting(SETTING | {"protocol": {"epochs": 2}})
+    short.write(run_of(VARIANT), VARIANT)
+    assert short.read(VARIANT) is not None and long.read(VARIANT) is None and long.measured is None
 
 
 def test_without_a_folder_nothing_is_written_or_found():
@@ -51,7 +69,7 @@ def test_a_file_says_in_plain_words_what_run_it_is(tmp_path):
     RunStore(tmp_path, SETTING).write(run_of(VARIANT), VARIANT)
     (file,) = (tmp_path / "runs").iterdir()
     key = json.loads(file.read_text())["key"]
-    assert key == {**SETTING, "recipe": "Dropout(rate=0.2)", "seed": 3, "format": 1, "bridle": key["bridle"]}
+    assert key == {**SETTING, "recipe": "Dropout(rate=0.2)", "seed": 3, "format": VERSION, "bridle": key["bridle"]}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run": {}}', '{"run": null}', "\ufffe"])
@@ -60,7 +78,7 @@ def test_a_damaged_file_counts_as_missing_and_is_written_anew(tmp_path, text):
     store.write(run_of(VARIANT), VARIANT)
     (file,) = (tmp_path / "runs").iterdir()
     file.write_text(text, encoding="utf-16")
-    with pytest.warns(UserWarning, match=f"{file.name} is not used: it is no"):
+    with pytest.warns(UserWarning, match=f"{file.name} is not used: it does not begin with a checksum"):
         assert store.read(VARIANT) is None
     store.write(run_of(VARIANT), VARIANT)
     assert store.read(VARIANT) is not None
@@ -86,11 +104,13 @@ def rewritten(change):
 def with_checksum(change):
     """The same with the checksum of what it then says, as another program might write it."""
 
-    def also(saved):
+    def damage(file):
+        saved = json.loads(file.read_text())
+        saved.pop("checksum")
         change(saved)
-        saved["checksum"] = hash_json([saved["key"], saved["run"]])
+        file.write_bytes(seal(saved))
 
-    return rewritten(also)
+    return damage
 
 
 def setting(*path, to):
@@ -128,27 +148,31 @@ def as_if_written_for(change):
 
 DAMAGES = {
     "another number": (rewritten(setting("run", "scores", "valid", "accuracy", to=0.99)), "by its checksum"),
-    "another key": (rewritten(setting("key", "seed", to=4)), "a run of another seed"),
-    "another key and checksum": (with_checksum(setting("key", "data", to="x")), "a run of another data"),
-    "a later format": (with_checksum(setting("key", "format", to=2)), "a run of another format"),
-    "another run": (with_checksum(setting("run", "seed", to=4)), "of another recipe or seed than its key"),
-    "no checksum": (rewritten(lambda saved: saved.pop("checksum")), "no run with a checksum"),
+    "another layout": (lambda file: file.write_text(json.dumps(json.loads(file.read_text()), indent=1)), "begin with"),
+    "another key": (with_checksum(setting("key", "seed", to=4)), "a run of another seed"),
+    "another key and setting": (with_checksum(setting("key", "data", to="x")), "a run of another data"),
+    "a later format": (with_checksum(setting("key", "format", to=VERSION + 1)), "a run of another format"),
+    "another run": (with_checksum(setting("run", "seed", to=4)), "of another recipe, seed or learning rate than its"),
+    "another rate": (with_checksum(setting("run", "lr", to=0.5)), "of another recipe, seed or learning rate than its"),
+    "no checksum": (rewritten(lambda saved: saved.pop("checksum")), "does not begin with a checksum"),
+    "no run": (with_checksum(lambda saved: saved.pop("run")), "it is no run with its key"),
     "no scores": (with_checksum(lambda saved: saved["run"].pop("scores")), "scores is missing"),
     "text for a score": (
-        with_checksum(setting("run", "scores", "valid", "loss", to="x")),
-        "valid.loss must be a number",
+        with_checksum(setting("run", "scores", "valid", "log_loss", to="x")),
+        "valid.log_loss must be a number",
     ),
     "a list for curves": (with_checksum(setting("run", "curves", to=[])), "curves must be an object"),
-    "a long curve": (with_checksum(setting("run", "curves", "epoch", to=[1, 2])), "must have 1 points"),
+    "text in a curve": (with_checksum(setting("run", "curves", "epoch", to=["x"])), r"epoch\[0\] must be a number"),
+    "truth in a curve": (with_checksum(setting("run", "curves", "epoch", to=[True])), r"epoch\[0\] must be a number"),
+    "a long curve": (with_checksum(setting("run", "curves", to={"epoch": [1, 2]})), "must have 1 points"),
     "uneven curves": (with_checksum(setting("run", "curves", "loss", to=[1, 2])), "of different lengths"),
     "a huge number": (with_checksum(setting("run", "seconds", to=10**400)), "out of the range of numbers"),
-    "deep": (rewritten(setting("run", "deep", to=json.loads("[" * 60 + "]" * 60))), "nested too deep"),
+    "a huge point": (with_checksum(setting("run", "curves", "epoch", to=[10**400])), "out of the range of numbers"),
     "of another recipe": (as_if_written_for({"variant": Variant(Recipe(), 3)}), "a run of another recipe"),
     "of another seed": (as_if_written_for({"variant": Variant(VARIANT.recipe, 4)}), "a run of another seed"),
     "of another setting": (as_if_written_for({"setting": SETTING | {"network": "mlp(9)"}}), "of another network"),
-    "not a number": (lambda file: file.write_text(file.read_text().replace("1.5", "NaN")), "NaN is no number of JSON"),
-    "cut off": (lambda file: file.write_bytes(file.read_bytes()[:-20]), "it is no JSON"),
-    "very deep": (lambda file: file.write_text("[" * 100_000), "nested too deep"),
+    "cut off": (lambda file: file.write_bytes(file.read_bytes()[:-20]), "by its checksum"),
+    "very deep": (lambda file: file.write_text("[" * 100_000), "does not begin with a checksum"),
     "a folder": (moved_to(lambda file: file.mkdir()), "is not a regular file"),
     "a pipe": (moved_to(os.mkfifo), "is not a regular file"),
     "a link": (moved_to(lambda file: file.symlink_to("/dev/zero")), "symbolic links"),
@@ -191,16 +215,17 @@ def test_what_is_set_aside_twice_is_kept_twice(tmp_path):
 def test_scores_must_be_those_that_every_run_has(tmp_path):
     store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
-    assert RunStore(tmp_path, SETTING, {"valid": ("loss", "accuracy")}).read(VARIANT) is not None
+    assert RunStore(tmp_path, SETTING, {"valid": ("log_loss", "accuracy")}).read(VARIANT) is not None
     with pytest.warns(UserWarning, match="other splits or metrics"):
         assert RunStore(tmp_path, SETTING, {"valid": ("accuracy",)}).read(VARIANT) is None
 
 
-def test_a_file_may_be_laid_out_otherwise(tmp_path):
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\n\n"])
+def test_a_copy_may_end_its_line_otherwise(tmp_path, end):
     store = RunStore(tmp_path, SETTING)
     store.write(run_of(VARIANT), VARIANT)
     file = one_file(tmp_path)
-    file.write_text(json.dumps(json.loads(file.read_text()), indent=4, sort_keys=True))
+    file.write_bytes(file.read_bytes().rstrip() + end)
     assert store.read(VARIANT) is not None
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridle.data.splits import plain_split, stratified_split
+from bridle.data.holdout import plain_split, stratified_split
 
 
 @pytest.mark.parametrize("rows", [3, 4, 10, 999])

@@ -86,15 +86,29 @@ def test_cross_entropy_of_probabilities_is_that_of_torch(random):
     np.testing.assert_allclose(g, tensor.grad, atol=1e-15)
 
 
-def test_squared_error_is_that_of_torch(random):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_squared_error_is_that_of_torch(weighted, random):
     z, y = random.normal(size=(ROWS, 1)), random.normal(size=(ROWS, 1))
+    w = random.uniform(size=(ROWS, 1)) if weighted else np.ones((ROWS, 1))
     tensor = torch.tensor(z, requires_grad=True)
-    expected = nn.functional.mse_loss(tensor, torch.tensor(y))
+    expected = (torch.tensor(w) * (tensor - torch.tensor(y)).square()).mean()
     expected.backward()
-    loss, g = squared_error(z, y)
+    loss, g = squared_error(z, y, w) if weighted else squared_error(z, y)
     assert loss == pytest.approx(expected.item(), rel=1e-12)
     assert tensor.grad is not None
     np.testing.assert_allclose(g, tensor.grad, rtol=1e-12)
+
+
+def test_cross_entropy_counts_each_row_with_its_weight(random):
+    z, y = random.normal(size=(ROWS, OUTPUTS)), random.dirichlet(np.ones(OUTPUTS), ROWS)
+    w = random.uniform(size=ROWS)
+    tensor = torch.tensor(z, requires_grad=True)
+    expected = (torch.tensor(w) * nn.functional.cross_entropy(tensor, torch.tensor(y), reduction="none")).mean()
+    expected.backward()
+    loss, g = cross_entropy(z, y, w[:, None])
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    assert tensor.grad is not None
+    np.testing.assert_allclose(g, tensor.grad, atol=1e-15)
 
 
 def test_cross_entropy_of_huge_logits_is_finite():

@@ -11,11 +11,8 @@ from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import Stop
 from bridle.recipe import Recipe
-from bridle.training_rules import monitored_score
 
 __all__ = ["Stopping"]
-
-METRIC = "metric"
 
 
 class Stopping:
@@ -28,13 +25,10 @@ class Stopping:
 
     def update(self, loss: float, metric: float | None, progress: TrainingProgress) -> tuple[bool, bool]:
         """Return if the epoch is the best so far, by the first regularizer that stops, and if any of them stops."""
-        scores = {"valid_loss": float(loss)} | ({} if metric is None else {f"valid_{METRIC}": float(metric)})
         verdicts = []
         for number, unit in enumerate(self.units):
-            if metric is None and unit.watches_metric:
-                raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
             knobs = unit.keywords(passed=progress.passed)
-            score = monitored_score(unit, scores, METRIC)
+            score = watched_score(unit, loss, metric)
             improved, over, self.states[number] = unit.judge(score, self.states[number], knobs)
             verdicts.append((improved, over))
         return verdicts[0][0], any(over for _, over in verdicts)
@@ -47,3 +41,12 @@ class Stopping:
         """Load states and best weights."""
         self.states = [tuple(each) for each in state["states"]]
         self.best = dict(state["best"])
+
+
+def watched_score(unit: Stop, loss: float, metric: float | None) -> float:
+    """Return the score that a regularizer stops by, lower is better; ``ValueError`` where it was not given."""
+    if not unit.watches_metric:
+        return float(loss)
+    if metric is None:
+        raise InputError(f"{unit!r} watches a metric: handle.stop(valid_loss, metric=...), higher is better")
+    return -float(metric)

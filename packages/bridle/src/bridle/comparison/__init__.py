@@ -1,13 +1,13 @@
 """Compare: every contender under one protocol and the same seeds, and a verdict for each.
 
 Read in this order: ``runner`` (the whole), ``contending`` (what is compared), ``trainer`` and ``store`` (runs, finished
-ones read from disk), ``learning_rate`` and ``tuning`` (settings, chosen on rows that are not used again), ``statistics``
+ones read from disk), ``learning_rate`` and ``tuning`` (settings, chosen on rows not used again), ``statistics``
 (what is a difference), ``verdicts`` (contenders and notices), ``references``, ``too_weak``.
 """
 
+from bridle.comparison.collect import Watch as Watch
 from bridle.comparison.contending import DEFAULT_RECIPES as DEFAULT_RECIPES
 from bridle.comparison.contending import resolve_contenders as resolve_contenders
 from bridle.comparison.runner import DEFAULT_NETWORK as DEFAULT_NETWORK
 from bridle.comparison.runner import compare as compare
 from bridle.comparison.statistics import versus as versus
-from bridle.comparison.trainer import Watch as Watch

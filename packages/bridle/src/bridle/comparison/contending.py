@@ -9,13 +9,12 @@ from typing import Any
 
 from bridle.comparison.trainer import ENGINES
 from bridle.errors import InputError
-from bridle.metric_info import DEFAULT_METRIC, METRICS, TASK_METRICS, Criterion
-from bridle.metrics import Metric
+from bridle.metric_info import Criterion
+from bridle.metrics import Metric, resolve_metric
 from bridle.protocol import chosen_seeds
 from bridle.recipe import Recipe, Regularizer
-from bridle_audit.wording import nearest
 
-__all__ = ["DEFAULT_RECIPES", "MetricLike", "RecipeLike", "check_options", "resolve_contenders", "resolve_metric"]
+__all__ = ["DEFAULT_RECIPES", "MetricLike", "RecipeLike", "check_options", "resolve_contenders", "resolve_criterion"]
 
 RecipeLike = Recipe | Regularizer | str | None
 MetricLike = str | Metric | Callable[[Any, Any], float] | None
@@ -55,32 +54,14 @@ def recipes_with_baseline(recipes: Sequence[RecipeLike] | None) -> list[Recipe]:
     return [Recipe(), *(recipe for recipe in asked if recipe != Recipe())]
 
 
-def resolve_metric(metric: MetricLike, task: str) -> tuple[Criterion, Metric | None]:
+def resolve_criterion(metric: MetricLike, task: str) -> tuple[Criterion, Metric | None]:
     """Return the metric that chooses, and the function itself where it is the user's own.
 
-    >>> resolve_metric("R²", "regression")
+    >>> resolve_criterion("R²", "regression")
     (Criterion(name='r2', higher_is_better=True), None)
     """
-    if metric is None or isinstance(metric, str):
-        name = DEFAULT_METRIC[task] if metric is None else known_metric(metric, task)
-        return Criterion(name, METRICS[name].higher_is_better), None
-    own = metric if isinstance(metric, Metric) else Metric.of(metric)
-    if own.name in METRICS:
-        raise InputError(f"metric: {own.name!r} is the name of a metric of bridle's; give yours another name")
-    return Criterion(own.name, own.higher_is_better), own
-
-
-def known_metric(name: str, task: str) -> str:
-    """Return the name of a metric of the task; ``ValueError`` for any other."""
-    known = name.strip().lower().replace("-", "_").replace("²", "2")
-    if known in TASK_METRICS[task]:
-        return known
-    choices = ", ".join(TASK_METRICS[task])
-    if known in METRICS:
-        raise InputError(
-            f"metric {name!r} is for a {METRICS[known].task}, and this is a {task}; choose one of {choices}"
-        )
-    raise InputError(f"metric must be one of {choices}, or a function, got {name!r}{nearest(known, list(METRICS))}")
+    found = resolve_metric(metric, task)
+    return Criterion(found.name, found.higher_is_better), found if isinstance(found, Metric) else None
 
 
 def check_options(*, out: object, progress: object, tuned: object, margin: object, keep_models: object) -> None:

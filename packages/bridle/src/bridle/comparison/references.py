@@ -128,7 +128,7 @@ def fitted_scores(
         split: {
             name: float(score)
             for name, score in metrics.scores(
-                outputs(model, flat(x), data), y, task=data.task, target_scale=data.target_scale, own_metric=own_metric
+                outputs(model, flat(x), data), y, task=data.task, target_scale=data.target_scale, own=own_metric
             ).items()
         }
         for split, (x, y) in data.splits().items()

@@ -10,13 +10,14 @@ from time import perf_counter
 
 from bridle import engine as stacked
 from bridle import memory_estimate, vanilla
-from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_metric
+from bridle.comparison.collect import ProgressCounter, Watch, interrupt_message
+from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_criterion
 from bridle.comparison.learning_rate import choose_learning_rate
 from bridle.comparison.provenance import provenance
 from bridle.comparison.references import early_stopping_reference, fit_references
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
-from bridle.comparison.trainer import ProgressCounter, Trainer, Watch, network_name
+from bridle.comparison.trainer import Trainer, network_name
 from bridle.comparison.tuning import Chosen, Tuned, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
@@ -87,12 +88,18 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    criterion, own_metric = resolve_metric(metric or protocol.metric, data.task)
+    criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
     store = RunStore.at(out, {}) if out else NOWHERE
-    session = store.session(started)
+    setting = {
+        "data": data.fingerprint,
+        "network": network_name(network),
+        "protocol": protocol.to_json(),
+        "engine": engine,
+    }
+    session = store.with_setting(setting | {"tuned": tuned}).session(started)
     trainer = Trainer(network, engine, criterion, own_metric, store, session, ProgressCounter(progress))
     return Comparison(data, contending, list(asked), protocol, trainer, margin, tuned, references).study()
 
@@ -213,10 +220,4 @@ class Comparison:
 
     def interrupt_message(self) -> str:
         """Return what is kept of a comparison that was stopped before any run was finished, and how to go on."""
-        count, folder, kept = self.trainer.count, self.trainer.store.folder, self.trainer.kept
-        far = f"Stopped after {count.done} of {count.total} steps of single runs, before any run was finished."
-        if folder is None:
-            return f"{far} Nothing is kept; with out=FOLDER a comparison goes on from where it was interrupted."
-        if not kept:
-            return f"{far} Nothing is kept of so short a training yet; the same command begins again."
-        return f"{far} {kept} of the steps are kept in {folder}: the same command goes on from there."
+        return interrupt_message(self.trainer.count, self.trainer.store.folder, self.trainer.kept)

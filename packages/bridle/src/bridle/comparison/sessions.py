@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import secrets
 import warnings
 from collections.abc import Iterator
@@ -12,33 +11,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from bridle_audit.atomic_files import read_whole
+from bridle_audit.atomic_files import read_whole, write_whole
 
 __all__ = ["Session"]
 
 SECONDS_BETWEEN_NOTES = 5.0
+LARGEST = 1000  # bytes of a session's file
 
 
 @dataclass
 class Session:
     """The time since ``started``, and that of earlier sessions under the same ``setting`` (a hash).
 
-    What a session has taken so far is appended to ``log`` now and then, a line each time: if it is killed, the time
-    since the last line is not counted. Without a log there is this session alone.
+    A session has a file of its own in ``folder``, so that sessions on several machines do not write to one. What it has
+    taken so far is written there now and then: if it is killed, the time since is not counted. Without a folder there
+    is this session alone.
     """
 
-    log: Path | None
+    folder: Path | None
     setting: str
     started: float = field(default_factory=perf_counter)
     name: str = field(default_factory=lambda: secrets.token_hex(8))
+    keeps: bool = True  # False where nothing can be written
     noted: float = -math.inf
     earlier: float = field(init=False)
 
     def __post_init__(self) -> None:
-        longest: dict[str, float] = {}
-        for session, seconds in self.lines():
-            longest[session] = max(seconds, longest.get(session, 0.0))
-        self.earlier = math.fsum(longest.values())
+        self.earlier = math.fsum(self.earlier_seconds())
 
     @property
     def seconds(self) -> float:
@@ -51,34 +50,25 @@ class Session:
         self.note(now=True)
         return seconds
 
-    def lines(self) -> Iterator[tuple[str, float]]:
-        """The sessions under this setting and how long they have taken; lines that are something else say nothing."""
-        try:
-            lines = read_whole(self.log, follow=False).splitlines() if self.log else []
-        except (OSError, ValueError):
-            return
-        for line in lines:
+    def earlier_seconds(self) -> Iterator[float]:
+        """How long each session under this setting has taken; files that are something else say nothing."""
+        for path in self.folder.glob(f"{self.setting}-*.json") if self.folder else ():
             try:
-                said = json.loads(line)
-                seconds = float(said["seconds"])
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                seconds = float(json.loads(read_whole(path, largest=LARGEST, follow=False))["seconds"])
+            except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
-            if said.get("setting") == self.setting and 0 <= seconds < math.inf:
-                yield str(said.get("session")), seconds
+            if 0 <= seconds < math.inf:
+                yield seconds
 
     def note(self, *, now: bool = False) -> None:
         """Write down what this session has taken, unless that was done a moment ago."""
-        if self.log is None or not (now or perf_counter() - self.noted > SECONDS_BETWEEN_NOTES):
+        if self.folder is None or not self.keeps or not (now or perf_counter() - self.noted > SECONDS_BETWEEN_NOTES):
             return
         self.noted = perf_counter()
-        said = {"setting": self.setting, "session": self.name, "seconds": round(perf_counter() - self.started, 3)}
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        said = {"seconds": round(perf_counter() - self.started, 3)}
         try:
-            descriptor = os.open(self.log, flags, 0o666)
-            try:
-                os.write(descriptor, (json.dumps(said) + "\n").encode())  # one call, so that lines stay whole
-            finally:
-                os.close(descriptor)
+            self.folder.mkdir(exist_ok=True)
+            write_whole(self.folder / f"{self.setting}-{self.name}.json", json.dumps(said) + "\n")
         except OSError as error:
-            self.log = None
+            self.keeps = False
             warnings.warn(f"how long the comparison takes cannot be noted: {error}", stacklevel=2)

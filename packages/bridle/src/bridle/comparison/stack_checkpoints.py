@@ -25,9 +25,9 @@ from bridle.json_decoding import decode, parse
 from bridle.protocol import Variant
 from bridle_audit.atomic_files import open_bounded, remove_left_overs, write_whole
 
-__all__ = ["StackCheckpoints"]
+__all__ = ["Member", "StackCheckpoints"]
 
-FORMAT = 1
+FORMAT = 2
 LARGEST = 2 * 2**30  # bytes; a stack is made so that it needs no more, activations and gradients included
 LONGEST_LINE = 2**24
 
@@ -38,6 +38,12 @@ class Member:
 
     recipe: str
     seed: int
+    lr: float | None = None
+
+    @classmethod
+    def of(cls, variant: Variant) -> Member:
+        """Name a variant in words and numbers."""
+        return cls(str(variant.recipe), variant.seed, None if variant.lr is None else float(variant.lr))
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class StackCheckpoints:
     folder: Path
     setting: dict[str, Any]
     asked: Sequence[Variant]
-    is_finished: Callable[[str, int], bool]  # whether there is a run of this recipe and seed
+    is_finished: Callable[[Member], bool]  # whether there is a run of this recipe, seed and learning rate
     note: Callable[[], None]  # called whenever training has been kept
     kept: int = 0  # steps of single runs in the states that were written or read last
     found: list[CheckpointHeader] = field(init=False)
@@ -73,7 +79,7 @@ class StackCheckpoints:
 
     def unfinished(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
         """Those that train some of the missing, the most advanced first; none of these twice."""
-        known = {Member(str(variant.recipe), variant.seed): variant for variant in self.asked}
+        known = {Member.of(variant): variant for variant in self.asked}
         begun: list[UnfinishedStack] = []
         covered: set[Variant] = set()
         for header in self.found:
@@ -95,7 +101,7 @@ class StackCheckpoints:
             try:
                 with open_bounded(path, largest=LARGEST, follow=False) as file:
                     header, _ = self.header(file, path)
-                if header.epoch and all(self.is_finished(each.recipe, each.seed) for each in header.training):
+                if header.epoch and all(map(self.is_finished, header.training)):
                     header = self.write(header.members, header.members, 0, 0, b"")
                 found.append(header)
             except FileNotFoundError:  # another process has finished it
@@ -180,7 +186,7 @@ class StackCheckpoints:
 
 def named(variants: Sequence[Variant]) -> list[Member]:
     """Variants in words and numbers."""
-    return [Member(str(variant.recipe), variant.seed) for variant in variants]
+    return [Member.of(variant) for variant in variants]
 
 
 def short_hash(content: object) -> str:

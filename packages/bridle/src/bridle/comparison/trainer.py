@@ -11,47 +11,25 @@ from torch import nn
 
 from bridle import engine as stacked
 from bridle import vanilla
+from bridle.comparison.collect import ProgressCounter, collect
 from bridle.comparison.sessions import Session
 from bridle.comparison.store import RunStore
 from bridle.data import Data
 from bridle.engine.user_modules import build_module
-from bridle.metric_info import TASK_METRICS, Criterion
-from bridle.metrics import Metric
+from bridle.metric_info import Criterion
+from bridle.metrics import Metric, measured_metrics
 from bridle.networks import MLP, DescribedNetwork, Network
-from bridle.protocol import Protocol, Variant
+from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import Run
 from bridle.training_length import find_lengths
 
-__all__ = ["ENGINES", "ProgressCounter", "Trainer", "Watch", "network_name"]
+__all__ = ["ENGINES", "Trainer", "network_name"]
 
-Watch = Callable[[int, int], None]  # told how many steps of single runs are done, and how many are known to be needed
 DESCRIBED = (MLP, DescribedNetwork)  # networks that say all about themselves when printed
 ENGINES: dict[str, Callable[..., Iterator[Run]]] = {
     "torch": stacked.train_variants,
     "vanilla": vanilla.train_variants,
 }
-
-
-@dataclass
-class ProgressCounter:
-    """Counts steps of single runs towards the total that is known so far, for a watcher.
-
-    The total grows when longer trainings turn out to be worth a try.
-    """
-
-    watch: Watch | None
-    total: int = 0
-    done: int = 0
-
-    def expect(self, steps: int) -> None:
-        """Take note that so many more steps are needed."""
-        self.total += steps
-
-    def __call__(self, steps: int) -> None:
-        """Take note that so many more steps are done, and tell."""
-        self.done += steps
-        if self.watch is not None:
-            self.watch(self.done, self.total)
 
 
 @dataclass
@@ -65,7 +43,7 @@ class Trainer:
     store: RunStore
     session: Session
     count: ProgressCounter
-    kept: int = field(default=0, init=False)  # steps of single runs in the states of unfinished stacks
+    kept: int = field(default=0, init=False)  # steps of single runs in the states of the unfinished stacks
 
     def train(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> Iterator[Run]:
         """Yield the run of each variant when it is finished, of the length that suits it where that is open."""
@@ -80,42 +58,19 @@ class Trainer:
     def train_length(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> Iterator[Run]:
         """Yield runs of a fixed length: first those that are in the store, then the others as they are finished."""
         store = self.store.with_setting(self.setting(data, protocol), self.measured(data))
-        steps = steps_per_run(data, protocol)
-        self.count.expect(len(variants) * steps)
-        missing: dict[tuple[str, int, float | None], Variant] = {}
-        for variant in variants:
-            run = store.read(variant)
-            if run is None:
-                missing[str(variant.recipe), variant.seed, variant.lr] = variant
-            else:
-                self.count(steps)
-                yield run
-        if missing:
-            yield from self.train_missing(data, variants, missing, protocol, store)
 
-    def train_missing(
-        self,
-        data: Data,
-        asked: Sequence[Variant],
-        missing: dict[tuple[str, int, float | None], Variant],
-        protocol: Protocol,
-        store: RunStore,
-    ) -> Iterator[Run]:
-        """Train those that are not in the store, and save each as it is finished."""
-        options: dict[str, Any] = {"progress": self.count, "own_metric": self.own_metric}
-        stacks = store.stacks(asked, self.session.note) if self.engine == "torch" else None
-        if stacks:
-            options["checkpoints"] = stacks
-        try:
-            for run in ENGINES[self.engine](data, list(missing.values()), self.network, protocol, **options):
-                store.write(run, missing.pop((run.recipe, run.seed, run.lr)))
-                self.session.note()
-                yield run
-            # Another process that works on the same study may have finished runs of a stack that was gone on with here.
-            yield from (run for variant in missing.values() if (run := store.read(variant)) is not None)
-        finally:
-            self.kept = stacks.kept if stacks else 0
-            self.session.note(now=True)
+        def train(missing: Sequence[Variant], progress: Progress) -> Iterator[Run]:
+            options: dict[str, Any] = {"progress": progress, "own_metric": self.own_metric}
+            stacks = store.stacks(variants, self.session.note) if self.engine == "torch" else None
+            try:
+                yield from ENGINES[self.engine](
+                    data, missing, self.network, protocol, **options, **({"checkpoints": stacks} if stacks else {})
+                )
+            finally:
+                self.kept = stacks.kept if stacks else 0
+
+        steps = steps_per_run(data, protocol)
+        return collect(variants, train, store, steps_per_run=steps, count=self.count, session=self.session)
 
     def setting(self, data: Data, protocol: Protocol) -> dict[str, Any]:
         """Return everything that determines a run but its recipe, seed and own learning rate."""
@@ -128,8 +83,7 @@ class Trainer:
 
     def measured(self, data: Data) -> dict[str, tuple[str, ...]]:
         """Return the metrics that every run has on every split."""
-        own = (self.own_metric.name,) if self.own_metric else ()
-        return dict.fromkeys(data.splits(), (*TASK_METRICS[data.task], *own))
+        return dict.fromkeys(data.splits(), measured_metrics(data.task, self.own_metric))
 
 
 def steps_per_run(data: Data, protocol: Protocol) -> int:

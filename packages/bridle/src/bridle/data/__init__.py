@@ -13,3 +13,4 @@
 from bridle.data.dataset import Data as Data
 from bridle.data.load import load as load
 from bridle.data.load import loaded as loaded
+from bridle.data.splits import Splits as Splits

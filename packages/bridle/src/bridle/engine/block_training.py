@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from bridle.engine.batches import DeviceData, SeedIndex
+from bridle.engine.batches import DeviceData, SeedIndex, TrainingBatch
 from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
 from bridle.engine.noise import StackNoise
 from bridle.engine.objective import BlockObjective
 from bridle.engine.parameter_regularizers import ParameterRegularizers
-from bridle.engine.value_names import Values
+from bridle.engine.value_names import ValueName, Values
 from bridle.protocol import Protocol, StepInfo
 
 __all__ = ["BlockTraining"]
@@ -22,12 +23,14 @@ class BlockTraining:
     """A block in training: with its objective and the regularizers of its parameters."""
 
     def __init__(self, block: Block, data: DeviceData, protocol: Protocol, stack_seeds: tuple[int, ...]) -> None:
-        self.block, self.protocol = block, protocol
+        self.block = block
+        self.protocol = protocol if block.grid.lr is None else replace(protocol, lr=block.grid.lr)
         self.objective = BlockObjective(block, data)
         self.regularizers = ParameterRegularizers(block, protocol.optimizer)
         self.ensemble = block.ensemble
         self.seed_index = self.find_seeds(stack_seeds)
         self.seconds = 0.0
+        self.best_values: Values = {}  # of each variant's best epoch, in the block's layout; empty where none is kept
 
     def find_seeds(self, stack_seeds: tuple[int, ...]) -> SeedIndex:
         """Return the block's seeds among the stack's: everything, without a copy, where they are the same."""
@@ -38,9 +41,9 @@ class BlockTraining:
 
     @torch.no_grad()
     def step(
-        self, x: Tensor, y: Tensor, noise: StackNoise, step_info: StepInfo, *, with_penalties: bool = False
+        self, batch: TrainingBatch, noise: StackNoise, step_info: StepInfo, *, with_penalties: bool = False
     ) -> Iterator[Tensor]:
-        """Train on a batch (seeds, batch, ...), (seeds, batch); yield the losses before the update, (seeds, recipes).
+        """Train on a batch (seeds, batch, ...); yield the losses before the update, (seeds, recipes).
 
         This is the step of places/__init__.py, line by line, as in vanilla/step.py; where it yields, the stack's
         optimizer makes its own. The losses are those of the data alone unless told otherwise.
@@ -48,11 +51,11 @@ class BlockTraining:
         self.block.passed = step_info.step / step_info.steps
         context = ForwardContext(TRAIN, noise, self.seed_index)
 
-        x, y = self.objective.transform_batch(x, y, context)
-        losses, gradients = self.losses_and_gradients(x, y, context, with_penalties=with_penalties)
+        batch = self.objective.transform_batch(batch, context)
+        losses, gradients = self.losses_and_gradients(batch, context, with_penalties=with_penalties)
         if self.regularizers.ascents:
             with self.regularizers.at_ascent_point(gradients):
-                _, gradients = self.losses_and_gradients(x, y, context._replace(mode=SECOND_PASS))
+                _, gradients = self.losses_and_gradients(batch, context._replace(mode=SECOND_PASS))
         self.regularizers.change_gradients(gradients, context, step_info)
         self.regularizers.change_weights(context, step_info, after_update=False)
         for name, parameter in self.block.parameters.items():
@@ -70,13 +73,29 @@ class BlockTraining:
         rate = self.protocol.learning_rate
         return StepInfo(done, steps, rate(scheduled, of), rate(0, of))
 
+    @torch.no_grad()
+    def keep_values(self, indices: Collection[tuple[int, int]]) -> None:
+        """Keep the values of these variants, by their places in the grid, as those of their best epochs."""
+        seeds, recipes = (list(each) for each in zip(*indices, strict=True))
+        whole = len(indices) == len(self.block.grid)
+        for name, tensor in self.block.state_dict().items():
+            if whole or name not in self.best_values:
+                self.best_values[name] = tensor.detach().clone()
+            else:
+                into, now = (self.block.grid_view(name, each) for each in (self.best_values[name], tensor))
+                into[seeds, recipes] = now[seeds, recipes]
+
+    def kept_values(self, index: tuple[int, int], names: Collection[ValueName]) -> Values:
+        """Copy one variant's values of its best epoch, shaped as in a single network."""
+        return self.block.variant_values({name: self.best_values[name] for name in names}, index)
+
     def losses_and_gradients(
-        self, x: Tensor, y: Tensor, context: ForwardContext, *, with_penalties: bool = False
+        self, batch: TrainingBatch, context: ForwardContext, *, with_penalties: bool = False
     ) -> tuple[Tensor, Values]:
         """Return the losses (seeds, recipes) and the gradients where the parameters stand, penalties included."""
         parameters = self.block.parameters
         with torch.enable_grad():
-            losses, penalties = self.objective.losses(x, y, context)
+            losses, penalties = self.objective.losses(batch, context)
             total = (losses + penalties).sum()
         # A parameter that the loss does not depend on has a gradient of zero: penalties may still act on it.
         found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True, materialize_grads=True)

@@ -52,9 +52,10 @@ class SavedBest(TypedDict):
     """The best epoch of a variant, in a file."""
 
     states: list[list[float]]
+    score: float
     epoch: int
     passed: float
-    values: dict[PlainName, Tensor]
+    names: list[PlainName]
 
 
 class SavedBlock(TypedDict):
@@ -62,8 +63,10 @@ class SavedBlock(TypedDict):
 
     seeds: list[int]
     recipes: list[str]
+    lr: float | None
     parameters: dict[PlainName, Tensor]
     state: dict[PlainName, Tensor]
+    best_values: dict[PlainName, Tensor]
     moments: dict[PlainName, dict[str, Tensor]]  # of the optimizer, by kind
     passed: float
     seconds: float
@@ -160,8 +163,10 @@ def block_to_dict(training: BlockTraining, optimizer: StackOptimizer) -> SavedBl
     return {
         "seeds": list(block.grid.seeds),
         "recipes": [str(recipe) for recipe in block.grid.recipes],
+        "lr": block.grid.lr,
         "parameters": with_plain_keys(block.parameters),
         "state": with_plain_keys(block.state),
+        "best_values": with_plain_keys(training.best_values),
         "moments": {
             plain_name(name): {kind: cpu_copy(each) for kind, each in optimizer.state(parameter).items()}
             for name, parameter in block.parameters.items()
@@ -178,14 +183,15 @@ def module_rng(block: Block) -> list[object] | None:
 
 
 def best_epoch_to_dict(best: BestEpoch | None) -> SavedBest | None:
-    """Return the best epoch of a variant with early stopping as plain data."""
+    """Return a variant's best epoch as plain data."""
     if best is None:
         return None
     return {
         "states": [list(map(float, each)) for each in best.states],
+        "score": best.score,
         "epoch": best.epoch,
         "passed": best.passed,
-        "values": with_plain_keys(best.values),
+        "names": list(map(plain_name, best.names)),
     }
 
 
@@ -229,25 +235,29 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
     for variant, curves, best in zip(stack.variants, state["curves"], state["bests"], strict=True):
         recorder.curves[variant].update(curves)
         if best is not None:
-            states = [tuple(each) for each in best["states"]]
-            stopping.bests[variant] = BestEpoch(states, best["epoch"], best["passed"], with_value_names(best["values"]))
+            states, names = [tuple(each) for each in best["states"]], tuple(ValueName(*each) for each in best["names"])
+            stopping.bests[variant] = BestEpoch(states, best["score"], best["epoch"], best["passed"], names)
 
 
 def restore_block(stack: Stack, saved: SavedBlock) -> BlockTraining:
     """Restore a block; its optimizer's moments come when all blocks are there."""
     recipes = {str(variant.recipe): variant.recipe for variant in stack.variants}
-    grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]))
+    grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]), saved["lr"])
     if not set(grid.variants) <= set(stack.variants):
         raise InputError("it has runs that the stack does not have")
     training = stack.prepare(stack.start(grid), {})
     block = training.block
-    parameters, state = with_value_names(saved["parameters"]), with_value_names(saved["state"])
+    parameters, state, best = (with_value_names(saved[kind]) for kind in ("parameters", "state", "best_values"))
     check_same_tensors(parameters, block.parameters, block.parameters)
     check_same_tensors(state, block.state, [*block.state, *filter(block.is_ensemble_copy, state)])
+    if best:
+        check_same_tensors(best, block.parameters, [*block.parameters, *state])
     with torch.no_grad():
         for name, parameter in block.parameters.items():
             parameter.copy_(parameters[name])
-    block.state = {name: tensor.to(block.precision.device).clone() for name, tensor in state.items()}
+    device = block.precision.device
+    block.state = {name: tensor.to(device).clone() for name, tensor in state.items()}
+    training.best_values = {name: tensor.to(device).clone() for name, tensor in best.items()}
     block.passed, training.seconds = saved["passed"], saved["seconds"]
     if isinstance(block, ModuleBlock) and block.module_rng:
         block.module_rng.position = GeneratorStates(*(saved["module_rng"] or ()))

@@ -13,7 +13,9 @@ from bridle.data import Data
 from bridle.engine.batches import DeviceData
 from bridle.engine.block import Block
 from bridle.engine.value_names import Values
-from bridle.results import MAIN_METRIC, LayerSummary
+from bridle.metric_info import MetricInfo
+from bridle.metrics import Metric
+from bridle.results import LayerSummary
 from bridle.training_rules import MEASURED_ROWS
 
 __all__ = ["Evaluator", "layer_summaries"]
@@ -22,8 +24,9 @@ __all__ = ["Evaluator", "layer_summaries"]
 class Evaluator:
     """Scores and summaries of all variants of a block on one table."""
 
-    def __init__(self, data: Data, device_data: DeviceData) -> None:
-        self.data, self.device_data = data, device_data
+    def __init__(self, data: Data, device_data: DeviceData, chosen: MetricInfo | Metric) -> None:
+        self.data, self.device_data, self.chosen = data, device_data, chosen
+        self.own = chosen if isinstance(chosen, Metric) else None
         self.targets = {split: y for split, (_, y) in data.splits().items()}
 
     @property
@@ -32,15 +35,21 @@ class Evaluator:
         return self.device_data.x["train"][:MEASURED_ROWS]
 
     def curve_points(self, block: Block) -> list[dict[str, float]]:
-        """Measure each variant's loss and main metric on the validation rows, and on as many training rows."""
-        train, valid = self.scores(block, "train", len(self.targets["valid"])), self.scores(block, "valid")
-        shown = ("loss", MAIN_METRIC[self.data.task])
+        """Measure each variant's loss and a metric on the validation rows, and on as many training rows."""
+        rows = len(self.targets["valid"])
+        found = {
+            split: metrics.curve_scores(
+                self.outputs(block, split, rows),
+                self.targets[split][:rows],
+                task=self.data.task,
+                target_scale=self.data.target_scale,
+                chosen=self.chosen,
+            )
+            for split in ("train", "valid")
+        }
+        shown = list(found["valid"])
         return [
-            {
-                f"{split}_{metric}": float(found[metric][index])
-                for metric in shown
-                for split, found in (("train", train), ("valid", valid))
-            }
+            {f"{split}_{metric}": float(found[split][metric][index]) for metric in shown for split in found}
             for index, _ in block.indexed_variants()
         ]
 
@@ -57,14 +66,19 @@ class Evaluator:
 
     def no_scores(self) -> dict[str, dict[str, float]]:
         """Return nan for every metric on every split: the scores of a network that diverged."""
-        return {split: dict.fromkeys(metrics.METRICS[self.data.task], math.nan) for split in self.targets}
+        return {
+            split: dict.fromkeys(metrics.measured_metrics(self.data.task, self.own), math.nan) for split in self.targets
+        }
 
-    def scores(self, block: Block, split: str, rows: int | None = None) -> dict[str, np.ndarray]:
-        """Measure every metric of every variant on the first rows of a split, each (seeds, recipes)."""
+    def scores(self, block: Block, split: str) -> dict[str, np.ndarray]:
+        """Measure every metric of every variant on a split, each (seeds, recipes)."""
+        z, y = self.outputs(block, split), self.targets[split]
+        return metrics.scores(z, y, task=self.data.task, target_scale=self.data.target_scale, own=self.own)
+
+    def outputs(self, block: Block, split: str, rows: int | None = None) -> np.ndarray:
+        """Run the first rows of a split through every variant, (seeds, recipes, rows, outputs)."""
         parts = [block.predictions(x) for x in torch.split(self.device_data.x[split][:rows], block.eval_batch_size)]
-        z = torch.cat(parts, dim=2).cpu().numpy()
-        y = self.targets[split][:rows]
-        return metrics.scores(z, y, task=self.data.task, target_scale=self.data.target_scale)
+        return torch.cat(parts, dim=2).cpu().numpy()
 
     def dead_units(self, block: Block) -> dict[str, np.ndarray]:
         """Find each layer's units that are the same on every training row, (seeds, recipes, units)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from bridle.engine.evaluation import Evaluator, layer_summaries
 from bridle.engine.stack import Stack
 from bridle.engine.stopping import BestEpoch, Points
 from bridle.engine.timing import timed
+from bridle.engine.variant_grids import group_variants
 from bridle.protocol import Variant
 from bridle.results import Run
 
@@ -61,22 +62,31 @@ class Recorder:
                 for run, variant in zip(runs, variants, strict=True):
                     if variant not in bests:
                         yield replace(run, seconds=seconds)
-        for variant in stack.variants:
-            if variant in bests:
-                yield self.best_epoch_run(stack, variant, bests[variant])
+        yield from self.best_epoch_runs(stack, {each: bests[each] for each in stack.variants if each in bests})
 
-    def early_run(self, stack: Stack, variant: Variant, epoch: int, best: BestEpoch | None) -> Run:
-        """Make the run of a variant that leaves after an epoch: stopped, with its best one, or diverged, without."""
-        if best is None:
-            return self.diverged_run(stack, variant, epoch)
-        return self.best_epoch_run(stack, variant, best, epoch)
+    def early_runs(self, stack: Stack, leaving: Mapping[Variant, BestEpoch | None], epoch: int) -> Iterator[Run]:
+        """Yield the runs of variants that leave after an epoch: stopped, with their best one, or diverged, without."""
+        for variant, best in leaving.items():
+            if best is None:
+                yield self.diverged_run(stack, variant, epoch)
+        bests = {variant: best for variant, best in leaving.items() if best}
+        yield from self.best_epoch_runs(stack, bests, stopped_at=epoch)
 
-    def best_epoch_run(self, stack: Stack, variant: Variant, best: BestEpoch, stopped_at: int | None = None) -> Run:
-        """Make the run of a variant as it was in its best epoch."""
-        clock = time.perf_counter()
-        (run,) = self.measured_runs(stack.single_variant(variant, best.values, best.passed))
-        seconds = seconds_per_variant(stack, stack.training_of(variant)) + time.perf_counter() - clock
-        return replace(run, seconds=seconds, best_epoch=best.epoch, stopped_at=stopped_at)
+    def best_epoch_runs(
+        self, stack: Stack, bests: Mapping[Variant, BestEpoch], stopped_at: int | None = None
+    ) -> Iterator[Run]:
+        """Yield the runs of variants as they were in their best epochs, measured together as far as they can be."""
+        alike: dict[object, list[Variant]] = defaultdict(list)
+        for variant, best in bests.items():
+            alike[same_program(variant, best)].append(variant)
+        for grid in (each for variants in alike.values() for each in group_variants(variants)):
+            clock = time.perf_counter()
+            values = {variant: stack.kept_values(variant, bests[variant].names) for variant in grid.variants}
+            runs = self.measured_runs(stack.resume_block(grid, values, bests[grid.variants[0]].passed))
+            share = (time.perf_counter() - clock) / len(grid)
+            for run, variant in zip(runs, grid.variants, strict=True):
+                seconds = seconds_per_variant(stack, stack.training_of(variant)) + share
+                yield replace(run, seconds=seconds, best_epoch=bests[variant].epoch, stopped_at=stopped_at)
 
     def diverged_run(self, stack: Stack, variant: Variant, epoch: int) -> Run:
         """Make the run of a variant whose loss stopped being finite in this epoch: no scores, curves up to there."""
@@ -107,8 +117,18 @@ class Recorder:
             curves={name: list(numbers) for name, numbers in self.curves[variant].items()},
             layers=layer_summaries(block, values, dead),
             seconds=0.0,
+            lr=variant.lr,
             model=block.trained_module(values, variant),
         )
+
+
+def same_program(variant: Variant, best: BestEpoch) -> object:
+    """Return what must be equal for best epochs to be measured together: the values, and a moment that is seen.
+
+    A strength that moves over the training has its value of that epoch.
+    """
+    scheduled = any(each.is_scheduled for each in variant.recipe)
+    return best.names, best.passed if scheduled else None
 
 
 def seconds_per_variant(stack: Stack, training: BlockTraining) -> float:

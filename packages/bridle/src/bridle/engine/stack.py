@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from bridle.engine.noise import StackNoise
 from bridle.engine.precision import Precision
 from bridle.engine.stack_optimizer import StackOptimizer
 from bridle.engine.timing import timed
-from bridle.engine.value_names import Values
+from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid, group_variants
 from bridle.protocol import Protocol, Variant
 
@@ -35,8 +35,7 @@ class Stack:
         protocol: Protocol,
         precision: Precision,
     ) -> None:
-        self.protocol = protocol = protocol.for_rows(len(data.x["train"]))
-        self.precision, self.start, self.data = precision, start, data
+        self.protocol, self.precision, self.start, self.data = protocol, precision, start, data
         self.seeds = tuple(sorted({variant.seed for variant in variants}))
         self.batches = BatchLoader(data, protocol, self.seeds)
         self.noise = StackNoise(self.seeds, precision)
@@ -67,11 +66,11 @@ class Stack:
         They are those of the data alone unless told otherwise.
         """
         with timed(self):
-            x, y = self.batches.next()
+            batch = self.batches.next()
             self.noise.next_step()
             infos = [training.step_info(self.steps_done, self.steps) for training in self.trainings]
             begun = [
-                training.step(x, y, self.noise, info, with_penalties=with_penalties)
+                training.step(batch, self.noise, info, with_penalties=with_penalties)
                 for training, info in zip(self.trainings, infos, strict=True)
             ]
         losses = []
@@ -97,6 +96,7 @@ class Stack:
                     kept[variant] = VariantState(
                         block.variant_values(block.state_dict(), index),
                         {kind: block.variant_values(each, index) for kind, each in moments.items()},
+                        block.variant_values(training.best_values, index),
                     )
         passed, age = self.trainings[0].block.passed, self.optimizer.age()
         self.trainings = [
@@ -112,6 +112,10 @@ class Stack:
                 for kind in kinds
             }
             self.optimizer.restore_moments(block, stacked, age)
+        for training in self.trainings:
+            best = {variant: kept[variant].best for variant in training.block.grid.variants}
+            stacked_best = stack_values(training.block, best)
+            training.best_values = {name: training.block.from_grid(name, each) for name, each in stacked_best.items()}
 
     def resume_block(self, grid: VariantGrid, each: dict[Variant, Values], passed: float) -> BlockTraining:
         """Return a block of variants that come from others, with all that they remember."""
@@ -120,9 +124,11 @@ class Stack:
         block.passed = passed
         return training
 
-    def single_variant(self, variant: Variant, values: Values, passed: float) -> BlockTraining:
-        """Return a block of one variant as it was at an earlier moment: ``values`` are those of a single network."""
-        return self.resume_block(VariantGrid((variant.seed,), (variant.recipe,)), {variant: values}, passed)
+    def kept_values(self, variant: Variant, names: Collection[ValueName]) -> Values:
+        """Copy the values of a variant's best epoch, shaped as in a single network."""
+        training = self.training_of(variant)
+        index = next(index for index, each in training.block.indexed_variants() if each == variant)
+        return training.kept_values(index, names)
 
     def training_of(self, variant: Variant) -> BlockTraining:
         """Return the block that a variant is trained in."""
@@ -135,10 +141,11 @@ class Stack:
 
 
 class VariantState(NamedTuple):
-    """The values and optimizer moments of one variant, kept while the stack is rebuilt."""
+    """The values, optimizer moments and best epoch of one variant, kept while the stack is rebuilt."""
 
     values: Values
     moments: dict[str, Values]
+    best: Values
 
 
 def stack_values(block: Block, each: dict[Variant, Values]) -> Values:

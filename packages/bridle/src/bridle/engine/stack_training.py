@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from bridle.engine.stopping import BestEpoch, Points, StackStopping
 from bridle.engine.threads import limited_threads, threads_for
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
+from bridle.training_rules import has_diverged
 
 __all__ = ["StackTraining", "train_stack"]
 
@@ -33,15 +33,25 @@ class StackTraining(NamedTuple):
         if told:
             self.progress(told)
 
+    def only_wanted(self, runs: Iterable[Run]) -> list[Run]:
+        """Return the runs of wanted variants."""
+        wanted = {(str(variant.recipe), variant.seed, variant.lr) for variant in self.wanted}
+        return [run for run in runs if (run.recipe, run.seed, run.lr) in wanted]
+
 
 def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tuple[Stack, StackStopping]:
     """Return a stack as it was saved, or a fresh one where it was not, or where the state does not fit."""
     stack = start()
-    stopping = StackStopping(stack.variants, stack.data.task)
+    stopping = new_stopping(stack, training)
     if training.checkpointer.restore(stack, training.recorder, stopping):
         return stack, stopping
     training.recorder.reset_curves(stack.variants)
-    return start(), StackStopping(stack.variants, stack.data.task)
+    return start(), new_stopping(stack, training)
+
+
+def new_stopping(stack: Stack, training: StackTraining) -> StackStopping:
+    """Return what keeps the best epochs, before the first."""
+    return StackStopping(stack.variants, stack.protocol, training.recorder.evaluator.chosen)
 
 
 def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator[Run]:
@@ -55,11 +65,10 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
             step_losses = train_epoch(stack, training)
             points = recorder.curve_points(stack, epoch, step_losses)
         gone = record_epoch(recorder, stopping, stack, points, epoch)
-        for variant, best in gone.items():
-            if variant in training.wanted:
-                with limited_threads(count):
-                    run = recorder.early_run(stack, variant, epoch, best)
-                yield run
+        # All of them, wanted or not: with other neighbours a run could have other last digits than undisturbed.
+        with limited_threads(count):
+            runs = list(recorder.early_runs(stack, gone, epoch))
+        yield from training.only_wanted(runs)
         training.report(stack.steps - stack.steps_done, gone)
         if len(gone) == len(points):
             return
@@ -67,16 +76,15 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
             stack.remove(gone)
         training.checkpointer.after_epoch(stack, recorder, stopping, epoch)
     with limited_threads(count):
-        runs = list(recorder.final_runs(stack, stopping.bests))
-    wanted = {(str(variant.recipe), variant.seed) for variant in training.wanted}
-    yield from (run for run in runs if (run.recipe, run.seed) in wanted)
+        runs = list(recorder.final_runs(stack, stopping.found))
+    yield from training.only_wanted(runs)
 
 
 def record_epoch(
     recorder: Recorder, stopping: StackStopping, stack: Stack, points: Points, epoch: int
 ) -> dict[Variant, BestEpoch | None]:
     """Record an epoch; return the variants that leave after it: diverged, or stopped, these with their best epochs."""
-    diverged = [variant for variant, point in points.items() if not all(map(math.isfinite, point.values()))]
+    diverged = [variant for variant, point in points.items() if has_diverged(point)]
     whole = {variant: point for variant, point in points.items() if variant not in diverged}
     recorder.append_points(whole)
     stopped = stopping.after_epoch(stack, whole, epoch)

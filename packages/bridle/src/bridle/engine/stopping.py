@@ -1,16 +1,16 @@
-"""Early stopping: which variants are done after an epoch, and the weights of the best epoch of each."""
+"""The best epoch of each variant, by its recipe's regularizers that stop or by the protocol, and who is done."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bridle.engine.stack import Stack
-from bridle.engine.value_names import Values
+from bridle.engine.value_names import ValueName
 from bridle.places import Stop
-from bridle.protocol import Variant
-from bridle.results import MAIN_METRIC
-from bridle.training_rules import monitored_score
+from bridle.protocol import Protocol, Variant
+from bridle.training_rules import ChoosingMetric, choosing_score, keeps_best_epoch, monitored_score
 
 __all__ = ["BestEpoch", "Points", "StackStopping"]
 
@@ -19,49 +19,68 @@ Points = dict[Variant, dict[str, float]]
 
 @dataclass
 class BestEpoch:
-    """The best epoch of a variant with early stopping, and its regularizers' state."""
+    """The best epoch of a variant so far; its values are kept beside those of its block."""
 
-    states: list[tuple[float, ...]]
-    epoch: int = 0
+    states: list[tuple[float, ...]]  # of the recipe's regularizers that stop
+    score: float = math.inf  # where it has none: of the best epoch, lower is better
+    epoch: int = 0  # 0: no epoch had a score
     passed: float = 0.0  # share of the training that was over by then
-    values: Values = field(default_factory=dict)
+    names: tuple[ValueName, ...] = ()  # of the values that there were: an ensemble has more later
 
 
 class StackStopping:
-    """The bests of one stack's variants, as far as their recipes have a regularizer that stops."""
+    """The bests of one stack's variants, as far as their recipes stop or the protocol keeps the best."""
 
-    def __init__(self, variants: Iterable[Variant], task: str) -> None:
-        self.main = MAIN_METRIC[task]
+    def __init__(self, variants: Iterable[Variant], protocol: Protocol, metric: ChoosingMetric) -> None:
+        self.metric = metric
         self.bests = {
-            variant: BestEpoch([unit.state for unit in stops])
+            variant: BestEpoch([unit.state for unit in stop_regularizers(variant)])
             for variant in variants
-            if (stops := stop_regularizers(variant))
+            if keeps_best_epoch(protocol, variant.recipe)
         }
+
+    @property
+    def found(self) -> dict[Variant, BestEpoch]:
+        """Those that there are: by a metric that has no value on the validation rows, no epoch is the best."""
+        return {variant: best for variant, best in self.bests.items() if best.epoch}
 
     def after_epoch(self, stack: Stack, points: Points, epoch: int) -> list[Variant]:
         """Take in an epoch's scores; returns the variants that stop here."""
         stopped = []
-        for block in stack.blocks:
+        for training in stack.trainings:
+            block, improving = training.block, []
+            names = (*block.parameters, *block.state)
             for index, variant in block.indexed_variants():
                 best = self.bests.get(variant)
                 if best is None or variant not in points:
                     continue
                 improved, over = self.update(variant, best, points[variant], stack.steps_done / stack.steps)
-                if improved or not best.values:
-                    best.epoch, best.passed = epoch, block.passed
-                    best.values = block.variant_values(block.state_dict(), index)
+                if improved:
+                    best.epoch, best.passed, best.names = epoch, block.passed, names
+                    improving.append(index)
                 if over:
                     stopped.append(variant)
+            if improving:
+                training.keep_values(improving)
         return stopped
 
     def update(self, variant: Variant, best: BestEpoch, point: dict[str, float], passed: float) -> tuple[bool, bool]:
-        """Return two flags: this is the best epoch so far, by the first regularizer that stops; any of them stops."""
+        """Return two flags: this is the best epoch so far; the training stops here.
+
+        The first of a recipe's regularizers that stop says which is the best, any of them stops.
+        """
+        units = stop_regularizers(variant)
+        if not units:
+            score = choosing_score(point, self.metric)
+            improved = score < best.score
+            best.score = score if improved else best.score
+            return improved, False
         verdicts = []
-        for number, unit in enumerate(stop_regularizers(variant)):
-            score = monitored_score(unit, point, self.main)
+        for number, unit in enumerate(units):
+            score = monitored_score(unit, point, self.metric)
             improved, over, best.states[number] = unit.judge(score, best.states[number], unit.keywords(passed=passed))
             verdicts.append((improved, over))
-        return verdicts[0][0], any(over for _, over in verdicts)
+        return verdicts[0][0] or not best.epoch, any(over for _, over in verdicts)
 
 
 def stop_regularizers(variant: Variant) -> list[Stop]:

@@ -21,10 +21,13 @@ from bridle.engine.stack_training import StackTraining, train_stack
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.errors import InputError
+from bridle.metric_info import Criterion
+from bridle.metrics import Metric, resolve_metric
 from bridle.networks import MLP, Network, mlp, parse_network
 from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
+from bridle.training_length import find_lengths
 
 __all__ = ["make_stack", "step_losses", "train", "train_variants"]
 
@@ -42,10 +45,20 @@ def train(
     ``convnet(...)``, or one of these as text, or a zero-argument factory of any module that maps (batch, ...) to
     (batch, outputs); by default ``mlp(128, 64)``. Raises ``ValueError`` for what cannot be trained, or would take more
     memory than is free.
+
+    Where the protocol leaves the number of epochs open, it is found as :mod:`bridle.training_length` says; the run's
+    ``lengths`` are those that were tried.
     """
     variant, protocol = Variant(Recipe.of(recipe), checked_seed(seed)), Protocol.of(protocol)
     network = mlp(128, 64) if network is None else parse_network(network)
-    return next(train_variants(loaded(data), [variant], network, protocol))
+    data = loaded(data)
+    metric = resolve_metric(protocol.metric, data.task)
+    criterion = Criterion(metric.name, metric.higher_is_better)
+
+    def train_length(variants: Sequence[Variant], settled: Protocol) -> Iterator[Run]:
+        return train_variants(data, variants, network, settled)
+
+    return next(find_lengths([variant], protocol, len(data.x_train), criterion, train_length))
 
 
 def train_variants(
@@ -58,19 +71,22 @@ def train_variants(
     memory: int = MEMORY,
     device: torch.device | None = None,
     checkpoints: CheckpointStore | None = None,
+    own_metric: Metric | None = None,
 ) -> Iterator[Run]:
-    """Train every variant and yield its run as soon as it is finished.
+    """Train every variant for ``protocol.n_epochs`` and yield its run as soon as it is finished.
 
     Variants are stacked as far as ``memory`` (bytes) allows. A run's result depends on its own recipe and seed only,
     but for the last digits, in which neighbours may show. ``progress`` is told how many more steps of single runs are
     done; a run that diverges counts as done. ``checkpoints`` keeps the states of unfinished stacks, and gives back
-    those that were begun earlier: they go on as they are, with the same members.
+    those that were begun earlier: they go on as they are, with the same members. ``own_metric`` is the metric of the
+    user's own that ``protocol.metric`` names.
     """
+    chosen = resolve_metric(own_metric or protocol.metric, data.task)
     precision = Precision.of(protocol, device or default_device())
-    memory_estimate.check_training(network, data, protocol.for_rows(len(data.x_train)), len(variants))
+    memory_estimate.check_training(network, data, protocol, len(variants))
     plan = TrainingPlan.of(data, network, protocol, precision)
-    device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
-    recorder = Recorder(Evaluator(data, device_data))
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
+    recorder = Recorder(Evaluator(data, device_data, chosen))
     told = progress or (lambda steps: None)
     if plan.obstacle:
         warnings.warn(
@@ -104,7 +120,7 @@ def make_stack(
             f"torch.func cannot stack this network ({plan.obstacle}); make a stack of one variant for each of the "
             f"{len(variants)}, or let train_variants do that"
         )
-    device_data = DeviceData(data, precision, flat=isinstance(network, MLP))
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
     return Stack(variants, plan.start, device_data, protocol, precision)
 
 

@@ -32,6 +32,7 @@ class TrainingPlan(NamedTuple):
 
     start: Callable[[VariantGrid], Block]
     rows: int  # of a batch
+    keeps_best: bool  # the weights of every variant's best epoch
     obstacle: str = ""
 
     @classmethod
@@ -41,14 +42,14 @@ class TrainingPlan(NamedTuple):
         if isinstance(network, MLP):
             inputs, outputs = data.n_inputs, data.n_outputs
             start = partial(MLPBlock.start, precision=precision, network=network, inputs=inputs, outputs=outputs)
-            return cls(start, batch)
+            return cls(start, batch, protocol.keeps_best_epoch)
         if isinstance(network, DescribedNetwork):
             network = network.factory(data.x_train.shape[1:], data.n_outputs)
         rows = torch.from_numpy(data.x_train[: min(batch, ROWS)])
         traced = TracedModule.of(network, rows[:1], data.n_outputs, precision.weights)
         found = stacking_obstacle(network, traced, rows.to(precision.device, precision.weights), precision)
         block = partial(ModuleBlock.start, precision=precision, traced=traced, factory=network, stacked=not found)
-        return cls(block, batch, found)
+        return cls(block, batch, protocol.keeps_best_epoch, found)
 
     def plan_stacks(self, variants: Sequence[Variant], memory: int) -> list[list[Variant]]:
         """Return the variants by the stack that they are trained in."""
@@ -63,7 +64,7 @@ class TrainingPlan(NamedTuple):
         """
         block = self.start(VariantGrid((0,), (Recipe(),)))
         parameters = sum(parameter.nbytes for parameter in block.parameters.values())
-        kept = max((sum(map(extra_weight_copies, recipe)) for recipe in recipes), default=0)
+        kept = self.keeps_best + max((sum(map(extra_weight_copies, recipe)) for recipe in recipes), default=0)
         return (COPIES + kept) * parameters + block.activation_bytes(self.rows)
 
 

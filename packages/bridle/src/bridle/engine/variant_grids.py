@@ -18,18 +18,19 @@ MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activatio
 
 @dataclass(frozen=True)
 class VariantGrid:
-    """Variants that share a structure: every recipe under every seed.
+    """Variants that share a structure and a learning rate: every recipe under every seed.
 
     Along the leading axes of a block's arrays, seeds come first and recipes second.
     """
 
     seeds: tuple[int, ...]
     recipes: tuple[Recipe, ...]
+    lr: float | None = None  # the peak, where it is their own and not the protocol's
 
     @property
     def variants(self) -> list[Variant]:
         """All pairs, in the order of the arrays."""
-        return [Variant(recipe, seed) for seed in self.seeds for recipe in self.recipes]
+        return [Variant(recipe, seed, self.lr) for seed in self.seeds for recipe in self.recipes]
 
     def __len__(self) -> int:
         return len(self.seeds) * len(self.recipes)
@@ -49,17 +50,17 @@ def structure(recipe: Recipe) -> tuple[object, ...]:
 
 
 def group_variants(variants: Iterable[Variant]) -> list[VariantGrid]:
-    """Arrange variants into as few grids as share a structure and a set of seeds."""
-    seeds_of: dict[Recipe, list[int]] = {}
-    for recipe, seed in variants:
-        seeds_of.setdefault(recipe, []).append(seed)
-    recipes_of: dict[object, list[Recipe]] = {}
-    for recipe, seeds in seeds_of.items():
-        recipes_of.setdefault((structure(recipe), tuple(sorted(seeds))), []).append(recipe)
-    return [
-        VariantGrid(tuple(sorted(seeds_of[recipes[0]])), tuple(sort_by_kind(recipes)))
-        for recipes in recipes_of.values()
-    ]
+    """Arrange variants into as few grids as share a structure, a set of seeds and a learning rate.
+
+    The optimizer takes one learning rate for an array, so it cannot differ within a grid.
+    """
+    seeds_of: dict[tuple[Recipe, float | None], list[int]] = {}
+    for recipe, seed, lr in variants:
+        seeds_of.setdefault((recipe, lr), []).append(seed)
+    recipes_of: dict[tuple[object, tuple[int, ...], float | None], list[Recipe]] = {}
+    for (recipe, lr), seeds in seeds_of.items():
+        recipes_of.setdefault((structure(recipe), tuple(sorted(seeds)), lr), []).append(recipe)
+    return [VariantGrid(seeds, tuple(sort_by_kind(recipes)), lr) for (_, seeds, lr), recipes in recipes_of.items()]
 
 
 def sort_by_kind(recipes: list[Recipe]) -> list[Recipe]:

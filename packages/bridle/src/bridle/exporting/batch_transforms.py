@@ -14,12 +14,15 @@ __all__ = ["BatchTransformCode"]
 
 
 class BatchTransformCode:
-    """The lines that transform a batch; ``smoothing`` is the label smoothing that torch's loss does instead."""
+    """The lines that transform a batch; ``smoothing`` is the label smoothing that torch's loss does instead.
+
+    Where classes are weighed, a row counts by its smoothed probabilities, so that they are needed themselves.
+    """
 
     def __init__(self, spec: TrainingSpec, passes: PassCode) -> None:
         self.spec, self.passes = spec, passes
         self.units = [each for each in spec.recipe if isinstance(each, Batch)]
-        self.smoothing = smoothing_of_loss(self.units)
+        self.smoothing = smoothing_of_loss(self.units) if spec.protocol.class_weight is None else None
         if self.smoothing:
             self.units = self.units[:-1]
 

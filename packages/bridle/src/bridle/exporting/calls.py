@@ -67,7 +67,7 @@ def noise(draw: Draw, subject: str, axes: int) -> str:
 
 def step_inputs(unit: Placed, protocol: Protocol) -> list[str]:
     """Return the step's numbers that a formula takes, as keyword arguments."""
-    rate = repr(protocol.lr)
+    rate = repr(protocol.peak_lr)
     known = {"step": "step", "steps": "steps", "lr": rate if protocol.schedule == "constant" else "lr", "peak": rate}
     return [f"{name}={code}" for name, code in known.items() if name in unit.step_inputs]
 

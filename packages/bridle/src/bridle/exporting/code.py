@@ -6,6 +6,7 @@ from bridle import networks
 from bridle.errors import InputError
 from bridle.exporting.network import NetworkCode
 from bridle.exporting.parameters import ParameterLists
+from bridle.exporting.scores import check_metric
 from bridle.exporting.script import Script
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.training import TrainFunctionCode
@@ -15,7 +16,7 @@ from bridle.networks import MLP, ConvNet, DescribedNetwork
 from bridle.places.base import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe, RecipeLike
-from bridle.training_rules import check_data, with_optimizer_decay
+from bridle.training_rules import check_class_weight, check_data, with_optimizer_decay
 
 __all__ = ["to_code"]
 
@@ -51,14 +52,15 @@ def to_code(
     y_valid)``, a loop with a block for each place of the training step; run by itself, it trains on scikit-learn's
     digits (or its diabetes data, for ``task="regression"``). It computes in the type of the rows that it is given, and
     draws weights, batches and noise from torch's generator: the steps are those of :func:`bridle.train`, the random
-    numbers are not. ``network`` is a description such as ``mlp(128, 64)``, the default, or its text.
+    numbers are not. Where the protocol leaves the length open, ``train`` finds it as bridle does: twice as long, from
+    the start, as long as that helps. ``network`` is a description such as ``mlp(128, 64)``, the default, or its text.
 
     >>> print(to_code("L2(strength=0.001)", "linear()").partition("def l2")[2].partition("def build")[0].strip())
     (w: Tensor, *, strength: float) -> Tensor:
         \"\"\"Any shape -> the penalty, a scalar.\"\"\"
         return strength * w.square().sum()
     """
-    recipe, protocol = Recipe.of(recipe), protocol or Protocol()
+    recipe, protocol = Recipe.of(recipe), Protocol.of(protocol)
     described = networks.parse(network) if isinstance(network, str) else network or networks.mlp(128, 64)
     if not isinstance(described, MLP | DescribedNetwork):
         raise InputError(
@@ -67,6 +69,8 @@ def to_code(
         )
     if task not in TASKS:
         raise InputError(f"the task must be one of {', '.join(TASKS)}, got {task!r}")
+    check_metric(protocol.metric, task)
+    check_class_weight(protocol, task)
     for unit in recipe:
         if isinstance(unit, Placed):
             check_data(unit, task, Layout((1, 8, 8)))

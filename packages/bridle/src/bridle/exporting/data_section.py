@@ -16,7 +16,7 @@ def data_lines(spec: TrainingSpec, *, with_layout: bool) -> list[str]:
     if with_layout:
         copy_definition(spec.script, module_source(feature_layout), "Layout")
     lines = image_lines(outputs, with_layout) if spec.network.images else table_lines(outputs, with_layout)
-    return [*lines, *target_lines()] if spec.task == "regression" else lines
+    return [*lines, *(target_lines() if spec.task == "regression" else class_lines(spec))]
 
 
 def image_lines(outputs: str, with_layout: bool) -> list[str]:
@@ -33,6 +33,16 @@ def table_lines(outputs: str, with_layout: bool) -> list[str]:
         "x_train, x_valid = x_train.flatten(1), x_valid.flatten(1)",
     ]
     return [f"inputs, outputs = x_train[0].numel(), {outputs}", *(own if with_layout else [])]
+
+
+def class_lines(spec: TrainingSpec) -> list[str]:
+    """Return the lines that weigh the classes, where the protocol does."""
+    if spec.protocol.class_weight is None:
+        return []
+    return [
+        "counts = y_train.bincount().to(x_train)",
+        "class_weights = len(y_train) / (outputs * counts)  # each class counts alike",
+    ]
 
 
 def target_lines() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridle.exporting.calls import call, formula, packed_state, remark
 from bridle.exporting.knob_code import is_moving, keywords, number
 from bridle.exporting.passes import LOSSES
+from bridle.exporting.scores import ScoreCode, label
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Average, Ensemble, Stop
@@ -13,18 +14,13 @@ from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS
 
 __all__ = ["EvaluationCode"]
 
-SCORES = {"classification": "accuracy", "regression": "r2"}
-MEASURES = {
-    "classification": "accuracy = (z.argmax(1) == y_valid).double().mean()",
-    "regression": "r2 = 1 - valid_loss / y_valid.var(correction=0)",
-}
-
 
 class EvaluationCode:
     """The lines that evaluate the network with its ``average`` or ``ensemble`` on the validation rows."""
 
     def __init__(self, spec: TrainingSpec, average: Average | None, ensemble: Ensemble | None) -> None:
         self.spec, self.average, self.ensemble = spec, average, ensemble
+        self.score = ScoreCode(spec)
         self.stops = [each for each in spec.recipe if isinstance(each, Stop)]
 
     @property
@@ -49,12 +45,12 @@ class EvaluationCode:
         """Return the lines of an epoch behind its steps."""
         validation = self.validation()
         stops = [line for place, unit in enumerate(self.stops) for line in self.stop(place, unit)]
+        kept = [*stops, *(self.keep_best() if self.spec.keeps_best else [])]
         moves = ["passed = step / steps"] * self.stops_move
-        return [*validation, *([""] if stops else []), *moves, *stops]
+        return [*validation, *[""] * bool(kept), *moves, *kept]
 
     def validation(self) -> list[str]:
         """Return the lines that measure and print the validation scores."""
-        score = SCORES[self.spec.task]
         lines = ["model.eval()"]
         if self.average and self.average.reestimates and not self.average.is_off and self.spec.has_running_statistics:
             lines.append(f"{self.reestimate_function()}(average, x_train)")
@@ -65,18 +61,47 @@ class EvaluationCode:
             "with torch.no_grad():",
             f"{INDENT}z = {self.result}(x_valid)",
             f"{INDENT}valid_loss = {LOSSES[self.spec.task]}(z, y_valid)",
-            f"{INDENT}{MEASURES[self.spec.task]}",
-            f'print(f"epoch {{epoch + 1}}: validation loss {{valid_loss:.4f}}, {score} {{{score}:.4f}}")',
+            *indented(self.score.lines() if self.needs_score else []),
+            *self.report(),
         ]
+
+    @property
+    def needs_score(self) -> bool:
+        """True where something asks for the score beside the loss."""
+        chooses = self.score.variable == self.score.shown.name
+        return not self.spec.is_open or chooses or any(each.watches_metric for each in self.stops)
+
+    def report(self) -> list[str]:
+        """Return the line that prints the scores of an epoch; where the length is open they are too many."""
+        name = self.score.shown.name
+        scores = f"validation loss {{valid_loss:.4f}}, {label(name)} {{{name}:.4f}}"
+        return [] if self.spec.is_open else [f'print(f"epoch {{epoch + 1}}: {scores}")']
+
+    def keep_best(self) -> list[str]:
+        """Return the lines that keep the weights of the best epoch, where no regularizer does."""
+        score = self.score
+        return [
+            *score.remark(),
+            f"if epoch == 0 or {score.is_better(score.variable)}:",
+            f"{INDENT}{score.best}, best = {score.variable}, {self.copied_weights}",
+        ]
+
+    @property
+    def copied_weights(self) -> str:
+        """The code that copies the weights as they are."""
+        return f"copy.deepcopy({self.result}.state_dict())"
 
     def stop(self, place: int, unit: Stop) -> list[str]:
         """Return the lines that end the training; the first stopping regularizer also chooses the best epoch."""
-        watched = f"-{SCORES[self.spec.task]}" if unit.watches_metric else "valid_loss"
+        watched = self.score.watched if unit.watches_metric else "valid_loss"
         script = self.spec.script
         state = [state_name(place)] * bool(unit.state)
         made = call(formula(script, unit), watched, *state, keywords(script, unit))
         improved = "improved" if place == 0 else "_"
-        best = ["if improved or epoch == 0:", f"{INDENT}best = copy.deepcopy({self.result}.state_dict())"]
+        kept = f"best = {self.copied_weights}"
+        if self.spec.is_open:
+            kept = f"{self.score.best}, best = {self.score.variable}, {self.copied_weights}"
+        best = ["if improved or epoch == 0:", INDENT + kept]
         lines = [f"{', '.join([improved, 'stop', *state])} = {made}", *(best if place == 0 else [])]
         return [*remark(unit), *lines, "if stop:", f"{INDENT}break"]
 
@@ -109,8 +134,9 @@ class EvaluationCode:
 
     def return_lines(self) -> list[str]:
         """Return the last lines, which return the network as it predicts best."""
-        best = [f"{self.result}.load_state_dict(best)"] if self.stops else []
-        return [*best, f"return {self.result}"]
+        restored = bool(self.stops) or self.spec.keeps_best
+        score = f", {self.score.best if restored else self.score.variable}" * self.spec.is_open
+        return [*[f"{self.result}.load_state_dict(best)"] * restored, f"return {self.result}{score}"]
 
 
 def state_name(place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridle.exporting.batch_transforms import BatchTransformCode
 from bridle.exporting.calls import remark
 from bridle.exporting.passes import PassCode
 from bridle.exporting.penalties import has_penalties, penalty_lines
@@ -13,10 +14,11 @@ __all__ = ["ObjectiveCode"]
 
 
 class ObjectiveCode:
-    """The lines that compute the loss of a step, with the ``smoothing`` that torch's loss does."""
+    """The lines that compute the loss of a step, on what the batch transforms leave to it."""
 
-    def __init__(self, spec: TrainingSpec, passes: PassCode, smoothing: LabelSmoothing | None) -> None:
-        self.spec, self.passes, self.smoothing = spec, passes, smoothing
+    def __init__(self, spec: TrainingSpec, passes: PassCode, transforms: BatchTransformCode) -> None:
+        self.spec, self.passes, self.smoothing = spec, passes, transforms.smoothing
+        self.target_weights = "y @ class_weights" if transforms.units else "class_weights[y]"
 
     def function(self) -> list[str]:
         """Return the loss as a function within ``train``, where it is needed at two points."""
@@ -53,9 +55,16 @@ class ObjectiveCode:
             smoothed = remark(self.smoothing)
         outer = self.passes.seeded and not self.passes.twice  # else the whole objective is under the seed
         if not has_penalties(self.spec) and not outer:
-            return [*smoothed, f"loss = {self.passes.data_loss(f'{forward}(x)', 'y', smoothing)}"]
+            return [*smoothed, f"loss = {self.data_loss(f'{forward}(x)', smoothing)}"]
         line = f"z = {forward}(x)"
         passed = self.passes.with_seed(line) if outer else [line]
         penalties = penalty_lines(self.spec, self.passes)
         passed += [""] * bool(smoothed)
-        return [*passed, *smoothed, f"loss = {self.passes.data_loss('z', 'y', smoothing)}", *penalties]
+        return [*passed, *smoothed, f"loss = {self.data_loss('z', smoothing)}", *penalties]
+
+    def data_loss(self, z: str, smoothing: str) -> str:
+        """Return the code of the loss on the batch for outputs z, each row weighed by its class where classes are."""
+        if self.spec.protocol.class_weight is None:
+            return self.passes.data_loss(z, "y", smoothing)
+        losses = self.passes.data_loss(z, "y", 'reduction="none"')
+        return f"({self.target_weights} * {losses}).mean()"

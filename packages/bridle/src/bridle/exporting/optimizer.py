@@ -24,7 +24,7 @@ class OptimizerCode:
     def lines(self) -> list[str]:
         """Return the lines that make the optimizer."""
         protocol = self.spec.protocol
-        lr, name = f"lr={protocol.lr!r}", protocol.optimizer
+        lr, name = f"lr={protocol.peak_lr!r}", protocol.optimizer
         if name in ("sgd", "momentum"):
             momentum = f"momentum={MOMENTUM}" if name == "momentum" else ""
             return [f"optimizer = {call('torch.optim.SGD', 'model.parameters()', lr, momentum)}"]

@@ -14,6 +14,7 @@ from bridle.places import Layer, WeightLayer
 from bridle.places.base import Placed
 from bridle.protocol import Protocol
 from bridle.recipe import Recipe
+from bridle.training_rules import keeps_best_epoch
 
 __all__ = ["TrainingSpec", "only"]
 
@@ -30,6 +31,16 @@ class TrainingSpec:
     task: str
     lists: ParameterLists
     script: Script
+
+    @property
+    def is_open(self) -> bool:
+        """True where the length of the training is found by the validation rows."""
+        return self.protocol.epochs is None
+
+    @property
+    def keeps_best(self) -> bool:
+        """True where the protocol keeps the weights of the best epoch: no regularizer that stops does."""
+        return keeps_best_epoch(self.protocol, self.recipe) and not self.recipe.at("stop")
 
     @property
     def has_running_statistics(self) -> bool:

@@ -19,10 +19,12 @@ from bridle.exporting.spec import TrainingSpec, only
 from bridle.exporting.updates import ascent_lines, gradient_lines, weight_lines
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Ascent, Average, Ensemble, Gradient, Weight
-from bridle.protocol import FEWEST_EPOCHS, MOST_EPOCHS, STEPS
+from bridle.protocol import FEWEST_EPOCHS, FIRST_STEPS, LENGTHS
+from bridle.training_length import WORTH
 
 __all__ = ["TrainFunctionCode"]
 
+DATA = "x_train: Tensor, y_train: Tensor, x_valid: Tensor, y_valid: Tensor"
 
 class TrainFunctionCode:
     """The lines of ``train`` for one recipe, network and protocol."""
@@ -31,28 +33,63 @@ class TrainFunctionCode:
         self.spec = spec
         self.passes = PassCode(spec)
         self.transforms = BatchTransformCode(spec, self.passes)
-        self.objective = ObjectiveCode(spec, self.passes, self.transforms.smoothing)
+        self.objective = ObjectiveCode(spec, self.passes, self.transforms)
         self.average = only([each for each in spec.recipe if isinstance(each, Average)])
         self.ensemble = only([each for each in spec.recipe if isinstance(each, Ensemble)])
         self.evaluation = EvaluationCode(spec, self.average, self.ensemble)
         self.optimizer = OptimizerCode(spec)
 
     def define(self) -> None:
-        """Add the function ``train`` to the script."""
+        """Add the function ``train`` to the script, and where the length is open ``train_for``, which it calls."""
+        rows = "images, (rows, channels, height, width)" if self.spec.network.images else "(rows, features)"
+        target = "class ids" if self.spec.task == "classification" else "numbers"
+        docs = f"Train on x, {rows}, and y, {target}; returns the network in evaluation mode."
+        loop = self.loop()
+        head = f"def train({DATA}, seed: int = 0) -> nn.Module:"
+        if self.spec.is_open:
+            self.define_train_for(loop)
+            loop = self.lengths()
+        self.spec.script.define("train", [head, *docstring(docs, INDENT), *indented(loop)])
+
+    def define_train_for(self, loop: list[str]) -> None:
+        """Add the function that trains for a number of epochs, to be tried."""
+        docs = f"Train for so many epochs; returns the network and its validation {self.evaluation.score.words}."
+        head = f"def train_for(epochs: int, {DATA}, seed: int) -> tuple[nn.Module, Tensor]:"
+        self.spec.script.define("train_for", [head, *docstring(docs, INDENT), *indented(loop)])
+
+    def lengths(self) -> list[str]:
+        """Return the lines of ``train`` where the length is open: twice as long, as long as that helps."""
+        score = self.evaluation.score
+        best, words = score.best, f"validation {score.words}"
+        left = ("1 - score", f"(1 - {best})") if score.metric.higher_is_better else ("score", best)
+        start = "-math.inf" if score.metric.higher_is_better else "math.inf"
+        share = f"{100 * WORTH:g} %"
+        return [
+            f"batches = max(1, len(x_train) // {self.spec.protocol.batch_size})",
+            f"epochs = max({FEWEST_EPOCHS}, math.ceil({FIRST_STEPS} / batches))  # about {FIRST_STEPS} steps",
+            f"{best} = {start}",
+            f"for number in range({LENGTHS}):",
+            *indented(
+                [
+                    "longer, score = train_for(epochs, x_train, y_train, x_valid, y_valid, seed)",
+                    f'print(f"{{epochs}} epochs: {words} {{score:.4f}}")',
+                    f"goes_on = {left[0]} < {1 - WORTH!r} * {left[1]}  # {share} less is worth twice the epochs",
+                    f"if number == 0 or {score.is_better('score')}:",
+                    f"{INDENT}model, {best} = longer, score",
+                    "if not goes_on:",
+                    f"{INDENT}break",
+                    "epochs *= 2  # from the start, under a schedule of that length",
+                ]
+            ),
+            "return model",
+        ]
+
+    def loop(self) -> list[str]:
+        """Return the lines of the training, with its set-up and what it returns."""
         step, epoch = self.step(), self.evaluation.epoch_end()
         loop = ["for epoch in range(epochs):", *indented(self.epoch_begin()), *indented(step, 2), "", *indented(epoch)]
         body = [*self.objective.function(), *loop]
-        rows = "images, (rows, channels, height, width)" if self.spec.network.images else "(rows, features)"
-        target = "class ids" if self.spec.task == "classification" else "numbers"
-        arguments = "x_train: Tensor, y_train: Tensor, x_valid: Tensor, y_valid: Tensor, seed: int = 0"
-        self.spec.script.define(
-            "train",
-            [
-                f"def train({arguments}) -> nn.Module:",
-                *docstring(f"Train on x, {rows}, and y, {target}; returns the network in evaluation mode.", INDENT),
-                *indented([*self.set_up(names_in(body)), "", *body, "", *self.evaluation.return_lines()]),
-            ],
-        )
+        return [*self.set_up(names_in(body)), "", *body, "", *self.evaluation.return_lines()]
 
     def set_up(self, named: set[str]) -> list[str]:
         """Return all lines before the first epoch, as far as the lines behind them use these names."""
@@ -77,11 +114,10 @@ class TrainFunctionCode:
 
     def length(self, named: set[str]) -> list[str]:
         """Return the lines that set the length of the training."""
-        epochs = f"min({MOST_EPOCHS}, max({FEWEST_EPOCHS}, {STEPS} // batches))  # about {STEPS} steps"
         return [
             f"batch_size = min({self.spec.protocol.batch_size}, len(x_train))",
             "batches = len(x_train) // batch_size  # rows that do not fill one wait for the next epoch",
-            f"epochs = {self.spec.protocol.epochs or epochs}",
+            *([] if self.spec.is_open else [f"epochs = {self.spec.protocol.epochs}"]),
             *["steps = epochs * batches"] * ("steps" in named),
             *["step = 0"] * ("step" in named),
         ]

@@ -36,3 +36,4 @@ class Batch(Placed, ABC):
     step_inputs: ClassVar[tuple[Literal["layout"], ...]] = ()
     classes_only: ClassVar[bool] = False  # whether targets must be probabilities of classes
     images_only: ClassVar[bool] = False  # whether rows must be images
+    mixes_rows: ClassVar[bool] = False  # whether a row that it returns is made of several

@@ -7,35 +7,55 @@ import math
 import numpy as np
 
 from bridle.data import Data
-from bridle.metrics import METRICS, dead_units, scores, weight_histogram
-from bridle.results import MAIN_METRIC, LayerSummary
+from bridle.metrics import (
+    Metric,
+    curve_scores,
+    dead_units,
+    measured_metrics,
+    resolve_metric,
+    scores,
+    weight_histogram,
+)
+from bridle.protocol import Protocol
+from bridle.results import LayerSummary
 from bridle.vanilla.layers import LinearPart
 from bridle.vanilla.network import VanillaNetwork
 from bridle.vanilla.step import Predict
 
-__all__ = ["curve_point", "final_scores", "layer_summaries"]
+__all__ = ["Evaluator", "layer_summaries"]
 
 
-def evaluate(predict: Predict, data: Data, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Measure every metric of the task on these rows."""
-    found = scores(predict(x), y, task=data.task, target_scale=data.target_scale)
-    return {metric: float(score) for metric, score in found.items()}
+class Evaluator:
+    """The scores of networks on one table; ``metric`` is the one that chooses."""
 
+    def __init__(self, data: Data, protocol: Protocol, own_metric: Metric | None = None) -> None:
+        self.data, self.own_metric = data, own_metric
+        self.metric = resolve_metric(own_metric or protocol.metric, data.task)
 
-def curve_point(predict: Predict, data: Data) -> dict[str, float]:
-    """Measure loss and main metric on the validation rows, and on as many training rows, the first ones."""
-    rows = len(data.x_valid)
-    train = evaluate(predict, data, data.x_train[:rows], data.y_train[:rows])
-    valid = evaluate(predict, data, data.x_valid, data.y_valid)
-    shown = ("loss", MAIN_METRIC[data.task])
-    return {f"{split}_{each}": found[each] for split, found in (("train", train), ("valid", valid)) for each in shown}
+    def curve_point(self, predict: Predict) -> dict[str, float]:
+        """Measure what curves show on the validation rows, and on as many training rows, the first ones."""
+        data, rows = self.data, len(self.data.x_valid)
+        splits = {"train": (data.x_train[:rows], data.y_train[:rows]), "valid": (data.x_valid, data.y_valid)}
+        found = {
+            split: curve_scores(predict(x), y, task=data.task, target_scale=data.target_scale, chosen=self.metric)
+            for split, (x, y) in splits.items()
+        }
+        return {f"{split}_{name}": float(found[split][name]) for split in found for name in found[split]}
 
+    def final_scores(self, predict: Predict, diverged: bool) -> dict[str, dict[str, float]]:
+        """Measure every metric on every split; nan for a network that diverged."""
+        data = self.data
+        if diverged:
+            return {
+                split: dict.fromkeys(measured_metrics(data.task, self.own_metric), math.nan) for split in data.splits()
+            }
+        return {split: self.scores(predict(x), y) for split, (x, y) in data.splits().items()}
 
-def final_scores(predict: Predict, data: Data, diverged: bool) -> dict[str, dict[str, float]]:
-    """Measure every metric on every split; nan for a network that diverged."""
-    if diverged:
-        return {split: dict.fromkeys(METRICS[data.task], math.nan) for split in data.splits()}
-    return {split: evaluate(predict, data, x, y) for split, (x, y) in data.splits().items()}
+    def scores(self, z: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """Measure every metric of outputs (rows, outputs)."""
+        data = self.data
+        found = scores(z, y, task=data.task, target_scale=data.target_scale, own=self.own_metric)
+        return {metric: float(score) for metric, score in found.items()}
 
 
 def layer_summaries(network: VanillaNetwork, x: np.ndarray) -> list[LayerSummary]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -18,7 +18,14 @@ from bridle.parameter_selection import Parameter, matching_parameters
 from bridle.places import Ascent, Average, Batch, Ensemble, Gradient, Loss, OutputLoss, PassLoss, Weight
 from bridle.places.base import Placed
 from bridle.protocol import Protocol, StepInfo, Variant
-from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS, check_data, with_optimizer_decay
+from bridle.training_rules import (
+    MEASURED_BATCH,
+    MEASURED_ROWS,
+    check_data,
+    check_row_weights,
+    class_weights,
+    with_optimizer_decay,
+)
 from bridle.vanilla.layers import Arrays, Backward, VanillaContext, array_as_matrix, begin_array
 from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
@@ -28,20 +35,24 @@ __all__ = ["Predict", "Trainer", "TrainerValues"]
 
 Unit = TypeVar("Unit", bound=Placed)
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
+RowWeights = np.ndarray | float  # what each row counts in the loss, (batch, 1); 1 where all count alike
 
 
-def cross_entropy(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the mean of ``-Σ y log softmax(z)`` and its gradient; logits and probabilities are (batch, classes)."""
+def cross_entropy(z: np.ndarray, y: np.ndarray, row_weights: RowWeights = 1.0) -> tuple[float, np.ndarray]:
+    """Return the mean of ``-w Σ y log softmax(z)`` and its gradient.
+
+    Logits ``z`` and probabilities ``y`` are (batch, classes), the weights w of the rows (batch, 1).
+    """
     shifted = z - z.max(1, keepdims=True)  # the softmax is the same, and no exponential overflows
     log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    loss = -(y * log_softmax).sum(1).mean()
-    return float(loss), (np.exp(log_softmax) * y.sum(1, keepdims=True) - y) / len(z)
+    loss = -(row_weights * y * log_softmax).sum(1).mean()
+    return float(loss), row_weights * (np.exp(log_softmax) * y.sum(1, keepdims=True) - y) / len(z)
 
 
-def squared_error(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the mean squared error and its gradient; predictions and targets are (batch, 1)."""
+def squared_error(z: np.ndarray, y: np.ndarray, row_weights: RowWeights = 1.0) -> tuple[float, np.ndarray]:
+    """Return the mean of ``w (z - y)²`` and its gradient; predictions, targets and weights are (batch, 1)."""
     error = z - y
-    return float((error**2).mean()), 2 * error / len(z)
+    return float((row_weights * error**2).mean()), row_weights * 2 * error / len(z)
 
 
 DATA_LOSSES = {"classification": cross_entropy, "regression": squared_error}
@@ -61,7 +72,8 @@ class Trainer:
         self.task, self.outputs = data.task, data.n_outputs
         self.layout = Layout.of(data.x_train.shape[1:], data.features)
         self.statistics_rows = data.x_train[:MEASURED_ROWS].reshape(min(MEASURED_ROWS, len(data.x_train)), -1)
-        self.protocol = protocol
+        self.protocol = protocol if variant.lr is None else replace(protocol, lr=variant.lr)
+        self.class_weights = class_weights(protocol, data.task, data.y_train, data.n_outputs)
         self.steps = protocol.n_epochs * max(1, len(data.x_train) // protocol.batch_size)
         self.steps_done = 0
         self.network = build(network, variant.recipe, variant.seed, data.n_inputs, data.n_outputs)
@@ -70,6 +82,8 @@ class Trainer:
         for unit in self.recipe:
             if isinstance(unit, Placed):
                 check_data(unit, data.task, self.layout)
+        if getattr(data, "w_train", None) is not None:
+            check_row_weights(self.recipe)
         self.targets_of = {
             unit: matching_parameters(unit, parameter_descriptions(self.network))
             for unit in self.recipe
@@ -96,20 +110,22 @@ class Trainer:
         """The share of the training that is over."""
         return self.steps_done / self.steps
 
-    def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    def step(self, x: np.ndarray, y: np.ndarray, own_weights: RowWeights = 1.0) -> tuple[float, float]:
         """Train on one batch (batch, inputs), (batch,) -> the data loss and the penalties, before the update.
 
-        This is the step of places/__init__.py, line by line.
+        ``own_weights`` (batch, 1) are those of the rows in the loss. This is the step of places/__init__.py, line by
+        line.
         """
         step_info = self.step_info()
         self.noise.next_step()
         weights = self.network.parameters
 
         x, y = self.transform_batch(x, y)
-        data_loss, penalties, gradients = self.losses_and_gradients(x, y, update_statistics=True)
+        row_weights = self.row_weights(y, own_weights)
+        data_loss, penalties, gradients = self.losses_and_gradients(x, y, row_weights, update_statistics=True)
         if self.units(Ascent):
             with self.at_ascent_point(weights, gradients):
-                _, _, gradients = self.losses_and_gradients(x, y, update_statistics=False)
+                _, _, gradients = self.losses_and_gradients(x, y, row_weights, update_statistics=False)
         self.change_gradients(weights, gradients, step_info)
         self.change_weights(weights, step_info, after_update=False)
         self.optimizer.update(gradients, step_info.lr)
@@ -138,6 +154,13 @@ class Trainer:
             x, y = unit.vanilla(x, y, *noise, *extra, **unit.keywords(passed=self.passed), **step_inputs)
         return x, y
 
+    def row_weights(self, y: np.ndarray, own_weights: RowWeights) -> RowWeights:
+        """Return what each row of a batch with targets (batch, outputs) counts in the loss: its class's, its own."""
+        if self.class_weights is None:
+            return own_weights
+        by_class: np.ndarray = y @ self.class_weights
+        return by_class[:, None] * own_weights
+
     def second_pass_context(self, offset: int = 0) -> VanillaContext:
         """Describe another pass in the same step: with the same noise unless ``offset`` is given; statistics rest."""
         return VanillaContext(self.noise, self.passed, update_statistics=False, offset=offset, count_penalties=False)
@@ -157,12 +180,12 @@ class Trainer:
         return np.asarray(e / e.sum(1, keepdims=True))
 
     def losses_and_gradients(
-        self, x: np.ndarray, y: np.ndarray, *, update_statistics: bool
+        self, x: np.ndarray, y: np.ndarray, row_weights: RowWeights, *, update_statistics: bool
     ) -> tuple[float, float, Arrays]:
         """Return the data loss, the penalties, and the gradients of both where the weights stand."""
         context = VanillaContext(self.noise, self.passed, update_statistics=update_statistics)
         z, backward = self.network.train(x, context)
-        data_loss, g = DATA_LOSSES[self.task](z, y)
+        data_loss, g = DATA_LOSSES[self.task](z, y, row_weights)
         for unit in self.units(OutputLoss):
             penalty, g_z = unit.vanilla(z, **unit.keywords(passed=self.passed))
             context.penalties.append(float(penalty))

@@ -150,6 +150,7 @@ class CutMix(Batch):
         known_as=("cutmix_alpha", "beta"),
     )
 
+    mixes_rows: ClassVar[bool] = True
     noise: ClassVar[tuple[Draw, ...]] = (*3 * (Draw("uniform", "batch"),), Draw("uniform"))
     step_inputs = ("layout",)
     vanilla = staticmethod(cut_mix_vanilla)

@@ -82,6 +82,7 @@ class Mixup(Batch):
         known_as=("mixup_alpha",),
     )
 
+    mixes_rows: ClassVar[bool] = True
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform", "batch"), Draw("uniform", "batch"))
     vanilla = staticmethod(mixup_vanilla)
     torch = staticmethod(mixup)

@@ -1,0 +1,85 @@
+"""Runs that are finished already are read, the others are trained and saved one by one as they are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridle.comparison.sessions import Session
+from bridle.comparison.store import RunStore
+from bridle.protocol import Progress, Variant
+from bridle.results import Run
+
+__all__ = ["ProgressCounter", "Watch", "collect", "interrupt_message"]
+
+Watch = Callable[[int, int], None]  # told how many steps of single runs are done, and how many there are in all
+Trainer = Callable[[Sequence[Variant], Progress], Iterator[Run]]  # yields each run when it is finished, in any order
+
+
+@dataclass
+class ProgressCounter:
+    """Count steps that the engine reports as "n more" towards the total so far, for a watcher."""
+
+    watch: Watch | None = None
+    total: int = 0
+    done: int = 0
+
+    def __call__(self, steps: int) -> None:
+        """Take note of ``steps`` more, and tell."""
+        self.done += steps
+        if self.watch is not None:
+            self.watch(self.done, self.total)
+
+
+def collect(
+    variants: Sequence[Variant],
+    train: Trainer,
+    store: RunStore,
+    *,
+    steps_per_run: int,
+    count: ProgressCounter,
+    session: Session,
+) -> Iterator[Run]:
+    """Yield the run of each variant: first those that are finished already, then each when it is trained and saved.
+
+    ``train`` is called with the variants that are missing, and reports the steps that it makes to ``count``, which
+    learns here how many there will be; those of runs that were read count as done. ``session`` notes the time.
+    Raises ``OSError`` where something must be trained and nothing can be written.
+    """
+    missing = {(str(variant.recipe), variant.seed, variant.lr): variant for variant in variants}
+    for run in finished_runs(store, variants):
+        del missing[run.recipe, run.seed, run.lr]
+        yield run
+    if not missing:
+        return
+    store.check_writable()
+    count.total += len(variants) * steps_per_run
+    count((len(variants) - len(missing)) * steps_per_run)
+    try:
+        for run in train(list(missing.values()), count):
+            variant = missing.pop((run.recipe, run.seed, run.lr))
+            saved = store.write(run, variant)
+            session.note()
+            yield saved
+        # Another process that works on the same study may have finished runs of a stack that was gone on with here.
+        yield from finished_runs(store, list(missing.values()))
+    finally:
+        session.note(now=True)
+
+
+def finished_runs(store: RunStore, variants: Sequence[Variant]) -> Iterator[Run]:
+    """Yield the runs that are finished already."""
+    for variant in variants:
+        if (run := store.read(variant)) is not None:
+            yield run
+
+
+def interrupt_message(count: ProgressCounter, folder: Path | None, kept: int) -> str:
+    """Return the message of an interrupt before any run is finished: what is kept, and how to go on."""
+    far = f"Stopped after {count.done} of {count.total} steps of single runs, before any run was finished."
+    if folder is None:
+        return f"{far} Nothing is kept; with out=FOLDER a comparison goes on from where it was interrupted."
+    if not kept:
+        return f"{far} Nothing is kept of so short a training yet; the same command begins again."
+    return f"{far} {kept} of the steps are kept in {folder}: the same command goes on from there."

@@ -1,0 +1,164 @@
+"""Tuning with equal budgets, on made-up scores: nothing is trained."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from bridle import L2, Data, Dropout, Recipe
+from bridle.comparison.tuning import FIRST_SEED, draw_candidates, tune, tuned_knobs
+from bridle.metric_info import Criterion
+from bridle.protocol import Protocol, Variant
+from bridle.results import Run
+
+LOG_LOSS = Criterion("log_loss", higher_is_better=False)
+RECIPES = [Recipe(), Recipe.of(L2(strength=0.001)), Recipe.parse("Dropout(rate=0.3) + WeightDecay(strength=1.0)")]
+
+
+def table(rows: int) -> Data:
+    """Return data with so many training rows, of two classes."""
+    x = np.random.default_rng(0).normal(size=(rows, 3))
+    y = np.arange(rows) % 2
+    return Data(x, y, x[:20] + 9, y[:20], x[:20] - 9, y[:20])
+
+
+@dataclass
+class Trainer:
+    """Scores each setting by how far its strength is from one that is best, and notes what it was asked for."""
+
+    best: float = 0.01
+    nan_above: float = math.inf
+    gain: float = 0.1  # of the score, by which each rung is better than the one before
+    asked: list[tuple[Data, list[Variant], Protocol]] = field(default_factory=list)
+
+    def __call__(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+        """Return made-up runs."""
+        self.asked.append((data, list(variants), protocol))
+        return {variant: self.run(variant, protocol) for variant in variants}
+
+    def run(self, variant: Variant, protocol: Protocol) -> Run:
+        """Return one run."""
+        strength = next((unit.strength for unit in variant.recipe if isinstance(unit, L2)), 1.0)
+        assert isinstance(strength, float)
+        score = 1 + abs(math.log(strength / self.best)) + (variant.lr or 0.0) - self.gain * math.log2(protocol.n_epochs)
+        score = math.nan if strength > self.nan_above else score
+        return Run(str(variant.recipe), variant.seed, {"valid": {"log_loss": score}}, {}, [], 0.0, lr=variant.lr)
+
+
+def test_every_contender_gets_the_same_number_of_trials() -> None:
+    tuned = tune(RECIPES, 16, table(400), Protocol(), LOG_LOSS, Trainer())
+    assert [len(tuned.trials[recipe]) for recipe in RECIPES] == [16, 16, 16]
+    for recipe in RECIPES:
+        reached = sorted((len(trial.scores) for trial in tuned.trials[recipe]), reverse=True)
+        assert reached == [4, 4, 3, 3, 2, 2, 2, 2, *[1] * 8]
+
+
+def test_the_chosen_setting_is_the_best_of_the_trials() -> None:
+    tuned = tune(RECIPES, 16, table(400), Protocol(), LOG_LOSS, Trainer())
+    trials = tuned.trials[RECIPES[1]]
+    best = min(trials, key=lambda trial: min(trial.scores))
+    assert (str(tuned.chosen[RECIPES[1]].recipe), tuned.chosen[RECIPES[1]].lr) == (best.recipe, best.lr)
+    assert tuned.chosen[RECIPES[0]].recipe == Recipe()
+
+
+def test_trials_see_training_rows_alone_under_seeds_of_their_own() -> None:
+    data, trainer = table(400), Trainer()
+    tune(RECIPES, 4, data, Protocol(), LOG_LOSS, trainer)
+    known = {tuple(row) for row in data.x_train.tolist()}
+    for fold, variants, _ in trainer.asked:
+        assert fold.x_test is None
+        assert {tuple(row) for x in (fold.x_train, fold.x_valid) for row in x.tolist()} <= known
+        assert not {tuple(row) for row in fold.x_train.tolist()} & {tuple(row) for row in fold.x_valid.tolist()}
+        assert all(variant.seed >= FIRST_SEED for variant in variants)
+
+
+def test_small_data_are_judged_on_every_row_once_per_rung() -> None:
+    data, trainer = table(400), Trainer()
+    tune(RECIPES[:1], 2, data, Protocol(epochs=3), LOG_LOSS, trainer)
+    judged = [tuple(row) for fold, _, _ in trainer.asked for row in fold.x_valid.tolist()]
+    assert sorted(judged) == sorted(tuple(row) for row in data.x_train.tolist())
+
+
+def test_large_data_are_judged_on_one_fold() -> None:
+    trainer = Trainer()
+    tune(RECIPES[:1], 2, table(5000), Protocol(epochs=3), LOG_LOSS, trainer)
+    assert len(trainer.asked) == 1
+
+
+def test_halving_ends_where_longer_training_helps_none() -> None:
+    trainer = Trainer(gain=0.0)
+    tuned = tune(RECIPES, 16, table(400), Protocol(), LOG_LOSS, trainer)
+    assert max(len(trial.scores) for trial in tuned.trials[RECIPES[1]]) == 2
+
+
+def test_each_rung_is_twice_as_long_as_the_one_before() -> None:
+    trainer = Trainer()
+    tuned = tune(RECIPES, 8, table(400), Protocol(), LOG_LOSS, trainer)
+    epochs = list(dict.fromkeys(protocol.n_epochs for _, _, protocol in trainer.asked))
+    assert epochs == tuned.how["epochs"]
+    assert all(later == 2 * earlier for earlier, later in itertools.pairwise(epochs))
+    assert all(protocol.keeps_best_epoch for _, _, protocol in trainer.asked)
+
+
+def test_a_fixed_length_has_one_rung() -> None:
+    trainer = Trainer()
+    tuned = tune(RECIPES, 8, table(400), Protocol(epochs=7), LOG_LOSS, trainer)
+    assert {protocol.n_epochs for _, _, protocol in trainer.asked} == {7}
+    assert {len(trial.scores) for its in tuned.trials.values() for trial in its} == {1}
+
+
+def test_a_setting_that_diverged_is_never_chosen() -> None:
+    tuned = tune([Recipe(), RECIPES[1]], 16, table(400), Protocol(), LOG_LOSS, Trainer(best=0.5, nan_above=0.005))
+    (unit,) = tuned.chosen[RECIPES[1]].recipe
+    assert isinstance(unit, L2) and isinstance(unit.strength, float) and unit.strength <= 0.005
+
+
+def test_a_metric_that_is_better_the_higher_chooses_the_highest() -> None:
+    accuracy = Criterion("accuracy", higher_is_better=True)
+
+    def train(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+        return {
+            variant: Run("", 0, {"valid": {"accuracy": 0.5 + 10 * (variant.lr or 0)}}, {}, [], 0.0)
+            for variant in variants
+        }
+
+    tuned = tune([Recipe()], 4, table(400), Protocol(), accuracy, train)
+    assert tuned.chosen[Recipe()].lr == max(trial.lr for trial in tuned.trials[Recipe()])
+
+
+def test_the_settings_drawn_are_the_same_each_time_and_begin_with_what_was_given() -> None:
+    first, again = (draw_candidates(RECIPES[2], 16, Protocol()) for _ in range(2))
+    assert [(each.recipe, each.lr) for each in first] == [(each.recipe, each.lr) for each in again]
+    assert (first[0].recipe, first[0].lr) == (RECIPES[2], Protocol().peak_lr)
+    assert len({str(each.recipe) for each in first}) == 16
+
+
+def test_a_learning_rate_that_was_given_is_kept() -> None:
+    assert {each.lr for each in draw_candidates(RECIPES[1], 16, Protocol(lr=0.01))} == {0.01}
+    assert len({each.lr for each in draw_candidates(RECIPES[0], 16, Protocol())}) == 16
+
+
+@pytest.mark.parametrize(
+    ("recipe", "names"),
+    [
+        ("none", []),
+        ("BatchNorm()", []),
+        ("Dropout(rate=0.3) + WeightDecay(strength=1.0)", ["rate", "strength"]),
+        ("Dropout(rate=0.0)", []),
+        ("Dropout(rate=linear(0.0, 0.3))", []),
+        ("ClipNorm(limit=1.0) + EMA(decay=0.99)", ["limit"]),
+    ],
+)
+def test_what_is_tuned_are_numbers_that_can_be_switched_off(recipe: str, names: list[str]) -> None:
+    assert [knob.name for _, knob in tuned_knobs(Recipe.parse(recipe))] == names
+
+
+def test_values_stay_in_the_range_of_their_knob() -> None:
+    for recipe in (Recipe.of(Dropout(rate=0.9)), Recipe.parse("LabelSmoothing(strength=0.1) + MaxNorm(limit=3.0)")):
+        drawn = draw_candidates(recipe, 64, Protocol())  # a value out of range would have raised
+        assert len(drawn) == 64
