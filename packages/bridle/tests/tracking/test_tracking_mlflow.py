@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from absent_packages import last_words
 from studies import BASELINE, DROPOUT, study
 
 from bridle.errors import InputError
@@ -17,10 +18,10 @@ from needed import library
 pytestmark = pytest.mark.filterwarnings("default")  # what MLflow's own packages warn of is theirs
 library("mlflow")
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient  # noqa: E402
 
-from bridle.tracking import mlflow as export
-from bridle.tracking.mlflow import to_mlflow
+from bridle.tracking import mlflow as export  # noqa: E402
+from bridle.tracking.mlflow import to_mlflow  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,9 @@ def test_a_run_whose_writing_fails_is_marked_as_failed(written, monkeypatch):
 
 
 def test_a_place_that_mlflow_does_not_take_is_a_sentence():
-    with pytest.raises(InputError, match="MLflow cannot write the study to 'bridle' at nowhere://x: .*unsupported URI"):
+    with pytest.raises(
+        InputError, match=r"MLflow cannot write the study to 'bridle' at nowhere://x: .*unsupported URI"
+    ):
         to_mlflow(study(), "nowhere://x")
 
 
@@ -147,6 +150,5 @@ def test_nothing_is_asked_over_a_network_and_the_users_setting_is_as_it_was(tmp_
 
 
 def test_without_mlflow_a_sentence_says_what_to_install():
-    program = "import sys; sys.modules['mlflow'] = None; import bridle.tracking.mlflow"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "DependencyError: the export for MLflow needs MLflow: pip install 'bridle[mlflow]'" in ended.stderr
+    said = last_words("bridle.tracking.mlflow", without="mlflow")
+    assert said.endswith("DependencyError: the export for MLflow needs MLflow: pip install 'bridle[mlflow]'")

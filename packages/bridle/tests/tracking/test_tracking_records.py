@@ -1,4 +1,4 @@
-"""What trackers are told of a run: every curve point and score once, under names that group, and each knob by its owner."""
+"""What trackers are told of a run: each curve point and score once, names that group, and each knob by its owner."""
 
 import math
 from dataclasses import replace

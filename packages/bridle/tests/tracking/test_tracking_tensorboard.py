@@ -1,10 +1,9 @@
 """The export for TensorBoard, read back with TensorBoard's own readers."""
 
 import math
-import subprocess
-import sys
 
 import pytest
+from absent_packages import last_words
 from studies import BASELINE, DROPOUT, study
 
 from bridle.errors import InputError
@@ -12,14 +11,14 @@ from needed import library
 
 library("tensorboard")
 
-from tensorboard import context
-from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-from tensorboard.plugins import base_plugin
-from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
+from tensorboard import context  # noqa: E402
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider  # noqa: E402
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer  # noqa: E402
+from tensorboard.plugins import base_plugin  # noqa: E402
+from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups  # noqa: E402
 
-from bridle.tracking.tensorboard import to_tensorboard
+from bridle.tracking.tensorboard import to_tensorboard  # noqa: E402
 
 L2 = "L2(strength=0.01)"
 RECIPES = (BASELINE, DROPOUT, L2)
@@ -123,8 +122,7 @@ def test_recipes_whose_names_read_alike_keep_folders_of_their_own(tmp_path):
 
 
 def test_without_tensorboard_a_sentence_says_what_to_install():
-    program = "import sys; sys.modules['tensorboard'] = None; import bridle.tracking.tensorboard"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "DependencyError: the export for TensorBoard needs TensorBoard: pip install 'bridle[tensorboard]'" in (
-        ended.stderr
+    said = last_words("bridle.tracking.tensorboard", without="tensorboard")
+    assert said.endswith(
+        "DependencyError: the export for TensorBoard needs TensorBoard: pip install 'bridle[tensorboard]'"
     )
