@@ -314,7 +314,7 @@ class Study:
         return f"<Study {what}: {count}, by validation {metric}{'' if self.finished else ', unfinished'}>"
 
     def __str__(self) -> str:
-        text: str = of_report("display", "study_text")(self)
+        text: str = of_report("terminal", "study_text")(self)
         return text
 
     def _repr_html_(self) -> str:

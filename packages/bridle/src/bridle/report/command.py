@@ -29,7 +29,7 @@ SPLIT_OPTIONS = {
 
 
 def command(study: Study, recipes: Sequence[str]) -> str:
-    """Return the command in one line; empty where data, network or metric were made in Python, or seeds are one's own."""
+    """Return the command in one line; empty where data, network or metric are Python's, or the seeds one's own."""
     source = loaded_from(study.data)
     counted = study.seeds == list(range(len(study.seeds)))
     if not (source and counted and is_described(study.network) and study.metric in METRICS):

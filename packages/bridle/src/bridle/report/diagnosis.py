@@ -219,7 +219,7 @@ def dead_outputs(report: Report) -> list[DeadOutputs]:
 
 
 def silent_layer(row: ContenderRow) -> tuple[str, float, int] | None:
-    """Return the hidden layer with the most dead units by mean share, its mean number and its units, if they are many."""
+    """Return the hidden layer with the largest share of dead units, their mean number and its units, if many are."""
     runs = [run for run in row.contender.runs if run.diverged_at is None]
     shares: dict[str, list[tuple[int, int]]] = {}
     for run in runs:

@@ -1,4 +1,4 @@
-"""How to use the recipe that a study found best: lines to copy, for one's own loop, for bridle, and for plain PyTorch."""
+"""How to use the recipe that a study found best: lines to copy, for a loop of one's own, bridle, and plain PyTorch."""
 
 from __future__ import annotations
 
