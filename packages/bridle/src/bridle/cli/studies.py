@@ -58,15 +58,15 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     metric: Annotated[
         str | None,
         typer.Option(
-            help="What decides: log_loss (the default for classes), accuracy, balanced_accuracy, auroc, brier or ece; r2 "
-            "(the default for numbers), rmse or mae."
+            help="What decides: log_loss (the default for classes), accuracy, balanced_accuracy, auroc, brier or ece; "
+            "r2 (the default for numbers), rmse or mae."
         ),
     ] = None,
     tune: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Give every contender N trials of its strengths and learning rate first, on folds of the training rows.",
+            help="Give every contender N trials of its strengths and learning rate first, within the training rows.",
         ),
     ] = None,
     margin: Annotated[
