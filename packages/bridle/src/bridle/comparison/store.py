@@ -16,7 +16,8 @@ from bridle.comparison.sessions import Session
 from bridle.comparison.stack_checkpoints import Member, StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
 from bridle.errors import InputError
-from bridle.protocol import Variant
+from bridle.places import Stop
+from bridle.protocol import Protocol, Variant
 from bridle.results import VERSION, Run, metrics_of, to_plain
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_once
 from bridle_audit.wording import LONGEST_SHOWN, shortened
@@ -132,13 +133,18 @@ class RunStore:
             raise InputError("its run is of another recipe, seed or learning rate than its key")
         if self.measured is not None and metrics_of(run.scores) != {s: set(each) for s, each in self.measured.items()}:
             raise InputError("its scores are of other splits or metrics")
-        epochs = self.setting["protocol"].get("epochs")
-        if run.diverged_at is not None:
-            epochs = run.diverged_at - 1
-        elif run.stopped_at is not None:
-            epochs = run.stopped_at
-        if epochs is not None and any(len(points) != epochs for points in run.curves.values()):
-            raise InputError(f"its curves must have {epochs} points")
+        points = self.count_points(run, variant)
+        if points is not None and any(len(curve) != points for curve in run.curves.values()):
+            raise InputError(f"its curves must have {points} points")
+
+    def count_points(self, run: Run, variant: Variant) -> int | None:
+        """Return how many points the curves of a run have; None where the setting does not tell."""
+        protocol = Protocol(**self.setting["protocol"])
+        if protocol.epochs is None:
+            return None
+        last = run.stopped_at or protocol.epochs if run.diverged_at is None else run.diverged_at - 1
+        stops_early = any(isinstance(unit, Stop) for unit in variant.recipe)
+        return sum(protocol.evaluates_after(epoch, stops_early=stops_early) for epoch in range(1, last + 1))
 
     def write(self, run: Run, variant: Variant) -> Run:
         """Save a finished run, with its key in plain words beside it.
