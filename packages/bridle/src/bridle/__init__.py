@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from bridle.attaching import attached as attached
     from bridle.comparison import compare as compare
     from bridle.data import Data as Data
+    from bridle.data import Splits as Splits
     from bridle.data import load as load
     from bridle.engine import train as train
     from bridle.exporting import to_code as to_code
+    from bridle.metrics import Metric as Metric
     from bridle.networks import MLP as MLP
     from bridle.networks import Residual as Residual
     from bridle.networks import convnet as convnet

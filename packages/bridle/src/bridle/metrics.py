@@ -56,6 +56,15 @@ class Metric:
         if not isinstance(self.higher_is_better, bool):
             raise InputError(f"the metric {self.name}: higher_is_better must be True or False")
 
+    @classmethod
+    def of(cls, metric: Metric | Callable[[np.ndarray, np.ndarray], float]) -> Metric:
+        """Return the metric, or a function as one under its own name; ``ValueError`` for anything else."""
+        if isinstance(metric, cls):
+            return metric
+        if not callable(metric):
+            raise InputError(f"a metric must be a name, a Metric or a function of (y_true, prediction), got {metric!r}")
+        return cls(getattr(metric, "__name__", ""), metric)
+
     def measure(self, y: np.ndarray, prediction: np.ndarray) -> float:
         """Return the score of these rows; ``ValueError`` where the function fails or returns something else."""
         try:
@@ -82,30 +91,23 @@ def resolve_metric(
     >>> resolve_metric(None, "classification").name, resolve_metric("R²", "regression").name
     ('log_loss', 'r2')
     """
-    if metric is None or isinstance(metric, str):
-        return METRICS[DEFAULT_METRIC[task] if metric is None else known_name(metric, task)]
-    if not isinstance(metric, Metric) and not callable(metric):
-        raise InputError(f"{metric_choices(task)}, got {metric!r}")
-    own = metric if isinstance(metric, Metric) else Metric(getattr(metric, "__name__", ""), metric)
-    if own.name in METRICS:
-        raise InputError(f"metric: {own.name!r} is the name of a metric of bridle's; give yours another name")
-    return own
+    if metric is None:
+        return METRICS[DEFAULT_METRIC[task]]
+    return known_metric(metric, task) if isinstance(metric, str) else Metric.of(metric)
 
 
-def known_name(name: str, task: str) -> str:
-    """Return the name of a metric of the task, however it is written; ``ValueError`` for any other."""
+def known_metric(name: str, task: str) -> MetricInfo:
+    """Return the metric of the task that a name means; ``ValueError`` for any other."""
     known = name.strip().lower().replace("-", "_").replace("²", "2")
-    if known in TASK_METRICS[task]:
-        return known
-    if known in METRICS:
-        of_task = f"is for a {METRICS[known].task}, and this is a {task}"
-        raise InputError(f"metric {name!r} {of_task}; {metric_choices(task)}")
-    raise InputError(f"{metric_choices(task)}, got {name!r}{nearest(known, list(METRICS))}")
-
-
-def metric_choices(task: str) -> str:
-    """Say what a metric can be."""
-    return f"metric must be one of {', '.join(TASK_METRICS[task])}, or a function of (y_true, prediction)"
+    choices = list(TASK_METRICS[task])
+    if known not in METRICS:
+        raise InputError(f"there is no metric {name!r} for a {task}{nearest(known, choices)}")
+    if METRICS[known].task != task:
+        raise InputError(
+            f"the metric {name!r} is for a {METRICS[known].task}, and this is a {task}; "
+            f"choose one of {', '.join(choices)}"
+        )
+    return METRICS[known]
 
 
 def measured_metrics(task: str, own: Metric | None = None) -> tuple[str, ...]:
@@ -266,7 +268,7 @@ def auroc(outputs: Classification) -> np.ndarray:
         for each in classes
         if (own := outputs.y == each).any() and not own.all()
     ]
-    mean: np.ndarray = np.mean(areas, axis=0) if areas else np.full(len(outputs.right), math.nan)
+    mean: np.ndarray = np.stack(areas, axis=-1).mean(-1) if areas else np.full(len(outputs.right), math.nan)
     return mean
 
 

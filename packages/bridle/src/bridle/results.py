@@ -3,6 +3,11 @@
 ``docs/study.md`` documents the file form, ``study.json``.
 """
 
+# Note [what shows a result]
+# Tables, charts and frames are made by bridle.report, which stands above this module and is made from it. So a result's
+# own methods look their maker up when they are called, as the package does its names (Note [lazy names]), and results
+# are still read where there is no pandas and no plotly. What stands under TYPE_CHECKING is for who reads the types.
+
 from __future__ import annotations
 
 import dataclasses
@@ -11,13 +16,21 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bridle.errors import InputError
 from bridle.json_decoding import decode, parse, short_repr
+from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE
 from bridle.study_upgrade import upgraded
 from bridle_audit.atomic_files import read_whole, write_whole
+from bridle_audit.wording import counted, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bridle.report.plotting import RunPlots, StudyPlots
 
 __all__ = [
     "HELPS",
@@ -77,9 +90,10 @@ class Run:
     """One training run: one recipe, one seed.
 
     ``scores[split][metric]`` are measured in evaluation mode with the weights that were kept: those of ``best_epoch``,
-    or of the last epoch where it is None. ``curves`` has one number per epoch under "epoch", "step_loss" (the data loss
-    of the training batches as they were met) and, in evaluation mode, "train_loss", "valid_loss", and the metrics that
-    are watched as "train_<metric>" and "valid_<metric>".
+    or of the last epoch where it is None. ``curves`` has one number for each epoch after which scores were taken (every
+    one, or 32 of them where the best is kept) under "epoch", "step_loss" (the data loss of that epoch's training
+    batches as they were met) and, in evaluation mode, "train_loss", "valid_loss", and the metrics that are watched as
+    "train_<metric>" and "valid_<metric>".
     """
 
     recipe: str
@@ -99,6 +113,36 @@ class Run:
     def dead_units(self) -> int:
         """Units that are silent or constant on every training row, over all layers."""
         return sum(layer.dead_units for layer in self.layers)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained for."""
+        return max(map(len, self.curves.values()), default=0)
+
+    @property
+    def plot(self) -> RunPlots:
+        """Its learning curves as Plotly figures: ``run.plot.curves()``."""
+        plots: RunPlots = of_report("plotting", "RunPlots")(self)
+        return plots
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the curves as a pandas ``DataFrame``: one row per epoch, one column per curve."""
+        frame: pd.DataFrame = of_report("frames", "run_frame")(self)
+        return frame
+
+    def __repr__(self) -> str:
+        valid = self.scores.get("valid", {})
+        shown = [name for name in (*DEFAULT_METRIC.values(), *SHOWN_BESIDE.values()) if name in valid]
+        scores = [f"{METRICS[name].label} {valid[name]:.4g}" for name in shown]
+        ended = (
+            f"diverged in epoch {self.diverged_at}" if self.diverged_at is not None else counted("epoch", self.epochs)
+        )
+        measured = [f"validation {', '.join(scores)}"] if scores else []
+        return f"<Run {printable(self.recipe)}, seed {self.seed}: {'; '.join([*measured, ended])}>"
+
+    def _repr_html_(self) -> str:
+        html: str = of_report("display", "run_html")(self)
+        return html
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the model."""
@@ -239,6 +283,44 @@ class Study:
         means = [sign * each.scores["valid"][self.metric].mean for each in self.contenders]
         return max(zip(means, self.contenders, strict=True), key=lambda pair: (not math.isnan(pair[0]), pair[0]))[1]
 
+    @property
+    def plot(self) -> StudyPlots:
+        """The charts of the report as Plotly figures: ``study.plot.differences()``, ``.curves("valid")`` ..."""
+        plots: StudyPlots = of_report("plotting", "StudyPlots")(self)
+        return plots
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the runs as a pandas ``DataFrame``: one row per run.
+
+        Columns: recipe, seed, lr, epochs, best_epoch (missing where the last epoch's weights were kept), seconds, and
+        for each split and metric the score, such as ``valid_log_loss``.
+        """
+        frame: pd.DataFrame = of_report("frames", "study_frame")(self)
+        return frame
+
+    def trials_frame(self) -> pd.DataFrame:
+        """Return the trials of the tuning as a pandas ``DataFrame``: one row per trial; none where nothing was tuned.
+
+        Columns: asked (the contender as it was given), recipe, lr, epochs, rungs, score (the metric that chooses, mean
+        over the folds after the last rung that the trial reached) and chosen.
+        """
+        frame: pd.DataFrame = of_report("frames", "trials_frame")(self)
+        return frame
+
+    def __repr__(self) -> str:
+        what = printable(f"{self.data.get('name', 'study')}, {self.network}")
+        count = f"{counted('recipe', len(self.contenders))} × {counted('seed', len(self.seeds))}"
+        metric = METRICS[self.metric].label if self.metric in METRICS else self.metric
+        return f"<Study {what}: {count}, by validation {metric}{'' if self.finished else ', unfinished'}>"
+
+    def __str__(self) -> str:
+        text: str = of_report("terminal", "study_text")(self)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = of_report("display", "study_html")(self)
+        return html
+
     def to_json(self) -> dict[str, Any]:
         """The content of study.json; numbers that are not finite become null."""
         order = ["version", *(f.name for f in dataclasses.fields(self) if f.name != "version")]
@@ -276,6 +358,11 @@ class Study:
         except (ValueError, OSError) as error:
             problem = error.strerror if isinstance(error, OSError) else error
             raise InputError(f"{file} is not a study written by `bridle compare` ({problem})") from error
+
+
+def of_report(module: str, name: str) -> Any:
+    """Look a name of ``bridle.report`` up; see Note [what shows a result]."""
+    return getattr(import_module(f"bridle.report.{module}"), name)
 
 
 def check_study(study: Study) -> None:

@@ -1,6 +1,7 @@
 """Runs that nobody trained, for the tests of this folder."""
 
 import math
+from collections.abc import Sequence
 
 from bridle import Dropout, Recipe
 from bridle.protocol import Variant
@@ -16,3 +17,11 @@ def run_of(variant: Variant) -> Run:
     scores = {"valid": {"accuracy": 0.1 + 0.7, "log_loss": math.nan}}
     curves = {"epoch": [1], "valid_loss": [0.25]}
     return Run(str(variant.recipe), variant.seed, scores, curves, [layer], 1.5, lr=variant.lr)
+
+
+def scored(values: Sequence[float], metric: str = "accuracy", seeds: Sequence[int] | None = None) -> list[Run]:
+    """Return one run per value, without training, with that score on the validation rows; nan is one that diverged."""
+    return [
+        Run("x", seed, {"valid": {metric: value}}, {}, [], 1.0, diverged_at=2 if math.isnan(value) else None)
+        for seed, value in zip(range(len(values)) if seeds is None else seeds, values, strict=True)
+    ]

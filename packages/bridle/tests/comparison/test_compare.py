@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,11 +14,12 @@ from torch import nn
 import bridle
 from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
 from bridle.comparison import DEFAULT_RECIPES, compare
+from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
 from bridle.engine import precision
 from bridle.report import write_html
 
-SHORT = Protocol(epochs=2, batch_size=16, precision="float32")
+SHORT = Protocol(epochs=2, lr=0.002, batch_size=16, precision="float32")
 NETWORK = mlp(6)
 
 
@@ -37,8 +39,13 @@ def line():
 
 def small(**changes):
     """A comparison that takes a moment."""
-    settings: dict[str, Any] = {"recipes": ["none", "Dropout(rate=0.5)"], "seeds": 2, "network": NETWORK}
-    return compare(blobs(), **{**settings, "protocol": SHORT, **changes})
+    settings: dict[str, Any] = {
+        "data": blobs(),
+        "recipes": ["none", "Dropout(rate=0.5)"],
+        "seeds": 2,
+        "network": NETWORK,
+    }
+    return compare(**{**settings, "protocol": SHORT, "references": False, **changes})
 
 
 def values(study):
@@ -50,8 +57,9 @@ def test_the_study_holds_every_contender_and_run_in_the_order_asked():
     study = small(recipes=["Dropout(rate=0.5)", "L2"], seeds=[4, 0, 2])
     assert [each.name for each in study.contenders] == ["none", "Dropout(rate=0.5)", "L2(strength=0.0001)"]
     assert [[run.seed for run in each.runs] for each in study.contenders] == [[4, 0, 2]] * 3
-    assert (study.seeds, study.metric, study.engine, study.network) == ([4, 0, 2], "accuracy", "torch", "mlp(6)")
-    assert study.finished and study.notices == [] and study.protocol == SHORT.to_json()
+    assert (study.seeds, study.metric, study.engine, study.network) == ([4, 0, 2], "log_loss", "torch", "mlp(6)")
+    assert study.finished and study.notices == [] and study.protocol == SHORT.to_json() | {"metric": "log_loss"}
+    assert not study.higher_is_better and study.references == [] and study.tuning == {}
     assert study.data["name"] == "blobs"
 
 
@@ -60,7 +68,7 @@ def test_a_contender_sums_up_its_runs():
     accuracy = [run.scores["valid"]["accuracy"] for run in contender.runs]
     assert contender.scores["valid"]["accuracy"].values == accuracy
     assert contender.scores["valid"]["accuracy"].mean == pytest.approx(np.mean(accuracy))
-    gaps = [run.scores["train"]["accuracy"] - run.scores["valid"]["accuracy"] for run in contender.runs]
+    gaps = [run.scores["train"]["log_loss"] - run.scores["valid"]["log_loss"] for run in contender.runs]
     assert contender.gap == pytest.approx(np.mean(gaps))
     assert contender.dead_units == np.mean([run.dead_units for run in contender.runs])
     assert contender.seconds == pytest.approx(np.mean([run.seconds for run in contender.runs]))
@@ -69,7 +77,7 @@ def test_a_contender_sums_up_its_runs():
 def test_the_verdict_is_on_the_validation_split_paired_with_none():
     none, dropout = small().contenders
     versus = dropout.versus_baseline
-    expected = np.subtract(*(each.scores["valid"]["accuracy"].values for each in (dropout, none)))
+    expected = np.subtract(*(each.scores["valid"]["log_loss"].values for each in (dropout, none)))
     assert versus.values == expected.tolist() and versus.split == "valid"
     assert none.versus_baseline is None
 
@@ -79,10 +87,12 @@ def test_none_comes_first_wherever_it_was_asked_for():
 
 
 def test_both_engines_give_the_same_table():
-    exact = Protocol(epochs=2, batch_size=16, precision="float64")
+    exact = Protocol(epochs=2, lr=0.002, batch_size=16, precision="float64")
     torch_study, vanilla_study = small(protocol=exact), small(protocol=exact, engine="vanilla")
     for ours, theirs in zip(torch_study.contenders, vanilla_study.contenders, strict=True):
-        assert ours.scores["valid"]["loss"].values == pytest.approx(theirs.scores["valid"]["loss"].values, rel=1e-5)
+        assert ours.scores["valid"]["log_loss"].values == pytest.approx(
+            theirs.scores["valid"]["log_loss"].values, rel=1e-5
+        )
 
 
 def test_a_regression_without_test_rows_is_compared_on_r2():
@@ -90,7 +100,7 @@ def test_a_regression_without_test_rows_is_compared_on_r2():
     assert study.metric == "r2" and set(study.contenders[0].scores) == {"train", "valid"}
     versus = study.contenders[1].versus_baseline
     assert versus is not None and versus.verdict == "hurts"
-    assert "of validation R2" in versus.words
+    assert "R²" in versus.words
 
 
 def test_the_default_recipes_are_none_the_four_and_a_combination():
@@ -110,7 +120,7 @@ def test_one_seed_gives_no_verdict_and_says_why():
 
 
 def test_diverged_runs_are_counted_and_named_in_a_notice():
-    plain = Protocol(optimizer="sgd", epochs=2, batch_size=16, precision="float32")
+    plain = Protocol(optimizer="sgd", epochs=2, lr=0.1, batch_size=16, precision="float32")
     study = small(recipes=["L2(strength=1e30)", "L2"], protocol=plain)
     none, strong, mild = study.contenders
     assert (none.diverged, strong.diverged, mild.diverged) == (0, 2, 0)
@@ -134,12 +144,12 @@ def test_where_everything_diverges_there_is_still_a_study(engine, tmp_path):
 @pytest.mark.parametrize(("units", "chosen"), [(True, "bfloat16"), (False, "float32")])
 def test_a_study_names_the_precision_that_auto_chose_and_does_not_mix_two(tmp_path, monkeypatch, units, chosen):
     monkeypatch.setattr(precision, "has_bfloat16_units", lambda device: not units)
-    other = small(protocol=Protocol(epochs=2, batch_size=16), out=tmp_path)
+    other = small(protocol=Protocol(epochs=2, lr=0.002, batch_size=16), out=tmp_path)
     monkeypatch.setattr(precision, "has_bfloat16_units", lambda device: units)
-    study = small(protocol=Protocol(epochs=2, batch_size=16), out=tmp_path)
+    study = small(protocol=Protocol(epochs=2, lr=0.002, batch_size=16), out=tmp_path)
     assert study.protocol["precision"] == chosen != other.protocol["precision"]
     assert values(study) != values(other)
-    assert values(study) == values(small(protocol=Protocol(epochs=2, batch_size=16, precision=chosen)))
+    assert values(study) == values(small(protocol=Protocol(epochs=2, lr=0.002, batch_size=16, precision=chosen)))
     assert len(list((tmp_path / "runs").iterdir())) == 8
 
 
@@ -149,7 +159,7 @@ def test_the_vanilla_engine_says_in_which_precision_it_computes():
 
 def test_a_second_call_with_the_same_folder_trains_nothing_and_gives_the_same(tmp_path, monkeypatch):
     first = small(out=tmp_path)
-    monkeypatch.setitem(compare.__globals__["ENGINES"], "torch", None)  # calling it would fail
+    monkeypatch.setitem(ENGINES, "torch", None)  # calling it would fail
     assert values(small(out=tmp_path)) == values(first)
 
 
@@ -166,7 +176,9 @@ def test_more_seeds_or_recipes_train_only_what_is_missing(tmp_path):
             assert ours.curves["valid_loss"] == pytest.approx(theirs.curves["valid_loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("change", [{"protocol": Protocol(epochs=1)}, {"network": mlp(7)}, {"engine": "vanilla"}])
+@pytest.mark.parametrize(
+    "change", [{"protocol": Protocol(epochs=1, lr=0.002)}, {"network": mlp(7)}, {"engine": "vanilla"}]
+)
 def test_another_setting_trains_anew(tmp_path, change):
     small(out=tmp_path)
     small(out=tmp_path, **change)
@@ -190,12 +202,11 @@ def interrupted_after(wanted, engine):
 
 
 def test_an_interrupt_gives_a_study_of_what_is_finished_and_the_next_call_the_rest(tmp_path, monkeypatch):
-    engines = compare.__globals__["ENGINES"]
     with monkeypatch.context() as patched:
-        patched.setitem(engines, "torch", interrupted_after(lambda each: each.seed < 2, engines["torch"]))
+        patched.setitem(ENGINES, "torch", interrupted_after(lambda each: each.seed < 2, ENGINES["torch"]))
         study = small(seeds=4, out=tmp_path)
     assert not study.finished and [len(each.runs) for each in study.contenders] == [2, 2]
-    assert study.contenders[1].versus_baseline.words.count("2 seeds")
+    assert len(study.contenders[1].versus_baseline.values) == 2
     assert study.notices == ["Interrupted: 4 runs are missing; the numbers are those of the finished runs."]
     assert values(small(seeds=4, out=tmp_path)) == values(small(seeds=4))
 
@@ -205,8 +216,7 @@ def test_one_run_that_is_missing_is_said_in_the_singular():
 
 
 def test_an_interrupt_before_the_baseline_has_a_run_leaves_it_empty_and_the_study_can_be_saved(tmp_path, monkeypatch):
-    engines = compare.__globals__["ENGINES"]
-    monkeypatch.setitem(engines, "torch", interrupted_after(lambda each: len(each.recipe) > 0, engines["torch"]))
+    monkeypatch.setitem(ENGINES, "torch", interrupted_after(lambda each: len(each.recipe) > 0, ENGINES["torch"]))
     study = small(seeds=3)
     none, dropout = study.contenders
     assert (none.name, none.runs, len(dropout.runs), dropout.versus_baseline) == ("none", [], 3, None)
@@ -222,6 +232,97 @@ def test_progress_reaches_its_total():
     heard = []
     small(progress=lambda done, total: heard.append((done, total)))
     assert heard[-1] == (4 * 2 * 3, 4 * 2 * 3) and heard == sorted(heard)
+
+
+def test_an_open_length_is_found_for_each_run_and_the_best_epoch_kept():
+    study = small(protocol=Protocol(lr=0.05, batch_size=16, precision="float32"), seeds=3)
+    for contender in study.contenders:
+        for run in contender.runs:
+            lengths = [each.epochs for each in run.lengths]
+            assert lengths == Protocol(batch_size=16).lengths(48)[: len(lengths)]
+            assert run.scores["valid"]["log_loss"] == min(each.score for each in run.lengths)
+            assert run.scores["valid"]["log_loss"] == pytest.approx(min(run.curves["valid_loss"]), rel=1e-5)
+            assert run.curves["epoch"][int(np.argmin(run.curves["valid_loss"]))] == run.best_epoch
+
+
+def test_an_open_learning_rate_is_chosen_for_the_baseline_and_used_by_all(tmp_path):
+    study = small(protocol=Protocol(epochs=2, batch_size=16, precision="float32"), out=tmp_path)
+    assert study.protocol["lr"] in {0.0005, 0.002, 0.008}
+    tried = [json.loads(path.read_text())["key"] for path in (tmp_path / "runs").iterdir()]
+    assert len(tried) == 4 + 6 and {key.get("lr") for key in tried} == {None, 0.0005, 0.002, 0.008}
+    fixed = small(protocol=Protocol(epochs=2, lr=study.protocol["lr"], batch_size=16, precision="float32"))
+    assert values(fixed) == values(study)
+
+
+def test_a_metric_of_one_s_own_decides_and_stands_beside_the_others():
+    def worst(y, probabilities):
+        return float(1 - probabilities[np.arange(len(y)), y].min())
+
+    study = small(metric=bridle.Metric("worst", worst, higher_is_better=False), seeds=3)
+    assert study.metric == "worst" and not study.higher_is_better
+    versus = study.contenders[1].versus_baseline
+    assert versus is not None and versus.metric == "worst"
+    assert set(study.baseline.scores["test"]) >= {"worst", "log_loss", "accuracy"}
+    assert study.best.scores["valid"]["worst"].mean == min(e.scores["valid"]["worst"].mean for e in study.contenders)
+
+
+def test_the_metric_decides_which_contender_is_best():
+    study = small(metric="accuracy", seeds=3)
+    assert study.higher_is_better
+    means = [each.scores["valid"]["accuracy"].mean for each in study.contenders]
+    assert study.best.scores["valid"]["accuracy"].mean == max(means)
+
+
+def test_the_references_stand_beside_the_contenders():
+    study = small(references=True, protocol=Protocol(lr=0.02, batch_size=16, precision="float32"))
+    names = ["majority class", "linear model", "gradient boosting", "without early stopping"]
+    assert [each.name for each in study.references] == names
+    majority = study.references[0].scores["test"]["log_loss"].mean
+    assert majority == pytest.approx(math.log(2), rel=1e-2)
+
+
+def test_a_tuned_comparison_gives_every_contender_its_trials_and_fresh_seeds(tmp_path):
+    study = small(tuned=4, protocol=Protocol(epochs=2, batch_size=16, precision="float32"), out=tmp_path)
+    assert [len(each.trials) for each in study.contenders] == [4, 4]
+    assert [each.asked for each in study.contenders] == ["none", "Dropout(rate=0.5)"]
+    for each in study.contenders:
+        best = min(each.trials, key=lambda trial: min(trial.scores))
+        assert (each.name, each.lr) == (best.recipe, best.lr)
+        assert [run.seed for run in each.runs] == [0, 1] and {run.lr for run in each.runs} == {each.lr}
+    assert not set(study.seeds) & set(study.tuning["seeds"])
+    trials = [json.loads(path.read_text())["run"] for path in (tmp_path / "runs").iterdir()]
+    assert [run["seed"] in (0, 1) for run in trials] == ["test" in run["scores"] for run in trials]
+    again = small(tuned=4, protocol=Protocol(epochs=2, batch_size=16, precision="float32"), out=tmp_path)
+    assert values(again) == values(study)
+
+
+def test_where_splits_vary_every_seed_has_its_own_and_the_interval_is_wider():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(150, 2))
+    y = (x[:, 0] + random.normal(size=150) > 0).astype(int)
+    data = Data.from_arrays(x, y, splits="repeated")
+    study = small(data=data, seeds=4, references=True)
+    assert study.splits["kind"] == "repeated" and study.splits["varies"]
+    assert all(len(each.scores["test"]["log_loss"].values) == 4 for each in study.references)
+    versus = study.contenders[1].versus_baseline
+    assert versus is not None
+    plain = np.std(versus.values, ddof=1) / 2 * 3.182
+    assert (versus.high - versus.low) / 2 == pytest.approx(plain * math.sqrt(1 + 4 * 30 / 90), rel=0.05)
+
+
+def test_balanced_classes_weigh_alike():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 2))
+    y = (x[:, 0] + random.normal(size=200) > 1.5).astype(int)
+    data = Data(x, y, x, y, x, y)
+    protocol = Protocol(epochs=20, lr=0.02, batch_size=16, precision="float32")
+    recalls = [
+        small(data=data, protocol=replace(protocol, class_weight=weight))
+        .baseline.scores["valid"]["balanced_accuracy"]
+        .mean
+        for weight in (None, "balanced")
+    ]
+    assert recalls[1] > recalls[0] + 0.05
 
 
 def test_a_study_is_saved_and_read_back_the_same(tmp_path):
@@ -285,7 +386,7 @@ def test_what_cannot_be_compared_is_refused_with_a_sentence(change, sentence):
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setitem(compare.__globals__["ENGINES"], "torch", None)
+    monkeypatch.setitem(ENGINES, "torch", None)
     with pytest.raises(OSError, match="is a file; give --out another name"):
         small(out=tmp_path / "file")
     with pytest.raises(
@@ -295,5 +396,5 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path, m
 
 
 def test_the_public_name_is_the_function_whatever_was_imported_before():
-    assert bridle.compare(blobs(), [], 1, NETWORK, SHORT).contenders[0].name == "none"
+    assert bridle.compare(blobs(), [], 1, NETWORK, SHORT, references=False).contenders[0].name == "none"
     assert bridle.compare is compare

@@ -40,9 +40,9 @@ def test_metrics_are_known_as_people_write_them(written: str, name: str) -> None
 @pytest.mark.parametrize(
     ("metric", "task", "words"),
     [
-        ("rmse", "classification", "is for a regression"),
-        ("accuracy", "regression", "is for a classification"),
-        ("acuracy", "classification", "did you mean accuracy"),
+        ("rmse", "classification", "for a regression"),
+        ("accuracy", "regression", "for a classification"),
+        ("acuracy", "classification", "accuracy"),
         (3, "classification", "3"),
     ],
 )

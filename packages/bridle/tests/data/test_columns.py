@@ -12,7 +12,7 @@ import pytest
 
 from bridle.data import Data, load
 from bridle.data.column_summary import KINDS, Column, column_notes
-from bridle.data.splits import stratified_split
+from bridle.data.holdout import stratified_split
 
 ROWS = 200
 RANDOM = np.random.default_rng(3)

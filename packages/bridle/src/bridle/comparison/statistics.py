@@ -1,113 +1,203 @@
-"""Paired statistics: the difference between two recipes, its interval, and the verdict.
+"""Who differs from the baseline: contenders paired with it seed by seed, judged together.
 
 A contender and the baseline are trained under the same seeds, and a seed gives both the same initial weights, batches
-and noise. So they are compared seed by seed. The n differences d of the main metric on the validation split have the
-mean
+and noise. So they are compared seed by seed: ``paired`` has the numbers of one contender, ``power`` what its seeds can
+show, ``verdict_words`` the sentences. Here all contenders of a study are judged together:
 
-    mean(d) ± t · sd(d) / √n        t: the 97.5 % point of Student's distribution with n - 1 degrees of freedom
+- **helps**, **hurts**: the p-value of no difference, adjusted after Holm for all contenders, is below 0.05.
+- **the same**: by two one-sided tests, adjusted likewise, the difference is smaller than the margin, the size up to
+  which it is of no consequence. This goes first: a difference that is certain and of no consequence is "the same".
+- **cannot tell yet**: neither.
 
-The interval covers what the seed decides: over all seeds, on this split of these data and under this protocol, it holds
-the mean difference 95 times in 100, if the differences are roughly normal.
+Over all contenders together, the chance that one without any effect is said to help or hurt is at most 5 %, and so is
+the chance that one with an effect as large as the margin is called the same; if the differences are roughly normal.
+``benchmarks/verdicts.py`` measures it, also where they are not, and ``docs/statistics.md`` says what came out.
 
-It does not cover what all seeds share. Another draw or split of the data (the fewer the validation rows, the more that
-matters), other strengths, longer training or another network may each give another answer. Every interval stands for
-itself: of twenty recipes without any effect, one will look as if it had one. And the validation split chooses, so its
-score flatters the chosen; the test score beside it is the one to quote.
+An interval covers what varies between the pairs. Where all seeds see the same split that is the seed alone: another
+split of the data (the fewer the validation rows, the more that matters) may give another answer. Where each seed has a
+split of its own it covers both. Nothing covers other strengths, a longer training, or another network. And the
+validation rows choose, so their score flatters the chosen; the test score beside it is the one to quote.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from scipy.stats import t as student
+from bridle.comparison.margins import checked_margin
+from bridle.comparison.paired import LEVEL, Paired, bootstrap_interval, holm, permutation_p
+from bridle.comparison.power import seeds_needed, smallest_difference
+from bridle.comparison.verdict_words import verdict_sentence
+from bridle.errors import InputError
+from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run, Summary, Versus
 
-from bridle.metric_info import higher_is_better
-from bridle.results import HELPS, HURTS, SPLIT_NAMES, UNDECIDED, Run, Summary, Versus
+__all__ = ["judge", "measure", "pair", "versus"]
 
-__all__ = ["format_difference", "versus"]
-
-CONFIDENCE = 0.95
-METRIC_WORDS = {"r2": "R2", "rmse": "RMSE", "loss": "loss", "calibration_error": "calibration error"}
-
-# Note [no spread]
-# Where all differences are the same the interval has no width, and a score that is counted in rows makes that happen by
-# chance when seeds are few. So a difference without any spread is judged by the sign test instead: n seeds that agree
-# have probability 2^(1 - n) where there is no effect, which is below 5 % from the sixth seed on.
-SEEDS_THAT_AGREE = 6
+ROUNDING = 1e-12  # relative: scores that are the same but for their rounding
 
 
-def half_width(values: Sequence[float]) -> float:
-    """Return half the width of the 95 % confidence interval of the mean of ``values`` (two or more).
+def versus(
+    contender_runs: Sequence[Run],
+    baseline_runs: Sequence[Run],
+    metric: str,
+    split: str = "valid",
+    *,
+    higher_is_better: bool,
+    margin: float | None = None,
+    test_to_train: float | None = None,
+    n_rows: int | None = None,
+) -> Versus | None:
+    """Compare one contender with the baseline, paired by seed; ``None`` where fewer than two finite pairs are left.
 
-    >>> round(half_width([1.0, 2.0, 3.0]), 3)
-    2.484
+    ``margin`` is the size up to which a difference is of no consequence (None: the metric's default; 0: every
+    difference counts). ``test_to_train`` is the number of rows that are measured per row that is not, where every seed
+    has a split of its own (of k folds 1 / (k - 1)), None where all see the same. ``n_rows`` is the number of rows
+    measured. Several contenders are judged together by ``judge``; alone, as here, ``p_holm`` is ``p_value``.
+
+    Raises ``ValueError`` for a margin or a ratio that is none.
     """
-    n = len(values)
-    return float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * Summary.of(list(values)).sd / math.sqrt(n)
+    paired = pair(
+        contender_runs,
+        baseline_runs,
+        metric,
+        split,
+        higher_is_better=higher_is_better,
+        margin=margin,
+        test_to_train=test_to_train,
+        n_rows=n_rows,
+    )
+    return judge([paired])[0] if paired else None
 
 
-def differences(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split: str) -> list[float]:
-    """Return contender - baseline for each seed that both have, in the contender's order; nan where one diverged."""
-    by_seed = {run.seed: run for run in baseline}
-    pairs = [(run, by_seed[run.seed]) for run in contender if run.seed in by_seed]
-    return [ours.scores[split][metric] - theirs.scores[split][metric] for ours, theirs in pairs]
-
-
-def versus(contender: Sequence[Run], baseline: Sequence[Run], metric: str, split: str = "valid") -> Versus | None:
-    """Compare with the baseline, paired by seed; ``None`` where fewer than two finite pairs are left."""
-    values = differences(contender, baseline, metric, split)
-    finite = [value for value in values if math.isfinite(value)]
-    if len(finite) < 2:
-        return None
-    mean, margin = Summary.of(finite).mean, half_width(finite)
-    spread = not math.isclose(min(finite), max(finite), rel_tol=1e-9)  # equal differences, but for their rounding
-    margin = margin if spread else 0.0
-    shown = abs(mean) > margin if spread else mean != 0 and len(finite) >= SEEDS_THAT_AGREE
-    verdict = UNDECIDED if not shown else HELPS if (mean > 0) == higher_is_better(metric) else HURTS
-    words = verdict_sentence(verdict, mean, margin, len(finite), metric=metric, split=split)
-    left_out = len(values) - len(finite)
-    if left_out:
-        words += f"; {left_out} of {len(values)} seeds left out, where a run diverged"
-    return Versus(metric, split, mean, mean - margin, mean + margin, verdict, words, margin, values)
-
-
-def verdict_sentence(verdict: str, mean: float, margin: float, seeds: int, *, metric: str, split: str) -> str:
-    """Word the verdict.
-
-    >>> verdict_sentence("helps", 0.0062, 0.0031, 5, metric="accuracy", split="valid")
-    'helps: +0.62 points of validation accuracy (95 % interval +0.31 to +0.93, 5 seeds)'
-    >>> verdict_sentence("no difference shown", -0.0005, 0.003, 5, metric="accuracy", split="valid")
-    'no difference that 5 seeds can show (-0.05 points of validation accuracy; the smallest they could: 0.30)'
-    """
-    of = f"of {SPLIT_NAMES[split]} {METRIC_WORDS.get(metric, metric)}"
-    unit = f" points {of}" if metric == "accuracy" else f" {of}"
-    if margin == 0:
-        return unanimous_sentence(verdict, mean, seeds, metric, unit)
-    if verdict == UNDECIDED:
-        smallest = format_difference(margin, metric).lstrip("+")
-        difference = f"{format_difference(mean, metric)}{unit}"
-        return f"no difference that {seeds} seeds can show ({difference}; the smallest they could: {smallest})"
-    low, high = format_difference(mean - margin, metric), format_difference(mean + margin, metric)
-    return f"{verdict}: {format_difference(mean, metric)}{unit} (95 % interval {low} to {high}, {seeds} seeds)"
-
-
-def unanimous_sentence(verdict: str, mean: float, seeds: int, metric: str, unit: str) -> str:
-    """Word the verdict where every seed gives the same difference; see Note [no spread]."""
-    if mean == 0:
-        return f"no difference: the same score as the baseline under each of {seeds} seeds"
-    if verdict == UNDECIDED:
-        return (
-            f"no difference that {seeds} seeds can show ({format_difference(mean, metric)}{unit} under each of them: "
-            f"no spread to judge it by, {SEEDS_THAT_AGREE} seeds that agree would show it)"
+def pair(
+    contender_runs: Sequence[Run],
+    baseline_runs: Sequence[Run],
+    metric: str,
+    split: str,
+    *,
+    higher_is_better: bool,
+    margin: float | None,
+    test_to_train: float | None,
+    n_rows: int | None,
+) -> Paired | None:
+    """Return the differences for each seed that both have, in the contender's order; ``None`` for less than two."""
+    if test_to_train is not None and not 0 < test_to_train < math.inf:
+        raise InputError(
+            f"test_to_train must be measured rows per row that is not measured, above 0, or None, got {test_to_train!r}"
         )
-    return f"{verdict}: {format_difference(mean, metric)}{unit} under each of {seeds} seeds"
+    by_seed = {run.seed: run for run in baseline_runs}
+    pairs = [(run, by_seed[run.seed]) for run in contender_runs if run.seed in by_seed]
+    reference = [score for run in baseline_runs if math.isfinite(score := run.scores[split][metric])]
+    paired = Paired(
+        metric,
+        split,
+        [difference(one.scores[split][metric], other.scores[split][metric]) for one, other in pairs],
+        higher_is_better,
+        checked_margin(margin, metric, Summary.of(reference).mean if reference else math.nan),
+        test_to_train,
+        n_rows,
+        identical=all(one.scores == other.scores for one, other in pairs),
+    )
+    return paired if paired.n >= 2 else None
 
 
-def format_difference(value: float, metric: str) -> str:
-    """Format a difference with its sign: percentage points for accuracy, else four digits.
+def difference(ours: float, theirs: float) -> float:
+    """Return ours - theirs: exactly 0 where they are the same but for their rounding, nan where one is not finite."""
+    if not (math.isfinite(ours) and math.isfinite(theirs)):
+        return math.nan
+    return 0.0 if math.isclose(ours, theirs, rel_tol=ROUNDING) else ours - theirs
 
-    >>> format_difference(0.0062, "accuracy"), format_difference(-0.01234567, "r2")
-    ('+0.62', '-0.01235')
+
+def measure(paired: Paired, level: float = LEVEL, level_same: float = LEVEL) -> Versus:
+    """Return all numbers of one contender by itself, without a verdict.
+
+    ``smallest`` and ``seeds_needed`` hold for tests at these levels: of no difference, and of one as large as the
+    margin. Differences under splits that overlap are not independent, as the bootstrap and the flipping of signs
+    assume: there these are nan.
     """
-    return f"{100 * value:+z.2f}" if metric == "accuracy" else f"{value:+z.4g}"  # z: a zero without a minus
+    low, high = paired.interval
+    independent = paired.test_to_train is None
+    bootstrap_low, bootstrap_high = bootstrap_interval(paired.finite) if independent else (math.nan, math.nan)
+    return Versus(
+        paired.metric,
+        paired.split,
+        paired.mean,
+        low,
+        high,
+        verdict="",
+        words="",
+        smallest=smallest_difference(paired, level),
+        values=paired.values,
+        p_value=paired.p_value,
+        p_permutation=permutation_p(paired.finite) if independent else math.nan,
+        bootstrap_low=bootstrap_low,
+        bootstrap_high=bootstrap_high,
+        margin=paired.margin or None,
+        p_same=paired.p_same,
+        seeds_needed=seeds_needed(paired, level, level_same),
+    )
+
+
+def judge(compared: Sequence[Paired], seeds_wanted: int | None = None) -> list[Versus]:
+    """Give all contenders of a study their verdicts together, in their order.
+
+    ``p_holm`` and ``p_same`` are adjusted after Holm. ``smallest`` and ``seeds_needed`` hold at the level at which Holm
+    judges that contender: 0.05 divided by the number of contenders, less those that were shown to differ.
+    ``seeds_wanted`` are those that were asked for, where an interrupt left fewer.
+    """
+    found = [
+        replace(
+            measure(paired, decision.level, decision.level_same),
+            verdict=decision.verdict,
+            p_holm=decision.p_holm,
+            p_same=decision.p_same,
+        )
+        for paired, decision in zip(compared, decide(compared), strict=True)
+    ]
+    return [
+        replace(each, words=verdict_sentence(paired, each, together=len(compared), seeds_wanted=seeds_wanted))
+        for paired, each in zip(compared, found, strict=True)
+    ]
+
+
+class Decision(NamedTuple):
+    """The verdict on one of several contenders, and the levels at which Holm judges it."""
+
+    verdict: str
+    p_holm: float
+    p_same: float  # adjusted as well
+    level: float
+    level_same: float
+
+
+def decide(compared: Sequence[Paired]) -> list[Decision]:
+    """Decide on all contenders together, in their order."""
+    p_holm, p_same = holm([each.p_value for each in compared]), holm([each.p_same for each in compared])
+    return [
+        Decision(
+            verdict(paired, p_holm[place], p_same[place]),
+            p_holm[place],
+            p_same[place],
+            level_faced(p_holm, place),
+            level_faced(p_same, place),
+        )
+        for place, paired in enumerate(compared)
+    ]
+
+
+def verdict(paired: Paired, p_holm: float, p_same: float) -> str:
+    """Return the verdict that the adjusted p-values give."""
+    if p_same < LEVEL:
+        return SAME
+    if p_holm < LEVEL:
+        return HELPS if (paired.mean > 0) == paired.higher_is_better else HURTS
+    return UNDECIDED
+
+
+def level_faced(adjusted: Sequence[float], place: int) -> float:
+    """Return the level at which Holm judges one p-value: 0.05 over the number of those that are not yet rejected."""
+    asked = sum(not math.isnan(p) for p in adjusted)
+    rejected = sum(p < LEVEL for other, p in enumerate(adjusted) if other != place)
+    return LEVEL / max(1, asked - rejected)

@@ -11,21 +11,36 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from bridle.data.array_rows import ArrayRows
 from bridle.data.arrays import numeric_array, to_float32
 from bridle.data.column_summary import Column
-from bridle.data.duplicates import duplicate_notes
+from bridle.data.drawing import draw_inner
+from bridle.data.duplicates import Duplicates, find_duplicates
 from bridle.data.float32_range import fit_to_float32, mean_and_spread
 from bridle.data.missing_classes import absence_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
-from bridle.data.target_encoding import check_task, encode, infer_task, surprising_task_note, target_array
+from bridle.data.row_keys import RowKeys
+from bridle.data.row_roles import group_numbers, row_column, time_values
+from bridle.data.split_record import SplitRecord
+from bridle.data.splits import Splits, as_splits, check_ordered, whole_number
+from bridle.data.target_encoding import (
+    check_task,
+    check_varied,
+    encode,
+    infer_task,
+    label_ids,
+    surprising_task_note,
+    target_array,
+)
 from bridle.data.vocabulary import lookalike_notes
+from bridle.data.weights import relative_weights, weight_array
 from bridle.errors import InputError
 from bridle.results import SPLITS
 from bridle_audit.wording import counted
@@ -52,8 +67,10 @@ class Data:
     ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
     floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
 
-    ``notes`` are the sentences of whoever made the arrays on what was decided on the way; classes that a split
-    lacks and rows that stand in more than one split are told behind them.
+    ``sample_weight`` are positive numbers, one for each training row, that weigh them in the training loss; they are
+    kept as ``w_train``, of mean 1. ``notes`` are the sentences of whoever made the arrays on what was decided on the
+    way; classes that a split lacks and rows that stand in more than one split are told behind them. ``split_record`` is
+    for those who split rows, as :func:`bridle.load` and :meth:`from_arrays` do.
 
     Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
     their rows), constant targets, labels that y_train never has, an empty split, masked values, and names of
@@ -74,6 +91,9 @@ class Data:
     columns: tuple[Column, ...]  # what was made of each column of a table; empty where there was none
     source: dict[str, Any]  # what was loaded and how, as `load` was asked; empty for arrays
     notes: tuple[str, ...]  # what one should know of the data, as sentences; a study repeats them
+    w_train: np.ndarray | None  # weights of the training rows in the loss, float32 of mean 1; None: all alike
+    split_info: dict[str, Any]  # how the rows were split, as plain JSON values; a study keeps it
+    split_record: SplitRecord  # the same for repeats and inner folds
 
     def __init__(  # noqa: PLR0917  (three pairs: the order in which everyone passes them)
         self,
@@ -91,6 +111,8 @@ class Data:
         features: Sequence[str] = (),
         columns: Sequence[Column] = (),
         notes: Sequence[str] = (),
+        sample_weight: object = None,
+        split_record: SplitRecord | None = None,
     ) -> None:
         check_task(task)
         check_texts({"name": name, "target": target})
@@ -101,7 +123,7 @@ class Data:
         xs = {split: numeric_array(x, f"x_{split}") for split, (x, _) in pairs.items()}
         ys = {split: target_array(y, f"y_{split}") for split, (_, y) in pairs.items()}
         for split, (x, y) in pairs.items():
-            check_index(x, y, split)
+            check_index(x, y, f"_{split}")
         named = feature_names(features, columns_of["train"], math.prod(xs["train"].shape[1:]))
         xs, reordered = columns_in_order(xs, columns_of, named)
         check_shapes(xs, ys)
@@ -109,17 +131,20 @@ class Data:
         xs = {split: to_float32(x, f"x_{split}") for split, x in xs.items()}
         decided = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
+        record = split_record or SplitRecord()
+        duplicates = find_duplicates({split: (x, encoded[split]) for split, x in xs.items()})
         all_notes = (
             *notes,
             *(() if task or classes else surprising_task_note(ys["train"], decided)),
             *(() if columns else (f"classes: {phrase}" for phrase in lookalike_notes(class_names))),
             *reordered,
+            *record.notes,
             *channels_last_notes(xs["train"].shape[1:]),
             *moved,
             *absence_notes(encoded, class_names),
-            *duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()}),
+            *duplicates.notes,
         )
-        fields: dict[str, Any] = {
+        values: dict[str, Any] = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
             **{f"y_{split}": encoded.get(split) for split in SPLITS},
             "task": decided,
@@ -130,9 +155,67 @@ class Data:
             "columns": tuple(columns),
             "source": {},
             "notes": all_notes,
+            "w_train": training_weights(sample_weight, len(xs["train"])),
+            "split_info": described_split(record, duplicates, weighted=sample_weight is not None),
+            "split_record": record,
         }
-        for field, value in fields.items():
-            object.__setattr__(self, field, value)
+        for name_of_field, value in values.items():
+            object.__setattr__(self, name_of_field, value)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: object,
+        y: object,
+        *,
+        splits: Splits | str | Mapping[str, Any] | None = None,
+        groups: object = None,
+        time: object = None,
+        sample_weight: object = None,
+        task: str | None = None,
+        name: str = "arrays",
+        target: str = "",
+        features: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> Self:
+        """Split the rows of ``x`` (rows, ...features) and ``y`` (rows,) into train, valid and test.
+
+        ``splits`` says how, see :class:`bridle.Splits`. ``groups``, ``time`` (dates or numbers) and ``sample_weight``
+        have one entry per row. Numbers are taken as they are: what is to be learnt from training rows alone, such as a
+        scaling, belongs to a table or into the network. The rest is as for arrays that are split already.
+
+        >>> rows = np.arange(20.0).reshape(10, 2)
+        >>> data = Data.from_arrays(rows, list("aabbaabbab"), splits="kfold", groups=list("ppqqrrsstt"))
+        >>> data, data.repeat(1).split_info["group_counts"]
+        (Data(arrays: classification, rows 6/2/2, 2 features, 2 outputs), {'train': 3, 'valid': 1, 'test': 1})
+        """
+        asked = as_splits(splits)
+        check_task(task)
+        check_lists({"features": features, "notes": notes})
+        for role, column in asked.columns.items():
+            raise InputError(f"{role}={column!r} names a column of a table; give from_arrays one entry per row")
+        xs, ys = numeric_array(x, "x"), target_array(y, "y")
+        check_index(x, y)
+        if len(xs) != len(ys):
+            raise InputError(f"x has {counted('row', len(xs))}, but y has {len(ys)}; give one target per row")
+        check_varied(ys, "y")
+        decided = task or infer_task(ys)
+        said = () if task else surprising_task_note(ys, decided)
+        ids, classes = label_ids(ys) if decided == "classification" else (ys.copy(), ())
+        strata = ids if classes else np.zeros(len(ys), np.int64)
+        weights = None if sample_weight is None else weight_array(sample_weight, "sample_weight", len(ys))
+        options = {
+            "task": decided,
+            "name": name,
+            "target": target,
+            "classes": classes,
+            "features": feature_names(features, column_names(x, "x"), math.prod(xs.shape[1:])),
+            "notes": (*notes, *said),
+        }
+        keys = keys_of(strata, groups, time)
+        if keys.times is not None:
+            check_ordered(asked.seed, keys.ordered_by)
+        return ArrayRows(cls, xs.copy(), ids, keys, asked, options, weights).data()
 
     def __repr__(self) -> str:
         rows = "/".join(map(str, self.rows.values()))
@@ -170,13 +253,70 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the task and every array, in hexadecimal: equal for equal data, whatever it is called."""
+        """SHA-256 of the task, every array and the weights, in hexadecimal: equal for equal data, whatever its name."""
         digest = hashlib.sha256(self.task.encode())
         for split, arrays in self.splits().items():
             for array in arrays:
                 digest.update(f"{split} {array.dtype.str} {array.shape}".encode())
                 digest.update(array.data.cast("B"))
+        if self.w_train is not None:
+            digest.update(b"weights")
+            digest.update(self.w_train.data.cast("B"))
         return digest.hexdigest()
+
+    @property
+    def splits_vary(self) -> bool:
+        """Whether each repeat has another split."""
+        return self.split_record.remake is not None
+
+    def repeat(self, number: int) -> Data:
+        """The data as split for repeat ``number``, 0, 1, 2 ...; themselves where the split does not vary.
+
+        What turns columns into features is fitted anew on the training rows of the repeat, so that their number may
+        differ from repeat to repeat.
+        """
+        number = whole_number("the number of a repeat", number, 0)
+        remake = self.split_record.remake
+        if remake is None or self.split_info["repeat"] == number:
+            return self
+        try:
+            found: Data = remake(number)
+        except ValueError as error:
+            raise InputError(f"repeat {number} of the split: {error}") from error
+        object.__setattr__(found, "source", self.source)
+        return found
+
+    def inner(self, fold: int, folds: int) -> Self:
+        """The training rows alone, split into train and valid, without test: what a strength is tuned on.
+
+        Fold ``fold`` of ``folds`` is valid; with one fold, a quarter of the rows is. Classes, groups and time order are
+        respected as in the split of all rows, and weights go along. The features are those of all training rows, in
+        number and scale, so that the folds can be trained together. Raises ``ValueError`` where there are too few rows,
+        groups or times.
+        """
+        folds = whole_number("folds", folds, 1)
+        if whole_number("fold", fold, 0) >= folds:
+            raise InputError(f"fold must be below folds={folds}, got {fold}")
+        strata = self.y_train if self.task == "classification" else np.zeros(len(self.y_train), np.int64)
+        keys = replace(self.split_record.keys or RowKeys(strata), strata=strata)
+        train, valid = draw_inner(keys, fold, folds)
+        check_varied(self.y_train[train], f"the target in the training rows of inner fold {fold}", self.classes)
+        found = object.__new__(type(self))
+        changed = {
+            "x_train": self.x_train[train],
+            "y_train": self.y_train[train],
+            "x_valid": self.x_train[valid],
+            "y_valid": self.y_train[valid],
+            "x_test": None,
+            "y_test": None,
+            "w_train": None if self.w_train is None else relative_weights(self.w_train[train], "sample_weight"),
+            "notes": (),
+            "split_info": {"kind": "inner", "fold": fold, "folds": folds, "varies": False},
+            "split_record": SplitRecord(keys=keys.take(train)),
+        }
+        for each in fields(self):
+            object.__setattr__(found, each.name, changed.get(each.name, getattr(self, each.name)))
+        return found
 
     def describe(self) -> dict[str, Any]:
         """Return what a report needs to know of the data, as plain JSON values."""
@@ -192,6 +332,27 @@ class Data:
             "columns": [column.to_json() for column in self.columns],
             **({"source": self.source} if self.source else {}),
         }
+
+
+def described_split(record: SplitRecord, duplicates: Duplicates, *, weighted: bool) -> dict[str, Any]:
+    """Return how rows were split, and how many rows of one side the other has too."""
+    leaks = {"rows": duplicates.rows, "features": duplicates.features, **record.info["leaks"]}
+    return {**record.info, "weighted": weighted, "leaks": leaks}
+
+
+def keys_of(strata: np.ndarray, groups: object, time: object) -> RowKeys:
+    """Return what rows are split by, from arrays with one entry per row."""
+    keys = RowKeys(strata)
+    if groups is not None:
+        keys = replace(keys, groups=group_numbers(row_column(groups, "groups", len(strata))))
+    if time is not None:
+        keys = keys.in_time(time_values(row_column(time, "time", len(strata))), keys.ordered_by)
+    return keys
+
+
+def training_weights(given: object, rows: int) -> np.ndarray | None:
+    """Return the weights of the training rows, of mean 1; None where none are given."""
+    return None if given is None else relative_weights(weight_array(given, "sample_weight", rows), "sample_weight")
 
 
 def check_shapes(xs: dict[str, np.ndarray], ys: dict[str, np.ndarray]) -> None:

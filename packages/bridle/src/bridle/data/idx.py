@@ -12,6 +12,8 @@ import numpy as np
 
 from bridle.data.dataset import Data
 from bridle.data.files import content
+from bridle.data.own_test_rows import drawn_anew
+from bridle.data.splits import DEFAULT, Splits
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
@@ -164,10 +166,11 @@ def idx_data(  # noqa: PLR0917  (the parts of a data set)
     task: str | None = None,
     classes: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    splits: Splits = DEFAULT,
 ) -> Data:
     """The data set of four contents; valid is the last sixth of the training file, in file order, test the t10k files.
 
-    ``folder`` is the name used in errors.
+    Another split than the default one draws valid anew. ``folder`` is the name used in errors.
     """
     x, y = pair(contents, "train", folder)
     x_test, y_test = pair(contents, "t10k", folder)
@@ -180,7 +183,8 @@ def idx_data(  # noqa: PLR0917  (the parts of a data set)
     named = () if task == "regression" else classes
     arrays = (x[:cut], y[:cut], x[cut:], y[cut:], x_test, y_test)
     said = (*notes, *remarks(contents))
-    return Data(*arrays, task=task, name=name, target="label", classes=named, notes=said)
+    data = Data(*arrays, task=task, name=name, target="label", classes=named, notes=said)
+    return drawn_anew(data, splits, said)
 
 
 def remarks(contents: dict[str, bytes]) -> list[str]:
@@ -194,6 +198,6 @@ def remarks(contents: dict[str, bytes]) -> list[str]:
     return said
 
 
-def read_idx_folder(folder: Path, name: str, task: str | None = None) -> Data:
+def read_idx_folder(folder: Path, name: str, task: str | None = None, splits: Splits = DEFAULT) -> Data:
     """The data set in ``folder``, any four files in MNIST's layout."""
-    return idx_data(read_contents(folder), folder, name, task)
+    return idx_data(read_contents(folder), folder, name, task, splits=splits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from bridle.data.dataset import Data
 from bridle.data.idx import find_idx, read_idx_folder
 from bridle.data.pickles import read_pickle
 from bridle.data.registry import DIGITS, IMAGE_SETS, NAMES, digits, image_set
+from bridle.data.splits import DEFAULT, Splits, as_splits
 from bridle.data.table_reader import ENDINGS, read_table
 from bridle.data.target_encoding import check_task
 from bridle.errors import InputError
@@ -34,6 +35,9 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     task: str | None = None,
     categorical: Sequence[str] = (),
+    *,
+    splits: Splits | str | Mapping[str, Any] | None = None,
+    weights: str | None = None,
 ) -> Data:
     """Load a data set.
 
@@ -53,7 +57,8 @@ def load(
     >>> load("digits")
     Data(digits: classification, rows 1079/359/359, 64 features, 10 outputs)
     """
-    found = copy(read(name_or_path, target, data_dir, task, categorical))
+    asked_splits = as_splits(splits)
+    found = copy(read(name_or_path, target, data_dir, task, categorical, splits=asked_splits, weights=weights))
     asked = {"target": target, "task": task, "data_dir": None if data_dir is None else os.fspath(data_dir)}
     source: dict[str, Any] = {
         "path": os.fspath(name_or_path),
@@ -61,6 +66,10 @@ def load(
     }
     if categorical:
         source["categorical"] = list(named(categorical))
+    if asked_splits != DEFAULT:
+        source["splits"] = asked_splits.to_json()
+    if weights is not None:
+        source["weights"] = weights
     object.__setattr__(found, "source", source)
     return found
 
@@ -71,6 +80,9 @@ def read(
     data_dir: str | os.PathLike[str] | None,
     task: str | None,
     categorical: Sequence[str],
+    *,
+    splits: Splits,
+    weights: str | None,
 ) -> Data:
     """The data, by the reader that knows their kind."""
     check_task(task)
@@ -78,19 +90,22 @@ def read(
     known = name_or_path.lower() if isinstance(name_or_path, str) else ""
     path = path_of(name_or_path)
     if is_table(path):
-        return read_table(path, target, task, named(categorical))
+        return read_table(path, target, task, named(categorical), splits=splits, weights=weights)
     if target is not None:
         raise InputError(f"target={target!r} names a column of a table, but {str(name_or_path)!r} is not a table")
     if categorical:
         raise InputError(f"categorical= names columns of a table, but {str(name_or_path)!r} is not a table")
+    roles = splits.columns | ({} if weights is None else {"weights": weights})
+    for role, column in roles.items():
+        raise InputError(f"{role}={column!r} names a column of a table, but {str(name_or_path)!r} is not a table")
     if known == DIGITS:
-        return digits(task)
+        return digits(task, splits)
     if known in IMAGE_SETS:
-        return image_set(IMAGE_SETS[known], data_dir, task)
+        return image_set(IMAGE_SETS[known], data_dir, task, splits)
     if path.is_dir():
-        return read_idx_folder(path, path.resolve().name, task)
+        return read_idx_folder(path, path.resolve().name, task, splits)
     if path.name.lower().endswith(PICKLE_ENDINGS):
-        return read_pickle(path, path.name.split(".")[0], task)
+        return read_pickle(path, path.name.split(".")[0], task, splits)
     raise InputError(unknown(name_or_path, path))
 
 

@@ -92,8 +92,11 @@ def feature_names(given: Sequence[str], columns: tuple[str, ...], count: int) ->
     return names
 
 
-def check_index(x: object, y: object, split: str) -> None:
-    """Raise ``ValueError`` where inputs and targets are pandas objects whose rows go by different names."""
+def check_index(x: object, y: object, ending: str = "") -> None:
+    """Raise ``ValueError`` where inputs and targets are pandas objects whose rows go by different names.
+
+    ``ending`` is that of what they are called, such as "_train".
+    """
     if not (isinstance(x, pd.DataFrame) and isinstance(y, pd.Series | pd.DataFrame)) or len(x) != len(y):
         return
     if x.index.equals(y.index):
@@ -101,6 +104,6 @@ def check_index(x: object, y: object, split: str) -> None:
     labels = enumerate(zip(x.index.tolist(), y.index.tolist(), strict=True))
     row, (one, other) = next((pair for pair in labels if pair[1][0] != pair[1][1]), (0, (x.index.dtype, y.index.dtype)))
     raise InputError(
-        f"x_{split} and y_{split} have different indices (row {row}: {one!r} and {other!r}); give "
-        f"y_{split}.loc[x_{split}.index] if rows belong together by index, y_{split}.to_numpy() if by place"
+        f"x{ending} and y{ending} have different indices (row {row}: {one!r} and {other!r}); give "
+        f"y{ending}.loc[x{ending}.index] if rows belong together by index, y{ending}.to_numpy() if by place"
     )

@@ -19,6 +19,8 @@ import numpy as np
 
 from bridle.data.dataset import Data
 from bridle.data.files import content
+from bridle.data.own_test_rows import drawn_anew
+from bridle.data.splits import DEFAULT, Splits
 from bridle.errors import InputError
 
 __all__ = ["read_pickle"]
@@ -159,13 +161,13 @@ def check_steps(data: bytes) -> None:
             raise pickle.UnpicklingError(f"it has more than {MOST_STEPS} steps, more than a few arrays need")
 
 
-def read_pickle(path: Path, name: str, task: str | None = None) -> Data:
-    """The data set of a pickle in the notebook's layout, plain or .gz."""
+def read_pickle(path: Path, name: str, task: str | None = None, splits: Splits = DEFAULT) -> Data:
+    """The data set of a pickle in the notebook's layout, plain or .gz; its test rows stay what they are."""
     found = unpickle(content(path), str(path))
     if not (isinstance(found, tuple | list) and len(found) == 3 and all(map(is_pair, found))):
         raise InputError(f"{path} does not have the layout {LAYOUT}")
     arrays = [each.array for pair in found for each in pair]
-    return Data(*arrays, task=task, name=name, target="label")
+    return drawn_anew(Data(*arrays, task=task, name=name, target="label"), splits)
 
 
 def is_pair(found: object) -> bool:

@@ -26,7 +26,7 @@ from bridle.data.names import distinct
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
-__all__ = ["ColumnOutcome", "prepare"]
+__all__ = ["ColumnOutcome", "Prepared", "prepare"]
 
 RARE = "(rare)"
 ENOUGH = 10  # training rows for a column of its own; see least_rows ...

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from sklearn.datasets import load_digits
 
+from bridle.data.array_rows import ArrayRows
 from bridle.data.dataset import Data
 from bridle.data.download import RemoteFile, content_sum, difference, fetch
 from bridle.data.files import content
 from bridle.data.idx import ROLES, expected_length, find_idx, idx_data, read_contents
 from bridle.data.pickles import read_pickle
-from bridle.data.splits import stratified_split
+from bridle.data.row_keys import RowKeys
+from bridle.data.splits import DEFAULT, Splits
 from bridle.errors import InputError
 
 __all__ = ["DIGITS", "IMAGE_SETS", "NAMES", "digits", "image_set"]
@@ -123,16 +125,19 @@ DIGITS = "digits"
 NAMES = (DIGITS, *IMAGE_SETS)
 
 
-def digits(task: str | None = None) -> Data:
-    """scikit-learn's embedded handwritten digits: 1797 rows, 8 x 8 pixels in 0 ... 1; a stratified, seeded split."""
+def digits(task: str | None = None, splits: Splits = DEFAULT) -> Data:
+    """scikit-learn's embedded handwritten digits: 1797 rows, 8 x 8 pixels in 0 ... 1; split within each digit."""
     bunch = load_digits()
-    x, y = bunch.data / 16, bunch.target
-    split = stratified_split(y)
-    arrays = [array[rows] for rows in split for array in (x, y)]
-    return Data(*arrays, task=task, name=DIGITS, target="digit", features=bunch.feature_names)
+    options = {"task": task, "name": DIGITS, "target": "digit", "features": bunch.feature_names}
+    return ArrayRows(Data, bunch.data / 16, bunch.target, RowKeys(bunch.target), splits, options).data()
 
 
-def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: str | None = None) -> Data:
+def image_set(
+    source: ImageSet,
+    data_dir: str | os.PathLike[str] | None,
+    task: str | None = None,
+    splits: Splits = DEFAULT,
+) -> Data:
     """A registered data set from the user's folder if it is there, else from the cache, else downloaded."""
     folder = data_folder(data_dir)
     path = locate(source, folder) if folder else None
@@ -141,12 +146,12 @@ def image_set(source: ImageSet, data_dir: str | os.PathLike[str] | None, task: s
 
         path = Path(pooch.os_cache("bridle")) / source.name
         fetch(source.files, source.mirrors, path, manual_download_hint(source, folder))
-        return idx_data(read_contents(path), path, source.name, task, source.classes)
+        return idx_data(read_contents(path), path, source.name, task, source.classes, splits=splits)
     if not path.is_dir():
-        return read_pickle(path, source.name, task)
+        return read_pickle(path, source.name, task, splits)
     contents = read_contents(path)
     notes = check_contents(source, contents, path)
-    return idx_data(contents, path, source.name, task, source.classes, notes)
+    return idx_data(contents, path, source.name, task, source.classes, notes, splits)
 
 
 def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:

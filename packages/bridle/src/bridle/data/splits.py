@@ -1,78 +1,178 @@
-"""Seeded splits into 60 % train, 20 % valid and 20 % test."""
+"""How rows are split into train, valid and test, as it is asked: plain data, for Python, the command line and JSON."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
+import dataclasses
+import operator
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 from bridle.errors import InputError
-from bridle_audit.wording import counted
+from bridle_audit.wording import nearest
 
-__all__ = ["plain_split", "stratified_split"]
+__all__ = ["DEFAULT", "Splits", "as_splits", "check_ordered", "whole_number"]
 
-HELD_OUT = 0.2  # of the rows for valid, and as many for test
-LEAST = 3  # rows that can be split: one for each
-SEED = 0  # of every split, so that the same table is always split the same way
-
-
-class Split(NamedTuple):
-    """Row numbers of the three splits, int64, ascending."""
-
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
+KINDS = ("holdout", "repeated", "kfold")
+COLUMNS = ("groups", "time", "column")  # the fields that name columns of a table
+LEAST_FOLDS = 3  # one is test, one is valid, and there must be something to learn from
+OPTIONS = {"kind": "--split", "seed": "--split-seed", "column": "--split-column"}  # where they have another name
 
 
-def plain_split(rows: int, seed: int = SEED) -> Split:
-    """Split the rows at random."""
-    if rows < LEAST:
-        raise InputError(f"{counted('row', rows)} cannot be split into train, valid and test; give at least {LEAST}")
-    held_out = int(held_out_counts(np.array([rows]))[0])
-    return merge_splits([split_class(np.arange(rows), held_out, np.random.default_rng(seed))])
+@dataclass(frozen=True)
+class Splits:
+    """How the rows of a data set are split into train, valid and test.
 
+    - ``"holdout"``: once, 60/20/20, within each class; seed 0 is the split that there is without options.
+    - ``"repeated"``: repeat i is a hold-out of its own, drawn from ``(seed, i)``; repeat 0 is the hold-out of ``seed``.
+    - ``"kfold"``: in repeat i, fold ``i % folds`` is test, the next one valid and the others train; the rows are
+      shuffled anew after each ``folds`` repeats.
 
-def stratified_split(labels: np.ndarray, seed: int = SEED) -> Split:
-    """Split every class at random in the same proportions, so that each split has rows of each class.
+    ``groups`` names a column of a table whose rows of one value stay on one side. ``time`` names one of dates or
+    numbers: train comes before valid and valid before test, equal times on one side; repeats are then expanding
+    windows, of which there are ``folds``. ``column`` names one that says "train", "valid" or "test" of every row.
+    None of the three is a feature, and neither is a column of weights.
 
-    A class with less rows than there are splits stays in train as a whole. Raises ``ValueError`` where that is so of
-    all classes.
+    Raises ``ValueError`` for a combination that means nothing.
+
+    >>> Splits("kfold", folds=10, groups="patient").command_line()
+    '--split kfold --folds 10 --groups patient'
     """
-    random = np.random.default_rng(seed)
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if counts.max() < LEAST:
+
+    kind: str = "holdout"
+    seed: int = 0
+    folds: int = 5  # of kfold, and the windows of what is repeated in time order
+    groups: str | None = None
+    time: str | None = None
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.kind, str) and self.kind in KINDS):
+            hint = nearest(self.kind, list(KINDS)) if isinstance(self.kind, str) else f"; known are {', '.join(KINDS)}"
+            raise InputError(f"there is no split {self.kind!r}{hint}")
+        for name, least in (("seed", 0), ("folds", 2)):
+            object.__setattr__(self, name, whole_number(f"the split's {name}", getattr(self, name), least))
+        check_columns({name: getattr(self, name) for name in COLUMNS})
+        if self.column is not None:
+            self.check_column_alone()
+        if self.time is not None:
+            check_ordered(self.seed, self.time)
+        self.check_folds()
+
+    def check_column_alone(self) -> None:
+        """Raise ``ValueError`` for what a split of the user's own leaves no room for."""
+        for name, why in (
+            ("kind", "is one split, which cannot be drawn anew"),
+            ("seed", "leaves nothing to chance"),
+            ("folds", "has no folds"),
+        ):
+            value = getattr(self, name)
+            if value != getattr(Splits, name):
+                raise InputError(
+                    f"the split of column {self.column!r} {why}: leave {name}={value!r} ({option_of(name)}) out, or "
+                    "the column"
+                )
+
+    def check_folds(self) -> None:
+        """Raise ``ValueError`` for too few folds, and for folds of what has none."""
+        if self.kind == "kfold" and self.time is None and self.folds < LEAST_FOLDS:
+            raise InputError(
+                f"kfold needs at least {LEAST_FOLDS} folds, got {self.folds}: one is test, one is valid, the others "
+                "are train"
+            )
+        if self.folds != Splits.folds and not self.has_folds:
+            other = "kind='kfold' (--split kfold)"
+            raise InputError(f"folds={self.folds} (--folds) means nothing to a {self.kind} split; ask for {other}")
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is another split for each repeat."""
+        return self.kind != "holdout"
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether ``folds`` says something."""
+        return self.kind == "kfold" or (self.kind == "repeated" and self.time is not None)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of a table that it goes by, by what they say: "groups", "time", "column"."""
+        return {role: name for role in COLUMNS if (name := getattr(self, role)) is not None}
+
+    def command_line(self) -> str:
+        """The options of `bridle compare` that ask for this; nothing where it is the default."""
+        asked = [
+            f"{option_of(f.name)} {shlex.quote(str(value))}"
+            for f in dataclasses.fields(self)
+            if (value := getattr(self, f.name)) != f.default
+        ]
+        return " ".join(asked)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as study.json has them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read :meth:`to_json` back; ``ValueError`` for a key that there is not."""
+        known = [f.name for f in dataclasses.fields(cls)]
+        strange = next((name for name in data if name not in known), None)
+        if strange is not None:
+            raise InputError(f"splits has no {strange!r}{nearest(str(strange), known)}")
+        return cls(**data)
+
+
+def as_splits(given: Splits | str | Mapping[str, Any] | None) -> Splits:
+    """What was asked, or the default; a text is the kind.
+
+    >>> as_splits("kfold"), as_splits(None)
+    (Splits(kind='kfold', ...), Splits(kind='holdout', ...))
+    """
+    if isinstance(given, Splits):
+        return given
+    if given is None or isinstance(given, str):
+        return Splits() if given is None else Splits(given)
+    if isinstance(given, Mapping):
+        return Splits.from_json(given)
+    raise InputError(f"splits must be a bridle.Splits or one of {', '.join(KINDS)}, got {type(given).__name__}")
+
+
+def option_of(field: str) -> str:
+    """The field's name on the command line."""
+    return OPTIONS.get(field, f"--{field}")
+
+
+def whole_number(what: str, given: Any, least: int) -> int:
+    """A whole number; ``ValueError`` for anything else, and for one below ``least``."""
+    try:
+        number = least - 1 if isinstance(given, bool) else operator.index(given)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise InputError(f"{what} must be a whole number from {least} on, got {given!r}")
+    return number
+
+
+def check_ordered(seed: int, time: str) -> None:
+    """Raise ``ValueError`` for a seed of what is split in the order of ``time``."""
+    if seed:
         raise InputError(
-            f"no class has as many as {LEAST} rows, the least for a split into train, valid and test ("
-            f"{counted('class', len(classes))}, {counted('row', len(labels))}): merge classes, or say "
-            "task='regression' if the target is an amount"
+            f"the split's seed is {seed}, but in the order of {time!r} nothing is drawn at random; leave the seed out"
         )
-    held_out = np.zeros_like(counts)
-    held_out[counts >= LEAST] = held_out_counts(counts[counts >= LEAST])
-    rows = [np.flatnonzero(codes == number) for number in range(len(classes))]
-    return merge_splits([split_class(its, count, random) for its, count in zip(rows, held_out.tolist(), strict=True)])
 
 
-def held_out_counts(counts: np.ndarray) -> np.ndarray:
-    """Return how many rows of each class are held out for valid, and as many for test: at least one, a fifth in total.
-
-    What whole numbers leave over goes to the classes that they cut short the most.
-
-    >>> held_out_counts(np.array([67, 67, 66])), held_out_counts(np.array([3, 197]))
-    (array([14, 13, 13]), array([ 1, 39]))
-    """
-    wanted = HELD_OUT * counts
-    held_out = np.maximum(1, np.floor(wanted)).astype(np.int64)
-    left_over = max(0, round(HELD_OUT * counts.sum()) - held_out.sum())
-    held_out[np.argsort(held_out - wanted, kind="stable")[:left_over]] += 1
-    return held_out
+def check_columns(names: dict[str, Any]) -> None:
+    """Raise ``ValueError`` unless these are different names of columns, or None."""
+    by_column: dict[str, str] = {}
+    for role, name in names.items():
+        if name is None:
+            continue
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{role} must be the name of a column, as text, got {name!r}")
+        if name in by_column:
+            raise InputError(f"{role} and {by_column[name]} both name the column {name!r}; each needs its own")
+        by_column[name] = role
 
 
-def split_class(rows: np.ndarray, held_out: int, random: np.random.Generator) -> Split:
-    """Deal out the rows of one class, in random order."""
-    order = random.permutation(rows)
-    return Split(order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out])
-
-
-def merge_splits(parts: list[Split]) -> Split:
-    """The classes' splits put together, in the order of the table."""
-    return Split(*(np.sort(np.concatenate(rows)) for rows in zip(*parts, strict=True)))
+DEFAULT = Splits()

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from bridle.data.column_checks import column_warnings, row_number_reason
-from bridle.data.column_summary import Column, column_notes
 from bridle.data.column_types import GAPS, ParsedColumn, read_column
 from bridle.data.dataset import Data
 from bridle.data.delimited import read_delimited
 from bridle.data.files import content
 from bridle.data.parquet import read_parquet
-from bridle.data.preprocessing import ColumnOutcome, prepare
-from bridle.data.splits import plain_split, stratified_split
-from bridle.data.target_encoding import check_present, check_varied, infer_task, task_note
+from bridle.data.splits import DEFAULT, Splits
+from bridle.data.table_roles import check_roles, read_roles
+from bridle.data.table_rows import TableRows
+from bridle.data.target_encoding import check_present, check_varied, infer_task, label_ids, task_note
 from bridle.data.unparsed import with_rows
 from bridle.data.vocabulary import Distinct
 from bridle.errors import InputError
@@ -45,23 +45,35 @@ class Target(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, target: str | None, task: str | None, categorical: Sequence[str]) -> Data:
+def read_table(
+    path: Path,
+    target: str | None,
+    task: str | None,
+    categorical: Sequence[str],
+    *,
+    splits: Splits = DEFAULT,
+    weights: str | None = None,
+) -> Data:
     """The data set of a table: ``target`` names the column to predict, all others are features.
 
-    Words, booleans, and few distinct whole numbers make a classification (split 60/20/20 within each class), other
-    numbers a regression (split at random); both splits are seeded. Every column is read as a whole, as numbers,
-    categories or dates; those of ``categorical`` as categories. ``columns`` and ``notes`` of the data say how.
+    Words, booleans, and few distinct whole numbers make a classification (split within each class), other numbers a
+    regression (split at random). Every column is read as a whole, as numbers, categories or dates; those of
+    ``categorical`` as categories. ``columns`` and ``notes`` of the data say how.
 
     Raises ``ValueError`` for an unreadable table, an unknown, constant, missing or infinite target, a class too small
     to split, and a table without usable features.
     """
     table = read_frame(path)
     target = known_target(table, target, path)
+    roles = splits.columns | ({} if weights is None else {"weights": weights})
+    check_roles(roles, list(table.frame.columns), target)
     found = read_target(table, target, path, task)
-    features = table.frame.drop(columns=[target])
+    others = table.frame.drop(columns=[target])
+    features = others.drop(columns=list(roles.values()))
     if not len(features.columns):
-        raise InputError(f"{path} has no features: its only column is the target {target!r}")
-    chosen = named_columns(categorical, list(features.columns), target)
+        beside = "".join(f", {name!r} ({role})" for role, name in roles.items())
+        raise InputError(f"{path} has no features: its only column is the target {target!r}{beside}")
+    chosen = named_columns(categorical, list(others.columns), target)
     read = {
         name: read_column(f"column {name!r}", features[name], gaps=table.text, categorical=name in chosen)
         for name in features.columns
@@ -69,28 +81,25 @@ def read_table(path: Path, target: str | None, task: str | None, categorical: Se
     dropped = {
         name: why for name, each in read.items() if name not in chosen and (why := row_number_reason(name, each.values))
     }
-    y = found.y
-    split = stratified_split(y) if found.task == "classification" else plain_split(len(y))
-    typed = pd.DataFrame({name: each.values for name, each in read.items() if name not in dropped})
-    if not len(typed.columns):
+    if len(dropped) == len(read):
         raise InputError(f"{path} has no features: {'; '.join(f'{name} is {why}' for name, why in dropped.items())}")
-    try:
-        prepared = prepare(typed.iloc[split.train], [typed.iloc[split.valid], typed.iloc[split.test]])
-    except ValueError as error:  # no column is left, and how they were read may say why
-        phrases = [f"{name}: {phrase}" for name, each in read.items() for phrase in each.notable]
-        raise InputError("; ".join([str(error), *phrases])) from error
-    made = prepared.made | {name: ColumnOutcome(0, dropped=why) for name, why in dropped.items()}
-    columns = [describe_column(name, each, made[name], y, found.task) for name, each in read.items()]
-    arrays = [array for x, rows in zip(prepared.parts, split, strict=True) for array in (x, y[rows])]
-    return Data(
-        *arrays,
-        task=found.task,
-        name=table_name(path),
-        target=target,
-        features=prepared.names,
-        columns=columns,
-        notes=(*table.notes, *found.notes, *column_notes(columns)),
-    )
+    kept = {name: each.values for name, each in read.items() if name not in dropped}
+    y, classes = label_ids(found.y) if found.task == "classification" else (found.y, ())
+    said = read_roles(table.frame, roles, y if classes else np.zeros(len(y), np.int64), gaps=table.text)
+    return TableRows(
+        names=list(others.columns),
+        roles=said.columns,
+        read=read,
+        dropped=dropped,
+        suspected={name: column_warnings(name, values, found.y, found.task) for name, values in kept.items()},
+        y=y,
+        keys=said.keys,
+        splits=splits,
+        named=said.split,
+        weights=said.weights,
+        options={"task": found.task, "name": table_name(path), "target": target, "classes": classes},
+        notes=(*table.notes, *found.notes),
+    ).data()
 
 
 def table_name(path: Path) -> str:
@@ -194,11 +203,3 @@ def named_columns(given: Sequence[str], names: list[str], target: str) -> set[st
         if name not in names:
             raise InputError(f"categorical= (--categorical): there is no column {name!r}{nearest(name, names)}")
     return chosen
-
-
-def describe_column(name: str, read: ParsedColumn, made: ColumnOutcome, y: np.ndarray, task: str) -> Column:
-    """Return the account of a column: how it was read, and its features."""
-    if made.dropped:
-        return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))
-    suspected = column_warnings(name, read.values, y, task)
-    return Column(name, read.kind, made.features, (*read.done, *made.done), (*read.notable, *made.notable, *suspected))

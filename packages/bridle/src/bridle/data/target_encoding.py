@@ -19,6 +19,7 @@ __all__ = [
     "check_varied",
     "encode",
     "infer_task",
+    "label_ids",
     "label_name",
     "surprising_task_note",
     "target_array",
@@ -145,6 +146,12 @@ def class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:
             "rather than labels need task='regression')"
         )
     return np.array([known[each] for each in names], dtype=np.int64)[codes.reshape(-1)]
+
+
+def label_ids(y: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels as ids, int64, in the order of the labels, and the names of these."""
+    labels, codes = np.unique(y, return_inverse=True)
+    return codes.reshape(-1), tuple(label_name(label) for label in labels.tolist())
 
 
 def listed_class_ids(y: np.ndarray, name: str, classes: tuple[str, ...]) -> np.ndarray:

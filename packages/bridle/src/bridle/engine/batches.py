@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,21 +13,32 @@ from bridle.data import Data
 from bridle.engine.precision import Precision
 from bridle.feature_layout import Layout
 from bridle.protocol import Protocol
+from bridle.training_rules import class_weights
 
-__all__ = ["BatchLoader", "DeviceData", "SeedIndex"]
+__all__ = ["BatchLoader", "DeviceData", "SeedIndex", "TrainingBatch"]
 
 # Which of a stack's seeds are a block's: all of them, without a copy, or some.
 SeedIndex = slice | Tensor
 
 
+class TrainingBatch(NamedTuple):
+    """The rows of one step, (seeds, 1 or recipes, batch, ...) or without the recipes where all have the same."""
+
+    rows: Tensor
+    targets: Tensor
+    weights: Tensor | None  # what each row counts in the loss, (seeds, 1 or recipes, batch); None where all count alike
+
+
 class DeviceData:
     """The data on the device: inputs ``x`` and targets ``y`` as the loss wants them, per split.
+
+    ``class_weights`` (classes,) and ``row_weights`` (training rows,) are None where all count alike in the loss.
 
     ``flat`` is for networks of linear layers: inputs as (rows, features). Inputs are in the precision of the weights,
     in which scores are taken; ``train_inputs`` are those of the training rows as the steps take them.
     """
 
-    def __init__(self, data: Data, precision: Precision, *, flat: bool) -> None:
+    def __init__(self, data: Data, protocol: Protocol, precision: Precision, *, flat: bool) -> None:
         mean, sd = data.target_scale
         self.task = data.task
         self.outputs = data.n_outputs
@@ -44,13 +57,18 @@ class DeviceData:
             dtype = torch.int64 if self.task == "classification" else precision.weights
             self.y[split] = target.to(precision.device, dtype)
         self.train_inputs = self.x["train"].to(precision.matmul if flat else precision.weights)
+        by_class = class_weights(protocol, data.task, data.y_train, data.n_outputs)
+        self.class_weights, self.row_weights = (
+            None if each is None else torch.from_numpy(each).to(precision.device, precision.weights)
+            for each in (by_class, getattr(data, "w_train", None))
+        )
 
 
 class BatchLoader:
     """Each seed's own batches of the training rows, step by step."""
 
     def __init__(self, device_data: DeviceData, protocol: Protocol, seeds: tuple[int, ...]) -> None:
-        self.x, self.y = device_data.train_inputs, device_data.y["train"]
+        self.x, self.y, self.weights = device_data.train_inputs, device_data.y["train"], device_data.row_weights
         rows = len(self.x)
         self.size = min(protocol.batch_size, rows)
         self.per_epoch = rows // self.size
@@ -67,8 +85,8 @@ class BatchLoader:
                 next(order)
         self.step = epochs * self.per_epoch
 
-    def next(self) -> tuple[Tensor, Tensor]:
-        """Return the next step's inputs (seeds, batch, ...), good until the next call, and targets (seeds, batch)."""
+    def next(self) -> TrainingBatch:
+        """Return the next step's rows (seeds, batch, ...), good until the next call; the rest is (seeds, batch)."""
         position = self.step % self.per_epoch
         if position == 0:
             orders = np.stack([next(order) for order in self.orders]).reshape(len(self.orders), self.per_epoch, -1)
@@ -76,4 +94,5 @@ class BatchLoader:
         self.step += 1
         rows = self.epoch[position]
         torch.index_select(self.x, 0, rows.flatten(), out=self.gathered)
-        return self.gathered.view(*rows.shape, *self.x.shape[1:]), self.y[rows]
+        own_weights = None if self.weights is None else self.weights[rows]
+        return TrainingBatch(self.gathered.view(*rows.shape, *self.x.shape[1:]), self.y[rows], own_weights)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from bridle.engine.batches import DeviceData, SeedIndex
+from bridle.engine.batches import DeviceData, SeedIndex, TrainingBatch
 from bridle.engine.block import SECOND_PASS, TRAIN, Block, ForwardContext
 from bridle.engine.noise import StackNoise
 from bridle.engine.objective import BlockObjective
@@ -41,9 +41,9 @@ class BlockTraining:
 
     @torch.no_grad()
     def step(
-        self, x: Tensor, y: Tensor, noise: StackNoise, step_info: StepInfo, *, with_penalties: bool = False
+        self, batch: TrainingBatch, noise: StackNoise, step_info: StepInfo, *, with_penalties: bool = False
     ) -> Iterator[Tensor]:
-        """Train on a batch (seeds, batch, ...), (seeds, batch); yield the losses before the update, (seeds, recipes).
+        """Train on a batch (seeds, batch, ...); yield the losses before the update, (seeds, recipes).
 
         This is the step of places/__init__.py, line by line, as in vanilla/step.py; where it yields, the stack's
         optimizer makes its own. The losses are those of the data alone unless told otherwise.
@@ -51,11 +51,11 @@ class BlockTraining:
         self.block.passed = step_info.step / step_info.steps
         context = ForwardContext(TRAIN, noise, self.seed_index)
 
-        x, y = self.objective.transform_batch(x, y, context)
-        losses, gradients = self.losses_and_gradients(x, y, context, with_penalties=with_penalties)
+        batch = self.objective.transform_batch(batch, context)
+        losses, gradients = self.losses_and_gradients(batch, context, with_penalties=with_penalties)
         if self.regularizers.ascents:
             with self.regularizers.at_ascent_point(gradients):
-                _, gradients = self.losses_and_gradients(x, y, context._replace(mode=SECOND_PASS))
+                _, gradients = self.losses_and_gradients(batch, context._replace(mode=SECOND_PASS))
         self.regularizers.change_gradients(gradients, context, step_info)
         self.regularizers.change_weights(context, step_info, after_update=False)
         for name, parameter in self.block.parameters.items():
@@ -90,12 +90,12 @@ class BlockTraining:
         return self.block.variant_values({name: self.best_values[name] for name in names}, index)
 
     def losses_and_gradients(
-        self, x: Tensor, y: Tensor, context: ForwardContext, *, with_penalties: bool = False
+        self, batch: TrainingBatch, context: ForwardContext, *, with_penalties: bool = False
     ) -> tuple[Tensor, Values]:
         """Return the losses (seeds, recipes) and the gradients where the parameters stand, penalties included."""
         parameters = self.block.parameters
         with torch.enable_grad():
-            losses, penalties = self.objective.losses(x, y, context)
+            losses, penalties = self.objective.losses(batch, context)
             total = (losses + penalties).sum()
         # A parameter that the loss does not depend on has a gradient of zero: penalties may still act on it.
         found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True, materialize_grads=True)

@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bridle.engine.batches import DeviceData
+from bridle.engine.batches import DeviceData, TrainingBatch
 from bridle.engine.block import SECOND_PASS, Block, ForwardContext
 from bridle.engine.knob_tensors import KnobTensors, counterparts
 from bridle.engine.losses import data_losses
 from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id
 from bridle.places import Batch, OutputLoss, PassLoss
 from bridle.places.base import Placed
-from bridle.training_rules import check_data
+from bridle.training_rules import check_data, check_row_weights
 
 __all__ = ["BlockObjective"]
 
@@ -35,6 +35,9 @@ class BlockObjective:
 
     def __init__(self, block: Block, device_data: DeviceData) -> None:
         self.block, self.device_data = block, device_data
+        if device_data.row_weights is not None:
+            for recipe in block.grid.recipes:
+                check_row_weights(recipe)
         self.batches = self.terms(Batch)
         self.outputs = self.terms(OutputLoss)
         self.passes = self.terms(PassLoss)
@@ -49,13 +52,30 @@ class BlockObjective:
         return found
 
     @torch.no_grad()
-    def transform_batch(self, x: Tensor, y: Tensor, context: ForwardContext) -> tuple[Tensor, Tensor]:
-        """Transform a batch (seeds, batch, ...) with targets (seeds, batch) as the recipes' batch regularizers say.
+    def transform_batch(self, batch: TrainingBatch, context: ForwardContext) -> TrainingBatch:
+        """Transform a batch (seeds, batch, ...) as the recipes' batch regularizers say, and weigh its rows.
 
-        Rows are (seeds, 1 or recipes, batch, features). Where the recipes change batches, targets become (seeds, 1 or
-        recipes, batch, outputs).
+        Rows become (seeds, 1 or recipes, batch, features). Where the recipes change batches, targets become (seeds, 1
+        or recipes, batch, outputs).
         """
-        rows, y = x[context.seed_index].flatten(2)[:, None], y[context.seed_index]
+        own_weights = None if batch.weights is None else batch.weights[context.seed_index][:, None]
+        rows, targets = self.transformed(batch.rows[context.seed_index], batch.targets[context.seed_index], context)
+        return TrainingBatch(rows, targets, self.row_weights(targets, own_weights))
+
+    def row_weights(self, targets: Tensor, own_weights: Tensor | None) -> Tensor | None:
+        """Return what each row counts in the loss, (seeds, 1 or recipes, batch): its own weight times its class's.
+
+        That of a mixture of classes is the mean over its parts.
+        """
+        by_class = self.device_data.class_weights
+        if by_class is None:
+            return own_weights
+        of_class = by_class[targets][:, None] if targets.ndim == 2 else targets.to(by_class.dtype) @ by_class
+        return of_class if own_weights is None else of_class * own_weights
+
+    def transformed(self, x: Tensor, y: Tensor, context: ForwardContext) -> tuple[Tensor, Tensor]:
+        """Return the rows and targets of :meth:`transform_batch`."""
+        rows = x.flatten(2)[:, None]
         if not self.batches:
             return rows, y
         again = context._replace(mode=SECOND_PASS)
@@ -91,16 +111,16 @@ class BlockObjective:
         """Copy the rows for every variant, cut off from their past."""
         return rows.detach().expand(rows.shape[0], len(self.block.grid.recipes), *rows.shape[2:]).clone()
 
-    def losses(self, rows: Tensor, targets: Tensor, context: ForwardContext) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: TrainingBatch, context: ForwardContext) -> tuple[Tensor, Tensor]:
         """Return data loss and penalties on activations and outputs, each (seeds, recipes), with their graph."""
-        z = self.block.forward(rows, context)
-        data = data_losses(z, targets)
+        z = self.block.forward(batch.rows, context)
+        data = data_losses(z, batch.targets, batch.weights)
         penalties = torch.zeros_like(data) if self.block.activity_penalty is None else self.block.activity_penalty
         z = z.to(self.block.precision.weights)
         for output in self.outputs:
             penalties = penalties + output.unit.torch(z, **output.knobs.at(self.block.passed))
         for again in self.passes:
-            other = self.second_pass(again, z, rows, context._replace(mode=SECOND_PASS)).to(z.dtype)
+            other = self.second_pass(again, z, batch.rows, context._replace(mode=SECOND_PASS)).to(z.dtype)
             penalties = penalties + again.unit.torch(z, other, **again.knobs.at(self.block.passed))
         return data, penalties
 

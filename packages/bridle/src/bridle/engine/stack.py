@@ -66,11 +66,11 @@ class Stack:
         They are those of the data alone unless told otherwise.
         """
         with timed(self):
-            x, y = self.batches.next()
+            batch = self.batches.next()
             self.noise.next_step()
             infos = [training.step_info(self.steps_done, self.steps) for training in self.trainings]
             begun = [
-                training.step(x, y, self.noise, info, with_penalties=with_penalties)
+                training.step(batch, self.noise, info, with_penalties=with_penalties)
                 for training, info in zip(self.trainings, infos, strict=True)
             ]
         losses = []

@@ -19,6 +19,7 @@ from bridle.reproduce.literal import (
     LiteralRun,
 )
 from bridle.reproduce.reproduction import Reproduction, spread
+from bridle.results import SAME, UNDECIDED
 from bridle_audit.wording import counted
 
 __all__ = ["mean", "paragraphs"]
@@ -177,12 +178,16 @@ def done_right(reproduction: Reproduction) -> str:
 
 
 def verb_phrase(verdict: str) -> str:
-    """Put a verb in front of a verdict, to follow a name.
+    """Put a verb in front of a verdict that has none, to follow a name.
 
-    >>> verb_phrase("helps: +0.62 points"), verb_phrase("no difference that 5 seeds can show")
-    ('helps: +0.62 points', 'makes no difference that 5 seeds can show')
+    >>> verb_phrase("helps: accuracy higher by 0.62 points"), verb_phrase("the same within 0.2 points: ...")
+    ('helps: accuracy higher by 0.62 points', 'is the same within 0.2 points: ...')
+    >>> verb_phrase("cannot tell yet (about 7 more seeds): ...")
+    'cannot be told apart yet (about 7 more seeds): ...'
     """
-    return f"makes {verdict}" if verdict.startswith("no ") else verdict
+    if verdict.startswith(UNDECIDED):
+        return f"cannot be told apart yet{verdict.removeprefix(UNDECIDED)}"
+    return f"is {verdict}" if verdict.startswith(SAME) else verdict
 
 
 def mean(values: list[float]) -> float:

@@ -9,11 +9,12 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from bridle.comparison.statistics import format_difference
+from bridle.metric_info import METRICS
 from bridle.reproduce.discussion import mean, paragraphs
 from bridle.reproduce.literal import EPOCHS, OUTPUTS, PROGRAMS, LiteralRun, NotebookSection
 from bridle.reproduce.reproduction import Reproduction, RightRecipe, spread
 from bridle.results import Versus
+from bridle.rounding import RoundedInterval
 from bridle_audit.wording import counted
 
 __all__ = ["markdown", "table"]
@@ -119,9 +120,9 @@ def interval(versus: Versus | None) -> str:
     """Format a paired difference with its interval."""
     if versus is None:
         return ""
-    ends = (versus.difference, versus.low, versus.high)
-    difference, low, high = (format_difference(end, versus.metric) for end in ends)
-    return f"{difference} ({low} to {high})"
+    scale = 100 if METRICS[versus.metric].percentage else 1
+    text = RoundedInterval.of(versus.difference, versus.low, versus.high, scale)
+    return f"{text.difference} ({text.low} to {text.high})"
 
 
 def rich_table(grid: Grid) -> Table:
