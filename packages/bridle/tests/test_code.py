@@ -132,8 +132,12 @@ class Replay:
         """Within, torch's random numbers are the engine's."""
         weights, orders = cycle(list(self.weights())), [self.orders(len(self.data.x_train))]
 
+        seeded = torch.manual_seed
+
         def begin_anew(seed: int) -> None:
-            orders[0] = self.orders(len(self.data.x_train))
+            seeded(seed)
+            if seed == 0:  # that of a training, and not of a step
+                orders[0] = self.orders(len(self.data.x_train))
 
         def begin(layer: nn.Module) -> None:
             weight, bias = next(weights)
@@ -432,8 +436,9 @@ def test_early_stopping_watches_the_metric_of_the_protocol(monkeypatch: pytest.M
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lengths that are tried are a tenth of what they are."""
-    for module in (bridle.protocol, bridle.exporting.training):
-        monkeypatch.setattr(module, "FIRST_STEPS", 20)
+    for name, tenth in (("FIRST_STEPS", 20), ("LAST_STEPS", 300), ("LAST_EPOCHS", 6)):
+        for module in (bridle.protocol, bridle.exporting.training):
+            monkeypatch.setattr(module, name, tenth)
 
 
 @pytest.mark.usefixtures("short")

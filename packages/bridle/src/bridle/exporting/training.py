@@ -19,12 +19,13 @@ from bridle.exporting.spec import TrainingSpec, only
 from bridle.exporting.updates import ascent_lines, gradient_lines, weight_lines
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Ascent, Average, Ensemble, Gradient, Weight
-from bridle.protocol import FEWEST_EPOCHS, FIRST_STEPS, LENGTHS
+from bridle.protocol import EVALUATIONS, FIRST_EPOCHS, FIRST_STEPS, LAST_EPOCHS, LAST_STEPS
 from bridle.training_length import WORTH
 
 __all__ = ["TrainFunctionCode"]
 
 DATA = "x_train: Tensor, y_train: Tensor, x_valid: Tensor, y_valid: Tensor"
+EVERY = f"every = max(1, epochs // {EVALUATIONS})  # epochs between one look at the scores and the next"
 
 
 class TrainFunctionCode:
@@ -66,20 +67,22 @@ class TrainFunctionCode:
         left = ("1 - score", f"(1 - {best})") if score.metric.higher_is_better else ("score", best)
         return [
             f"batches = max(1, len(x_train) // {self.spec.protocol.batch_size})",
-            f"epochs = max({FEWEST_EPOCHS}, math.ceil({FIRST_STEPS} / batches))  # about {FIRST_STEPS} steps",
+            f"lengths = [max({FIRST_EPOCHS}, math.ceil({FIRST_STEPS} / batches))]  # in epochs",
+            f"while lengths[-1] < {LAST_EPOCHS} or lengths[-1] * batches < {LAST_STEPS}:",
+            f"{INDENT}lengths.append(2 * lengths[-1])",
+            "",
             f"{best} = {score.worst}",
-            f"for number in range({LENGTHS}):",
+            "for epochs in lengths:",
             *indented(
                 [
                     "longer, score, best_epoch = train_for(epochs, x_train, y_train, x_valid, y_valid, seed)",
                     f'print(f"{{epochs}} epochs: {words} {{score:.4f}} after {{best_epoch}}")',
-                    f"# Twice as long, where the best epoch is a late one and {100 * WORTH:g} % better than before.",
+                    f"# Twice as long is tried where the best epoch is a late one, and {100 * WORTH:g} % better.",
                     f"goes_on = best_epoch > epochs / 2 and {left[0]} < {1 - WORTH!r} * {left[1]}",
-                    f"if number == 0 or {score.is_better('score')}:",
+                    f"if epochs == lengths[0] or {score.is_better('score')}:",
                     f"{INDENT}model, {best} = longer, score",
                     "if not goes_on:",
                     f"{INDENT}break",
-                    "epochs *= 2  # from the start, under a schedule of that length",
                 ]
             ),
             "return model",
@@ -88,12 +91,14 @@ class TrainFunctionCode:
     def loop(self) -> list[str]:
         """Return the lines of the training, with its set-up and what it returns."""
         step, epoch = self.step(), self.evaluation.epoch_end()
-        number = "epoch" if "epoch" in names_in(epoch) else "_"
+        number = "epoch" if self.spec.skips_scores or "epoch" in names_in(epoch) else "_"
+        skip = ["if (epoch + 1) % every and epoch + 1 < epochs:", f"{INDENT}continue", ""]
         loop = [
             f"for {number} in range(epochs):",
             *indented(self.epoch_begin()),
             *indented(step, 2),
             "",
+            *indented(skip if self.spec.skips_scores else []),
             *indented(epoch),
         ]
         body = [*self.objective.function(), *loop]
@@ -126,6 +131,7 @@ class TrainFunctionCode:
             f"batch_size = min({self.spec.protocol.batch_size}, len(x_train))",
             "batches = len(x_train) // batch_size  # rows that do not fill one wait for the next epoch",
             *([] if self.spec.is_open else [f"epochs = {self.spec.protocol.epochs}"]),
+            *[EVERY] * self.spec.skips_scores,
             *["steps = epochs * batches"] * ("steps" in named),
             *["step = 0"] * ("step" in named),
         ]
