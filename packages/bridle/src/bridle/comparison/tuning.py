@@ -37,7 +37,7 @@ class Chosen(NamedTuple):
     """The setting of a contender that its trials found best."""
 
     recipe: Recipe
-    lr: float
+    lr: float | None  # None: the protocol's
 
 
 @dataclass
