@@ -20,19 +20,28 @@ MEMORY = 2 * 2**30  # bytes that one stack's parameters, optimizer and activatio
 
 @dataclass(frozen=True)
 class VariantGrid:
-    """Variants that share a structure and a learning rate: every recipe under every seed.
+    """Variants that share a structure: every recipe, with its learning rate, under every seed.
 
     Along the leading axes of a block's arrays, seeds come first and recipes second.
     """
 
     seeds: tuple[int, ...]
-    recipes: tuple[Recipe, ...]
-    lr: float | None = None  # the peak, where it is their own and not the protocol's
+    recipes: tuple[Recipe, ...]  # one may stand twice, with another learning rate
+    rates: tuple[float | None, ...] = ()  # each recipe's own peak, None for the protocol's; empty: none has one
+
+    def __post_init__(self) -> None:
+        if not self.rates:
+            object.__setattr__(self, "rates", (None,) * len(self.recipes))
 
     @property
     def variants(self) -> list[Variant]:
         """All pairs, in the order of the arrays."""
-        return [Variant(recipe, seed, self.lr) for seed in self.seeds for recipe in self.recipes]
+        settings = list(zip(self.recipes, self.rates, strict=True))
+        return [Variant(recipe, seed, lr) for seed in self.seeds for recipe, lr in settings]
+
+    def recipe_index(self, variant: Variant) -> int:
+        """Return the place of a variant's recipe and learning rate among those of the grid."""
+        return list(zip(self.recipes, self.rates, strict=True)).index((variant.recipe, variant.lr))
 
     def __len__(self) -> int:
         return len(self.seeds) * len(self.recipes)
@@ -52,27 +61,24 @@ def structure(recipe: Recipe) -> tuple[object, ...]:
 
 
 def group_variants(variants: Iterable[Variant]) -> list[VariantGrid]:
-    """Arrange variants into as few grids as share a structure, a set of seeds and a learning rate.
-
-    The optimizer takes one learning rate for an array, so it cannot differ within a grid.
-    """
+    """Arrange variants into as few grids as share a structure and a set of seeds."""
     seeds_of: dict[tuple[Recipe, float | None], list[int]] = {}
     for recipe, seed, lr in variants:
         seeds_of.setdefault((recipe, lr), []).append(seed)
-    recipes_of: dict[tuple[object, tuple[int, ...], float | None], list[Recipe]] = {}
+    settings_of: dict[tuple[object, tuple[int, ...]], list[tuple[Recipe, float | None]]] = {}
     for (recipe, lr), seeds in seeds_of.items():
-        recipes_of.setdefault((structure(recipe), tuple(sorted(seeds)), lr), []).append(recipe)
-    return [VariantGrid(seeds, tuple(sort_by_kind(recipes)), lr) for (_, seeds, lr), recipes in recipes_of.items()]
+        settings_of.setdefault((structure(recipe), tuple(sorted(seeds))), []).append((recipe, lr))
+    return [VariantGrid(seeds, *zip(*sort_by_kind(its), strict=True)) for (_, seeds), its in settings_of.items()]
 
 
-def sort_by_kind(recipes: list[Recipe]) -> list[Recipe]:
+def sort_by_kind(settings: list[tuple[Recipe, float | None]]) -> list[tuple[Recipe, float | None]]:
     """Sort recipes of the same kinds of regularizers side by side: each kind then acts on one contiguous piece."""
-    return sorted(recipes, key=lambda recipe: [type(each).__name__ for each in recipe])
+    return sorted(settings, key=lambda setting: [type(each).__name__ for each in setting[0]])
 
 
 def sort_by_block(variants: list[Variant]) -> list[Variant]:
     """Sort variants of one seed so that those of one block stand side by side, else in the order given."""
-    blocks = [(structure(variant.recipe), variant.lr) for variant in variants]
+    blocks = [structure(variant.recipe) for variant in variants]
     first = {block: number for number, block in reversed(list(enumerate(blocks)))}
     order = sorted(range(len(variants)), key=lambda number: first[blocks[number]])
     return [variants[number] for number in order]
