@@ -82,7 +82,7 @@ class Trainer:
         for unit in self.recipe:
             if isinstance(unit, Placed):
                 check_data(unit, data.task, self.layout)
-        if getattr(data, "w_train", None) is not None:
+        if data.w_train is not None:
             check_row_weights(self.recipe)
         self.targets_of = {
             unit: matching_parameters(unit, parameter_descriptions(self.network))
