@@ -39,6 +39,7 @@ LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
 MOMENTUM = 0.9
 # The lengths that are tried where the number of epochs is left open: see Protocol.lengths.
 FIRST_STEPS, FEWEST_EPOCHS, LENGTHS = 200, 2, 6
+EVALUATIONS = 32  # of a training whose best epoch is kept
 BETAS, EPS = (0.9, 0.999), 1e-8
 ADAMW_DECAY = 0.01  # torch's default, on all parameters; a recipe with WeightDecay says its own instead
 SCHEDULES = ("cosine", "constant")
@@ -74,9 +75,9 @@ class Protocol:
     parameter, unless the recipe has a WeightDecay, which replaces it. ``schedule`` is "cosine" or "constant".
 
     ``epochs=None`` finds the length: each of ``lengths`` is trained from the start, as long as twice the epochs give
-    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the epoch with the best
-    validation score; None does so where the length is open, and else keeps those of the last epoch. ``metric`` is the
-    score meant, by its name; None is the task's default, log-loss or R².
+    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the
+    epoch with the best validation score; None does so where the length is open, and else keeps those of the last epoch.
+    ``metric`` is the score meant, by its name; None is the task's default, log-loss or R².
 
     ``class_weight="balanced"`` weighs rows by rows / (classes * rows of their class) in the training loss, as
     scikit-learn does; scores are not weighed.
@@ -142,6 +143,16 @@ class Protocol:
     def keeps_best_epoch(self) -> bool:
         """True where the weights of the best epoch are kept, and not those of the last."""
         return self.epochs is None if self.restore_best is None else self.restore_best
+
+    def evaluates_after(self, epoch: int, *, stops_early: bool = False) -> bool:
+        """Return True where scores are taken after an epoch (from 1).
+
+        After every epoch, but where the best one is kept 32 times at most, evenly: it need not be known more exactly,
+        and in small data an epoch is no more than a few steps. A recipe that stops by itself counts epochs, so it is
+        asked after each.
+        """
+        every = 1 if stops_early or not self.keeps_best_epoch else max(1, self.n_epochs // EVALUATIONS)
+        return epoch % every == 0 or epoch == self.n_epochs
 
     @property
     def n_epochs(self) -> int:

@@ -90,9 +90,10 @@ class Run:
     """One training run: one recipe, one seed.
 
     ``scores[split][metric]`` are measured in evaluation mode with the weights that were kept: those of ``best_epoch``,
-    or of the last epoch where it is None. ``curves`` has one number per epoch under "epoch", "step_loss" (the data loss
-    of the training batches as they were met) and, in evaluation mode, "train_loss", "valid_loss", and the metrics that
-    are watched as "train_<metric>" and "valid_<metric>".
+    or of the last epoch where it is None. ``curves`` has one number for each epoch after which scores were taken (every
+    one, or 32 of them where the best is kept) under "epoch", "step_loss" (the data loss of that epoch's training
+    batches as they were met) and, in evaluation mode, "train_loss", "valid_loss", and the metrics that are watched as
+    "train_<metric>" and "valid_<metric>".
     """
 
     recipe: str
@@ -313,7 +314,7 @@ class Study:
         return f"<Study {what}: {count}, by validation {metric}{'' if self.finished else ', unfinished'}>"
 
     def __str__(self) -> str:
-        text: str = of_report("display", "study_text")(self)
+        text: str = of_report("terminal", "study_text")(self)
         return text
 
     def _repr_html_(self) -> str:

@@ -5,9 +5,10 @@ With n seeds, the differences d have the mean m, the standard deviation s and th
     se = s · √(1/n)                      where all seeds see the same split
     se = s · √(1/n + test/train)         where each seed has a split of its own (Nadeau and Bengio)
 
-and t = m / se is judged by Student's distribution with n - 1 degrees of freedom. Splits of one table share most of
-their training rows, so their scores hang together, and √(1/n) alone would be far too sure: under the second form more
-seeds narrow the interval only down to what the number of rows allows.
+and t = m / se is judged by Student's distribution with n - 1 degrees of freedom. Splits of one table have rows in
+common, so their scores hang together, and √(1/n) alone would be far too sure: under the second form more seeds narrow
+the interval only down to what the number of rows allows. "test" are the rows that are measured and "train" all the
+others of the table: two splits share test/(test + train) of the rows that they measure.
 
 Nadeau and Bengio, *Inference for the generalization error*, Machine Learning 52 (2003). Efron, *Better bootstrap
 confidence intervals*, JASA 82 (1987). Schuirmann, *A comparison of the two one-sided tests procedure and the power
@@ -24,12 +25,12 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 from scipy.stats import bootstrap
-from scipy.stats import t as student
 
 from bridle.results import Summary
 
-__all__ = ["LEVEL", "Paired", "bootstrap_interval", "holm", "permutation_p"]
+__all__ = ["LEVEL", "Paired", "bootstrap_interval", "holm", "permutation_p", "student_quantile"]
 
 LEVEL = 0.05  # the chance of a wrong verdict, over all contenders together
 RESAMPLES = 9999
@@ -54,7 +55,7 @@ class Paired:
     values: list[float]  # nan where one of the two runs diverged
     higher_is_better: bool
     margin: float = 0.0  # the size up to which a difference is of no consequence; 0 for none
-    test_to_train: float | None = None  # measured rows per training row, where every seed has a split of its own
+    test_to_train: float | None = None  # measured rows per row that is not, where every seed has a split of its own
     n_rows: int | None = None  # measured rows
     identical: bool = False  # every score of every pair is the same: the contender changes nothing
 
@@ -99,6 +100,10 @@ class Paired:
         """The standard error of the mean difference."""
         return self.sd * self.error_factor(self.n)
 
+    def chance_above(self, t: float) -> float:
+        """Return the chance of more than ``t`` standard errors."""
+        return float(stdtr(self.n - 1, -t))
+
     @property
     def p_agree(self) -> float:
         """The two-sided p-value of the sign test where all seeds agree; else 0, which decides nothing."""
@@ -109,7 +114,7 @@ class Paired:
     @property
     def p_value(self) -> float:
         """The two-sided p-value of no difference."""
-        return max(2 * float(student.sf(in_errors(abs(self.mean), self.standard_error), self.n - 1)), self.p_agree)
+        return max(2 * self.chance_above(in_errors(abs(self.mean), self.standard_error)), self.p_agree)
 
     @property
     def p_same(self) -> float:
@@ -123,15 +128,24 @@ class Paired:
             return math.nan
         inside = in_errors(self.margin - abs(self.mean), self.standard_error)
         agree = 0.0 if self.spread or abs(self.mean) >= self.margin else 2.0**-self.n
-        return max(float(student.sf(inside, self.n - 1)), agree)
+        return max(self.chance_above(inside), agree)
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % confidence interval of the mean difference."""
-        half = float(student.ppf(1 - LEVEL / 2, self.n - 1)) * self.standard_error
+        half = student_quantile(1 - LEVEL / 2, self.n - 1) * self.standard_error
         if not self.spread and self.p_value >= LEVEL:
             half = max(half, abs(self.mean))
         return self.mean - half, self.mean + half
+
+
+def student_quantile(chance: float, freedom: int) -> float:
+    """Return the value that Student's distribution stays below with that chance.
+
+    >>> round(student_quantile(0.975, 4), 3)
+    2.776
+    """
+    return float(stdtrit(freedom, chance))
 
 
 def in_errors(distance: float, standard_error: float) -> float:

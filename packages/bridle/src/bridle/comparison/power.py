@@ -18,9 +18,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import chi2
-from scipy.stats import t as student
 
-from bridle.comparison.paired import Paired
+from bridle.comparison.paired import Paired, student_quantile
 
 __all__ = ["MOST_SEEDS", "seeds_needed", "smallest_difference"]
 
@@ -57,7 +56,7 @@ def chance_shown(n_known: int, n: int, difference: float, level: float) -> float
 
     ``difference`` is in standard errors of the mean of n, with the spread as ``n_known`` seeds have estimated it.
     """
-    critical = float(student.isf(level / 2, n - 1))
+    critical = student_quantile(1 - level / 2, n - 1)
     known, known_weights = spreads(n_known - 1)
     new, new_weights = spreads(n - 1)
     shown = ndtr(difference * known[:, None] - critical * new)
@@ -69,7 +68,7 @@ def chance_same(n_known: int, n: int, difference: float, margin: float, level: f
 
     ``difference``, without its sign, and ``margin`` are in standard errors, as in :func:`chance_shown`.
     """
-    critical = float(student.isf(level, n - 1))
+    critical = student_quantile(1 - level, n - 1)
     known, known_weights = spreads(n_known - 1)
     new, new_weights = spreads(n - 1)
     below = ndtr((margin - difference) * known[:, None] - critical * new)

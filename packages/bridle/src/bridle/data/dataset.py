@@ -22,7 +22,7 @@ from bridle.data.array_rows import ArrayRows
 from bridle.data.arrays import numeric_array, to_float32
 from bridle.data.column_summary import Column
 from bridle.data.drawing import draw_inner
-from bridle.data.duplicates import duplicate_notes
+from bridle.data.duplicates import Duplicates, find_duplicates
 from bridle.data.float32_range import fit_to_float32, mean_and_spread
 from bridle.data.missing_classes import absence_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
@@ -130,6 +130,7 @@ class Data:
         decided = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
         record = split_record or SplitRecord()
+        duplicates = find_duplicates({split: (x, encoded[split]) for split, x in xs.items()})
         all_notes = (
             *notes,
             *(() if task or classes else surprising_task_note(ys["train"], decided)),
@@ -139,7 +140,7 @@ class Data:
             *channels_last_notes(xs["train"].shape[1:]),
             *moved,
             *absence_notes(encoded, class_names),
-            *duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()}),
+            *duplicates.notes,
         )
         values: dict[str, Any] = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
@@ -153,7 +154,7 @@ class Data:
             "source": {},
             "notes": all_notes,
             "w_train": training_weights(sample_weight, len(xs["train"])),
-            "split_info": record.info | {"weighted": sample_weight is not None},
+            "split_info": described_split(record, duplicates, weighted=sample_weight is not None),
             "split_record": record,
         }
         for name_of_field, value in values.items():
@@ -329,6 +330,12 @@ class Data:
             "columns": [column.to_json() for column in self.columns],
             **({"source": self.source} if self.source else {}),
         }
+
+
+def described_split(record: SplitRecord, duplicates: Duplicates, *, weighted: bool) -> dict[str, Any]:
+    """Return how rows were split, and how many rows of one side the other has too."""
+    leaks = {"rows": duplicates.rows, "features": duplicates.features, **record.info["leaks"]}
+    return {**record.info, "weighted": weighted, "leaks": leaks}
 
 
 def keys_of(strata: np.ndarray, groups: object, time: object) -> RowKeys:

@@ -115,12 +115,11 @@ def time_leaks(times: np.ndarray, sides: dict[str, np.ndarray]) -> dict[str, int
 def time_notes(name: str, info: dict[str, Any]) -> list[str]:
     """Say when each side begins and ends, and how many training rows are later than what they are tested on."""
     spans = ", ".join(f"{side} {first} to {last}" for side, (first, last) in info["times"].items())
-    notes = [f"in the order of {name!r}: {spans}"]
-    leaks = [
-        f"{counted('training row', count)} {'is' if count == 1 else 'are'} later than the first row of {side}"
-        for side, count in info["leaks"]["time"].items()
-        if count
-    ]
+    notes = [f"times by {name!r}: {spans}"]
+    leaks = [f"{count} than the first row of {side}" for side, count in info["leaks"]["time"].items() if count]
     if leaks:
-        notes.append(f"a leak: {' and '.join(leaks)}, by {name!r}; a score there says little of what is to come")
+        notes.append(
+            f"a leak: training rows are later by {name!r} than what they are measured on ({', '.join(leaks)}); such "
+            "scores say little of what is to come"
+        )
     return notes

@@ -18,6 +18,7 @@ from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
 from bridle.engine.stack_training import StackTraining, train_stack
+from bridle.engine.stopping import stop_regularizers
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.errors import InputError
@@ -96,7 +97,9 @@ def train_variants(
         )
     unfinished = checkpoints.unfinished(variants) if checkpoints else []
     rest = [variant for variant in variants if not any(variant in each.trains for each in unfinished)]
-    planned = plan.plan_stacks(rest, memory)
+    # Recipes that stop by themselves are scored after every epoch, others need not: they are not stacked together.
+    kinds = [[each for each in rest if bool(stop_regularizers(each)) == stops] for stops in (False, True)]
+    planned = [members for kind in kinds if kind for members in plan.plan_stacks(kind, memory)]
     if checkpoints:
         for members in planned:
             checkpoints.save(members, members, 0, 0, b"")

@@ -26,6 +26,7 @@ __all__ = ["TrainFunctionCode"]
 
 DATA = "x_train: Tensor, y_train: Tensor, x_valid: Tensor, y_valid: Tensor"
 
+
 class TrainFunctionCode:
     """The lines of ``train`` for one recipe, network and protocol."""
 

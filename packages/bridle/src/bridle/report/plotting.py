@@ -15,7 +15,6 @@ from bridle.report.charts.curves import curve_charts
 from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart
 from bridle.report.charts.figure import Chart
 from bridle.report.charts.run_curves import run_curve_charts
-from bridle.report.formats import MetricFormat
 from bridle.report.rows import Report
 from bridle.results import Run, Study
 from bridle_audit.wording import nearest
@@ -41,7 +40,8 @@ class StudyPlots:
         measured = self.study.baseline.scores
         check("split", split, measured)
         check("metric", name, measured[split])
-        return figure(score_chart(self.report, split, MetricFormat(name)), f"no run has a finite {split} {name}")
+        report = self.report
+        return figure(score_chart(report, split, report.format(name)), f"no run has a finite {split} {name}")
 
     def gap(self) -> Figure:
         """Draw the training minus the validation score of every contender."""
