@@ -144,8 +144,12 @@ def test_the_best_of_each_contender_are_kept_and_later_ones_that_are_better(tmp_
 
 
 @pytest.mark.parametrize(("keep", "count"), [("best", 1), ("all", 3), ("none", 0)])
-def test_of_several_lengths_the_one_that_was_chosen_is_kept(tmp_path: Path, keep: str, count: int) -> None:
-    study = small(tmp_path, protocol=Protocol(lr=1e-4, batch_size=16), seeds=3, keep_models=keep)
+def test_of_several_lengths_the_one_that_was_chosen_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, count: int
+) -> None:
+    monkeypatch.setattr("bridle.protocol.FIRST_STEPS", 2)
+    monkeypatch.setattr("bridle.protocol.LENGTHS", 3)
+    study = small(tmp_path, protocol=Protocol(lr=0.005, batch_size=16), seeds=3, keep_models=keep)
     assert len(list((tmp_path / "runs").iterdir())) > 3  # several lengths
     assert len(files(tmp_path)) == count
     loaded = 0

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, permutation_test, t
+from scipy.stats import bootstrap, norm, permutation_test, t
 
 from bridle.comparison.paired import Paired, bootstrap_interval, holm, permutation_p, student_quantile
 from needed import library
@@ -87,17 +87,28 @@ def test_flips_never_promise_more_than_so_few_seeds_can_hold():
 
 def test_the_bootstrap_interval_is_scipy_s_bca():
     values = drawn(12)
+    level = 1 - 2 * norm.sf(math.sqrt(12 / 11) * t.ppf(0.975, 11))
     expected = bootstrap(
-        (np.array(values),), np.mean, n_resamples=20_000, method="BCa", random_state=np.random.default_rng(5)
+        (values,), np.mean, n_resamples=20_000, confidence_level=level, random_state=np.random.default_rng(5)
     ).confidence_interval
     assert bootstrap_interval(values) == pytest.approx((expected.low, expected.high), abs=0.03)
     assert bootstrap_interval(values) == bootstrap_interval(values)
 
 
+def test_the_bootstrap_interval_of_normal_values_is_about_student_s():
+    values = drawn(200)
+    assert bootstrap_interval(values) == pytest.approx(of(values).interval, abs=0.02)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_bootstrap_has_no_interval_where_it_could_not_hold_the_mean(n):
+    assert all(map(math.isnan, bootstrap_interval(drawn(n))))
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "values",
-    [[0.0, 0.0], [0.3, 0.3, 0.3], [0.0, 0.0, 0.0, 1.0], [0.0] * 19 + [1e-300], [1e308, -1e308], [5e-324, 0.0]],
+    [[0.0, 0.0], [0.3] * 3, [0.0] * 4 + [1.0], [0.0] * 19 + [1e-300], [1e308, -1e308] * 3, [5e-324, 0.0] * 3],
 )
 def test_degenerate_differences_have_finite_numbers_and_no_warnings(values):
     low, high = bootstrap_interval(values)

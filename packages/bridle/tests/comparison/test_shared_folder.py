@@ -194,7 +194,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     for each in places:
         each.chmod(0o555)
     yield place
-    for each in places:
+    for each in filter(Path.exists, places):
         each.chmod(0o755)
 
 

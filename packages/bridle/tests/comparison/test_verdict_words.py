@@ -32,7 +32,7 @@ def test_an_interval_around_zero_names_both_directions():
 def test_accuracy_is_in_points_and_of_few_rows_in_rows():
     values, facts = [1 / 60, 2 / 60, 1 / 60, 1 / 60, 2 / 60], {"metric": "accuracy", "rising": True, "margin": 0.002}
     assert words(values, n_rows=60, **facts) == (
-        "helps: validation accuracy higher by 2.3 points, about 1 row of 60 (95 % interval 1.2 to 3.5, 5 seeds)"
+        "helps: validation accuracy higher by 2.3 points, about 1 row of 60 (95 % interval 1.1 to 3.6, 5 seeds)"
     )
     assert "row" not in words(values, n_rows=60_000, **facts) and "row" not in words(values, **facts)
     assert "lower by 0.3 points, less than 1 row of 60 (" in words([0.005, -0.011], n_rows=60, **facts)
