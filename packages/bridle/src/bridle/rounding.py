@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["RoundedInterval", "decimals_for", "interval_text", "rounded", "signed"]
+__all__ = ["RoundedInterval", "decimals_for", "rounded", "signed"]
 
 MOST_DECIMALS = 6  # smaller numbers are written with a power of ten
 WITHOUT_UNCERTAINTY = 3  # significant digits of a number whose uncertainty is not known

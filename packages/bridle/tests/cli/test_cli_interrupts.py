@@ -27,7 +27,19 @@ def wait_for(condition, seconds=60):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
-    command = ("compare", "--engine", "vanilla", "--epochs", "40", "--seeds", "8", "--network", "mlp(16)")
+    command = (
+        "compare",
+        "--engine",
+        "vanilla",
+        "--epochs",
+        "40",
+        "--lr",
+        "0.002",
+        "--seeds",
+        "8",
+        "--network",
+        "mlp(16)",
+    )
     arguments = (*command, "--recipe", "Dropout(rate=0.5)", "--out", tmp_path)
     process = start(*arguments)
     wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
@@ -47,7 +59,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
 
 @pytest.mark.parametrize("moment", ["early", "later"])
 def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes_on(tmp_path, moment):
-    arguments = ("compare", "--epochs", "3000", "--seeds", "2", "--recipe", "EMA", "--out", tmp_path)
+    arguments = ("compare", "--epochs", "3000", "--lr", "0.002", "--seeds", "2", "--recipe", "EMA", "--out", tmp_path)
     process = start(*arguments)
 
     def is_there():
@@ -62,12 +74,12 @@ def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes
     assert far and int(far[2]) == 3000 * 16 * 4
     if moment == "early":
         return
-    kept = re.search(r"(\d+) of the steps are kept in .*: the same command goes on from there\.", said.decode())
+    kept = re.search(r"(\d+) of the steps are kept in .*: `bridle resume .*` goes on from there\.", said.decode())
     assert kept and 0 < int(kept[1]) <= int(far[1])
     told: list[tuple[int, int]] = []
     heard = partial(stop_at_once, told)
     with pytest.raises(KeyboardInterrupt):
-        compare(load("digits"), ["EMA"], 2, mlp(128, 64), Protocol(epochs=3000), out=tmp_path, progress=heard)
+        compare(load("digits"), ["EMA"], 2, mlp(128, 64), Protocol(epochs=3000, lr=0.002), out=tmp_path, progress=heard)
     assert told == [(0, int(far[2])), (int(kept[1]), int(far[2]))]
 
 
