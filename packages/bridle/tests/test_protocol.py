@@ -30,6 +30,9 @@ from bridle.protocol import LEARNING_RATES, PRECISIONS, SCHEDULES, Protocol, cho
         ({"batch_size": None}, "batch_size must be a whole number"),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
         ({"epochs": "ten"}, "epochs must be a whole number of at least 1, got 'ten'"),
+        ({"restore_best": "yes"}, "restore_best must be one of None, True, False, got 'yes'"),
+        ({"class_weight": "even"}, "class_weight must be one of None, balanced, got 'even'"),
+        ({"metric": 3}, "metric must be the name of a metric, got 3"),
     ],
     ids=lambda given: str(given)[:40],
 )
@@ -41,9 +44,10 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(wrong, sentence):
 
 @pytest.mark.parametrize("optimizer", LEARNING_RATES)
 def test_without_a_learning_rate_the_optimizers_own_is_taken(optimizer):
-    assert Protocol(optimizer=optimizer).lr == LEARNING_RATES[optimizer]
-    assert Protocol(optimizer=optimizer) == Protocol(optimizer=optimizer, lr=LEARNING_RATES[optimizer])
-    assert Protocol(optimizer=optimizer, lr=0.5).lr == 0.5
+    assert Protocol(optimizer=optimizer).lr is None
+    assert Protocol(optimizer=optimizer).peak_lr == LEARNING_RATES[optimizer]
+    assert Protocol(optimizer=optimizer).learning_rate(0, 9) == LEARNING_RATES[optimizer]
+    assert Protocol(optimizer=optimizer, lr=0.5).peak_lr == 0.5
 
 
 def test_the_cosine_starts_at_the_learning_rate_falls_and_would_reach_zero_one_step_after_the_last():
@@ -81,18 +85,28 @@ def test_a_single_step_is_taken_at_the_full_rate():
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_json_reads_back(precision):
     protocol = Protocol(optimizer="momentum", schedule="constant", batch_size=7, epochs=3, precision=precision)
-    assert Protocol(**json.loads(json.dumps(protocol.to_json()))) == protocol
+    fuller = Protocol(precision=precision, restore_best=False, metric="auroc", class_weight="balanced")
+    for each in (protocol, fuller):
+        assert Protocol(**json.loads(json.dumps(each.to_json()))) == each
 
 
-def test_open_epochs_are_settled_by_the_rows_and_given_ones_stay():
+def test_open_lengths_double_from_about_two_hundred_steps_and_a_given_one_stays():
     open_one = Protocol(batch_size=100)
-    assert [open_one.for_rows(rows).epochs for rows in (10, 100, 2000, 10_000, 10**6)] == [200, 200, 50, 10, 10]
-    assert open_one.for_rows(2000) == Protocol(batch_size=100, epochs=50)
-    assert Protocol(epochs=3).for_rows(2000) == Protocol(epochs=3)
+    assert [open_one.lengths(rows)[0] for rows in (10, 100, 2000, 10_000, 10**6)] == [200, 200, 10, 2, 2]
+    assert open_one.lengths(2000) == [10, 20, 40, 80, 160, 320]
+    assert Protocol(epochs=3).lengths(2000) == [3]
+
+
+def test_the_best_epoch_is_kept_where_the_length_is_open_unless_it_is_said_otherwise():
+    assert Protocol().keeps_best_epoch and Protocol().with_length(7).keeps_best_epoch
+    assert not Protocol(epochs=7).keeps_best_epoch and not Protocol(epochs=3).with_length(7).keeps_best_epoch
+    assert Protocol(epochs=7, restore_best=True).keeps_best_epoch
+    assert not Protocol(restore_best=False).with_length(7).keeps_best_epoch
+    assert Protocol().with_length(7).n_epochs == 7
 
 
 def test_open_epochs_cannot_be_counted():
-    with pytest.raises(ValueError, match="open until the data are known"):
+    with pytest.raises(ValueError, match=r"number of epochs is open; choose one of lengths\(rows\) with with_length"):
         _ = Protocol().n_epochs
 
 

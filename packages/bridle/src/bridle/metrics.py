@@ -268,7 +268,7 @@ def auroc(outputs: Classification) -> np.ndarray:
         for each in classes
         if (own := outputs.y == each).any() and not own.all()
     ]
-    mean: np.ndarray = np.mean(areas, axis=0) if areas else np.full(len(outputs.right), math.nan)
+    mean: np.ndarray = np.stack(areas, axis=-1).mean(-1) if areas else np.full(len(outputs.right), math.nan)
     return mean
 
 

@@ -43,7 +43,7 @@ def find_lengths(
         for run in train(list(found.values()), protocol.with_length(epochs)):
             variant = found[run.recipe, run.seed, run.lr]
             known = best.get(variant)
-            best[variant] = better_run(run, known, criterion)
+            best[variant] = better_run(run, epochs, known, criterion)
             if epochs < lengths[-1] and goes_on(run, epochs, known, criterion):
                 active.append(variant)
             else:
@@ -59,18 +59,17 @@ def goes_on(run: Run, epochs: int, known: Run | None, criterion: Criterion) -> b
     return known is None or improves(valid_score(run, criterion), valid_score(known, criterion), criterion)
 
 
-def better_run(run: Run, known: Run | None, criterion: Criterion) -> Run:
+def better_run(run: Run, epochs: int, known: Run | None, criterion: Criterion) -> Run:
     """Return the better of the newest run and the best of the shorter ones, with all lengths that were tried."""
-    tried = [*(known.lengths if known else []), describe_length(run, criterion)]
+    tried = [*(known.lengths if known else []), describe_length(run, epochs, criterion)]
     scores = [criterion.loss(valid_score(each, criterion)) for each in (run, known) if each]
     better = run if known is None or scores[0] < scores[1] else known
     return replace(better, lengths=tried, seconds=run.seconds + (known.seconds if known else 0.0))
 
 
-def describe_length(run: Run, criterion: Criterion) -> TrainingLength:
+def describe_length(run: Run, epochs: int, criterion: Criterion) -> TrainingLength:
     """Describe what one length gave."""
     curve = run.curves.get(f"valid_{criterion.curve}", [])
-    epochs = len(run.curves.get("epoch", []))
     last = curve[-1] if curve and run.diverged_at is None else math.nan
     return TrainingLength(epochs, run.best_epoch or epochs, valid_score(run, criterion), last)
 

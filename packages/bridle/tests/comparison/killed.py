@@ -23,7 +23,7 @@ RECIPES = (
     "EarlyStopping(patience=3) + L2(strength=0.001)",
     "L2(strength=1e9)",  # diverges
 )
-PROTOCOL = Protocol("momentum", batch_size=32, epochs=40, precision="float32")
+PROTOCOL = Protocol("momentum", lr=0.02, batch_size=32, epochs=40, precision="float32")
 
 
 def few(rows: int = 320) -> Data:
@@ -51,7 +51,8 @@ def session(
         if done / total > most:
             time.sleep(600)
 
-    study = compare(few(), RECIPES, seeds, mlp(24, 12), replace(PROTOCOL, **changes), out=folder, progress=tell)
+    protocol = replace(PROTOCOL, **changes)
+    study = compare(few(), RECIPES, seeds, mlp(24, 12), protocol, references=False, out=folder, progress=tell)
     study.save(folder / "study.json")
 
 

@@ -242,7 +242,7 @@ def test_an_open_length_is_found_for_each_run_and_the_best_epoch_kept():
             assert lengths == Protocol(batch_size=16).lengths(48)[: len(lengths)]
             assert run.scores["valid"]["log_loss"] == min(each.score for each in run.lengths)
             assert run.scores["valid"]["log_loss"] == pytest.approx(min(run.curves["valid_loss"]), rel=1e-5)
-            assert run.curves["valid_loss"].index(min(run.curves["valid_loss"])) + 1 == run.best_epoch
+            assert run.curves["epoch"][int(np.argmin(run.curves["valid_loss"]))] == run.best_epoch
 
 
 def test_an_open_learning_rate_is_chosen_for_the_baseline_and_used_by_all(tmp_path):

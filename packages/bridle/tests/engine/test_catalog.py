@@ -115,7 +115,7 @@ def test_the_module_that_a_run_ends_with_scores_what_the_run_says(images: Data, 
     rows = torch.from_numpy(images.x_valid).double()
     z = run.model(rows if own else rows.flatten(1)).detach()
     loss = nn.functional.cross_entropy(z, torch.from_numpy(images.y_valid)).item()
-    assert loss == pytest.approx(run.scores["valid"]["loss"], rel=1e-9)
+    assert loss == pytest.approx(run.scores["valid"]["log_loss"], rel=1e-9)
     assert run.curves["valid_loss"][(run.best_epoch or 3) - 1] == pytest.approx(loss, rel=1e-9)
 
 

@@ -22,6 +22,7 @@ from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
 from bridle.results import Run
 
+RunKey = tuple[str, int, float | None]
 SHORT = Protocol(epochs=4, batch_size=50, precision="float32")
 
 
@@ -62,24 +63,24 @@ def trained(data, members, network, protocol, *, checkpoints=None, found=None):
     """The runs, by variant; into ``found`` as they come, so that those before an interrupt are there."""
     found = {} if found is None else found
     for run in engine.train_variants(data, members, network, protocol, checkpoints=checkpoints):
-        found[run.recipe, run.seed] = run
+        found[run.recipe, run.seed, run.lr] = run
     return found
 
 
 def interrupted(data, members, network, protocol, epoch):
     """The same with Ctrl-C behind an epoch, and a second session that does the rest."""
     checkpoints = Memory(stop=epoch)
-    found: dict[tuple[str, int], Run] = {}
+    found: dict[RunKey, Run] = {}
     with pytest.raises(KeyboardInterrupt):
         trained(data, members, network, protocol, checkpoints=checkpoints, found=found)
     checkpoints.stop = None
-    rest = [variant for variant in members if (str(variant.recipe), variant.seed) not in found]
+    rest = [variant for variant in members if (str(variant.recipe), variant.seed, variant.lr) not in found]
     trained(data, rest, network, protocol, checkpoints=checkpoints, found=found)
     assert not checkpoints.states and not checkpoints.refused
     return found
 
 
-def assert_same(ours: dict[tuple[str, int], Run], theirs: dict[tuple[str, int], Run]) -> None:
+def assert_same(ours: dict[RunKey, Run], theirs: dict[RunKey, Run]) -> None:
     assert set(ours) == set(theirs)
     for key, run in theirs.items():
         mine, other = ours[key].to_json(), run.to_json()
@@ -161,6 +162,19 @@ def test_every_optimizer_goes_on_where_it_was(few, optimizer):
     assert_same(interrupted(few, members, mlp(8), protocol, 1), trained(few, members, mlp(8), protocol))
 
 
+@pytest.mark.filterwarnings("ignore:torch.func cannot stack")
+@pytest.mark.parametrize("epoch", [2, 4])
+@pytest.mark.parametrize("network", [mlp(8, 6), OfItsOwn, DrawsItself], ids=["mlp", "module", "one by one"])
+def test_the_best_epochs_of_a_protocol_that_keeps_them_are_kept_over_an_interrupt(few, network, epoch):
+    protocol = Protocol("momentum", 0.5, "constant", batch_size=25, epochs=6, precision="float32", restore_best=True)
+    members = variants(*MIXED[: 2 if network is DrawsItself else None])
+    members += [Variant(Recipe(), 0, 0.01), Variant(Recipe.parse("EMA + SAM"), 1, 0.2)]
+    undisturbed = trained(few, members, network, protocol)
+    kept = {run.best_epoch for run in undisturbed.values()} - {None}
+    assert min(kept) <= epoch and len(kept) > 2
+    assert_same(interrupted(few, members, network, protocol, epoch), undisturbed)
+
+
 def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     protocol = Protocol("sgd", lr=0.05, epochs=8, batch_size=50)
     members = variants("none", "EarlyStopping(patience=1, min_delta=10.0)", "L2(strength=1e9)", "EMA")
@@ -169,7 +183,7 @@ def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     assert {run.stopped_at for run in undisturbed.values()} == {None, 2}
     told: list[int] = []
     checkpoints = Memory(stop=5)
-    found: dict[tuple[str, int], Run] = {}
+    found: dict[RunKey, Run] = {}
     with pytest.raises(KeyboardInterrupt):
         trained(few, members, mlp(8, 6), protocol, checkpoints=checkpoints, found=found)
     assert len(found) == 4
@@ -178,7 +192,7 @@ def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     assert len(training) == 4
     checkpoints.stop = None
     for run in engine.train_variants(few, training, mlp(8, 6), protocol, checkpoints=checkpoints, progress=told.append):
-        found[run.recipe, run.seed] = run
+        found[run.recipe, run.seed, run.lr] = run
     assert_same(found, undisturbed)
     assert told[0] == 5 * 4 * len(training) and sum(told) == 8 * 4 * len(training)
 

@@ -82,7 +82,7 @@ def test_an_odd_module_is_stacked_or_trained_one_by_one_with_a_notice_and_scores
     runs, noticed = trained(blobs, ALL[name], [Variant(recipe, seed) for seed in (0, 1)])
     assert noticed == (name in ONE_BY_ONE)
     for run in runs:
-        assert run.scores["valid"]["loss"] == pytest.approx(valid_loss(run, blobs), rel=1e-9)
+        assert run.scores["valid"]["log_loss"] == pytest.approx(valid_loss(run, blobs), rel=1e-9)
         assert all(layer.weight_norm > 0 for layer in run.layers)
     alone, _ = trained(blobs, ALL[name], [Variant(recipe, 1)])
     assert runs[1].scores["test"] == pytest.approx(alone[0].scores["test"], rel=1e-8)
@@ -161,7 +161,7 @@ class ReadsItsWeight(Layers):
 @pytest.mark.parametrize("recipe", ["BatchNorm + Dropout(rate=0.1)", "LayerNorm"])
 def test_layers_around_a_layer_whose_weight_the_module_reads(blobs: Data, recipe: str) -> None:
     run = engine.train(blobs, recipe, ReadsItsWeight, EXACT)
-    assert run.scores["valid"]["loss"] == pytest.approx(valid_loss(run, blobs), rel=1e-9)
+    assert run.scores["valid"]["log_loss"] == pytest.approx(valid_loss(run, blobs), rel=1e-9)
 
 
 class Transformer(nn.Module):
@@ -176,7 +176,7 @@ class Transformer(nn.Module):
 
 def test_a_transformer_keeps_the_recipes_layers_in_its_fast_path(blobs: Data) -> None:
     run = engine.train(blobs, "BatchNorm", Transformer, EXACT)
-    assert run.scores["valid"]["loss"] == pytest.approx(valid_loss(run, blobs), rel=1e-6)
+    assert run.scores["valid"]["log_loss"] == pytest.approx(valid_loss(run, blobs), rel=1e-6)
 
 
 class Complex(nn.Module):
@@ -267,13 +267,13 @@ def test_a_network_that_is_one_layer_is_trained_as_that_layer_in_a_sequence(blob
     assert alone.model is not None
     predicted = alone.model(torch.from_numpy(blobs.x_test).double())
     assert F.cross_entropy(predicted, torch.from_numpy(blobs.y_test)).item() == pytest.approx(
-        alone.scores["test"]["loss"]
+        alone.scores["test"]["log_loss"]
     )
 
 
 def test_a_network_of_bare_parameters_has_a_recipe_at_its_input_and_its_parts(blobs: Data) -> None:
     plain, at_input, at_part = (
-        engine.train(blobs, recipe, BareParameters, EXACT).scores["test"]["loss"]
+        engine.train(blobs, recipe, BareParameters, EXACT).scores["test"]["log_loss"]
         for recipe in ("none", "Dropout(rate=0.5, at='input')", "Dropout(rate=0.5, at='act')")
     )
     assert len({plain, at_input, at_part}) == 3

@@ -27,8 +27,10 @@ def test_scores_and_curves_are_those_of_the_model_that_is_handed_over(
         with torch.no_grad():
             z = run.model(rows.flatten(1) if isinstance(network, MLP) else rows)
         loss = nn.functional.cross_entropy(z, torch.from_numpy(y)).item()
-        assert run.scores[split]["loss"] == pytest.approx(loss, rel=1e-5)
-    assert run.curves["valid_loss"][(run.best_epoch or 3) - 1] == pytest.approx(run.scores["valid"]["loss"], rel=1e-6)
+        assert run.scores[split]["log_loss"] == pytest.approx(loss, rel=1e-5)
+    assert run.curves["valid_loss"][(run.best_epoch or 3) - 1] == pytest.approx(
+        run.scores["valid"]["log_loss"], rel=1e-6
+    )
 
 
 def test_only_training_steps_multiply_in_bfloat16(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:

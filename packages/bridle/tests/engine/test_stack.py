@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,8 @@ def test_neighbours_that_diverge_leave_and_harm_nobody(digits: Data) -> None:
     for key, run in calm.items():
         assert run.diverged_at is None
         assert_same_run(together[key], run)
-    for recipe, seed in wild:
-        run = together[str(recipe), seed]
+    for variant in wild:
+        run = together[str(variant.recipe), variant.seed]
         assert run.diverged_at == 1
         assert all(math.isnan(score) for metrics in run.scores.values() for score in metrics.values())
 
@@ -105,8 +106,8 @@ def test_the_budget_counts() -> None:
     assert [len(part) for part in split_into_stacks(members, 10, memory=60)] == [6, 6]
     assert [len(part) for part in split_into_stacks(members, 10, memory=20)] == [2, 1] * 4
     assert [len(part) for part in split_into_stacks(members, 10, memory=1)] == [1] * 12
-    assert [len(part) for part in split_into_stacks(variants(RECIPES[:6], 5), 10)] == [18, 12]
-    assert [len(part) for part in split_into_stacks(variants(RECIPES[:1], 128), 10)] == [22, 22, 22, 22, 22, 18]
+    assert [len(part) for part in split_into_stacks(variants(RECIPES[:6], 5), 10)] == [30]
+    assert [len(part) for part in split_into_stacks(variants(RECIPES[:1], 128), 10)] == [40, 40, 40, 8]
     assert {each for part in split_into_stacks(members, 10, memory=70) for each in part} == set(members)
 
 
@@ -114,6 +115,48 @@ def test_recipes_that_share_a_structure_share_a_grid() -> None:
     found = group_variants(variants(RECIPES, 2))
     assert sorted(len(grid.recipes) for grid in found) == [1, 1, 1, 1, 3]
     assert all(grid.seeds == (0, 1) for grid in found)
+
+
+def test_variants_with_a_learning_rate_of_their_own_are_runs_under_a_protocol_with_it(digits: Data) -> None:
+    recipes, rates = ["none", "WeightDecay(strength=3.0)", "SoftThreshold + Dropout(rate=0.2)"], (None, 0.01, 0.0005)
+    members = [Variant(Recipe.parse(recipe), seed, lr) for recipe in recipes for seed in range(2) for lr in rates]
+    assert sorted(len(grid) for grid in group_variants(members)) == [6, 12]
+    together = list(engine.train_variants(digits, members, mlp(16, 8), EXACT))
+    assert {(run.recipe, run.seed, run.lr) for run in together} == {(str(each.recipe), *each[1:]) for each in members}
+    for lr in rates:
+        alone = train(digits, variants(recipes, 2), replace(EXACT, lr=lr))
+        for run in together:
+            if run.lr == lr:
+                assert_same_run(run, alone[run.recipe, run.seed])
+
+
+def test_one_recipe_under_several_learning_rates_leaves_and_stays_by_each(digits: Data) -> None:
+    members = [Variant(Recipe(), 0, lr) for lr in (0.05, 1e200, None)]
+    protocol = Protocol("sgd", lr=0.1, epochs=3, precision="float64")
+    runs = {run.lr: run for run in engine.train_variants(digits, members, mlp(16, 8), protocol)}
+    assert {lr: run.diverged_at is None for lr, run in runs.items()} == {0.05: True, 1e200: False, None: True}
+    (alone,) = engine.train_variants(digits, members[:1], mlp(16, 8), protocol)
+    assert_same_run(runs[0.05], alone)
+
+
+def test_a_learning_rate_that_is_none_gets_a_sentence(digits: Data) -> None:
+    with pytest.raises(ValueError, match="lr must be a positive number, got -1"):
+        list(engine.train_variants(digits, [Variant(Recipe(), 0, -1)], mlp(4), EXACT))
+
+
+def test_an_open_length_is_refused_where_a_stack_is_made_and_found_by_train(digits: Data) -> None:
+    with pytest.raises(ValueError, match="the number of epochs is open"):
+        engine.make_stack(digits, variants(["none"], 1), mlp(4), Protocol())
+    run = engine.train(digits, "none", mlp(8), Protocol(lr=0.05, batch_size=200))
+    tried = Protocol(batch_size=200).lengths(len(digits.x_train))
+    assert [each.epochs for each in run.lengths] == tried[: len(run.lengths)] and len(run.lengths) > 1
+    best = min(run.lengths, key=lambda each: each.score)
+    assert run.scores["valid"]["log_loss"] == best.score and run.best_epoch == best.best_epoch
+    (alone,) = engine.train_variants(
+        digits, [Variant(Recipe(), 0)], mlp(8), Protocol(lr=0.05, batch_size=200).with_length(best.epochs)
+    )
+    assert alone.scores == run.scores
+    assert engine.train(digits, "none", mlp(8), Protocol(epochs=2)).lengths == []
 
 
 def test_a_missing_pair_gets_a_grid_of_its_own() -> None:
@@ -156,7 +199,7 @@ def test_what_a_schedule_has_come_to_acts_in_the_scores_too(digits: Data, recipe
     runs = engine.train_variants(digits, members, mlp(16, 8), EXACT)
     run = next(each for each in runs if "EMA" not in each.recipe)
     scored = (run.best_epoch or 2) - 1
-    assert run.scores["valid"]["loss"] == pytest.approx(run.curves["valid_loss"][scored], rel=1e-12)
+    assert run.scores["valid"]["log_loss"] == pytest.approx(run.curves["valid_loss"][scored], rel=1e-12)
 
 
 def test_progress_counts_every_step_also_of_runs_that_diverged(digits: Data) -> None:

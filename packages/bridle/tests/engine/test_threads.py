@@ -40,7 +40,7 @@ def test_training_leaves_torchs_setting_alone(digits: Data) -> None:
 
 def test_the_products_of_a_forward_pass_are_counted(digits: Data, images: Data) -> None:
     members = [Variant(Recipe.parse(recipe), seed) for recipe in ("none", "BatchNorm") for seed in range(3)]
-    protocol = Protocol(batch_size=50)
+    protocol = Protocol(batch_size=50, epochs=1)
     assert engine.make_stack(digits, members, mlp(16, 8), protocol).multiply_adds == 6 * 50 * (
         64 * 16 + 16 * 8 + 8 * 10
     )

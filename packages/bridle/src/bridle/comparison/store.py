@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,12 +16,13 @@ from bridle.comparison.sessions import Session
 from bridle.comparison.stack_checkpoints import Member, StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
 from bridle.errors import InputError
-from bridle.protocol import Variant
+from bridle.places import Stop
+from bridle.protocol import Protocol, Variant
 from bridle.results import VERSION, Run, metrics_of, to_plain
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_once
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 
-__all__ = ["NOWHERE", "RunStore"]
+__all__ = ["NOWHERE", "RunStore", "stored_runs"]
 
 LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
 
@@ -78,9 +79,13 @@ class RunStore:
         own = {} if lr is None else {"lr": float(lr)}
         return {"format": VERSION, "bridle": __version__, **self.setting, "recipe": recipe, "seed": seed, **own}
 
+    def name(self, recipe: str, seed: int, lr: float | None = None) -> str:
+        """Return the name of a run's files: a hash of its key."""
+        return hash_json(self.key(recipe, seed, lr))[:32]
+
     def path(self, folder: Path, recipe: str, seed: int, lr: float | None = None) -> Path:
         """Return the path of a run's file."""
-        return folder / "runs" / f"{hash_json(self.key(recipe, seed, lr))[:32]}.json"
+        return folder / "runs" / f"{self.name(recipe, seed, lr)}.json"
 
     def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> StackCheckpoints | None:
         """Return the checkpoints of this setting's unfinished stacks; ``note`` is called when one is kept."""
@@ -132,13 +137,18 @@ class RunStore:
             raise InputError("its run is of another recipe, seed or learning rate than its key")
         if self.measured is not None and metrics_of(run.scores) != {s: set(each) for s, each in self.measured.items()}:
             raise InputError("its scores are of other splits or metrics")
-        epochs = self.setting["protocol"].get("epochs")
-        if run.diverged_at is not None:
-            epochs = run.diverged_at - 1
-        elif run.stopped_at is not None:
-            epochs = run.stopped_at
-        if epochs is not None and any(len(points) != epochs for points in run.curves.values()):
-            raise InputError(f"its curves must have {epochs} points")
+        points = self.count_points(run, variant)
+        if points is not None and any(len(curve) != points for curve in run.curves.values()):
+            raise InputError(f"its curves must have {points} points")
+
+    def count_points(self, run: Run, variant: Variant) -> int | None:
+        """Return how many points the curves of a run have; None where the setting does not tell."""
+        protocol = Protocol(**self.setting["protocol"])
+        if protocol.epochs is None:
+            return None
+        last = run.stopped_at or protocol.epochs if run.diverged_at is None else run.diverged_at - 1
+        stops_early = any(isinstance(unit, Stop) for unit in variant.recipe)
+        return sum(protocol.evaluates_after(epoch, stops_early=stops_early) for epoch in range(1, last + 1))
 
     def write(self, run: Run, variant: Variant) -> Run:
         """Save a finished run, with its key in plain words beside it.
@@ -163,6 +173,16 @@ class RunStore:
         """``OSError`` where nothing can be written."""
         if self.unwritable:
             raise OSError(self.unwritable)
+
+
+def stored_runs(folder: Path) -> Iterator[tuple[dict[str, Any], Run]]:
+    """Yield every finished run in a study's folder, of whatever setting, with its key; other files are passed over."""
+    for path in sorted((folder / "runs").glob("*.json")):
+        try:
+            saved = unseal(read_whole(path, largest=LARGEST, follow=False))
+            yield saved["key"], Run.from_json(saved["run"])
+        except (ValueError, KeyError, OSError):
+            continue
 
 
 def has_runs(folder: Path) -> bool:

@@ -41,7 +41,7 @@ def weak_decay(contender: Contender, protocol: Protocol, steps_per_epoch: int) -
 
 def decayed_share(strength: float, run: Run, protocol: Protocol, steps_per_epoch: int) -> float:
     """Return the share of a weight that decay alone takes until the epoch whose weights were kept."""
-    epochs = len(run.curves["epoch"])
+    epochs = trained_epochs(run)
     steps, kept = epochs * steps_per_epoch, (run.best_epoch or epochs) * steps_per_epoch
     scale = (run.lr or protocol.peak_lr) / protocol.peak_lr
     return 1 - math.exp(-strength * scale * math.fsum(protocol.learning_rate(step, steps) for step in range(kept)))
@@ -65,7 +65,12 @@ def weak_penalty(contender: Contender, baseline: Contender) -> str:
 
 def kept_epochs(run: Run) -> tuple[int, int | None]:
     """Return how long a run was trained, and which epoch was kept."""
-    return len(run.curves["epoch"]), run.best_epoch
+    return trained_epochs(run), run.best_epoch
+
+
+def trained_epochs(run: Run) -> int:
+    """Return how many epochs the training of a run had."""
+    return int(run.curves["epoch"][-1])
 
 
 def norm(run: Run) -> float:

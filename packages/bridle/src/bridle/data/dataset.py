@@ -22,7 +22,7 @@ from bridle.data.array_rows import ArrayRows
 from bridle.data.arrays import numeric_array, to_float32
 from bridle.data.column_summary import Column
 from bridle.data.drawing import draw_inner
-from bridle.data.duplicates import duplicate_notes
+from bridle.data.duplicates import Duplicates, find_duplicates
 from bridle.data.float32_range import fit_to_float32, mean_and_spread
 from bridle.data.missing_classes import absence_notes
 from bridle.data.names import check_different, check_index, column_names, feature_names, order_of
@@ -67,8 +67,10 @@ class Data:
     ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
     floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
 
-    ``notes`` are the sentences of whoever made the arrays on what was decided on the way; classes that a split
-    lacks and rows that stand in more than one split are told behind them.
+    ``sample_weight`` are positive numbers, one for each training row, that weigh them in the training loss; they are
+    kept as ``w_train``, of mean 1. ``notes`` are the sentences of whoever made the arrays on what was decided on the
+    way; classes that a split lacks and rows that stand in more than one split are told behind them. ``split_record`` is
+    for those who split rows, as :func:`bridle.load` and :meth:`from_arrays` do.
 
     Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
     their rows), constant targets, labels that y_train never has, an empty split, masked values, and names of
@@ -130,6 +132,7 @@ class Data:
         decided = task or infer_task(ys["train"])
         encoded, class_names = encode(ys, decided, tuple(map(str, classes)))
         record = split_record or SplitRecord()
+        duplicates = find_duplicates({split: (x, encoded[split]) for split, x in xs.items()})
         all_notes = (
             *notes,
             *(() if task or classes else surprising_task_note(ys["train"], decided)),
@@ -139,7 +142,7 @@ class Data:
             *channels_last_notes(xs["train"].shape[1:]),
             *moved,
             *absence_notes(encoded, class_names),
-            *duplicate_notes({split: (x, encoded[split]) for split, x in xs.items()}),
+            *duplicates.notes,
         )
         values: dict[str, Any] = {
             **{f"x_{split}": xs.get(split) for split in SPLITS},
@@ -153,7 +156,7 @@ class Data:
             "source": {},
             "notes": all_notes,
             "w_train": training_weights(sample_weight, len(xs["train"])),
-            "split_info": record.info | {"weighted": sample_weight is not None},
+            "split_info": described_split(record, duplicates, weighted=sample_weight is not None),
             "split_record": record,
         }
         for name_of_field, value in values.items():
@@ -198,7 +201,7 @@ class Data:
         check_varied(ys, "y")
         decided = task or infer_task(ys)
         said = () if task else surprising_task_note(ys, decided)
-        ids, classes = label_ids(ys) if decided == "classification" else (ys, ())
+        ids, classes = label_ids(ys) if decided == "classification" else (ys.copy(), ())
         strata = ids if classes else np.zeros(len(ys), np.int64)
         weights = None if sample_weight is None else weight_array(sample_weight, "sample_weight", len(ys))
         options = {
@@ -331,14 +334,19 @@ class Data:
         }
 
 
+def described_split(record: SplitRecord, duplicates: Duplicates, *, weighted: bool) -> dict[str, Any]:
+    """Return how rows were split, and how many rows of one side the other has too."""
+    leaks = {"rows": duplicates.rows, "features": duplicates.features, **record.info["leaks"]}
+    return {**record.info, "weighted": weighted, "leaks": leaks}
+
+
 def keys_of(strata: np.ndarray, groups: object, time: object) -> RowKeys:
     """Return what rows are split by, from arrays with one entry per row."""
     keys = RowKeys(strata)
     if groups is not None:
         keys = replace(keys, groups=group_numbers(row_column(groups, "groups", len(strata))))
     if time is not None:
-        times, dates = time_values(row_column(time, "time", len(strata)))
-        keys = replace(keys, times=times, dates=dates)
+        keys = keys.in_time(time_values(row_column(time, "time", len(strata))), keys.ordered_by)
     return keys
 
 

@@ -167,7 +167,7 @@ class Block(ABC):
     def with_effective_weights(self, values: Values, variant: Variant) -> Values:
         """Return one variant's values with each weight as its layer uses it: the weight layers are applied."""
         baked = dict(values)
-        index = self.grid.recipes.index(variant.recipe)
+        index = self.grid.recipe_index(variant)
         for placed in self.weights:
             w = baked[placed.parameter]
             knobs = placed.knobs.at(self.passed)

@@ -103,11 +103,13 @@ def layer_summaries(block: Block, values: Values, dead: dict[str, np.ndarray]) -
 def summarize_layer(name: str, weight: Tensor, gammas: Tensor | None, dead: np.ndarray | None) -> LayerSummary:
     """Summarize one weighted layer and the batch norm behind it; ``dead`` is None where it was not measured."""
     w = weight.double().cpu().numpy()
+    with np.errstate(over="ignore"):  # a diverged network's finite weights may have an infinite norm
+        norm = float(np.sqrt(np.square(w).sum()))
     return LayerSummary(
         name=name,
         units=len(w),
         dead_units=0 if dead is None else int(dead.sum()),
-        weight_norm=float(np.sqrt(np.square(w).sum())),
+        weight_norm=norm,
         weights=metrics.weight_histogram(w),
         gammas=None if gammas is None else gammas.tolist(),
     )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from bridle.engine.checkpointing import Checkpointer
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
-from bridle.engine.stopping import BestEpoch, Points, StackStopping
+from bridle.engine.stopping import BestEpoch, Points, StackStopping, stop_regularizers
 from bridle.engine.threads import limited_threads, threads_for
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
@@ -60,10 +61,15 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
     stack, stopping = restored_or_fresh(start, training)
     count = threads_for(stack.multiply_adds)
     training.report(stack.steps_done, stack.variants)
+    stops_early = any(map(stop_regularizers, stack.variants))
     for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.n_epochs + 1):
         with limited_threads(count):
-            step_losses = train_epoch(stack, training)
-            points = recorder.curve_points(stack, epoch, step_losses)
+            totals = train_epoch(stack, training)
+        if not stack.protocol.evaluates_after(epoch, stops_early=stops_early):
+            training.checkpointer.after_epoch(stack, recorder, stopping, epoch)
+            continue
+        with limited_threads(count):
+            points = recorder.curve_points(stack, epoch, mean_losses(stack, totals))
         gone = record_epoch(recorder, stopping, stack, points, epoch)
         # All of them, wanted or not: with other neighbours a run could have other last digits than undisturbed.
         with limited_threads(count):
@@ -91,15 +97,20 @@ def record_epoch(
     return {**dict.fromkeys(diverged), **{variant: stopping.bests[variant] for variant in stopped}}
 
 
-def train_epoch(stack: Stack, training: StackTraining) -> dict[Variant, float]:
-    """Train for one epoch; return each variant's mean data loss over its batches."""
+def train_epoch(stack: Stack, training: StackTraining) -> list[Tensor]:
+    """Train for one epoch; return the data losses of each block, summed over the batches."""
     variants = stack.variants
     totals = [torch.zeros((), device=stack.precision.device) for _ in stack.blocks]
     for _ in range(stack.batches.per_epoch):
         totals = [total + losses for total, losses in zip(totals, stack.step(), strict=True)]
         training.report(1, variants)
+    return totals
+
+
+def mean_losses(stack: Stack, totals: list[Tensor]) -> dict[Variant, float]:
+    """Return each variant's mean data loss over the batches of an epoch."""
     return {
-        variant: total[index].item() / stack.batches.per_epoch
+        variant: loss / stack.batches.per_epoch
         for block, total in zip(stack.blocks, totals, strict=True)
-        for index, variant in block.indexed_variants()
+        for (_, variant), loss in zip(block.indexed_variants(), total.flatten().tolist(), strict=True)
     }

@@ -12,7 +12,7 @@ from bridle.places import Stop
 from bridle.protocol import Protocol, Variant
 from bridle.training_rules import ChoosingMetric, choosing_score, keeps_best_epoch, monitored_score
 
-__all__ = ["BestEpoch", "Points", "StackStopping"]
+__all__ = ["BestEpoch", "Points", "StackStopping", "stop_regularizers"]
 
 Points = dict[Variant, dict[str, float]]
 

@@ -18,6 +18,7 @@ from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
 from bridle.engine.stack_training import StackTraining, train_stack
+from bridle.engine.stopping import stop_regularizers
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.errors import InputError
@@ -96,7 +97,7 @@ def train_variants(
         )
     unfinished = checkpoints.unfinished(variants) if checkpoints else []
     rest = [variant for variant in variants if not any(variant in each.trains for each in unfinished)]
-    planned = plan.plan_stacks(rest, memory)
+    planned = [members for kind in scored_alike(rest, protocol) for members in plan.plan_stacks(kind, memory)]
     if checkpoints:
         for members in planned:
             checkpoints.save(members, members, 0, 0, b"")
@@ -107,6 +108,14 @@ def train_variants(
         )
         if checkpoints:
             checkpoints.drop(members)
+
+
+def scored_alike(variants: Sequence[Variant], protocol: Protocol) -> list[list[Variant]]:
+    """Return the variants by how often they are scored, of which a stack has one: see ``evaluates_after``."""
+    if not protocol.keeps_best_epoch:
+        return [list(variants)]
+    kinds = [[each for each in variants if bool(stop_regularizers(each)) == stops] for stops in (False, True)]
+    return [kind for kind in kinds if kind]
 
 
 def make_stack(

@@ -8,7 +8,6 @@ from bridle.exporting.passes import PassCode
 from bridle.exporting.penalties import has_penalties, penalty_lines
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
-from bridle.regularizers import LabelSmoothing
 
 __all__ = ["ObjectiveCode"]
 

@@ -50,10 +50,9 @@ def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[Batch]:
     y = data.y_train if data.task == "classification" else (data.y_train.astype(np.float64) - mean) / spread
     per_epoch = steps_per_epoch(data, protocol)
     orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.n_epochs)
-    w = getattr(data, "w_train", None)
     chosen = (rows for order in orders for rows in np.split(order, per_epoch))
     for rows in chosen:
-        own_weights = 1.0 if w is None else w[rows, None].astype(np.float64)
+        own_weights = 1.0 if data.w_train is None else data.w_train[rows, None].astype(np.float64)
         yield x[rows].astype(np.float64), y[rows], own_weights
 
 
@@ -102,14 +101,18 @@ def train_one(evaluator: Evaluator, variant: Variant, network: Network, protocol
     stopping = RunStopping(variant, protocol, evaluator.metric)
     points: list[dict[str, float]] = []
     diverged = stopped = False
-    while len(points) < protocol.n_epochs and not (diverged or stopped):
+    epoch = 0
+    while epoch < protocol.n_epochs and not (diverged or stopped):
+        epoch += 1
         step_loss = train_epoch(trainer, islice(steps, per_epoch))
+        progress(per_epoch)
+        if not protocol.evaluates_after(epoch, stops_early=bool(stopping.units)):
+            continue
         with trainer.final_network() as predict:
-            points.append({"epoch": len(points) + 1, "step_loss": step_loss, **evaluator.curve_point(predict)})
+            points.append({"epoch": epoch, "step_loss": step_loss, **evaluator.curve_point(predict)})
         diverged = has_diverged(points[-1])
         stopped = not diverged and stopping.after_epoch(points[-1], trainer.values, trainer.passed)
-        progress(per_epoch)
-    progress(per_epoch * (protocol.n_epochs - len(points)))
+    progress(per_epoch * (protocol.n_epochs - epoch))
     whole = points[:-1] if diverged else points
     with trainer.final_network(None if diverged else stopping.best) as predict:
         return Run(
@@ -119,8 +122,8 @@ def train_one(evaluator: Evaluator, variant: Variant, network: Network, protocol
             curves={name: [point[name] for point in whole] for name in points[0]},
             layers=layer_summaries(trainer.network, data.x_train),
             seconds=time.perf_counter() - started,
-            diverged_at=len(points) if diverged else None,
-            stopped_at=len(points) if stopped else None,
+            diverged_at=epoch if diverged else None,
+            stopped_at=epoch if stopped else None,
             best_epoch=None if diverged else stopping.best_epoch,
             lr=variant.lr,
             model=trainer.trained_network(),
@@ -135,18 +138,16 @@ class RunStopping:
         self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
         self.keeps_best = keeps_best_epoch(protocol, variant.recipe)
         self.metric = metric
-        self.epochs = 0
         self.best_score = math.inf  # by the protocol, lower is better
         self.best: TrainerValues | None = None
         self.best_epoch: int | None = None
 
     def after_epoch(self, point: dict[str, float], values: Callable[[], TrainerValues], passed: float) -> bool:
         """Take in an epoch's scores, and the values if they are the best so far; return True where training is over."""
-        self.epochs += 1
         verdicts = [self.judge(number, unit, point, passed) for number, unit in enumerate(self.units)]
         improved = verdicts[0][0] or not self.best if verdicts else self.improves(point)
         if improved:
-            self.best, self.best_epoch = values(), self.epochs
+            self.best, self.best_epoch = values(), int(point["epoch"])
         return any(over for _, over in verdicts)
 
     def judge(self, number: int, unit: Stop, point: dict[str, float], passed: float) -> tuple[bool, bool]:
