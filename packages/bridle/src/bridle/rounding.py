@@ -77,13 +77,3 @@ class RoundedInterval:
         """
         places = decimals_for(scale * (high / 2 - low / 2), scale * difference)
         return cls(*(signed(scale * each, places) for each in (difference, low, high)))
-
-
-def interval_text(difference: float, low: float, high: float, scale: float = 1.0) -> str:
-    """Return the bounds of an interval as text, with the decimals of their uncertainty.
-
-    >>> interval_text(0.42, 0.3127, 0.5273), interval_text(-0.0002, -0.005, 0.0046, scale=100)
-    ('+0.31 to +0.53', '-0.50 to +0.46')
-    """
-    text = RoundedInterval.of(difference, low, high, scale)
-    return f"{text.low} to {text.high}"
