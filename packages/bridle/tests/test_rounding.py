@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from bridle.rounding import RoundedInterval, decimals_for, interval_text, rounded, signed
+from bridle.rounding import RoundedInterval, decimals_for, rounded, signed
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,6 @@ def test_without_a_width_the_value_has_three_significant_digits():
 
 def test_difference_and_bounds_have_the_same_decimals():
     assert RoundedInterval.of(0.4234, 0.2994, 0.5474) == RoundedInterval("+0.42", "+0.30", "+0.55")
-    assert interval_text(0.4234, 0.2994, 0.5474) == "+0.30 to +0.55"
 
 
 @pytest.mark.parametrize("bound", [-0.004, 0.003, 0.00002, -1e-9, 5e-324])

@@ -169,6 +169,13 @@ def test_splits_that_are_given_as_such_are_what_they_are() -> None:
     assert data.fingerprint != Data(X[:40], Y[:40], X[40:], Y[40:]).fingerprint
 
 
+def test_weights_of_any_size_have_mean_1() -> None:
+    for weights in (np.full(40, 1e308), np.linspace(1e-320, 1e-318, 40), 1 + np.arange(40) * 2**57):
+        data = Data(X[:40], Y[:40], X[40:], Y[40:], sample_weight=weights)
+        assert data.w_train is not None
+        np.testing.assert_allclose(data.w_train.mean(), 1, rtol=1e-6)
+
+
 @pytest.mark.parametrize("number", [-1, 1.5, "1", True, None])
 def test_a_repeat_has_a_whole_number(number: Any) -> None:
     for data in (Data.from_arrays(X, Y, splits="kfold"), Data(X, Y, X, Y)):

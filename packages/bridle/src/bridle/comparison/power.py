@@ -21,7 +21,7 @@ from scipy.stats import chi2
 
 from bridle.comparison.paired import Paired, student_quantile
 
-__all__ = ["MOST_SEEDS", "seeds_needed", "smallest_difference"]
+__all__ = ["MOST_SEEDS", "detectable", "seeds_needed", "smallest_difference"]
 
 POWER = 0.8
 MOST_SEEDS = 1000  # more are never asked for

@@ -22,7 +22,7 @@ from bridle.metrics import Metric
 from bridle.results import Contender, Reference, Summary
 from bridle_audit.wording import counted
 
-__all__ = ["BOOSTING", "CONSTANT", "LINEAR", "UNSTOPPED", "early_stopping_reference", "fit_references"]
+__all__ = ["CONSTANT", "early_stopping_reference", "fit_references"]
 
 CONSTANT = {"classification": "majority class", "regression": "mean"}
 LINEAR, BOOSTING, UNSTOPPED = "linear model", "gradient boosting", "without early stopping"

@@ -33,7 +33,7 @@ from bridle.comparison.verdict_words import verdict_sentence
 from bridle.errors import InputError
 from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run, Summary, Versus
 
-__all__ = ["judge", "measure", "pair", "versus"]
+__all__ = ["decide", "judge", "measure", "pair", "versus"]
 
 ROUNDING = 1e-12  # relative: scores that are the same but for their rounding
 

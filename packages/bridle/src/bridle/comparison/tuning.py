@@ -25,7 +25,7 @@ from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run, Trial
 from bridle.training_length import improves
 
-__all__ = ["Chosen", "Tuned", "tune", "tuned_knobs"]
+__all__ = ["Chosen", "Tuned", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
