@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 __all__ = [
+    "Criterion",
     "DEFAULT_METRIC",
     "METRICS",
+    "MetricInfo",
     "SHOWN_BESIDE",
     "TASK_METRICS",
-    "MetricInfo",
     "curve_metric",
     "higher_is_better",
 ]

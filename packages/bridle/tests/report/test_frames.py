@@ -58,10 +58,17 @@ def test_trials_have_a_row_each_and_the_chosen_one_is_marked():
     assert list(frame.columns) == ["asked", "recipe", "lr", "epochs", "rungs", "score", "chosen"]
     assert frame["asked"].tolist() == [BASELINE] * 4 + [DROPOUT] * 4
     tried = made.contenders[1].trials
-    assert frame["score"].tolist()[4:] == [trial.scores[-1] for trial in tried]
+    assert frame["score"].tolist()[4:] == [min(trial.scores) for trial in tried]
     assert frame["rungs"].tolist()[4:] == [len(trial.scores) for trial in tried]
     chosen = frame[frame["chosen"] & (frame["asked"] == DROPOUT)]
     assert (chosen["recipe"].unique().tolist(), chosen["lr"].unique().tolist()) == ([DROPOUT], [0.002])
+
+
+def test_a_trials_score_is_the_best_that_its_metric_knows():
+    made = study(task="regression", recipes=(BASELINE,), trials=2)
+    made.contenders[0].trials[0].scores[:] = [math.nan, 0.5, 0.4]
+    made.contenders[0].trials[1].scores[:] = [math.nan]
+    assert made.trials_frame()["score"].fillna(-1).tolist() == [0.5, -1]
 
 
 def test_without_tuning_there_are_no_trials_but_their_columns():

@@ -15,7 +15,10 @@ from bridle.errors import InputError
 from bridle.results import Study
 from needed import library
 
-pytestmark = pytest.mark.filterwarnings("default")  # what MLflow's own packages warn of is theirs
+pytestmark = [
+    pytest.mark.slow,  # its database takes seconds to make
+    pytest.mark.filterwarnings("default"),  # what MLflow's own packages warn of is theirs
+]
 library("mlflow")
 
 from mlflow import MlflowClient  # noqa: E402

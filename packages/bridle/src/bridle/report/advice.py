@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bridle.report.averaging import finite
 from bridle.report.diagnosis import (
     below_constant,
+    best_of,
     better_reference,
     calibration,
     constant_reference,
@@ -24,7 +26,7 @@ from bridle.report.diagnosis import (
     too_short,
     underfitting,
 )
-from bridle.report.formats import NOTHING, headed, significant
+from bridle.report.formats import NOTHING, significant
 from bridle.report.narrative import certainty, judged, named, rows_words, winner, within_margin
 from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import HELPS, HURTS, SAME, SPLIT_NAMES, UNDECIDED, Study
@@ -63,7 +65,12 @@ def advice(study: Study) -> list[Advice]:
     """Return what the numbers of a study advise, the most urgent first; always at least one sentence."""
     report = Report.of(study)
     found = [each for rule in RULES for each in rule(report)]
-    return found or [nothing_to_say(report)]
+    return [with_known_numbers(each) for each in found or [nothing_to_say(report)]]
+
+
+def with_known_numbers(advised: Advice) -> Advice:
+    """Return the advice without the numbers that are not finite, which no study has."""
+    return replace(advised, numbers={path: value for path, value in advised.numbers.items() if math.isfinite(value)})
 
 
 def below_the_constant(report: Report) -> Iterator[Advice]:
@@ -93,9 +100,9 @@ def underfits(report: Report) -> Iterator[Advice]:
         yield Advice(
             "underfits",
             f"Train longer before judging any recipe: {short.longest} epochs, the most that were tried, still take "
-            f"{metric.label_on('valid')} of {report.baseline.contender.name} from {metric.shown(short.score_before)} to "
-            f"{metric.shown(short.score)} ({counted('run', len(runs))}); give --epochs {2 * short.longest}, a higher "
-            "learning rate, or a wider network.",
+            f"{metric.label_on('valid')} of {report.baseline.contender.name} from {metric.shown(short.score_before)} "
+            f"to {metric.shown(short.score)} ({counted('run', len(runs))}); give --epochs {2 * short.longest}, a "
+            "higher learning rate, or a wider network.",
             paths,
             "lengths",
         )
@@ -103,9 +110,9 @@ def underfits(report: Report) -> Iterator[Advice]:
         yield Advice(
             "underfits",
             f"Regularization is not the problem: {metric.label} of {report.baseline.contender.name} is "
-            f"{metric.shown(gap.train)} on the training rows, no better than {metric.shown(gap.valid)} on the validation "
-            "rows, so there is no overfitting to close; a wider network, longer training or a higher learning rate may "
-            "gain more.",
+            f"{metric.shown(gap.train)} on the training rows, no better than {metric.shown(gap.valid)} on the "
+            "validation rows, so there is no overfitting to close; a wider network, longer training or a higher "
+            "learning rate may gain more.",
             baseline_scores(report),
             "gap",
         )
@@ -120,7 +127,7 @@ def use_the_winner(report: Report) -> Iterator[Advice]:
     name = row.contender.name
     yield Advice(
         "use",
-        f"{name} helps: {its.in_points} of {report.measured} ({certainty(report, its)}){on_test(report, row)}.",
+        f"{name} helps: {report.measured} is {its.moved} ({certainty(report, its)}){on_test(report, row)}.",
         {f"{versus_path(row)}.difference": its.versus.difference, f"{versus_path(row)}.low": its.versus.low}
         | {f"{versus_path(row)}.high": its.versus.high},
         row.anchor,
@@ -224,17 +231,17 @@ def below_noise(report: Report) -> Iterator[Advice]:
     if not undecided:
         return
     row, its = undecided[0]
-    size = its.metric.in_points(its.metric.bare(its.versus.smallest))
-    shows = f"; {report.seeds} show one of {size} in 80 % of cases" if math.isfinite(its.versus.smallest) else ""
-    more = its.more_seeds
-    tell = (
-        f", and {more:,} more seeds would tell {row.contender.name} (--seeds {len(report.study.seeds) + more})"
-        if more
-        else ""
+    smallest = its.versus.smallest
+    shows = (
+        f"; {report.seeds} show one of {its.metric.size(smallest)} in 80 % of cases" if math.isfinite(smallest) else ""
     )
+    more = its.more_seeds
+    wanted = len(report.study.seeds) + (more or 0)
+    tell = f", and {more:,} more seeds would tell {row.contender.name} (--seeds {wanted})" if more else ""
     yield Advice(
         "below noise",
-        f"Take {base.contender.name}, the simplest: no difference from it is beyond noise in favour of a recipe{shows}{tell}.",
+        f"Take {base.contender.name}, the simplest: no difference from it is beyond noise in favour of a recipe"
+        f"{shows}{tell}.",
         {f"{versus_path(row)}.difference": its.versus.difference, f"{versus_path(row)}.smallest": its.versus.smallest},
         row.anchor,
     )
@@ -243,21 +250,18 @@ def below_noise(report: Report) -> Iterator[Advice]:
 def against_references(report: Report) -> Iterator[Advice]:
     """Say plainly where a reference beats every contender."""
     best, split = better_reference(report), report.quoted_split
-    if best is None:
+    ours = best_of(report, report.rows, split)
+    if best is None or ours is None:
         return
-    theirs, ours = best.score(split, report.metric), None
-    for row in report.rows:
-        score = row.score(split, report.metric)
-        if ours is None or report.is_better(score.summary.mean, ours[1].summary.mean):
-            ours = (row, score) if score.shown != NOTHING else ours
-    if ours is None or ours[1].mean == theirs.mean:
+    theirs, own = (row.score(split, report.metric) for row in (best, ours))
+    if theirs.mean == own.mean:
         return
     yield Advice(
         "reference wins",
-        f"The {best.name} beats every recipe here: {report.metric.label_on(split)} {theirs.shown} against {ours[1].shown} "
-        f"of {ours[0].contender.name}, the best of them; take it, or tune the network (--tune 20) before you do not.",
+        f"The {best.name} beats every recipe here: {report.metric.label_on(split)} {theirs.shown} against {own.shown} "
+        f"of {ours.contender.name}, the best of them; take it, or tune the network (--tune 20) before you do not.",
         {reference_path(best.number, split, report): theirs.summary.mean}
-        | {score_path(ours[0], split, report): ours[1].summary.mean},
+        | {score_path(ours, split, report): own.summary.mean},
         best.anchor,
     )
 
@@ -268,16 +272,15 @@ def few_rows(report: Report) -> Iterator[Advice]:
     accuracy = report.format("accuracy")
     if not 0 < rows < FEW_ROWS or not math.isfinite(noise) or report.study.splits.get("varies"):
         return
-    scores = [row.score("valid", accuracy).summary.mean for row in report.rows]
-    known = [score for score in scores if math.isfinite(score)]
+    known = finite(row.score("valid", accuracy).summary.mean for row in report.rows)
     if max(known) - min(known) >= noise:
         return
     yield Advice(
         "few rows",
-        f"{rows} validation rows know an accuracy of {accuracy.shown(scores[report.rows.index(report.baseline)])} only to "
-        f"within {HUNDRED * noise:.2g} points (one row is {HUNDRED / rows:.2g}), and all recipes here lie within "
-        f"{HUNDRED * (max(known) - min(known)):.2g}: whether that holds on other rows more seeds cannot say; other splits "
-        "can (--split kfold, or --split repeated).",
+        f"{rows} validation rows know an accuracy of {report.baseline.score('valid', accuracy).shown} only to within "
+        f"{HUNDRED * noise:.2g} points (one row is {HUNDRED / rows:.2g}), and all recipes here lie within "
+        f"{HUNDRED * (max(known) - min(known)):.2g}: whether that holds on other rows more seeds cannot say; other "
+        "splits can (--split kfold, or --split repeated).",
         {"data.rows.valid": float(rows), score_path(report.baseline, "valid", report): main_valid(report)},
         "measured",
     )
@@ -298,16 +301,16 @@ def noisy_labels(report: Report) -> Iterator[Advice]:
     yield Advice(
         "memorizes",
         f"{report.baseline.contender.name} learns its training rows by heart: {accuracy.shown(seen.train_accuracy)} of "
-        f"them are right after the last epoch, {accuracy.shown(seen.valid_accuracy)} of the validation rows, and {rising}. "
-        "Wrong labels look like this, and so do classes that overlap: look at training rows that a regularized run gets "
-        "wrong.",
+        f"them are right after the last epoch, {accuracy.shown(seen.valid_accuracy)} of the validation rows, and "
+        f"{rising}. Wrong labels look like this, and so do classes that overlap: look at training rows that a "
+        "regularized run gets wrong.",
         curve_numbers(report, ("train_accuracy", "valid_accuracy", "valid_loss")),
         "curves",
     )
 
 
 def sparse_or_small(report: Report) -> Iterator[Advice]:
-    """Say where a penalty that sets weights to zero is better than one that only shrinks them: inputs may be redundant."""
+    """Say where setting weights to zero is better than shrinking them: inputs may be redundant."""
     sparse = [row for row, _ in judged(report, HELPS) if only(row, SPARSE)]
     small = [row for row in report.rows if only(row, SHRINKING) and row.difference]
     if not sparse or not small:
@@ -319,8 +322,8 @@ def sparse_or_small(report: Report) -> Iterator[Advice]:
     metric = report.metric
     yield Advice(
         "redundant features",
-        f"{ours.contender.name} is better than {theirs.contender.name} by {metric.in_points(metric.bare(abs(pair.mean)))} "
-        f"of {report.measured}: what sets weights to zero gains more than what shrinks them, so some inputs may be "
+        f"{ours.contender.name} is better than {theirs.contender.name} by {metric.size(abs(pair.mean))} of "
+        f"{report.measured}: what sets weights to zero gains more than what shrinks them, so some inputs may be "
         "redundant; try fewer of them.",
         {score_path(each, "valid", report): each.score("valid", metric).summary.mean for each in (ours, theirs)},
         ours.anchor,
@@ -347,8 +350,8 @@ def coupled_decay(report: Report) -> Iterator[Advice]:
     optimizer = str(report.study.protocol["optimizer"]).replace("adam", "Adam").replace("Adamw", "AdamW")
     yield Advice(
         "coupled decay",
-        f"L2 and weight decay are not the same under {optimizer}, which rescales a penalty's gradient with the loss's: here "
-        f"{said(l2, ours)} and {said(decay, theirs)}; a strength of one says nothing about the other.",
+        f"L2 and weight decay are not the same under {optimizer}, which rescales a penalty's gradient with the loss's: "
+        f"here {said(l2, ours)} and {said(decay, theirs)}; a strength of one says nothing about the other.",
         {f"{versus_path(row)}.difference": its.versus.difference for row, its in ((l2, ours), (decay, theirs))},
         l2.anchor,
     )
@@ -371,9 +374,9 @@ def silent_units(report: Report) -> Iterator[Advice]:
         ]
         yield Advice(
             "dead outputs",
-            f"{name} has dead outputs in {each.runs} of {counted('run', len(each.row.contender.runs))}: up to {each.dead} "
-            f"of {each.outputs} are the same for every training row, so that a class cannot be told; take a lower "
-            "learning rate, or no ReLU behind the last layer.",
+            f"{name} has dead outputs in {each.runs} of {counted('run', len(each.row.contender.runs))}: up to "
+            f"{each.dead} of {each.outputs} are the same for every training row, so that a class cannot be told; "
+            "take a lower learning rate, or no ReLU behind the last layer.",
             {
                 f"contenders[{each.row.number}].runs[{number}].layers[{len(run.layers) - 1}].dead_units": float(
                     run.layers[-1].dead_units
@@ -400,8 +403,8 @@ def too_weak(report: Report) -> Iterator[Advice]:
         if row.contender.too_weak and row.difference:
             yield Advice(
                 "too weak",
-                f"{row.contender.name} is {row.contender.too_weak.rstrip('.')}: a stronger one, or --tune 20, would say "
-                "more.",
+                f"{row.contender.name} is {row.contender.too_weak.rstrip('.')}; a stronger one, or --tune 20, would "
+                "say more.",
                 {f"{versus_path(row)}.difference": row.difference.versus.difference},
                 row.anchor,
             )
@@ -430,8 +433,8 @@ def lost_runs(report: Report) -> Iterator[Advice]:
         if lost:
             yield Advice(
                 "diverged",
-                f"{row.contender.name} diverged in {len(lost)} of {counted('run', len(row.contender.runs))}, the first in "
-                f"epoch {min(epoch for _, epoch in lost)}: take a lower learning rate.",
+                f"{row.contender.name} diverged in {len(lost)} of {counted('run', len(row.contender.runs))}, the first "
+                f"in epoch {min(epoch for _, epoch in lost)}: take a lower learning rate.",
                 {f"contenders[{row.number}].runs[{number}].diverged_at": float(epoch) for number, epoch in lost},
                 row.anchor,
             )
@@ -454,8 +457,8 @@ def nothing_to_say(report: Report) -> Advice:
     shown = report.baseline.score(report.split, report.metric).shown
     return Advice(
         "nothing",
-        f"Nothing to advise from these numbers: {headed(report.measured)} of {report.baseline.contender.name} is {shown}, "
-        "and no recipe stands out.",
+        f"Nothing to advise from these numbers: {report.measured} of {report.baseline.contender.name} is {shown}, and "
+        "no recipe stands out.",
         {score_path(report.baseline, report.split, report): main_valid(report)},
         report.baseline.anchor,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bridle.metric_info import METRICS
 from bridle.results import SPLIT_NAMES, Summary
+from bridle.rounding import decimals_for, rounded
 
 __all__ = [
     "MINUS",
@@ -20,7 +21,6 @@ __all__ = [
     "p_value",
     "seconds",
     "significant",
-    "significant_decimals",
 ]
 
 FRACTION_DECIMALS = {"r2": 3, "auroc": 3}  # of scores at most 1, where nothing says how far they are known
@@ -124,20 +124,15 @@ class MetricFormat:
         text = self.bare(value)
         return f"+{text}" if value > 0 and text.strip("0.") else text
 
-    def bound(self, value: float) -> str:
-        """Format an end of an interval with its sign; with more decimals where it would read as zero and is not.
+    def size(self, value: float) -> str:
+        """Format the size of a difference with two significant digits and its unit.
 
-        >>> MetricFormat("log_loss", places=2).bound(-0.003), MetricFormat("log_loss", places=2).bound(0.0)
-        ('−0.003', '0.00')
+        >>> MetricFormat("accuracy").size(0.002), MetricFormat("log_loss").size(0.0312)
+        ('0.2 points', '0.031')
         """
-        return self.beyond_zero(value).signed(value)
-
-    def beyond_zero(self, value: float) -> MetricFormat:
-        """Return the format with as many decimals as a value that is not zero needs to read as none."""
-        scaled = abs(self.scaled(value))
-        if scaled == 0 or not math.isfinite(scaled) or fixed(scaled, self.decimals(value)).strip("0."):
-            return self
-        return MetricFormat(self.name, significant_decimals(scaled) - 2)
+        scaled = self.scaled(value)
+        text = rounded(scaled, decimals_for(scaled))
+        return self.in_points(text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text)
 
     def in_points(self, text: str) -> str:
         """Append the unit of a difference, except to a dash: percentages differ by points."""

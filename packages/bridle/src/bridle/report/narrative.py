@@ -23,7 +23,20 @@ from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import HELPS, HURTS, SAME, SPLIT_NAMES, UNDECIDED, Contender, Study
 from bridle_audit.wording import counted
 
-__all__ = ["Card", "cards", "cautions", "certainty", "headline", "lead", "rows_words", "verdicts", "winner"]
+__all__ = [
+    "cards",
+    "cautions",
+    "certainty",
+    "epochs_of",
+    "headline",
+    "judged",
+    "lead",
+    "named",
+    "rows_words",
+    "verdicts",
+    "winner",
+    "within_margin",
+]
 
 NAMED = 3  # contenders named one by one in a sentence; the others are counted
 LONGEST = 44  # characters of a recipe that is written out in the first line
@@ -53,14 +66,8 @@ def winner(report: Report) -> ContenderRow:
 
 
 def verdicts(study: Study) -> list[str]:
-    """Return a sentence for each contender that was compared with the baseline, the best first, and each reference."""
-    report = Report.of(study)
-    return [f"{row.contender.name}: {row.verdict}, {told(report, its)}" for row, its in report.compared]
-
-
-def told(report: Report, its: Difference) -> str:
-    """Tell a difference: "+0.61 points of validation accuracy (95 % interval +0.31 to +0.93)"."""
-    return f"{its.in_points} of {report.measured} ({certainty(report, its)})"
+    """Return a sentence for each contender that was compared with the baseline, the best first."""
+    return [f"{row.contender.name}: {row.verdict_sentence}" for row, _ in Report.of(study).compared]
 
 
 def headline(report: Report) -> str:
@@ -91,13 +98,13 @@ def short_warning(report: Report) -> str:
     short, gap, metric = too_short(report), underfitting(report), report.metric
     if short:
         return (
-            f"Training is too short: {report.metric.label_on('valid')} still goes from {metric.shown(short.score_before)} "
-            f"at {short.shorter} epochs to {metric.shown(short.score)} at {short.longest}, the most that were tried."
+            f"Training is too short: {metric.label_on('valid')} still goes from {metric.shown(short.score_before)} at "
+            f"{short.shorter} epochs to {metric.shown(short.score)} at {short.longest}, the most that were tried."
         )
     if gap:
         return (
-            f"The network underfits: {report.metric.label} is {metric.shown(gap.train)} on the training rows, no better "
-            f"than {metric.shown(gap.valid)} on the validation rows."
+            f"The network underfits: {metric.label} is {metric.shown(gap.train)} on the training rows, no better than "
+            f"{metric.shown(gap.valid)} on the validation rows."
         )
     return ""
 
@@ -129,8 +136,8 @@ def change(report: Report, row: ContenderRow, its: Difference) -> str:
     """Say a change of the main metric: "validation log-loss 0.42 instead of 0.61 (95 % interval ..., 5 seeds)"."""
     ours, base = (each.score(report.split, report.metric).shown for each in (row, report.baseline))
     if NOTHING in (ours, base):
-        return f"{its.in_points} of {report.measured} ({certainty(report, its)})"
-    return f"{report.measured} {ours} instead of {base} ({its.in_points}, {certainty(report, its)})"
+        return f"{report.measured} {its.moved} ({certainty(report, its)})"
+    return f"{report.measured} {ours} instead of {base} ({its.moved}, {certainty(report, its)})"
 
 
 def certainty(report: Report, its: Difference) -> str:
@@ -139,7 +146,7 @@ def certainty(report: Report, its: Difference) -> str:
     varied = " and splits" if report.study.splits.get("varies") else ""
     if not its.has_spread:
         return f"the same under each of {counted('seed', seeds)}{varied}"
-    return f"95 % interval {its.low} to {its.high}, {counted('seed', seeds)}{varied}"
+    return f"95 % interval {its.sizes}, {counted('seed', seeds)}{varied}"
 
 
 def tested(report: Report, row: ContenderRow) -> str:
@@ -204,15 +211,14 @@ def nothing_shown(report: Report) -> str:
         return f"No recipe helps by {report.measured}"
     row, its = undecided[0]
     more = f" ({its.more_seeds:,} more seeds would tell)" if its.more_seeds else ""
-    nearest = f"the nearest is {written(row)} with {its.in_points} ({certainty(report, its)}){more}"
+    nearest = f"the nearest is {written(row)}, {its.moved} ({certainty(report, its)}){more}"
     return f"No recipe is shown to help by {report.measured}: {nearest}"
 
 
 def within_margin(report: Report, same: list[Named]) -> str:
     """Say within which margin contenders are the same as the baseline."""
     margin = same[0][1].versus.margin or report.study.margin or 0.0
-    size = report.metric.in_points(report.metric.beyond_zero(margin).bare(margin))
-    return f"the same within {size} of {report.metric.label}"
+    return f"the same within {report.metric.size(margin)} of {report.metric.label}"
 
 
 def named(names: list[str]) -> str:
@@ -267,7 +273,7 @@ def cards(report: Report) -> list[Card]:
 
 
 def score_cards(report: Report, row: ContenderRow) -> list[Card]:
-    """Return the winner's scores beside the baseline's: what chose, the same on the test rows, and what stands beside."""
+    """Return the winner's scores beside the baseline's: what chose, on both splits, and what is shown beside it."""
     shown = [(report.split, report.metric)]
     shown += [("test", report.metric)] if "test" in report.splits else []
     shown += [(report.quoted_split, report.beside)] if report.beside else []
@@ -278,7 +284,7 @@ def score_card(report: Report, row: ContenderRow, split: str, metric: MetricForm
     """Return the winner's score on a split beside the baseline's, with their difference where that is known."""
     ours, base = row.score(split, metric), report.baseline.score(split, metric)
     versus = row.contender.versus(metric.name, split)
-    its = Difference.of(versus, metric) if versus else None
+    its = Difference.of(versus) if versus else None
     note = f"{its.mean} {its.interval}" if its else ""
     if metric.name == "accuracy" and row.number:
         note = rows_words(report, row, split)
@@ -325,7 +331,7 @@ def training_card(report: Report, row: ContenderRow) -> Card:
 
 def epochs_of(contender: Contender) -> int:
     """Return the number of epochs that most runs were trained for, the greater of two; 0 where there are no runs."""
-    lengths = [len(run.curves.get("epoch", [])) for run in contender.runs]
+    lengths = [run.epochs for run in contender.runs]
     return max(lengths, key=lambda each: (lengths.count(each), each), default=0)
 
 

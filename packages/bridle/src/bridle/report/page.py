@@ -126,8 +126,9 @@ def chart_groups(report: Report) -> dict[str, list[Chart]]:
 
 def has_content(section: str, report: Report, groups: Mapping[str, list[Chart]]) -> bool:
     """Return whether a section has anything in it."""
-    needed = {"tuning": groups["strengths"], "curves": groups["curves"] or groups["lengths"]}
-    needed["inside"] = [run for row in report.rows for run in row.contender.runs if run.layers]
+    if section == "inside":
+        return any(run.layers for row in report.rows for run in row.contender.runs)
+    needed = {"tuning": groups["strengths"], "curves": groups["curves"] + groups["lengths"]}
     return bool(needed.get(section, True))
 
 
@@ -169,8 +170,8 @@ def terms(report: Report) -> list[tuple[str, str]]:
     found = [
         (
             "Seed",
-            "decides initial weights, batch order and noise. All recipes share their seeds, so that differences are taken "
-            "seed by seed.",
+            "decides initial weights, batch order and noise. All recipes share their seeds, so that differences are "
+            "taken seed by seed.",
         ),
         (
             "95 % interval",
@@ -179,8 +180,9 @@ def terms(report: Report) -> list[tuple[str, str]]:
         ),
         (
             "Verdict",
-            "helps and hurts hold for all contenders together (Holm's correction); the same: within the margin; cannot tell "
-            "yet: so many more seeds would tell a difference of this size in 80 % of cases.",
+            "helps and hurts hold for all contenders together (Holm's correction), so that a single interval beside "
+            "zero is not enough; the same: within the margin; cannot tell yet: so many more seeds would tell a "
+            "difference of this size in 80 % of cases.",
         ),
         (
             "Validation and test",
@@ -201,7 +203,7 @@ def told(mapping: Mapping[str, object]) -> list[tuple[str, str]]:
     return [
         (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
         for name, value in mapping.items()
-        if value not in (None, "", [])
+        if value not in (None, "", [], {})
     ]
 
 
@@ -215,6 +217,8 @@ def as_text(name: str, value: object) -> str:
         return seconds(value)
     if name == "date":
         return moment(str(value))
+    if name == "metric" and value in METRICS:
+        return METRICS[str(value)].label
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

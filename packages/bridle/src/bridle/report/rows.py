@@ -14,13 +14,13 @@ from typing import Self
 
 from bridle.metric_info import METRICS, SHOWN_BESIDE
 from bridle.report.averaging import finite, middle
-from bridle.report.formats import NOTHING, MetricFormat, mean_count, seconds, significant_decimals
+from bridle.report.formats import MINUS, NOTHING, MetricFormat, mean_count, seconds
 from bridle.report.series_style import NOT_COMPARED, REFERENCE, VERDICT_STYLES, SeriesStyle, VerdictStyle, styles
 from bridle.results import SPLITS, UNDECIDED, Contender, Reference, Study, Summary, Versus
-from bridle.rounding import decimals_for
+from bridle.rounding import RoundedInterval, decimals_for
 from bridle_audit.wording import counted
 
-__all__ = ["ContenderRow", "Difference", "ReferenceRow", "Report", "Score"]
+__all__ = ["ContenderRow", "Difference", "ReferenceRow", "Report"]
 
 MOST_PLACES = 6
 
@@ -45,30 +45,28 @@ ABSENT = Score(Summary(math.nan, math.nan, []), NOTHING, NOTHING, NOTHING)  # of
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference to the baseline and its interval as text: signed, and as a size without sign."""
+    """A paired difference to the baseline and its interval as text, with the decimals that its uncertainty allows."""
 
     versus: Versus
-    metric: MetricFormat  # with the decimals of this interval
+    metric: MetricFormat  # with these decimals
     mean: str  # "+0.61"
     low: str
     high: str
-    in_points: str  # "+0.61 points"
-    size: str  # "0.61"
 
     @classmethod
-    def of(cls, versus: Versus, fallback: MetricFormat) -> Self:
-        """Word a difference in the unit of its metric; ``fallback`` is for one without any spread."""
-        metric = difference_format(versus, fallback)
-        mean = metric.signed(versus.difference)
-        return cls(
-            versus,
-            metric,
-            mean,
-            low=metric.bound(versus.low),
-            high=metric.bound(versus.high),
-            in_points=metric.in_points(mean),
-            size=metric.bare(abs(versus.difference)),
-        )
+    def of(cls, versus: Versus) -> Self:
+        """Word a difference in the unit of its metric."""
+        plain = MetricFormat(versus.metric)
+        scale = plain.scaled(1.0)
+        text = RoundedInterval.of(versus.difference, versus.low, versus.high, scale)
+        places = decimals_for(scale * (versus.high / 2 - versus.low / 2), scale * versus.difference)
+        ends = (shown.replace("-", MINUS) for shown in (text.difference, text.low, text.high))
+        return cls(versus, MetricFormat(versus.metric, places), *ends)
+
+    @property
+    def in_points(self) -> str:
+        """The difference with its unit: "+0.61 points"."""
+        return self.metric.in_points(self.mean)
 
     @property
     def has_spread(self) -> bool:
@@ -81,11 +79,19 @@ class Difference:
         return f"[{self.low}, {self.high}]" if self.has_spread else "the same under each seed"
 
     @property
-    def size_interval(self) -> str:
-        """The interval of the size: "0.31 to 0.93"."""
-        versus, metric = self.versus, self.metric
-        ends = (versus.low, versus.high) if versus.difference > 0 else (-versus.high, -versus.low)
-        return " to ".join(metric.beyond_zero(end).bare(end) for end in ends)
+    def moved(self) -> str:
+        """Which way the metric moved, and by how much: "lower by 0.19"."""
+        if not self.versus.difference:
+            return "the same"
+        return f"{direction(self.versus.difference)} by {self.metric.in_points(unsigned(self.mean))}"
+
+    @property
+    def sizes(self) -> str:
+        """The interval in the direction of the difference: "0.12 to 0.26"; in both where zero lies between its ends."""
+        low, high = unsigned(self.low), unsigned(self.high)
+        if self.versus.low < 0 < self.versus.high:
+            return f"{low} lower to {high} higher"
+        return f"{low} to {high}" if self.versus.high > 0 else f"{high} to {low}"
 
     @property
     def more_seeds(self) -> int | None:
@@ -94,12 +100,14 @@ class Difference:
         return needed - seen if self.versus.verdict == UNDECIDED and needed is not None and needed > seen else None
 
 
-def difference_format(versus: Versus, fallback: MetricFormat) -> MetricFormat:
-    """Return the format of a difference: with the decimals that its interval lets it have."""
-    half = abs(fallback.scaled(versus.high) - fallback.scaled(versus.low)) / 2
-    if not math.isfinite(half) or half <= 1e-12 * abs(fallback.scaled(versus.difference)):
-        return fallback.beyond_zero(versus.difference)
-    return MetricFormat(versus.metric, min(decimals_for(half), MOST_PLACES))
+def direction(difference: float) -> str:
+    """Return which way a metric moved."""
+    return "higher" if difference > 0 else "lower"
+
+
+def unsigned(text: str) -> str:
+    """Return a number as text without its sign."""
+    return text.lstrip(f"+{MINUS}")
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,17 @@ class ContenderRow:
         """The verdict, with the number of seeds that would tell: "cannot tell yet, 7 more seeds"."""
         more = self.difference.more_seeds if self.difference and not self.contender.too_weak else None
         return self.verdict_word + (f", {more:,} more {'seed' if more == 1 else 'seeds'}" if more else "")
+
+    @property
+    def verdict_sentence(self) -> str:
+        """The verdict as the statistics worded it; of an older study, whose digits were others, worded anew."""
+        if not self.difference:
+            return self.verdict_word
+        versus = self.difference.versus
+        if versus.words and (math.isfinite(versus.p_value) or not self.difference.has_spread):
+            return versus.words
+        where = MetricFormat(versus.metric).label_on(versus.split)
+        return f"{self.verdict}: {where} {self.difference.moved} (95 % interval {self.difference.sizes})"
 
     @property
     def verdict_style(self) -> VerdictStyle:
@@ -290,19 +309,17 @@ def format_of(study: Study, metric: str) -> MetricFormat:
         if metric in each.scores.get(split, {})
     ]
     spread = middle([plain.scaled(each.sd) for each in found if each.sd > 0])
-    if math.isfinite(spread):
-        return MetricFormat(metric, min(decimals_for(spread), MOST_PLACES))
     typical = middle([abs(each.mean) for each in found])
-    if plain.is_percentage or not typical:
+    if not math.isfinite(spread) and (plain.is_percentage or not math.isfinite(typical)):
         return plain
-    return MetricFormat(metric, min(significant_decimals(typical), MOST_PLACES))
+    return MetricFormat(metric, min(decimals_for(spread, typical), MOST_PLACES))
 
 
 def contender_row(study: Study, number: int, style: SeriesStyle, formats: Mapping[str, MetricFormat]) -> ContenderRow:
     """Word the results of one contender."""
     contender = study.contenders[number]
     done, wanted = len(contender.runs), len(study.seeds)
-    versus, main = contender.versus_baseline, formats[study.metric]
+    versus = contender.versus_baseline
     return ContenderRow(
         number,
         contender,
@@ -310,8 +327,8 @@ def contender_row(study: Study, number: int, style: SeriesStyle, formats: Mappin
         runs=run_count(done, wanted, contender.diverged),
         whole=done == wanted and not contender.diverged,
         scores=worded(contender.scores, formats),
-        difference=Difference.of(versus, main) if versus else None,
-        gap=main.signed(contender.gap),
+        difference=Difference.of(versus) if versus else None,
+        gap=formats[study.metric].signed(contender.gap),
         dead_units=mean_count(contender.dead_units),
         seconds=seconds(contender.seconds),
     )

@@ -36,7 +36,7 @@ class DeadUnitTable:
 def comparison_rows(report: Report) -> PageTable:
     """Return verdict, difference, scores, gap, dead units and time, one row for each contender and reference."""
     main, beside, unit = report.metric, report.beside, report.metric.head_points
-    scored = [(split, main) for split in ("valid", "test") if split in report.splits]
+    scored = [(split, main) for split in report.splits if split != "train"]
     scored += [(report.quoted_split, beside)] if beside else []
     one = len(report.study.seeds) == 1
     partial = not all(row.whole for row in report.rows)

@@ -52,7 +52,7 @@ class ComparisonTable:
 
 
 def comparison_table(study: Study) -> ComparisonTable:
-    """Return a table for ``rich``: the scores of contenders and references, the difference to the baseline, the verdict."""
+    """Return a table for ``rich``: scores of contenders and references, differences to the baseline, verdicts."""
     return ComparisonTable(Report.of(study))
 
 
@@ -88,9 +88,9 @@ def recipe_cell(row: ContenderRow) -> Text:
 
 def score_columns(report: Report) -> list[CellColumn]:
     """Return the main metric on the validation and the test rows, and what is shown beside it."""
-    shown = [(split, report.metric) for split in ("valid", "test") if split in report.splits]
+    shown = [(split, report.metric) for split in report.splits if split != "train"]
     shown += [(report.quoted_split, report.beside)] if report.beside else []
-    rows = [*report.rows, *report.references]
+    rows: list[ContenderRow | ReferenceRow] = [*report.rows, *report.references]
     return [CellColumn(headed_by(split, metric), score_cells(rows, split, metric)) for split, metric in shown]
 
 

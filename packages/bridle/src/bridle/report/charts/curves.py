@@ -23,6 +23,7 @@ from bridle.report.charts.figure import (
     plain_text,
     translucent,
 )
+from bridle.report.diagnosis import constant_reference
 from bridle.report.formats import NOTHING, MetricFormat, headed
 from bridle.report.rows import ContenderRow, Report
 from bridle.results import Contender, Run, Summary
@@ -59,12 +60,22 @@ def curve_charts(report: Report) -> list[Chart]:
     charts = []
     for metric in dict.fromkeys((MetricFormat(LOSS), report.format(curve_metric(report.study.metric)))):
         by_split = {split: curves_of(report, f"{split}_{metric.name}") for split in PANELS}
-        shared = axis_of(metric, [curve for curves in by_split.values() for curve in curves])
+        constants = {split: constant_score(report, split, metric) for split in PANELS}
+        every = [curve for curves in by_split.values() for curve in curves]
+        shared = axis_of(metric, every, finite(constants.values()))
         for split, curves in by_split.items():
             if curves:
-                own = axis_of(metric, curves) if metric.name == LOSS else shared
-                charts.append(curve_chart(report, split, metric, curves, own))
+                frame = axis_of(metric, curves, finite([constants[split]])) if metric.name == LOSS else shared
+                charts.append(curve_chart(report, split, metric, curves, frame))
     return charts
+
+
+def constant_score(report: Report, split: str, metric: MetricFormat) -> float:
+    """Return the score of the constant answer by what a curve shows; nan where that is not known."""
+    constant = constant_reference(report)
+    classes = report.study.data.get("task") == "classification"
+    name = "log_loss" if metric.name == LOSS and classes else metric.name
+    return constant.score(split, MetricFormat(name)).summary.mean if constant else math.nan
 
 
 def curves_of(report: Report, name: str) -> list[Curve]:
@@ -104,9 +115,9 @@ def of_one_length(runs: list[Run]) -> list[Run]:
     """Return the runs of the length that most of them found, the longer of two; all runs where lengths were fixed."""
     if not any(run.lengths for run in runs):
         return runs
-    counts = Counter(len(run.curves.get("epoch", [])) for run in runs)
+    counts = Counter(run.epochs for run in runs)
     length = max(counts, key=lambda each: (counts[each], each))
-    return [run for run in runs if len(run.curves.get("epoch", [])) == length]
+    return [run for run in runs if run.epochs == length]
 
 
 def curve_chart(report: Report, split: str, metric: MetricFormat, curves: list[Curve], frame: Axis) -> Chart:
@@ -116,7 +127,7 @@ def curve_chart(report: Report, split: str, metric: MetricFormat, curves: list[C
     return Chart(
         key=f"curve-{split}-{metric.name}",
         title=title,
-        note=axis_note(frame, metric),
+        note=" ".join(filter(None, [axis_note(frame, metric), far_constant(report, split, metric, frame)])),
         summary=f"{title} over the epochs; at the end {ends}.",
         traces=[*(band(c, metric, frame) for c in curves if c.runs > 1), *(line(c, metric) for c in curves)],
         layout={
@@ -132,17 +143,10 @@ def curve_chart(report: Report, split: str, metric: MetricFormat, curves: list[C
 
 def constant_line(report: Report, split: str, metric: MetricFormat, frame: Axis) -> Layout:
     """Draw the score of the constant answer across the chart, where it lies within the frame."""
-    if not report.references:
-        return {}
-    constant = report.references[0]
-    classes = report.study.data.get("task") == "classification"
-    name = "log_loss" if metric.name == LOSS and classes else metric.name
-    found = constant.score(split, MetricFormat(name)).summary.mean
-    value = metric.scaled(found)
+    constant, value = constant_reference(report), metric.scaled(constant_score(report, split, metric))
     low, high = frame.get("range", [math.inf, -math.inf])
-    logarithmic_axis = frame.get("type") == "log"
-    at = math.log10(value) if logarithmic_axis and value > 0 else value
-    if not low <= at <= high:
+    at = math.log10(value) if frame.get("type") == "log" and value > 0 else value
+    if constant is None or not low <= at <= high:
         return {}
     label = {
         "text": constant.name,
@@ -157,6 +161,14 @@ def constant_line(report: Report, split: str, metric: MetricFormat, frame: Axis)
         "bgcolor": "rgba(255,255,255,0.8)",
     }
     return {"shapes": [level_line(value, along="x")], "annotations": [label]}
+
+
+def far_constant(report: Report, split: str, metric: MetricFormat, frame: Axis) -> str:
+    """Say the score of the constant answer where it lies beyond the axis."""
+    constant, score = constant_reference(report), constant_score(report, split, metric)
+    if constant is None or not math.isfinite(score) or constant_line(report, split, metric, frame):
+        return ""
+    return f"The {constant.name}, {metric.shown(score)}, lies beyond it."
 
 
 def axis_note(frame: Axis, metric: MetricFormat) -> str:
@@ -203,11 +215,13 @@ def line(curve: Curve, metric: MetricFormat) -> Trace:
     }
 
 
-def axis_of(metric: MetricFormat, curves: list[Curve]) -> Axis:
-    """Return the axis that frames these curves."""
+def axis_of(metric: MetricFormat, curves: list[Curve], constants: Sequence[float] = ()) -> Axis:
+    """Return the axis that frames these curves, and constant answers that are not far off."""
     values = [value for curve in curves for value in framed_values(curve, metric)]
     if not values:
         return axis("")
+    reach = max(values) - min(values)
+    values += [each for each in constants if min(values) - reach <= each <= max(values) + reach]
     low, high = min(values), max(values)
     if metric.name == LOSS and low > 0 and high / low > WIDE:
         return logarithmic(low, high)
@@ -284,8 +298,8 @@ def length_chart(report: Report) -> Chart | None:
     return Chart(
         key="lengths",
         title=title,
-        note="Each length is trained from the start with its own schedule, and its best epoch is kept; the grey line is "
-        f"{report.baseline.name} after its last epoch, without early stopping. {axis_note(frame, metric)}".strip(),
+        note="Each length is trained from the start with its own schedule, and its best epoch is kept; the grey line "
+        f"is {report.baseline.name} after its last epoch, without early stopping. {axis_note(frame, metric)}".strip(),
         summary=f"{title}; at the longest that was tried {ends}.",
         traces=traces,
         layout={**base_layout(HEIGHT), "margin": MARGIN, "xaxis": ticks, "yaxis": frame},

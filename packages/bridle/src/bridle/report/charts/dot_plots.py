@@ -5,6 +5,7 @@ Colour and mark of a row tell its verdict; references are grey rows, each with a
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from bridle.report.averaging import finite, mean_of
@@ -22,14 +23,16 @@ from bridle.report.charts.figure import (
     rows_chart,
     translucent,
 )
-from bridle.report.formats import NOTHING, MetricFormat, fixed, headed, p_value
+from bridle.report.formats import MINUS, NOTHING, MetricFormat, fixed, headed, p_value
 from bridle.report.rows import ContenderRow, Difference, ReferenceRow, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
+from bridle.rounding import signed
 
 __all__ = ["difference_chart", "gap_chart", "narrow_axis", "score_chart", "spread_note"]
 
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
 REACH = 2.5  # times the contenders' own range: references farther away are told at the edge of the axis
+HOVER = 60  # letters in a line beside a mark
 DIFFERENCE_TEXTS = 310  # pixels for a verdict, a difference and its interval
 
 
@@ -174,7 +177,7 @@ def margin_of(report: Report) -> float:
 
 def margin_note(metric: MetricFormat, margin: float) -> str:
     """Explain the band of the margin, where there is one."""
-    size = metric.in_points(metric.beyond_zero(margin).bare(margin))
+    size = metric.size(margin)
     return f" The grey band, ±{size}, is the margin: differences within it are of no consequence." if margin else ""
 
 
@@ -193,9 +196,14 @@ def difference_traces(row: ContenderRow, y: float, difference: Difference) -> li
     """Draw seeds, interval and mean of one contender's difference to the baseline."""
     versus, metric = difference.versus, difference.metric
     mean, low, high = (metric.scaled(each) for each in (versus.difference, versus.low, versus.high))
-    hover = f"{difference.in_points}<br>95 %: {difference.interval}<br>{plain_text(row.verdict)}"
+    hover = f"{difference.in_points}<br>95 %: {difference.interval}<br>{wrapped(row.verdict_sentence)}"
     dots = seed_dots(row, y, metric, versus.values)
     return [*dots, bar(row, y, (low, high)), mean_mark(row, y, mean, hover)]
+
+
+def wrapped(sentence: str) -> str:
+    """Break a sentence into lines that fit beside a mark."""
+    return "<br>".join(map(plain_text, textwrap.wrap(sentence, HOVER)))
 
 
 def score_traces(rows: list[ContenderRow], metric: MetricFormat, values: list[list[float]], count: int) -> list[Trace]:
@@ -347,8 +355,9 @@ def difference_table(report: Report) -> PageTable:
 def statistics_of(found: Difference) -> list[str]:
     """Return the bootstrap interval, the p-values, the difference that would have shown, and the seeds it takes."""
     versus, metric = found.versus, found.metric
-    ends = [metric.bound(versus.bootstrap_low), metric.bound(versus.bootstrap_high)]
-    bootstrap = NOTHING if NOTHING in ends else f"[{ends[0]}, {ends[1]}]"
+    bounds = [metric.scaled(each) for each in (versus.bootstrap_low, versus.bootstrap_high)]
+    ends = [signed(each, metric.places or 0).replace("-", MINUS) for each in finite(bounds)]
+    bootstrap = f"[{', '.join(ends)}]" if len(ends) == 2 else NOTHING
     needed = NOTHING if versus.seeds_needed is None else f"{versus.seeds_needed:,}"
     p_values = [p_value(each) for each in (versus.p_holm, versus.p_permutation)]
     return [bootstrap, *p_values, metric.bare(versus.smallest), needed]

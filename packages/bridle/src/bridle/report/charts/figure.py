@@ -144,14 +144,14 @@ class RowLabel:
 
 @dataclass(frozen=True)
 class RowsLayout:
-    """The layout of a chart of rows, where there is room for names and texts beside the marks, and where there is not."""
+    """The layout of a chart of rows with names and texts beside the marks, and where there is no room for that."""
 
     wide: Layout
     narrow: Layout
     wide_from: int
 
 
-def rows_chart(  # noqa: PLR0913  (what every chart of rows consists of)
+def rows_chart(
     key: str,
     title: str,
     note: str,
@@ -176,7 +176,7 @@ def rows_chart(  # noqa: PLR0913  (what every chart of rows consists of)
 
 
 def rows_layout(labels: list[RowLabel], x_axis: Axis, *, texts: int, hill: bool) -> RowsLayout:
-    """Lay out one row for each label, with the names at the left and the texts at the right, or both above the marks."""
+    """Lay out one row for each label, its name at the left and its text at the right, or both above the marks."""
     count, stacked = len(labels), texts > 100
     under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
     lowest = -0.36 if hill else -0.45

@@ -131,7 +131,7 @@ def strength_chart(
 def dots_of(report: Report, row: ContenderRow, knob: str) -> list[Dot]:
     """Return the trials that have a score and a value of the knob."""
     contender = row.contender
-    found = []
+    found: list[Dot] = []
     for trial in contender.trials:
         x = trial.lr if knob == LEARNING_RATE else values_of(trial.recipe).get(knob, math.nan)
         chosen = (trial.recipe, trial.lr) == (contender.name, contender.lr) and not any(dot.chosen for dot in found)
