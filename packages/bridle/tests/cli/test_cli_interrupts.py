@@ -29,7 +29,8 @@ def wait_for(condition, seconds=60):
 @pytest.mark.parametrize("again", ["the same command", "resume"])
 def test_ctrl_c_keeps_what_is_finished_and_goes_on_when_told(tmp_path, again):
     command = ("compare", "--engine", "vanilla", "--epochs", "40", "--lr", "0.002", "--seeds", "8")
-    arguments = (*command, "--network", "mlp(16)", "--recipe", "Dropout(rate=0.5)", "--out", tmp_path)
+    contenders = ("--network", "mlp(16)", "--recipe", "Dropout(rate=0.5)", "--no-references")
+    arguments = (*command, *contenders, "--out", tmp_path)
     process = start(*arguments)
     wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
     process.send_signal(signal.SIGINT)
