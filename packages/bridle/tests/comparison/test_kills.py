@@ -74,7 +74,7 @@ def test_fifty_kills_change_nothing(start, tmp_path):
     left = sorted(str(each.relative_to(tmp_path / "killed")) for each in (tmp_path / "killed").rglob("*"))
     others = [each for each in left if not each.startswith(("models/", "runs/", "sessions/", "stacks/"))]
     assert others == ["asked.json", "models", "runs", "sessions", "stacks", "study.json"]
-    assert epochs(tmp_path / "killed") == [0, 0, 0]  # of the stacks only the members are left
+    assert set(epochs(tmp_path / "killed")) == {0}  # of the stacks only the members are left
     assert len(list((tmp_path / "killed" / "runs").iterdir())) == 6 * 7
 
 
