@@ -30,6 +30,7 @@ TAKEN_IN = {  # files of the repository, and the pages that the site has of them
 }
 GUIDES = (
     ("Compare", "comparing.md"),
+    ("Statistics", "statistics.md"),
     ("When to use what", "when_to_use_what.md"),
     ("Tables", "tables.md"),
     ("Strengths over time and layers", "strengths.md"),

@@ -66,7 +66,8 @@ def test_the_notebook_runs_from_top_to_bottom_in_less_than_three_minutes(monkeyp
     assert len(pictures) == 9
     assert len(pages) == 4
     assert all("_vanilla(" in page and "Tensor" in page for page in pages)
-    assert len(re.findall(r"^(?:Adam|SGD) .*(?:helps|hurts|no difference)", printed, flags=re.MULTILINE)) == 10
+    verdicts = r"^(?:Adam|SGD) .*(?:helps|hurts|the same|cannot tell yet)"
+    assert len(re.findall(verdicts, printed, flags=re.MULTILINE)) == 10
 
 
 def imported(name: str) -> ModuleType:
@@ -132,13 +133,13 @@ def test_the_figure_in_the_docs_is_what_the_script_draws(example, tmp_path, monk
 
 def test_the_picture_in_the_readme_is_what_the_script_draws():
     script = imported("first_comparison")
-    study = bridle.compare(bridle.load("digits"), script.RECIPES[:3], seeds=2, protocol=bridle.Protocol(epochs=1))
+    study = bridle.compare(bridle.load("digits"), script.RECIPES[:2], seeds=2, protocol=bridle.Protocol(epochs=1))
     figure = Figure()
     axes = figure.subplots()
     script.draw(axes, study)
     assert [each.get_text() for each in axes.get_yticklabels()] == [each.name for each in study.contenders[1:]]
     dots = [np.asarray(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"]
     compared = [row.versus_baseline for row in study.contenders[1:]]
-    assert np.allclose(dots, [[100 * each for each in versus.values] for versus in compared if versus])
+    assert np.allclose(dots, [versus.values for versus in compared if versus])
     kept = (EXAMPLES.parent / "docs" / "figures" / "first_comparison.svg").read_text()
-    assert all(str(recipe) in kept for recipe in script.RECIPES[1:])
+    assert all(str(recipe) in kept for recipe in script.RECIPES)

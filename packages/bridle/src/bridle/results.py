@@ -116,8 +116,8 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it was trained for."""
-        return max(map(len, self.curves.values()), default=0)
+        """How many epochs it was trained for: the last after which it was measured."""
+        return int(max(filter(math.isfinite, self.curves.get("epoch", [])), default=0))
 
     @property
     def plot(self) -> RunPlots:

@@ -237,7 +237,7 @@ def random_study(number: int) -> Study:
         recipes=recipes,
         seeds=random.choice([1, 2, 3, 5]),
         task=random.choice(["classification", "classification", "regression"]),
-        effects=[0.0, *(random.gauss(0, size) for _ in recipes[1:])] or [0.0],
+        effects=[0.0, *(random.gauss(0, size) for _ in recipes[1:])],
         level=random.choice([0.3, 0.8, 0.95]),
         spread=random.choice([0.0, 0.3, 1.0, 5.0]),
         epochs=random.choice([2, 8]),

@@ -109,7 +109,8 @@ def test_where_there_was_no_spread_the_chart_says_so():
     made = study(recipes=(BASELINE, DROPOUT))
     versus = versus_of(made.contenders[1])
     made.contenders[1].versus_baseline = replace(versus, low=versus.difference, high=versus.difference)
-    assert any("the same under each seed" in text for text in texts_of(difference_chart(Report.of(made)).layout))
+    chart: Any = difference_chart(Report.of(made))
+    assert any("the same under each seed" in text for text in texts_of(chart.layout))
 
 
 def test_verdicts_have_colours_and_marks_of_their_own():
@@ -133,7 +134,8 @@ def test_the_margin_is_a_band():
 def test_charts_of_rows_are_sorted_by_effect(section):
     report = Report.of(study())
     expected = [row.name for row in report.rows if section != "difference" or row.number]
-    for chart in chart_groups(report)[section]:
+    charts: Any = chart_groups(report)[section]
+    for chart in charts:
         names = [text.rpartition("</span> ")[2] for text in texts_of(chart.layout) if "■" in text]
         assert names[: len(expected)] == expected, chart.key
         heights = [note["y"] for note in chart.layout["annotations"] if "■" in note["text"]]

@@ -67,8 +67,10 @@ class Data:
     ``task`` None tells it by y_train: words, booleans and integers are labels, and so are whole numbers of
     floating-point type with at most 20 distinct values that each occur twice on average; others are amounts.
 
-    ``notes`` are the sentences of whoever made the arrays on what was decided on the way; classes that a split
-    lacks and rows that stand in more than one split are told behind them.
+    ``sample_weight`` are positive numbers, one for each training row, that weigh them in the training loss; they are
+    kept as ``w_train``, of mean 1. ``notes`` are the sentences of whoever made the arrays on what was decided on the
+    way; classes that a split lacks and rows that stand in more than one split are told behind them. ``split_record`` is
+    for those who split rows, as :func:`bridle.load` and :meth:`from_arrays` do.
 
     Raises ``ValueError`` for shapes that disagree, arrays that are not numeric or not finite, missing targets (with
     their rows), constant targets, labels that y_train never has, an empty split, masked values, and names of
@@ -199,7 +201,7 @@ class Data:
         check_varied(ys, "y")
         decided = task or infer_task(ys)
         said = () if task else surprising_task_note(ys, decided)
-        ids, classes = label_ids(ys) if decided == "classification" else (ys, ())
+        ids, classes = label_ids(ys) if decided == "classification" else (ys.copy(), ())
         strata = ids if classes else np.zeros(len(ys), np.int64)
         weights = None if sample_weight is None else weight_array(sample_weight, "sample_weight", len(ys))
         options = {
@@ -344,8 +346,7 @@ def keys_of(strata: np.ndarray, groups: object, time: object) -> RowKeys:
     if groups is not None:
         keys = replace(keys, groups=group_numbers(row_column(groups, "groups", len(strata))))
     if time is not None:
-        times, dates = time_values(row_column(time, "time", len(strata)))
-        keys = replace(keys, times=times, dates=dates)
+        keys = keys.in_time(time_values(row_column(time, "time", len(strata))), keys.ordered_by)
     return keys
 
 

@@ -10,16 +10,16 @@ from bridle.metric_info import DEFAULT_METRIC, METRICS
 from bridle.protocol import Protocol
 from bridle.results import Study
 
-__all__ = ["code_command", "command", "is_described", "loaded_from", "quoted"]
+__all__ = ["asked_splits", "code_command", "command", "is_described", "loaded_from"]
 
 DATA, NETWORK, SEEDS, ENGINE = "digits", "mlp(128, 64)", 5, "torch"  # the defaults of `bridle compare`
 NAMED = (DATA, "mnist", "fashion-mnist", "kmnist")  # data that go by their name
 DESCRIBED = re.compile(r"(mlp|linear|residual_mlp|convnet)\(.*\)")  # a network that can be written as text
 PLAIN = re.compile(r"[\w@%+:,./=-]+", flags=re.ASCII)  # a word that every shell leaves as it is
 QUIET = re.compile(r"[^\"$`\\!]*")  # what stands between double quotes as it is
-DRAWN_ANEW = ("repeated", "kfold")  # kinds of splits that are asked for by name
 # The options of a split by their key in study.json, and their defaults.
 SPLIT_OPTIONS = {
+    "kind": ("split", "holdout"),
     "seed": ("split_seed", 0),
     "folds": ("folds", 5),
     "groups": ("groups", None),
@@ -68,10 +68,17 @@ def data_options(source: dict[str, Any]) -> Iterator[str]:
         if source.get(name) is not None:
             yield option(name, source[name])
     yield from (option("categorical", column) for column in source.get("categorical", []))
+    yield from (option(SPLIT_OPTIONS[key][0], value) for key, value in asked_splits(source).items())
+
+
+def asked_splits(source: dict[str, Any]) -> dict[str, Any]:
+    """Return how rows were asked to be split, as far as that differs from the defaults."""
+    asked = source.get("splits", {})
+    return {key: asked[key] for key, (_, usual) in SPLIT_OPTIONS.items() if asked.get(key, usual) != usual}
 
 
 def study_options(study: Study) -> Iterator[str]:
-    """Yield the options of the comparison and of its splits that differ from the defaults."""
+    """Yield the options of the comparison that differ from the defaults."""
     if study.metric != DEFAULT_METRIC.get(str(study.data.get("task"))):
         yield option("metric", study.metric)
     if study.tuning.get("trials"):
@@ -80,12 +87,6 @@ def study_options(study: Study) -> Iterator[str]:
         yield option("margin", f"{study.margin:g}")
     if study.finished and not study.references:
         yield "--no-references"
-    if study.splits.get("kind") in DRAWN_ANEW:
-        yield option("split", study.splits["kind"])
-    for key, (name, usual) in SPLIT_OPTIONS.items():
-        value = study.splits.get(key)
-        if value is not None and value != usual:
-            yield option(name, value)
 
 
 def training_options(study: Study) -> Iterator[str]:

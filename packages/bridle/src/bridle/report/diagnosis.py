@@ -18,13 +18,8 @@ from bridle.results import Contender, Run, Summary
 from bridle.training_length import improves
 
 __all__ = [
-    "Calibration",
-    "DeadOutputs",
-    "Gap",
-    "Memorizing",
-    "PairDifference",
-    "TooShort",
     "below_constant",
+    "best_of",
     "better_reference",
     "calibration",
     "constant_reference",
@@ -152,11 +147,18 @@ def below_constant(report: Report) -> list[ContenderRow]:
 
 
 def too_short(report: Report) -> TooShort | None:
-    """Return the last two lengths of the baseline, if the longest there is was still worth its epochs in most runs."""
+    """Return the last two lengths of the baseline, if the longest there is was still worth its epochs in most runs.
+
+    It was where it improved on the shorter one and was at its best in its second half: else no longer one was wanted.
+    """
     runs = [run for run in report.baseline.contender.runs if run.diverged_at is None]
     criterion = criterion_of(report)
     tried = [run.lengths[-2:] for run in runs if len(run.lengths) > 1]
-    growing = [(before, last) for before, last in tried if improves(last.score, before.score, criterion)]
+    growing = [
+        (before, last)
+        for before, last in tried
+        if improves(last.score, before.score, criterion) and last.best_epoch > last.epochs / 2
+    ]
     if not growing or 2 * len(growing) <= len(runs):
         return None
     longest = max(last.epochs for _, last in growing)

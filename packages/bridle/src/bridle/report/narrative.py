@@ -23,7 +23,20 @@ from bridle.report.rows import ContenderRow, Difference, Report
 from bridle.results import HELPS, HURTS, SAME, SPLIT_NAMES, UNDECIDED, Contender, Study
 from bridle_audit.wording import counted
 
-__all__ = ["Card", "cards", "cautions", "certainty", "headline", "lead", "rows_words", "verdicts", "winner"]
+__all__ = [
+    "cards",
+    "cautions",
+    "certainty",
+    "epochs_of",
+    "headline",
+    "judged",
+    "lead",
+    "named",
+    "rows_words",
+    "verdicts",
+    "winner",
+    "within_margin",
+]
 
 NAMED = 3  # contenders named one by one in a sentence; the others are counted
 LONGEST = 44  # characters of a recipe that is written out in the first line
@@ -318,7 +331,7 @@ def training_card(report: Report, row: ContenderRow) -> Card:
 
 def epochs_of(contender: Contender) -> int:
     """Return the number of epochs that most runs were trained for, the greater of two; 0 where there are no runs."""
-    lengths = [len(run.curves.get("epoch", [])) for run in contender.runs]
+    lengths = [run.epochs for run in contender.runs]
     return max(lengths, key=lambda each: (lengths.count(each), each), default=0)
 
 

@@ -203,7 +203,7 @@ def told(mapping: Mapping[str, object]) -> list[tuple[str, str]]:
     return [
         (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
         for name, value in mapping.items()
-        if value not in (None, "", [])
+        if value not in (None, "", [], {})
     ]
 
 
@@ -217,6 +217,8 @@ def as_text(name: str, value: object) -> str:
         return seconds(value)
     if name == "date":
         return moment(str(value))
+    if name == "metric" and value in METRICS:
+        return METRICS[str(value)].label
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

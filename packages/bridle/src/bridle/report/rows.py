@@ -20,7 +20,7 @@ from bridle.results import SPLITS, UNDECIDED, Contender, Reference, Study, Summa
 from bridle.rounding import RoundedInterval, decimals_for
 from bridle_audit.wording import counted
 
-__all__ = ["ContenderRow", "Difference", "ReferenceRow", "Report", "Score"]
+__all__ = ["ContenderRow", "Difference", "ReferenceRow", "Report"]
 
 MOST_PLACES = 6
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridle.protocol import LEARNING_RATES, Protocol
-from bridle.report.command import code_command, command, is_described, loaded_from
+from bridle.report.command import asked_splits, code_command, command, is_described, loaded_from
 from bridle.report.narrative import epochs_of, winner
 from bridle.report.rows import ContenderRow, Report
 
-__all__ = ["Snippet", "snippets"]
+__all__ = ["snippets"]
 
 KEPT = ("optimizer", "schedule", "batch_size", "class_weight")  # fields of a protocol that are repeated as they are
 
@@ -74,6 +74,8 @@ def data_lines(data: dict[str, Any]) -> str:
         return "...  # the data of the comparison"
     named = [f"{name}={source[name]!r}" for name in ("target", "data_dir", "task", "weights") if source.get(name)]
     named += [f"categorical={list(source['categorical'])!r}"] if source.get("categorical") else []
+    splits = ", ".join(f"{name}={value!r}" for name, value in asked_splits(source).items())
+    named += [f"splits=bridle.Splits({splits})"] if splits else []
     return f"bridle.load({', '.join([repr(str(source['path'])), *named])})"
 
 

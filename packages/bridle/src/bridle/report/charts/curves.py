@@ -115,9 +115,9 @@ def of_one_length(runs: list[Run]) -> list[Run]:
     """Return the runs of the length that most of them found, the longer of two; all runs where lengths were fixed."""
     if not any(run.lengths for run in runs):
         return runs
-    counts = Counter(len(run.curves.get("epoch", [])) for run in runs)
+    counts = Counter(run.epochs for run in runs)
     length = max(counts, key=lambda each: (counts[each], each))
-    return [run for run in runs if len(run.curves.get("epoch", [])) == length]
+    return [run for run in runs if run.epochs == length]
 
 
 def curve_chart(report: Report, split: str, metric: MetricFormat, curves: list[Curve], frame: Axis) -> Chart:
