@@ -118,9 +118,10 @@ def light_gbm(data: bridle.Data) -> float:
     if data.x_test is None or data.y_test is None:
         raise SystemExit("there are no test rows")
     if data.task == "classification":
-        z = np.log(np.clip(model.predict_proba(data.x_test), np.finfo(np.float64).eps, 1))
+        z = np.log(np.clip(np.asarray(model.predict_proba(data.x_test)), np.finfo(np.float64).eps, 1))
     else:
-        z = ((model.predict(data.x_test) - data.target_scale[0]) / data.target_scale[1])[:, None]
+        mean, spread = data.target_scale
+        z = ((np.asarray(model.predict(data.x_test)) - mean) / spread)[:, None]
     found = metrics.scores(z, data.y_test, task=data.task, target_scale=data.target_scale)
     return float(found[JUDGED_BY[data.task]])
 

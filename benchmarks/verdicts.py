@@ -1,14 +1,15 @@
 """How often verdicts are wrong, intervals hold and promises are kept: simulated studies with known differences.
 
-    python benchmarks/verdicts.py                       takes about half an hour
+    python benchmarks/verdicts.py                       takes about ten minutes on an idle core
     python benchmarks/verdicts.py --quick               a try of a minute; nothing is saved
 
 Every simulated study is judged by the functions that judge real ones. A study has a baseline and 1, 5 or 10 contenders,
-whose scores are drawn from a distribution (``SCORES``) or measured on splits of one table (``LEARNERS``). Five claims:
+whose scores are drawn from a distribution (``SCORES``) or measured on splits of one table (``LEARNERS``). The claims:
 
     false verdict   of contenders without any effect, none is said to help or hurt (over all together, at most 5.5 %)
     false same      of contenders whose effect is as large as the margin, none is called the same (likewise)
     interval        the 95 % interval holds the true difference (94 to 96 %)
+    bootstrap       so does the bootstrap interval, which stands beside it
     promise         a difference of the size that a study promises to show is shown (77 to 83 %)
     seeds           so many new seeds as a study asks for show the difference that it asks them for (at least 77 %)
 """
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.table import Table
 
-from bridle.comparison.paired import LEVEL, Paired
+from bridle.comparison.paired import FEWEST_RESAMPLED, LEVEL, Paired, bootstrap_interval
 from bridle.comparison.power import detectable, seeds_needed, smallest_difference
 from bridle.comparison.statistics import decide
 from bridle.results import SAME, UNDECIDED
@@ -33,6 +34,7 @@ WITHIN = {  # percent
     "false verdict": (0.0, 5.5),
     "false same": (0.0, 5.5),
     "interval": (94.0, 96.0),
+    "bootstrap": (94.0, 96.0),
     "promise": (77.0, 83.0),
     "seeds": (77.0, 100.0),
 }
@@ -51,7 +53,7 @@ class Effort:
     tables: int  # studies on splits of a table, which take longer
 
 
-QUICK, FULL = Effort(300, 40), Effort(10_000, 3000)
+QUICK, FULL = Effort(300, 40), Effort(5000, 1500)
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,10 @@ def of_distributions(random: np.random.Generator, studies: int) -> Iterator[Shar
             alone = (studies, 1, seeds)
             found = differences(draw(random, with_baseline(alone)))
             yield Share("interval", name, 1, seeds, studies, covered(studies_of(found), 0.0))
+            if seeds >= FEWEST_RESAMPLED:
+                fewer = studies // 5  # a bootstrap takes milliseconds
+                held = percent(low <= 0 <= high for low, high in map(bootstrap_interval, found[:fewer, 0].tolist()))
+                yield Share("bootstrap", name, 1, seeds, fewer, held)
             for contenders in CONTENDERS:
                 shape = (studies, contenders, seeds)
                 found = differences(draw(random, with_baseline(shape)))
@@ -315,10 +321,17 @@ def table(found: Sequence[Share]) -> Table:
         rows.setdefault((share.claim, share.scores, share.contenders), {})[share.seeds] = share
     for claim, (low, high) in WITHIN.items():
         for (of, scores, contenders), by_seeds in rows.items():
-            cells = (f"{each.percent:.1f}{'' if each.verdict == 'holds' else ' !'}" for each in by_seeds.values())
             if of == claim:
+                cells = (cell(by_seeds.get(seeds)) for seeds in SEEDS)
                 drawn.add_row(f"{claim} ({low:g} to {high:g})", scores, str(contenders), *cells)
     return drawn
+
+
+def cell(share: Share | None) -> str:
+    """A share, with a mark where the claim does not hold; empty where it was not measured."""
+    if share is None:
+        return ""
+    return f"{share.percent:.1f}{'' if share.verdict == 'holds' else ' !'}"
 
 
 if __name__ == "__main__":

@@ -86,8 +86,16 @@ def test_runs_that_are_lost_later_are_trained_again_bit_for_bit(tmp_path, lost):
         file.write_text(file.read_text().replace('"valid"', '"test"'))
     heard = []
     with pytest.warns(UserWarning, match="by its checksum"):
-        watch = lambda done, total: heard.append(done)
-        study = compare(few(), ["Dropout(rate=0.2)"], 3, mlp(6), SHORT, out=after, progress=watch, **ALONE)
+        study = compare(
+            few(),
+            ["Dropout(rate=0.2)"],
+            3,
+            mlp(6),
+            SHORT,
+            out=after,
+            progress=lambda done, total: heard.append(done),
+            **ALONE,
+        )
     study.save(after / "study.json")
     assert told(after) == told(before)
     assert heard == list(range(20 * (6 - lost), 121, lost))

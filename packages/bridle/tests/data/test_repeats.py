@@ -88,6 +88,13 @@ def test_arrays_are_split_by_times_of_any_kind(days: Any) -> None:
     assert last in (59, "2020-03-31")
 
 
+def test_repeated_times_of_arrays_are_windows_too() -> None:
+    data = Data.from_arrays(X, Y, splits="repeated", time=np.arange(60))
+    assert data.split_info["folds"] == 5
+    assert "every seed has a split of its own (5 windows)" in data.notes[0]
+    assert data.repeat(5).split_info["times"] == data.split_info["times"] != data.repeat(1).split_info["times"]
+
+
 def test_a_class_that_is_in_a_later_part_only_keeps_its_output() -> None:
     labels = np.where(np.arange(60) < 50, Y, "late")
     data = Data.from_arrays(X, labels, time=np.arange(60))
@@ -96,10 +103,11 @@ def test_a_class_that_is_in_a_later_part_only_keeps_its_output() -> None:
 
 
 def test_what_is_given_is_copied() -> None:
-    x, weights = X.copy(), np.ones(60)
-    data = Data.from_arrays(x, Y, splits="kfold", sample_weight=weights)
+    x, y, weights, times = X.copy(), X[:, 0] * 1.1, np.ones(60), np.arange(60.0)
+    data = Data.from_arrays(x, y, splits="kfold", sample_weight=weights, time=times)
     before = data.repeat(1).fingerprint
     x[:] = weights[:] = 7
+    y[:] = times[:] = times[::-1].copy()
     assert data.repeat(1).fingerprint == before
 
 
@@ -159,6 +167,13 @@ def test_splits_that_are_given_as_such_are_what_they_are() -> None:
     assert data.w_train is not None
     np.testing.assert_allclose(data.w_train, (np.arange(40) + 1) / 20.5, rtol=1e-6)
     assert data.fingerprint != Data(X[:40], Y[:40], X[40:], Y[40:]).fingerprint
+
+
+def test_weights_of_any_size_have_mean_1() -> None:
+    for weights in (np.full(40, 1e308), np.linspace(1e-320, 1e-318, 40), 1 + np.arange(40) * 2**57):
+        data = Data(X[:40], Y[:40], X[40:], Y[40:], sample_weight=weights)
+        assert data.w_train is not None
+        np.testing.assert_allclose(data.w_train.mean(), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("number", [-1, 1.5, "1", True, None])
@@ -248,6 +263,20 @@ def test_an_inner_fold_of_one_class_is_refused() -> None:
         Data.from_arrays(X, labels, time=np.arange(60)).inner(0, 5)
 
 
+FINGERPRINTS = {  # of what bridle 0.1 loaded, when there was one split only
+    "digits": "b82f0a496146caa6b45060c9a3db3988dd3b037ea847cd99236df9739ae7dfe5",
+    "anneal": "c09c068e757f5af23a0fe9cd67de832dd37c7760e00fcb2b4c0772b31cc0c9ea",
+    "car": "0a2b66b5ec060eaa233def5eb984f6699534e3109f5b46355315342e3e8e08a1",
+    "concrete": "7db93396b3805f0f7da2f12c80be3b446adf9ef3502c3daeb2ba1e6de6149b23",
+}
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_without_options_data_are_to_the_bit_what_they_were(shared_data: Path, name: str) -> None:
+    data = load(name) if name == "digits" else load(shared_data / f"tabular/{name}.csv.gz", "target")
+    assert data.fingerprint == FINGERPRINTS[name]
+
+
 def test_the_digits_are_split_anew_as_a_whole() -> None:
     data = load("digits", splits="kfold")
     tested = np.concatenate([data.repeat(number).x_test for number in range(5)])
@@ -268,6 +297,7 @@ def test_test_rows_of_a_data_set_stay_what_they_are(tmp_path: Path, write_idx: A
         np.testing.assert_array_equal(repeat.x_test, own.x_test)
         assert sorted([*repeat.x_train.tolist(), *repeat.x_valid.tolist()]) == everything
         assert "the 4 test rows are those of the data set: only train and valid are drawn anew" in repeat.notes
+        assert repeat.split_info["own_test"]
         assert repeat.rows["valid"] == (4 if splits.kind == "kfold" else 2)
     assert len({repeat.fingerprint for repeat in drawn}) == (3 if splits.varies else 1)
     if splits.kind == "kfold":

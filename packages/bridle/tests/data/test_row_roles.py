@@ -72,6 +72,8 @@ def test_rows_are_split_in_the_order_of_dates(tmp_path: Path) -> None:
     assert data.split_info["times"] == {side: [its[0], its[-1]] for side, its in days.items()}
     assert data.split_info["leaks"]["time"] == {"valid": 0, "test": 0}
     assert f"times by 'day': train {days['train'][0]} to {days['train'][-1]}, " in " ".join(data.notes)
+    column = next(each for each in data.columns if each.name == "day")
+    assert (column.kind, column.done) == ("dropped", ("dates as days since 1970-01-01",))
     assert "day" not in data.features
     assert data.repeat(3) is data
 

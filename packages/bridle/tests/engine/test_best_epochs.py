@@ -107,12 +107,13 @@ def test_a_metric_without_a_value_on_these_rows_chooses_nothing_and_the_last_epo
 
 def test_a_recipe_that_stops_decides_for_itself(few: Data) -> None:
     stops = "EarlyStopping(patience=1)"
-    members = variants(stops, f"{stops} + L2(strength=0.01)", "none")
+    members = variants(stops, f"BatchNorm + {stops}", "none")
     with_others, unrestored = train(few, members, HASTY), train(few, members, replace(HASTY, restore_best=False))
     for variant in members[:4]:
         run, same = with_others[variant], unrestored[variant]
-        assert run.stopped_at == same.stopped_at == (run.best_epoch or 0) + 1
+        assert run.stopped_at == same.stopped_at in (None, (run.best_epoch or 0) + 1)
         assert run.scores["valid"] == pytest.approx(same.scores["valid"], rel=1e-9)
+    assert any(with_others[variant].stopped_at for variant in members[:4])
     assert all(unrestored[variant].best_epoch is None for variant in members[4:])
 
 

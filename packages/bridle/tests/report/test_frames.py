@@ -34,7 +34,7 @@ def test_types_hold_where_values_are_missing():
     assert [None if pd.isna(each) else each for each in frame["best_epoch"]] == [None, 7, None, None]
     assert frame["best_epoch"].dtype == "Int64"
     assert frame["epochs"].tolist() == [20] * 4
-    assert math.isnan(frame.loc[2, "test_accuracy"])
+    assert frame["test_accuracy"].isna().tolist() == [False, False, True, False]
     assert all(frame[name].dtype == "float64" for name in ("lr", "seconds", "test_accuracy"))
 
 
@@ -58,16 +58,23 @@ def test_trials_have_a_row_each_and_the_chosen_one_is_marked():
     assert list(frame.columns) == ["asked", "recipe", "lr", "epochs", "rungs", "score", "chosen"]
     assert frame["asked"].tolist() == [BASELINE] * 4 + [DROPOUT] * 4
     tried = made.contenders[1].trials
-    assert frame["score"].tolist()[4:] == [trial.scores[-1] for trial in tried]
+    assert frame["score"].tolist()[4:] == [min(trial.scores) for trial in tried]
     assert frame["rungs"].tolist()[4:] == [len(trial.scores) for trial in tried]
     chosen = frame[frame["chosen"] & (frame["asked"] == DROPOUT)]
     assert (chosen["recipe"].unique().tolist(), chosen["lr"].unique().tolist()) == ([DROPOUT], [0.002])
 
 
+def test_a_trials_score_is_the_best_that_its_metric_knows():
+    made = study(task="regression", recipes=(BASELINE,), trials=2)
+    made.contenders[0].trials[0].scores[:] = [math.nan, 0.5, 0.4]
+    made.contenders[0].trials[1].scores[:] = [math.nan]
+    assert made.trials_frame()["score"].fillna(-1).tolist() == [0.5, -1]
+
+
 def test_without_tuning_there_are_no_trials_but_their_columns():
     frame = study().trials_frame()
     assert len(frame) == 0
-    assert (frame["score"].dtype, frame["chosen"].dtype) == ("float64", "bool")
+    assert frame.dtypes[["score", "chosen"]].astype(str).tolist() == ["float64", "bool"]
 
 
 def test_a_run_has_a_row_for_each_epoch():

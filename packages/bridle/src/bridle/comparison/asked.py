@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,6 +100,10 @@ class Asked:
                 f"with the same arguments and out={str(folder)!r}, and it goes on from what is kept"
             )
 
+    def without_place(self) -> Asked:
+        """What is asked, wherever that is."""
+        return replace(self, made={"bridle": self.made.get("bridle")}, absolute_path="")
+
     def load_data(self, path: str | None = None) -> Data:
         """Load the data again, from another ``path`` if one is given; ``ValueError`` where they are others."""
         said = dict(self.data)
@@ -131,24 +135,26 @@ def absolute(path: str) -> str:
 
 
 def write_asked(folder: Path | str, asked: Asked) -> None:
-    """Write asked.json into a study's folder, which is there; where it says so already nothing is written.
+    """Write asked.json into a study's folder, which is there; where it says the same already it is left alone.
 
-    Where nothing can be written it stays as it is, with a warning: there one cannot go on either.
+    Where nothing can be written it stays as it is, with a warning if it asks for something else.
     """
-    path, content = Path(folder) / NAME, seal(asked.to_json())
+    before = asked_before(folder)
+    if before == asked:
+        return
     try:
-        if content_of(path) != content:
-            write_whole(path, content)
+        write_whole(Path(folder) / NAME, seal(asked.to_json()))
     except OSError as error:
-        warnings.warn(f"what is compared cannot be noted in {path}: {error.strerror}", stacklevel=2)
+        if before is None or before.without_place() != asked.without_place():
+            warnings.warn(f"what is compared cannot be noted in {folder}: {error.strerror}", stacklevel=2)
 
 
-def content_of(path: Path) -> bytes:
-    """The content of a file, empty where there is none that can be read."""
+def asked_before(folder: Path | str) -> Asked | None:
+    """What was asked before in a folder, if that can be read."""
     try:
-        return read_whole(path, largest=LARGEST, follow=False)
-    except (OSError, ValueError):
-        return b""
+        return read_asked(folder)
+    except InputError:
+        return None
 
 
 def read_asked(folder: Path | str) -> Asked:
@@ -177,9 +183,8 @@ def folder_of(study: Path | str) -> Path:
 
 def how_to_go_on(folder: Path | str) -> str:
     """The end of a sentence that says how an interrupted comparison goes on."""
-    try:
-        asked = read_asked(folder)
-    except InputError:
+    asked = asked_before(folder)
+    if asked is None:
         return "the same command goes on from there"
     if asked.made_in_python:
         return f"the same call of bridle.compare goes on from there; its {listed(asked.made_in_python)} are in Python"

@@ -25,24 +25,28 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 from scipy.stats import bootstrap
 
 from bridle.results import Summary
 
-__all__ = ["LEVEL", "Paired", "bootstrap_interval", "holm", "permutation_p", "student_quantile"]
+__all__ = ["FEWEST_RESAMPLED", "LEVEL", "Paired", "bootstrap_interval", "holm", "permutation_p", "student_quantile"]
 
 LEVEL = 0.05  # the chance of a wrong verdict, over all contenders together
 RESAMPLES = 9999
+FEWEST_RESAMPLED = 5  # values that a bootstrap interval needs
 ALL_FLIPS_UP_TO = 16  # seeds; above it 2^16 of the flips are drawn
 EQUAL = 1e-9  # relative: differences that are the same but for their rounding
 
+# Note [rows]
+# A score that is counted in rows is a rounded one, and a few seeds often differ by the same or nearly the same number
+# of rows by chance: their spread is then far too small. So that of rounding to whole rows, 1/√12 of one, is added:
+# without it ten contenders under five seeds on 60 rows had a false verdict in 6.5 % of studies, with it in 2.4 %.
+
 # Note [no spread]
-# Where all differences are the same the sample has no spread, and a score that is counted in rows makes that happen by
-# chance when seeds are few. Two things are known nevertheless. The sign test: n seeds that agree have probability
-# 2^(1 - n) where there is no effect. And a score counted in rows cannot tell less than a row: it stands for a value
-# that was rounded, so the spread is at least that of rounding, 1/√12 of a row. The greater p-value of both is taken,
-# and the interval reaches to zero where too few seeds agree to exclude it.
+# Where all differences are the same, the sample has no spread at all. Then the sign test has its say: n seeds that
+# agree have probability 2^(1 - n) where there is no effect. The greater p-value counts, and the interval reaches to
+# zero where too few seeds agree to exclude it.
 ROUNDING_SPREAD = 1 / math.sqrt(12)
 
 
@@ -82,14 +86,15 @@ class Paired:
     @property
     def spread(self) -> bool:
         """False where all differences are equal, but for their rounding; see Note [no spread]."""
-        return not math.isclose(min(self.finite), max(self.finite), rel_tol=EQUAL)
+        return self.summary.sd > 0 and not math.isclose(min(self.finite), max(self.finite), rel_tol=EQUAL)
 
     @property
     def sd(self) -> float:
-        """The standard deviation of the differences; of a score counted in rows at least that of rounding to rows."""
+        """The standard deviation of the differences, see Note [rows]."""
         sampled = self.summary.sd if self.spread else 0.0
-        counted = self.metric == "accuracy" and self.n_rows and not self.identical
-        return max(sampled, ROUNDING_SPREAD / self.n_rows) if counted and self.n_rows else sampled
+        if self.metric != "accuracy" or not self.n_rows or self.identical:
+            return sampled
+        return math.hypot(sampled, ROUNDING_SPREAD / self.n_rows)
 
     def error_factor(self, n: int) -> float:
         """Return the standard error of the mean of ``n`` differences, in standard deviations of one."""
@@ -205,13 +210,19 @@ def drawn_sums(values: np.ndarray) -> np.ndarray:
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % BCa bootstrap interval of the mean; always the same for the same values.
 
-    A bootstrap knows no more than the values: of ten or fewer it is too narrow. Where its corrections are not defined
-    (most values equal) it is the plain percentile interval, and where all are equal it has no width.
+    Means of resampled values spread too little, by √((n - 1) / n), and not as Student's distribution: of five seeds the
+    plain interval holds the true mean 85 times in 100. So its level is raised by as much as both account for
+    (Hesterberg, *What teachers should know about the bootstrap*, The American Statistician 69, 2015). Of fewer than
+    five values even the least and the greatest hold the mean less than 90 times in 100: then it is nan. Where the
+    corrections of BCa are not defined (most values equal) it is the percentile interval, where all are equal it has no
+    width.
     """
     largest = max(map(abs, values))
     scaled = np.array(values) / (largest or 1.0)
     if math.isclose(scaled.min(), scaled.max(), rel_tol=EQUAL):
         return values[0], values[0]
+    if len(values) < FEWEST_RESAMPLED:
+        return math.nan, math.nan
     low, high = resampled_interval(scaled, "BCa")
     if not (math.isfinite(low) and math.isfinite(high)):
         low, high = resampled_interval(scaled, "percentile")
@@ -227,10 +238,21 @@ def resampled_interval(values: np.ndarray, method: Literal["BCa", "percentile"])
             mean,
             n_resamples=RESAMPLES,
             method=method,
+            confidence_level=raised_level(len(values)),
             vectorized=True,
             random_state=np.random.default_rng(0),
         )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def raised_level(n: int) -> float:
+    """Return the level at which resampled means of ``n`` values spread as far as Student's interval.
+
+    >>> round(raised_level(5), 3), round(raised_level(1000), 3)
+    (0.998, 0.95)
+    """
+    reach = math.sqrt(n / (n - 1)) * student_quantile(1 - LEVEL / 2, n - 1)
+    return 1 - 2 * float(ndtr(-reach))
 
 
 def mean(values: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -19,7 +19,7 @@ from bridle.errors import InputError
 from bridle.results import Run, Study
 from bridle_audit.wording import counted
 
-__all__ = ["RerunReport", "rerun", "resume"]
+__all__ = ["rerun", "resume"]
 
 
 class ScoreDifference(NamedTuple):
@@ -66,7 +66,8 @@ class RerunReport:
                 f"{worst.after:.6g} now."
             )
         if self.unpaired:
-            said.append(f"{counted('run', self.unpaired)} of the second have no counterpart in the first.")
+            have = "has" if self.unpaired == 1 else "have"
+            said.append(f"{counted('run', self.unpaired)} of the second {have} no counterpart in the first.")
         said += [
             f"{each.contender}: the verdict was {each.before!r} and is {each.after!r}." for each in self.verdicts
         ] or ["All verdicts are the same."]

@@ -204,7 +204,7 @@ class Comparison:
             self.trainer.criterion.name,
             higher_is_better=self.trainer.criterion.higher_is_better,
             margin=self.margin,
-            test_to_train=rows["valid"] / rows["train"] if self.data.splits_vary else None,
+            test_to_train=rows["valid"] / (sum(rows.values()) - rows["valid"]) if self.data.splits_vary else None,
             rows=rows,
             seeds_wanted=len(self.seeds),
         )

@@ -33,7 +33,7 @@ from bridle.comparison.verdict_words import verdict_sentence
 from bridle.errors import InputError
 from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run, Summary, Versus
 
-__all__ = ["judge", "measure", "pair", "versus"]
+__all__ = ["decide", "judge", "measure", "pair", "versus"]
 
 ROUNDING = 1e-12  # relative: scores that are the same but for their rounding
 
@@ -110,11 +110,12 @@ def difference(ours: float, theirs: float) -> float:
     return 0.0 if math.isclose(ours, theirs, rel_tol=ROUNDING) else ours - theirs
 
 
-def measure(paired: Paired) -> Versus:
+def measure(paired: Paired, level: float = LEVEL, level_same: float = LEVEL) -> Versus:
     """Return all numbers of one contender by itself, without a verdict.
 
-    Differences under splits that overlap are not independent, as the bootstrap and the flipping of signs assume: there
-    these are nan.
+    ``smallest`` and ``seeds_needed`` hold for tests at these levels: of no difference, and of one as large as the
+    margin. Differences under splits that overlap are not independent, as the bootstrap and the flipping of signs
+    assume: there these are nan.
     """
     low, high = paired.interval
     independent = paired.test_to_train is None
@@ -127,7 +128,7 @@ def measure(paired: Paired) -> Versus:
         high,
         verdict="",
         words="",
-        smallest=smallest_difference(paired, LEVEL),
+        smallest=smallest_difference(paired, level),
         values=paired.values,
         p_value=paired.p_value,
         p_permutation=permutation_p(paired.finite) if independent else math.nan,
@@ -135,7 +136,7 @@ def measure(paired: Paired) -> Versus:
         bootstrap_high=bootstrap_high,
         margin=paired.margin or None,
         p_same=paired.p_same,
-        seeds_needed=seeds_needed(paired, LEVEL, LEVEL),
+        seeds_needed=seeds_needed(paired, level, level_same),
     )
 
 
@@ -148,12 +149,10 @@ def judge(compared: Sequence[Paired], seeds_wanted: int | None = None) -> list[V
     """
     found = [
         replace(
-            measure(paired),
+            measure(paired, decision.level, decision.level_same),
             verdict=decision.verdict,
             p_holm=decision.p_holm,
             p_same=decision.p_same,
-            smallest=smallest_difference(paired, decision.level),
-            seeds_needed=seeds_needed(paired, decision.level, decision.level_same),
         )
         for paired, decision in zip(compared, decide(compared), strict=True)
     ]

@@ -97,9 +97,7 @@ def train_variants(
         )
     unfinished = checkpoints.unfinished(variants) if checkpoints else []
     rest = [variant for variant in variants if not any(variant in each.trains for each in unfinished)]
-    # Recipes that stop by themselves are scored after every epoch, others need not: they are not stacked together.
-    kinds = [[each for each in rest if bool(stop_regularizers(each)) == stops] for stops in (False, True)]
-    planned = [members for kind in kinds if kind for members in plan.plan_stacks(kind, memory)]
+    planned = [members for kind in scored_alike(rest, protocol) for members in plan.plan_stacks(kind, memory)]
     if checkpoints:
         for members in planned:
             checkpoints.save(members, members, 0, 0, b"")
@@ -110,6 +108,14 @@ def train_variants(
         )
         if checkpoints:
             checkpoints.drop(members)
+
+
+def scored_alike(variants: Sequence[Variant], protocol: Protocol) -> list[list[Variant]]:
+    """Return the variants by how often they are scored, of which a stack has one: see ``evaluates_after``."""
+    if not protocol.keeps_best_epoch:
+        return [list(variants)]
+    kinds = [[each for each in variants if bool(stop_regularizers(each)) == stops] for stops in (False, True)]
+    return [kind for kind in kinds if kind]
 
 
 def make_stack(
