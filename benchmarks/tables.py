@@ -1,10 +1,11 @@
 """Whether comparing is worth it: the tuned winner against what people have, over a folder of tables.
 
-``python benchmarks/tables.py FOLDER`` takes a folder with ``tables.json`` (for each name: file, categorical columns)
-and its tables, each with a column ``target``. Every table is split five times; on each split bridle compares its default
-contenders, tuned, and its winner by validation score is set against a constant, a linear model, bridle's own baseline
-with early stopping, HistGradientBoosting and LightGBM at their defaults, by the log-loss or RMSE of the test rows. A study
-is kept for each split, so that an interrupted measurement goes on.
+``python benchmarks/tables.py FOLDER`` takes a folder with ``tables.json`` (for each name: file, task, categorical
+columns) and its tables, each with a column ``target``. Every table is split several times; on each split bridle
+compares its default contenders, as they are and tuned, and the tuned winner by validation score is set against a
+constant, a linear model, bridle's own baseline with early stopping, HistGradientBoosting and LightGBM at their
+defaults, by the log-loss or RMSE of the test rows. A folder is kept for each split, so that an interrupted measurement
+goes on.
 """
 
 from __future__ import annotations
