@@ -34,6 +34,23 @@ def test_the_numbers_of_the_pages(studies):
     )
 
 
+def test_the_words_name_the_metric_of_the_fit_and_the_one_that_chooses(studies):
+    study = studies["over-regularized", "Example"]
+    (over,) = found("over-regularized", study)
+    assert study.metric == "log_loss"
+    assert over.message.startswith("it fits less and generalizes less: training accuracy 0.7")
+    assert ", validation log-loss 0." in over.message
+    (under,) = found("under-regularized", studies["under-regularized", "Example"])
+    assert " in accuracy between training and validation rows" in under.message
+
+
+def test_each_finds_the_same_whichever_metric_chooses(studies):
+    under = copy.deepcopy(studies["under-regularized", "Example"])
+    numbers = [each.numbers for each in found("under-regularized", under)]
+    under.metric, under.higher_is_better = "accuracy", True
+    assert [each.numbers.keys() for each in found("under-regularized", under)] == [each.keys() for each in numbers]
+
+
 def test_each_is_silent_on_the_studies_of_the_other(studies):
     assert found("under-regularized", studies["over-regularized", "Example"]) == []
     assert found("over-regularized", studies["under-regularized", "Example"]) == []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_h
 
 from bridle.errors import InputError
 
-__all__ = ["DEEPEST", "check_json", "decode", "parse", "short_repr"]
+__all__ = ["decode", "parse", "short_repr"]
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -50,7 +50,7 @@ def decode(kind: type[Kind], data: object, where: str = "") -> Kind:
         raise InputError(f"{where or 'it'} must be an object, got {short_repr(data)}")
     inside = f"{where}." if where else ""
     values = {}
-    for field in (each for each in dataclasses.fields(kind) if each.compare):
+    for field in compared_fields(kind):
         if field.name in data:
             values[field.name] = decode_value(field_types(kind)[field.name], data[field.name], f"{inside}{field.name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
@@ -64,12 +64,24 @@ def field_types(kind: type[Any]) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
+@cache
+def parts_of(kind: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """Return an annotation's origin and arguments, and whether it is a dataclass: found anew, that is half the time."""
+    return get_origin(kind), get_args(kind), isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
+@cache
+def compared_fields(kind: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the fields of a dataclass that are data."""
+    return tuple(each for each in dataclasses.fields(kind) if each.compare)
+
+
 def decode_value(kind: Any, value: Any, where: str) -> Any:
     """``value`` as an annotation says it; ``ValueError`` where it is something else."""
-    of, parts = get_origin(kind), get_args(kind)
+    of, parts, is_class = parts_of(kind)
     if of is UnionType:  # of something and None
         return None if value is None else decode_value(parts[0], value, where)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+    if is_class:
         return decode(kind, value, where)
     if kind in (Any, float):
         return check_json(value, where, DEEPEST) if kind is Any else decode_number(value, where)
@@ -78,8 +90,25 @@ def decode_value(kind: Any, value: Any, where: str) -> Any:
     if of is dict:
         return {name: decode_value(parts[1], each, f"{where}.{name}") for name, each in value.items()}
     if of is list:
-        return [decode_value(parts[0], each, f"{where}[{index}]") for index, each in enumerate(value)]
+        return decode_list(parts[0], value, where)
     return check_json(value, where, 0)
+
+
+def decode_list(kind: Any, value: list[Any], where: str) -> list[Any]:
+    """A list of such values."""
+    if kind is float and are_plain(value):
+        return value
+    return [decode_value(kind, each, f"{where}[{index}]") for index, each in enumerate(value)]
+
+
+def are_plain(values: list[Any]) -> bool:
+    """Return True for finite numbers: most of what is read are curves, too long to look at their points one by one."""
+    if not set(map(type, values)) <= {float, int}:
+        return False
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:  # a whole number out of the range of numbers
+        return False
 
 
 def decode_number(value: object, where: str) -> float:

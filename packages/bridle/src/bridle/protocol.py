@@ -19,10 +19,12 @@ __all__ = [
     "ADAMW_DECAY",
     "BETAS",
     "EPS",
-    "FEWEST_EPOCHS",
+    "EVALUATIONS",
+    "FIRST_EPOCHS",
     "FIRST_STEPS",
+    "LAST_EPOCHS",
+    "LAST_STEPS",
     "LEARNING_RATES",
-    "LENGTHS",
     "MOMENTUM",
     "PRECISIONS",
     "SCHEDULES",
@@ -38,7 +40,8 @@ __all__ = [
 LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.1, "momentum": 0.02}
 MOMENTUM = 0.9
 # The lengths that are tried where the number of epochs is left open: see Protocol.lengths.
-FIRST_STEPS, FEWEST_EPOCHS, LENGTHS = 200, 2, 6
+FIRST_STEPS, FIRST_EPOCHS = 200, 2
+LAST_STEPS, LAST_EPOCHS = 3000, 64
 EVALUATIONS = 32  # of a training whose best epoch is kept
 BETAS, EPS = (0.9, 0.999), 1e-8
 ADAMW_DECAY = 0.01  # torch's default, on all parameters; a recipe with WeightDecay says its own instead
@@ -75,9 +78,9 @@ class Protocol:
     parameter, unless the recipe has a WeightDecay, which replaces it. ``schedule`` is "cosine" or "constant".
 
     ``epochs=None`` finds the length: each of ``lengths`` is trained from the start, as long as twice the epochs give
-    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the epoch with the best
-    validation score; None does so where the length is open, and else keeps those of the last epoch. ``metric`` is the
-    score meant, by its name; None is the task's default, log-loss or R².
+    a better validation score (see ``training_length``), and the best is kept. ``restore_best`` keeps the weights of the
+    epoch with the best validation score; None does so where the length is open, and else keeps those of the last epoch.
+    ``metric`` is the score meant, by its name; None is the task's default, log-loss or R².
 
     ``class_weight="balanced"`` weighs rows by rows / (classes * rows of their class) in the training loss, as
     scikit-learn does; scores are not weighed.
@@ -121,18 +124,20 @@ class Protocol:
     def lengths(self, rows: int) -> list[int]:
         """Return the numbers of epochs to try for so many training rows: one where it is fixed, else doubling ones.
 
-        The first makes about 200 steps, and at least 2 epochs.
+        The first makes 200 steps and 2 epochs at least, the last 3000 steps and 64 epochs.
 
-        >>> [Protocol(batch_size=64).lengths(rows) for rows in (120, 50_000)]
-        [[200, 400, 800, 1600, 3200, 6400], [2, 4, 8, 16, 32, 64]]
+        >>> [Protocol(batch_size=64).lengths(rows) for rows in (120, 1079, 50_000)]
+        [[200, 400, 800, 1600, 3200], [13, 26, 52, 104, 208], [2, 4, 8, 16, 32, 64]]
         >>> Protocol(epochs=30).lengths(120)
         [30]
         """
         if self.epochs is not None:
             return [self.epochs]
         per_epoch = max(1, rows // self.batch_size)
-        first = max(FEWEST_EPOCHS, math.ceil(FIRST_STEPS / per_epoch))
-        return [first * 2**number for number in range(LENGTHS)]
+        lengths = [max(FIRST_EPOCHS, math.ceil(FIRST_STEPS / per_epoch))]
+        while lengths[-1] < LAST_EPOCHS or lengths[-1] * per_epoch < LAST_STEPS:
+            lengths.append(2 * lengths[-1])
+        return lengths
 
     def with_length(self, epochs: int) -> Protocol:
         """Return the protocol with a fixed length, and the best epoch's weights restored where it was open."""

@@ -116,8 +116,8 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it was trained for."""
-        return max(map(len, self.curves.values()), default=0)
+        """How many epochs it was trained for: the last after which it was measured."""
+        return int(max(filter(math.isfinite, self.curves.get("epoch", [])), default=0))
 
     @property
     def plot(self) -> RunPlots:
@@ -138,7 +138,7 @@ class Run:
             f"diverged in epoch {self.diverged_at}" if self.diverged_at is not None else counted("epoch", self.epochs)
         )
         measured = [f"validation {', '.join(scores)}"] if scores else []
-        return f"<Run {printable(self.recipe)}, seed {self.seed}: {'; '.join([*measured, ended])}>"
+        return f"<Run {one_line(self.recipe)}, seed {self.seed}: {'; '.join([*measured, ended])}>"
 
     def _repr_html_(self) -> str:
         html: str = of_report("display", "run_html")(self)
@@ -302,19 +302,19 @@ class Study:
         """Return the trials of the tuning as a pandas ``DataFrame``: one row per trial; none where nothing was tuned.
 
         Columns: asked (the contender as it was given), recipe, lr, epochs, rungs, score (the metric that chooses, mean
-        over the folds after the last rung that the trial reached) and chosen.
+        over the folds, best of the rungs that the trial reached) and chosen.
         """
         frame: pd.DataFrame = of_report("frames", "trials_frame")(self)
         return frame
 
     def __repr__(self) -> str:
-        what = printable(f"{self.data.get('name', 'study')}, {self.network}")
+        what = one_line(f"{self.data.get('name', 'study')}, {self.network}")
         count = f"{counted('recipe', len(self.contenders))} × {counted('seed', len(self.seeds))}"
         metric = METRICS[self.metric].label if self.metric in METRICS else self.metric
         return f"<Study {what}: {count}, by validation {metric}{'' if self.finished else ', unfinished'}>"
 
     def __str__(self) -> str:
-        text: str = of_report("display", "study_text")(self)
+        text: str = of_report("terminal", "study_text")(self)
         return text
 
     def _repr_html_(self) -> str:
@@ -363,6 +363,11 @@ class Study:
 def of_report(module: str, name: str) -> Any:
     """Look a name of ``bridle.report`` up; see Note [what shows a result]."""
     return getattr(import_module(f"bridle.report.{module}"), name)
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, without what a terminal would obey."""
+    return " ".join(printable(text).split())
 
 
 def check_study(study: Study) -> None:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["RoundedInterval", "decimals_for", "interval_text", "rounded", "signed"]
+__all__ = ["RoundedInterval", "decimals_for", "rounded", "signed"]
 
 MOST_DECIMALS = 6  # smaller numbers are written with a power of ten
 WITHOUT_UNCERTAINTY = 3  # significant digits of a number whose uncertainty is not known
@@ -77,13 +77,3 @@ class RoundedInterval:
         """
         places = decimals_for(scale * (high / 2 - low / 2), scale * difference)
         return cls(*(signed(scale * each, places) for each in (difference, low, high)))
-
-
-def interval_text(difference: float, low: float, high: float, scale: float = 1.0) -> str:
-    """Return the bounds of an interval as text, with the decimals of their uncertainty.
-
-    >>> interval_text(0.42, 0.3127, 0.5273), interval_text(-0.0002, -0.005, 0.0046, scale=100)
-    ('+0.31 to +0.53', '-0.50 to +0.46')
-    """
-    text = RoundedInterval.of(difference, low, high, scale)
-    return f"{text.low} to {text.high}"

@@ -4,7 +4,7 @@ import json
 
 from command_line import TINY, run
 
-from bridle import Study
+from bridle import Splits, Study
 
 DESCRIBED = "id,size,colour,flat,answer\n" + "".join(
     f"{k + 100},{'n/a' if k == 4 else k / 10},{('red', 'blue')[k % 2]},1,{'yes' if k % 3 else 'no'}\n"
@@ -44,6 +44,27 @@ def test_describe_says_what_is_wrong_in_a_sentence(tmp_path):
     wrong = run("describe", tmp_path / "t.csv", "--target", "anwser")
     assert wrong.exit_code == 2 and "did you mean answer?" in wrong.stderr and wrong.stdout == ""
     assert "no column 'siz'" in run("describe", tmp_path / "t.csv", "--target", "answer", "--categorical", "siz").stderr
+
+
+def test_describe_shows_the_split_that_the_options_ask_for(tmp_path):
+    lines = [f"{row // 5},2021-01-{1 + row // 2:02d},{'train' if row < 40 else 'dev'},{1 + row},{row / 7},{row % 2}\n"
+             for row in range(60)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("who,day,side,weight,size,y\n" + "".join(lines))
+    table = (tmp_path / "t.csv", "--target", "y")
+    told = json.loads(
+        run("describe", *table, "--split", "kfold", "--folds", "4", "--split-seed", "3", "--groups", "who",
+            "--weights", "weight", "--json").stdout
+    )  # fmt: skip
+    asked = {"kind": "kfold", "seed": 3, "folds": 4, "groups": "who", "weighted": True, "varies": True}
+    assert asked.items() <= told["splits"].items()
+    assert told["splits"]["group_counts"] == {"train": 6, "valid": 3, "test": 3}
+    assert told["source"]["splits"] == Splits("kfold", seed=3, folds=4, groups="who").to_json()
+    assert told["source"]["weights"] == "weight"
+    shown = run("describe", *table, "--time", "day").stdout
+    assert "note: times by 'day': train 2021-01-01 to 2021-01-18, valid 2021-01-19 to 2021-01-24, test" in shown
+    assert "rows: 40 train, 20 valid" in run("describe", *table, "--split-column", "side").stdout
+    wrong = run("describe", *table, "--split", "kfold", "--split-column", "side")
+    assert wrong.exit_code == 2 and "the split of column 'side' is one split" in wrong.stderr and wrong.stdout == ""
 
 
 def test_compare_says_on_stderr_what_is_left_out_and_the_page_shows_the_columns(tmp_path):

@@ -15,7 +15,7 @@ def run_of(variant: Variant) -> Run:
     """Return a finished run without training, with every kind of value a run may hold."""
     layer = LayerSummary("linear1", 8, 1, 0.1 + 0.2, {"edges": [0.0, 1 / 3], "counts": [4.0]}, None)
     scores = {"valid": {"accuracy": 0.1 + 0.7, "log_loss": math.nan}}
-    curves = {"epoch": [1], "valid_loss": [0.25]}
+    curves: dict[str, list[float]] = {"epoch": [1], "valid_loss": [0.25]}
     return Run(str(variant.recipe), variant.seed, scores, curves, [layer], 1.5, lr=variant.lr)
 
 

@@ -307,7 +307,7 @@ def test_where_splits_vary_every_seed_has_its_own_and_the_interval_is_wider():
     versus = study.contenders[1].versus_baseline
     assert versus is not None
     plain = np.std(versus.values, ddof=1) / 2 * 3.182
-    assert (versus.high - versus.low) / 2 == pytest.approx(plain * math.sqrt(1 + 4 * 30 / 90), rel=0.05)
+    assert (versus.high - versus.low) / 2 == pytest.approx(plain * math.sqrt(1 + 4 * 30 / 120), rel=0.05)
 
 
 def test_balanced_classes_weigh_alike():

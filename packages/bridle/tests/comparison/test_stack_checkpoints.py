@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from killed import few, told
@@ -18,7 +19,8 @@ from bridle.protocol import Protocol, Variant
 
 VARIANTS = [Variant(Recipe.of(recipe), seed) for seed in range(3) for recipe in ("none", "EMA")]
 MEMBERS, OTHERS = VARIANTS[:4], VARIANTS[4:]
-SHORT = Protocol(batch_size=32, epochs=2)
+SHORT = Protocol(lr=0.002, batch_size=32, epochs=2)
+ALONE: dict[str, Any] = {"references": False, "keep_models": "none"}
 
 
 def stacks(folder, asked=VARIANTS, setting=SETTING, finished=()):
@@ -78,14 +80,21 @@ def test_only_the_members_are_left_when_a_stack_is_finished_also_of_a_session_th
 def test_runs_that_are_lost_later_are_trained_again_bit_for_bit(tmp_path, lost):
     before, after = tmp_path / "before", tmp_path / "after"
     for folder in (before, after):
-        compare(few(), ["Dropout(rate=0.2)"], 3, mlp(6), SHORT, out=folder).save(folder / "study.json")
+        compare(few(), ["Dropout(rate=0.2)"], 3, mlp(6), SHORT, out=folder, **ALONE).save(folder / "study.json")
     files = sorted((after / "runs").iterdir())[:lost]
     for file in files:
         file.write_text(file.read_text().replace('"valid"', '"test"'))
     heard = []
     with pytest.warns(UserWarning, match="by its checksum"):
         study = compare(
-            few(), ["Dropout(rate=0.2)"], 3, mlp(6), SHORT, out=after, progress=lambda done, total: heard.append(done)
+            few(),
+            ["Dropout(rate=0.2)"],
+            3,
+            mlp(6),
+            SHORT,
+            out=after,
+            progress=lambda done, total: heard.append(done),
+            **ALONE,
         )
     study.save(after / "study.json")
     assert told(after) == told(before)
@@ -132,14 +141,16 @@ def interrupted(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(
-        KeyboardInterrupt, match=r"Stopped after \d+ of 240 steps .*: the same command goes on from there"
+        KeyboardInterrupt,
+        match=r"Stopped after \d+ of 240 steps .*: the same call .* goes on from there; its data are in Python",
     ):
         small(tmp_path, progress=stop)
     return tmp_path
 
 
 def small(folder, **options):
-    study = compare(few(), ["EMA"], 2, mlp(6), Protocol(batch_size=32, epochs=6), out=folder, **options)
+    protocol = Protocol(lr=0.002, batch_size=32, epochs=6)
+    study = compare(few(), ["EMA"], 2, mlp(6), protocol, out=folder, **ALONE, **options)
     if folder:
         study.save(folder / "study.json")
     return study

@@ -34,6 +34,7 @@ class Trainer:
     best: float = 0.01
     nan_above: float = math.inf
     gain: float = 0.1  # of the score, by which each rung is better than the one before
+    best_at: float = 1.0  # share of a training after which the best epoch comes
     asked: list[tuple[Data, list[Variant], Protocol]] = field(default_factory=list)
 
     def __call__(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
@@ -47,7 +48,9 @@ class Trainer:
         assert isinstance(strength, float)
         score = 1 + abs(math.log(strength / self.best)) + (variant.lr or 0.0) - self.gain * math.log2(protocol.n_epochs)
         score = math.nan if strength > self.nan_above else score
-        return Run(str(variant.recipe), variant.seed, {"valid": {"log_loss": score}}, {}, [], 0.0, lr=variant.lr)
+        best = max(1, round(self.best_at * protocol.n_epochs))
+        scores = {"valid": {"log_loss": score}}
+        return Run(str(variant.recipe), variant.seed, scores, {}, [], 0.0, best_epoch=best, lr=variant.lr)
 
 
 def test_every_contender_gets_the_same_number_of_trials() -> None:
@@ -94,6 +97,12 @@ def test_halving_ends_where_longer_training_helps_none() -> None:
     trainer = Trainer(gain=0.0)
     tuned = tune(RECIPES, 16, table(400), Protocol(), LOG_LOSS, trainer)
     assert max(len(trial.scores) for trial in tuned.trials[RECIPES[1]]) == 2
+
+
+def test_what_overfits_before_half_of_its_training_is_not_trained_longer() -> None:
+    trainer = Trainer(best_at=0.4)
+    tuned = tune(RECIPES, 16, table(400), Protocol(), LOG_LOSS, trainer)
+    assert {len(trial.scores) for its in tuned.trials.values() for trial in its} == {1}
 
 
 def test_each_rung_is_twice_as_long_as_the_one_before() -> None:

@@ -5,16 +5,12 @@ from collections.abc import Collection, Sequence
 from random import Random
 from typing import Any
 
-from scipy.stats import t as student
-
-from bridle.metric_info import DEFAULT_METRIC, SHOWN_BESIDE, curve_metric, higher_is_better
+from bridle.comparison.paired import Paired
+from bridle.comparison.statistics import judge, measure, pair
+from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE, curve_metric, higher_is_better
 from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
 from bridle.results import (
-    HELPS,
-    HURTS,
-    SAME,
-    UNDECIDED,
     Contender,
     LayerSummary,
     Reference,
@@ -61,8 +57,8 @@ def study(
 ) -> Study:
     """Return a study; ``diverged`` are pairs of a contender's number and a seed, ``changes`` fields of the study.
 
-    ``level`` and ``effects`` are about accuracies or R²; ``lengths`` are how far a run was from its score at each length
-    that was tried; with ``trials`` every contender has so many.
+    ``level`` and ``effects`` are about accuracies or R²; ``lengths`` are how far a run was from its score at each
+    length that was tried; with ``trials`` every contender has so many.
     """
     metric = metric or DEFAULT_METRIC[task]
 
@@ -75,7 +71,7 @@ def study(
         return found
 
     runs = [[trained(number, text, seed) for seed in range(seeds)] for number, text in enumerate(recipes)]
-    contenders = [contender(text, its, runs[0], metric, task, margin) for text, its in zip(recipes, runs, strict=True)]
+    contenders = judged([contender(text, its, metric) for text, its in zip(recipes, runs, strict=True)], metric, margin)
     for each in contenders if trials else ():
         tune(each, trials, metric)
     fields: dict[str, Any] = {
@@ -134,7 +130,7 @@ def run(
         recipe=recipe,
         seed=seed,
         scores=scores,
-        curves=curves(scores, task, metric, epochs, own, 3 if diverged else None),
+        curves=curves(scores, metric, epochs, own, 3 if diverged else None),
         layers=[layer(name, units, norm, recipe=recipe, random=own, diverged=diverged) for name, units, norm in LAYERS],
         seconds=0.4 + own.random() / 10,
         diverged_at=3 if diverged else None,
@@ -147,7 +143,7 @@ def scores_of(task: str, level: float) -> dict[str, float]:
         return {"r2": level - 0.5, "rmse": 80 * math.sqrt(1.5 - level), "mae": 60 * math.sqrt(1.5 - level)}
     wrong = max(1 - level, 0.002)
     return {
-        "log_loss": min(3.2 * wrong, 2.302585),
+        "log_loss": 3.2 * wrong,
         "accuracy": min(level, 1.0),
         "balanced_accuracy": min(level, 1.0) - 0.002,
         "auroc": 1 - wrong / 8,
@@ -158,9 +154,10 @@ def scores_of(task: str, level: float) -> dict[str, float]:
 
 def reference(name: str, level: float, task: str) -> Reference:
     """Return a reference whose scores lie at a level."""
-    scores = {
-        split: {metric: Summary.of([value]) for metric, value in scores_of(task, level).items()} for split in SHIFTS
-    }
+    values = scores_of(task, level)
+    if name == "majority class":
+        values["log_loss"] = math.log(10)  # of ten classes that are equally likely
+    scores = {split: {metric: Summary.of([value]) for metric, value in values.items()} for split in SHIFTS}
     return Reference(name, f"a {name} fitted on the training rows", scores, seconds=0.2)
 
 
@@ -174,9 +171,10 @@ def tried_lengths(score: float, off: Sequence[float], epochs: int, metric: str) 
 
 
 def curves(
-    scores: dict[str, dict[str, float]], task: str, metric: str, epochs: int, random: Random, diverged_at: int | None
+    scores: dict[str, dict[str, float]], metric: str, epochs: int, random: Random, diverged_at: int | None
 ) -> dict[str, list[float]]:
     """Return curves from poor to the final score, of one shape; nothing is finite from ``diverged_at`` on."""
+    task = task_of(metric)
 
     def towards(first: float, last: float, epoch: int) -> float:
         value = last + (first - last) * 0.72 ** (epoch + 1) + random.gauss(0, 0.02) * abs(last) / (epoch + 2)
@@ -209,17 +207,12 @@ def layer(name: str, units: int, norm: float, *, recipe: str, random: Random, di
     return LayerSummary(name, units, dead, scale * norm, {"edges": edges, "counts": counts}, gammas)
 
 
-def contender(
-    recipe: str, runs: list[Run], baseline: list[Run], metric: str, task: str, margin: float | None = None
-) -> Contender:
-    """Return the contender that these runs make, beside those of the baseline."""
+def contender(recipe: str, runs: list[Run], metric: str) -> Contender:
+    """Return the contender that these runs make, not yet compared."""
     scores = {
         split: {name: Summary.of([each.scores[split][name] for each in runs]) for name in metrics}
         for split, metrics in runs[0].scores.items()
     }
-    pairs = [(name, split) for split in ("valid", "test") for name in dict.fromkeys((metric, SHOWN_BESIDE[task]))]
-    compared = [versus(runs, baseline, *pair, margin) for pair in pairs] if runs is not baseline else []
-    first, *others = [each for each in compared if each] or [None]
     return Contender(
         recipe=Recipe.parse(recipe).to_json() if known(recipe) else [],
         name=recipe,
@@ -227,62 +220,54 @@ def contender(
         gap=scores["train"][metric].mean - scores["valid"][metric].mean,
         dead_units=Summary.of([float(each.dead_units) for each in runs]).mean,
         seconds=Summary.of([each.seconds for each in runs]).mean,
-        versus_baseline=first,
+        versus_baseline=None,
         runs=runs,
-        others=[Versus(**{**vars(each), "verdict": "", "words": ""}) for each in others if each],
     )
 
 
 def known(recipe: str) -> bool:
     """Return whether a text is a recipe; names that are there to break a page are none."""
-    return recipe == BASELINE or recipe.split("(")[0] in CATALOG
+    return recipe == BASELINE or recipe.split("(", maxsplit=1)[0] in CATALOG
+
+
+def judged(contenders: list[Contender], metric: str, margin: float | None = None) -> list[Contender]:
+    """Compare contenders with the first of them, as `bridle compare` does, and give them their verdicts together."""
+    baseline, *others = contenders
+    pairs = [(each, paired(each, baseline, metric, "valid", margin)) for each in others]
+    compared = [(each, found) for each, found in pairs if found]
+    for (each, _), versus in zip(compared, judge([found for _, found in compared]), strict=True):
+        each.versus_baseline = versus
+        beside = [(metric, "test"), *((SHOWN_BESIDE[task_of(metric)], split) for split in ("valid", "test"))]
+        others_of = (paired(each, baseline, name, split) for name, split in beside if name != metric or split == "test")
+        each.others = [measure(found) for found in others_of if found]
+    return contenders
+
+
+def task_of(metric: str) -> str:
+    """Return the task that a metric is for."""
+    return METRICS[metric].task if metric in METRICS else "classification"
+
+
+def paired(
+    contender: Contender, baseline: Contender, metric: str, split: str, margin: float | None = None
+) -> Paired | None:
+    """Pair a contender's runs with the baseline's."""
+    return pair(
+        contender.runs,
+        baseline.runs,
+        metric,
+        split,
+        higher_is_better=higher_is_better(metric),
+        margin=margin,
+        test_to_train=None,
+        n_rows=None,
+    )
 
 
 def versus_of(contender: Contender) -> Versus:
     """Return the comparison of a contender that has one, as all but the baseline have."""
     assert contender.versus_baseline is not None
     return contender.versus_baseline
-
-
-def versus(
-    ours: list[Run], baseline: list[Run], metric: str, split: str = "valid", margin: float | None = None
-) -> Versus | None:
-    """Return the comparison with the baseline by a paired t interval, if two pairs are finite."""
-    pairs = zip(ours, baseline, strict=True)
-    values = [mine.scores[split][metric] - theirs.scores[split][metric] for mine, theirs in pairs]
-    return versus_of_values(values, metric, split, margin)
-
-
-def versus_of_values(
-    values: list[float], metric: str, split: str = "valid", margin: float | None = None
-) -> Versus | None:
-    """Return the comparison with the baseline that these differences make, if two are finite."""
-    finite = [value for value in values if math.isfinite(value)]
-    if len(finite) < 2:
-        return None
-    over, n = Summary.of(finite), len(finite)
-    error = over.sd / math.sqrt(n)
-    half = float(student.ppf(0.975, n - 1)) * error
-    better = (over.mean > 0) == higher_is_better(metric)
-    verdict = UNDECIDED if abs(over.mean) <= half else HELPS if better else HURTS
-    if margin is not None and abs(over.mean) + half <= margin:
-        verdict = SAME
-    p_value = float(2 * student.sf(abs(over.mean) / error, n - 1)) if error else math.nan
-    return Versus(
-        metric,
-        split,
-        over.mean,
-        over.mean - half,
-        over.mean + half,
-        verdict,
-        words=f"{verdict}: {over.mean:+.4f} ± {half:.4f} of validation {metric}",
-        smallest=1.2 * half,
-        values=values,
-        p_value=p_value,
-        p_holm=min(1.0, 5 * p_value),
-        margin=margin,
-        seeds_needed=None if not over.mean else n + math.ceil((2 * half / abs(over.mean)) ** 2),
-    )
 
 
 def tune(contender: Contender, trials: int, metric: str) -> None:

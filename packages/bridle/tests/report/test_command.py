@@ -1,4 +1,4 @@
-"""The command on the page: it compares the recipe again on the same data, under the settings of the study."""
+"""The command on the page: it makes the comparison again on the same data, under the settings of the study."""
 
 import inspect
 import shlex
@@ -9,16 +9,38 @@ from studies import study
 from typer.testing import CliRunner
 
 from bridle.cli import app
-from bridle.cli.studies import compare_recipes
+from bridle.cli.studies import compare_recipes, print_code
+from bridle.data import Splits
 from bridle.data.registry import NAMES
+from bridle.exporting import to_code
 from bridle.networks import BY_NAME
-from bridle.report.command import DATA, DESCRIBED, ENGINE, NAMED, NETWORK, SEEDS, command, quoted
+from bridle.protocol import Protocol
+from bridle.report.command import (
+    DATA,
+    DESCRIBED,
+    ENGINE,
+    NAMED,
+    NETWORK,
+    SEEDS,
+    SPLIT_OPTIONS,
+    code_command,
+    command,
+    quoted,
+)
 from bridle.results import Study
 
 OPTIONS = {
     "--target": "kind of leg",
     "--task": "classification",
+    "--weights": "trust",
     "--categorical": "code",
+    "--split": "kfold",
+    "--split-seed": "3",
+    "--folds": "4",
+    "--groups": "herd",
+    "--metric": "brier",
+    "--tune": "2",
+    "--margin": "0.01",
     "--network": "mlp(4)",
     "--seeds": "2",
     "--optimizer": "momentum",
@@ -26,40 +48,66 @@ OPTIONS = {
     "--schedule": "constant",
     "--batch-size": "8",
     "--epochs": "1",
+    "--class-weight": "balanced",
     "--precision": "float32",
 }
 
 
+def write_table(path):
+    rows = "".join(f"{number % 7},{number % 3},{number % 12},{1 + number % 2},{number % 2}\n" for number in range(120))
+    path.write_text("x,code,herd,trust,kind of leg\n" + rows)
+
+
 def test_the_command_of_a_study_is_the_one_that_made_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = "".join(f"{number % 7},{number % 3},{number % 2}\n" for number in range(60))
-    (tmp_path / "my data.csv").write_text("x,code,kind of leg\n" + rows)
-    asked = ["compare", "my data.csv", *(word for pair in OPTIONS.items() for word in pair)]
-    assert CliRunner().invoke(app, [*asked, "--recipe", "Dropout(rate=0.2)", "--out", "first"]).exit_code == 0
+    write_table(tmp_path / "my data.csv")
+    asked = ["compare", "my data.csv", *(word for pair in OPTIONS.items() for word in pair), "--no-references"]
+    done = CliRunner().invoke(app, [*asked, "--recipe", "Dropout(rate=0.2)", "--out", "first"])
+    assert done.exit_code == 0, done.output
     made = Study.load(tmp_path / "first")
-    words = shlex.split(command(made, "Dropout(rate=0.2)"))
-    assert words[:2] == ["bridle", "compare"]
-    assert words[2] == "my data.csv"
+    words = shlex.split(command(made, [each.asked for each in made.contenders[1:]]))
+    assert words[:3] == ["bridle", "compare", "my data.csv"]
+    words.remove("--no-references")
     assert dict(zip(words[3::2], words[4::2], strict=True)) == OPTIONS | {"--recipe": "Dropout(rate=0.2)"}
-    assert CliRunner().invoke(app, [*words[1:], "--out", "second"]).exit_code == 0
+    assert CliRunner().invoke(app, [*words[1:], "--no-references", "--out", "second"]).exit_code == 0
     again = Study.load(tmp_path / "second")
     assert [[run.scores for run in each.runs] for each in again.contenders] == [
         [run.scores for run in each.runs] for each in made.contenders
     ]
 
 
-def test_what_the_defaults_settle_alike_is_left_out():
-    usual = study(epochs=62)
-    assert command(usual, "none") == "bridle compare --recipe none"
-    assert (
-        command(study(epochs=62, data={**usual.data, "name": "mnist"}), "none") == "bridle compare mnist --recipe none"
-    )
+def test_what_is_the_default_is_left_out():
+    usual = study(lengths=(0.1, 0.0))
+    usual.protocol |= {"lr": None, "precision": "auto"}
+    assert command(usual, ["L1()"]) == "bridle compare --recipe L1()".replace("L1()", quoted("L1()"))
+    usual.data |= {"name": "mnist"}
+    assert command(usual, []) == "bridle compare mnist"
 
 
 def test_the_defaults_are_those_of_the_command():
     given = inspect.signature(compare_recipes).parameters
     expected = {"data": DATA, "network": NETWORK, "seeds": SEEDS, "engine": ENGINE}
     assert {name: given[name].default for name in expected} == expected
+    assert {name: given[option].default for name, (option, _) in SPLIT_OPTIONS.items()} == {
+        name: usual for name, (_, usual) in SPLIT_OPTIONS.items()
+    }
+
+
+def test_every_option_of_the_command_is_written_or_says_nothing_of_the_result():
+    silent = {"keep_models", "out", "as_json", "data_dir"}
+    written = {name.removeprefix("--").replace("-", "_") for name in OPTIONS}
+    known = set(inspect.signature(compare_recipes).parameters) - silent
+    assert known - written == {"data", "recipe", "engine", "references", "time", "split_column"}
+
+
+@pytest.mark.parametrize(
+    "splits", [{"kind": "repeated"}, {"time": "day", "kind": "repeated", "folds": 7}, {"column": "side"}]
+)
+def test_splits_are_asked_for_as_the_splits_say_themselves(splits):
+    asked = Splits(**splits)
+    source = {"path": "t.csv", "splits": asked.to_json()}
+    made = study(data={**study(seeds=1).data, "source": source})
+    assert asked.command_line() in command(made, [])
 
 
 def test_the_names_of_data_and_networks_are_those_that_there_are():
@@ -69,11 +117,26 @@ def test_the_names_of_data_and_networks_are_those_that_there_are():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"data": {**study().data, "name": "arrays"}}, {"network": "my_factory"}, {"seeds": [3, 4, 5, 6, 7]}],
-    ids=["arrays", "a module", "seeds of one's own"],
+    [
+        {"data": {**study(seeds=1).data, "name": "arrays"}},
+        {"network": "my_factory"},
+        {"seeds": [3, 4, 5, 6, 7]},
+        {"metric": "profit"},
+    ],
+    ids=["arrays", "a module", "seeds of one's own", "a metric of one's own"],
 )
 def test_what_no_command_can_say_gets_none(changes):
-    assert command(replace(study(), **changes), "none") == ""
+    assert command(replace(study(seeds=1), **changes), ["none"]) == ""
+
+
+def test_the_code_is_that_of_the_recipe_at_its_length_and_learning_rate():
+    made = study(network="mlp(4)")
+    asked = code_command(made, "L2(strength=0.01)", lr=0.03, epochs=7)
+    words = shlex.split(asked)
+    assert words == ["bridle", "code", "L2(strength=0.01)", "--network", "mlp(4)", "--lr", "0.03", "--epochs", "7"]
+    printed = CliRunner().invoke(app, words[1:])
+    assert printed.output == to_code("L2(strength=0.01)", "mlp(4)", Protocol(lr=0.03, epochs=7))
+    assert set(inspect.signature(print_code).parameters) >= {"network", "optimizer", "lr", "epochs"}
 
 
 @pytest.mark.parametrize("text", ["a b.csv", "$(rm x)", "it's", 'a"b', "`x`", "a;b", "", "!x", "é.csv", "a\\b", "*"])

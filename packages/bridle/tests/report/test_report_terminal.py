@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 from studies import BASELINE, BATCH_NORM, DECAY, DROPOUT, SIX, study, versus_of
 
-from bridle.report import comparison_table, inspection
+from bridle.report import comparison_table, inspection, study_text
+from bridle.report.rows import Report
 
 
 def printed(renderable, width):
@@ -16,18 +17,17 @@ def printed(renderable, width):
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("width", [80, 100, 130, 200])
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(task, width):
-    text = printed(comparison_table(study(task=task)), width)
+    made = study(task=task)
+    text = printed(comparison_table(made), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for contender in study(task=task).contenders[1:]:
-        versus = versus_of(contender)
-        low = f"{100 * versus.low:+.2f}" if task == "classification" else f"{versus.low:+.3f}"
-        assert low.replace("+0.000", "0.000") in text
+    for _, found in Report.of(made).compared:
+        assert f"{found.mean} {found.interval}".replace("−", "-") in text
 
 
-def test_eighty_columns_fold_the_table_in_two_and_a_wide_terminal_has_one():
+def test_eighty_columns_fold_the_table_in_two_and_a_hundred_have_one():
     assert printed(comparison_table(study()), 80).count("recipe") == 2
-    assert printed(comparison_table(study()), 140).count("recipe") == 1
+    assert printed(comparison_table(study()), 100).count("recipe") == 1
 
 
 def test_recipes_of_the_default_comparison_stay_in_one_piece_at_eighty_columns():
@@ -36,15 +36,37 @@ def test_recipes_of_the_default_comparison_stay_in_one_piece_at_eighty_columns()
         assert text.count(recipe) >= 2, recipe
 
 
-def test_the_table_has_means_with_spread_gap_loss_dead_units_and_seconds():
+def test_the_table_has_scores_difference_and_verdict_in_one_line_each():
     made = study()
-    text = printed(comparison_table(made), 140)
-    scores = made.contenders[3].scores
-    for split in ("train", "valid", "test"):
-        assert f"{100 * scores[split]['accuracy'].mean:.2f} ± {100 * scores[split]['accuracy'].sd:.2f}" in text
-    assert f"+{100 * made.contenders[3].gap:.2f}" in text
-    assert f"{100 * scores['test']['calibration_error'].mean:.2f}" in text
-    assert f"{made.contenders[3].dead_units:g}" in text and f"{made.contenders[3].seconds:.2f}" in text
+    lines = study_text(made).splitlines()
+    (line,) = [line for line in lines if line.startswith(f" {DROPOUT}  ")]
+    scores, versus = made.contenders[3].scores, versus_of(made.contenders[3])
+    expected = [f"{scores[split]['log_loss'].mean:.4f}" for split in ("valid", "test")]
+    expected += [f"{100 * scores['test']['accuracy'].mean:.2f}", f"{versus.difference:+.4f}"]
+    assert line.split()[1:5] == expected and line.endswith(" helps")
+
+
+@pytest.mark.parametrize("changes", [{}, {"task": "regression"}, {"seeds": 1}, {"trials": 3}, {"spread": 9.0}])
+def test_a_study_as_text_is_at_most_a_hundred_wide_and_plain(changes):
+    text = study_text(study(**changes))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\x1b" not in text and "−" not in text and not text.endswith("\n")
+
+
+def test_contenders_are_sorted_by_effect_and_references_stand_below():
+    made = study(recipes=SIX[:5])
+    order = [row.contender.name for row in Report.of(made).rows]
+    order += ["gradient boosting", "linear model", "majority class"]
+    text = study_text(made)
+    places = [text.index(f"\n {name} ") for name in order]
+    assert places == sorted(places) and order[0] == DROPOUT and BASELINE in order[1:-3]
+
+
+def test_references_are_dim_and_have_no_verdict():
+    screen = io.StringIO()
+    Console(file=screen, width=120, force_terminal=True, color_system="standard").print(comparison_table(study()))
+    (line,) = [line for line in screen.getvalue().splitlines() if "linear model" in line]
+    assert "\x1b[2m" in line and "reference" not in line
 
 
 def test_one_seed_has_means_without_spread_and_no_difference():

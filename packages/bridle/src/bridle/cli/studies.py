@@ -36,6 +36,8 @@ from bridle.results import Study
 from bridle_audit.cli.console import PlainConsole, output, say, show
 from bridle_audit.cli.entry_point import STOPPED, named_path
 
+__all__ = ["save_and_show"]
+
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")
 
@@ -58,15 +60,15 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
     metric: Annotated[
         str | None,
         typer.Option(
-            help="What decides: log_loss (the default for classes), accuracy, balanced_accuracy, auroc, brier or ece; r2 "
-            "(the default for numbers), rmse or mae."
+            help="What decides: log_loss (the default for classes), accuracy, balanced_accuracy, auroc, brier or ece; "
+            "r2 (the default for numbers), rmse or mae."
         ),
     ] = None,
     tune: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Give every contender N trials of its strengths and learning rate first, on folds of the training rows.",
+            help="Give every contender N trials of its strengths and learning rate first, within the training rows.",
         ),
     ] = None,
     margin: Annotated[
@@ -223,6 +225,7 @@ def check_files(folder: Path) -> None:
 
 def show_study(study: Study, folder: Path, console: Console, printed: Sequence[str]) -> None:
     """Print the table, the verdicts, what must be known and was not ``printed`` before, and where the files are."""
+    from bridle.comparison.asked import how_to_go_on
     from bridle.report import comparison_table, verdicts
 
     console.print(comparison_table(study))
@@ -230,4 +233,4 @@ def show_study(study: Study, folder: Path, console: Console, printed: Sequence[s
     print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if not study.finished:
-        say(f"Stopped. What is trained is kept in {folder}: the same command goes on from there.")
+        say(f"Stopped. What is trained is kept in {folder}: {how_to_go_on(folder)}.")

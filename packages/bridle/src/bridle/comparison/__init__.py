@@ -2,9 +2,12 @@
 
 Read in this order: ``runner`` (the whole), ``contending`` (what is compared), ``trainer`` and ``store`` (runs, finished
 ones read from disk), ``learning_rate`` and ``tuning`` (settings, chosen on rows not used again), ``statistics``
-(what is a difference), ``verdicts`` (contenders and notices), ``references``, ``too_weak``.
+(what is a difference), ``verdicts`` (contenders and notices), ``references``, ``too_weak``; ``across`` ranks several
+studies.
 """
 
+from bridle.comparison.across import Ranking as Ranking
+from bridle.comparison.across import rank_studies as rank_studies
 from bridle.comparison.collect import Watch as Watch
 from bridle.comparison.contending import DEFAULT_RECIPES as DEFAULT_RECIPES
 from bridle.comparison.contending import resolve_contenders as resolve_contenders

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridle.comparison.asked import how_to_go_on
+from bridle.comparison.models import ModelStore
 from bridle.comparison.sessions import Session
 from bridle.comparison.store import RunStore
 from bridle.protocol import Progress, Variant
@@ -40,11 +42,13 @@ def collect(
     steps_per_run: int,
     count: ProgressCounter,
     session: Session,
+    models: ModelStore | None = None,
 ) -> Iterator[Run]:
     """Yield the run of each variant: first those that are finished already, then each when it is trained and saved.
 
     ``train`` is called with the variants that are missing, and reports the steps that it makes to ``count``, which
-    learns here how many there will be; those of runs that were read count as done. ``session`` notes the time.
+    learns here how many there will be; those of runs that were read count as done. ``session`` notes the time, and
+    ``models`` keeps weights: before the run is saved, as it is not trained again then, and the worse ones go after it.
     Raises ``OSError`` where something must be trained and nothing can be written.
     """
     missing = {(str(variant.recipe), variant.seed, variant.lr): variant for variant in variants}
@@ -59,13 +63,27 @@ def collect(
     try:
         for run in train(list(missing.values()), count):
             variant = missing.pop((run.recipe, run.seed, run.lr))
-            saved = store.write(run, variant)
-            session.note()
+            try:
+                saved = save(run, variant, store, models)
+                session.note()
+            except KeyboardInterrupt:
+                yield from finished_runs(store, [variant])  # if it is on the disk it is in the study as well
+                raise
             yield saved
         # Another process that works on the same study may have finished runs of a stack that was gone on with here.
         yield from finished_runs(store, list(missing.values()))
     finally:
         session.note(now=True)
+
+
+def save(run: Run, variant: Variant, store: RunStore, models: ModelStore | None) -> Run:
+    """Save a run, its weights before it; return the run that counts."""
+    if models is None:
+        return store.write(run, variant)
+    models.write(run, store.name(run.recipe, run.seed, run.lr))
+    saved = store.write(run, variant)
+    models.prune(run)
+    return saved
 
 
 def finished_runs(store: RunStore, variants: Sequence[Variant]) -> Iterator[Run]:
@@ -82,4 +100,4 @@ def interrupt_message(count: ProgressCounter, folder: Path | None, kept: int) ->
         return f"{far} Nothing is kept; with out=FOLDER a comparison goes on from where it was interrupted."
     if not kept:
         return f"{far} Nothing is kept of so short a training yet; the same command begins again."
-    return f"{far} {kept} of the steps are kept in {folder}: the same command goes on from there."
+    return f"{far} {kept} of the steps are kept in {folder}: {how_to_go_on(folder)}."

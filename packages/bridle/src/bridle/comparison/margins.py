@@ -11,7 +11,7 @@ import math
 
 from bridle.errors import InputError
 
-__all__ = ["checked_margin", "default_margin"]
+__all__ = ["checked_margin"]
 
 ABSOLUTE = {
     "accuracy": 0.002,  # two rows of a thousand

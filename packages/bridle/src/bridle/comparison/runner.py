@@ -10,14 +10,16 @@ from time import perf_counter
 
 from bridle import engine as stacked
 from bridle import memory_estimate, vanilla
+from bridle.comparison.asked import Asked, write_asked
 from bridle.comparison.collect import ProgressCounter, Watch, interrupt_message
 from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_criterion
 from bridle.comparison.learning_rate import choose_learning_rate
+from bridle.comparison.models import ModelStore
 from bridle.comparison.provenance import provenance
 from bridle.comparison.references import early_stopping_reference, fit_references
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
-from bridle.comparison.trainer import Trainer, network_name
+from bridle.comparison.trainer import Trainer, network_name, printed_network
 from bridle.comparison.tuning import Chosen, Tuned, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
@@ -101,7 +103,20 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     }
     session = store.with_setting(setting | {"tuned": tuned}).session(started)
     trainer = Trainer(network, engine, criterion, own_metric, store, session, ProgressCounter(progress))
-    return Comparison(data, contending, list(asked), protocol, trainer, margin, tuned, references).study()
+    models = None
+    if out:
+        rest = {
+            "engine": engine,
+            "tuned": tuned,
+            "margin": margin,
+            "references": references,
+            "keep_models": keep_models,
+        }
+        said = Asked.of(data, contending, list(asked), network, protocol, metric=criterion.name, **rest)
+        write_asked(out, said)
+    if out and keep_models != "none":
+        models = ModelStore(Path(out), keep_models, setting | {"network": printed_network(network)}, criterion)
+    return Comparison(data, contending, list(asked), protocol, trainer, margin, tuned, references, models).study()
 
 
 @dataclass
@@ -116,6 +131,7 @@ class Comparison:
     margin: float | None
     trials: int | None
     references: bool
+    models: ModelStore | None = None
     tuned: Tuned | None = None  # what the trials found, where there are any
     runs: dict[Variant, Run] = field(default_factory=dict)
 
@@ -173,7 +189,7 @@ class Comparison:
         """Yield each run when it is finished; where the splits vary, every seed has its own."""
         parts = [[seed] for seed in self.seeds] if self.data.splits_vary else [self.seeds]
         for seeds in parts:
-            yield from self.trainer.train(self.data.repeat(seeds[0]), self.variants(seeds), self.protocol)
+            yield from self.trainer.train(self.data.repeat(seeds[0]), self.variants(seeds), self.protocol, self.models)
 
     def contenders(self) -> list[Contender]:
         """Summarize and judge the runs."""
@@ -188,7 +204,7 @@ class Comparison:
             self.trainer.criterion.name,
             higher_is_better=self.trainer.criterion.higher_is_better,
             margin=self.margin,
-            test_to_train=rows["valid"] / rows["train"] if self.data.splits_vary else None,
+            test_to_train=rows["valid"] / (sum(rows.values()) - rows["valid"]) if self.data.splits_vary else None,
             rows=rows,
             seeds_wanted=len(self.seeds),
         )

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from bridle.comparison.margins import checked_margin
 from bridle.comparison.paired import LEVEL, Paired, bootstrap_interval, holm, permutation_p
@@ -32,7 +33,7 @@ from bridle.comparison.verdict_words import verdict_sentence
 from bridle.errors import InputError
 from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run, Summary, Versus
 
-__all__ = ["judge", "measure", "pair", "versus"]
+__all__ = ["decide", "judge", "measure", "pair", "versus"]
 
 ROUNDING = 1e-12  # relative: scores that are the same but for their rounding
 
@@ -51,9 +52,9 @@ def versus(
     """Compare one contender with the baseline, paired by seed; ``None`` where fewer than two finite pairs are left.
 
     ``margin`` is the size up to which a difference is of no consequence (None: the metric's default; 0: every
-    difference counts). ``test_to_train`` is the number of rows measured per training row where every seed has a split
-    of its own, None where all see the same. ``n_rows`` is the number of rows measured. Several contenders are judged
-    together by ``judge``; alone, as here, ``p_holm`` is ``p_value``.
+    difference counts). ``test_to_train`` is the number of rows that are measured per row that is not, where every seed
+    has a split of its own (of k folds 1 / (k - 1)), None where all see the same. ``n_rows`` is the number of rows
+    measured. Several contenders are judged together by ``judge``; alone, as here, ``p_holm`` is ``p_value``.
 
     Raises ``ValueError`` for a margin or a ratio that is none.
     """
@@ -84,7 +85,7 @@ def pair(
     """Return the differences for each seed that both have, in the contender's order; ``None`` for less than two."""
     if test_to_train is not None and not 0 < test_to_train < math.inf:
         raise InputError(
-            f"test_to_train must be measured rows per training row, above 0, or None, got {test_to_train!r}"
+            f"test_to_train must be measured rows per row that is not measured, above 0, or None, got {test_to_train!r}"
         )
     by_seed = {run.seed: run for run in baseline_runs}
     pairs = [(run, by_seed[run.seed]) for run in contender_runs if run.seed in by_seed]
@@ -109,11 +110,12 @@ def difference(ours: float, theirs: float) -> float:
     return 0.0 if math.isclose(ours, theirs, rel_tol=ROUNDING) else ours - theirs
 
 
-def measure(paired: Paired) -> Versus:
+def measure(paired: Paired, level: float = LEVEL, level_same: float = LEVEL) -> Versus:
     """Return all numbers of one contender by itself, without a verdict.
 
-    Differences under splits that overlap are not independent, as the bootstrap and the flipping of signs assume: there
-    these are nan.
+    ``smallest`` and ``seeds_needed`` hold for tests at these levels: of no difference, and of one as large as the
+    margin. Differences under splits that overlap are not independent, as the bootstrap and the flipping of signs
+    assume: there these are nan.
     """
     low, high = paired.interval
     independent = paired.test_to_train is None
@@ -126,7 +128,7 @@ def measure(paired: Paired) -> Versus:
         high,
         verdict="",
         words="",
-        smallest=smallest_difference(paired, LEVEL),
+        smallest=smallest_difference(paired, level),
         values=paired.values,
         p_value=paired.p_value,
         p_permutation=permutation_p(paired.finite) if independent else math.nan,
@@ -134,7 +136,7 @@ def measure(paired: Paired) -> Versus:
         bootstrap_high=bootstrap_high,
         margin=paired.margin or None,
         p_same=paired.p_same,
-        seeds_needed=seeds_needed(paired, LEVEL, LEVEL),
+        seeds_needed=seeds_needed(paired, level, level_same),
     )
 
 
@@ -145,18 +147,53 @@ def judge(compared: Sequence[Paired], seeds_wanted: int | None = None) -> list[V
     judges that contender: 0.05 divided by the number of contenders, less those that were shown to differ.
     ``seeds_wanted`` are those that were asked for, where an interrupt left fewer.
     """
+    found = [
+        replace(
+            measure(paired, decision.level, decision.level_same),
+            verdict=decision.verdict,
+            p_holm=decision.p_holm,
+            p_same=decision.p_same,
+        )
+        for paired, decision in zip(compared, decide(compared), strict=True)
+    ]
+    return [
+        replace(each, words=verdict_sentence(paired, each, together=len(compared), seeds_wanted=seeds_wanted))
+        for paired, each in zip(compared, found, strict=True)
+    ]
+
+
+class Decision(NamedTuple):
+    """The verdict on one of several contenders, and the levels at which Holm judges it."""
+
+    verdict: str
+    p_holm: float
+    p_same: float  # adjusted as well
+    level: float
+    level_same: float
+
+
+def decide(compared: Sequence[Paired]) -> list[Decision]:
+    """Decide on all contenders together, in their order."""
     p_holm, p_same = holm([each.p_value for each in compared]), holm([each.p_same for each in compared])
     return [
-        judged(
-            paired,
-            replace(measure(paired), p_holm=p_holm[place], p_same=p_same[place]),
-            level=level_faced(p_holm, place),
-            level_same=level_faced(p_same, place),
-            together=len(compared),
-            seeds_wanted=seeds_wanted,
+        Decision(
+            verdict(paired, p_holm[place], p_same[place]),
+            p_holm[place],
+            p_same[place],
+            level_faced(p_holm, place),
+            level_faced(p_same, place),
         )
         for place, paired in enumerate(compared)
     ]
+
+
+def verdict(paired: Paired, p_holm: float, p_same: float) -> str:
+    """Return the verdict that the adjusted p-values give."""
+    if p_same < LEVEL:
+        return SAME
+    if p_holm < LEVEL:
+        return HELPS if (paired.mean > 0) == paired.higher_is_better else HURTS
+    return UNDECIDED
 
 
 def level_faced(adjusted: Sequence[float], place: int) -> float:
@@ -164,25 +201,3 @@ def level_faced(adjusted: Sequence[float], place: int) -> float:
     asked = sum(not math.isnan(p) for p in adjusted)
     rejected = sum(p < LEVEL for other, p in enumerate(adjusted) if other != place)
     return LEVEL / max(1, asked - rejected)
-
-
-def judged(
-    paired: Paired, found: Versus, *, level: float, level_same: float, together: int, seeds_wanted: int | None
-) -> Versus:
-    """Return ``found`` with its verdict, and with what its seeds can show beside so many other contenders."""
-    found = replace(
-        found,
-        verdict=verdict(paired, found),
-        smallest=smallest_difference(paired, level),
-        seeds_needed=seeds_needed(paired, level, level_same),
-    )
-    return replace(found, words=verdict_sentence(paired, found, together=together, seeds_wanted=seeds_wanted))
-
-
-def verdict(paired: Paired, found: Versus) -> str:
-    """Return the verdict that the adjusted p-values give."""
-    if found.p_same < LEVEL:
-        return SAME
-    if found.p_holm < LEVEL:
-        return HELPS if (paired.mean > 0) == paired.higher_is_better else HURTS
-    return UNDECIDED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,7 +22,7 @@ from bridle.results import VERSION, Run, metrics_of, to_plain
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_once
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 
-__all__ = ["NOWHERE", "RunStore"]
+__all__ = ["NOWHERE", "RunStore", "stored_runs"]
 
 LARGEST = 64 * 2**20  # bytes of one run's file: some half a million epochs
 
@@ -79,9 +79,13 @@ class RunStore:
         own = {} if lr is None else {"lr": float(lr)}
         return {"format": VERSION, "bridle": __version__, **self.setting, "recipe": recipe, "seed": seed, **own}
 
+    def name(self, recipe: str, seed: int, lr: float | None = None) -> str:
+        """Return the name of a run's files: a hash of its key."""
+        return hash_json(self.key(recipe, seed, lr))[:32]
+
     def path(self, folder: Path, recipe: str, seed: int, lr: float | None = None) -> Path:
         """Return the path of a run's file."""
-        return folder / "runs" / f"{hash_json(self.key(recipe, seed, lr))[:32]}.json"
+        return folder / "runs" / f"{self.name(recipe, seed, lr)}.json"
 
     def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> StackCheckpoints | None:
         """Return the checkpoints of this setting's unfinished stacks; ``note`` is called when one is kept."""
@@ -169,6 +173,16 @@ class RunStore:
         """``OSError`` where nothing can be written."""
         if self.unwritable:
             raise OSError(self.unwritable)
+
+
+def stored_runs(folder: Path) -> Iterator[tuple[dict[str, Any], Run]]:
+    """Yield every finished run in a study's folder, of whatever setting, with its key; other files are passed over."""
+    for path in sorted((folder / "runs").glob("*.json")):
+        try:
+            saved = unseal(read_whole(path, largest=LARGEST, follow=False))
+            yield saved["key"], Run.from_json(saved["run"])
+        except (ValueError, KeyError, OSError):
+            continue
 
 
 def has_runs(folder: Path) -> bool:

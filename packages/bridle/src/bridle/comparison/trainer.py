@@ -12,6 +12,7 @@ from torch import nn
 from bridle import engine as stacked
 from bridle import vanilla
 from bridle.comparison.collect import ProgressCounter, collect
+from bridle.comparison.models import ModelStore
 from bridle.comparison.sessions import Session
 from bridle.comparison.store import RunStore
 from bridle.data import Data
@@ -23,7 +24,7 @@ from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import Run
 from bridle.training_length import find_lengths
 
-__all__ = ["ENGINES", "Trainer", "network_name"]
+__all__ = ["ENGINES", "Trainer", "network_name", "printed_network"]
 
 DESCRIBED = (MLP, DescribedNetwork)  # networks that say all about themselves when printed
 ENGINES: dict[str, Callable[..., Iterator[Run]]] = {
@@ -45,9 +46,11 @@ class Trainer:
     count: ProgressCounter
     kept: int = field(default=0, init=False)  # steps of single runs in the states of the unfinished stacks
 
-    def train(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> Iterator[Run]:
+    def train(
+        self, data: Data, variants: Sequence[Variant], protocol: Protocol, models: ModelStore | None = None
+    ) -> Iterator[Run]:
         """Yield the run of each variant when it is finished, of the length that suits it where that is open."""
-        train = partial(self.train_length, data)
+        train = partial(self.train_length, data, models.on(data) if models else None)
         return find_lengths(variants, protocol, len(data.x_train), self.criterion, train)
 
     def train_all(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> dict[Variant, Run]:
@@ -55,7 +58,9 @@ class Trainer:
         by_key = {(str(each.recipe), each.seed, each.lr): each for each in variants}
         return {by_key[run.recipe, run.seed, run.lr]: run for run in self.train(data, list(by_key.values()), protocol)}
 
-    def train_length(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> Iterator[Run]:
+    def train_length(
+        self, data: Data, models: ModelStore | None, variants: Sequence[Variant], protocol: Protocol
+    ) -> Iterator[Run]:
         """Yield runs of a fixed length: first those that are in the store, then the others as they are finished."""
         store = self.store.with_setting(self.setting(data, protocol), self.measured(data))
 
@@ -70,7 +75,9 @@ class Trainer:
                 self.kept = stacks.kept if stacks else 0
 
         steps = steps_per_run(data, protocol)
-        return collect(variants, train, store, steps_per_run=steps, count=self.count, session=self.session)
+        return collect(
+            variants, train, store, steps_per_run=steps, count=self.count, session=self.session, models=models
+        )
 
     def setting(self, data: Data, protocol: Protocol) -> dict[str, Any]:
         """Return everything that determines a run but its recipe, seed and own learning rate."""

@@ -2,8 +2,9 @@
 
 Trials are trained and judged within the training rows alone, on folds of them and under seeds that are not used again.
 They run by synchronous successive halving, the same for all: each rung trains twice as long as the one before, from
-the start, and the worse half of every contender's trials leaves. (Jamieson and Talwalkar, Non-stochastic Best Arm
-Identification and Hyperparameter Optimization, 2016, https://arxiv.org/abs/1502.07943.)
+the start, and the worse half of every contender's trials leaves, with those that longer training does not help.
+Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, 2016,
+https://arxiv.org/abs/1502.07943.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run, Trial
 from bridle.training_length import improves
 
-__all__ = ["Chosen", "Tuned", "tune", "tuned_knobs"]
+__all__ = ["Chosen", "Tuned", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
 WIDEST_SHARE = 0.75  # a rate or share is searched up to this much of the way to its far end
-FEW_ROWS, FOLDS = 5000, 4  # training rows below which trials are judged on several folds
+FOLDS = ((1000, 4), (4000, 2))  # training rows below which trials are judged on so many folds; above on one
 FIRST_SEED = 1_000_000  # of the trials: none that a comparison is likely to use
 
 
@@ -37,7 +38,7 @@ class Chosen(NamedTuple):
     """The setting of a contender that its trials found best."""
 
     recipe: Recipe
-    lr: float
+    lr: float | None  # None: the protocol's
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Candidate:
     lr: float
     scores: list[float] = field(default_factory=list)
     epochs: int = 0
+    improving: bool = True  # whether longer training may help
 
     def loss(self, criterion: Criterion) -> float:
         """Return the best score of all rungs, the lower the better."""
@@ -79,12 +81,12 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
     lengths = rungs(protocol, min(len(fold.x_train) for fold in folds), trials)
     candidates = {recipe: draw_candidates(recipe, trials, protocol) for recipe in recipes}
     active = {recipe: list(its) for recipe, its in candidates.items()}
-    for number, epochs in enumerate(lengths):
+    for epochs in lengths:
         entered = [each for its in active.values() for each in its]
         train_rung(entered, folds, protocol.with_length(epochs), criterion, train)
-        if number and not any(still_improving(each, criterion) for each in entered):
+        active = {recipe: promoted(its, criterion) for recipe, its in active.items()}
+        if not any(active.values()):
             break
-        active = {recipe: better_half(its, criterion) for recipe, its in active.items()}
     chosen = {recipe: choose(its, criterion) for recipe, its in candidates.items()}
     how = {
         "trials": trials,
@@ -99,7 +101,7 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
 
 def count_folds(data: Data) -> int:
     """Return on how many folds of the training rows a trial is judged."""
-    return FOLDS if len(data.x_train) < FEW_ROWS else 1
+    return next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
 
 
 def rungs(protocol: Protocol, rows: int, trials: int) -> list[int]:
@@ -111,26 +113,26 @@ def rungs(protocol: Protocol, rows: int, trials: int) -> list[int]:
 def train_rung(
     candidates: Sequence[Candidate], folds: Sequence[Data], protocol: Protocol, criterion: Criterion, train: TrainFold
 ) -> None:
-    """Train every candidate on each fold, and note its mean score."""
-    totals = np.zeros(len(candidates))
-    for number, fold in enumerate(folds):
-        variants = [Variant(each.recipe, FIRST_SEED + number, each.lr) for each in candidates]
-        found = train(fold, variants, protocol)
-        totals += [found[variant].scores["valid"][criterion.name] for variant in variants]
-    for each, total in zip(candidates, totals.tolist(), strict=True):
-        each.scores.append(total / len(folds))
+    """Train every candidate on each fold, and note its mean score, and whether longer training may help it."""
+    variants = [[Variant(each.recipe, FIRST_SEED + n, each.lr) for each in candidates] for n, _ in enumerate(folds)]
+    found = [train(fold, its, protocol) for fold, its in zip(folds, variants, strict=True)]
+    for number, each in enumerate(candidates):
+        runs = [of_fold[its[number]] for of_fold, its in zip(found, variants, strict=True)]
+        score = math.fsum(run.scores["valid"][criterion.name] for run in runs) / len(runs)
+        each.improving = worth_more(runs, score, each, protocol.n_epochs, criterion)
+        each.scores.append(score)
         each.epochs = protocol.n_epochs
 
 
-def still_improving(candidate: Candidate, criterion: Criterion) -> bool:
-    """Return True where the newest rung was worth its length."""
-    *_, before, now = candidate.scores
-    return math.isfinite(now) and (not math.isfinite(before) or improves(now, before, criterion))
+def worth_more(runs: Sequence[Run], score: float, known: Candidate, epochs: int, criterion: Criterion) -> bool:
+    """Return True where twice the length is worth a try, as for a single run; see ``training_length``."""
+    late = 2 * sum((run.best_epoch or epochs) > epochs / 2 for run in runs) >= len(runs)
+    return late and (not known.scores or improves(score, known.scores[-1], criterion))
 
 
-def better_half(candidates: list[Candidate], criterion: Criterion) -> list[Candidate]:
-    """Return the better half of a contender's candidates, at least one."""
-    return ranked(candidates, criterion)[: max(1, len(candidates) // 2)]
+def promoted(candidates: list[Candidate], criterion: Criterion) -> list[Candidate]:
+    """Return those of the better half of a contender's candidates, at least one, that longer training may help."""
+    return [each for each in ranked(candidates, criterion)[: max(1, len(candidates) // 2)] if each.improving]
 
 
 def ranked(candidates: list[Candidate], criterion: Criterion) -> list[Candidate]:
@@ -203,7 +205,7 @@ def search_value(knob: Knob, given: float, share: float) -> float:
     Strengths on a logarithmic scale are searched around what was given, shares from nothing to most of their range.
     """
     if knob.log:
-        value = given * STRENGTH_FACTOR ** (2 * share - 1)
+        value = given * float(STRENGTH_FACTOR ** (2 * share - 1))
         return min(max(value, knob.low), knob.high)
     end = knob.high if knob.off == knob.low else knob.low
     if not math.isfinite(end):

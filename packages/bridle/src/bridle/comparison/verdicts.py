@@ -45,10 +45,10 @@ class Comparison:
         )
 
     def measured_to_train(self, split: str) -> float | None:
-        """Return the rows of a split per training row where every seed has a split of its own."""
-        if self.test_to_train is None:
-            return None
-        return self.test_to_train * self.rows[split] / self.rows["valid"]
+        """Return the rows of a split per row that is not in it, where every seed has a split of its own."""
+        if self.test_to_train is None or split == "valid":
+            return self.test_to_train
+        return self.rows[split] / (sum(self.rows.values()) - self.rows[split])
 
     def others(self, runs: list[Run], measured: dict[str, dict[str, float]]) -> list[Versus]:
         """Compare on other pairs of metric and split, without a verdict: what stands beside, and the test rows."""
@@ -72,7 +72,7 @@ def contenders(
     """Return a contender for each recipe that has runs, in order; the first recipe is the baseline.
 
     ``margin``: differences of ``metric`` up to this size are of no consequence (None: its default, 0: there is none).
-    ``test_to_train``: validation rows per training row where every seed has a split of its own, None where all see the
+    ``test_to_train``: validation rows per other row where every seed has a split of its own, None where all see the
     same. ``rows``: the rows of each split. ``seeds_wanted``: how many were asked for; an interrupt leaves fewer.
 
     The baseline is there even where an interrupt left it without runs: its scores are then nan, of no values.

@@ -40,6 +40,7 @@ class ArrayRows(Generic[Made]):
         """The data set as split for repeat ``number``."""
         split = self.split(number)
         record = record_split(self.splits, self.keys, split, number, self.data if self.splits.varies else None)
+        record.info["own_test"] = self.test is not None
         x_test, y_test = self.test or (self.x[split.test], self.y[split.test])
         return self.make(
             *(array[rows] for rows in (split.train, split.valid) for array in (self.x, self.y)),

@@ -29,6 +29,17 @@ INNER = (
 
 def draw_split(splits: Splits, keys: RowKeys, number: int) -> Split:
     """Split the rows for the repeat of this number, from 0 on; ``ValueError`` where there are too few of something."""
+    split = draw_sides(splits, keys, number)
+    if is_stratified(keys) and len(np.unique(keys.strata[split.train])) == 1:
+        raise InputError(
+            f"the {counted('training row', len(split.train))} of this split are all of one class of the target: there "
+            "is nothing to learn; ask for fewer folds, or split otherwise"
+        )
+    return split
+
+
+def draw_sides(splits: Splits, keys: RowKeys, number: int) -> Split:
+    """Split the rows, by what they are to be split by."""
     if keys.times is not None:
         return in_time_order(splits, keys, keys.times, number)
     if splits.kind == "kfold":
@@ -110,9 +121,9 @@ def time_parts(keys: RowKeys, times: np.ndarray, shares: np.ndarray) -> list[np.
             "one after the other need one each; ask for fewer folds, or split at random"
         )
     raise InputError(
-        f"the groups of {keys.grouped_by!r} reach so far over the times of {keys.ordered_by!r} that only at "
-        f"{counted('place', len(line.allowed))} rows can be parted and no group is, and {len(shares)} are needed; "
-        "split by one of the two"
+        f"in the order of {keys.ordered_by!r} there {'is' if len(line.allowed) == 1 else 'are'} "
+        f"{counted('place', len(line.allowed))} to cut at that no group of {keys.grouped_by!r} reaches over, and "
+        f"{len(shares)} are needed; split by one of the two columns"
     )
 
 

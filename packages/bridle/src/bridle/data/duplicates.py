@@ -3,43 +3,76 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["duplicate_notes"]
+__all__ = ["Duplicates", "find_duplicates"]
 
 Pair = tuple[np.ndarray, np.ndarray]  # x and y of one split
 Count = tuple[int, str]  # of rows, and the same in words
 
 BLOCK = 4096  # rows that are looked at together, which bounds the memory
 ODD = np.int64(6364136223846793005)  # Knuth's multiplier, so that the hashes of features and target mix
+LEAST_SAID = 0.005  # of a split's rows, as a percentage without decimals
+MANY = 0.05  # of a split's rows: from here on the features that it shares with train are a matter of their own
 
 
-def duplicate_notes(splits: dict[str, Pair]) -> tuple[str, ...]:
-    """A sentence for each split whose rows stand in later ones too, and one where only the targets differ.
+class Duplicates(NamedTuple):
+    """The rows of valid and test that train has too, by split, and the sentences on all that was met twice."""
+
+    rows: dict[str, int]  # the same features and the same target
+    features: dict[str, int]  # the same features, whatever the target
+    notes: tuple[str, ...]
+
+
+def find_duplicates(splits: dict[str, Pair]) -> Duplicates:
+    """Count the rows of each split that stand in an earlier one too, and those of which only the targets differ.
 
     >>> x, y = np.array([[1.0], [2.0], [3.0]], np.float32), np.array([0, 1, 1])
-    >>> for note in duplicate_notes({"train": (x, y), "valid": (x[1:], np.array([1, 0]))}):
+    >>> found = find_duplicates({"train": (x, y), "valid": (x[1:], np.array([1, 0]))})
+    >>> found.rows, found.features
+    ({'valid': 1}, {'valid': 2})
+    >>> for note in found.notes:
     ...     print(note)
     1 of 2 valid rows stands in train as well (a duplicate: the same row, features and target); ...
     1 of 2 valid rows has the features of a train row, but another target
+    100 % of the valid rows have the features of a train row: ...
     """
     features = {split: hashes(x) for split, (x, _) in splits.items()}
     rows = {split: features[split] * ODD + targets(y) for split, (_, y) in splits.items()}
-    same: dict[str, list[Count]] = {split: [] for split in splits}
-    other_target: dict[str, list[Count]] = {split: [] for split in splits}
+    same: dict[str, dict[str, np.ndarray]] = {split: {} for split in splits}
+    half: dict[str, dict[str, np.ndarray]] = {split: {} for split in splits}
     for first, second in combinations(splits, 2):
-        met = np.isin(rows[second], rows[first])
-        half_met = np.isin(features[second], features[first]) & ~met
-        same[first] += counts_found(met, second)
-        other_target[first] += counts_found(half_met, second)
-    return tuple(note for first in splits for note in sentences(same[first], other_target[first], first))
+        same[first][second] = np.isin(rows[second], rows[first])
+        half[first][second] = np.isin(features[second], features[first]) & ~same[first][second]
+    met = {split: same["train"][split] | half["train"][split] for split in same["train"]}
+    notes = [note for first in splits for note in sentences(counts(same[first]), counts(half[first]), first)]
+    return Duplicates(
+        {split: int(found.sum()) for split, found in same["train"].items()},
+        {split: int(found.sum()) for split, found in met.items()},
+        (*notes, *share_note(met)),
+    )
 
 
-def counts_found(found: np.ndarray, split: str) -> list[Count]:
-    """Return how many rows of the split were found, and that in words; nothing where there are none."""
-    count = int(found.sum())
-    return [(count, f"{count} of {len(found)} {split} rows")] if count else []
+def counts(found: dict[str, np.ndarray]) -> list[Count]:
+    """Return how many rows of the splits were found, and that in words; nothing where there are none."""
+    return [(int(its.sum()), f"{its.sum()} of {len(its)} {split} rows") for split, its in found.items() if its.any()]
+
+
+def share_note(met: dict[str, np.ndarray]) -> list[str]:
+    """Say what part of the rows have features that train knows, and what that means, where it is a large one."""
+    shares = {split: found.mean() for split, found in met.items()}
+    if max(shares.values()) < MANY:
+        return []
+    parts = " and ".join(
+        f"{100 * share:.0f} % of the {split} rows" for split, share in shares.items() if share >= LEAST_SAID
+    )
+    return [
+        f"{parts} have the features of a train row: there a network that remembers scores well, and a regularizer may "
+        "look worse than it is on new rows; if such rows are one thing met several times, keep it on one side (groups, "
+        "--groups) or in the table once"
+    ]
 
 
 def hashes(x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from bridle.errors import InputError
 from bridle_audit.wording import counted
 
-__all__ = ["Split", "hold_out", "plain_split", "stratified_split"]
+__all__ = ["LEAST", "Split", "hold_out", "plain_split", "stratified_split"]
 
 HELD_OUT = 0.2  # of the rows for valid, and as many for test
 LEAST = 3  # rows that can be split: one for each

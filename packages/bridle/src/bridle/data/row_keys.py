@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+
+from bridle.data.column_types import ParsedColumn
 
 __all__ = ["RowKeys"]
 
@@ -23,6 +25,10 @@ class RowKeys:
 
     def __len__(self) -> int:
         return len(self.strata)
+
+    def in_time(self, times: ParsedColumn, name: str) -> Self:
+        """The same keys with times; a copy, since pandas before 3 shares an array that it was given."""
+        return replace(self, times=times.values.to_numpy(copy=True), ordered_by=name, dates=times.kind == "date")
 
     def take(self, rows: np.ndarray) -> Self:
         """The keys of some rows."""

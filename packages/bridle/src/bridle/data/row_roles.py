@@ -71,22 +71,13 @@ def group_numbers(column: RowColumn) -> np.ndarray:
     return column.words("every row needs a group, if need be one of its own").codes.astype(np.int64)
 
 
-def time_values(column: RowColumn) -> tuple[np.ndarray, bool]:
-    """The time of each row as a number, of shape (rows,), and whether that is days since 1970-01-01.
-
-    Raises ``ValueError`` for words that are no dates, and for missing times.
-    """
+def time_values(column: RowColumn) -> ParsedColumn:
+    """The time of each row, as a number; ``ValueError`` for words that are no dates, and for missing times."""
     read = column.read()
     if read.kind == "category":
         raise InputError("; ".join([f"{column.label} must hold dates or numbers, but holds words", *read.notable]))
-    return present_values(column, read, "every row needs a time"), read.kind == "date"
-
-
-def present_values(column: RowColumn, read: ParsedColumn, need: str) -> np.ndarray:
-    """The values of a column without gaps; ``ValueError`` where there are some."""
-    values: np.ndarray = read.values.to_numpy()
-    column.check_none(np.asarray(pd.isna(values)), "; ".join([*read.notable, need]))
-    return values
+    column.check_none(read.values.isna().to_numpy(), "; ".join([*read.notable, "every row needs a time"]))
+    return read
 
 
 def weight_values(column: RowColumn) -> np.ndarray:
@@ -95,8 +86,8 @@ def weight_values(column: RowColumn) -> np.ndarray:
     if read.kind != "number":
         kind = "dates" if read.kind == "date" else "words"
         raise InputError("; ".join([f"{column.label} must hold positive numbers, but holds {kind}", *read.notable]))
-    values = present_values(column, read, "every row needs a weight")
-    return weight_array(values, column.label, len(values), column.first)
+    column.check_none(read.values.isna().to_numpy(), "; ".join([*read.notable, "every row needs a weight"]))
+    return weight_array(read.values.to_numpy(), column.label, len(read.values), column.first)
 
 
 def named_split(column: RowColumn) -> Split:

@@ -33,11 +33,12 @@ def record_split(
     splits: Splits, keys: RowKeys, split: Split, number: int, remake: Callable[[int], Any] | None = None
 ) -> SplitRecord:
     """Return what there is to say of the split of repeat ``number``, and how it is made for another."""
+    has_folds = splits.kind == "kfold" or (splits.varies and keys.times is not None)
     sides = {side: rows for side, rows in split._asdict().items() if len(rows)}
     info: dict[str, Any] = {
         "kind": splits.kind if splits.column is None else "column",
         "seed": splits.seed,
-        "folds": splits.folds if splits.has_folds else None,
+        "folds": splits.folds if has_folds else None,
         "varies": splits.varies,
         "repeat": number,
         "groups": None if keys.groups is None else keys.grouped_by,
@@ -45,7 +46,7 @@ def record_split(
         "column": splits.column,
         "leaks": {},
     }
-    notes = [*varying_note(splits)]
+    notes = [*varying_note(info)]
     if keys.groups is not None:
         info["group_counts"] = {side: len(np.unique(keys.groups[rows])) for side, rows in sides.items()}
         info["leaks"]["groups"] = group_leaks(keys.groups, sides)
@@ -59,11 +60,11 @@ def record_split(
     return SplitRecord(info, tuple(notes), keys.take(split.train), remake)
 
 
-def varying_note(splits: Splits) -> list[str]:
+def varying_note(info: dict[str, Any]) -> list[str]:
     """Say that each seed has a split of its own, where it has."""
-    if not splits.varies:
+    if not info["varies"]:
         return []
-    how = f"{splits.folds} {'windows' if splits.time else 'folds'}" if splits.has_folds else "repeated hold-out"
+    how = f"{info['folds']} {'windows' if info['time'] else 'folds'}" if info["folds"] else "repeated hold-out"
     return [f"every seed has a split of its own ({how}): what is said of rows here is of the first"]
 
 
@@ -115,12 +116,11 @@ def time_leaks(times: np.ndarray, sides: dict[str, np.ndarray]) -> dict[str, int
 def time_notes(name: str, info: dict[str, Any]) -> list[str]:
     """Say when each side begins and ends, and how many training rows are later than what they are tested on."""
     spans = ", ".join(f"{side} {first} to {last}" for side, (first, last) in info["times"].items())
-    notes = [f"in the order of {name!r}: {spans}"]
-    leaks = [
-        f"{counted('training row', count)} {'is' if count == 1 else 'are'} later than the first row of {side}"
-        for side, count in info["leaks"]["time"].items()
-        if count
-    ]
+    notes = [f"times by {name!r}: {spans}"]
+    leaks = [f"{count} than the first row of {side}" for side, count in info["leaks"]["time"].items() if count]
     if leaks:
-        notes.append(f"a leak: {' and '.join(leaks)}, by {name!r}; a score there says little of what is to come")
+        notes.append(
+            f"a leak: training rows are later by {name!r} than what they are measured on ({', '.join(leaks)}); such "
+            "scores say little of what is to come"
+        )
     return notes

@@ -16,7 +16,7 @@ from bridle.data.delimited import read_delimited
 from bridle.data.files import content
 from bridle.data.parquet import read_parquet
 from bridle.data.splits import DEFAULT, Splits
-from bridle.data.table_roles import LEFT_OUT, check_roles, read_roles
+from bridle.data.table_roles import check_roles, read_roles
 from bridle.data.table_rows import TableRows
 from bridle.data.target_encoding import check_present, check_varied, infer_task, label_ids, task_note
 from bridle.data.unparsed import with_rows
@@ -88,7 +88,7 @@ def read_table(
     said = read_roles(table.frame, roles, y if classes else np.zeros(len(y), np.int64), gaps=table.text)
     return TableRows(
         names=list(others.columns),
-        roles={name: LEFT_OUT[role] for role, name in roles.items()},
+        roles=said.columns,
         read=read,
         dropped=dropped,
         suspected={name: column_warnings(name, values, found.y, found.task) for name, values in kept.items()},

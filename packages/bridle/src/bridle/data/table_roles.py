@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bridle.data.column_summary import Column
 from bridle.data.holdout import Split
 from bridle.data.row_keys import RowKeys
 from bridle.data.row_roles import RowColumn, group_numbers, named_split, time_values, weight_values
 from bridle.errors import InputError
 from bridle_audit.wording import nearest
 
-__all__ = ["LEFT_OUT", "check_roles", "read_roles"]
+__all__ = ["check_roles", "read_roles"]
 
 LEFT_OUT = {  # why such a column is no feature
     "groups": "it says which rows belong together",
@@ -28,6 +29,7 @@ LEFT_OUT = {  # why such a column is no feature
 class RowRoles(NamedTuple):
     """What the columns say: by what the rows are split, a split of the user's own, weights of shape (rows,)."""
 
+    columns: dict[str, Column]  # the account of each, by its name
     keys: RowKeys
     split: Split | None
     weights: np.ndarray | None
@@ -54,10 +56,12 @@ def read_roles(frame: pd.DataFrame, roles: Mapping[str, str], strata: np.ndarray
     keys = RowKeys(strata)
     if "groups" in columns:
         keys = replace(keys, groups=group_numbers(columns["groups"]), grouped_by=roles["groups"])
+    done: dict[str, tuple[str, ...]] = {}
     if "time" in columns:
-        times, dates = time_values(columns["time"])
-        keys = replace(keys, times=times, dates=dates, ordered_by=roles["time"])
+        times = time_values(columns["time"])
+        keys, done["time"] = keys.in_time(times, roles["time"]), (*times.done, *times.notable)
     return RowRoles(
+        {name: Column(name, "dropped", 0, done.get(role, ()), (LEFT_OUT[role],)) for role, name in roles.items()},
         keys,
         named_split(columns["column"]) if "column" in columns else None,
         weight_values(columns["weights"]) if "weights" in columns else None,

@@ -31,7 +31,7 @@ class TableRows:
     """
 
     names: Sequence[str]  # all columns beside the target, in the table's order
-    roles: Mapping[str, str]  # why those are left out that say something of rows
+    roles: Mapping[str, Column]  # those that say something of rows and are no features
     read: Mapping[str, ParsedColumn]  # the others
     dropped: Mapping[str, str]  # why some of them are left out whatever the split is
     suspected: Mapping[str, tuple[str, ...]]  # what a reader should know of the others
@@ -73,7 +73,7 @@ class TableRows:
     def describe(self, name: str, outcomes: Mapping[str, ColumnOutcome]) -> Column:
         """Return the account of a column: how it was read, and its features."""
         if name in self.roles:
-            return Column(name, "dropped", 0, notable=(self.roles[name],))
+            return self.roles[name]
         read, made = self.read[name], outcomes[name]
         if made.dropped:
             return Column(name, "dropped", 0, (*read.done, *made.done), (*read.notable, made.dropped))

@@ -26,7 +26,7 @@ from bridle.protocol import Variant
 from bridle.sites import Site
 from bridle_audit.probe.randomness import generators_restored
 
-__all__ = ["EVALUATE", "REESTIMATE", "SECOND_PASS", "TRAIN", "TRAINING", "Block", "ForwardContext"]
+__all__ = ["EVALUATE", "REESTIMATE", "SECOND_PASS", "TRAIN", "TRAINING", "Block", "EnsembleModule", "ForwardContext"]
 
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
 # the statistics of one batch for the weights as they are, or as it is once training is over.
@@ -167,7 +167,7 @@ class Block(ABC):
     def with_effective_weights(self, values: Values, variant: Variant) -> Values:
         """Return one variant's values with each weight as its layer uses it: the weight layers are applied."""
         baked = dict(values)
-        index = self.grid.recipes.index(variant.recipe)
+        index = self.grid.recipe_index(variant)
         for placed in self.weights:
             w = baked[placed.parameter]
             knobs = placed.knobs.at(self.passed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -24,9 +25,14 @@ class BlockTraining:
 
     def __init__(self, block: Block, data: DeviceData, protocol: Protocol, stack_seeds: tuple[int, ...]) -> None:
         self.block = block
-        self.protocol = protocol if block.grid.lr is None else replace(protocol, lr=block.grid.lr)
+        rates = [protocol.peak_lr if rate is None else rate for rate in block.grid.rates]
+        differ = len(set(rates)) > 1
+        self.protocol = replace(protocol, lr=1.0 if differ else rates[0])
+        self.rates = (
+            torch.tensor(rates, dtype=block.precision.weights, device=block.precision.device) if differ else None
+        )  # (recipes,)
         self.objective = BlockObjective(block, data)
-        self.regularizers = ParameterRegularizers(block, protocol.optimizer)
+        self.regularizers = ParameterRegularizers(block, protocol.optimizer, self.rates)
         self.ensemble = block.ensemble
         self.seed_index = self.find_seeds(stack_seeds)
         self.seconds = 0.0
@@ -60,12 +66,31 @@ class BlockTraining:
         self.regularizers.change_weights(context, step_info, after_update=False)
         for name, parameter in self.block.parameters.items():
             parameter.grad = gradients[name]
-        yield losses
+        with self.own_rates():
+            yield losses
         self.regularizers.change_weights(context, step_info, after_update=True)
         self.regularizers.update_averages(step_info)
 
         if self.ensemble and self.ensemble.takes(step_info.step, step_info.steps):
             self.block.add_ensemble_member()
+
+    @contextmanager
+    def own_rates(self) -> Iterator[None]:
+        """Make the update of each recipe at its own learning rate, out of the optimizer's at a peak of 1.
+
+        torch's fused optimizers take one rate for a whole array. Their update does not depend on where the parameters
+        are, so it is made at zero, scaled, and added to them.
+        """
+        if self.rates is None:
+            yield
+            return
+        kept = {name: parameter.detach().clone() for name, parameter in self.block.parameters.items()}
+        for parameter in self.block.parameters.values():
+            parameter.detach().zero_()
+        yield
+        for name, parameter in self.block.parameters.items():
+            update, before = (self.block.grid_view(name, each) for each in (parameter.detach(), kept[name]))
+            update.mul_(self.rates.view(1, -1, *[1] * (update.ndim - 2))).add_(before)
 
     def step_info(self, done: int, steps: int) -> StepInfo:
         """Return the position of the next step in the training; an ensemble may begin the schedule anew."""

@@ -63,7 +63,7 @@ class SavedBlock(TypedDict):
 
     seeds: list[int]
     recipes: list[str]
-    lr: float | None
+    rates: list[float | None]
     parameters: dict[PlainName, Tensor]
     state: dict[PlainName, Tensor]
     best_values: dict[PlainName, Tensor]
@@ -163,7 +163,7 @@ def block_to_dict(training: BlockTraining, optimizer: StackOptimizer) -> SavedBl
     return {
         "seeds": list(block.grid.seeds),
         "recipes": [str(recipe) for recipe in block.grid.recipes],
-        "lr": block.grid.lr,
+        "rates": list(block.grid.rates),
         "parameters": with_plain_keys(block.parameters),
         "state": with_plain_keys(block.state),
         "best_values": with_plain_keys(training.best_values),
@@ -242,7 +242,7 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
 def restore_block(stack: Stack, saved: SavedBlock) -> BlockTraining:
     """Restore a block; its optimizer's moments come when all blocks are there."""
     recipes = {str(variant.recipe): variant.recipe for variant in stack.variants}
-    grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]), saved["lr"])
+    grid = VariantGrid(tuple(saved["seeds"]), tuple(recipes[each] for each in saved["recipes"]), tuple(saved["rates"]))
     if not set(grid.variants) <= set(stack.variants):
         raise InputError("it has runs that the stack does not have")
     training = stack.prepare(stack.start(grid), {})

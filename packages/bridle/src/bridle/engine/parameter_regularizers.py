@@ -46,8 +46,9 @@ class RecipeGroup(NamedTuple, Generic[Unit]):
 class ParameterRegularizers:
     """All regularizers of a block's recipes that act parameter by parameter."""
 
-    def __init__(self, block: Block, optimizer: str) -> None:
+    def __init__(self, block: Block, optimizer: str, rates: Tensor | None = None) -> None:
         self.block = block
+        self.rates = rates  # (recipes,): peaks, where recipes have their own; the step's is then that of a peak of 1
         self.recipes = [with_optimizer_decay(optimizer, recipe) for recipe in block.grid.recipes]
         self.losses = self.groups(Loss)
         self.ascents = self.groups(Ascent)
@@ -176,7 +177,7 @@ class ParameterRegularizers:
                     *context.draw(group.unit.noise, target.stream_id, g.shape[2:]),
                     *(extra[each] for each in group.unit.extra_inputs),
                     **target.knobs.at(self.block.passed),
-                    **step_arguments(group.unit, step_info),
+                    **self.step_arguments(group, step_info, g.ndim),
                     out=g,
                 )
 
@@ -193,7 +194,7 @@ class ParameterRegularizers:
                     *context.draw(group.unit.noise, target.stream_id, w.shape[2:]),
                     *extra,
                     **target.knobs.at(self.block.passed),
-                    **step_arguments(group.unit, step_info),
+                    **self.step_arguments(group, step_info, w.ndim),
                     out=w,
                 )
 
@@ -203,10 +204,21 @@ class ParameterRegularizers:
             for target in group.targets:
                 a, w = self.subject(group, average_name(group.unit, target)), self.subject(group, target.name)
                 knobs = target.knobs.at(self.block.passed)
-                new_a, new_w = type(group.unit).torch(a, w, **knobs, **step_arguments(group.unit, step_info))
+                numbers = self.step_arguments(group, step_info, w.ndim)
+                new_a, new_w = type(group.unit).torch(a, w, **knobs, **numbers)
                 a.copy_(new_a)
                 if group.unit.moves_weights:
                     w.copy_(new_w)
+
+    def step_arguments(self, group: RecipeGroup[Unit], step_info: StepInfo, axes: int) -> dict[str, float | Tensor]:
+        """Return the step's numbers that a formula takes, learning rates as (1, recipes, 1, ...) where they differ."""
+        found: dict[str, float | Tensor] = {
+            name: value for name, value in step_info._asdict().items() if name in group.unit.step_inputs
+        }
+        if self.rates is not None:
+            rates = self.rates[group.recipes].view(1, -1, *[1] * (axes - 2))
+            found |= {name: found[name] * rates for name in ("lr", "peak") if name in found}
+        return found
 
     @contextmanager
     def final_values(self, rows: Tensor) -> Iterator[None]:
@@ -288,8 +300,3 @@ def tensor_norm(tensor: Tensor) -> Tensor:
 def broadcast_norm(norm: Tensor, subject: Tensor) -> Tensor:
     """Return a norm (seeds, recipes) with as many axes as the subject."""
     return norm[(..., *[None] * (subject.ndim - 2))]
-
-
-def step_arguments(unit: Placed, step_info: StepInfo) -> dict[str, float]:
-    """Return the step's numbers that a formula takes as arguments."""
-    return {name: value for name, value in step_info._asdict().items() if name in unit.step_inputs}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,93 +16,80 @@ from bridle.protocol import BETAS, EPS, MOMENTUM, Protocol
 
 __all__ = ["StackOptimizer"]
 
-KEPT = {"adam": ("exp_avg", "exp_avg_sq"), "adamw": ("exp_avg", "exp_avg_sq"), "momentum": ("momentum_buffer",)}
-
 
 class StackOptimizer:
     """torch's update on stacked parameters: it is elementwise, so it serves every variant.
 
-    One call serves all blocks of one learning rate: to make it costs more than the update of a small block. The
-    functions behind ``torch.optim`` are called because its classes import torch's compiler, which takes a second.
+    One serves all blocks: to call it costs more than its update of a small block. It is called as a function: with the
+    first object of ``torch.optim`` torch imports its compiler, which takes longer than many a training.
     """
 
     def __init__(self, blocks: Sequence[Block], protocol: Protocol) -> None:
-        self.blocks, self.momentum = blocks, MOMENTUM if protocol.optimizer == "momentum" else 0.0
-        self.adaptive = protocol.optimizer in ("adam", "adamw")
-        self.kinds = KEPT.get(protocol.optimizer, ())
-        parameters = [parameter for block in blocks for parameter in block.parameters.values()]
-        self.states = {parameter: self.first_state(parameter) for parameter in parameters}
-
-    def first_state(self, parameter: Tensor) -> dict[str, Tensor]:
-        """Return what is kept for a parameter, by kind, before the first step."""
-        kept = {kind: torch.zeros_like(parameter, requires_grad=False) for kind in self.kinds}
-        return {**kept, "step": torch.zeros((), device=parameter.device)} if self.adaptive else kept
+        self.groups = [list(block.parameters.values()) for block in blocks]
+        self.kept: dict[Tensor, dict[str, Tensor]] = defaultdict(dict)  # by parameter: what is kept of it, by kind
+        self.momentum = MOMENTUM if protocol.optimizer == "momentum" else 0.0
+        self.update = self.update_sgd if protocol.optimizer in ("sgd", "momentum") else self.update_adam
 
     @torch.no_grad()
     def step(self, rates: Sequence[float]) -> None:
         """Update all parameters from their gradients, those of each block at its learning rate."""
-        by_rate: dict[float, list[Tensor]] = {}
-        for block, rate in zip(self.blocks, rates, strict=True):
-            by_rate.setdefault(rate, []).extend(block.parameters.values())
-        for rate, parameters in by_rate.items():
-            self.update(parameters, rate)
+        for parameters, rate in zip(self.groups, rates, strict=True):
+            gradients = [(each, each.grad) for each in parameters if each.grad is not None]
+            if gradients:
+                self.update([each for each, _ in gradients], [grad for _, grad in gradients], rate)
 
-    def update(self, parameters: list[Tensor], rate: float) -> None:
-        """Update parameters from their gradients."""
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if self.adaptive:
-            adam(
-                parameters,
-                gradients,
-                self.kept(parameters, "exp_avg"),
-                self.kept(parameters, "exp_avg_sq"),
-                [],
-                self.kept(parameters, "step"),
-                fused=True,
-                amsgrad=False,
-                beta1=BETAS[0],
-                beta2=BETAS[1],
-                lr=rate,
-                weight_decay=0.0,
-                eps=EPS,
-                maximize=False,
-            )
-        else:
-            sgd(
-                parameters,
-                gradients,
-                [self.states[parameter].get("momentum_buffer") for parameter in parameters],
-                fused=True,
-                weight_decay=0.0,
-                momentum=self.momentum,
-                lr=rate,
-                dampening=0.0,
-                nesterov=False,
-                maximize=False,
-            )
+    def update_adam(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
+        """Adam's update (Kingma and Ba, 2015)."""
+        for each in parameters:
+            if not self.kept[each]:
+                self.kept[each]["step"] = torch.zeros((), dtype=torch.float32, device=each.device)
+                self.kept[each]["exp_avg"] = torch.zeros_like(each)
+                self.kept[each]["exp_avg_sq"] = torch.zeros_like(each)
+        averages, squares, steps = (
+            [self.kept[each][kind] for each in parameters] for kind in ("exp_avg", "exp_avg_sq", "step")
+        )
+        options = {"beta1": BETAS[0], "beta2": BETAS[1], "eps": EPS, "weight_decay": 0.0}
+        adam(
+            parameters,
+            gradients,
+            averages,
+            squares,
+            [],
+            steps,
+            fused=True,
+            lr=rate,
+            amsgrad=False,
+            maximize=False,
+            **options,
+        )
 
-    def kept(self, parameters: Iterable[Tensor], kind: str) -> list[Tensor]:
-        """Return what is kept of one kind for each parameter."""
-        return [self.states[parameter][kind] for parameter in parameters]
+    def update_sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
+        """The update of gradient descent, with momentum or without."""
+        buffers: list[Tensor | None] = [self.kept[each].get("momentum_buffer") for each in parameters]
+        options = {"weight_decay": 0.0, "momentum": self.momentum, "dampening": 0.0, "nesterov": False}
+        sgd(parameters, gradients, buffers, fused=True, lr=rate, maximize=False, **options)
+        for each, buffer in zip(parameters, buffers, strict=True):
+            if buffer is not None:
+                self.kept[each]["momentum_buffer"] = buffer
 
     def state(self, parameter: Tensor) -> dict[str, Tensor]:
         """Return what is kept for a parameter, by kind: the running averages, and the number of steps."""
-        return self.states[parameter]
+        return self.kept[parameter]
 
     def restore(self, parameter: Tensor, kind: str, tensor: Tensor) -> None:
         """Put back what was kept for a parameter."""
-        self.states[parameter][kind] = tensor
+        self.kept[parameter][kind] = tensor
 
     def moments(self, block: Block) -> dict[str, Values]:
-        """Return the running averages of a block's parameters, by kind."""
-        return {
-            kind: {name: self.states[parameter][kind] for name, parameter in block.parameters.items()}
-            for kind in self.kinds
-        }
+        """Return the running averages of a block's parameters, by kind; none before the first step."""
+        states = {name: self.state(parameter) for name, parameter in block.parameters.items()}
+        kinds = [kind for kind in next(iter(states.values())) if kind != "step"]
+        return {kind: {name: state[kind] for name, state in states.items()} for kind in kinds}
 
     def age(self) -> Tensor | None:
         """Return the number of steps that were made, where it is counted."""
-        return next(iter(self.states.values()))["step"] if self.adaptive else None
+        counts = [state["step"] for state in self.kept.values() if "step" in state]
+        return counts[0] if counts else None
 
     def restore_moments(self, block: Block, moments: dict[str, Values], age: Tensor | None) -> None:
         """Put back a block's running averages, (seeds, recipes, *shape in a single network), and the age."""

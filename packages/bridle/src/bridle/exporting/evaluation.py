@@ -6,6 +6,7 @@ from bridle.exporting.calls import call, formula, packed_state, remark
 from bridle.exporting.knob_code import is_moving, keywords, number
 from bridle.exporting.passes import LOSSES
 from bridle.exporting.scores import ScoreCode, label
+from bridle.exporting.script import names_in
 from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Average, Ensemble, Stop
@@ -34,8 +35,10 @@ class EvaluationCode:
         return any(map(is_moving, self.stops))
 
     def initial_stop_state(self) -> list[str]:
-        """Return the lines that initialize the state of early stopping."""
+        """Return the lines that initialize the state of early stopping, or what is known of the best epoch."""
         lines = []
+        if self.spec.keeps_best:  # without a copy: the weights as they are, should no epoch have a score
+            lines += self.assign_best(self.score.worst, "epochs", f"{self.result}.state_dict()")
         for place, unit in enumerate(self.stops):
             starts = [f"x_train.new_tensor({number(self.spec.script, as_number(start))})" for start in unit.state]
             lines += [f"{state_name(place)} = {state}" for state in packed_state(unit, starts)]
@@ -43,33 +46,28 @@ class EvaluationCode:
 
     def epoch_end(self) -> list[str]:
         """Return the lines of an epoch behind its steps."""
-        validation = self.validation()
+        evaluation = self.evaluation()
         stops = [line for place, unit in enumerate(self.stops) for line in self.stop(place, unit)]
         kept = [*stops, *(self.keep_best() if self.spec.keeps_best else [])]
         moves = ["passed = step / steps"] * self.stops_move
-        return [*validation, *[""] * bool(kept), *moves, *kept]
+        report = self.report()
+        scores = self.scores([*report, *kept, *self.return_lines()])
+        return [*evaluation, *indented(scores), *report, *[""] * bool(kept), *moves, *kept]
 
-    def validation(self) -> list[str]:
-        """Return the lines that measure and print the validation scores."""
+    def evaluation(self) -> list[str]:
+        """Return the lines that pass the validation rows through the network, without gradients."""
         lines = ["model.eval()"]
         if self.average and self.average.reestimates and not self.average.is_off and self.spec.has_running_statistics:
             lines.append(f"{self.reestimate_function()}(average, x_train)")
         if self.ensemble:
             lines.append("result = ensemble if len(ensemble.members) else model")
-        return [
-            *lines,
-            "with torch.no_grad():",
-            f"{INDENT}z = {self.result}(x_valid)",
-            f"{INDENT}valid_loss = {LOSSES[self.spec.task]}(z, y_valid)",
-            *indented(self.score.lines() if self.needs_score else []),
-            *self.report(),
-        ]
+        return [*lines, "with torch.no_grad():", f"{INDENT}z = {self.result}(x_valid)"]
 
-    @property
-    def needs_score(self) -> bool:
-        """True where something asks for the score beside the loss."""
-        chooses = self.score.variable == self.score.shown.name
-        return not self.spec.is_open or chooses or any(each.watches_metric for each in self.stops)
+    def scores(self, behind: list[str]) -> list[str]:
+        """Return the lines that measure the scores which the lines behind them ask for."""
+        shown = self.score.lines() if self.score.shown.name in names_in(behind) else []
+        loss = [f"valid_loss = {LOSSES[self.spec.task]}(z, y_valid)"]
+        return [*(loss if "valid_loss" in names_in([*shown, *behind]) else []), *shown]
 
     def report(self) -> list[str]:
         """Return the line that prints the scores of an epoch; where the length is open they are too many."""
@@ -82,14 +80,20 @@ class EvaluationCode:
         score = self.score
         return [
             *score.remark(),
-            f"if epoch == 0 or {score.is_better(score.variable)}:",
-            f"{INDENT}{score.best}, best = {score.variable}, {self.copied_weights}",
+            f"if {score.is_better(score.variable)}:",
+            *indented(self.assign_best(score.variable, "epoch + 1", self.copied_weights)),
         ]
 
     @property
     def copied_weights(self) -> str:
         """The code that copies the weights as they are."""
         return f"copy.deepcopy({self.result}.state_dict())"
+
+    def assign_best(self, score: str, epoch: str, weights: str) -> list[str]:
+        """Return the lines that assign what is asked of the best epoch."""
+        best = {self.score.best: score} if self.spec.is_open or self.spec.keeps_best else {}
+        best |= {"best_epoch": epoch} if self.spec.is_open else {}
+        return [*[f"{', '.join(best)} = {', '.join(best.values())}"] * bool(best), f"best = {weights}"]
 
     def stop(self, place: int, unit: Stop) -> list[str]:
         """Return the lines that end the training; the first stopping regularizer also chooses the best epoch."""
@@ -98,10 +102,10 @@ class EvaluationCode:
         state = [state_name(place)] * bool(unit.state)
         made = call(formula(script, unit), watched, *state, keywords(script, unit))
         improved = "improved" if place == 0 else "_"
-        kept = f"best = {self.copied_weights}"
-        if self.spec.is_open:
-            kept = f"{self.score.best}, best = {self.score.variable}, {self.copied_weights}"
-        best = ["if improved or epoch == 0:", INDENT + kept]
+        best = [
+            "if improved or epoch == 0:",
+            *indented(self.assign_best(self.score.variable, "epoch + 1", self.copied_weights)),
+        ]
         lines = [f"{', '.join([improved, 'stop', *state])} = {made}", *(best if place == 0 else [])]
         return [*remark(unit), *lines, "if stop:", f"{INDENT}break"]
 
@@ -135,8 +139,9 @@ class EvaluationCode:
     def return_lines(self) -> list[str]:
         """Return the last lines, which return the network as it predicts best."""
         restored = bool(self.stops) or self.spec.keeps_best
-        score = f", {self.score.best if restored else self.score.variable}" * self.spec.is_open
-        return [*[f"{self.result}.load_state_dict(best)"] * restored, f"return {self.result}{score}"]
+        found = f"{self.score.best}, best_epoch" if restored else f"{self.score.variable}, epochs"
+        returned = f"{self.result}, {found}" if self.spec.is_open else self.result
+        return [*[f"{self.result}.load_state_dict(best)"] * restored, f"return {returned}"]
 
 
 def state_name(place: int) -> str:

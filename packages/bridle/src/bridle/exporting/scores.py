@@ -112,6 +112,11 @@ class ScoreCode:
         """The variable of the best score so far."""
         return "highest" if self.metric.higher_is_better else "lowest"
 
+    @property
+    def worst(self) -> str:
+        """The code of a score than which every other is better."""
+        return "-math.inf" if self.metric.higher_is_better else "math.inf"
+
     def is_better(self, score: str) -> str:
         """Return the code that is true where a score is better than the best so far."""
         return f"{score} {'>' if self.metric.higher_is_better else '<'} {self.best}"

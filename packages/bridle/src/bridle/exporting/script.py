@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from bridle.exporting.wrapping import wrapped
 
-__all__ = ["Script", "bound_names"]
+__all__ = ["Script", "bound_names", "names_in"]
 
 FIRST = "from __future__ import annotations"
 # What the scripts' own lines may use; formulas bring the imports of their files along.
@@ -56,7 +56,7 @@ class Script:
         """Return the whole script: the opening remark, imports, definitions, and what is run."""
         kept = self.used(closing)
         body = "\n\n\n".join(kept)
-        names = {each.id for each in ast.walk(ast.parse(f"{body}\n{closing}")) if isinstance(each, ast.Name)}
+        names = names_in([body, closing])
         imports = sections([line for name, line in self.imports.items() if name in names])
         gap = "\n" if last_is_constant(kept[0]) else "\n\n"
         return f"{opening}\n\n{FIRST}\n\n{imports}\n{gap}{spaced(kept)}\n\n\n{closing}\n"
@@ -123,6 +123,11 @@ def spaced(texts: Iterable[str]) -> str:
 def last_is_constant(text: str) -> bool:
     """Return True where the last line is that of a constant."""
     return text.rpartition("\n")[2][:1].isupper()
+
+
+def names_in(lines: Iterable[str]) -> set[str]:
+    """Return the names that code uses."""
+    return {each.id for each in ast.walk(ast.parse("\n".join(lines))) if isinstance(each, ast.Name)}
 
 
 def bound_names(tree: ast.AST) -> set[str]:

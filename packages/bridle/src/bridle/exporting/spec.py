@@ -12,7 +12,7 @@ from bridle.exporting.parameters import ParameterLists
 from bridle.exporting.script import Script
 from bridle.places import Layer, WeightLayer
 from bridle.places.base import Placed
-from bridle.protocol import Protocol
+from bridle.protocol import EVALUATIONS, Protocol
 from bridle.recipe import Recipe
 from bridle.training_rules import keeps_best_epoch
 
@@ -41,6 +41,12 @@ class TrainingSpec:
     def keeps_best(self) -> bool:
         """True where the protocol keeps the weights of the best epoch: no regularizer that stops does."""
         return keeps_best_epoch(self.protocol, self.recipe) and not self.recipe.at("stop")
+
+    @property
+    def skips_scores(self) -> bool:
+        """True where scores are taken after some epochs alone, as ``Protocol.evaluates_after`` has it."""
+        rarely = self.protocol.keeps_best_epoch and not self.recipe.at("stop")
+        return rarely and (self.is_open or self.protocol.n_epochs >= 2 * EVALUATIONS)
 
     @property
     def has_running_statistics(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 
 from bridle.exporting.averages import average_lines, define_ensemble, member_lines
@@ -15,16 +14,18 @@ from bridle.exporting.objective import ObjectiveCode
 from bridle.exporting.optimizer import OptimizerCode
 from bridle.exporting.passes import SEED, PassCode
 from bridle.exporting.penalties import initial_state_lines
+from bridle.exporting.script import names_in
 from bridle.exporting.spec import TrainingSpec, only
 from bridle.exporting.updates import ascent_lines, gradient_lines, weight_lines
 from bridle.exporting.wrapping import INDENT, docstring, indented
 from bridle.places import Ascent, Average, Ensemble, Gradient, Weight
-from bridle.protocol import FEWEST_EPOCHS, FIRST_STEPS, LENGTHS
+from bridle.protocol import EVALUATIONS, FIRST_EPOCHS, FIRST_STEPS, LAST_EPOCHS, LAST_STEPS
 from bridle.training_length import WORTH
 
 __all__ = ["TrainFunctionCode"]
 
 DATA = "x_train: Tensor, y_train: Tensor, x_valid: Tensor, y_valid: Tensor"
+EVERY = f"every = max(1, epochs // {EVALUATIONS})  # epochs between one look at the scores and the next"
 
 
 class TrainFunctionCode:
@@ -54,8 +55,9 @@ class TrainFunctionCode:
 
     def define_train_for(self, loop: list[str]) -> None:
         """Add the function that trains for a number of epochs, to be tried."""
-        docs = f"Train for so many epochs; returns the network and its validation {self.evaluation.score.words}."
-        head = f"def train_for(epochs: int, {DATA}, seed: int) -> tuple[nn.Module, Tensor]:"
+        words = self.evaluation.score.words
+        docs = f"Train for so many epochs; returns the network, its validation {words} and its epoch."
+        head = f"def train_for(epochs: int, {DATA}, seed: int) -> tuple[nn.Module, Tensor, int]:"
         self.spec.script.define("train_for", [head, *docstring(docs, INDENT), *indented(loop)])
 
     def lengths(self) -> list[str]:
@@ -63,23 +65,24 @@ class TrainFunctionCode:
         score = self.evaluation.score
         best, words = score.best, f"validation {score.words}"
         left = ("1 - score", f"(1 - {best})") if score.metric.higher_is_better else ("score", best)
-        start = "-math.inf" if score.metric.higher_is_better else "math.inf"
-        share = f"{100 * WORTH:g} %"
         return [
             f"batches = max(1, len(x_train) // {self.spec.protocol.batch_size})",
-            f"epochs = max({FEWEST_EPOCHS}, math.ceil({FIRST_STEPS} / batches))  # about {FIRST_STEPS} steps",
-            f"{best} = {start}",
-            f"for number in range({LENGTHS}):",
+            f"lengths = [max({FIRST_EPOCHS}, math.ceil({FIRST_STEPS} / batches))]  # in epochs",
+            f"while lengths[-1] < {LAST_EPOCHS} or lengths[-1] * batches < {LAST_STEPS}:",
+            f"{INDENT}lengths.append(2 * lengths[-1])",
+            "",
+            f"{best} = {score.worst}",
+            "for epochs in lengths:",
             *indented(
                 [
-                    "longer, score = train_for(epochs, x_train, y_train, x_valid, y_valid, seed)",
-                    f'print(f"{{epochs}} epochs: {words} {{score:.4f}}")',
-                    f"goes_on = {left[0]} < {1 - WORTH!r} * {left[1]}  # {share} less is worth twice the epochs",
-                    f"if number == 0 or {score.is_better('score')}:",
+                    "longer, score, best_epoch = train_for(epochs, x_train, y_train, x_valid, y_valid, seed)",
+                    f'print(f"{{epochs}} epochs: {words} {{score:.4f}} after {{best_epoch}}")',
+                    f"# Twice as long is tried where the best epoch is a late one, and {100 * WORTH:g} % better.",
+                    f"goes_on = best_epoch > epochs / 2 and {left[0]} < {1 - WORTH!r} * {left[1]}",
+                    f"if epochs == lengths[0] or {score.is_better('score')}:",
                     f"{INDENT}model, {best} = longer, score",
                     "if not goes_on:",
                     f"{INDENT}break",
-                    "epochs *= 2  # from the start, under a schedule of that length",
                 ]
             ),
             "return model",
@@ -88,7 +91,16 @@ class TrainFunctionCode:
     def loop(self) -> list[str]:
         """Return the lines of the training, with its set-up and what it returns."""
         step, epoch = self.step(), self.evaluation.epoch_end()
-        loop = ["for epoch in range(epochs):", *indented(self.epoch_begin()), *indented(step, 2), "", *indented(epoch)]
+        number = "epoch" if self.spec.skips_scores or "epoch" in names_in(epoch) else "_"
+        skip = ["if (epoch + 1) % every and epoch + 1 < epochs:", f"{INDENT}continue", ""]
+        loop = [
+            f"for {number} in range(epochs):",
+            *indented(self.epoch_begin()),
+            *indented(step, 2),
+            "",
+            *indented(skip if self.spec.skips_scores else []),
+            *indented(epoch),
+        ]
         body = [*self.objective.function(), *loop]
         return [*self.set_up(names_in(body)), "", *body, "", *self.evaluation.return_lines()]
 
@@ -119,6 +131,7 @@ class TrainFunctionCode:
             f"batch_size = min({self.spec.protocol.batch_size}, len(x_train))",
             "batches = len(x_train) // batch_size  # rows that do not fill one wait for the next epoch",
             *([] if self.spec.is_open else [f"epochs = {self.spec.protocol.epochs}"]),
+            *[EVERY] * self.spec.skips_scores,
             *["steps = epochs * batches"] * ("steps" in named),
             *["step = 0"] * ("step" in named),
         ]
@@ -177,12 +190,6 @@ class TrainFunctionCode:
                 for name, text in arguments(self.spec.script, unit, names).items():
                     lines += [f"{code}.{name} = {text}"] * ("passed" in text)
         return ["# Strengths that change as the training passes.", *lines] if lines else []
-
-
-def names_in(lines: Iterable[str]) -> set[str]:
-    """Return the names that code uses."""
-    tree = ast.parse("\n".join(lines))
-    return {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
 
 
 def join_blocks(blocks: Iterable[list[str]]) -> list[str]:

@@ -16,7 +16,8 @@
     const config = { displayModeBar: false, responsive: true };
     for (const place of root.querySelectorAll("[data-chart]")) {
       const spec = specs[place.dataset.chart];
-      await window.Plotly.newPlot(place, spec.data, spec.layout, config);
+      const layout = place.clientWidth < spec.wideFrom ? { ...spec.layout, ...spec.narrow } : spec.layout;
+      await window.Plotly.newPlot(place, spec.data, layout, config);
     }
     root.dataset.drawn = "yes";
   };

@@ -1,4 +1,4 @@
-"""How results show themselves: a study as text, a study and a run as HTML in a notebook.
+"""How results show themselves in a notebook: a study and a run as HTML.
 
 The HTML works without a network and without a server: it holds plotly.js (1.9 MB, see Note [the size of a report]).
 Where scripts do not run, as in a notebook that is not trusted, the tables are there, with the numbers of each chart.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from io import StringIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from rich.console import Console
 
 from bridle.report.averaging import finite, middle
 from bridle.report.charts.curves import curve_charts
@@ -22,21 +20,11 @@ from bridle.report.formats import NOTHING, MetricFormat, fixed, headed, seconds,
 from bridle.report.narrative import headline
 from bridle.report.page import asset, packed_library
 from bridle.report.rows import Report
-from bridle.report.tables import difference_rows, score_table
-from bridle.report.terminal import comparison_table
+from bridle.report.tables import comparison_rows, score_tables
 from bridle.results import SPLIT_NAMES, SPLITS, LayerSummary, Run, Study, to_plain
 from bridle_audit.wording import counted
 
-__all__ = ["run_html", "study_html", "study_text"]
-
-WIDTH = 160  # columns of a text; a table that is wider is folded into two
-
-
-def study_text(study: Study) -> str:
-    """Return the table of the comparison as plain text, without a line's end."""
-    written = StringIO()
-    Console(file=written, width=WIDTH, color_system=None, force_jupyter=False).print(comparison_table(study))
-    return "\n".join(line.rstrip() for line in written.getvalue().splitlines()).strip("\n")
+__all__ = ["run_html", "study_html"]
 
 
 def study_html(study: Study) -> str:
@@ -46,8 +34,8 @@ def study_html(study: Study) -> str:
     return rendered(
         title=f"{study.data.get('name', 'study')}: {headline(report)}",
         lines=[] if study.finished else ["Not finished: some runs are missing."],
-        tables=[difference_rows(report)],
-        folded=[score_table(report)],
+        tables=[comparison_rows(report)],
+        folded=score_tables(report),
         legend=[(row.name, row.style.color) for row in report.rows],
         wide=[first] if first else [],
         charts=curve_charts(report),

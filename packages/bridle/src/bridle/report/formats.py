@@ -6,36 +6,52 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridle.metric_info import METRICS
 from bridle.results import SPLIT_NAMES, Summary
+from bridle.rounding import decimals_for, rounded
 
-__all__ = ["MINUS", "NOTHING", "MetricFormat", "fixed", "headed", "joined", "mean_count", "seconds", "significant"]
+__all__ = [
+    "MINUS",
+    "NOTHING",
+    "MetricFormat",
+    "fixed",
+    "headed",
+    "joined",
+    "mean_count",
+    "p_value",
+    "seconds",
+    "significant",
+]
 
-PERCENT = ("accuracy", "calibration_error")
-THREE_DECIMALS = ("r2",)
-LABELS = {"r2": "R²", "rmse": "RMSE"}
+FRACTION_DECIMALS = {"r2": 3, "auroc": 3}  # of scores at most 1, where nothing says how far they are known
 NOTHING = "—"
 MINUS = "−"
 
 
 @dataclass(frozen=True)
 class MetricFormat:
-    """The form of a metric's numbers: percentages with two decimals, R² with three, others with three digits.
+    """The form of a metric's numbers: percentages or plain, with as many decimals as ``places`` says.
+
+    Without ``places`` percentages have two decimals, R² and AUROC three, others three significant digits.
 
     >>> MetricFormat("accuracy").shown(0.97413), MetricFormat("r2").shown(0.9534), MetricFormat("loss").shown(0.087231)
     ('97.41 %', '0.953', '0.0872')
+    >>> MetricFormat("log_loss", places=2).shown(0.087231)
+    '0.09'
     """
 
     name: str
+    places: int | None = None
 
     @property
     def is_percentage(self) -> bool:
         """True for a fraction that is shown in percent, whose differences are points."""
-        return self.name in PERCENT
+        return self.name in METRICS and METRICS[self.name].percentage
 
     @property
     def label(self) -> str:
-        """The name as papers write it: "R²", "calibration error"."""
-        return LABELS.get(self.name, self.name.replace("_", " "))
+        """The name as papers write it: "R²", "log-loss", "calibration error"."""
+        return METRICS[self.name].label if self.name in METRICS else self.name.replace("_", " ")
 
     def label_on(self, split: str) -> str:
         """Return the label with a split.
@@ -66,10 +82,10 @@ class MetricFormat:
         return f"points of {self.label}" if self.is_percentage else self.label
 
     def decimals(self, value: float) -> int:
-        """Return the number of decimals of ``value``: fixed for fractions, three significant digits otherwise."""
-        if self.is_percentage:
-            return 2
-        return 3 if self.name in THREE_DECIMALS else significant_decimals(value)
+        """Return the number of decimals of ``value``."""
+        if self.places is not None:
+            return self.places
+        return 2 if self.is_percentage else FRACTION_DECIMALS.get(self.name, significant_decimals(value))
 
     def scaled(self, value: float) -> float:
         """Return a fraction as a percentage, any other score unchanged."""
@@ -107,6 +123,16 @@ class MetricFormat:
         """
         text = self.bare(value)
         return f"+{text}" if value > 0 and text.strip("0.") else text
+
+    def size(self, value: float) -> str:
+        """Format the size of a difference with two significant digits and its unit.
+
+        >>> MetricFormat("accuracy").size(0.002), MetricFormat("log_loss").size(0.0312)
+        ('0.2 points', '0.031')
+        """
+        scaled = self.scaled(value)
+        text = rounded(scaled, decimals_for(scaled))
+        return self.in_points(text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text)
 
     def in_points(self, text: str) -> str:
         """Append the unit of a difference, except to a dash: percentages differ by points."""
@@ -160,6 +186,15 @@ def mean_count(value: float) -> str:
     ('3', '2.2', '—')
     """
     return fixed(value, 0 if math.isfinite(value) and value == int(value) else 1)
+
+
+def p_value(value: float) -> str:
+    """Format a p-value.
+
+    >>> p_value(0.0312), p_value(0.0002), p_value(float("nan"))
+    ('0.031', '< 0.001', '—')
+    """
+    return "< 0.001" if value < 0.001 else fixed(value, 3)
 
 
 def seconds(value: float) -> str:

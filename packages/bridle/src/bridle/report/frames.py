@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
+from bridle.report.averaging import finite
 from bridle.results import SPLITS, Contender, Run, Study
 
 __all__ = ["run_frame", "study_frame", "trials_frame"]
@@ -37,6 +40,7 @@ def run_row(study: Study, contender: Contender, run: Run) -> dict[str, object]:
 
 def trials_frame(study: Study) -> pd.DataFrame:
     """Return one row per trial; ``Study.trials_frame`` says which columns."""
+    best = max if study.higher_is_better else min
     rows = [
         {
             "asked": contender.asked,
@@ -44,7 +48,7 @@ def trials_frame(study: Study) -> pd.DataFrame:
             "lr": trial.lr,
             "epochs": trial.epochs,
             "rungs": len(trial.scores),
-            "score": trial.scores[-1] if trial.scores else None,
+            "score": best(finite(trial.scores), default=math.nan),
             "chosen": (trial.recipe, trial.lr) == (contender.name, contender.lr),
         }
         for contender in study.contenders

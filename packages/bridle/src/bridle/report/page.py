@@ -6,6 +6,7 @@ import base64
 import gzip
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -13,25 +14,47 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from bridle.report.charts.curves import curve_charts
+from bridle.metric_info import METRICS
+from bridle.report.advice import advice
+from bridle.report.charts.curves import curve_charts, length_chart
 from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.charts.figure import Chart
 from bridle.report.charts.histograms import gamma_charts, weight_charts
+from bridle.report.charts.strengths import strength_charts, strength_note
 from bridle.report.columns import page_table
-from bridle.report.command import command
-from bridle.report.formats import MetricFormat, seconds
-from bridle.report.narrative import cautions, headline, lead
-from bridle.report.rows import ContenderRow, Report
-from bridle.report.tables import dead_unit_table, difference_rows, norm_table, score_table
+from bridle.report.diagnosis import constant_reference
+from bridle.report.formats import seconds
+from bridle.report.narrative import cards, cautions, headline, lead
+from bridle.report.rows import Report
+from bridle.report.tables import comparison_rows, dead_unit_tables, norm_tables, score_tables
+from bridle.report.using import snippets
 from bridle.results import Study, to_plain
 from bridle_audit.atomic_files import write_whole
 from bridle_audit.wording import counted
 
 __all__ = ["asset", "packed_library", "write_html"]
 
-OTHER_METRICS = ("rmse", "loss", "calibration_error")  # drawn beside the main metric
 SHOWN_ELSEWHERE = ("source", "columns")  # of what is known of the data
-NAMES = {"seconds": "took", "lr": "learning rate"}
+NAMES = {"seconds": "took", "lr": "learning rate", "restore_best": "best epoch's weights"}
+IN_UNITS = re.compile(r"(?<=\d) (?=%|points|seeds?\b|epochs?\b|rows?\b)")
+MEANINGS = {
+    "log_loss": "minus the logarithm of the probability given to the true class, mean over the rows, in nats.",
+    "auroc": "the share of pairs of rows of two classes that the probabilities put in the right order; one against the "
+    "rest.",
+    "brier": "the squared distance between the probabilities and the true class.",
+    "ece": "how far confidence and accuracy lie apart, on average over the rows.",
+}
+# The sections: id, title, and whether the page opens them at first. Those that are empty are left out.
+SECTIONS = (
+    ("effects", "What each recipe changed", True),
+    ("scores", "Scores", True),
+    ("tuning", "Strengths that were tried", True),
+    ("curves", "Learning curves", False),
+    ("inside", "Inside the networks", False),
+    ("measured", "How it was measured", False),
+    ("use", "Use the winner", True),
+    ("advice", "What to do next", True),
+)
 
 
 def write_html(study: Study, path: Path) -> None:
@@ -59,15 +82,21 @@ def page(study: Study) -> str:
         headline=glued(headline(report)),
         lead=[glued(paragraph) for paragraph in lead(report)],
         cautions=cautions(study),
+        cards=[replace(card, value=glued(card.value)) for card in cards(report)],
+        sections=[each for each in SECTIONS if has_content(each[0], report, groups)],
         rows=report.rows,
         groups=groups,
         specs=to_plain([chart.spec() for chart in charts]),
         spread_note=spread_note(report),
-        tables=[difference_rows(report), score_table(report)],
-        dead=dead_unit_table(report),
-        norms=norm_table(report),
-        recipes=recipes(report),
+        strength_note=strength_note(report),
+        comparison=comparison_rows(report),
+        score_tables=score_tables(report),
+        dead=dead_unit_tables(report),
+        norms=norm_tables(report),
+        snippets=snippets(report),
+        advice=[(each, glued(each.sentence)) for each in advice(study)],
         facts=facts(study),
+        terms=terms(report),
         columns=page_table(study.data),
         css=asset("page.css"),
         js=asset("page.js"),
@@ -78,11 +107,16 @@ def page(study: Study) -> str:
 
 def chart_groups(report: Report) -> dict[str, list[Chart]]:
     """Draw all charts, by the section of the page that they stand in; a section may have none."""
+    beside = report.beside
+    shown = [(split, report.metric) for split in ("valid", "test")]
+    shown += [(report.quoted_split, beside)] if beside else []
+    others = [each for each in report.metrics if each not in (report.metric, beside)]
     by_section: dict[str, list[Chart | None]] = {
         "difference": [difference_chart(report)],
-        "scores": [score_chart(report, split, report.metric) for split in ("valid", "test")],
-        "gap": [gap_chart(report)],
-        "other": [score_chart(report, report.quoted_split, MetricFormat(other)) for other in OTHER_METRICS],
+        "scores": [*(score_chart(report, *pair) for pair in shown), gap_chart(report)],
+        "more_scores": [score_chart(report, report.quoted_split, each) for each in others],
+        "strengths": [*strength_charts(report)],
+        "lengths": [length_chart(report)],
         "curves": [*curve_charts(report)],
         "weights": [*weight_charts(report)],
         "gammas": [*gamma_charts(report)],
@@ -90,9 +124,17 @@ def chart_groups(report: Report) -> dict[str, list[Chart]]:
     return {section: [chart for chart in charts if chart] for section, charts in by_section.items()}
 
 
+def has_content(section: str, report: Report, groups: Mapping[str, list[Chart]]) -> bool:
+    """Return whether a section has anything in it."""
+    if section == "inside":
+        return any(run.layers for row in report.rows for run in row.contender.runs)
+    needed = {"tuning": groups["strengths"], "curves": groups["curves"] + groups["lengths"]}
+    return bool(needed.get(section, True))
+
+
 def glued(text: str) -> str:
     """Hold numbers together with their units, so that no line begins with "%"."""
-    return re.sub(r"(?<=\d) (?=%|points|seeds?\b)", "\N{NO-BREAK SPACE}", text)
+    return IN_UNITS.sub("\N{NO-BREAK SPACE}", text)
 
 
 def eyebrow(report: Report) -> list[str]:
@@ -106,14 +148,6 @@ def day(study: Study) -> str:
     return str(study.made.get("date", ""))[:10]
 
 
-def recipes(report: Report) -> list[tuple[ContenderRow, str]]:
-    """Return each contender with a text to copy: the command that compares its recipe again.
-
-    Where no command can, since data or network were made in Python, it is the recipe itself.
-    """
-    return [(row, command(report.study, row.contender.name) or row.contender.name) for row in report.rows]
-
-
 def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
     """Describe the data, the training and the software, as groups of names and values."""
     made = {key: value for key, value in study.made.items() if key != "versions"}
@@ -121,9 +155,47 @@ def facts(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
     versions = study.made.get("versions", {})
     return [
         ("Data", told({key: value for key, value in study.data.items() if key not in SHOWN_ELSEWHERE})),
+        ("Splits", told(study.splits)),
         ("Training", [("network", study.network), *told(study.protocol), *how]),
+        ("Tuning", told(study.tuning)),
+        ("References", [(each.name, each.description) for each in study.references]),
         ("Made with", [*told(made), *told(versions if isinstance(versions, dict) else {})]),
     ]
+
+
+def terms(report: Report) -> list[tuple[str, str]]:
+    """Explain the words of this report, as far as it uses them."""
+    varied = bool(report.study.splits.get("varies"))
+    cover = "seeds and splits" if varied else "seeds; it does not cover another draw of the data"
+    found = [
+        (
+            "Seed",
+            "decides initial weights, batch order and noise. All recipes share their seeds, so that differences are "
+            "taken seed by seed.",
+        ),
+        (
+            "95 % interval",
+            f"of the mean difference, by Student's t{', widened for splits that overlap' if varied else ''}. It covers "
+            f"{cover}.",
+        ),
+        (
+            "Verdict",
+            "helps and hurts hold for all contenders together (Holm's correction), so that a single interval beside "
+            "zero is not enough; the same: within the margin; cannot tell yet: so many more seeds would tell a "
+            "difference of this size in 80 % of cases.",
+        ),
+        (
+            "Validation and test",
+            "recipes are chosen on the validation rows; the test rows chose nothing, so theirs is the score to quote.",
+        ),
+        ("Gap", "training minus validation score, both in evaluation mode (no dropout, running statistics)."),
+        ("Dead unit", "one whose output is the same for every training row."),
+    ]
+    constant = constant_reference(report)
+    if constant:
+        found.append((constant.name.capitalize(), "what no recipe may be worse than: the same answer for every row."))
+    own = [(METRICS[each.name].label, MEANINGS[each.name]) for each in report.metrics if each.name in MEANINGS]
+    return [*found, *((label[0].upper() + label[1:], meaning) for label, meaning in own)]
 
 
 def told(mapping: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -131,21 +203,22 @@ def told(mapping: Mapping[str, object]) -> list[tuple[str, str]]:
     return [
         (NAMES.get(name, name.replace("_", " ")), as_text(name, value))
         for name, value in mapping.items()
-        if value not in (None, "", [])
+        if value not in (None, "", [], {})
     ]
 
 
 def as_text(name: str, value: object) -> str:
-    """Format a value for reading: lists with commas, mappings as "key value", durations and dates in words."""
+    """Format a value for reading: lists with commas, mappings as "key value", durations, dates and metrics in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {as_text('', each)}" for key, each in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(as_text("", each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if name == "seconds" and isinstance(value, int | float):
         return seconds(value)
-    if name == "date":
-        return moment(str(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return METRICS[text].label if name == "metric" and text in METRICS else moment(text) if name == "date" else text
 
 
 def moment(text: str) -> str:

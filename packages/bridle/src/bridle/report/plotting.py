@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from plotly.graph_objects import Figure
+from plotly.subplots import make_subplots
 
 from bridle.errors import InputError
 from bridle.report.charts.curves import curve_charts
 from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart
-from bridle.report.charts.figure import Chart
+from bridle.report.charts.figure import Chart, plain_text
 from bridle.report.charts.run_curves import run_curve_charts
-from bridle.report.formats import MetricFormat
+from bridle.report.charts.strengths import strength_charts
 from bridle.report.rows import Report
 from bridle.results import Run, Study
 from bridle_audit.wording import nearest
@@ -23,6 +24,7 @@ from bridle_audit.wording import nearest
 __all__ = ["RunPlots", "StudyPlots"]
 
 TITLE = 52  # pixels above a chart
+PANEL, SPACE, COLUMNS = 260, 84, 2  # of charts side by side: pixels of one, those between two, how many in a row
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class StudyPlots:
         measured = self.study.baseline.scores
         check("split", split, measured)
         check("metric", name, measured[split])
-        return figure(score_chart(self.report, split, MetricFormat(name)), f"no run has a finite {split} {name}")
+        report = self.report
+        return figure(score_chart(report, split, report.format(name)), f"no run has a finite {split} {name}")
 
     def gap(self) -> Figure:
         """Draw the training minus the validation score of every contender."""
@@ -49,7 +52,14 @@ class StudyPlots:
 
     def curves(self, metric: str = "loss", split: str = "valid") -> Figure:
         """Draw the loss, or a metric that was watched, over the epochs: mean and standard deviation over the seeds."""
-        return named_curves(f"curve-{split}-{metric}", "curve-", curve_charts(self.report))
+        charts = [(chart.key.split("-", 2), chart) for chart in curve_charts(self.report)]
+        return named_curves({f"{key[2]} on {key[1]}": chart for key, chart in charts}, f"{metric} on {split}")
+
+    def strengths(self) -> Figure:
+        """Draw what tuning tried: for each contender the score of every trial against each strength that it varied."""
+        report = self.report
+        title = f"Trials: {report.metric.label} by strength"
+        return panels(strength_charts(report), title, "nothing was tuned in this study; bridle.compare(tuned=N) tunes")
 
     @property
     def report(self) -> Report:
@@ -65,16 +75,15 @@ class RunPlots:
 
     def curves(self, metric: str = "loss") -> Figure:
         """Draw the loss, or a metric that was watched, over the epochs, on the training and the validation rows."""
-        return named_curves(f"run-{metric}", "run-", run_curve_charts(self.run))
+        charts = {chart.key.removeprefix("run-"): chart for chart in run_curve_charts(self.run)}
+        return named_curves(charts, metric)
 
 
-def named_curves(key: str, prefix: str, charts: list[Chart]) -> Figure:
-    """Return the chart of that key, with a legend."""
-    by_key = {chart.key: chart for chart in charts}
-    if key not in by_key:
-        recorded = ", ".join(each.removeprefix(prefix) for each in by_key) or "none"
-        raise InputError(f"there are no curves {key.removeprefix(prefix)!r}; recorded are: {recorded}")
-    return figure(by_key[key], "").update_layout(showlegend=True)
+def named_curves(named: dict[str, Chart], name: str) -> Figure:
+    """Return the curves of that name, with a legend."""
+    if name not in named:
+        raise InputError(f"no run recorded {name}; recorded are: {', '.join(named) or 'none'}")
+    return figure(named[name], "").update_layout(showlegend=True)
 
 
 def check(what: str, given: str, known: Iterable[str]) -> None:
@@ -89,7 +98,32 @@ def figure(chart: Chart | None, reason: str) -> Figure:
         raise InputError(f"there is nothing to draw: {reason}")
     layout = {key: value for key, value in chart.layout.items() if key not in ("paper_bgcolor", "plot_bgcolor")}
     made = Figure({"data": chart.traces, "layout": layout})
-    made.update_traces(showlegend=False, selector=lambda trace: not trace.name)
     height, top = made.layout.height + TITLE, made.layout.margin.t + TITLE
-    made.update_layout(title=chart.title, height=height, margin_t=top, dragmode="zoom")
+    return freed(made.update_layout(title=chart.title, height=height, margin_t=top))
+
+
+def panels(charts: list[Chart], title: str, reason: str) -> Figure:
+    """Return charts side by side in one figure, each under its own title."""
+    if not charts:
+        raise InputError(f"there is nothing to draw: {reason}")
+    columns = min(COLUMNS, len(charts))
+    rows = -(-len(charts) // columns)
+    titles = [plain_text(chart.title) for chart in charts]
+    made = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=SPACE / (PANEL * rows))
+    for place, chart in enumerate(charts):
+        row, column = place // columns + 1, place % columns + 1
+        drawn = Figure({"data": chart.traces, "layout": chart.layout})
+        made.add_traces(drawn.data, rows=[row] * len(drawn.data), cols=[column] * len(drawn.data))
+        made.update_xaxes(drawn.layout.xaxis.to_plotly_json(), row=row, col=column)
+        made.update_yaxes(drawn.layout.yaxis.to_plotly_json(), row=row, col=column)
+        for line in drawn.layout.shapes:
+            made.add_shape(line.to_plotly_json() | {"xref": "x domain"}, row=row, col=column)
+    made.update_layout(title=title, height=PANEL * rows + TITLE, showlegend=False)
+    return freed(made)
+
+
+def freed(made: Figure) -> Figure:
+    """Let a figure be zoomed, and leave colours to the template; in a legend stand the traces that have a name."""
+    made.update_traces(showlegend=False, selector=lambda trace: not trace.name)
+    made.update_annotations(bgcolor=None).update_layout(dragmode="zoom")
     return made.update_xaxes(fixedrange=False).update_yaxes(fixedrange=False)

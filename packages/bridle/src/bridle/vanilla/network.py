@@ -28,7 +28,7 @@ from bridle.vanilla.layers import (
     identity,
 )
 
-__all__ = ["VanillaNetwork", "build", "parameter_descriptions"]
+__all__ = ["VanillaNetwork", "build", "copy_into", "parameter_descriptions"]
 
 ROWS_AT_ONCE = 4096  # in evaluation, which bounds its memory
 

@@ -31,7 +31,7 @@ from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
 
-__all__ = ["Predict", "Trainer", "TrainerValues"]
+__all__ = ["Predict", "RowWeights", "Trainer", "TrainerValues", "VanillaEnsemble"]
 
 Unit = TypeVar("Unit", bound=Placed)
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
@@ -82,7 +82,7 @@ class Trainer:
         for unit in self.recipe:
             if isinstance(unit, Placed):
                 check_data(unit, data.task, self.layout)
-        if getattr(data, "w_train", None) is not None:
+        if data.w_train is not None:
             check_row_weights(self.recipe)
         self.targets_of = {
             unit: matching_parameters(unit, parameter_descriptions(self.network))

@@ -50,10 +50,9 @@ def batches(data: Data, seed: int, protocol: Protocol) -> Iterator[Batch]:
     y = data.y_train if data.task == "classification" else (data.y_train.astype(np.float64) - mean) / spread
     per_epoch = steps_per_epoch(data, protocol)
     orders = islice(batch_orders(seed, len(x), protocol.batch_size), protocol.n_epochs)
-    w = getattr(data, "w_train", None)
     chosen = (rows for order in orders for rows in np.split(order, per_epoch))
     for rows in chosen:
-        own_weights = 1.0 if w is None else w[rows, None].astype(np.float64)
+        own_weights = 1.0 if data.w_train is None else data.w_train[rows, None].astype(np.float64)
         yield x[rows].astype(np.float64), y[rows], own_weights
 
 

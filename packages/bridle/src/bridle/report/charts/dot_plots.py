@@ -1,28 +1,38 @@
-"""Charts with a row for each contender: every seed as a dot, the mean, and how far it may be off."""
+"""Charts with a row for each contender: every seed as a dot, the mean, and how far it may be off.
+
+Colour and mark of a row tell its verdict; references are grey rows, each with a line through the whole chart.
+"""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+
 from bridle.report.averaging import finite, mean_of
 from bridle.report.charts.figure import (
+    GREY,
+    Axis,
     Chart,
-    Layout,
     PageTable,
     RowLabel,
     Trace,
     axis,
     height_of,
+    level_line,
     plain_text,
-    rows_layout,
-    summarized,
+    rows_chart,
     translucent,
 )
-from bridle.report.formats import NOTHING, MetricFormat, fixed, headed
-from bridle.report.rows import ContenderRow, Difference, Report
+from bridle.report.formats import MINUS, NOTHING, MetricFormat, fixed, headed, p_value
+from bridle.report.rows import ContenderRow, Difference, ReferenceRow, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
+from bridle.rounding import signed
 
-__all__ = ["difference_chart", "gap_chart", "score_chart", "spread_note"]
+__all__ = ["difference_chart", "gap_chart", "narrow_axis", "score_chart", "spread_note"]
 
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
+REACH = 2.5  # times the contenders' own range: references farther away are told at the edge of the axis
+HOVER = 60  # letters in a line beside a mark
 
 
 def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | None:
@@ -31,38 +41,91 @@ def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | Non
     if not any(map(finite, values)):
         return None
     title = headed(metric.label_on(split))
-    texts = [metric.shown(mean_of(its)) + of_runs(its) for its in values]
-    labels = [RowLabel(row, text) for row, text in zip(report.rows, texts, strict=True)]
-    traces = score_traces(report.rows, metric, values)
-    x_axis = axis(metric.label, ticksuffix=metric.suffix, nticks=6, range=framed(traces))
-    return Chart(
-        key=f"score-{split}-{metric.name}",
-        title=title,
-        note="",
-        summary=summarized(title, labels),
+    beside = [row for row in report.references if finite([row.score(split, metric).summary.mean])]
+    count = len(report.rows) + len(beside)
+    traces = score_traces(report.rows, metric, values, count)
+    frame = framed(traces, [metric.scaled(row.score(split, metric).summary.mean) for row in beside])
+    lines = []
+    for place, row in enumerate(beside, start=len(report.rows)):
+        at = metric.scaled(row.score(split, metric).summary.mean)
+        traces.append(reference_mark(row, height_of(place, count), at, frame, row.score(split, metric).shown))
+        lines += [level_line(at)] if frame[0] <= at <= frame[1] else []
+    return rows_chart(
+        f"score-{split}-{metric.name}",
+        title,
+        "",
+        labels=[
+            *(
+                RowLabel(row.name, row.verdict_style.color, metric.shown(mean_of(its)) + of_runs(its))
+                for row, its in zip(report.rows, values, strict=True)
+            ),
+            *(reference_label(row, split, metric, frame) for row in beside),
+        ],
         traces=traces,
-        layout=rows_layout(labels, x_axis),
-        table=seeds_table(report, title, metric, values),
+        x_axis=axis(f"{metric.label}{narrow_axis(frame, metric)}", ticksuffix=metric.suffix, nticks=6, range=frame),
+        table=seeds_table(report, title, metric, values, split),
+        shapes=lines,
     )
+
+
+def reference_label(row: ReferenceRow, split: str, metric: MetricFormat, frame: Sequence[float]) -> RowLabel:
+    """Label a reference, and say where it lies beyond the axis."""
+    score = row.score(split, metric)
+    outside = not frame[0] <= metric.scaled(score.summary.mean) <= frame[1]
+    return RowLabel(row.name, GREY, f"{score.shown}{' (off axis)' if outside else ''}", faint=True)
+
+
+def reference_mark(row: ReferenceRow, y: float, x: float, frame: Sequence[float], shown: str) -> Trace:
+    """Draw the mark of a reference; an arrow at the edge where it lies beyond the axis."""
+    low, high = frame
+    symbol = "triangle-left" if x < low else "triangle-right" if x > high else "line-ns"
+    size = 9 if symbol != "line-ns" else 11
+    room = 0.012 * (high - low)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "meta": -1,
+        "x": [min(max(x, low + room), high - room)],
+        "y": [y],
+        "cliponaxis": False,
+        "text": [f"{plain_text(row.name)}: {shown}<br>{plain_text(row.reference.description)}"],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"color": GREY, "size": size, "symbol": symbol, "line": {"color": GREY, "width": 2}},
+    }
+
+
+def narrow_axis(frame: Sequence[float], metric: MetricFormat) -> str:
+    """Say that an axis does not begin at zero, where it does not.
+
+    >>> narrow_axis([96.5, 98.5], MetricFormat("accuracy")), narrow_axis([-0.1, 0.4], MetricFormat("log_loss"))
+    (' (axis 96.5 to 98.5, not from 0)', '')
+    """
+    low, high = frame
+    if low <= 0 <= high:
+        return ""
+    ends = [f"{end:.3g}".replace("-", "−") for end in (low, high)]
+    return f" (axis {ends[0]} to {ends[1]}, not from 0)"
 
 
 def gap_chart(report: Report) -> Chart | None:
     """Draw the training minus the validation score of the main metric; ``None`` where no run has both."""
-    metric, title = report.metric, "Generalization gap"
+    metric = report.metric
     gaps = [gaps_of(row.contender, metric.name) for row in report.rows]
     if not any(map(finite, gaps)):
         return None
     texts = [metric.in_points(metric.signed(mean_of(its))) + of_runs(its) for its in gaps]
-    labels = [RowLabel(row, text) for row, text in zip(report.rows, texts, strict=True)]
-    traces = score_traces(report.rows, metric, gaps)
-    return Chart(
-        key="gap",
-        title=title,
-        note=f"Training minus validation {metric.label}, both measured in evaluation mode after the last epoch.",
-        summary=summarized(title, labels),
+    traces = score_traces(report.rows, metric, gaps, len(report.rows))
+    return rows_chart(
+        "gap",
+        "Generalization gap",
+        f"Training minus validation {metric.label}, both in evaluation mode with the weights that were kept.",
+        labels=[
+            RowLabel(row.name, row.verdict_style.color, text) for row, text in zip(report.rows, texts, strict=True)
+        ],
         traces=traces,
-        layout=difference_layout(labels, metric.difference_unit, traces),
-        table=seeds_table(report, title, metric, gaps),
+        x_axis=difference_axis(metric.difference_unit, traces),
+        table=seeds_table(report, "Generalization gap", metric, gaps),
+        shapes=[level_line(0)],
     )
 
 
@@ -77,46 +140,77 @@ def difference_chart(report: Report) -> Chart | None:
     if not report.compared:
         return None
     metric, split = report.metric, SPLIT_NAMES[report.split]
-    labels = [RowLabel(row, found.in_points) for row, found in report.compared]
+    better = "higher is better: right" if report.study.higher_is_better else "lower is better: left"
+    labels = [difference_label(row, found) for row, found in report.compared]
     traces = [
         trace
         for place, (row, found) in enumerate(report.compared)
         for trace in difference_traces(row, height_of(place, len(labels)), found)
     ]
-    return Chart(
-        key="difference",
-        title=f"Difference from {report.baseline.name}",
-        note=f"{headed(report.measured)} minus the baseline's, seed by seed. The large mark is the mean over the "
-        "seeds, the bar its 95 % confidence interval, the small dots are the seeds. A bar that crosses the line at "
-        "zero: no difference shown.",
-        summary="; ".join(f"{row.name} {found.versus.words}" for row, found in report.compared) + ".",
+    margin = margin_of(report)
+    return rows_chart(
+        "difference",
+        f"Difference from {report.baseline.name}",
+        f"{headed(report.measured)} minus the baseline's, seed by seed ({better}). The large mark is the mean over the "
+        f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}",
+        labels=labels,
         traces=traces,
-        layout=difference_layout(labels, f"{metric.difference_unit} ({split})", traces),
+        x_axis=difference_axis(f"{metric.difference_unit} ({split})", traces),
         table=difference_table(report),
+        shapes=[level_line(0), *([margin_band(metric.scaled(margin))] if margin else [])],
+        stacked=True,
     )
 
 
-def difference_layout(labels: list[RowLabel], unit: str, traces: list[Trace]) -> Layout:
-    """Lay out a chart of differences, with a line at zero."""
-    return {**rows_layout(labels, axis(unit, range=framed(traces, 0.0))), "shapes": [zero_line()]}
+def difference_label(row: ContenderRow, found: Difference) -> RowLabel:
+    """Label a contender with its verdict, difference and interval, and how many more seeds would tell."""
+    more = f"{found.more_seeds:,} more seeds would tell" if found.more_seeds and not row.contender.too_weak else ""
+    return RowLabel(row.name, row.verdict_style.color, f"{row.verdict_word}: {found.mean} {found.interval}", more)
+
+
+def margin_of(report: Report) -> float:
+    """Return the margin of the study's verdicts; 0 where there is none."""
+    found = [its.versus.margin for _, its in report.compared if its.versus.margin]
+    return report.study.margin or (found[0] if found else 0.0)
+
+
+def margin_note(metric: MetricFormat, margin: float) -> str:
+    """Explain the band of the margin, where there is one."""
+    size = metric.size(margin)
+    return f" The grey band, ±{size}, is the margin: differences within it are of no consequence." if margin else ""
+
+
+def margin_band(size: float) -> dict[str, object]:
+    """Draw the band of differences that are of no consequence."""
+    ends = {"x0": -size, "x1": size, "y0": 0, "y1": 1, "yref": "paper"}
+    return {"type": "rect", **ends, "layer": "below", "fillcolor": translucent(GREY, 0.14), "line": {"width": 0}}
+
+
+def difference_axis(unit: str, traces: list[Trace]) -> Axis:
+    """Return an axis of differences, with room for zero."""
+    return axis(unit, nticks=8, range=framed([*traces, {"x": [0.0]}], []))
 
 
 def difference_traces(row: ContenderRow, y: float, difference: Difference) -> list[Trace]:
     """Draw seeds, interval and mean of one contender's difference to the baseline."""
-    versus = difference.versus
-    metric = MetricFormat(versus.metric)
+    versus, metric = difference.versus, difference.metric
     mean, low, high = (metric.scaled(each) for each in (versus.difference, versus.low, versus.high))
-    hover = f"{difference.in_points}<br>95 %: {difference.interval}<br>{plain_text(versus.verdict)}"
+    hover = f"{difference.in_points}<br>95 %: {difference.interval}<br>{wrapped(row.verdict_sentence)}"
     dots = seed_dots(row, y, metric, versus.values)
     return [*dots, bar(row, y, (low, high)), mean_mark(row, y, mean, hover)]
 
 
-def score_traces(rows: list[ContenderRow], metric: MetricFormat, values: list[list[float]]) -> list[Trace]:
-    """Draw the values of all contenders, one for each run."""
+def wrapped(sentence: str) -> str:
+    """Break a sentence into lines that fit beside a mark."""
+    return "<br>".join(map(plain_text, textwrap.wrap(sentence, HOVER)))
+
+
+def score_traces(rows: list[ContenderRow], metric: MetricFormat, values: list[list[float]], count: int) -> list[Trace]:
+    """Draw the values of all contenders, one for each run, in a chart of ``count`` rows."""
     return [
         trace
         for place, (row, its) in enumerate(zip(rows, values, strict=True))
-        for trace in run_traces(row, height_of(place, len(rows)), metric, its)
+        for trace in run_traces(row, height_of(place, count), metric, its)
     ]
 
 
@@ -159,7 +253,7 @@ def seed_dots(row: ContenderRow, y: float, metric: MetricFormat, values: list[fl
             "y": [y - SEEDS_BELOW] * len(kept),
             "text": [f"one seed: {metric.shown(value)}" for value in kept],
             "hovertemplate": "%{text}<extra></extra>",
-            "marker": {"color": translucent(row.style.color, 0.55), "size": 6, "symbol": "circle"},
+            "marker": {"color": translucent(row.verdict_style.color, 0.55), "size": 5, "symbol": "circle"},
         }
     ]
 
@@ -172,13 +266,14 @@ def bar(row: ContenderRow, y: float, ends: tuple[float, float]) -> Trace:
         "meta": row.number,
         "x": list(ends),
         "y": [y, y],
-        "line": {"color": translucent(row.style.color, 0.45), "width": 7},
+        "line": {"color": translucent(row.verdict_style.color, 0.45), "width": 6},
         "hoverinfo": "skip",
     }
 
 
 def mean_mark(row: ContenderRow, y: float, x: float, hover: str) -> Trace:
-    """Draw the contender's own marker at its mean."""
+    """Draw the mark of the contender's verdict at its mean."""
+    style = row.verdict_style
     return {
         "type": "scatter",
         "mode": "markers",
@@ -187,54 +282,81 @@ def mean_mark(row: ContenderRow, y: float, x: float, hover: str) -> Trace:
         "y": [y],
         "text": [hover],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": row.style.color, "size": 12, "symbol": row.style.symbol},
+        "marker": {
+            "color": style.color,
+            "size": 11,
+            "symbol": style.symbol,
+            "line": {"color": style.color, "width": 2},
+        },
     }
 
 
-def framed(traces: list[Trace], *others: float) -> list[float]:
-    """Return the range of an axis that leaves a little room beside all marks and ``others``."""
-    values = [*others, *finite(value for trace in traces for value in trace["x"])]
+def framed(traces: list[Trace], references: Sequence[float]) -> list[float]:
+    """Return the range of an axis that leaves a little room beside all marks, and references that are not far off."""
+    values = finite(value for trace in traces for value in trace["x"])
     low, high = min(values), max(values)
+    reach = REACH * (high - low)
+    near = [each for each in references if low - reach <= each <= high + reach]
+    low, high = min([low, *near]), max([high, *near])
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
     return [low - room, high + room]
 
 
-def zero_line() -> dict[str, object]:
-    """Draw the line of no difference."""
-    line = {"color": "#7d848e", "width": 1.5, "dash": "dot"}
-    return {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": line}
-
-
 def spread_note(report: Report) -> str:
     """Explain the marks of a chart of scores."""
+    grey = " Grey lines are references that need no tuning, on the same rows." if report.references else ""
     if len(report.study.seeds) == 1:
-        return "The large marks are the scores of one seed, so there is no spread to show."
+        return f"The large marks are the scores of one seed, so there is no spread to show.{grey}"
     diverged = any(row.contender.diverged for row in report.rows)
     left_out = " Runs that diverged are left out, and the number says how many are in it." if diverged else ""
     return (
-        "Large marks are means over the seeds, bars one standard deviation to each side, small dots the seeds. "
-        f"The scores to quote are those of the {SPLIT_NAMES[report.quoted_split]} rows.{left_out}"
+        "Large marks are means over the seeds, bars one standard deviation to each side, small dots the seeds; colours "
+        f"are those of the verdicts.{grey} The scores to quote are those of the {SPLIT_NAMES[report.quoted_split]} "
+        f"rows.{left_out}"
     )
 
 
-def seeds_table(report: Report, caption: str, metric: MetricFormat, values: list[list[float]]) -> PageTable:
-    """Return the mean, the standard deviation and each run, one row for each contender."""
-    most = max((len(each) for each in values), default=0)
-    head = ["Recipe", "Mean", "Sd", *(f"Run {number}" for number in range(1, most + 1))]
+def seeds_table(
+    report: Report, caption: str, metric: MetricFormat, values: list[list[float]], split: str = ""
+) -> PageTable:
+    """Return the mean, the standard deviation and each run, one row for each contender, and for each reference."""
     rows = []
     for row, its in zip(report.rows, values, strict=True):
         over = finite_summary(its)
-        sd = fixed(metric.scaled(over.sd), 3) if over and len(over.values) > 1 else NOTHING
-        cells = [metric.bare(value) for value in its] + [""] * (most - len(its))
-        rows.append([row.name, metric.bare(mean_of(its)), sd, *cells])
-    return PageTable(f"{caption}{metric.head_unit}", head, rows)
+        sd = fixed(metric.scaled(over.sd), metric.decimals(over.mean) + 1) if over and len(over.values) > 1 else NOTHING
+        rows.append([row.name, metric.bare(mean_of(its)), sd, "  ".join(map(metric.bare, its))])
+    scored = [(row, row.score(split, metric)) for row in report.references]
+    beside = [[row.name, score.mean, NOTHING, ""] for row, score in scored if score.mean != NOTHING]
+    return PageTable(
+        f"{caption}{metric.head_unit}",
+        ["Recipe", "Mean", "Sd", "Runs"],
+        [*rows, *beside],
+        styles=[""] * len(rows) + ["reference"] * len(beside),
+    )
 
 
 def difference_table(report: Report) -> PageTable:
-    """Return difference, interval, verdict and the smallest difference that would have shown, by contender."""
-    head = ["Recipe", "Difference", "95 % from", "to", "Verdict", "Smallest that would show"]
-    rows = [
-        [row.name, found.mean, found.low, found.high, found.versus.verdict, found.smallest]
-        for row, found in report.compared
+    """Return what the verdicts rest on, by contender: interval, p-values, and how much more would be needed."""
+    head = [
+        "Recipe",
+        "Difference",
+        "95 % interval",
+        "Bootstrap",
+        "p (Holm)",
+        "p (signs)",
+        "Shown by 80 %",
+        "Seeds needed",
     ]
+    rows = [[row.name, found.mean, found.interval, *statistics_of(found)] for row, found in report.compared]
     return PageTable(f"Difference in {report.measured}{report.metric.head_points}", head, rows)
+
+
+def statistics_of(found: Difference) -> list[str]:
+    """Return the bootstrap interval, the p-values, the difference that would have shown, and the seeds it takes."""
+    versus, metric = found.versus, found.metric
+    bounds = [metric.scaled(each) for each in (versus.bootstrap_low, versus.bootstrap_high)]
+    ends = [signed(each, metric.places or 0).replace("-", MINUS) for each in finite(bounds)]
+    bootstrap = f"[{', '.join(ends)}]" if len(ends) == 2 else NOTHING
+    needed = NOTHING if versus.seeds_needed is None else f"{versus.seeds_needed:,}"
+    p_values = [p_value(each) for each in (versus.p_holm, versus.p_permutation)]
+    return [bootstrap, *p_values, metric.bare(versus.smallest), needed]

@@ -5,13 +5,13 @@ Colours of text, grid and axes are left to the page's style sheet, which knows t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import TypedDict, Unpack
 
-from bridle.report.rows import ContenderRow
-
 __all__ = [
+    "GREY",
     "Axis",
     "Chart",
     "Layout",
@@ -21,18 +21,23 @@ __all__ = [
     "axis",
     "base_layout",
     "height_of",
+    "level_line",
     "plain_text",
-    "rows_layout",
-    "summarized",
+    "rows_chart",
     "translucent",
 ]
 
 Layout = dict[str, object]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-ROW_HEIGHT = 58  # pixels that one contender takes: its name above its marks
-ROW_MARGIN = {"l": 8, "r": 8, "t": 4}
+GREY = "#7d848e"  # of references and of the line of no difference
+ROW, STACKED_ROW = 50, 66  # pixels that a contender takes on a phone: its name, or name and text, above its marks
+WIDE_ROW = 32  # likewise where the name stands at the left of the marks and the text at the right
+TOP, SIDE = 4, 8  # pixels around the marks
 UNDER, UNDER_TITLE = 24, 42  # pixels under the marks: for the numbers of the axis, and for its title as well
 ABOVE = 0.36  # of a row: how far its name stands above its marks
+NAMES = 204  # pixels that names take at the left: thirty letters
+LETTER, GAP = 6.7, 10  # pixels: the width of a letter, and how far texts stand from the marks
+LEAST_PLOT = 150  # pixels of marks, below which names and texts stand above them
 
 
 class Line(TypedDict, total=False):
@@ -43,12 +48,13 @@ class Line(TypedDict, total=False):
     dash: str
 
 
-class Marker(TypedDict):
+class Marker(TypedDict, total=False):
     """The look of a marker, as plotly has it."""
 
-    color: str
-    size: int
-    symbol: str
+    color: str | list[str]
+    size: int | list[int]
+    symbol: str | list[str]
+    line: Line
 
 
 class Trace(TypedDict, total=False):
@@ -67,6 +73,7 @@ class Trace(TypedDict, total=False):
     fillcolor: str
     line: Line
     marker: Marker
+    cliponaxis: bool
 
 
 class AxisSettings(TypedDict, total=False):
@@ -87,6 +94,7 @@ class Axis(AxisSettings):
     fixedrange: bool
     zeroline: bool
     ticks: str
+    tickangle: int
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,8 @@ class PageTable:
     caption: str
     head: list[str]
     rows: list[list[str]]
+    anchors: Sequence[str] = ()  # the ids of rows, where something points at them
+    styles: Sequence[str] = ()  # the classes of rows in the style sheet
 
 
 @dataclass(frozen=True)
@@ -109,23 +119,142 @@ class Chart:
     traces: list[Trace]
     layout: Layout
     table: PageTable
+    narrow: Layout = field(default_factory=dict)  # what differs in the layout where there is little room
+    wide_from: int = 0  # pixels from which there is enough
 
     def spec(self) -> dict[str, object]:
         """Return the traces and the layout in the form that plotly draws, under the chart's key."""
-        return {"key": self.key, "data": self.traces, "layout": self.layout}
+        return {
+            "key": self.key,
+            "data": self.traces,
+            "layout": self.layout,
+            "narrow": self.narrow,
+            "wideFrom": self.wide_from,
+        }
 
 
 @dataclass(frozen=True)
 class RowLabel:
-    """The label of one contender in a chart of rows: its name at the left, a text at the right."""
+    """The label of one row of a chart: a name with a mark of its colour, and a text."""
 
-    row: ContenderRow
+    name: str
+    color: str
     text: str
+    more: str = ""  # a second line of text
+    faint: bool = False  # of a reference
 
 
-def summarized(title: str, labels: list[RowLabel]) -> str:
-    """Summarize a chart of rows in a sentence: each contender and its text."""
-    return f"{title}: {', '.join(f'{label.row.name} {label.text}' for label in labels)}."
+@dataclass(frozen=True)
+class RowsLayout:
+    """The layout of a chart of rows with names and texts beside the marks, and where there is no room for that."""
+
+    wide: Layout
+    narrow: Layout
+    wide_from: int
+
+
+def rows_chart(
+    key: str,
+    title: str,
+    note: str,
+    *,
+    labels: list[RowLabel],
+    traces: list[Trace],
+    x_axis: Axis,
+    table: PageTable,
+    shapes: Sequence[Layout] = (),
+    stacked: bool = False,
+    hill: bool = False,
+) -> Chart:
+    """Return a chart with a row for each label, the first on top.
+
+    ``stacked`` is for long texts: where there is no room beside the marks, each stands in a line of its own under the
+    name. ``hill`` is for marks that stand on their row.
+    """
+    layout = rows_layout(labels, x_axis, stacked=stacked, hill=hill)
+    summary = f"{title}: {', '.join(f'{label.name} {label.text}' for label in labels)}."
+    wide = {**layout.wide, "shapes": list(shapes)}
+    return Chart(key, title, note, summary, traces, wide, table, layout.narrow, layout.wide_from)
+
+
+def rows_layout(labels: list[RowLabel], x_axis: Axis, *, stacked: bool, hill: bool) -> RowsLayout:
+    """Lay out one row for each label, its name at the left and its text at the right, or both above the marks."""
+    count, texts = len(labels), text_width(labels)
+    under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
+    lowest = -0.36 if hill else -0.45
+    y_axis = {"visible": False, "fixedrange": True}
+    row = STACKED_ROW if stacked else ROW
+    return RowsLayout(
+        wide={
+            **base_layout((WIDE_ROW + (6 if any(label.more for label in labels) else 0)) * count + TOP + under),
+            "margin": {"l": NAMES, "r": texts, "t": TOP, "b": under},
+            "xaxis": x_axis,
+            "yaxis": {**y_axis, "range": [-0.5, count - 0.5]},
+            "annotations": [
+                note for place, label in enumerate(labels) for note in beside(label, height_of(place, count))
+            ],
+        },
+        narrow={
+            "height": row * count + TOP + under,
+            "margin": {"l": SIDE, "r": SIDE, "t": TOP, "b": under},
+            "yaxis": {**y_axis, "range": [lowest, count - 1 + (0.78 if stacked else 0.62)]},
+            "annotations": [
+                note
+                for place, label in enumerate(labels)
+                for note in above(label, height_of(place, count), stacked=stacked)
+            ],
+        },
+        wide_from=NAMES + texts + LEAST_PLOT,
+    )
+
+
+def text_width(labels: list[RowLabel]) -> int:
+    """Return the pixels that the texts take at the right."""
+    letters = max((len(text) for label in labels for text in (label.text, label.more)), default=0)
+    return round(LETTER * letters) + GAP + SIDE
+
+
+def beside(label: RowLabel, y: float) -> list[Layout]:
+    """Return the name of a row at the left of the marks, and its text at the right."""
+    look = annotation_look(label)
+    return [
+        {**look, "text": named(label), "x": 0, "xanchor": "left", "xshift": -NAMES, "y": y, "align": "left"},
+        {**look, "text": lines_of(label), "x": 1, "xanchor": "left", "xshift": GAP, "y": y, "align": "left"},
+    ]
+
+
+def above(label: RowLabel, y: float, *, stacked: bool) -> list[Layout]:
+    """Return the name of a row above its marks, and its text at the right or below the name."""
+    look = {**annotation_look(label), "y": y + (0.45 if stacked else ABOVE)}
+    if stacked:
+        text = f"{named(label)}{f', {plain_text(label.more)}' if label.more else ''}<br>{plain_text(label.text)}"
+        return [{**look, "text": text, "x": 0, "xanchor": "left", "align": "left"}]
+    return [
+        {**look, "text": named(label), "x": 0, "xanchor": "left", "align": "left"},
+        {**look, "text": plain_text(label.text), "x": 1, "xanchor": "right", "align": "right"},
+    ]
+
+
+def lines_of(label: RowLabel) -> str:
+    """Return the text of a row in its one or two lines."""
+    return "<br>".join(plain_text(each) for each in (label.text, label.more) if each)
+
+
+def annotation_look(label: RowLabel) -> Layout:
+    """Return what all texts of a row share; those of references are fainter."""
+    return {
+        "xref": "paper",
+        "yanchor": "middle",
+        "showarrow": False,
+        "font": {"size": 12},
+        "opacity": 0.72 if label.faint else 1,
+        "bgcolor": "rgba(255,255,255,0.8)",  # the page's own colour, by its style sheet
+    }
+
+
+def named(label: RowLabel) -> str:
+    """Return the name with a mark in its colour."""
+    return f'<span style="color:{label.color}">■</span> {plain_text(label.name)}'
 
 
 def base_layout(height: int) -> Layout:
@@ -144,50 +273,34 @@ def base_layout(height: int) -> Layout:
 
 def axis(title: str, **settings: Unpack[AxisSettings]) -> Axis:
     """Return an axis that cannot be dragged."""
-    return {"title": {"text": title, "standoff": 8}, "fixedrange": True, "zeroline": False, "ticks": "", **settings}
-
-
-def rows_layout(labels: list[RowLabel], x_axis: Axis, *, lowest: float = -0.45) -> Layout:
-    """Lay out one row for each label, the first on top; its name and its text stand above the marks."""
-    count = len(labels)
-    under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
-    layout = base_layout(ROW_HEIGHT * count + ROW_MARGIN["t"] + under)
-    heights = [height_of(place, count) for place in range(count)]
-    names = [
-        beside(plain_text(label.row.name), height, "left", label.row.style.color)
-        for label, height in zip(labels, heights, strict=True)
-    ]
-    texts = [
-        beside(plain_text(label.text), height, "right", None) for label, height in zip(labels, heights, strict=True)
-    ]
     return {
-        **layout,
-        "margin": {**ROW_MARGIN, "b": under},
-        "xaxis": x_axis,
-        "yaxis": {"range": [lowest, count - 1 + 0.62], "visible": False, "fixedrange": True},
-        "annotations": [*names, *texts],
+        "title": {"text": title, "standoff": 8},
+        "fixedrange": True,
+        "zeroline": False,
+        "ticks": "",
+        "tickangle": 0,
+        **settings,
+    }
+
+
+def level_line(value: float, *, along: str = "y", dash: str = "dot") -> Layout:
+    """Return a grey line across the whole chart at a value: upright, or level where ``along`` is "x"."""
+    other = "y" if along == "x" else "x"
+    return {
+        "type": "line",
+        f"{other}0": value,
+        f"{other}1": value,
+        f"{along}ref": "paper",
+        f"{along}0": 0,
+        f"{along}1": 1,
+        "layer": "below",
+        "line": {"color": GREY, "width": 1.5, "dash": dash},
     }
 
 
 def height_of(place: int, count: int) -> int:
     """Return the y of row ``place``, counted from the top."""
     return count - 1 - place
-
-
-def beside(text: str, y: float, side: str, color: str | None) -> dict[str, object]:
-    """Return a text above a row, at the left with the contender's mark in its colour, or at the right."""
-    mark = f'<span style="color:{color}">■</span> ' if color else ""
-    return {
-        "text": f"{mark}{text}",
-        "xref": "paper",
-        "x": 0 if side == "left" else 1,
-        "xanchor": side,
-        "y": y + ABOVE,
-        "yanchor": "middle",
-        "showarrow": False,
-        "font": {"size": 12},
-        "align": side,
-    }
 
 
 def plain_text(text: str) -> str:

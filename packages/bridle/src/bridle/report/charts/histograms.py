@@ -15,8 +15,7 @@ from bridle.report.charts.figure import (
     axis,
     height_of,
     plain_text,
-    rows_layout,
-    summarized,
+    rows_chart,
     translucent,
 )
 from bridle.report.formats import fixed, significant
@@ -67,7 +66,7 @@ def weight_chart(report: Report, name: str, place: int) -> Chart | None:
         shares=[mean_shares(histograms, edges) for histograms in by_contender],
         texts=[f"norm {significant(mean_norm(row.contender, name))}" for row in report.rows],
     )
-    return hill_chart(report, f"weights-{place}", name, hills, weight_table(report, name))
+    return hill_chart(report, f"weights-{place}", hills, weight_table(report, name))
 
 
 def gamma_chart(report: Report, name: str, place: int) -> Chart | None:
@@ -83,7 +82,7 @@ def gamma_chart(report: Report, name: str, place: int) -> Chart | None:
         shares=[counted(gammas, edges) for gammas in by_contender],
         texts=[f"median {fixed(middle(gammas), 2)}" for gammas in by_contender],
     )
-    return hill_chart(report, f"gammas-{place}", name, hills, gamma_table(report, name))
+    return hill_chart(report, f"gammas-{place}", hills, gamma_table(report, name))
 
 
 def frame(by_contender: list[list[Histogram]]) -> list[float]:
@@ -116,21 +115,26 @@ def mean_shares(histograms: list[Histogram], edges: list[float]) -> list[float]:
     return [math.fsum(column) / len(shares) for column in zip(*shares, strict=True)]
 
 
-def hill_chart(report: Report, key: str, name: str, hills: Hills, table: PageTable) -> Chart:
+def hill_chart(report: Report, key: str, hills: Hills, table: PageTable) -> Chart:
     """Draw a hill for each contender that has one, each as high as the others at its highest bin."""
     drawn = [
-        (RowLabel(row, text), shares)
+        (row, RowLabel(row.name, row.style.color, text), shares)
         for row, shares, text in zip(report.rows, hills.shares, hills.texts, strict=True)
         if sum(shares) > 0
     ]
-    labels = [label for label, _ in drawn]
-    traces = [
-        hill_trace(label.row, height_of(place, len(drawn)), hills.edges, shares)
-        for place, (label, shares) in enumerate(drawn)
-    ]
-    x_axis = axis("", nticks=6, range=[hills.edges[0], hills.edges[-1]])
-    layout = rows_layout(labels, x_axis, lowest=-0.36)
-    return Chart(key, name, "", summarized(hills.subject, labels), traces, layout, table)
+    return rows_chart(
+        key,
+        hills.subject,
+        "",
+        labels=[label for _, label, _ in drawn],
+        traces=[
+            hill_trace(row, height_of(place, len(drawn)), hills.edges, shares)
+            for place, (row, _, shares) in enumerate(drawn)
+        ],
+        x_axis=axis("", nticks=6, range=[hills.edges[0], hills.edges[-1]]),
+        table=table,
+        hill=True,
+    )
 
 
 def hill_trace(row: ContenderRow, y: float, edges: list[float], hill: list[float]) -> Trace:

@@ -19,6 +19,6 @@ def check(study: Study) -> Iterator[Finding]:
             contender.name,
             f"dead outputs in {len(runs)} of {len(contender.runs)} runs: under seed {runs[0].seed} {last.dead_units} "
             f"of {last.units} are the same for every training row",
-            "Protocol(learning_rate=...)  # a smaller one; or a weaker penalty",
+            "Protocol(lr=...)  # a smaller one; or a weaker penalty",
             {"runs": float(len(runs)), "dead": float(last.dead_units), "outputs": float(last.units)},
         )

@@ -6,38 +6,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridle.knobs import knobs
+from bridle.metric_info import FIT_METRIC, metric_label
 from bridle.recipe import Regularizer
 from bridle.regularizers import Recipe
-from bridle.results import HIGHER_IS_BETTER, Contender, Study
+from bridle.results import HURTS, Contender, Study
 from bridle_audit.findings import Finding
 
-MUCH = 0.01  # of the main metric, on the training rows: below it the fit is the baseline's
+MUCH = 0.01  # of accuracy or R², on the training rows: below it the fit is the baseline's
 
 
 def check(study: Study) -> Iterator[Finding]:
     """Yield a finding for contenders that fit less and generalize less than the baseline."""
-    if not HIGHER_IS_BETTER.get(study.metric):
-        return
+    fit = FIT_METRIC[study.data["task"]]
     for each in study.contenders:
         versus = each.versus_baseline
-        if versus is None or versus.verdict != "hurts" or each.diverged:
+        if versus is None or versus.verdict != HURTS or each.diverged:
             continue
-        ours, theirs = mean_scores(each, study.metric), mean_scores(study.baseline, study.metric)
-        if ours["train"] > theirs["train"] - MUCH:
+        ours, theirs = (mean_score(one, "train", fit) for one in (each, study.baseline))
+        if ours > theirs - MUCH:
             continue
+        worse, base = (mean_score(one, "valid", study.metric) for one in (each, study.baseline))
         yield Finding(
             each.name,
-            f"it fits less and generalizes less: training {study.metric} {ours['train']:.3f} against "
-            f"{theirs['train']:.3f} of {study.baseline.name}, "
-            f"validation {study.metric} {ours['valid']:.3f} against {theirs['valid']:.3f}",
+            f"it fits less and generalizes less: training {metric_label(fit)} {ours:.3f} against {theirs:.3f} of "
+            f"{study.baseline.name}, validation {metric_label(study.metric)} {worse:.3f} against {base:.3f}",
             cure(Recipe.from_json(each.recipe)),
-            {"train": ours["train"], "baseline's train": theirs["train"], "difference": versus.difference},
+            {"train": ours, "baseline's train": theirs, "difference": versus.difference},
         )
 
 
-def mean_scores(contender: Contender, metric: str) -> dict[str, float]:
-    """Return the mean of a metric over the seeds, by split."""
-    return {split: found[metric].mean for split, found in contender.scores.items() if metric in found}
+def mean_score(contender: Contender, split: str, metric: str) -> float:
+    """Return the mean of a metric over the seeds."""
+    return contender.scores[split][metric].mean
 
 
 def cure(recipe: Recipe) -> str:
