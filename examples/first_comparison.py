@@ -1,4 +1,4 @@
-"""The README's comparison, and its picture: how much each recipe changes the validation accuracy, seed by seed.
+"""The README's comparison, and its picture: how much each recipe changes the validation log-loss, seed by seed.
 
     python examples/first_comparison.py [first_comparison.svg]
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import bridle
 from bridle import BatchNorm, Dropout, Study, WeightDecay
 
-RECIPES = ["none", WeightDecay(strength=0.1), Dropout(rate=0.2), BatchNorm()]
+RECIPES = [WeightDecay(strength=0.5), Dropout(rate=0.2), BatchNorm()]
 
 
 def draw(axes: Axes, study: Study) -> None:
@@ -23,16 +23,14 @@ def draw(axes: Axes, study: Study) -> None:
     for recipe, contender in list(enumerate(study.contenders))[1:]:
         versus = contender.versus_baseline
         assert versus is not None
-        axes.plot([100 * versus.low, 100 * versus.high], [recipe, recipe], color="tab:blue", linewidth=6, alpha=0.3)
-        axes.plot(100 * versus.difference, recipe, "|", color="tab:blue", markersize=16, markeredgewidth=2)
-        axes.plot(
-            [100 * each for each in versus.values], [recipe] * len(study.seeds), "o", color="tab:blue", markersize=4
-        )
+        axes.plot([versus.low, versus.high], [recipe, recipe], color="tab:blue", linewidth=6, alpha=0.3)
+        axes.plot(versus.difference, recipe, "|", color="tab:blue", markersize=16, markeredgewidth=2)
+        axes.plot(versus.values, [recipe] * len(study.seeds), "o", color="tab:blue", markersize=4)
     axes.axvline(0, color="0.5", linewidth=1)
     axes.set_yticks(range(1, len(study.contenders)), [each.name for each in study.contenders[1:]])
     axes.invert_yaxis()
     axes.margins(y=0.3)
-    axes.set_xlabel("points of validation accuracy against no regularization")
+    axes.set_xlabel("validation log-loss against no regularization; left is better")
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 

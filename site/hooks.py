@@ -36,6 +36,7 @@ GUIDES = (
     ("Strengths over time and layers", "strengths.md"),
     ("Conflicts", "conflicts.md"),
     ("Studies on disk", "study.md"),
+    ("Notebooks, frames and trackers", "notebooks.md"),
     ("In your own loop", "attaching.md"),
     ("Lightning, skorch, Hugging Face, Keras", "adapters.md"),
     ("The notebook, reproduced", "notebook.md"),
@@ -45,7 +46,14 @@ PROJECT = (("Benchmarks", "benchmarks.md"), ("Contributing", "contributing.md"),
 REFERENCE = {  # a page, and what is described on it: public names by the modules that they are from, or one by one
     "Data": ("bridle.data",),
     "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine"),
-    "Comparison and results": ("bridle.comparison", "bridle.results"),
+    "Comparison and results": (
+        "bridle.comparison",
+        "bridle.results",
+        "bridle.report.plotting.StudyPlots",
+        "bridle.report.plotting.RunPlots",
+        "bridle.tracking.tensorboard.to_tensorboard",
+        "bridle.tracking.mlflow.to_mlflow",
+    ),
     "In your own loop": ("bridle.attaching", "bridle.exporting"),
     "Audit": ("bridle_audit",),
     "Recipes": (

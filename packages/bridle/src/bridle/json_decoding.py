@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_h
 
 from bridle.errors import InputError
 
-__all__ = ["DEEPEST", "check_json", "decode", "parse", "short_repr"]
+__all__ = ["decode", "parse", "short_repr"]
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -21,7 +21,21 @@ def test_help_names_every_command_and_imports_no_torch():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "False False"
-    for command in ("compare", "audit", "code", "list", "rules", "explain", "convert", "inspect", "reproduce"):
+    for command in (
+        "compare",
+        "audit",
+        "code",
+        "list",
+        "rules",
+        "explain",
+        "convert",
+        "inspect",
+        "reproduce",
+        "advise",
+        "rank",
+        "resume",
+        "rerun",
+    ):
         assert re.search(rf"│ {command} ", shown)
 
 
@@ -39,11 +53,42 @@ def test_compare_prints_the_verdicts_and_where_the_files_are(tmp_path):
 
 def test_every_option_reaches_the_protocol(tmp_path):
     settings = {"optimizer": "momentum", "lr": 0.05, "schedule": "constant", "batch_size": 32, "precision": "float64"}
+    settings |= {"class_weight": "balanced"}
     options = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
     assert run(*TINY, *options, "--engine", "vanilla", "--out", tmp_path).exit_code == 0
     study = Study.load(tmp_path)
-    assert study.protocol == {"epochs": 1, **settings}
+    assert study.protocol == {"epochs": 1, "metric": "log_loss", "restore_best": None, **settings}
     assert (study.engine, study.network, study.seeds) == ("vanilla", "mlp(4)", [0, 1])
+
+
+def test_every_option_of_the_comparison_reaches_it(tmp_path):
+    rows = [f"{k / 10},{k % 7},{k // 4},{'yes' if k % 3 else 'no'}" for k in range(120)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,house,answer", *rows]))
+    options = ["--target", "answer", "--metric", "auroc", "--tune", "2", "--margin", "0.01", "--no-references"]
+    options += ["--split", "kfold", "--split-seed", "3", "--folds", "4", "--groups", "house", "--keep-models", "all"]
+    assert run(*TINY[:1], tmp_path / "table.csv", *TINY[1:], *options, "--out", tmp_path / "out").exit_code == 0
+    study = Study.load(tmp_path / "out")
+    assert (study.metric, study.margin, study.references, study.tuning["trials"]) == ("auroc", 0.01, [], 2)
+    assert {name: study.splits[name] for name in ("kind", "seed", "folds", "groups")} == {
+        "kind": "kfold",
+        "seed": 3,
+        "folds": 4,
+        "groups": "house",
+    }
+    assert len(list((tmp_path / "out" / "models").iterdir())) == 4
+
+
+def test_a_study_is_advised_on_and_studies_are_ranked(tmp_path):
+    rows = [f"{k / 10},{k % 7},{'yes' if k % 3 else 'no'}" for k in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,answer", *rows]))
+    run(*TINY, "--out", tmp_path / "first")
+    run(*TINY[:1], tmp_path / "table.csv", *TINY[1:], "--target", "answer", "--out", tmp_path / "second")
+    advised = run("advise", tmp_path / "first")
+    assert advised.exit_code == 0 and advised.stdout.startswith("- ")
+    ranked = run("rank", tmp_path / "first", tmp_path / "second", "--json")
+    assert ranked.exit_code == 0
+    assert set(json.loads(ranked.stdout)["methods"]) >= {"none", "linear model", "majority class"}
+    assert run("rank", tmp_path / "first").exit_code == 2
 
 
 def test_a_table_is_compared_by_its_target(tmp_path):
@@ -60,7 +105,7 @@ def test_json_is_the_content_of_study_json_and_nothing_else(tmp_path):
     result = run(*TINY, "--out", tmp_path, "--json")
     assert result.exit_code == 0
     assert result.stdout_bytes == (tmp_path / "study.json").read_bytes()
-    assert json.loads(result.stdout)["version"] == 1
+    assert json.loads(result.stdout)["version"] == 2
     assert "report.html" in result.stderr
 
 

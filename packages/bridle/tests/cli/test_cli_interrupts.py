@@ -26,28 +26,31 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path):
-    command = ("compare", "--engine", "vanilla", "--epochs", "40", "--seeds", "8", "--network", "mlp(16)")
-    arguments = (*command, "--recipe", "Dropout(rate=0.5)", "--out", tmp_path)
+@pytest.mark.parametrize("again", ["the same command", "resume"])
+def test_ctrl_c_keeps_what_is_finished_and_goes_on_when_told(tmp_path, again):
+    command = ("compare", "--engine", "vanilla", "--epochs", "40", "--lr", "0.002", "--seeds", "8")
+    contenders = ("--network", "mlp(16)", "--recipe", "Dropout(rate=0.5)", "--no-references")
+    arguments = (*command, *contenders, "--out", tmp_path)
     process = start(*arguments)
     wait_for(lambda: process.poll() is not None or len(list((tmp_path / "runs").glob("[!.]*.json"))) >= 3)
     process.send_signal(signal.SIGINT)
     shown, said = process.communicate(timeout=60)
     assert process.returncode in STOPPED, said
     assert b"Stopped." in said and b"Traceback" not in said and b"none" in shown
+    assert f"What is trained is kept in {tmp_path}: `bridle resume {tmp_path}` goes on from there." in said.decode()
     study = Study.load(tmp_path)
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").glob("*.json")}
     assert not study.finished and 3 <= len(kept) < 16
     assert sum(len(each.runs) for each in study.contenders) == len(kept)
-    again = run(*arguments)
-    assert again.exit_code == 0 and all(file.stat().st_mtime_ns == written for file, written in kept.items())
+    finished = run(*arguments) if again == "the same command" else run("resume", tmp_path)
+    assert finished.exit_code == 0 and all(file.stat().st_mtime_ns == written for file, written in kept.items())
     whole = Study.load(tmp_path)
     assert whole.finished and [len(each.runs) for each in whole.contenders] == [8, 8]
 
 
 @pytest.mark.parametrize("moment", ["early", "later"])
 def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes_on(tmp_path, moment):
-    arguments = ("compare", "--epochs", "3000", "--seeds", "2", "--recipe", "EMA", "--out", tmp_path)
+    arguments = ("compare", "--epochs", "3000", "--lr", "0.002", "--seeds", "2", "--recipe", "EMA", "--out", tmp_path)
     process = start(*arguments)
 
     def is_there():
@@ -62,12 +65,12 @@ def test_ctrl_c_in_the_first_stack_says_how_far_it_got_and_the_same_command_goes
     assert far and int(far[2]) == 3000 * 16 * 4
     if moment == "early":
         return
-    kept = re.search(r"(\d+) of the steps are kept in .*: the same command goes on from there\.", said.decode())
+    kept = re.search(r"(\d+) of the steps are kept in .*: `bridle resume .*` goes on from there\.", said.decode())
     assert kept and 0 < int(kept[1]) <= int(far[1])
     told: list[tuple[int, int]] = []
     heard = partial(stop_at_once, told)
     with pytest.raises(KeyboardInterrupt):
-        compare(load("digits"), ["EMA"], 2, mlp(128, 64), Protocol(epochs=3000), out=tmp_path, progress=heard)
+        compare(load("digits"), ["EMA"], 2, mlp(128, 64), Protocol(lr=0.002, epochs=3000), out=tmp_path, progress=heard)
     assert told == [(0, int(far[2])), (int(kept[1]), int(far[2]))]
 
 

@@ -1,6 +1,8 @@
 """A session of a comparison in a process of its own, which may be killed."""
 
 import json
+import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import torch
 
+import bridle.protocol
 from bridle import compare
 from bridle.data import Data, load
 from bridle.engine import checkpointing
@@ -42,8 +45,7 @@ def session(
     **changes: Any,
 ) -> None:
     """Train what is missing, and save the study; ``share`` is told how much is done, and beyond ``most`` it waits."""
-    torch.set_num_threads(1)
-    checkpointing.SECONDS_BETWEEN_SAVES = checkpointing.SECONDS_BEFORE_THE_FIRST = seconds_between_saves
+    settle(seconds_between_saves)
 
     def tell(done: int, total: int) -> None:
         if share is not None:
@@ -54,6 +56,30 @@ def session(
     protocol = replace(PROTOCOL, **changes)
     study = compare(few(), RECIPES, seeds, mlp(24, 12), protocol, references=False, out=folder, progress=tell)
     study.save(folder / "study.json")
+
+
+def tuned_session(folder: Path, *, told: Any, kill_at: int = 0) -> None:
+    """Tune and compare, with trainings of open length; the process kills itself when it is told of progress so often.
+
+    ``told`` is a number shared by processes: how often it has been told.
+    """
+    settle(0.0)
+    bridle.protocol.FIRST_STEPS, bridle.protocol.LAST_STEPS, bridle.protocol.LAST_EPOCHS = 16, 64, 8
+
+    def tell(done: int, total: int) -> None:
+        told.value += 1
+        if told.value == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    protocol = replace(PROTOCOL, lr=None, epochs=None)
+    study = compare(few(), RECIPES[1:2], 2, mlp(24, 12), protocol, references=False, tuned=2, out=folder, progress=tell)
+    study.save(folder / "study.json")
+
+
+def settle(seconds_between_saves: float) -> None:
+    """Take one thread, and keep unfinished runs so often."""
+    torch.set_num_threads(1)
+    checkpointing.SECONDS_BETWEEN_SAVES = checkpointing.SECONDS_BEFORE_THE_FIRST = seconds_between_saves
 
 
 def told(folder: Path) -> str:

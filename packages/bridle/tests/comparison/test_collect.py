@@ -57,6 +57,19 @@ def test_an_interrupt_with_runs_of_an_earlier_call_gives_those(tmp_path):
     assert len(collected(tmp_path, Engine(stop=0))) == 3
 
 
+def test_an_interrupt_while_a_run_is_saved_loses_none_that_is_on_the_disk(tmp_path, monkeypatch):
+    write = RunStore.write
+
+    def interrupted(store, run, variant):
+        write(store, run, variant)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunStore, "write", interrupted)
+        assert len(collected(tmp_path, Engine())) == 1
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
 def test_runs_that_are_read_come_before_anything_is_trained(tmp_path):
     collected(tmp_path, Engine(stop=3))
     store, engine = RunStore(tmp_path, SETTING), Engine()

@@ -6,7 +6,9 @@ import random
 import time
 
 import pytest
-from killed import session, told
+from killed import session, told, tuned_session
+
+from bridle import Study
 
 KILLS = 50
 MOST = 0.96  # of the work, so that none ends before it is killed
@@ -22,8 +24,8 @@ def start():
     first.start()
     first.join()
 
-    def started(folder, **options):
-        process = context.Process(target=session, args=(folder,), kwargs=options)
+    def started(folder, target=session, **options):
+        process = context.Process(target=target, args=(folder,), kwargs=options)
         process.start()
         return process
 
@@ -70,10 +72,28 @@ def test_fifty_kills_change_nothing(start, tmp_path):
     assert ended(start(tmp_path / "killed")) == 0
     assert told(tmp_path / "killed") == told(tmp_path / "undisturbed")
     left = sorted(str(each.relative_to(tmp_path / "killed")) for each in (tmp_path / "killed").rglob("*"))
-    others = [each for each in left if not each.startswith(("runs/", "sessions/", "stacks/"))]
-    assert others == ["runs", "sessions", "stacks", "study.json"]
-    assert epochs(tmp_path / "killed") == [0, 0, 0]  # of the stacks only the members are left
+    others = [each for each in left if not each.startswith(("models/", "runs/", "sessions/", "stacks/"))]
+    assert others == ["asked.json", "models", "runs", "sessions", "stacks", "study.json"]
+    assert set(epochs(tmp_path / "killed")) == {0}  # of the stacks only the members are left
     assert len(list((tmp_path / "killed" / "runs").iterdir())) == 6 * 7
+
+
+@pytest.mark.slow
+def test_kills_at_any_step_change_nothing_of_a_tuned_comparison_of_open_length(start, tmp_path):
+    told_so_often = multiprocessing.get_context("forkserver").Value("i", 0)
+
+    def exit_code(folder, kill_at=0):
+        told_so_often.value = 0
+        return ended(start(folder, tuned_session, told=told_so_often, kill_at=kill_at))
+
+    assert exit_code(tmp_path / "undisturbed") == 0
+    steps, most = random.Random(4), told_so_often.value // 8
+    killed = [exit_code(tmp_path / "killed", steps.randrange(1, most)) == -9 for _ in range(KILLS // 2)]
+    assert sum(killed) > KILLS / 4
+    assert exit_code(tmp_path / "killed") == 0
+    assert told(tmp_path / "killed") == told(tmp_path / "undisturbed")
+    study = Study.load(tmp_path / "killed")
+    assert all(each.trials for each in study.contenders) and any(len(run.lengths) > 1 for run in study.baseline.runs)
 
 
 def test_two_sessions_at_once_both_end_right(start, tmp_path):

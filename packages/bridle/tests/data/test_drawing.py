@@ -166,6 +166,12 @@ def test_a_large_group_is_tested_in_some_repeats() -> None:
     assert 2 <= sum(tested) <= 20
 
 
+def test_a_large_group_is_in_any_of_the_folds() -> None:
+    keys = RowKeys(np.zeros(100, np.int64), np.r_[np.zeros(30, np.int64), np.arange(1, 71)])
+    rounds = [[draw_split(Splits("kfold"), keys, 5 * number + fold).test for fold in range(5)] for number in range(20)]
+    assert len({next(fold for fold in range(5) if 0 in tests[fold]) for tests in rounds}) > 2
+
+
 @pytest.mark.parametrize("groups", [3, 4])
 def test_few_groups_are_one_on_each_side_at_least(groups: int) -> None:
     keys = RowKeys(np.arange(24) % 2, np.arange(24) % groups)
@@ -272,6 +278,10 @@ def test_inner_folds_take_each_training_row_once_and_keep_groups_and_classes() -
 def test_one_inner_fold_is_a_quarter() -> None:
     train, valid = draw_inner(RowKeys(np.arange(80) % 2), 0, 1)
     assert (len(train), len(valid)) == (60, 20)
+    train, valid = draw_inner(RowKeys(np.zeros(80, np.int64), np.arange(80) // 2), 0, 1)
+    assert (len(train), len(valid)) == (60, 20)
+    train, valid = draw_inner(RowKeys(np.zeros(80, np.int64), np.arange(80) % 2), 0, 1)
+    assert (len(train), len(valid)) == (40, 40)
     times = np.random.default_rng(0).permutation(80)
     train, valid = draw_inner(RowKeys(np.zeros(80, np.int64), times=times), 0, 1)
     assert (len(train), times[train].max(), times[valid].min()) == (60, 59, 60)
@@ -284,6 +294,7 @@ def test_inner_folds_in_time_order_train_on_what_was_before() -> None:
         for fold in range(3):
             train, valid = draw_inner(keys, fold, 3)
             assert times[train].max() < times[valid].min()
+            assert np.sort(np.r_[train, valid]).tolist() == np.flatnonzero(times <= times[valid].max()).tolist()
 
 
 def test_beside_test_rows_of_their_own_valid_is_drawn_in_the_given_number() -> None:

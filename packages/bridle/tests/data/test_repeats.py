@@ -169,6 +169,13 @@ def test_splits_that_are_given_as_such_are_what_they_are() -> None:
     assert data.fingerprint != Data(X[:40], Y[:40], X[40:], Y[40:]).fingerprint
 
 
+def test_weights_of_any_size_have_mean_1() -> None:
+    for weights in (np.full(40, 1e308), np.linspace(1e-320, 1e-318, 40), 1 + np.arange(40) * 2**57):
+        data = Data(X[:40], Y[:40], X[40:], Y[40:], sample_weight=weights)
+        assert data.w_train is not None
+        np.testing.assert_allclose(data.w_train.mean(), 1, rtol=1e-6)
+
+
 @pytest.mark.parametrize("number", [-1, 1.5, "1", True, None])
 def test_a_repeat_has_a_whole_number(number: Any) -> None:
     for data in (Data.from_arrays(X, Y, splits="kfold"), Data(X, Y, X, Y)):
@@ -254,6 +261,20 @@ def test_an_inner_fold_of_one_class_is_refused() -> None:
         ValueError, match="the target in the training rows of inner fold 0 is constant: every row has 'no'"
     ):
         Data.from_arrays(X, labels, time=np.arange(60)).inner(0, 5)
+
+
+FINGERPRINTS = {  # of what bridle 0.1 loaded, when there was one split only
+    "digits": "b82f0a496146caa6b45060c9a3db3988dd3b037ea847cd99236df9739ae7dfe5",
+    "anneal": "c09c068e757f5af23a0fe9cd67de832dd37c7760e00fcb2b4c0772b31cc0c9ea",
+    "car": "0a2b66b5ec060eaa233def5eb984f6699534e3109f5b46355315342e3e8e08a1",
+    "concrete": "7db93396b3805f0f7da2f12c80be3b446adf9ef3502c3daeb2ba1e6de6149b23",
+}
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_without_options_data_are_to_the_bit_what_they_were(shared_data: Path, name: str) -> None:
+    data = load(name) if name == "digits" else load(shared_data / f"tabular/{name}.csv.gz", "target")
+    assert data.fingerprint == FINGERPRINTS[name]
 
 
 def test_the_digits_are_split_anew_as_a_whole() -> None:

@@ -107,7 +107,7 @@ def test_differences_below_noise_take_the_cheapest_and_say_how_many_seeds_would_
     found = sentence(made, "below noise")
     needed = versus_of(made.contenders[1]).seeds_needed
     assert needed is not None
-    assert found.sentence.startswith("Take none, the simplest: no difference from it is beyond noise")
+    assert found.sentence.startswith("Take none, the simplest: no recipe is shown to be better")
     assert f"{needed - 5} more seeds would tell L2(strength=0.0001) (--seeds {needed})" in found.sentence
 
 

@@ -36,6 +36,8 @@ from bridle.results import Study
 from bridle_audit.cli.console import PlainConsole, output, say, show
 from bridle_audit.cli.entry_point import STOPPED, named_path
 
+__all__ = ["save_and_show"]
+
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")
 

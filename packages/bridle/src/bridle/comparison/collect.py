@@ -63,17 +63,27 @@ def collect(
     try:
         for run in train(list(missing.values()), count):
             variant = missing.pop((run.recipe, run.seed, run.lr))
-            if models is not None:
-                models.write(run, store.name(run.recipe, run.seed, run.lr))
-            saved = store.write(run, variant)
-            if models is not None:
-                models.prune(run)
-            session.note()
+            try:
+                saved = save(run, variant, store, models)
+                session.note()
+            except KeyboardInterrupt:
+                yield from finished_runs(store, [variant])  # if it is on the disk it is in the study as well
+                raise
             yield saved
         # Another process that works on the same study may have finished runs of a stack that was gone on with here.
         yield from finished_runs(store, list(missing.values()))
     finally:
         session.note(now=True)
+
+
+def save(run: Run, variant: Variant, store: RunStore, models: ModelStore | None) -> Run:
+    """Save a run, its weights before it; return the run that counts."""
+    if models is None:
+        return store.write(run, variant)
+    models.write(run, store.name(run.recipe, run.seed, run.lr))
+    saved = store.write(run, variant)
+    models.prune(run)
+    return saved
 
 
 def finished_runs(store: RunStore, variants: Sequence[Variant]) -> Iterator[Run]:

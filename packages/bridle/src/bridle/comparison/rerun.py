@@ -19,7 +19,7 @@ from bridle.errors import InputError
 from bridle.results import Run, Study
 from bridle_audit.wording import counted
 
-__all__ = ["RerunReport", "rerun", "resume"]
+__all__ = ["rerun", "resume"]
 
 
 class ScoreDifference(NamedTuple):

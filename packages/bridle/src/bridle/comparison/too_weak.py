@@ -9,7 +9,7 @@ from bridle.protocol import Protocol
 from bridle.regularizers import WeightDecay
 from bridle.results import HELPS, HURTS, Contender, Run
 
-__all__ = ["note_too_weak", "too_weak"]
+__all__ = ["note_too_weak"]
 
 LITTLE_DECAY = 0.05  # share of a weight that a decay takes over the whole training
 LIKE_BASELINE = 0.01  # relative difference of weight norms that two runs of one recipe can have as well

@@ -25,7 +25,7 @@ from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run, Trial
 from bridle.training_length import improves
 
-__all__ = ["Chosen", "Tuned", "tune", "tuned_knobs"]
+__all__ = ["Chosen", "Tuned", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
@@ -205,7 +205,7 @@ def search_value(knob: Knob, given: float, share: float) -> float:
     Strengths on a logarithmic scale are searched around what was given, shares from nothing to most of their range.
     """
     if knob.log:
-        value = given * STRENGTH_FACTOR ** (2 * share - 1)
+        value = given * float(STRENGTH_FACTOR ** (2 * share - 1))
         return min(max(value, knob.low), knob.high)
     end = knob.high if knob.off == knob.low else knob.low
     if not math.isfinite(end):

@@ -27,7 +27,7 @@ class RowKeys:
         return len(self.strata)
 
     def in_time(self, times: ParsedColumn, name: str) -> Self:
-        """The same keys with times, a copy."""
+        """The same keys with times; a copy, since pandas before 3 shares an array that it was given."""
         return replace(self, times=times.values.to_numpy(copy=True), ordered_by=name, dates=times.kind == "date")
 
     def take(self, rows: np.ndarray) -> Self:

@@ -162,7 +162,8 @@ def cheaper(report: Report, best: ContenderRow) -> Iterator[Advice]:
     yield Advice(
         "cheaper",
         f"{cheapest.contender.name} helps too, and no difference between it and {best.contender.name} is shown: it is "
-        f"the simpler of the two ({cheapest.seconds} a run against {best.seconds}).",
+        f"the simpler of the two ({counted('regularizer', len(cheapest.contender.recipe))} against "
+        f"{len(best.contender.recipe)}; {cheapest.seconds} a run against {best.seconds}).",
         {f"contenders[{cheapest.number}].seconds": cheapest.contender.seconds}
         | {f"contenders[{best.number}].seconds": best.contender.seconds},
         cheapest.anchor,
@@ -181,7 +182,7 @@ def closes_the_gap(report: Report) -> Iterator[Advice]:
     )
     numbers = baseline_scores(report)
     if row is base:
-        if len(report.rows) > 1:
+        if report.compared:
             yield Advice(
                 "overfits",
                 f"{opening}; no recipe that was tried is shown to help: try stronger ones (--tune 20 searches their "
@@ -240,8 +241,7 @@ def below_noise(report: Report) -> Iterator[Advice]:
     tell = f", and {more:,} more seeds would tell {row.contender.name} (--seeds {wanted})" if more else ""
     yield Advice(
         "below noise",
-        f"Take {base.contender.name}, the simplest: no difference from it is beyond noise in favour of a recipe"
-        f"{shows}{tell}.",
+        f"Take {base.contender.name}, the simplest: no recipe is shown to be better{shows}{tell}.",
         {f"{versus_path(row)}.difference": its.versus.difference, f"{versus_path(row)}.smallest": its.versus.smallest},
         row.anchor,
     )

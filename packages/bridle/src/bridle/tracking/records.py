@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bridle.results import SPLITS, Contender, Run, Study
 
-__all__ = ["Record", "Scalar", "records", "score_tags"]
+__all__ = ["Record", "records", "score_tags"]
 
 Value = bool | int | float | str
 

@@ -31,7 +31,7 @@ from bridle.vanilla.network import VanillaNetwork, build, parameter_descriptions
 from bridle.vanilla.noise import StepNoise
 from bridle.vanilla.optimizers import OPTIMIZERS
 
-__all__ = ["Predict", "Trainer", "TrainerValues", "VanillaEnsemble"]
+__all__ = ["Predict", "RowWeights", "Trainer", "TrainerValues", "VanillaEnsemble"]
 
 Unit = TypeVar("Unit", bound=Placed)
 Predict = Callable[[np.ndarray], np.ndarray]  # rows (rows, ...) -> outputs (rows, outputs)
