@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["DropRate", "drop_rates"]
+__all__ = ["drop_rates"]
 
 
 class DropRate(NamedTuple):
