@@ -24,7 +24,7 @@ THEIRS: dict[str, Any] = {
 
 def parameters() -> list[list[Tensor]]:
     draws = torch.Generator().manual_seed(0)
-    shapes = [[(2, 3, 4), (2, 3)], [(5,)]]
+    shapes: list[list[tuple[int, ...]]] = [[(2, 3, 4), (2, 3)], [(5,)]]
     return [[torch.randn(shape, generator=draws).requires_grad_() for shape in block] for block in shapes]
 
 
