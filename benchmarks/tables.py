@@ -1,10 +1,11 @@
 """Whether comparing is worth it: the tuned winner against what people have, over a folder of tables.
 
-``python benchmarks/tables.py FOLDER`` takes a folder with ``tables.json`` (for each name: file, categorical columns)
-and its tables, each with a column ``target``. Every table is split five times; on each split bridle compares its default
-contenders, tuned, and its winner by validation score is set against a constant, a linear model, bridle's own baseline
-with early stopping, HistGradientBoosting and LightGBM at their defaults, by the log-loss or RMSE of the test rows. A study
-is kept for each split, so that an interrupted measurement goes on.
+``python benchmarks/tables.py FOLDER`` takes a folder with ``tables.json`` (for each name: file, task, categorical
+columns) and its tables, each with a column ``target``. Every table is split several times; on each split bridle
+compares its default contenders, as they are and tuned, and the tuned winner by validation score is set against a
+constant, a linear model, bridle's own baseline with early stopping, HistGradientBoosting and LightGBM at their
+defaults, by the log-loss or RMSE of the test rows. A folder is kept for each split, so that an interrupted measurement
+goes on.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import numpy as np
 from scipy.stats import rankdata
 
 import bridle
-from bridle import metrics
+from bridle import CATALOG, metrics
 from bridle.comparison.provenance import provenance
 from bridle.comparison.references import CONSTANT
-from bridle.results import Reference, Study
+from bridle.knobs import knobs
+from bridle.results import Contender, Reference, Study
 from bridle_audit.atomic_files import write_whole
 
 JUDGED_BY = {"classification": "log_loss", "regression": "rmse"}
@@ -42,6 +44,7 @@ class Outcome:
     lr: float | None
     scores: dict[str, float]  # by method, lower is better
     defaults: dict[str, float]  # of the default contenders, untuned
+    chosen: dict[str, dict[str, float]]  # of each contender as it was asked for, the strengths and learning rate found
     seconds: float
 
 
@@ -91,7 +94,20 @@ def measure(data: bridle.Data, name: str, split: int, asked: argparse.Namespace)
     scores[LIGHTGBM] = light_gbm(data)
     scores[WINNER] = test_score(tuned.best.scores, judge)
     defaults = {each.name: test_score(each.scores, judge) for each in usual.contenders}
-    return Outcome(name, split, tuned.best.name, tuned.best.lr, scores, defaults, seconds(usual) + seconds(tuned))
+    chosen = {each.asked: strengths(each) for each in tuned.contenders}
+    took = seconds(usual) + seconds(tuned)
+    return Outcome(name, split, tuned.best.name, tuned.best.lr, scores, defaults, chosen, took)
+
+
+def strengths(contender: Contender) -> dict[str, float]:
+    """Return the numbers that tuning chose for a contender: its knobs, by regularizer, and the learning rate."""
+    found = {
+        f"{unit['name']} {knob.name}": float(unit[knob.name])
+        for unit in contender.recipe
+        for knob in knobs(CATALOG[unit["name"]])
+        if knob.is_number and knob.off is not None
+    }
+    return {**found, "lr": float(contender.lr or 0.0)}
 
 
 def method_name(reference: Reference) -> str:
@@ -153,6 +169,17 @@ def summary_lines(outcomes: list[Outcome]) -> Iterator[str]:
         worse = [f"{recipe} {value:.4g}" for recipe, value in defaults.items() if value > constants[name]]
         if worse:
             yield f"worse than the constant ({constants[name]:.4g}) on {name}: {', '.join(worse)}"
+    yield "tuned strengths and learning rates, quartiles over tables and splits:"
+    yield from strength_lines(outcomes)
+
+
+def strength_lines(outcomes: list[Outcome]) -> Iterator[str]:
+    """Yield the quartiles, over tables and splits, of every strength and learning rate that tuning chose."""
+    for asked in outcomes[0].chosen:
+        values = [each.chosen[asked] for each in outcomes if asked in each.chosen]
+        for number in values[0]:
+            low, middle, high = np.quantile([each[number] for each in values], (0.25, 0.5, 0.75))
+            yield f"{asked}: {number} {low:.2g} {middle:.2g} {high:.2g}"
 
 
 def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:

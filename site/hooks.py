@@ -30,11 +30,13 @@ TAKEN_IN = {  # files of the repository, and the pages that the site has of them
 }
 GUIDES = (
     ("Compare", "comparing.md"),
+    ("Statistics", "statistics.md"),
     ("When to use what", "when_to_use_what.md"),
     ("Tables", "tables.md"),
     ("Strengths over time and layers", "strengths.md"),
     ("Conflicts", "conflicts.md"),
     ("Studies on disk", "study.md"),
+    ("Notebooks, frames and trackers", "notebooks.md"),
     ("In your own loop", "attaching.md"),
     ("Lightning, skorch, Hugging Face, Keras", "adapters.md"),
     ("The notebook, reproduced", "notebook.md"),
@@ -43,8 +45,15 @@ AUDIT = (("Use", "audit/index.md"), ("Trust", "audit/trust.md"), ("Strengths in 
 PROJECT = (("Benchmarks", "benchmarks.md"), ("Contributing", "contributing.md"), ("Changelog", "changelog.md"))
 REFERENCE = {  # a page, and what is described on it: public names by the modules that they are from, or one by one
     "Data": ("bridle.data",),
-    "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine"),
-    "Comparison and results": ("bridle.comparison", "bridle.results"),
+    "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine", "bridle.metrics"),
+    "Comparison and results": (
+        "bridle.comparison",
+        "bridle.results",
+        "bridle.report.plotting.StudyPlots",
+        "bridle.report.plotting.RunPlots",
+        "bridle.tracking.tensorboard.to_tensorboard",
+        "bridle.tracking.mlflow.to_mlflow",
+    ),
     "In your own loop": ("bridle.attaching", "bridle.exporting"),
     "Audit": ("bridle_audit",),
     "Recipes": (

@@ -52,3 +52,20 @@ drop = F.dropout(x, {rate})
     assert [each.severity for each in read(RULE, text.format(rate=1.0))] == ["error", "error"]
     assert read(RULE, text.format(rate=0.5)) == []
     assert read(RULE, "from keras import layers\nlayers.Dropout(0.9)\n")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "nn.FeatureAlphaDropout({})",
+        "keras.layers.Dropout(rate={})",
+        "keras.layers.SpatialDropout3D({})",
+        "keras.layers.AlphaDropout({})",
+        "F.feature_alpha_dropout(x, {})",
+        "torch.dropout(x, {}, True)",
+    ],
+)
+def test_it_reads_every_dropout_by_its_own_name_of_the_rate(layer):
+    head = "import keras, torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
+    assert len(read(RULE, head + layer.format(0.9))) == 1
+    assert read(RULE, head + layer.format(0.5)) == []

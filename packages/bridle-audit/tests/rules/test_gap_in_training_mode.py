@@ -68,3 +68,44 @@ def test_other_differences_are_silent(text):
 
 def test_a_network_without_dropout_is_silent():
     assert read(RULE, (HEAD + HISTORY).replace("nn.Dropout(0.5)", "nn.Dropout(0.0)")) == []
+
+
+OTHER_LAYERS = [
+    "nn.Dropout2d({rate})",
+    "nn.FeatureAlphaDropout(p={rate})",
+    "nn.LSTM(4, 4, 2, dropout={rate})",
+    "nn.MultiheadAttention(4, 2, {rate})",
+    "nn.TransformerEncoderLayer(4, 2, 8, {rate})",
+    "nn.functional.dropout(x, {rate})",
+    "nn.functional.dropout3d(x, p={rate})",
+    "nn.functional.alpha_dropout(x, {rate}, training=model.training)",
+    "nn.functional.scaled_dot_product_attention(q, k, v, dropout_p={rate})",
+    "keras.layers.Dropout({rate})",
+    "keras.layers.Dropout(rate={rate})",
+    "keras.layers.AlphaDropout({rate})",
+    "keras.layers.GaussianDropout(rate={rate})",
+    "keras.layers.SpatialDropout2D({rate})",
+    "keras.layers.LSTM(8, dropout={rate})",
+    "keras.layers.GRU(8, recurrent_dropout={rate})",
+    "keras.layers.MultiHeadAttention(2, 8, dropout={rate})",
+    "tf.keras.layers.Dropout({rate})",
+    "timm.layers.DropPath(drop_prob={rate})",
+    "torchvision.ops.StochasticDepth({rate}, 'row')",
+]
+
+
+@pytest.mark.parametrize("layer", OTHER_LAYERS)
+def test_every_layer_that_drops_counts_at_its_own_rate(layer):
+    head = "import torch, keras, timm, torchvision\nimport tensorflow as tf\nfrom torch import nn\n"
+    assert len(read(RULE, f"{head}layer = {layer.format(rate=0.3)}\n{HISTORY}")) == 1
+    assert len(read(RULE, f"{head}layer = {layer.format(rate='rate')}\n{HISTORY}")) == 1
+    assert read(RULE, f"{head}layer = {layer.format(rate=0.0)}\n{HISTORY}") == []
+
+
+def test_layers_drop_what_they_drop_by_default():
+    head = "import torch, keras\nfrom torch import nn\n"
+    for layer in ("nn.Dropout1d()", "nn.functional.dropout2d(x)", "nn.Transformer()"):
+        assert len(read(RULE, f"{head}layer = {layer}\n{HISTORY}")) == 1
+    for layer in ("nn.LSTM(4, 4)", "nn.functional.alpha_dropout(x)", "keras.layers.LSTM(8)", "keras.layers.Dense(8)"):
+        assert read(RULE, f"{head}layer = {layer}\n{HISTORY}") == []
+    assert read(RULE, f"{head}layer = nn.functional.dropout(x, 0.5, False)\n{HISTORY}") == []

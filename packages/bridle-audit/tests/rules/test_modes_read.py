@@ -115,3 +115,33 @@ def test_models_of_libraries_are_known_by_their_names():
         assert len(read(TRAINING, text("pass", "model.eval()").replace("model = Net()", f"model = {made}"))) == found
     bert = "model = AutoModelForSequenceClassification.from_pretrained('bert-base-uncased').to(device)"
     assert len(read(TRAINING, text("pass", "model.eval()").replace("model = Net()", bert))) == 1
+
+
+FUNCTIONAL = HEAD.replace("return self.layers(x)", "return {step}").replace("nn.Dropout(0.5)", "nn.ReLU()")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "nn.functional.dropout(self.layers(x), {rate}, self.training)",
+        "nn.functional.dropout1d(self.layers(x), p={rate}, training=self.training)",
+        "nn.functional.dropout2d(self.layers(x), {rate}, self.training)",
+        "nn.functional.dropout3d(self.layers(x), {rate}, training=self.training)",
+        "nn.functional.alpha_dropout(self.layers(x), {rate}, self.training)",
+        "nn.functional.feature_alpha_dropout(self.layers(x), {rate}, self.training)",
+        "torch.dropout(self.layers(x), {rate}, self.training)",
+        "torchvision.ops.stochastic_depth(self.layers(x), {rate}, 'row', self.training)",
+    ],
+)
+def test_a_function_that_drops_has_its_rate_behind_its_input(step):
+    def found(rate: float):
+        text = FUNCTIONAL.format(step=step.format(rate=rate), mode="pass", evaluation="pass")
+        return read(VALIDATION, text)
+
+    assert len(found(0.3)) == 1
+    assert found(0.0) == []
+
+
+def test_a_function_that_is_told_that_this_is_no_training_is_silent():
+    for step in ("nn.functional.dropout2d(self.layers(x), 0.3, False)", "nn.functional.alpha_dropout(self.layers(x))"):
+        assert read(VALIDATION, FUNCTIONAL.format(step=step, mode="pass", evaluation="pass")) == []

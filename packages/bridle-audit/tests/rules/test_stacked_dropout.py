@@ -69,3 +69,13 @@ def test_it_reads_two_in_a_row():
     assert "0.65" in finding.message
     assert read(RULE, text.format(layers="nn.ReLU(), nn.Dropout(0.5), ")) == []
     assert read(RULE, text.format(layers="")) == []
+
+
+def test_it_reads_the_rate_under_the_name_that_it_has():
+    text = (
+        "import keras\nmodel = keras.Sequential([keras.layers.Dense(4), keras.layers.Dropout(rate=0.3), "
+        "keras.layers.Dropout(rate={}), keras.layers.Dense(2)])\n"
+    )
+    (finding,) = read(RULE, text.format(0.4))
+    assert "0.58" in finding.message
+    assert read(RULE, text.format(0.0)) == []

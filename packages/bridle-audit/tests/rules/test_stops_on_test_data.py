@@ -91,3 +91,31 @@ def test_choices_on_test_data_are_found(text):
 )
 def test_choices_on_other_data_and_mere_scores_are_silent(text):
     assert read(RULE, HEAD + text) == []
+
+
+NAMED = """
+for epoch in range(10):
+    train(model)
+    {score} = evaluate(model, test_loader)
+    if {score} > best_score:
+        best_score = {score}
+        {keep}
+"""
+KEEP = "best_state = copy.deepcopy(model.state_dict())"
+
+
+@pytest.mark.parametrize("score", ["eval_acc", "evaluation", "device_acc", "interval_score", "strain_error", "value"])
+def test_a_name_within_which_another_split_happens_to_stand_says_nothing(score):
+    assert len(read(RULE, HEAD + NAMED.format(score=score, keep=KEEP))) == 1
+
+
+@pytest.mark.parametrize(
+    "score", ["val_acc", "valid_score", "validation_f1", "devAcc", "dev_score", "train_acc", "valacc"]
+)
+def test_a_name_that_speaks_of_another_split_is_believed(score):
+    assert read(RULE, HEAD + NAMED.format(score=score, keep=KEEP)) == []
+
+
+@pytest.mark.parametrize(("keep", "count"), [("save(model)", 1), ("saver.keep(model)", 1), ("plt.savefig(path)", 0)])
+def test_weights_are_kept_by_what_is_called_saving(keep, count):
+    assert len(read(RULE, HEAD + NAMED.format(score="accuracy", keep=keep))) == count

@@ -263,6 +263,20 @@ def test_an_inner_fold_of_one_class_is_refused() -> None:
         Data.from_arrays(X, labels, time=np.arange(60)).inner(0, 5)
 
 
+FINGERPRINTS = {  # of what bridle 0.1 loaded, when there was one split only
+    "digits": "b82f0a496146caa6b45060c9a3db3988dd3b037ea847cd99236df9739ae7dfe5",
+    "anneal": "c09c068e757f5af23a0fe9cd67de832dd37c7760e00fcb2b4c0772b31cc0c9ea",
+    "car": "0a2b66b5ec060eaa233def5eb984f6699534e3109f5b46355315342e3e8e08a1",
+    "concrete": "7db93396b3805f0f7da2f12c80be3b446adf9ef3502c3daeb2ba1e6de6149b23",
+}
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_without_options_data_are_to_the_bit_what_they_were(shared_data: Path, name: str) -> None:
+    data = load(name) if name == "digits" else load(shared_data / f"tabular/{name}.csv.gz", "target")
+    assert data.fingerprint == FINGERPRINTS[name]
+
+
 def test_the_digits_are_split_anew_as_a_whole() -> None:
     data = load("digits", splits="kfold")
     tested = np.concatenate([data.repeat(number).x_test for number in range(5)])

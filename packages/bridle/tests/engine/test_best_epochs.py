@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,6 +160,20 @@ def test_a_strength_that_moves_is_that_of_each_best_epoch(few: Data) -> None:
     recipe = "SpectralNorm(limit=linear(0.2, 4.0))"
     for run in train(few, variants(recipe, f"L2(strength=0.03) + {recipe}", seeds=3), HASTY).values():
         assert run.scores["valid"]["log_loss"] == pytest.approx(min(run.curves["valid_loss"]), rel=1e-9)
+
+
+@pytest.mark.parametrize("train_variants", [engine.train_variants, vanilla.train_variants], ids=["torch", "vanilla"])
+def test_of_many_epochs_every_few_are_scored_but_where_a_recipe_counts_them(few: Data, train_variants: Any) -> None:
+    long = replace(HASTY, batch_size=150, epochs=70)
+    every_second = list(range(2, 71, 2))
+    assert [epoch for epoch in range(1, 71) if long.evaluates_after(epoch)] == every_second
+    plain, stops = train_variants(few, variants("none", "EarlyStopping(patience=20)", seeds=1), NETWORK, long)
+    assert plain.curves["epoch"] == every_second and plain.best_epoch in every_second
+    assert plain.best_epoch == every_second[int(np.argmin(plain.curves["valid_loss"]))]
+    assert stops.curves["epoch"] == list(range(1, (stops.stopped_at or 70) + 1))
+    (whole,) = train_variants(few, variants("none", seeds=1), NETWORK, replace(long, restore_best=False))
+    assert whole.curves["epoch"] == list(range(1, 71))
+    assert plain.curves["step_loss"] == pytest.approx(whole.curves["step_loss"][1::2], rel=1e-9)
 
 
 @pytest.mark.parametrize("metric", [None, "accuracy", "auroc"])

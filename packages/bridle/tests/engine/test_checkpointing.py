@@ -175,6 +175,14 @@ def test_the_best_epochs_of_a_protocol_that_keeps_them_are_kept_over_an_interrup
     assert_same(interrupted(few, members, network, protocol, epoch), undisturbed)
 
 
+@pytest.mark.parametrize("epoch", [32, 33])
+def test_a_stack_goes_on_between_two_epochs_that_are_scored(few, epoch):
+    protocol = Protocol(lr=0.05, batch_size=200, epochs=70, precision="float32", restore_best=True)
+    members = variants("none", "Dropout(rate=0.3) + EMA", "EarlyStopping(patience=50)")
+    assert protocol.evaluates_after(32) and not protocol.evaluates_after(33)
+    assert_same(interrupted(few, members, mlp(8), protocol, epoch), trained(few, members, mlp(8), protocol))
+
+
 def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     protocol = Protocol("sgd", lr=0.05, epochs=8, batch_size=50)
     members = variants("none", "EarlyStopping(patience=1, min_delta=10.0)", "L2(strength=1e9)", "EMA")

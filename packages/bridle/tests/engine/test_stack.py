@@ -117,14 +117,18 @@ def test_recipes_that_share_a_structure_share_a_grid() -> None:
     assert all(grid.seeds == (0, 1) for grid in found)
 
 
-def test_variants_with_a_learning_rate_of_their_own_are_runs_under_a_protocol_with_it(digits: Data) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "momentum", "sgd"])
+def test_variants_with_a_learning_rate_of_their_own_are_runs_under_a_protocol_with_it(
+    digits: Data, optimizer: str
+) -> None:
+    protocol = replace(EXACT, optimizer=optimizer)
     recipes, rates = ["none", "WeightDecay(strength=3.0)", "SoftThreshold + Dropout(rate=0.2)"], (None, 0.01, 0.0005)
     members = [Variant(Recipe.parse(recipe), seed, lr) for recipe in recipes for seed in range(2) for lr in rates]
     assert sorted(len(grid) for grid in group_variants(members)) == [6, 12]
-    together = list(engine.train_variants(digits, members, mlp(16, 8), EXACT))
+    together = list(engine.train_variants(digits, members, mlp(16, 8), protocol))
     assert {(run.recipe, run.seed, run.lr) for run in together} == {(str(each.recipe), *each[1:]) for each in members}
     for lr in rates:
-        alone = train(digits, variants(recipes, 2), replace(EXACT, lr=lr))
+        alone = train(digits, variants(recipes, 2), replace(protocol, lr=lr))
         for run in together:
             if run.lr == lr:
                 assert_same_run(run, alone[run.recipe, run.seed])

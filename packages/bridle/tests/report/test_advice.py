@@ -107,7 +107,7 @@ def test_differences_below_noise_take_the_cheapest_and_say_how_many_seeds_would_
     found = sentence(made, "below noise")
     needed = versus_of(made.contenders[1]).seeds_needed
     assert needed is not None
-    assert found.sentence.startswith("Take none, the simplest: no difference from it is beyond noise")
+    assert found.sentence.startswith("Take none, the simplest: no recipe is shown to be better")
     assert f"{needed - 5} more seeds would tell L2(strength=0.0001) (--seeds {needed})" in found.sentence
 
 
@@ -225,6 +225,10 @@ def test_there_is_always_a_sentence():
     made = study(recipes=(BASELINE,), references=False, rows=MANY_ROWS)
     with_scores(made, "train", "log_loss", [value - 0.01 for value in made.baseline.scores["valid"]["log_loss"].values])
     assert topics(made) == ["nothing"]
+    lost = study(recipes=(BASELINE,), references=False, diverged=[(0, seed) for seed in range(5)])
+    for run in lost.baseline.runs:
+        run.diverged_at = None  # as where an interrupt left nothing to score
+    assert "has no finite score to measure others by" in sentence(lost, "nothing").sentence
 
 
 @cache

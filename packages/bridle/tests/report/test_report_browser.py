@@ -18,7 +18,7 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 )
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-SECONDS = 60  # that a busy machine may take to draw
+SECONDS = 120  # that a busy machine may take to draw
 TALL = (0.0, 0.02, 0.03, 0.05, -0.02, 0.06)
 HOSTILE = (
     "</script><script>document.title = 'taken'</script><b>x</b> + WeightDecay(strength=0.01) + L2(strength=0.0003)"
@@ -57,12 +57,14 @@ def browser(tmp_path_factory):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    opened.set_script_timeout(SECONDS)
     opened.get("about:blank")  # the browser's own first page may still load, which would stand in the log
     yield opened
     opened.quit()
 
 
 def open_page(browser, path, size="desktop", scheme="light"):
+    browser.get("about:blank")  # or the page before would draw its charts anew for the new width
     width, height = SIZES[size]
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -153,7 +155,8 @@ def test_the_first_column_stays_where_a_table_is_scrolled_on_a_phone(browser, wr
     places = browser.execute_script("""
       const table = document.querySelector('#effects .scroll');
       table.scrollLeft = 200;
-      const left = (query) => table.querySelector(query).getBoundingClientRect().left - table.getBoundingClientRect().left;
+      const edge = (place) => place.getBoundingClientRect().left;
+      const left = (query) => edge(table.querySelector(query)) - edge(table);
       return [table.scrollLeft, left('tbody th'), left('tbody td')];
     """)
     assert places[0] == 200 and abs(places[1]) < 1 and places[2] < 0
@@ -184,8 +187,8 @@ def test_a_link_to_a_number_opens_the_section_that_has_it(browser, written):
     browser.execute_script("document.querySelector('.advice a[href=\"#lengths\"]').click()")
     until(browser, closed)
     until(browser, "return document.querySelector('.chart[data-key=lengths] .main-svg') !== null")
-    shown = "const box = document.getElementById('lengths').getBoundingClientRect(); return box.top < innerHeight && box.bottom > 0"
-    until(browser, shown)
+    box = "const box = document.getElementById('lengths').getBoundingClientRect();"
+    until(browser, f"{box} return box.top < innerHeight && box.bottom > 0")
 
 
 def requests(browser):

@@ -72,7 +72,7 @@ def test_a_reference_far_off_is_told_at_the_edge_of_the_axis_with_its_number():
     assert low > 90
     (mark,) = [trace for trace in traces_of(chart, -1) if trace["marker"]["symbol"] == "triangle-left"]
     assert low < mark["x"][0] < low + 0.05 * (high - low)
-    assert any("11.00 % (off)" in text for text in texts_of(chart.layout))
+    assert any("11.00 % (off axis)" in text for text in texts_of(chart.layout))
 
 
 def test_axes_that_leave_out_zero_say_so():

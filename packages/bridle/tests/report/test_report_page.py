@@ -1,6 +1,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from studies import BASELINE, DROPOUT, SIX, study
 
 from bridle.protocol import Protocol
 from bridle.report import write_html
+from bridle.report.command import command
 from bridle.report.page import SECTIONS, facts, page
 from bridle.report.rows import Report
 from bridle.report.tables import comparison_rows, norm_tables, score_tables
@@ -84,13 +86,15 @@ def test_what_went_wrong_stands_on_the_page(change):
 def test_the_winner_can_be_attached_trained_written_as_pytorch_and_compared_again():
     made = study(recipes=(*SIX[:4], "Dropout(rate=0.2, at='input')"), effects=(0.0, 0.0, 0.0, 0.0, 0.05))
     winner = "Dropout(rate=0.2, at='input')"
-    assert f'bridle.attach(model, optimizer, "{winner}")' in snippet(made, "In a training loop")
+    for title in ("In a training loop", "Train it"):
+        assert f'recipe = "{winner}"\n' in snippet(made, title)
+    assert "bridle.attach(model, optimizer, recipe)" in snippet(made, "In a training loop")
     assert "data = bridle.load('digits')" in snippet(made, "Train it")
-    assert f"bridle.train(data, \"{winner}\", 'mlp(128, 64)', protocol)" in snippet(made, "Train it")
+    assert "bridle.train(data, recipe, 'mlp(128, 64)', protocol)" in snippet(made, "Train it")
     assert snippet(made, "As plain PyTorch") == f'bridle code "{winner}" --lr 0.002 --epochs 20'
-    assert snippet(made, "This comparison again").endswith(
-        f'--recipe "{winner}" --lr 0.002 --epochs 20 --precision float32'
-    )
+    again = shlex.split(snippet(made, "This comparison again").replace("\\\n", ""))  # as a shell joins lines
+    assert again == shlex.split(command(made, [each.name for each in made.contenders[1:]]))
+    assert again[:4] == ["bridle", "compare", "--recipe", "L2(strength=0.0001)"] and winner in again
     assert "bridle code &#34;Dropout(rate=0.2, at=&#39;input&#39;)&#34; --lr 0.002" in page(made)
 
 
@@ -119,9 +123,7 @@ def test_where_no_command_can_say_it_there_is_none():
     assert "data = ...  # the data of the comparison" in snippet(made, "Train it")
     made = study(network="mine:factory")
     assert snippet(made, "As plain PyTorch") == ""
-    assert "bridle.train(data, 'Dropout(rate=0.2)', network, protocol)  # network: mine:factory" in snippet(
-        made, "Train"
-    )
+    assert "bridle.train(data, recipe, network, protocol)  # network: mine:factory" in snippet(made, "Train")
 
 
 def test_protocol_data_seeds_versions_machine_and_date_are_there():

@@ -26,7 +26,7 @@ from bridle.errors import InputError
 from bridle.metric_info import METRICS, higher_is_better
 from bridle.results import SPLIT_NAMES, Study, Summary, to_plain
 
-__all__ = ["rank_studies"]
+__all__ = ["Ranking", "rank_studies"]
 
 PRIOR = 0.5  # the weight of the prior observation of the signed-rank test, which lies within the margin
 SAMPLES = 50_000  # of its posterior

@@ -21,14 +21,14 @@ MetricLike = str | Metric | Callable[[Any, Any], float] | None
 KEPT_MODELS = ("best", "all", "none")
 
 # What is compared unless the user says otherwise: nothing, each method at a strength that is typical of what tuning
-# chooses (docs/default_strengths.md has the evidence), and one combination.
+# chooses (docs/comparing.md has the evidence), and one combination.
 DEFAULT_RECIPES = (
     "none",
     "L2(strength=0.001)",
-    "WeightDecay(strength=1.0)",
-    "Dropout(rate=0.3)",
+    "WeightDecay(strength=0.5)",
+    "Dropout(rate=0.2)",
     "BatchNorm()",
-    "Dropout(rate=0.3) + WeightDecay(strength=1.0)",
+    "Dropout(rate=0.2) + WeightDecay(strength=0.5)",
 )
 
 

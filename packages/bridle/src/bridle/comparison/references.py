@@ -139,7 +139,8 @@ def outputs(model: Any, x: np.ndarray, data: Data) -> np.ndarray:
     """Predict rows as a network's outputs: logits (rows, classes), or the standardized target (rows, 1)."""
     if data.task == "regression":
         mean, spread = data.target_scale
-        return ((model.predict(x).astype(np.float64) - mean) / spread)[:, None]
+        predicted: np.ndarray = model.predict(x).astype(np.float64)
+        return (predicted[:, None] - mean) / spread
     probabilities = np.zeros((len(x), data.n_outputs))
     probabilities[:, model.classes_] = model.predict_proba(x)  # a class may be absent among the rows taken
     logits: np.ndarray = np.log(np.clip(probabilities, SURE, 1.0))

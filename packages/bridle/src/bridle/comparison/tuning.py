@@ -205,7 +205,7 @@ def search_value(knob: Knob, given: float, share: float) -> float:
     Strengths on a logarithmic scale are searched around what was given, shares from nothing to most of their range.
     """
     if knob.log:
-        value = given * STRENGTH_FACTOR ** (2 * share - 1)
+        value = given * float(STRENGTH_FACTOR ** (2 * share - 1))
         return min(max(value, knob.low), knob.high)
     end = knob.high if knob.off == knob.low else knob.low
     if not math.isfinite(end):

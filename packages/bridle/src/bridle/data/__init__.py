@@ -10,8 +10,8 @@
   ``folds``, ``time_order``), what is said of it (``split_record``); ``array_rows`` has arrays for each repeat;
 - ``idx``, ``pickles`` and, with ``download``, ``registry``: images; ``own_test_rows`` draws all but their test rows
   anew; the bytes of any file come from ``files``;
-- ``dataset``: arrays (``arrays``, ``target_encoding``, ``names``, ``float32_range``) and notes on them
-  (``missing_classes``, ``duplicates``).
+- ``dataset``: arrays (``arrays``, ``given_arrays``, ``target_encoding``, ``names``, ``float32_range``) and notes on
+  them (``missing_classes``, ``duplicates``).
 """
 
 from bridle.data.dataset import Data as Data

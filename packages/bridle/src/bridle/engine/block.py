@@ -26,7 +26,7 @@ from bridle.protocol import Variant
 from bridle.sites import Site
 from bridle_audit.probe.randomness import generators_restored
 
-__all__ = ["Block", "EVALUATE", "EnsembleModule", "ForwardContext", "REESTIMATE", "SECOND_PASS", "TRAIN", "TRAINING"]
+__all__ = ["EVALUATE", "REESTIMATE", "SECOND_PASS", "TRAIN", "TRAINING", "Block", "EnsembleModule", "ForwardContext"]
 
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
 # the statistics of one batch for the weights as they are, or as it is once training is over.

@@ -63,6 +63,13 @@ class StackOptimizer:
             weight_decay=0.0,
             eps=EPS,
             maximize=False,
+<<<<<<< HEAD
+=======
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            eps=EPS,
+            weight_decay=0.0,
+>>>>>>> issue11
         )
 
     def update_sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
@@ -73,9 +80,15 @@ class StackOptimizer:
             gradients,
             buffers,
             fused=True,
+<<<<<<< HEAD
             weight_decay=0.0,
             momentum=self.momentum,
             lr=rate,
+=======
+            lr=rate,
+            momentum=self.momentum,
+            weight_decay=0.0,
+>>>>>>> issue11
             dampening=0.0,
             nesterov=False,
             maximize=False,

@@ -162,7 +162,8 @@ def cheaper(report: Report, best: ContenderRow) -> Iterator[Advice]:
     yield Advice(
         "cheaper",
         f"{cheapest.contender.name} helps too, and no difference between it and {best.contender.name} is shown: it is "
-        f"the simpler of the two ({cheapest.seconds} a run against {best.seconds}).",
+        f"the simpler of the two ({counted('regularizer', len(cheapest.contender.recipe))} against "
+        f"{len(best.contender.recipe)}; {cheapest.seconds} a run against {best.seconds}).",
         {f"contenders[{cheapest.number}].seconds": cheapest.contender.seconds}
         | {f"contenders[{best.number}].seconds": best.contender.seconds},
         cheapest.anchor,
@@ -181,7 +182,7 @@ def closes_the_gap(report: Report) -> Iterator[Advice]:
     )
     numbers = baseline_scores(report)
     if row is base:
-        if len(report.rows) > 1:
+        if report.compared:
             yield Advice(
                 "overfits",
                 f"{opening}; no recipe that was tried is shown to help: try stronger ones (--tune 20 searches their "
@@ -240,8 +241,7 @@ def below_noise(report: Report) -> Iterator[Advice]:
     tell = f", and {more:,} more seeds would tell {row.contender.name} (--seeds {wanted})" if more else ""
     yield Advice(
         "below noise",
-        f"Take {base.contender.name}, the simplest: no difference from it is beyond noise in favour of a recipe"
-        f"{shows}{tell}.",
+        f"Take {base.contender.name}, the simplest: no recipe is shown to be better{shows}{tell}.",
         {f"{versus_path(row)}.difference": its.versus.difference, f"{versus_path(row)}.smallest": its.versus.smallest},
         row.anchor,
     )
@@ -453,14 +453,22 @@ def one_seed(report: Report) -> Iterator[Advice]:
 
 
 def nothing_to_say(report: Report) -> Advice:
-    """Say that there is nothing to advise, with the baseline's score."""
-    shown = report.baseline.score(report.split, report.metric).shown
+    """Say that there is nothing to advise, with the baseline's score as far as there is one."""
+    base = report.baseline
+    score = base.score(report.split, report.metric)
+    if score.shown == NOTHING:
+        return Advice(
+            "nothing",
+            f"Nothing to advise: {base.contender.name} has no finite score to measure others by.",
+            {"seeds[0]": float(report.study.seeds[0])},
+            base.anchor,
+        )
     return Advice(
         "nothing",
-        f"Nothing to advise from these numbers: {report.measured} of {report.baseline.contender.name} is {shown}, and "
-        "no recipe stands out.",
-        {score_path(report.baseline, report.split, report): main_valid(report)},
-        report.baseline.anchor,
+        f"Nothing to advise from these numbers: {report.measured} of {base.contender.name} is {score.shown}, and no "
+        "recipe stands out.",
+        {score_path(base, report.split, report): score.summary.mean},
+        base.anchor,
     )
 
 

@@ -28,14 +28,18 @@ SPLIT_OPTIONS = {
 }
 
 
-def command(study: Study, recipes: Sequence[str]) -> str:
-    """Return the command in one line; empty where data, network or metric are Python's, or the seeds one's own."""
+def command(study: Study, recipes: Sequence[str], between: str = " ") -> str:
+    """Return the command; empty where data, network or metric were made in Python, or the seeds are one's own.
+
+    ``between`` stands between its parts.
+    """
     source = loaded_from(study.data)
     counted = study.seeds == list(range(len(study.seeds)))
     if not (source and counted and is_described(study.network) and study.metric in METRICS):
         return ""
     asked = [f"--recipe {quoted(recipe)}" for recipe in recipes]
-    return " ".join(["bridle compare", *data_options(source), *asked, *study_options(study), *training_options(study)])
+    parts = ["bridle compare", *data_options(source), *asked, *study_options(study), *training_options(study)]
+    return between.join(parts)
 
 
 def code_command(study: Study, recipe: str, *, lr: float, epochs: int | None) -> str:

@@ -115,7 +115,7 @@ def effect(report: Report) -> str:
     if helped:
         row, its = helped[0]
         most = " most" if len(helped) > 1 else ""
-        return f"{written(row)} helps{most}: {change(report, row, its)}{tested(report, row)}."
+        return f"{written(row)} helps{most}: {change(report, row, its)}{tested(report, row)}{lost(row)}."
     if len(report.rows) == 1:
         return f"{headed(report.measured)} of {written(report.baseline)}: {reached(report, report.baseline)}."
     if not report.compared:
@@ -161,6 +161,12 @@ def tested(report: Report, row: ContenderRow) -> str:
     but = " but" if (verdict == HELPS and not better) or (verdict == HURTS and better) else ""
     beside = rows_words(report, row, "test")
     return f";{but} on the test rows {ours.shown} instead of {base.shown}{f', {beside}' if beside else ''}"
+
+
+def lost(row: ContenderRow) -> str:
+    """Say how many of a contender's runs diverged, if any did."""
+    diverged = row.contender.diverged
+    return f"; {diverged} of its {counted('run', len(row.contender.runs))} diverged" if diverged else ""
 
 
 def rows_words(report: Report, row: ContenderRow, split: str) -> str:
@@ -260,7 +266,8 @@ def beside_references(report: Report) -> str:
         return ""
     best = winner(report)
     ours = best.score(split, report.metric).shown
-    return f"On the same {SPLIT_NAMES[split]} rows, by {report.metric.label}: {best.name} {ours}, {joined(known)}."
+    known = known if ours == NOTHING else [f"{best.name} {ours}", *known]
+    return f"On the same {SPLIT_NAMES[split]} rows, by {report.metric.label}: {joined(known)}."
 
 
 def cards(report: Report) -> list[Card]:
@@ -277,7 +284,8 @@ def score_cards(report: Report, row: ContenderRow) -> list[Card]:
     shown = [(report.split, report.metric)]
     shown += [("test", report.metric)] if "test" in report.splits else []
     shown += [(report.quoted_split, report.beside)] if report.beside else []
-    return [score_card(report, row, split, metric, chooses=not place) for place, (split, metric) in enumerate(shown)]
+    measured = [(split, metric) for split, metric in shown if row.score(split, metric).shown != NOTHING]
+    return [score_card(report, row, *each, chooses=each == shown[0]) for each in measured]
 
 
 def score_card(report: Report, row: ContenderRow, split: str, metric: MetricFormat, *, chooses: bool) -> Card:

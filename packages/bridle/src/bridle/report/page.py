@@ -208,18 +208,17 @@ def told(mapping: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def as_text(name: str, value: object) -> str:
-    """Format a value for reading: lists with commas, mappings as "key value", durations and dates in words."""
+    """Format a value for reading: lists with commas, mappings as "key value", durations, dates and metrics in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {as_text('', each)}" for key, each in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(as_text("", each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if name == "seconds" and isinstance(value, int | float):
         return seconds(value)
-    if name == "date":
-        return moment(str(value))
-    if name == "metric" and value in METRICS:
-        return METRICS[str(value)].label
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return METRICS[text].label if name == "metric" and text in METRICS else moment(text) if name == "date" else text
 
 
 def moment(text: str) -> str:

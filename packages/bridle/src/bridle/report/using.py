@@ -12,6 +12,7 @@ from bridle.report.rows import ContenderRow, Report
 
 __all__ = ["snippets"]
 
+NEXT_LINE = " \\\n  "  # of a command, as shells read it
 KEPT = ("optimizer", "schedule", "batch_size", "class_weight")  # fields of a protocol that are repeated as they are
 
 
@@ -28,7 +29,7 @@ def snippets(report: Report) -> list[Snippet]:
     row, study = winner(report), report.study
     recipes = [each.asked or each.name for each in study.contenders[1:]]
     code = code_command(study, row.contender.name, lr=peak_lr(report, row), epochs=epochs_of(row.contender) or None)
-    again = command(study, recipes)
+    again = command(study, recipes, between=NEXT_LINE)
     found = [Snippet("Train it with bridle", training_lines(report, row))]
     if row.contender.recipe or row.number:
         found.insert(0, Snippet("In a training loop of your own", attach_lines(row)))
@@ -42,10 +43,11 @@ def attach_lines(row: ContenderRow) -> str:
         (
             "import bridle",
             "",
-            f"handle = bridle.attach(model, optimizer, {row.contender.name!r})",
-            "print(handle)  # what it placed, and the calls that your loop needs",
+            f"recipe = {row.contender.name!r}",
+            "handle = bridle.attach(model, optimizer, recipe)",
+            "print(handle)  # what it placed, and the calls it needs",
             "...  # train as before",
-            "handle.finish()  # after the last epoch: the model as it is to be used",
+            "handle.finish()  # after the last epoch",
         )
     )
 
@@ -60,9 +62,10 @@ def training_lines(report: Report, row: ContenderRow) -> str:
             "import bridle",
             "",
             f"data = {data_lines(study.data)}",
+            f"recipe = {row.contender.name!r}",
             f"protocol = bridle.Protocol({', '.join(protocol_settings(report, row))})",
-            f"run = bridle.train(data, {row.contender.name!r}, {network}, protocol){made}",
-            "model = run.model  # a torch.nn.Module; run.scores has what it reaches",
+            f"run = bridle.train(data, recipe, {network}, protocol){made}",
+            "run.scores, run.model  # the model is a torch.nn.Module",
         )
     )
 

@@ -165,7 +165,7 @@ def done_right(reproduction: Reproduction) -> str:
     dead = sum(sum(each.dead_outputs) for each in right)
     verdicts = "; ".join(f"{each.name} {verb_phrase(each.versus.words)}" for each in right if each.versus)
     text = (
-        f"No ReLU behind the output, batches of {protocol.batch_size}, learning rate {protocol.lr:g} "
+        f"No ReLU behind the output, batches of {protocol.batch_size}, learning rate {protocol.peak_lr:g} "
         f"({protocol.schedule}), {counted('epoch', protocol.n_epochs)} and "
         f"{counted('seed', len(right[0].accuracy))} for every recipe: mean validation accuracy is {among(means)} %, "
         f"above the notebook's number for {len(above)} of {len(right)} recipes, and {dead} outputs are dead. "

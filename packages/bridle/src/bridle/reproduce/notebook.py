@@ -70,7 +70,7 @@ def notebook(
     """
     check_counts(seeds=seeds, epochs=epochs, right_seeds=right_seeds)
     split = split_of(data)
-    protocol = replace(protocol, epochs=min(protocol.n_epochs, epochs))
+    protocol = replace(protocol, lr=protocol.peak_lr, epochs=min(protocol.n_epochs, epochs))
     told = progress or silent
     runs: list[LiteralRun] = []
     study = None

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.dropout_on_logits.finding import CURE
 from bridle_audit.static import Program
+from bridle_audit.static.dataflow.dropping import dropout_rate
 
 
 def check(program: Program) -> Iterator[Finding]:
     """Yield a finding for a network whose last operation in training is a dropout."""
     for loss in program.losses:
         op = loss.last
-        if op is None or op.kind != "dropout" or loss.under_no_grad:
-            continue
-        rate = op.number(0 if op.is_layer else 1, "p", 0.5)
-        if rate is None or rate == 0:
+        rate = None if op is None or loss.under_no_grad else dropout_rate(op)
+        if op is None or not rate:
             continue
         yield Finding(
             program.source(op.node),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bridle_audit.findings import Finding
 from bridle_audit.rules.gap_in_training_mode.finding import CURE
 from bridle_audit.static import Program
+from bridle_audit.static.dataflow.dropping import training_rates
 from bridle_audit.static.dataflow.identifiers import EVALUATION, TEST, TRAINING, VALIDATION, has_word, words
 from bridle_audit.static.dataflow.tracing import definition_of, reaching_values
 from bridle_audit.static.facts.calls import is_under_no_grad
@@ -34,10 +35,8 @@ def check(program: Program) -> Iterator[Finding]:
 
 
 def has_dropout(program: Program) -> bool:
-    """Return True if the file has a dropout whose rate is not known to be 0."""
-    dropouts = program.calls("torch.nn.Dropout*", "torch.nn.functional.dropout*", "keras.layers.*Dropout*")
-    dropouts += program.calls("keras.layers.SpatialDropout*", "keras.layers.GaussianDropout")
-    return any(each.value(1 if ".functional." in each.name else 0, "p", 0.5) != 0 for each in dropouts)
+    """Return True if the file has a layer that drops, at a rate that is not known to be 0."""
+    return any(rate != 0 for each in program.all_calls for rate in training_rates(each))
 
 
 def is_history_gap(left: ast.expr, right: ast.expr) -> bool:

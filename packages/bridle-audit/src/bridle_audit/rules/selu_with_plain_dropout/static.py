@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Program, value_changing
+from bridle_audit.static.dataflow.dropping import dropout_rate
 
 ALPHA = ("AlphaDropout", "FeatureAlphaDropout", "alpha_dropout", "feature_alpha_dropout")
 
@@ -17,7 +18,7 @@ def check(program: Program) -> Iterator[Finding]:
         for first, second in pairwise(value_changing(network.flow)):
             if first.kind != "activation:selu" or second.kind != "dropout" or second.name.endswith(ALPHA):
                 continue
-            rate = second.number(0 if second.is_layer else 1, "p", 0.5)
+            rate = dropout_rate(second)
             if rate is not None and 0 < rate < 1:
                 yield Finding(
                     program.source(second.node),

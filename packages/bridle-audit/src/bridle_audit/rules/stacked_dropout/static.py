@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from bridle_audit.findings import Finding
 from bridle_audit.rules.stacked_dropout.finding import cure, message
-from bridle_audit.static import Op, Program, value_changing
+from bridle_audit.static import Program, value_changing
+from bridle_audit.static.dataflow.dropping import dropout_rate
 
 
 def check(program: Program) -> Iterator[Finding]:
@@ -23,8 +24,3 @@ def check(program: Program) -> Iterator[Finding]:
                     cure(rates[1]),
                     location=second.location,
                 )
-
-
-def dropout_rate(op: Op) -> float | None:
-    """Return the rate of a dropout layer; None for any other layer, or an unknown rate."""
-    return op.number(0 if op.is_layer else 1, "p", 0.5) if op.kind == "dropout" else None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from bridle_audit.findings import Finding
 from bridle_audit.static import Program
-from bridle_audit.static.dataflow.identifiers import BEST, has_word, names, names_test_data
+from bridle_audit.static.dataflow.identifiers import BEST, TRAINING, VALIDATION, has_word, names_test_data
 from bridle_audit.static.dataflow.tracing import reachable_calls, reaching_values, target_names
 
 CURE = (
     "x_train, x_valid, y_train, y_valid = train_test_split(x_train, y_train)  # choose on these; test once, at the end"
 )
+
+SAVING = re.compile(r"saving|save[drs]?(?:model|weight|state|checkpoint|ckpt|best)?s?")  # and not "savefig"
 
 
 def check(program: Program) -> Iterator[Finding]:
@@ -49,7 +52,7 @@ def keeps_best(program: Program, test: ast.If) -> bool:
         program, body, "state_dict", "save", "deepcopy", "save_pretrained", "save_model", "save_checkpoint"
     )
     counts = any(isinstance(each, ast.Break) for each in ast.walk(test)) or bool(patience_counters(test))
-    return bool(keeps) or any("save" in name for name in names(body)) or counts
+    return bool(keeps) or has_word(body, SAVING) or counts
 
 
 def patience_counters(test: ast.If) -> list[ast.AugAssign]:
@@ -69,7 +72,7 @@ def is_test_score(program: Program, score: ast.expr) -> bool:
 
 def names_other_split(score: ast.Name) -> bool:
     """Return True if a name says that a score is one on training or validation data."""
-    return any(word in score.id.lower() for word in ("val", "valid", "dev", "train"))
+    return has_word(score, VALIDATION) or has_word(score, TRAINING)
 
 
 def is_summed_over_test(program: Program, made: ast.expr) -> bool:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-__all__ = ["BEST", "EVALUATION", "TEST", "TRAINING", "VALIDATION", "has_word", "names", "names_test_data", "words"]
+__all__ = ["BEST", "EVALUATION", "TEST", "TRAINING", "VALIDATION", "has_word", "names_test_data", "words"]
 
 # What a word of a name begins with when it speaks of one of the parts of the data. Words end at underscores, at digits
 # and where capitals begin; "testloader" is one word, "latest" is none of these, nor is "value".

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bridle_audit.static.constants.folding import is_number
+from bridle_audit.static.dataflow.dropping import training_rates
 from bridle_audit.static.dataflow.tracing import constructor_call, constructor_name, passed_arguments
 from bridle_audit.static.facts.calls import Call, call_of
 from bridle_audit.static.interpreter import Network, Op
@@ -23,28 +25,15 @@ WITH_BATCH_NORM = re.compile(
     r"(?:wide_)?resne[xs]?t|resnext|densenet|mobilenet|efficientnet|shufflenet|googlenet|inception|mnasnet|regnet|vgg\d+_bn"
 )
 ALWAYS = ("batch_norm", "noise")
-# Layers that drop by the rate that they are given: where that stands, its name, and what it is by default.
-RATES: dict[str, tuple[int | None, str, float]] = {
-    "torch.nn.functional.dropout": (1, "p", 0.5),
-    "torch.nn.MultiheadAttention": (2, "dropout", 0.0),
-    "torch.nn.TransformerEncoderLayer": (3, "dropout", 0.1),
-    "torch.nn.TransformerDecoderLayer": (3, "dropout", 0.1),
-    "torch.nn.Transformer": (5, "dropout", 0.1),
-    "torch.nn.LSTM": (None, "dropout", 0.0),
-    "torch.nn.GRU": (None, "dropout", 0.0),
-    "torch.nn.RNN": (None, "dropout", 0.0),
-}
 
 
 def depends_on_mode(op: Op) -> bool:
     """Return True if an op behaves differently in training and in evaluation mode."""
     if op.kind in ALWAYS:
         return op.value(None, "track_running_stats", True) is not False
-    if op.name in RATES:
-        return bool(op.number(*RATES[op.name]))
-    if op.kind in ("dropout", "drop_path"):
-        return bool(op.number(0, "p", 0.5)) and op.value(None, "training", True) is not False
-    return False
+    if op.name == "torch.nn.functional.scaled_dot_product_attention":  # which drops in either mode
+        return False
+    return any(is_number(rate) and rate != 0 for rate in training_rates(op))
 
 
 def has_mode_dependent_layers(program: Program, model: ast.expr) -> bool:

@@ -33,7 +33,6 @@ __all__ = ["difference_chart", "gap_chart", "narrow_axis", "score_chart", "sprea
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
 REACH = 2.5  # times the contenders' own range: references farther away are told at the edge of the axis
 HOVER = 60  # letters in a line beside a mark
-DIFFERENCE_TEXTS = 310  # pixels for a verdict, a difference and its interval
 
 
 def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | None:
@@ -73,7 +72,7 @@ def reference_label(row: ReferenceRow, split: str, metric: MetricFormat, frame: 
     """Label a reference, and say where it lies beyond the axis."""
     score = row.score(split, metric)
     outside = not frame[0] <= metric.scaled(score.summary.mean) <= frame[1]
-    return RowLabel(row.name, GREY, f"{score.shown}{' (off)' if outside else ''}", faint=True)
+    return RowLabel(row.name, GREY, f"{score.shown}{' (off axis)' if outside else ''}", faint=True)
 
 
 def reference_mark(row: ReferenceRow, y: float, x: float, frame: Sequence[float], shown: str) -> Trace:
@@ -159,7 +158,7 @@ def difference_chart(report: Report) -> Chart | None:
         x_axis=difference_axis(f"{metric.difference_unit} ({split})", traces),
         table=difference_table(report),
         shapes=[level_line(0), *([margin_band(metric.scaled(margin))] if margin else [])],
-        texts=DIFFERENCE_TEXTS,
+        stacked=True,
     )
 
 

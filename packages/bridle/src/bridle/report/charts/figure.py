@@ -36,6 +36,7 @@ TOP, SIDE = 4, 8  # pixels around the marks
 UNDER, UNDER_TITLE = 24, 42  # pixels under the marks: for the numbers of the axis, and for its title as well
 ABOVE = 0.36  # of a row: how far its name stands above its marks
 NAMES = 204  # pixels that names take at the left: thirty letters
+LETTER, GAP = 6.7, 10  # pixels: the width of a letter, and how far texts stand from the marks
 LEAST_PLOT = 150  # pixels of marks, below which names and texts stand above them
 
 
@@ -93,6 +94,7 @@ class Axis(AxisSettings):
     fixedrange: bool
     zeroline: bool
     ticks: str
+    tickangle: int
 
 
 @dataclass(frozen=True)
@@ -161,30 +163,30 @@ def rows_chart(
     x_axis: Axis,
     table: PageTable,
     shapes: Sequence[Layout] = (),
-    texts: int = 92,
+    stacked: bool = False,
     hill: bool = False,
 ) -> Chart:
     """Return a chart with a row for each label, the first on top.
 
-    ``texts`` are the pixels that the texts take at the right; where they take more than 100 and there is no room, each
-    stands in a line of its own under the name. ``hill`` is for marks that stand on their row.
+    ``stacked`` is for long texts: where there is no room beside the marks, each stands in a line of its own under the
+    name. ``hill`` is for marks that stand on their row.
     """
-    layout = rows_layout(labels, x_axis, texts=texts, hill=hill)
+    layout = rows_layout(labels, x_axis, stacked=stacked, hill=hill)
     summary = f"{title}: {', '.join(f'{label.name} {label.text}' for label in labels)}."
     wide = {**layout.wide, "shapes": list(shapes)}
     return Chart(key, title, note, summary, traces, wide, table, layout.narrow, layout.wide_from)
 
 
-def rows_layout(labels: list[RowLabel], x_axis: Axis, *, texts: int, hill: bool) -> RowsLayout:
+def rows_layout(labels: list[RowLabel], x_axis: Axis, *, stacked: bool, hill: bool) -> RowsLayout:
     """Lay out one row for each label, its name at the left and its text at the right, or both above the marks."""
-    count, stacked = len(labels), texts > 100
+    count, texts = len(labels), text_width(labels)
     under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
     lowest = -0.36 if hill else -0.45
     y_axis = {"visible": False, "fixedrange": True}
     row = STACKED_ROW if stacked else ROW
     return RowsLayout(
         wide={
-            **base_layout(WIDE_ROW * count + TOP + under),
+            **base_layout((WIDE_ROW + (6 if any(label.more for label in labels) else 0)) * count + TOP + under),
             "margin": {"l": NAMES, "r": texts, "t": TOP, "b": under},
             "xaxis": x_axis,
             "yaxis": {**y_axis, "range": [-0.5, count - 0.5]},
@@ -206,12 +208,18 @@ def rows_layout(labels: list[RowLabel], x_axis: Axis, *, texts: int, hill: bool)
     )
 
 
+def text_width(labels: list[RowLabel]) -> int:
+    """Return the pixels that the texts take at the right."""
+    letters = max((len(text) for label in labels for text in (label.text, label.more)), default=0)
+    return round(LETTER * letters) + GAP + SIDE
+
+
 def beside(label: RowLabel, y: float) -> list[Layout]:
     """Return the name of a row at the left of the marks, and its text at the right."""
     look = annotation_look(label)
     return [
         {**look, "text": named(label), "x": 0, "xanchor": "left", "xshift": -NAMES, "y": y, "align": "left"},
-        {**look, "text": lines_of(label), "x": 1, "xanchor": "left", "xshift": 10, "y": y, "align": "left"},
+        {**look, "text": lines_of(label), "x": 1, "xanchor": "left", "xshift": GAP, "y": y, "align": "left"},
     ]
 
 
@@ -265,7 +273,14 @@ def base_layout(height: int) -> Layout:
 
 def axis(title: str, **settings: Unpack[AxisSettings]) -> Axis:
     """Return an axis that cannot be dragged."""
-    return {"title": {"text": title, "standoff": 8}, "fixedrange": True, "zeroline": False, "ticks": "", **settings}
+    return {
+        "title": {"text": title, "standoff": 8},
+        "fixedrange": True,
+        "zeroline": False,
+        "ticks": "",
+        "tickangle": 0,
+        **settings,
+    }
 
 
 def level_line(value: float, *, along: str = "y", dash: str = "dot") -> Layout:

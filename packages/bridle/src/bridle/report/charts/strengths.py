@@ -31,6 +31,7 @@ MARGIN = {"l": 56, "r": 12, "t": 8, "b": 44}
 KNOBS = 2  # strengths of one contender that get a chart each
 SPREAD_OF_LOG = 8.0  # values whose largest is this many times the smallest stand on a logarithmic axis
 WORST = 4.0  # times the distance of the middle trial from the best: worse ones are drawn at the edge
+FEW_TICKS = 4  # values that are few enough to be marked themselves
 FAINTEST = 0.25  # opacity of the lowest learning rate
 PALE, RING = 7, 15  # pixels of a trial that left early, and of the ring around the chosen one
 LEARNING_RATE = "learning rate"
@@ -106,14 +107,13 @@ def strength_chart(
     """Draw the trials of one contender against one of its strengths."""
     metric, trials = report.metric, row.contender.trials
     dots = dots_of(report, row, knob)
-    title = f"{row.name}" if len(varied_knobs(trials)) < 2 else f"{row.name}: {knob}"
     y_axis = axis("", range=frame, nticks=5, ticksuffix=metric.suffix)
     chosen = next((dot for dot in dots if dot.chosen), None)
     tells = f"chosen: {knob} {chosen.x:g}, {metric.shown(chosen.score)}" if chosen else "none is chosen"
     lines = [level_line(metric.scaled(level), along="x")] if math.isfinite(level) else []
     return Chart(
         key=f"strength-{row.number}-{knob.replace(' ', '-')}",
-        title=title,
+        title=row.name,
         note="",
         summary=f"{len(trials)} trials of {row.name}, {metric.label} against {knob}; {tells}.",
         traces=[*([ring(row, chosen, metric, frame)] if chosen else []), trial_trace(row, dots, metric, frame, rates)],
@@ -177,9 +177,9 @@ def value_axis(knob: str, dots: Sequence[Dot]) -> Axis:
     low, high = min(values), max(values)
     if low > 0 and high / low > SPREAD_OF_LOG:
         edges = [math.log10(low) - 0.15, math.log10(high) + 0.15]
-        ticks = [10.0**power for power in range(math.floor(edges[0]), math.ceil(edges[1]) + 1)]
-        inside = [tick for tick in ticks if edges[0] <= math.log10(tick) <= edges[1]]
-        return axis(knob, type="log", range=edges, tickvals=inside, ticktext=[f"{tick:g}" for tick in inside])
+        powers = [10.0**power for power in range(math.ceil(edges[0]), math.floor(edges[1]) + 1)]
+        ticks = sorted(set(values)) if len(set(values)) <= FEW_TICKS else powers
+        return axis(knob, type="log", range=edges, tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     pad = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
     return axis(knob, range=[low - pad, high + pad], nticks=5)
 

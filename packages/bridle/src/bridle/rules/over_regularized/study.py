@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridle.knobs import knobs
+from bridle.metric_info import FIT_METRIC, metric_label
 from bridle.recipe import Regularizer
 from bridle.regularizers import Recipe
-from bridle.results import HURTS, Study
-from bridle.rules.scores import fit_metric, label, mean_score
+from bridle.results import HURTS, Contender, Study
 from bridle_audit.findings import Finding
 
 MUCH = 0.01  # of accuracy or R², on the training rows: below it the fit is the baseline's
@@ -17,9 +17,7 @@ MUCH = 0.01  # of accuracy or R², on the training rows: below it the fit is the
 
 def check(study: Study) -> Iterator[Finding]:
     """Yield a finding for contenders that fit less and generalize less than the baseline."""
-    fit = fit_metric(study)
-    if fit is None:
-        return
+    fit = FIT_METRIC[study.data["task"]]
     for each in study.contenders:
         versus = each.versus_baseline
         if versus is None or versus.verdict != HURTS or each.diverged:
@@ -30,11 +28,16 @@ def check(study: Study) -> Iterator[Finding]:
         worse, base = (mean_score(one, "valid", study.metric) for one in (each, study.baseline))
         yield Finding(
             each.name,
-            f"it fits less and generalizes less: training {label(fit)} {ours:.3f} against {theirs:.3f} of "
-            f"{study.baseline.name}, validation {label(study.metric)} {worse:.3f} against {base:.3f}",
+            f"it fits less and generalizes less: training {metric_label(fit)} {ours:.3f} against {theirs:.3f} of "
+            f"{study.baseline.name}, validation {metric_label(study.metric)} {worse:.3f} against {base:.3f}",
             cure(Recipe.from_json(each.recipe)),
             {"train": ours, "baseline's train": theirs, "difference": versus.difference},
         )
+
+
+def mean_score(contender: Contender, split: str, metric: str) -> float:
+    """Return the mean of a metric over the seeds."""
+    return contender.scores[split][metric].mean
 
 
 def cure(recipe: Recipe) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
+from bridle.metric_info import FIT_METRIC, metric_label
 from bridle.results import Contender, Study
-from bridle.rules.scores import fit_metric, label, mean_score
 from bridle_audit.findings import Finding
 
 GAP = 0.05  # of accuracy or R²
@@ -18,16 +18,16 @@ CURE = (
 
 def check(study: Study) -> Iterator[Finding]:
     """Yield a finding if every contender overfits: its validation loss ends well above its minimum."""
-    fit = fit_metric(study)
-    if fit is None or not all(overfits(each, fit) for each in study.contenders):
+    fit = FIT_METRIC[study.data["task"]]
+    if not all(overfits(each, fit) for each in study.contenders):
         return
     best = study.best
     lowest, last = validation_losses(best)
     yield Finding(
         best.name,
-        f"the best of {len(study.contenders)} contenders has a gap of {gap(best, fit):.3f} in {label(fit)} between "
-        f"training and validation rows, and its validation loss has risen from {lowest:.3g} to {last:.3g}; the others "
-        "overfit too",
+        f"the best of {len(study.contenders)} contenders has a gap of {gap(best, fit):.3f} in {metric_label(fit)} "
+        f"between training and validation rows, and its validation loss has risen from {lowest:.3g} to {last:.3g}; the "
+        "others overfit too",
         CURE,
         {"gap": gap(best, fit), "lowest loss": lowest, "last loss": last},
     )
@@ -35,7 +35,7 @@ def check(study: Study) -> Iterator[Finding]:
 
 def gap(contender: Contender, metric: str) -> float:
     """Return by how much a contender scores better on the rows that it was trained on."""
-    return mean_score(contender, "train", metric) - mean_score(contender, "valid", metric)
+    return contender.scores["train"][metric].mean - contender.scores["valid"][metric].mean
 
 
 def overfits(contender: Contender, fit: str) -> bool:
