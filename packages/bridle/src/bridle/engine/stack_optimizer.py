@@ -56,20 +56,13 @@ class StackOptimizer:
             [],
             steps,
             fused=True,
-            amsgrad=False,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
             lr=rate,
-            weight_decay=0.0,
-            eps=EPS,
+            amsgrad=False,
             maximize=False,
-<<<<<<< HEAD
-=======
             beta1=BETAS[0],
             beta2=BETAS[1],
             eps=EPS,
             weight_decay=0.0,
->>>>>>> issue11
         )
 
     def update_sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
@@ -80,15 +73,9 @@ class StackOptimizer:
             gradients,
             buffers,
             fused=True,
-<<<<<<< HEAD
-            weight_decay=0.0,
-            momentum=self.momentum,
-            lr=rate,
-=======
             lr=rate,
             momentum=self.momentum,
             weight_decay=0.0,
->>>>>>> issue11
             dampening=0.0,
             nesterov=False,
             maximize=False,
