@@ -2,8 +2,8 @@
 
 Read in this order: ``runner`` (the whole), ``contending`` (what is compared), ``trainer``, ``collect`` and ``store``
 (runs, finished ones read from disk), ``learning_rate`` and ``tuning`` (settings, chosen on rows not used again),
-``statistics`` (what is a difference), ``verdicts`` (contenders and notices), ``references``, ``too_weak``; ``models`` keeps
-weights, ``asked`` what was asked, by which ``rerun`` goes on or repeats; ``across`` ranks several studies.
+``statistics`` (what is a difference), ``verdicts`` (contenders and notices), ``references``, ``too_weak``; ``models``
+keeps weights, ``asked`` what was asked, by which ``rerun`` goes on or repeats; ``across`` ranks several studies.
 """
 
 from bridle.comparison.across import Ranking as Ranking
