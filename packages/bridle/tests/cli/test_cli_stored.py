@@ -1,5 +1,6 @@
 """The commands that go on with a study from its folder, and repeat one."""
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,21 @@ def test_a_finished_study_is_printed_again_and_nothing_is_trained(tmp_path: Path
     for path in (tmp_path, tmp_path / "study.json"):
         again = run("resume", path)
         assert again.exit_code == 0 and again.stdout == first.stdout
+
+
+def test_a_study_that_can_only_be_read_is_printed_and_what_cannot_be_saved_is_an_error(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    def refused(*given: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path))
+
+    first = run(*STUDY, "--out", tmp_path)
+    monkeypatch.setattr("bridle.results.write_whole", refused)
+    again = run(*STUDY, "--out", tmp_path)
+    assert (again.exit_code, again.stdout) == (0, first.stdout)
+    assert f"nothing can be written into {tmp_path} (Read-only file system): study.json and report" in again.stderr
+    (tmp_path / "study.json").unlink()
+    assert run(*STUDY, "--out", tmp_path).exit_code == 2
 
 
 def test_what_a_kill_left_is_finished(tmp_path: Path) -> None:

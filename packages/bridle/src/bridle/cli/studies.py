@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -38,6 +39,7 @@ from bridle_audit.cli.entry_point import STOPPED, named_path
 
 __all__ = ["save_and_show"]
 
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
 app.add_typer(reproductions, name="reproduce")
 
@@ -154,11 +156,19 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
 
 
 def save_and_show(study: Study, out: Path, *, as_json: bool, printed: Sequence[str] = ()) -> None:
-    """Write a study and its report into a folder, print it, and end: with exit code 0, or that of an interrupt."""
+    """Write a study and its report into a folder, print it, and end: with exit code 0, or that of an interrupt.
+
+    Where nothing can be written, and all was read, what is there stays as it is.
+    """
     from bridle.report import write_html
 
-    study.save(out / "study.json")
-    write_html(study, out / "report.html")
+    try:
+        study.save(out / "study.json")
+        write_html(study, out / "report.html")
+    except OSError as error:
+        if error.errno not in READ_ONLY or not (out / "study.json").exists():
+            raise
+        say(f"nothing can be written into {out} ({error.strerror}): study.json and report.html stay as they are")
     if as_json:
         typer.echo((out / "study.json").read_bytes(), nl=False)
     show_study(study, out, PlainConsole(stderr=True) if as_json else output(), printed=printed)

@@ -41,7 +41,7 @@ from bridle.vanilla.network import VanillaNetwork, build, copy_into
 from bridle.vanilla.step import VanillaEnsemble
 from bridle_audit.atomic_files import open_bounded, read_whole, write_once
 
-__all__ = ["ModelStore"]
+__all__ = ["ModelStore", "load_model"]
 
 FORMAT = "1"
 LARGEST = 16 * 2**30  # bytes of a file of weights
@@ -119,7 +119,7 @@ class ModelStore:
             "recipe": run.recipe,
             "seed": str(run.seed),
             **({} if run.lr is None else {"lr": repr(run.lr)}),
-            "epochs": str(len(run.curves.get("epoch", ()))),
+            "epochs": str(int(run.curves["epoch"][-1])),
             "metric": self.criterion.name,
             "score": repr(score),
             "scores": hash_of_scores(run),

@@ -62,8 +62,8 @@ class StackCheckpoints:
     """The states under ``folder``/stacks that belong to one setting, for a comparison of the variants ``asked``.
 
     A stack is found again by its members, so that a comparison that goes on has the stacks that it began with: what a
-    run is stacked with can change its last digits. They are looked for at once, before the finished runs are read: if
-    another process finishes a stack in between, its runs are there, and if it has finished some of them, so is it.
+    run is stacked with can change its last digits. They are looked for at once, so that what another process changes
+    meanwhile is no matter: a stack that it has finished is then trained once more, and its runs come out the same.
     """
 
     folder: Path

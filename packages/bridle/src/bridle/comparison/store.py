@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self
@@ -143,12 +144,16 @@ class RunStore:
 
     def count_points(self, run: Run, variant: Variant) -> int | None:
         """Return how many points the curves of a run have; None where the setting does not tell."""
-        protocol = Protocol(**self.setting["protocol"])
-        if protocol.epochs is None:
+        epochs = self.protocol.epochs
+        if epochs is None:
             return None
-        last = run.stopped_at or protocol.epochs if run.diverged_at is None else run.diverged_at - 1
-        stops_early = any(isinstance(unit, Stop) for unit in variant.recipe)
-        return sum(protocol.evaluates_after(epoch, stops_early=stops_early) for epoch in range(1, last + 1))
+        last = run.stopped_at or epochs if run.diverged_at is None else run.diverged_at - 1
+        return count_evaluations(self.protocol, last, any(isinstance(unit, Stop) for unit in variant.recipe))
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The protocol of the setting."""
+        return Protocol(**self.setting["protocol"])
 
     def write(self, run: Run, variant: Variant) -> Run:
         """Save a finished run, with its key in plain words beside it.
@@ -173,6 +178,12 @@ class RunStore:
         """``OSError`` where nothing can be written."""
         if self.unwritable:
             raise OSError(self.unwritable)
+
+
+@cache
+def count_evaluations(protocol: Protocol, last: int, stops_early: bool) -> int:
+    """Return after how many of the epochs up to the last scores are taken."""
+    return sum(protocol.evaluates_after(epoch, stops_early=stops_early) for epoch in range(1, last + 1))
 
 
 def stored_runs(folder: Path) -> Iterator[tuple[dict[str, Any], Run]]:
