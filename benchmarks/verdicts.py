@@ -69,9 +69,10 @@ class Share:
 
     @property
     def verdict(self) -> str:
-        """Does the claim hold."""
+        """Does the claim hold, as far as so many studies tell: two standard errors are chance."""
         low, high = WITHIN[self.claim]
-        return "holds" if low <= self.percent <= high else "does not hold"
+        chance = 2 * math.sqrt(self.percent * (100 - self.percent) / self.studies)
+        return "holds" if low - chance <= self.percent <= high + chance else "does not hold"
 
 
 def normal(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import bridle
 from bridle import BatchNorm, Dropout, Study, WeightDecay
 
-RECIPES = [WeightDecay(strength=1.0), Dropout(rate=0.3), BatchNorm()]
+RECIPES = [WeightDecay(strength=0.5), Dropout(rate=0.2), BatchNorm()]
 
 
 def draw(axes: Axes, study: Study) -> None:

@@ -9,10 +9,10 @@ import torch
 from torch.optim import Optimizer
 
 from bridle_audit.static import read_source
-from bridle_audit.static.dataflow.modes import RATES
 from bridle_audit.static.dataflow.smoothing import STATED
 from bridle_audit.static.facts.optimizers import ARGUMENT_POSITIONS
 from bridle_audit.static.libraries.canonical_names import BUILTINS, STARS, from_star
+from bridle_audit.static.libraries.drop_rates import drop_rates
 from bridle_audit.static.libraries.kinds import LOSSES, kind_of
 
 OPTIMIZERS = [each for each in vars(torch.optim).values() if inspect.isclass(each) and issubclass(each, Optimizer)]
@@ -87,7 +87,12 @@ def test_every_loss_is_one_of_torch(name: str) -> None:
     assert kind_of(name) == f"loss:{LOSSES[name]}"
 
 
-STATED_NUMBERS = [(name, *each) for name, each in {**RATES, **STATED}.items() if name.startswith("torch.")]
+TORCH_NAMES = [f"torch.nn.{each}" for each in dir(torch.nn)]
+TORCH_NAMES += [  # of those in C nobody can ask
+    f"torch.nn.functional.{name}" for name, each in vars(torch.nn.functional).items() if not inspect.isbuiltin(each)
+]
+RATES = [(name, *each) for name in TORCH_NAMES for each in drop_rates(name)]
+STATED_NUMBERS = [*RATES, *((name, *each) for name, each in STATED.items() if name.startswith("torch."))]
 
 
 @pytest.mark.parametrize(("name", "position", "keyword", "default"), STATED_NUMBERS)

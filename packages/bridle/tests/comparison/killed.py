@@ -64,7 +64,7 @@ def tuned_session(folder: Path, *, told: Any, kill_at: int = 0) -> None:
     ``told`` is a number shared by processes: how often it has been told.
     """
     settle(0.0)
-    bridle.protocol.FIRST_STEPS, bridle.protocol.LENGTHS = 16, 3
+    bridle.protocol.FIRST_STEPS, bridle.protocol.LAST_STEPS, bridle.protocol.LAST_EPOCHS = 16, 64, 8
 
     def tell(done: int, total: int) -> None:
         told.value += 1

@@ -39,7 +39,7 @@ VARIANTS = [VARIANT._replace(seed=seed) for seed in range(RUNS)]
 def work(folder: Path, number: int, barrier: Any) -> None:
     """Write all runs, each with what tells the writer, beginning at another place than the others."""
     torch.set_num_threads(1)
-    os.fsync = lambda descriptor: None
+    os.fsync = lambda fd: None
     store = RunStore.at(folder, SETTING)
     models = ModelStore(folder, "best", {**SETTING, "network": "x"}, Criterion("accuracy", higher_is_better=True))
     session = store.session(perf_counter())

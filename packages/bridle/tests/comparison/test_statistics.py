@@ -127,6 +127,8 @@ def test_every_contender_has_one_verdict_and_the_numbers_say_which():
             shown = HELPS if found.difference < 0 else HURTS
             expected = SAME if found.p_same < 0.05 else shown if found.p_holm < 0.05 else UNDECIDED
             assert found.verdict == expected and found.words.startswith(expected)
+            if found.verdict == UNDECIDED:
+                assert found.seeds_needed is None or found.seeds_needed > n
 
 
 def test_the_order_of_contenders_does_not_matter():

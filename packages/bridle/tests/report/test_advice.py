@@ -225,6 +225,10 @@ def test_there_is_always_a_sentence():
     made = study(recipes=(BASELINE,), references=False, rows=MANY_ROWS)
     with_scores(made, "train", "log_loss", [value - 0.01 for value in made.baseline.scores["valid"]["log_loss"].values])
     assert topics(made) == ["nothing"]
+    lost = study(recipes=(BASELINE,), references=False, diverged=[(0, seed) for seed in range(5)])
+    for run in lost.baseline.runs:
+        run.diverged_at = None  # as where an interrupt left nothing to score
+    assert "has no finite score to measure others by" in sentence(lost, "nothing").sentence
 
 
 @cache

@@ -48,7 +48,6 @@ class StackOptimizer:
         averages, squares, steps = (
             [self.kept[each][kind] for each in parameters] for kind in ("exp_avg", "exp_avg_sq", "step")
         )
-        options = {"beta1": BETAS[0], "beta2": BETAS[1], "eps": EPS, "weight_decay": 0.0}
         adam(
             parameters,
             gradients,
@@ -60,14 +59,27 @@ class StackOptimizer:
             lr=rate,
             amsgrad=False,
             maximize=False,
-            **options,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            eps=EPS,
+            weight_decay=0.0,
         )
 
     def update_sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
         """The update of gradient descent, with momentum or without."""
         buffers: list[Tensor | None] = [self.kept[each].get("momentum_buffer") for each in parameters]
-        options = {"weight_decay": 0.0, "momentum": self.momentum, "dampening": 0.0, "nesterov": False}
-        sgd(parameters, gradients, buffers, fused=True, lr=rate, maximize=False, **options)
+        sgd(
+            parameters,
+            gradients,
+            buffers,
+            fused=True,
+            lr=rate,
+            momentum=self.momentum,
+            weight_decay=0.0,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
         for each, buffer in zip(parameters, buffers, strict=True):
             if buffer is not None:
                 self.kept[each]["momentum_buffer"] = buffer

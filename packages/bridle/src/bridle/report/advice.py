@@ -453,14 +453,22 @@ def one_seed(report: Report) -> Iterator[Advice]:
 
 
 def nothing_to_say(report: Report) -> Advice:
-    """Say that there is nothing to advise, with the baseline's score."""
-    shown = report.baseline.score(report.split, report.metric).shown
+    """Say that there is nothing to advise, with the baseline's score as far as there is one."""
+    base = report.baseline
+    score = base.score(report.split, report.metric)
+    if score.shown == NOTHING:
+        return Advice(
+            "nothing",
+            f"Nothing to advise: {base.contender.name} has no finite score to measure others by.",
+            {"seeds[0]": float(report.study.seeds[0])},
+            base.anchor,
+        )
     return Advice(
         "nothing",
-        f"Nothing to advise from these numbers: {report.measured} of {report.baseline.contender.name} is {shown}, and "
-        "no recipe stands out.",
-        {score_path(report.baseline, report.split, report): main_valid(report)},
-        report.baseline.anchor,
+        f"Nothing to advise from these numbers: {report.measured} of {base.contender.name} is {score.shown}, and no "
+        "recipe stands out.",
+        {score_path(base, report.split, report): score.summary.mean},
+        base.anchor,
     )
 
 

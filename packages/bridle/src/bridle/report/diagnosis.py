@@ -43,6 +43,7 @@ SILENT = 0.25  # share of a layer's units
 OFF = 0.05  # calibration error worth a sentence
 BINS = 15  # of the calibration error
 CONSTANTS = ("majority class", "mean")
+UNSTOPPED = "without early stopping"  # the baseline itself, after its last epoch
 
 Row = TypeVar("Row", ContenderRow, ReferenceRow)
 
@@ -249,7 +250,7 @@ def calibration(report: Report, row: ContenderRow) -> Calibration | None:
 def better_reference(report: Report) -> ReferenceRow | None:
     """Return the best reference, if it is better than every contender on the rows that are quoted."""
     split = report.quoted_split
-    rivals = [row for row in report.references if math.isfinite(main_mean(report, row, split))]
+    rivals = [row for row in report.references if row.name != UNSTOPPED]
     best = best_of(report, rivals, split)
     ours = best_of(report, report.rows, split)
     if best is None or ours is None:
