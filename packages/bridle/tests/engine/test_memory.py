@@ -70,3 +70,13 @@ def test_the_estimate_is_near_what_was_measured(
 def test_convolutional_networks_share_a_stack(images: Data) -> None:
     members = [Variant(Recipe(), seed) for seed in range(20)]
     assert [len(part) for part in program(images, convnet(16, 32), 64).plan_stacks(members, MEMORY)] == [20]
+
+
+def test_the_weights_of_best_epochs_are_reckoned_with(images: Data) -> None:
+    precision = Precision(torch.float32, torch.float32, torch.device("cpu"))
+    keeping, not_keeping = (
+        TrainingPlan.of(images, mlp(32), Protocol(epochs=1, restore_best=best), precision).bytes_per_variant()
+        for best in (True, False)
+    )
+    weights = 4 * ((28 * 28 + 1) * 32 + (32 + 1) * 10)
+    assert keeping == not_keeping + weights
