@@ -93,7 +93,7 @@ def test_json_reads_back(precision):
 def test_open_lengths_double_from_about_two_hundred_steps_and_a_given_one_stays():
     open_one = Protocol(batch_size=100)
     assert [open_one.lengths(rows)[0] for rows in (10, 100, 2000, 10_000, 10**6)] == [200, 200, 10, 2, 2]
-    assert open_one.lengths(2000) == [10, 20, 40, 80, 160, 320]
+    assert open_one.lengths(2000) == [10, 20, 40, 80, 160]
     assert Protocol(epochs=3).lengths(2000) == [3]
 
 

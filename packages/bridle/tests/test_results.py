@@ -144,9 +144,7 @@ def test_what_cannot_be_written_as_json_leaves_nothing_behind(tmp_path):
 def test_another_version_is_refused_and_named(tmp_path):
     data = {**study().to_json(), "version": 99}
     (tmp_path / "study.json").write_text(json.dumps(data))
-    with pytest.raises(
-        ValueError, match=f"format version 99, this bridle reads 1 to {VERSION}; open it"
-    ):
+    with pytest.raises(ValueError, match=f"format version 99, this bridle reads 1 to {VERSION}; open it"):
         Study.load(tmp_path)
 
 

@@ -12,7 +12,7 @@ RULE = "one-seed"
 
 
 def test_seeds_differ_by_more_than_the_dropout_of_the_example_does():
-    protocol = bridle.Protocol(epochs=20)
+    protocol = bridle.Protocol(epochs=20, lr=0.002)
     study = bridle.compare("digits", ["Dropout(rate=0.1)"], seeds=5, network=bridle.mlp(64), protocol=protocol)
     plain, dropped = (each.scores["valid"]["accuracy"].values for each in study.contenders)
     assert max(plain) - min(plain) == pytest.approx(0.008, abs=0.004)

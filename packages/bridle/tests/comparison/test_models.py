@@ -148,7 +148,8 @@ def test_of_several_lengths_the_one_that_was_chosen_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, count: int
 ) -> None:
     monkeypatch.setattr("bridle.protocol.FIRST_STEPS", 2)
-    monkeypatch.setattr("bridle.protocol.LENGTHS", 3)
+    monkeypatch.setattr("bridle.protocol.LAST_STEPS", 1)
+    monkeypatch.setattr("bridle.protocol.LAST_EPOCHS", 8)
     study = small(tmp_path, protocol=Protocol(lr=0.005, batch_size=16), seeds=3, keep_models=keep)
     assert len(list((tmp_path / "runs").iterdir())) > 3  # several lengths
     assert len(files(tmp_path)) == count

@@ -32,7 +32,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an open length be one of 2, 4 and 8 epochs."""
     monkeypatch.setattr("bridle.protocol.FIRST_STEPS", 2)
-    monkeypatch.setattr("bridle.protocol.LENGTHS", 3)
+    monkeypatch.setattr("bridle.protocol.LAST_STEPS", 1)
+    monkeypatch.setattr("bridle.protocol.LAST_EPOCHS", 8)
 
 
 def small(folder: Path, table: Path, **changes: Any) -> Study:

@@ -64,6 +64,7 @@ def browser(tmp_path_factory):
 
 
 def open_page(browser, path, size="desktop", scheme="light"):
+    browser.get("about:blank")  # or the page before would draw its charts anew for the new width
     width, height = SIZES[size]
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

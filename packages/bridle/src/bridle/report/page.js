@@ -1,5 +1,5 @@
 "use strict";
-const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false, showTips: false };
+const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false, showTips: false };
 const PAPER = 680; // the width of a page of paper in pixels, so that letters keep their size there
 
 const specs = new Map();
@@ -30,8 +30,7 @@ function layoutFor(spec, width) {
 
 function draw(place, width = place.clientWidth) {
   const spec = specs.get(place.dataset.key);
-  const layout = layoutFor(spec, width);
-  if (width !== place.clientWidth) Object.assign(layout, { autosize: false, width });
+  const layout = { ...layoutFor(spec, width), width };
   const hidden = place.data ? place.data.map((trace) => trace.visible) : [];
   const data = spec.data.map((trace, index) => (hidden[index] === false ? { ...trace, visible: false } : trace));
   const first = !place.layout;
@@ -42,11 +41,10 @@ function draw(place, width = place.clientWidth) {
   if (first) place.on("plotly_afterplot", () => scalable(place));
 }
 
-// A chart in a section that is closed has no width; it is drawn when the section is opened. Between two charts the page
-// may answer its reader.
+// A chart in a section that is closed is drawn when that is opened. Between two charts the page may answer its reader.
 async function drawShown() {
   for (const place of document.querySelectorAll(".chart")) {
-    if (!place.clientWidth || Number(place.dataset.width) === place.clientWidth) continue;
+    if (place.closest("details:not([open])") || Number(place.dataset.width) === place.clientWidth) continue;
     draw(place);
     await new Promise((next) => setTimeout(next));
   }
