@@ -45,7 +45,7 @@ AUDIT = (("Use", "audit/index.md"), ("Trust", "audit/trust.md"), ("Strengths in 
 PROJECT = (("Benchmarks", "benchmarks.md"), ("Contributing", "contributing.md"), ("Changelog", "changelog.md"))
 REFERENCE = {  # a page, and what is described on it: public names by the modules that they are from, or one by one
     "Data": ("bridle.data",),
-    "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine"),
+    "Networks and training": ("bridle.networks", "bridle.protocol", "bridle.engine", "bridle.metrics"),
     "Comparison and results": (
         "bridle.comparison",
         "bridle.results",
