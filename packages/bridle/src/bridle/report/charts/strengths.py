@@ -75,9 +75,9 @@ def strength_note(report: Report) -> str:
     on = f"the mean over {folds} folds" if isinstance(folds, int) and folds > 1 else "on a part"
     return (
         f"Each dot is a trial: its {report.metric.label}, {on} of the training rows, under seeds that are not used "
-        f"again. The fuller a dot's colour, the higher its learning rate ({among}); small dots left early; the ring is the "
-        f"chosen one. The grey line is the best trial of {report.baseline.name}. All charts share one axis of scores; "
-        "triangles at its edge lie beyond it."
+        f"again. The fuller a dot's colour, the higher its learning rate ({among}); small dots left early; the ring is "
+        f"the chosen one. The grey line is the best trial of {report.baseline.name}. All charts share one axis of "
+        "scores; triangles at its edge lie beyond it."
     )
 
 
