@@ -127,7 +127,7 @@ def test_between_two_that_help_alike_the_simpler_is_named():
 
 
 def test_coupled_decay_is_said_only_where_both_are_there_and_differ():
-    made = study(recipes=(BASELINE, L2, DECAY), effects=(0.0, 0.03, 0.0))
+    made = study(recipes=(BASELINE, L2, DECAY), effects=(0.0, 0.03, 0.0003))
     found = sentence(made, "coupled decay")
     assert f"{L2} helps (−" in found.sentence and f"{DECAY} cannot be told yet" in found.sentence
     assert "coupled decay" not in topics(study(recipes=(BASELINE, L2, DROPOUT), effects=(0.0, 0.03, 0.0)))

@@ -281,14 +281,12 @@ def few_rows(report: Report) -> Iterator[Advice]:
         f"{HUNDRED * noise:.2g} points (one row is {HUNDRED / rows:.2g}), and all recipes here lie within "
         f"{HUNDRED * (max(known) - min(known)):.2g}: whether that holds on other rows more seeds cannot say; other "
         "splits can (--split kfold, or --split repeated).",
-        {"data.rows.valid": float(rows), score_path(report.baseline, "valid", report): main_valid(report)},
+        {
+            "data.rows.valid": float(rows),
+            "contenders[0].scores.valid.accuracy.mean": report.baseline.score("valid", accuracy).summary.mean,
+        },
         "measured",
     )
-
-
-def main_valid(report: Report) -> float:
-    """Return the baseline's main score on the validation rows."""
-    return report.baseline.score("valid", report.metric).summary.mean
 
 
 def noisy_labels(report: Report) -> Iterator[Advice]:
@@ -345,7 +343,8 @@ def coupled_decay(report: Report) -> Iterator[Advice]:
     if pairs[0] is None or pairs[1] is None:
         return
     (l2, ours), (decay, theirs) = pairs[0], pairs[1]
-    if ours.versus.verdict == theirs.versus.verdict:
+    apart = pair_difference(report, l2.contender, decay.contender)
+    if ours.versus.verdict == theirs.versus.verdict or apart is None or not apart.shown:
         return
     optimizer = str(report.study.protocol["optimizer"]).replace("adam", "Adam").replace("Adamw", "AdamW")
     yield Advice(

@@ -336,7 +336,9 @@ def contender_row(study: Study, number: int, style: SeriesStyle, formats: Mappin
 
 def reference_row(number: int, reference: Reference, formats: Mapping[str, MetricFormat]) -> ReferenceRow:
     """Word the results of one reference."""
-    return ReferenceRow(number, reference, worded(reference.scores, formats), seconds(reference.seconds))
+    return ReferenceRow(
+        number, reference, worded(reference.scores, formats), seconds(reference.seconds) if reference.seconds else ""
+    )
 
 
 def worded(

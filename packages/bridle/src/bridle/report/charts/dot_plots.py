@@ -6,7 +6,7 @@ Colour and mark of a row tell its verdict; references are grey rows, each with a
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bridle.report.averaging import finite, mean_of
 from bridle.report.charts.figure import (
@@ -23,6 +23,7 @@ from bridle.report.charts.figure import (
     rows_chart,
     translucent,
 )
+from bridle.report.diagnosis import constant_reference
 from bridle.report.formats import MINUS, NOTHING, MetricFormat, fixed, headed, p_value
 from bridle.report.rows import ContenderRow, Difference, ReferenceRow, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
@@ -31,7 +32,9 @@ from bridle.rounding import signed
 __all__ = ["difference_chart", "gap_chart", "narrow_axis", "score_chart", "spread_note"]
 
 SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below the mean
-REACH = 2.5  # times the contenders' own range: references farther away are told at the edge of the axis
+# Times the contenders' own range: references farther away are told at the edge of the axis. The constant answer, which
+# says whether anything was learnt, is worth a wider axis.
+REACH, FAR_REACH = 2.5, 5.0
 HOVER = 60  # letters in a line beside a mark
 
 
@@ -44,7 +47,14 @@ def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | Non
     beside = [row for row in report.references if finite([row.score(split, metric).summary.mean])]
     count = len(report.rows) + len(beside)
     traces = score_traces(report.rows, metric, values, count)
-    frame = framed(traces, [metric.scaled(row.score(split, metric).summary.mean) for row in beside])
+    constant = constant_reference(report)
+    frame = framed(
+        traces,
+        {
+            metric.scaled(row.score(split, metric).summary.mean): FAR_REACH if row is constant else REACH
+            for row in beside
+        },
+    )
     lines = []
     for place, row in enumerate(beside, start=len(report.rows)):
         at = metric.scaled(row.score(split, metric).summary.mean)
@@ -188,7 +198,7 @@ def margin_band(size: float) -> dict[str, object]:
 
 def difference_axis(unit: str, traces: list[Trace]) -> Axis:
     """Return an axis of differences, with room for zero."""
-    return axis(unit, nticks=8, range=framed([*traces, {"x": [0.0]}], []))
+    return axis(unit, nticks=8, range=framed([*traces, {"x": [0.0]}], {}))
 
 
 def difference_traces(row: ContenderRow, y: float, difference: Difference) -> list[Trace]:
@@ -291,12 +301,13 @@ def mean_mark(row: ContenderRow, y: float, x: float, hover: str) -> Trace:
     }
 
 
-def framed(traces: list[Trace], references: Sequence[float]) -> list[float]:
-    """Return the range of an axis that leaves a little room beside all marks, and references that are not far off."""
+def framed(traces: list[Trace], references: Mapping[float, float]) -> list[float]:
+    """Return the range of an axis that leaves a little room beside all marks, and references that are within reach."""
     values = finite(value for trace in traces for value in trace["x"])
     low, high = min(values), max(values)
-    reach = REACH * (high - low)
-    near = [each for each in references if low - reach <= each <= high + reach]
+    near = [
+        each for each, reach in references.items() if low - reach * (high - low) <= each <= high + reach * (high - low)
+    ]
     low, high = min([low, *near]), max([high, *near])
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
     return [low - room, high + room]

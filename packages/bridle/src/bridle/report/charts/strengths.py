@@ -32,6 +32,7 @@ KNOBS = 2  # strengths of one contender that get a chart each
 SPREAD_OF_LOG = 8.0  # values whose largest is this many times the smallest stand on a logarithmic axis
 WORST = 4.0  # times the distance of the middle trial from the best: worse ones are drawn at the edge
 FEW_TICKS = 4  # values that are few enough to be marked themselves
+TICK_ROOM = 0.22  # of the axis: the room of a number under it
 FAINTEST = 0.25  # opacity of the lowest learning rate
 PALE, RING = 7, 15  # pixels of a trial that left early, and of the ring around the chosen one
 LEARNING_RATE = "learning rate"
@@ -74,9 +75,9 @@ def strength_note(report: Report) -> str:
     on = f"the mean over {folds} folds" if isinstance(folds, int) and folds > 1 else "on a part"
     return (
         f"Each dot is a trial: its {report.metric.label}, {on} of the training rows, under seeds that are not used "
-        f"again. The darker a dot, the higher its learning rate ({among}); small dots left early; the ring is the "
-        f"chosen one. The grey line is the best trial of {report.baseline.name}. All charts share one axis of scores; "
-        "triangles at its edge lie beyond it."
+        f"again. The fuller a dot's colour, the higher its learning rate ({among}); small dots left early; the ring is "
+        f"the chosen one. The grey line is the best trial of {report.baseline.name}. All charts share one axis of "
+        "scores; triangles at its edge lie beyond it."
     )
 
 
@@ -178,10 +179,23 @@ def value_axis(knob: str, dots: Sequence[Dot]) -> Axis:
     if low > 0 and high / low > SPREAD_OF_LOG:
         edges = [math.log10(low) - 0.15, math.log10(high) + 0.15]
         powers = [10.0**power for power in range(math.ceil(edges[0]), math.floor(edges[1]) + 1)]
-        ticks = sorted(set(values)) if len(set(values)) <= FEW_TICKS else powers
-        return axis(knob, type="log", range=edges, tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+        ticks = powers if len(powers) > 1 and len(set(values)) > FEW_TICKS else apart(sorted(set(values)), edges)
+        return axis(knob, type="log", range=edges, tickvals=ticks, ticktext=[f"{tick:.2g}" for tick in ticks])
     pad = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
     return axis(knob, range=[low - pad, high + pad], nticks=5)
+
+
+def apart(values: Sequence[float], edges: Sequence[float]) -> list[float]:
+    """Return the values that can be marked on a logarithmic axis without running into each other, from the first.
+
+    >>> apart([0.1, 1.0, 1.5, 5.6], [-1.15, 0.9])
+    [0.1, 1.0, 5.6]
+    """
+    kept = [values[0]]
+    for value in values[1:]:
+        if math.log10(value / kept[-1]) > TICK_ROOM * (edges[1] - edges[0]):
+            kept.append(value)
+    return kept
 
 
 def trial_trace(
