@@ -130,13 +130,30 @@ def test_what_no_command_can_say_gets_none(changes):
 
 
 def test_the_code_is_that_of_the_recipe_at_its_length_and_learning_rate():
-    made = study(network="mlp(4)")
+    fixed = {"optimizer": "adam", "epochs": 7}
+    made = study(network="mlp(4)", protocol=fixed)
     asked = code_command(made, "L2(strength=0.01)", lr=0.03, epochs=7)
     words = shlex.split(asked)
     assert words == ["bridle", "code", "L2(strength=0.01)", "--network", "mlp(4)", "--lr", "0.03", "--epochs", "7"]
     printed = CliRunner().invoke(app, words[1:])
     assert printed.output == to_code("L2(strength=0.01)", "mlp(4)", Protocol(lr=0.03, epochs=7))
     assert set(inspect.signature(print_code).parameters) >= {"network", "optimizer", "lr", "epochs"}
+
+
+def test_the_code_keeps_the_best_epoch_where_the_study_did_and_trains_as_it_did():
+    used = {"optimizer": "sgd", "schedule": "constant", "batch_size": 16, "epochs": None, "class_weight": "balanced"}
+    made = study(protocol=used, metric="log_loss")
+    words = shlex.split(code_command(made, "Dropout(rate=0.2)", lr=0.03, epochs=7))
+    printed = CliRunner().invoke(app, words[1:])
+    protocol = Protocol("sgd", 0.03, "constant", 16, 7, restore_best=True, metric="log_loss", class_weight="balanced")
+    assert printed.output == to_code("Dropout(rate=0.2)", None, protocol)
+
+
+def test_the_code_of_a_regression_is_one():
+    made = study(task="regression", protocol={"optimizer": "adam", "epochs": 7})
+    words = shlex.split(code_command(made, "Dropout(rate=0.2)", lr=0.03, epochs=7))
+    printed = CliRunner().invoke(app, words[1:])
+    assert printed.output == to_code("Dropout(rate=0.2)", None, Protocol(lr=0.03, epochs=7), task="regression")
 
 
 @pytest.mark.parametrize("text", ["a b.csv", "$(rm x)", "it's", 'a"b', "`x`", "a;b", "", "!x", "é.csv", "a\\b", "*"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from os.path import isdir
 from pathlib import Path
@@ -176,17 +177,29 @@ def save_and_show(study: Study, out: Path, *, as_json: bool, printed: Sequence[s
 
 
 @app.command("code")
-def print_code(
+def print_code(  # noqa: PLR0917  (Typer calls it by name; each is an option)
     recipe: Annotated[str, typer.Argument(help='Such as "Dropout(rate=0.2) + WeightDecay(strength=0.01)".')],
     network: Annotated[str, typer.Option(help='"mlp(128, 64)", "residual_mlp(64, 3)" ...')] = "mlp(128, 64)",
+    task: Annotated[str, typer.Option(help="classification or regression.")] = "classification",
     optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(LEARNING_RATES)}.")] = Protocol.optimizer,
     lr: Annotated[float | None, typer.Option(help="Learning rate; each optimizer has its own default.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows; left open: by the data.")] = None,
+    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(SCHEDULES)}.")] = Protocol.schedule,
+    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = Protocol.batch_size,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows; left open: found.")] = None,
+    restore_best: Annotated[
+        bool,
+        typer.Option("--restore-best", help="Keep the weights of the best epoch; where it is open that is so anyway."),
+    ] = False,
+    metric: Annotated[str | None, typer.Option(help="What says which epoch is the best.")] = None,
+    class_weight: Annotated[str | None, typer.Option(help='"balanced" weighs all classes alike.')] = None,
 ) -> None:
     """Print a recipe as a script of plain PyTorch, without bridle, that trains the same."""
     from bridle.exporting import to_code
 
-    typer.echo(to_code(recipe, network, Protocol(optimizer, lr, epochs=epochs)), nl=False)
+    best = restore_best or None
+    protocol = Protocol(optimizer, lr, schedule, batch_size, epochs, restore_best=best, metric=metric)
+    script = to_code(recipe, network, replace(protocol, class_weight=class_weight), task=task)
+    typer.echo(script, nl=False)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bridle.metric_info import DEFAULT_METRIC, METRICS
@@ -46,11 +46,22 @@ def code_command(study: Study, recipe: str, *, lr: float, epochs: int | None) ->
     """Return the command that prints a recipe as plain PyTorch; empty for a network that was made in Python."""
     if not is_described(study.network):
         return ""
-    optimizer = study.protocol.get("optimizer", Protocol.optimizer)
+    used = study.protocol
     options = [option("network", study.network)] if study.network != NETWORK else []
-    options += [option("optimizer", optimizer)] if optimizer != Protocol.optimizer else []
+    options += [option("task", study.data["task"])] if study.data.get("task") == "regression" else []
+    for name in ("optimizer", "schedule", "batch_size", "class_weight"):
+        if used.get(name, getattr(Protocol, name)) != getattr(Protocol, name):
+            options.append(option(name, used[name]))
     options += [option("lr", f"{lr:g}"), *([option("epochs", epochs)] if epochs is not None else [])]
+    if epochs is not None and keeps_best(used):
+        options += ["--restore-best", *([option("metric", study.metric)] if study.metric in METRICS else [])]
     return " ".join(["bridle code", quoted(recipe), *options])
+
+
+def keeps_best(protocol: Mapping[str, Any]) -> bool:
+    """Return whether the weights of the best epoch are kept: by default where the length is open."""
+    given = protocol.get("restore_best")
+    return protocol.get("epochs") is None if given is None else bool(given)
 
 
 def is_described(network: str) -> bool:
