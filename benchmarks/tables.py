@@ -3,8 +3,8 @@
 ``python benchmarks/tables.py FOLDER`` takes a folder with ``tables.json`` (for each name: file, task, categorical
 columns) and its tables, each with a column ``target``. Every table is split several times; on each split bridle
 compares its default contenders, as they are and tuned, and the tuned winner by validation score is set against a
-constant, a linear model, bridle's own baseline with early stopping, HistGradientBoosting and LightGBM at their
-defaults, by the log-loss or RMSE of the test rows. A folder is kept for each split, so that an interrupted measurement
+constant, a linear model, scikit-learn's perceptron and bridle's own baseline, both with early stopping,
+HistGradientBoosting and LightGBM at their defaults, by the log-loss or RMSE of the test rows. A folder is kept for each split, so that an interrupted measurement
 goes on.
 """
 
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import bridle
 from bridle import CATALOG, metrics
@@ -32,6 +33,7 @@ from bridle_audit.atomic_files import write_whole
 
 JUDGED_BY = {"classification": "log_loss", "regression": "rmse"}
 BASELINE, WINNER, LIGHTGBM = "none, early stopping", "tuned winner", "LightGBM"
+SCIKIT_MLP = "MLP, early stopping"  # of scikit-learn
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def measure(data: bridle.Data, name: str, split: int, asked: argparse.Namespace)
     judge = JUDGED_BY[data.task]
     scores = {method_name(each): test_score(each.scores, judge) for each in usual.references if "test" in each.scores}
     scores[BASELINE] = test_score(usual.baseline.scores, judge)
-    scores[LIGHTGBM] = light_gbm(data)
+    scores[LIGHTGBM], scores[SCIKIT_MLP] = light_gbm(data), scikit_mlp(data)
     scores[WINNER] = test_score(tuned.best.scores, judge)
     defaults = {each.name: test_score(each.scores, judge) for each in usual.contenders}
     chosen = {each.asked: strengths(each) for each in tuned.contenders}
@@ -129,15 +131,26 @@ def light_gbm(data: bridle.Data) -> float:
     """Return the test score of LightGBM at its defaults, on the same features."""
     from lightgbm import LGBMClassifier, LGBMRegressor  # noqa: PLC0415  (a rival that is installed for this alone)
 
-    model = (LGBMClassifier if data.task == "classification" else LGBMRegressor)(verbose=-1, random_state=0)
-    model.fit(data.x_train, data.y_train)
+    return rival_score((LGBMClassifier if data.task == "classification" else LGBMRegressor)(verbose=-1), data)
+
+
+def scikit_mlp(data: bridle.Data) -> float:
+    """Return the test score of scikit-learn's perceptron with early stopping, else at its defaults."""
+    kind = MLPClassifier if data.task == "classification" else MLPRegressor
+    return rival_score(kind(early_stopping=True, max_iter=1000), data)
+
+
+def rival_score(model: Any, data: bridle.Data) -> float:
+    """Fit a rival on the training rows, a regression on standardized targets, and measure it on the test rows."""
+    model.set_params(random_state=0)
+    mean, spread = data.target_scale
+    model.fit(data.x_train, data.y_train if data.task == "classification" else (data.y_train - mean) / spread)
     if data.x_test is None or data.y_test is None:
         raise SystemExit("there are no test rows")
     if data.task == "classification":
-        z = np.log(np.clip(np.asarray(model.predict_proba(data.x_test)), np.finfo(np.float64).eps, 1))
+        z = np.log(np.clip(model.predict_proba(data.x_test), np.finfo(np.float64).eps, 1))
     else:
-        mean, spread = data.target_scale
-        z = ((np.asarray(model.predict(data.x_test)) - mean) / spread)[:, None]
+        z = np.asarray(model.predict(data.x_test))[:, None]
     found = metrics.scores(z, data.y_test, task=data.task, target_scale=data.target_scale)
     return float(found[JUDGED_BY[data.task]])
 
@@ -162,8 +175,10 @@ def summary_lines(outcomes: list[Outcome]) -> Iterator[str]:
     yield f"{'table':20s} " + " ".join(f"{method[:12]:>12s}" for method in means[names[0]])
     for name, its in means.items():
         yield f"{name:20s} " + " ".join(f"{value:12.4g}" for value in its.values())
-    ranks = np.array([rankdata([its[key] for key in its]) for its in means.values()])
-    yield f"{'mean rank':20s} " + " ".join(f"{rank:12.2f}" for rank in ranks.mean(0))
+    yield rank_line("mean rank of all", means)
+    for rival in (SCIKIT_MLP, BASELINE):
+        others = {name: {key: its[key] for key in its if key != rival} for name, its in means.items()}
+        yield rank_line(f"without {rival}", others)
     for name in names:
         defaults = mean_scores([each.defaults for each in outcomes if each.table == name])
         worse = [f"{recipe} {value:.4g}" for recipe, value in defaults.items() if value > constants[name]]
@@ -171,6 +186,13 @@ def summary_lines(outcomes: list[Outcome]) -> Iterator[str]:
             yield f"worse than the constant ({constants[name]:.4g}) on {name}: {', '.join(worse)}"
     yield "tuned strengths and learning rates, quartiles over tables and splits:"
     yield from strength_lines(outcomes)
+
+
+def rank_line(what: str, means: dict[str, dict[str, float]]) -> str:
+    """Return the mean ranks of the methods over the tables, the lower the better."""
+    ranks = np.mean([rankdata(list(its.values())) for its in means.values()], axis=0)
+    methods = next(iter(means.values()))
+    return f"{what}: " + ", ".join(f"{name} {rank:.2f}" for name, rank in zip(methods, ranks, strict=True))
 
 
 def strength_lines(outcomes: list[Outcome]) -> Iterator[str]:
