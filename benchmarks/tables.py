@@ -4,8 +4,8 @@
 columns) and its tables, each with a column ``target``. Every table is split several times; on each split bridle
 compares its default contenders, as they are and tuned, and the tuned winner by validation score is set against a
 constant, a linear model, scikit-learn's perceptron and bridle's own baseline, both with early stopping,
-HistGradientBoosting and LightGBM at their defaults, by the log-loss or RMSE of the test rows. A folder is kept for each split, so that an interrupted measurement
-goes on.
+HistGradientBoosting and LightGBM at their defaults, by the log-loss or RMSE of the test rows. A folder is kept for
+each split, so that an interrupted measurement goes on.
 """
 
 from __future__ import annotations
