@@ -149,6 +149,11 @@ def tilt(h: Tensor, noise: Tensor, *, spread, way):
     return (h * (1 + {"up": 1, "down": -1}[way] * spread * noise)).to(h.dtype)
 
 
+def tilt_with_gradient(h: Tensor, noise: Tensor, *, spread, way):
+    by = 1 + {"up": 1, "down": -1}[way] * spread * noise
+    return h * by, lambda g: (g * by,)
+
+
 @dataclass(frozen=True, repr=False)
 class Tilt(Layer):"""
     + CARD.replace("EXAMPLE", "Tilt().spread\n        0.1")
@@ -159,6 +164,7 @@ class Tilt(Layer):"""
     maps: ClassVar[bool] = True
     vanilla = staticmethod(tilt_vanilla)
     torch = staticmethod(tilt)
+    torch_with_gradient = staticmethod(tilt_with_gradient)
 
     @staticmethod
     def evaluate(h, *, spread, way):

@@ -21,7 +21,12 @@ from bridle.testing.cards import (
     check_text_reads_back,
 )
 from bridle.testing.gradients import check_add_gradient, check_hand_gradient
-from bridle.testing.layer_checks import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
+from bridle.testing.layer_checks import (
+    check_evaluation_agrees,
+    check_gradient_by_hand,
+    check_initial_values_agree,
+    check_module_agrees,
+)
 from bridle.testing.numerical_checks import (
     EVERYWHERE,
     check_device_is_kept,
@@ -174,6 +179,8 @@ FAULTS = [
         "share = rate * noise\n    return",
         "noise *= rate\n    share = noise\n    return",
     ),
+    (check_gradient_by_hand, "Tilt", "h * by, lambda", "h * by.abs().sqrt(), lambda"),
+    (check_gradient_by_hand, "Tilt", "(g * by,)", "(g * by.mean(-3, keepdim=True),)"),
     (check_evaluation_agrees, "Gain", "return h * weight\n", "return h * (weight + h.std())\n"),
     (check_evaluation_agrees, "Stretch", "(w**2).sum((-2, -1))[..., None, None]", "(w**2).sum()"),
     (check_shared_subjects, "Gain", "weight, Remembered((", "weight.amax((0, 1)[: h.ndim - 2]), Remembered(("),

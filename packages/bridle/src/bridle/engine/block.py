@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,12 +26,23 @@ from bridle.protocol import Variant
 from bridle.sites import Site
 from bridle_audit.probe.randomness import generators_restored
 
-__all__ = ["EVALUATE", "REESTIMATE", "SECOND_PASS", "TRAIN", "TRAINING", "Block", "EnsembleModule", "ForwardContext"]
+__all__ = [
+    "EVALUATE",
+    "REESTIMATE",
+    "SECOND_PASS",
+    "TRAIN",
+    "TRAINING",
+    "Block",
+    "EnsembleModule",
+    "ForwardContext",
+    "Pullback",
+]
 
 # How the network runs: while it trains (running statistics move), once more in the same step (they rest), to measure
 # the statistics of one batch for the weights as they are, or as it is once training is over.
 TRAIN, SECOND_PASS, REESTIMATE, EVALUATE = "train", "second pass", "reestimate", "evaluate"
 TRAINING = (TRAIN, SECOND_PASS)
+Pullback = Callable[[Tensor], Values]  # the gradient of the outputs -> those of all parameters
 
 
 class ForwardContext(NamedTuple):
@@ -108,6 +119,11 @@ class Block(ABC):
     @abstractmethod
     def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
         """Run rows (seeds, 1 or recipes, batch, features) to (seeds, recipes, batch, outputs), with their graph."""
+
+    def record(self, rows: Tensor, context: ForwardContext) -> tuple[Tensor, Pullback] | None:
+        """Return what :meth:`forward` does, without a graph, and the way back; None where only autograd knows it."""
+        del rows, context
+        return None
 
     @abstractmethod
     def predict(self, x: Tensor) -> Tensor:

@@ -118,16 +118,8 @@ class BlockTraining:
         self, batch: TrainingBatch, context: ForwardContext, *, with_penalties: bool = False
     ) -> tuple[Tensor, Values]:
         """Return the losses (seeds, recipes) and the gradients where the parameters stand, penalties included."""
-        parameters = self.block.parameters
-        with torch.enable_grad():
-            losses, penalties = self.objective.losses(batch, context)
-            total = (losses + penalties).sum()
-        # A parameter that the loss does not depend on has a gradient of zero: penalties may still act on it.
-        found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True, materialize_grads=True)
-        # The fused optimizers read gradients in the layout of the parameters, whatever layout autograd left them in.
-        gradients = dict(zip(parameters, (each.contiguous() for each in found), strict=True))
-        losses = losses.detach()
+        losses, penalties, gradients = self.objective.losses_and_gradients(batch, context)
         if with_penalties:
-            losses = losses + penalties.detach() + self.regularizers.total_penalty()
+            losses = losses + penalties + self.regularizers.total_penalty()
         self.regularizers.add_penalty_gradients(gradients)
         return losses, gradients

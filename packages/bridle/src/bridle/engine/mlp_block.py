@@ -15,8 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from bridle import seeded_draws
-from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, TRAINING, Block, ForwardContext
+from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, Block, ForwardContext, Pullback
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, place_activities, place_layers
+from bridle.engine.linear_layouts import InputsFirst, LinearLayout, OutputsFirst, SharedInput
+from bridle.engine.mlp_forward import ForwardPass
+from bridle.engine.mlp_gradients import GradientsByHand
 from bridle.engine.precision import Precision
 from bridle.engine.value_names import ValueName, Values, network_tensors
 from bridle.engine.variant_grids import VariantGrid
@@ -29,16 +32,14 @@ from bridle.sites import Site, hidden_site, input_site
 __all__ = ["MLPBlock"]
 
 CHECKING = Precision(torch.float64, torch.float64, torch.device("cpu"))
-FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "selu": torch.selu}
 
 
 @dataclass
 class MLPBlock(Block):
     """A grid of perceptrons.
 
-    Weights are stored (inputs, outputs), the layout in which batched products are fastest on CPUs. As long as all
-    recipes of a seed see the same inputs, the first layer's are stored (S, inputs, R·outputs): one product per seed
-    serves all of its recipes, and the batch is never copied.
+    Each linear layer has the layout in which its products are fastest. As long as all recipes of a seed see the same
+    inputs, one product per seed serves all of its recipes in the first, and the batch is never copied.
     """
 
     network: MLP
@@ -47,6 +48,7 @@ class MLPBlock(Block):
     placed: list[PlacedLayer] = field(init=False)
     activities: list[PlacedActivity] = field(init=False)
     shared_input: bool = field(init=False)
+    by_hand: GradientsByHand | None = field(init=False, default=None)  # made with the first step
     eval_batch_size = 4096
 
     def __post_init__(self) -> None:
@@ -62,14 +64,14 @@ class MLPBlock(Block):
         return self.network.layer_names()
 
     @cached_property
-    def matrices(self) -> set[str]:
-        """The weights of the linear layers."""
-        return {f"{layer}.weight" for layer in self.layer_names}
-
-    @cached_property
-    def seed_major(self) -> set[str]:
-        """The parameters that are stored by seed, so that all of its recipes share the inputs: the first layer's."""
-        return {f"{self.layer_names[0]}.{kind}" for kind in ("weight", "bias") if self.shared_input}
+    def layouts(self) -> dict[str, LinearLayout]:
+        """The layout of each linear layer, by its name."""
+        grid = len(self.grid.seeds), len(self.grid.recipes)
+        found: dict[str, LinearLayout] = {name: InputsFirst(*grid) for name in self.layer_names}
+        found[self.layer_names[-1]] = OutputsFirst(*grid)
+        if self.shared_input:
+            found[self.layer_names[0]] = SharedInput(*grid)
+        return found
 
     @cached_property
     def sites(self) -> list[Site]:
@@ -119,6 +121,7 @@ class MLPBlock(Block):
                     fresh = torch.full((1, 1, widths[placed.site.number]), as_number(start))
                     store[name] = self.from_grid(name, values.get(name, fresh))
         self.load_weight_layers(values)
+        self.by_hand = None
         for parameter in self.parameters.values():
             parameter.requires_grad_()
 
@@ -126,107 +129,48 @@ class MLPBlock(Block):
         """Copy a tensor (S, R, *shape in a single network) into the block's own layout."""
         s, r = len(self.grid.seeds), len(self.grid.recipes)
         value = value.to(self.precision.device, self.precision.weights).expand(s, r, *value.shape[2:])
+        return self.stored(name, value).contiguous().clone()
+
+    def stored(self, name: ValueName, value: Tensor) -> Tensor:
+        """Return a tensor (S, R, *shape in a single network) in the block's own layout, a view where that is one."""
         if name.fields:
-            return value.contiguous().clone()
-        value = value.mT if value.ndim == 4 else value[:, :, None]  # (S, R, inputs, outputs) or (S, R, 1, F)
-        if name.tensor in self.seed_major:
-            value = value.permute(0, 2, 1, 3).reshape(s, value.shape[2], -1)
-        return value.contiguous().clone()
+            return value
+        layer, _, kind = name.tensor.rpartition(".")
+        if layer not in self.layouts:
+            return value[:, :, None]
+        layout = self.layouts[layer]
+        return layout.store_weight(value) if kind == "weight" else layout.store_bias(value)
 
     def grid_view(self, name: ValueName, tensor: Tensor) -> Tensor:
         """Return a view (S, R, *shape in a single network)."""
         if name.fields:
             return tensor
-        if name.tensor in self.seed_major:
-            s, n, _ = tensor.shape
-            tensor = tensor.view(s, n, len(self.grid.recipes), -1).permute(0, 2, 1, 3)
-        return tensor.mT if name.tensor in self.matrices else tensor.squeeze(2)
+        layer, _, kind = name.tensor.rpartition(".")
+        if layer not in self.layouts:
+            return tensor.squeeze(2)
+        layout = self.layouts[layer]
+        return layout.view_weight(tensor) if kind == "weight" else layout.view_bias(tensor)
 
     def forward(self, rows: Tensor, context: ForwardContext) -> Tensor:
         """(S, 1 or R, B, F) -> (S, R, B, outputs)."""
-        values = {**self.parameters, **self.state}
-        self.activity_penalty = None
-        z = self.activations(rows, values, context)[-1]
-        if context.mode in (TRAIN, REESTIMATE):
-            self.state = {name: values[name].detach() for name in self.state}
+        forward = ForwardPass(self, context)
+        z = forward.run(rows)[-1]
+        self.take_in(forward)
         return z
 
-    def activations(self, rows: Tensor, values: Values, context: ForwardContext) -> list[Tensor]:
-        """(S, 1 or R, B, F) -> the activations of each hidden layer, and the outputs, each (S, R, B, F)."""
-        h = rows[:, 0] if self.shared_input else rows
-        seen = []
-        for site in self.sites:
-            if site.number:
-                h = self.linear(h, site.number, values, context)
-            h = self.apply_layers(h, site, values, context, before=True)
-            if site.number:
-                h = FUNCTIONS[self.network.activation](h)
-            self.add_activity_penalties(h, site, context)
-            seen.append(h)
-            h = self.apply_layers(h, site, values, context, before=False)
-        return [*seen[1:], self.linear(h, len(self.layer_names), values, context)]
+    def record(self, rows: Tensor, context: ForwardContext) -> tuple[Tensor, Pullback]:
+        """Return the outputs in training, (S, R, B, outputs), and the function from their gradient to all gradients."""
+        if self.by_hand is None:
+            self.by_hand = GradientsByHand(self)
+        z, forward = self.by_hand.forward(rows, context)
+        self.take_in(forward)
+        return z, self.by_hand.backward
 
-    def apply_layers(self, h: Tensor, site: Site, values: Values, context: ForwardContext, *, before: bool) -> Tensor:
-        """Apply the layers at a site, before its activation or after; new state goes into ``values``."""
-        for placed in self.placed:
-            if placed.site == site and placed.layer.before_activation == before:
-                wide = self.to_weight_precision(h)
-                out = self.apply_layer(placed, wide[..., None, None] if placed.layer.maps else wide, values, context)
-                h = out.flatten(3) if placed.layer.maps else out
-        return h
-
-    def to_weight_precision(self, h: Tensor) -> Tensor:
-        """Return activations for a regularizer: (S, 1 or R, B, F) in the precision of the weights."""
-        h = h if h.ndim == 4 else h[:, None]  # the input itself, which all recipes share
-        return h.to(self.precision.weights)
-
-    def apply_layer(self, placed: PlacedLayer, h: Tensor, values: Values, context: ForwardContext) -> Tensor:
-        """Apply one layer; what it learns and remembers broadcasts against what it acts on."""
-        layer, knobs = placed.layer, placed.knobs.at(self.passed)
-        parameters, state = (
-            [values[n].view(*values[n].shape[:2], 1, -1, 1, 1) if layer.maps else values[n] for n in names]
-            for names in (placed.parameter_names, placed.state_names)
-        )
-        if context.mode == EVALUATE or (context.mode == REESTIMATE and not layer.state):
-            evaluated: Tensor = layer.call_evaluate(h, parameters, state, knobs)
-            return evaluated
-        if context.mode == REESTIMATE:  # what is remembered is then this batch alone
-            knobs = layer.reestimating(knobs)
-        noise = context.draw(layer.noise, placed.stream_id, h.shape[2:])
-        out, new = layer.call_torch(h, noise, parameters, state, knobs)
-        for name, value in zip(placed.state_names, new, strict=True):
-            values[name] = value.view_as(values[name])
-        return out
-
-    def add_activity_penalties(self, h: Tensor, site: Site, context: ForwardContext) -> None:
-        """Note the penalties on the activations of a site."""
-        for each in self.activities:
-            if each.site == site and context.mode in TRAINING:
-                penalty = each.unit.torch(self.to_weight_precision(h), **each.knobs.at(self.passed))
-                self.activity_penalty = penalty if self.activity_penalty is None else self.activity_penalty + penalty
-
-    def linear(self, h: Tensor, number: int, values: Values, context: ForwardContext) -> Tensor:
-        """Apply the ``number``-th linear layer: (S, B, F) or (S, 1 or R, B, F) -> (S, R, B, F)."""
-        s, r = len(self.grid.seeds), len(self.grid.recipes)
-        name = self.layer_names[number - 1]
-        dtype = self.precision.matmul_dtype(training=context.mode in TRAINING)
-        w = self.weight(ValueName(f"{name}.weight"), values, context).to(dtype)
-        b = self.parameters[ValueName(f"{name}.bias")].to(dtype)
-        h = h.to(dtype)
-        if h.ndim == 3:
-            out = torch.baddbmm(b, h, w)
-            return out.view(s, h.shape[1], r, -1).transpose(1, 2)
-        h = h.expand(s, r, *h.shape[2:])
-        return torch.baddbmm(b.flatten(0, 1), h.flatten(0, 1), w.flatten(0, 1)).view(s, r, h.shape[2], -1)
-
-    def weight(self, name: ValueName, values: Values, context: ForwardContext) -> Tensor:
-        """Return a linear layer's weight as it acts, in the layout in which it is stored."""
-        w = self.parameters[name]
-        for placed in self.weights:
-            if placed.parameter == name:
-                acting = self.effective_weight(placed, self.grid_view(name, w), values, context).mT
-                w = acting.permute(0, 2, 1, 3).reshape(w.shape) if name.tensor in self.seed_major else acting
-        return w
+    def take_in(self, forward: ForwardPass) -> None:
+        """Take in what a pass measured: the penalty on activations and, while training, the state that moved."""
+        self.activity_penalty = forward.penalty
+        if forward.context.mode in (TRAIN, REESTIMATE):
+            self.state = {name: forward.values[name].detach() for name in self.state}
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
@@ -236,7 +180,7 @@ class MLPBlock(Block):
     def evaluate(self, x: Tensor) -> list[Tensor]:
         """(rows, F) -> the activations of each hidden layer, and the outputs, each (S, R, rows, F); evaluation mode."""
         rows = x.expand(len(self.grid.seeds), 1, *x.shape)
-        return self.activations(rows, {**self.parameters, **self.state}, ForwardContext(EVALUATE))
+        return ForwardPass(self, ForwardContext(EVALUATE)).run(rows)
 
     @torch.no_grad()
     def unit_ranges(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:

@@ -43,8 +43,8 @@ class StackNoise:
     def uniform(self, ticks: np.ndarray) -> Tensor:
         """Convert 16-bit draws to numbers in [0, 1)."""
         # 16 bits survive in float32, so both precisions compare the same number with a rate.
-        on_device = torch.from_numpy(ticks.view(np.int16)).to(self.precision.device, non_blocking=True)
-        return (on_device.to(torch.int32) & (seeded_draws.TICKS - 1)).to(self.dtype).div_(seeded_draws.TICKS)
+        on_device = torch.from_numpy(ticks).to(self.precision.device, self.dtype, non_blocking=True)
+        return on_device.mul_(1 / seeded_draws.TICKS)
 
     def normal(self, ticks: np.ndarray) -> Tensor:
         """Convert 16-bit draws to normal numbers, of mean 0 and deviation 1."""

@@ -11,7 +11,8 @@ from torch import Tensor
 from bridle.engine.batches import DeviceData, TrainingBatch
 from bridle.engine.block import SECOND_PASS, Block, ForwardContext
 from bridle.engine.knob_tensors import KnobTensors, counterparts
-from bridle.engine.losses import data_losses
+from bridle.engine.losses import data_losses, data_losses_and_gradient
+from bridle.engine.value_names import Values
 from bridle.noise_streams import SECOND_PASS_OFFSET, first_stream_id
 from bridle.places import Batch, OutputLoss, PassLoss
 from bridle.places.base import Placed
@@ -111,14 +112,55 @@ class BlockObjective:
         """Copy the rows for every variant, cut off from their past."""
         return rows.detach().expand(rows.shape[0], len(self.block.grid.recipes), *rows.shape[2:]).clone()
 
+    def losses_and_gradients(self, batch: TrainingBatch, context: ForwardContext) -> tuple[Tensor, Tensor, Values]:
+        """Return data loss and penalties on activations and outputs, each (seeds, recipes), and their gradients.
+
+        By hand where the block knows how, else by autograd, which is what the others are tested against.
+        """
+        recorded = None if self.passes else self.block.record(batch.rows, context)
+        if recorded is None:
+            return self.losses_and_autograd(batch, context)
+        z, pullback = recorded
+        losses, g = data_losses_and_gradient(z, batch.targets, batch.weights)
+        penalties = torch.zeros_like(losses) if self.block.activity_penalty is None else self.block.activity_penalty
+        if self.outputs:
+            on_outputs, slope = self.output_penalties_and_gradient(z)
+            penalties, g = penalties + on_outputs, g + slope
+        return losses, penalties, pullback(g)
+
+    def losses_and_autograd(self, batch: TrainingBatch, context: ForwardContext) -> tuple[Tensor, Tensor, Values]:
+        """Return the same by autograd."""
+        parameters = self.block.parameters
+        with torch.enable_grad():
+            losses, penalties = self.losses(batch, context)
+            total = (losses + penalties).sum()
+        # A parameter that the loss does not depend on has a gradient of zero: penalties may still act on it.
+        found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True, materialize_grads=True)
+        # The fused optimizers read gradients in the layout of the parameters, whatever layout autograd left them in.
+        gradients = dict(zip(parameters, (each.contiguous() for each in found), strict=True))
+        return losses.detach(), penalties.detach(), gradients
+
+    def output_penalties_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the penalties on outputs, (seeds, recipes), and the gradient of their sum in the shape of these."""
+        subject = z.detach().to(self.block.precision.weights).requires_grad_()
+        with torch.enable_grad():
+            penalties = self.output_penalties(subject)
+            (slope,) = torch.autograd.grad(penalties.sum(), subject)
+        return penalties.detach(), slope.to(z.dtype)
+
+    def output_penalties(self, z: Tensor) -> Tensor:
+        """Return the sum of the penalties on outputs, (seeds, recipes)."""
+        found = [each.unit.torch(z, **each.knobs.at(self.block.passed)) for each in self.outputs]
+        return torch.stack(found).sum(0)
+
     def losses(self, batch: TrainingBatch, context: ForwardContext) -> tuple[Tensor, Tensor]:
         """Return data loss and penalties on activations and outputs, each (seeds, recipes), with their graph."""
         z = self.block.forward(batch.rows, context)
         data = data_losses(z, batch.targets, batch.weights)
         penalties = torch.zeros_like(data) if self.block.activity_penalty is None else self.block.activity_penalty
         z = z.to(self.block.precision.weights)
-        for output in self.outputs:
-            penalties = penalties + output.unit.torch(z, **output.knobs.at(self.block.passed))
+        if self.outputs:
+            penalties = penalties + self.output_penalties(z)
         for again in self.passes:
             other = self.second_pass(again, z, batch.rows, context._replace(mode=SECOND_PASS)).to(z.dtype)
             penalties = penalties + again.unit.torch(z, other, **again.knobs.at(self.block.passed))

@@ -33,10 +33,10 @@ class StackOptimizer:
     @torch.no_grad()
     def step(self, rates: Sequence[float]) -> None:
         """Update all parameters from their gradients, those of each block at its learning rate."""
-        for parameters, rate in zip(self.groups, rates, strict=True):
-            gradients = [(each, each.grad) for each in parameters if each.grad is not None]
-            if gradients:
-                self.update([each for each, _ in gradients], [grad for _, grad in gradients], rate)
+        for rate, groups in group_by_rate(rates, self.groups):
+            given = [each for parameters in groups for each in parameters if each.grad is not None]
+            if given:
+                self.update(given, [each.grad for each in given if each.grad is not None], rate)
 
     def update_adam(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
         """Adam's update (Kingma and Ba, 2015)."""
@@ -111,3 +111,11 @@ class StackOptimizer:
         if age is not None:
             for parameter in block.parameters.values():
                 self.restore(parameter, "step", age.clone())
+
+
+def group_by_rate(rates: Sequence[float], groups: Sequence[list[Tensor]]) -> list[tuple[float, list[list[Tensor]]]]:
+    """Return the blocks' parameters by learning rate: a call costs more than the update of a small block."""
+    found: dict[float, list[list[Tensor]]] = {}
+    for rate, parameters in zip(rates, groups, strict=True):
+        found.setdefault(rate, []).append(parameters)
+    return list(found.items())

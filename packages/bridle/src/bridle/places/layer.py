@@ -38,7 +38,9 @@ class Layer(ForwardRegularizer, ABC):
     ``vanilla(h, *noise, *parameters, state, **knobs)`` returns ``(h, state, backward)``, where ``backward(g)`` returns
     the gradients of ``h`` and of each parameter. ``torch(...)`` returns ``(h, state)`` and is differentiated by
     autograd. ``evaluate(h, *parameters, state, **knobs)`` serves both forms: it is arithmetic alone. A class that
-    declares no state takes and returns none: ``torch`` then returns ``h``.
+    declares no state takes and returns none: ``torch`` then returns ``h``. ``torch_with_gradient`` is for a layer that
+    many train with: ``torch`` with a ``backward`` behind its results, as in ``vanilla``, for when autograd costs more
+    than the layer does.
 
     By default ``h`` is (batch, units), with the positions of images and sequences counted as rows. With ``maps`` it is
     (batch, channels, height, width): a sequence has height 1, a plain batch height and width 1. Parameters and state
@@ -59,6 +61,7 @@ class Layer(ForwardRegularizer, ABC):
     maps: ClassVar[bool] = False
     before_activation: ClassVar[bool] = False
     torch: ClassVar[Callable[..., Any]]
+    torch_with_gradient: ClassVar[Callable[..., Any] | None] = None
 
     @staticmethod
     @abstractmethod

@@ -22,6 +22,7 @@ __all__ = [
     "grid_knobs",
     "knob_tensors",
     "packed",
+    "unpacked",
     "word_options",
 ]
 

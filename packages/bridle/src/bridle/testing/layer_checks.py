@@ -12,10 +12,15 @@ from bridle.places.module import LayerModule
 from bridle.places.module import drawn as torch_noise
 from bridle.testing.assertions import assert_close, for_every_case, require
 from bridle.testing.cases import SEEDS, Case, Leaf
-from bridle.testing.formula_calls import call_torch, grid_knobs, packed, word_options
+from bridle.testing.formula_calls import call_torch, call_with, grid_knobs, packed, unpacked, word_options
 from bridle.testing.inputs import Inputs, draw_inputs, in_engine_layout, stack_inputs, to_tensors
 
-__all__ = ["check_evaluation_agrees", "check_initial_values_agree", "check_module_agrees"]
+__all__ = [
+    "check_evaluation_agrees",
+    "check_gradient_by_hand",
+    "check_initial_values_agree",
+    "check_module_agrees",
+]
 
 
 def call_evaluation(case: Case, unit: Any, given: list[Any], numbers: dict[str, Any] | None = None) -> Any:
@@ -37,6 +42,27 @@ def check_evaluation_agrees(case: Case) -> None:
                 call_evaluation(case, unit, to_tensors(alone[seed][variant]).evaluated), expected, what=case.named(unit)
             )
             assert_close(everywhere[seed, variant], expected, what=f"{case.named(unit)}, stacked")
+
+
+@for_every_case
+def check_gradient_by_hand(case: Case) -> None:
+    """``torch_with_gradient``, where a layer has it, gives for a stack of variants what ``torch`` and autograd do."""
+    form, units = case.leaf.torch_with_gradient, case.units
+    if form is None:
+        return
+    alone = [[draw_inputs(case, unit, seed, variant) for variant, unit in enumerate(units)] for seed in range(SEEDS)]
+    given, numbers = to_tensors(stack_inputs(case, alone)).each(in_engine_layout), grid_knobs(case, units)
+    *results, backward = unpacked(case, form(*packed(case, given.all), **numbers, **word_options(case)))
+    leaves = given._replace(
+        subjects=[each.clone().requires_grad_() for each in given.subjects],
+        parameters=[each.clone().requires_grad_() for each in given.parameters],
+    )
+    expected = call_with(case, numbers, leaves)
+    g = torch.cos(torch.arange(results[0].numel(), dtype=torch.float64)).view(results[0].shape)
+    slopes = torch.autograd.grad(expected[0], [*leaves.subjects, *leaves.parameters], g)
+    what = f"{case.named(units[0])}: torch_with_gradient, stacked"
+    for ours, theirs in zip([*results, *backward(g)], [*expected, *slopes], strict=True):
+        assert_close(ours, theirs.detach(), what=what)
 
 
 def position_shapes(case: Case) -> list[tuple[int, ...]]:

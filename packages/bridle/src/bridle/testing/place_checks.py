@@ -40,7 +40,12 @@ from bridle.testing.inputs import (
     stack_inputs,
     to_tensors,
 )
-from bridle.testing.layer_checks import check_evaluation_agrees, check_initial_values_agree, check_module_agrees
+from bridle.testing.layer_checks import (
+    check_evaluation_agrees,
+    check_gradient_by_hand,
+    check_initial_values_agree,
+    check_module_agrees,
+)
 from bridle.testing.numerical_checks import EVERYWHERE
 from bridle.testing.off_checks import check_never_off, check_off_is_identity
 
@@ -222,7 +227,13 @@ def stop_decisions(case: Case, unit: Any) -> tuple[list[bool], list[bool]]:
 
 CHECKS_BY_PLACE: dict[type[Any], tuple[Check, ...]] = {
     Batch: (check_batch_stays_a_batch, check_shared_subjects),
-    Layer: (check_hand_gradient, check_evaluation_agrees, check_shared_subjects, check_module_agrees),
+    Layer: (
+        check_hand_gradient,
+        check_gradient_by_hand,
+        check_evaluation_agrees,
+        check_shared_subjects,
+        check_module_agrees,
+    ),
     WeightLayer: (check_hand_gradient, check_evaluation_agrees, check_initial_values_agree),
     Loss: (check_hand_gradient, check_add_gradient, check_out_is_written, check_initial_values_agree),
     ActivityLoss: (check_hand_gradient,),

@@ -58,22 +58,57 @@ def batch_norm(
     eps: float | Tensor,
 ) -> tuple[Tensor, RunningStatistics[Tensor]]:
     """(..., batch, units), all else (..., 1, units) or (units,) -> the first's shape, the new running statistics."""
-    n = at_least_two(h.shape[-2])
+    at_least_two(h.shape[-2])
     eps = torch.as_tensor(eps, dtype=h.dtype, device=h.device)
     out, mean, var, *_ = Standardized.apply(h, weight, bias, eps)  # type: ignore[no-untyped-call]  # torch's own
+    return out, newer(state, mean, var, momentum, h.shape[-2])
+
+
+def batch_norm_with_gradient(
+    h: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    state: RunningStatistics[Tensor],
+    *,
+    momentum: float | Tensor,
+    eps: float | Tensor,
+) -> tuple[Tensor, RunningStatistics[Tensor], Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]]:
+    """(..., batch, units), all else (..., 1, units) -> the same as :func:`batch_norm`, and the gradient function."""
+    at_least_two(h.shape[-2])
+    normal, inverse, mean, var = standardized(h, eps)
+
+    def backward(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return standardized_gradients(g, normal, inverse, weight)
+
+    return torch.addcmul(bias, normal, weight), newer(state, mean, var, momentum, h.shape[-2]), backward
+
+
+def newer(
+    state: RunningStatistics[Tensor], mean: Tensor, var: Tensor, momentum: float | Tensor, n: int
+) -> RunningStatistics[Tensor]:
+    """Return the running statistics after one more batch of ``n`` rows."""
     running_mean, running_var = state
     new_mean = running_mean + momentum * (mean - running_mean)
     new_var = running_var + momentum * (var * (n / (n - 1)) - running_var)
-    return out, RunningStatistics(new_mean.view_as(running_mean), new_var.view_as(running_var))
+    return RunningStatistics(new_mean.view_as(running_mean), new_var.view_as(running_var))
 
 
-def standardized(h: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def standardized(h: Tensor, eps: float | Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the batch with mean 0 and variance 1, the inverse deviation, mean and variance."""
     mean = h.mean(-2, keepdim=True)
     centered = h - mean
     var = centered.square().mean(-2, keepdim=True)
     inverse = (var + eps).rsqrt()
     return centered * inverse, inverse, mean, var
+
+
+def standardized_gradients(g: Tensor, normal: Tensor, inverse: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of batch, weight and bias: section 3 of the paper, its sums taken together."""
+    n = g.shape[-2]
+    g_bias = g.sum(-2, keepdim=True)
+    g_weight = (g * normal).sum(-2, keepdim=True)
+    g_h = torch.addcmul(g - g_bias / n, normal, g_weight / n, value=-1) * (inverse * weight)
+    return g_h, g_weight, g_bias
 
 
 class Standardized(Function):
@@ -95,14 +130,11 @@ class Standardized(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-        """Section 3 of the paper, its sums taken together."""
+        """Return the gradients of the inputs."""
         h, weight, bias, eps, normal, inverse = ctx.saved_tensors
         if torch.is_grad_enabled():  # this gradient is to be differentiated itself: its way must lead back to h
             normal, inverse, *_ = standardized(h, eps)
-        n = g.shape[-2]
-        g_bias = g.sum(-2, keepdim=True)
-        g_weight = (g * normal).sum(-2, keepdim=True)
-        g_h = torch.addcmul(g - g_bias / n, normal, g_weight / n, value=-1) * (inverse * weight)
+        g_h, g_weight, g_bias = standardized_gradients(g, normal, inverse, weight)
         return g_h, g_weight.sum_to_size(weight.shape), g_bias.sum_to_size(bias.shape), None
 
 
@@ -161,6 +193,7 @@ class BatchNorm(Layer):
     before_activation: ClassVar[bool] = True
     vanilla = staticmethod(batch_norm_vanilla)
     torch = staticmethod(batch_norm)
+    torch_with_gradient = staticmethod(batch_norm_with_gradient)
 
     @staticmethod
     def evaluate(h: Any, weight: Any, bias: Any, state: RunningStatistics[Any], *, momentum: Any, eps: Any) -> Any:

@@ -14,6 +14,8 @@ from bridle.knobs import knob
 from bridle.places import Draw, Layer
 from bridle.schedules import Strength
 
+JUST_BELOW_ZERO = -1e-30  # nearer to it than two different numbers of 16 bits are to each other
+
 
 def dropout_vanilla(
     h: np.ndarray, noise: np.ndarray, *, rate: float
@@ -35,6 +37,21 @@ def dropout(h: Tensor, noise: Tensor, *, rate: float | Tensor) -> Tensor:
     # -1 below the rate, 0 from it on: torch.where takes several times as long.
     falls = (noise - rate).floor_()
     return h * torch.addcmul(scale, falls, scale).to(h.dtype)
+
+
+def dropout_with_gradient(
+    h: Tensor, noise: Tensor, *, rate: float | Tensor
+) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    """(..., batch, units) and noise in [0, 1) of that shape -> (..., batch, units), and the gradient function."""
+    scale = 1 / (1 - h.new_tensor(1.0) * rate)
+    above = noise - rate
+
+    def masked(subject: Tensor) -> Tensor:
+        # What relu's gradient does, in one pass and without a mask; above is zero where a unit just stays.
+        out: Tensor = torch.ops.aten.threshold_backward(subject, above, JUST_BELOW_ZERO)
+        return out.mul_(scale)
+
+    return masked(h), lambda g: (masked(g),)
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +104,7 @@ class Dropout(Layer):
     noise: ClassVar[tuple[Draw, ...]] = (Draw("uniform"),)
     vanilla = staticmethod(dropout_vanilla)
     torch = staticmethod(dropout)
+    torch_with_gradient = staticmethod(dropout_with_gradient)
 
     @staticmethod
     def evaluate(h: Any, **numbers: Any) -> Any:

@@ -27,7 +27,8 @@ def weight_decay(
     w: Tensor, *, strength: float | Tensor, lr: float, peak: float = 1.0, per: str = "lr", out: Tensor | None = None
 ) -> Tensor:
     """Any shape -> the same shape."""
-    kept = 1 - unit_of_decay(per, lr, peak) * w.new_tensor(1.0) * strength
+    strength = strength if isinstance(strength, Tensor) else w.new_tensor(strength)
+    kept = 1 - unit_of_decay(per, lr, peak) * strength
     return torch.mul(w, kept.to(w.dtype), out=out)
 
 
