@@ -5,7 +5,8 @@ Written to be read from the top, and each file calls only those below it: ``trai
 ``stack`` (blocks that share batches, noise and ``stack_optimizer``), ``block_training`` (the training step, place by
 place), then what a recipe is at each place: ``objective`` (batches, outputs, passes), ``parameter_regularizers``
 (penalties, gradients, weights, averages) and ``forward_regularizers`` (layers); ``block`` (the arrays and the forward
-pass), as ``mlp_block`` and ``module_block``.
+pass), as ``mlp_block`` and ``module_block``. A perceptron's passes are ``mlp_forward``, which autograd differentiates,
+and ``mlp_gradients``, the same with gradients by hand: what training runs, tested against the former.
 """
 
 from bridle.engine.precision import resolve_precision as resolve_precision
