@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bridle.errors import InputError
 from bridle.json_decoding import decode, parse, short_repr
-from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE
+from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE, Criterion
 from bridle.study_upgrade import upgraded
 from bridle_audit.atomic_files import read_whole, write_whole
 from bridle_audit.wording import counted, printable
@@ -279,9 +279,8 @@ class Study:
     @property
     def best(self) -> Contender:
         """The contender with the best mean of the main metric on the validation rows."""
-        sign = 1 if self.higher_is_better else -1
-        means = [sign * each.scores["valid"][self.metric].mean for each in self.contenders]
-        return max(zip(means, self.contenders, strict=True), key=lambda pair: (not math.isnan(pair[0]), pair[0]))[1]
+        criterion = Criterion(self.metric, self.higher_is_better)
+        return min(self.contenders, key=lambda each: criterion.loss(each.scores["valid"][self.metric].mean))
 
     @property
     def plot(self) -> StudyPlots:

@@ -171,3 +171,26 @@ def test_values_stay_in_the_range_of_their_knob() -> None:
     for recipe in (Recipe.of(Dropout(rate=0.9)), Recipe.parse("LabelSmoothing(strength=0.1) + MaxNorm(limit=3.0)")):
         drawn = draw_candidates(recipe, 64, Protocol())  # a value out of range would have raised
         assert len(drawn) == 64
+
+
+def test_a_setting_whose_folds_diverged_is_not_trained_longer() -> None:
+    def train(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+        scores = {"valid": {"log_loss": math.nan}}
+        return {variant: Run("", 0, scores, {}, [], 0.0, diverged_at=1) for variant in variants}
+
+    tuned = tune([Recipe()], 8, table(400), Protocol(), LOG_LOSS, train)
+    assert {len(trial.scores) for trial in tuned.trials[Recipe()]} == {1}
+
+
+def test_a_setting_without_a_finite_score_on_every_fold_is_never_chosen() -> None:
+    own, unmeasured = Criterion("own", higher_is_better=True), itertools.cycle([math.inf, -math.inf, math.nan, 1.0])
+
+    def train(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+        odd = next(unmeasured)  # of one fold
+        return {
+            each: Run("", 0, {"valid": {"own": odd if each is not variants[2] else 0.5}}, {}, [], 0.0)
+            for each in variants
+        }
+
+    tuned = tune([Recipe()], 4, table(400), Protocol(epochs=2), own, train)
+    assert tuned.chosen[Recipe()].lr == tuned.trials[Recipe()][2].lr

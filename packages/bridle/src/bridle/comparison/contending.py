@@ -61,7 +61,7 @@ def resolve_criterion(metric: MetricLike, task: str) -> tuple[Criterion, Metric 
     (Criterion(name='r2', higher_is_better=True), None)
     """
     found = resolve_metric(metric, task)
-    return Criterion(found.name, found.higher_is_better), found if isinstance(found, Metric) else None
+    return Criterion.of(found), found if isinstance(found, Metric) else None
 
 
 def check_options(*, out: object, progress: object, tuned: object, margin: object, keep_models: object) -> None:

@@ -17,9 +17,9 @@ from bridle.comparison.sessions import Session
 from bridle.comparison.stack_checkpoints import Member, StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
 from bridle.errors import InputError
-from bridle.places import Stop
 from bridle.protocol import Protocol, Variant
 from bridle.results import VERSION, Run, metrics_of, to_plain
+from bridle.training_rules import stop_regularizers
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_once
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 
@@ -148,7 +148,7 @@ class RunStore:
         if epochs is None:
             return None
         last = run.stopped_at or epochs if run.diverged_at is None else run.diverged_at - 1
-        return count_evaluations(self.protocol, last, any(isinstance(unit, Stop) for unit in variant.recipe))
+        return count_evaluations(self.protocol, last, bool(stop_regularizers(variant.recipe)))
 
     @cached_property
     def protocol(self) -> Protocol:

@@ -22,8 +22,8 @@ from bridle.knobs import Knob, knobs
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
-from bridle.results import Run, Trial
-from bridle.training_length import improves
+from bridle.results import Run, Summary, Trial
+from bridle.training_length import ends_late, improves
 
 __all__ = ["Chosen", "Tuned", "tune"]
 
@@ -118,7 +118,7 @@ def train_rung(
     found = [train(fold, its, protocol) for fold, its in zip(folds, variants, strict=True)]
     for number, each in enumerate(candidates):
         runs = [of_fold[its[number]] for of_fold, its in zip(found, variants, strict=True)]
-        score = math.fsum(run.scores["valid"][criterion.name] for run in runs) / len(runs)
+        score = Summary.of([run.scores["valid"][criterion.name] for run in runs]).mean
         each.improving = worth_more(runs, score, each, protocol.n_epochs, criterion)
         each.scores.append(score)
         each.epochs = protocol.n_epochs
@@ -126,7 +126,7 @@ def train_rung(
 
 def worth_more(runs: Sequence[Run], score: float, known: Candidate, epochs: int, criterion: Criterion) -> bool:
     """Return True where twice the length is worth a try, as for a single run; see ``training_length``."""
-    late = 2 * sum((run.best_epoch or epochs) > epochs / 2 for run in runs) >= len(runs)
+    late = 2 * sum(ends_late(run, epochs) for run in runs) >= len(runs)
     return late and (not known.scores or improves(score, known.scores[-1], criterion))
 
 
