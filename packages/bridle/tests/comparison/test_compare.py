@@ -296,6 +296,13 @@ def test_a_tuned_comparison_gives_every_contender_its_trials_and_fresh_seeds(tmp
     assert values(again) == values(study)
 
 
+def test_what_tuning_may_make_the_same_is_refused_before_anything_is_trained(tmp_path):
+    recipes = ["Dropout(rate=0.2)", "Dropout(rate=0.5)"]
+    with pytest.raises(ValueError, match=r"'Dropout\(rate=0.2\)' and 'Dropout\(rate=0.5\)' differ only in strengths"):
+        small(recipes=recipes, tuned=4, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_where_splits_vary_every_seed_has_its_own_and_the_interval_is_wider():
     random = np.random.default_rng(0)
     x = random.normal(size=(150, 2))

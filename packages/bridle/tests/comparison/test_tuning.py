@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from bridle import L2, Data, Dropout, Recipe
-from bridle.comparison.tuning import FIRST_SEED, draw_candidates, tune, tuned_knobs
+from bridle.comparison.tuning import FIRST_SEED, check_apart, draw_candidates, tune, tuned_knobs
+from bridle.errors import InputError
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run
@@ -194,3 +196,37 @@ def test_a_setting_without_a_finite_score_on_every_fold_is_never_chosen() -> Non
 
     tuned = tune([Recipe()], 4, table(400), Protocol(epochs=2), own, train)
     assert tuned.chosen[Recipe()].lr == tuned.trials[Recipe()][2].lr
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("L2(strength=0.001)", "L2(strength=0.01)"),
+        ("Dropout(rate=0.2) + L2(strength=0.001)", "Dropout(rate=0.3) + L2(strength=0.001)"),
+        ("L2(strength=0.1, on='all')", "L2(strength=0.2, on='all')"),
+    ],
+)
+def test_contenders_that_tuning_may_make_the_same_are_refused(one: str, other: str) -> None:
+    words = re.escape(f"{one!r} and {other!r} differ only in strengths") + ".*; give one of them"
+    with pytest.raises(InputError, match=words):
+        check_apart([Recipe(), *map(Recipe.parse, (one, "BatchNorm()", other))])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("L2(strength=0.001)", "L2(strength=0.001, on='all')"),
+        ("L2(strength=0.001)", "L2(strength=0.0)"),  # which is off, and not searched
+        ("L2(strength=0.001)", "L2(strength=linear(0.1, 0.0))"),
+        ("Dropout(rate=0.2)", "Dropout(rate=0.2) + L2(strength=0.001)"),
+        ("EMA(decay=0.9)", "EMA(decay=0.99)"),
+    ],
+)
+def test_contenders_that_stay_apart_are_tuned_side_by_side(one: str, other: str) -> None:
+    check_apart([Recipe(), *map(Recipe.parse, (one, other))])
+    chosen = tune([*map(Recipe.parse, (one, other))], 4, table(40), Protocol(epochs=1), LOG_LOSS, same_for_all).chosen
+    assert len({str(each.recipe) for each in chosen.values()}) == 2
+
+
+def same_for_all(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+    return {each: Run("", 0, {"valid": {"log_loss": 1.0}}, {}, [], 0.0) for each in variants}

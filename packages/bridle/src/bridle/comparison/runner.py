@@ -20,7 +20,7 @@ from bridle.comparison.references import early_stopping_reference, fit_reference
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
 from bridle.comparison.trainer import Trainer, network_name, printed_network
-from bridle.comparison.tuning import Chosen, Tuned, tune
+from bridle.comparison.tuning import Chosen, Tuned, check_apart, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
@@ -88,6 +88,8 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
     check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
+    if tuned is not None:
+        check_apart(contending)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
     criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)

@@ -12,12 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import qmc
 
 from bridle.data import Data
+from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
@@ -25,7 +27,7 @@ from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run, Summary, Trial
 from bridle.training_length import ends_late, improves
 
-__all__ = ["Chosen", "Tuned", "tune"]
+__all__ = ["Chosen", "Tuned", "check_apart", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
@@ -97,6 +99,24 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
         "test": "not scored in any trial; scored once in every final run, after the strengths were chosen",
     }
     return Tuned({recipe: [each.trial() for each in its] for recipe, its in candidates.items()}, chosen, how)
+
+
+def check_apart(recipes: Sequence[Recipe]) -> None:
+    """Raise ``ValueError`` where tuning may make one contender of two: they differ in nothing but what is searched."""
+    for one, other in combinations(recipes, 2):
+        if untuned(one) == untuned(other):
+            raise InputError(
+                f"compare: {str(one)!r} and {str(other)!r} differ only in strengths, which tuning searches for each "
+                "contender: both may end as the same; give one of them, or compare these strengths without tuning"
+            )
+
+
+def untuned(recipe: Recipe) -> list[dict[str, Any]]:
+    """Return a recipe as plain data with nothing in the place of what is searched."""
+    settings = recipe.to_json()
+    for number, knob in tuned_knobs(recipe):
+        settings[number] = {**settings[number], knob.name: None}
+    return settings
 
 
 def count_folds(data: Data) -> int:
