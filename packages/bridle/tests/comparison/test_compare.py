@@ -13,7 +13,7 @@ from torch import nn
 
 import bridle
 from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
-from bridle.comparison import DEFAULT_RECIPES, compare
+from bridle.comparison import DEFAULT_RECIPES, compare, references
 from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
 from bridle.engine import precision
@@ -279,6 +279,33 @@ def test_the_references_stand_beside_the_contenders():
     assert [each.name for each in study.references] == names
     majority = study.references[0].scores["test"]["log_loss"].mean
     assert majority == pytest.approx(math.log(2), rel=1e-2)
+
+
+def test_a_reference_that_cannot_be_fitted_costs_the_study_nothing_but_that(monkeypatch):
+    def refuse():
+        raise ValueError("too few of anything")
+
+    constant, linear, boosting = references.METHODS
+    broken = linear._replace(make=dict.fromkeys(linear.make, refuse))
+    monkeypatch.setattr(references, "METHODS", (constant, broken, boosting))
+    study = small(references=True)
+    assert study.finished and [each.name for each in study.references] == ["majority class", "gradient boosting"]
+    assert study.notices == [
+        "The reference 'linear model' is left out, as it could not be fitted and measured: too few of anything."
+    ]
+
+
+def test_an_interrupt_while_references_are_fitted_gives_the_study_of_all_runs(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(references, "fit_method", interrupt)
+        study = small(references=True, out=tmp_path)
+    assert not study.finished and study.references == [] and [len(each.runs) for each in study.contenders] == [2, 2]
+    assert study.notices == ["Interrupted: all runs are there, the references are missing."]
+    again = small(references=True, out=tmp_path)
+    assert again.finished and len(again.references) == 3 and values(again) == values(study)
 
 
 def test_a_tuned_comparison_gives_every_contender_its_trials_and_fresh_seeds(tmp_path):

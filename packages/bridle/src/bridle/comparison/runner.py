@@ -16,7 +16,7 @@ from bridle.comparison.contending import MetricLike, RecipeLike, check_options, 
 from bridle.comparison.learning_rate import choose_learning_rate
 from bridle.comparison.models import ModelStore
 from bridle.comparison.provenance import provenance
-from bridle.comparison.references import early_stopping_reference, fit_references
+from bridle.comparison.references import Fitted, early_stopping_reference, fit_references
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
 from bridle.comparison.trainer import Trainer, network_name, printed_network
@@ -35,6 +35,7 @@ REUSED_ROWS = (
     "Strengths were chosen within the training rows of the first split, and other splits validate on some of these: "
     "their scores may flatter all tuned contenders alike."
 )
+NO_REFERENCES = "Interrupted: all runs are there, the references are missing."
 # The protocol with the precision that is really used.
 RESOLVE_PRECISION = {"torch": stacked.resolve_precision, "vanilla": vanilla.resolve_precision}
 
@@ -139,15 +140,17 @@ class Comparison:
 
     def study(self) -> Study:
         """Train everything, and return what came out; ``KeyboardInterrupt`` where that is nothing."""
-        finished = True
+        finished, fitted = True, Fitted()
         try:
             self.settle_strengths()
             for run in self.train():
                 self.runs[Variant(Recipe.parse(run.recipe), run.seed, run.lr)] = run
+            if self.references:
+                fitted = self.fit_references()
         except KeyboardInterrupt as interrupt:
             if not self.runs:
                 raise KeyboardInterrupt(self.interrupt_message()) from interrupt
-            finished = False
+            finished, fitted = False, Fitted(left_out=[] if self.missing else [NO_REFERENCES])
         judged = self.contenders()
         return Study(
             data=self.data.describe(),
@@ -159,8 +162,8 @@ class Comparison:
             engine=self.trainer.engine,
             made={**provenance(), "seconds": self.trainer.session.end()},
             finished=finished,
-            notices=self.notices(judged),
-            references=self.fit_references(judged) if finished else [],
+            notices=[*self.notices(judged), *fitted.left_out, *self.data.notes],
+            references=self.references_with(fitted, judged[0]) if self.references and finished else [],
             higher_is_better=self.trainer.criterion.higher_is_better,
             margin=self.margin,
             splits=self.data.split_info,
@@ -222,19 +225,24 @@ class Comparison:
             each.trials = self.tuned.trials[recipe] if self.tuned else []
         return judged
 
+    @property
+    def missing(self) -> int:
+        """How many runs are not there yet."""
+        return len(self.seeds) * len(self.asked) - len(self.runs)
+
     def notices(self, judged: Sequence[Contender]) -> list[str]:
         """Return the sentences to print beside the numbers."""
-        missing = len(self.seeds) * len(self.asked) - len(self.runs)
-        said = notices(judged, [self.chosen(recipe).recipe for recipe in self.asked], self.seeds, missing)
-        return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else []), *self.data.notes]
+        said = notices(judged, [self.chosen(recipe).recipe for recipe in self.asked], self.seeds, self.missing)
+        return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else [])]
 
-    def fit_references(self, judged: Sequence[Contender]) -> list[Reference]:
-        """Fit the references on every split of the data, beside what the baseline's early stopping gained."""
-        if not self.references:
-            return []
+    def fit_references(self) -> Fitted:
+        """Fit the references on every split of the data."""
         repeats = [self.data.repeat(seed) for seed in self.seeds] if self.data.splits_vary else [self.data]
-        fitted = fit_references(repeats, self.protocol.class_weight, self.trainer.own_metric)
-        return [*fitted, *early_stopping_reference(judged[0], self.trainer.criterion.name)]
+        return fit_references(repeats, self.protocol.class_weight, self.trainer.own_metric)
+
+    def references_with(self, fitted: Fitted, baseline: Contender) -> list[Reference]:
+        """Return the references, beside what the baseline's early stopping gained."""
+        return [*fitted.references, *early_stopping_reference(baseline, self.trainer.criterion.name)]
 
     def interrupt_message(self) -> str:
         """Return what is kept of a comparison that was stopped before any run was finished, and how to go on."""
