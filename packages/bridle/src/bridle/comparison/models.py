@@ -119,7 +119,7 @@ class ModelStore:
             "recipe": run.recipe,
             "seed": str(run.seed),
             **({} if run.lr is None else {"lr": repr(run.lr)}),
-            "epochs": str(int(run.curves["epoch"][-1])),
+            "epochs": str(run.epochs),
             "metric": self.criterion.name,
             "score": repr(score),
             "scores": hash_of_scores(run),
