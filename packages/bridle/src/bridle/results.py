@@ -44,6 +44,7 @@ __all__ = [
     "LayerSummary",
     "Reference",
     "Run",
+    "RunKey",
     "Study",
     "Summary",
     "TrainingLength",
@@ -85,6 +86,20 @@ class TrainingLength:
     last_score: float  # likewise, after the last epoch: what there would be without early stopping
 
 
+@dataclass(frozen=True)
+class RunKey:
+    """What tells a run from all others of one setting: data, network, protocol and engine are the same for them."""
+
+    recipe: str
+    seed: int
+    lr: float | None = None  # the peak learning rate, where it is this run's own
+
+    @classmethod
+    def of(cls, recipe: str, seed: int, lr: float | None) -> Self:
+        """Return the key with the learning rate as a plain number: 1 and 1.0 are written alike."""
+        return cls(recipe, seed, None if lr is None else float(lr))
+
+
 @dataclass
 class Run:
     """One training run: one recipe, one seed.
@@ -108,6 +123,11 @@ class Run:
     lr: float | None = None  # the peak learning rate, where it is this run's own and not the protocol's
     lengths: list[TrainingLength] = field(default_factory=list)  # those tried, where the length was open
     model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
+
+    @property
+    def key(self) -> RunKey:
+        """What tells it from the other runs of its setting."""
+        return RunKey.of(self.recipe, self.seed, self.lr)
 
     @property
     def dead_units(self) -> int:

@@ -38,10 +38,10 @@ def find_lengths(
     best: dict[Variant, Run] = {}
     active, lengths = list(variants), protocol.lengths(rows)
     for epochs in lengths:
-        found = {(str(each.recipe), each.seed, each.lr): each for each in active}
+        found = {each.key: each for each in active}
         active = []
         for run in train(list(found.values()), protocol.with_length(epochs)):
-            variant = found[run.recipe, run.seed, run.lr]
+            variant = found[run.key]
             known = best.get(variant)
             best[variant] = better_run(run, epochs, known, criterion)
             if epochs < lengths[-1] and goes_on(run, epochs, known, criterion):

@@ -41,9 +41,9 @@ def variants(*recipes: str, seeds: int = 2) -> list[Variant]:
 def train(
     data: Data, members: list[Variant], protocol: Protocol, network: Network = NETWORK, own: Metric | None = None
 ) -> dict[Variant, Run]:
-    by_key = {(str(each.recipe), each.seed, each.lr): each for each in members}
+    by_key = {each.key: each for each in members}
     runs = engine.train_variants(data, members, network, protocol, own_metric=own)
-    return {by_key[run.recipe, run.seed, run.lr]: run for run in runs}
+    return {by_key[run.key]: run for run in runs}
 
 
 def module() -> nn.Module:

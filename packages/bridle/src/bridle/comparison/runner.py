@@ -19,14 +19,14 @@ from bridle.comparison.provenance import provenance
 from bridle.comparison.references import Fitted, early_stopping_reference, fit_references
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
-from bridle.comparison.trainer import Trainer, network_name, printed_network
+from bridle.comparison.trainer import Trainer, network_name, run_setting
 from bridle.comparison.tuning import Chosen, Tuned, check_apart, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
-from bridle.results import Contender, Reference, Run, Study
+from bridle.results import Contender, Reference, Run, RunKey, Study
 
 __all__ = ["DEFAULT_NETWORK", "compare"]
 
@@ -98,12 +98,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
     store = RunStore.at(out, {}) if out else NOWHERE
-    setting = {
-        "data": data.fingerprint,
-        "network": network_name(network),
-        "protocol": protocol.to_json(),
-        "engine": engine,
-    }
+    setting = run_setting(data, network, protocol, engine)
     session = store.with_setting(setting | {"tuned": tuned}).session(started)
     trainer = Trainer(network, engine, criterion, own_metric, store, session, ProgressCounter(progress))
     models = None
@@ -118,7 +113,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         said = Asked.of(data, contending, list(asked), network, protocol, metric=criterion.name, **rest)
         write_asked(out, said)
     if out and keep_models != "none":
-        models = ModelStore(Path(out), keep_models, setting | {"network": printed_network(network)}, criterion)
+        models = ModelStore(Path(out), keep_models, setting, criterion)
     return Comparison(data, contending, list(asked), protocol, trainer, margin, tuned, references, models).study()
 
 
@@ -136,7 +131,7 @@ class Comparison:
     references: bool
     models: ModelStore | None = None
     tuned: Tuned | None = None  # what the trials found, where there are any
-    runs: dict[Variant, Run] = field(default_factory=dict)
+    runs: dict[RunKey, Run] = field(default_factory=dict)
 
     def study(self) -> Study:
         """Train everything, and return what came out; ``KeyboardInterrupt`` where that is nothing."""
@@ -144,7 +139,7 @@ class Comparison:
         try:
             self.settle_strengths()
             for run in self.train():
-                self.runs[Variant(Recipe.parse(run.recipe), run.seed, run.lr)] = run
+                self.runs[run.key] = run
             if self.references:
                 fitted = self.fit_references()
         except KeyboardInterrupt as interrupt:
@@ -201,8 +196,8 @@ class Comparison:
         runs = {}
         for recipe in self.asked:
             settings = self.chosen(recipe)
-            variants = [Variant(settings.recipe, seed, settings.lr) for seed in self.seeds]
-            runs[settings.recipe] = [self.runs[variant] for variant in variants if variant in self.runs]
+            keys = [Variant(settings.recipe, seed, settings.lr).key for seed in self.seeds]
+            runs[settings.recipe] = [self.runs[key] for key in keys if key in self.runs]
         rows = self.data.rows
         judged = contenders(
             runs,

@@ -37,8 +37,8 @@ class StackTraining(NamedTuple):
 
     def only_wanted(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs of wanted variants."""
-        wanted = {(str(variant.recipe), variant.seed, variant.lr) for variant in self.wanted}
-        return [run for run in runs if (run.recipe, run.seed, run.lr) in wanted]
+        wanted = {variant.key for variant in self.wanted}
+        return [run for run in runs if run.key in wanted]
 
 
 def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tuple[Stack, StackStopping]:
