@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bridle.errors import InputError
 from bridle.json_decoding import decode, parse, short_repr
-from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE, Criterion
+from bridle.metric_info import DEFAULT_METRIC, SHOWN_BESIDE, Criterion, metric_label
 from bridle.study_upgrade import upgraded
 from bridle_audit.atomic_files import read_whole, write_whole
 from bridle_audit.wording import counted, printable
@@ -153,7 +153,7 @@ class Run:
     def __repr__(self) -> str:
         valid = self.scores.get("valid", {})
         shown = [name for name in (*DEFAULT_METRIC.values(), *SHOWN_BESIDE.values()) if name in valid]
-        scores = [f"{METRICS[name].label} {valid[name]:.4g}" for name in shown]
+        scores = [f"{metric_label(name)} {valid[name]:.4g}" for name in shown]
         ended = (
             f"diverged in epoch {self.diverged_at}" if self.diverged_at is not None else counted("epoch", self.epochs)
         )
@@ -329,8 +329,8 @@ class Study:
     def __repr__(self) -> str:
         what = one_line(f"{self.data.get('name', 'study')}, {self.network}")
         count = f"{counted('recipe', len(self.contenders))} × {counted('seed', len(self.seeds))}"
-        metric = METRICS[self.metric].label if self.metric in METRICS else self.metric
-        return f"<Study {what}: {count}, by validation {metric}{'' if self.finished else ', unfinished'}>"
+        unfinished = "" if self.finished else ", unfinished"
+        return f"<Study {what}: {count}, by validation {metric_label(self.metric)}{unfinished}>"
 
     def __str__(self) -> str:
         text: str = of_report("terminal", "study_text")(self)
