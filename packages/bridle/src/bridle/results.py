@@ -289,6 +289,7 @@ class Study:
     margin: float | None = None  # differences of the main metric up to this size are of no consequence
     splits: dict[str, Any] = field(default_factory=dict)  # how the rows were split: kind, seed, varies, columns
     tuning: dict[str, Any] = field(default_factory=dict)  # trials, folds, rungs, seeds; empty where nothing was tuned
+    lr_chosen: bool | None = None  # by validation scores, and not given; None where an earlier bridle does not say
     version: int = VERSION
 
     @property

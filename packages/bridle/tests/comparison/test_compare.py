@@ -281,6 +281,14 @@ def test_the_references_stand_beside_the_contenders():
     assert majority == pytest.approx(math.log(2), rel=1e-2)
 
 
+@pytest.mark.parametrize(("lr", "tuned"), [(0.002, None), (None, None), (0.002, 2), (None, 2)])
+def test_a_study_says_whether_its_learning_rate_was_given_or_chosen(lr, tuned, tmp_path):
+    study = small(protocol=replace(SHORT, lr=lr), tuned=tuned)
+    assert study.lr_chosen is (lr is None)
+    study.save(tmp_path / "study.json")
+    assert Study.load(tmp_path).lr_chosen is (lr is None)
+
+
 def test_a_reference_that_cannot_be_fitted_costs_the_study_nothing_but_that(monkeypatch):
     def refuse():
         raise ValueError("too few of anything")

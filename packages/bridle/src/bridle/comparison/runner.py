@@ -130,8 +130,12 @@ class Comparison:
     trials: int | None
     references: bool
     models: ModelStore | None = None
+    lr_chosen: bool = field(init=False)  # whether the learning rate was left open
     tuned: Tuned | None = None  # what the trials found, where there are any
     runs: dict[RunKey, Run] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lr_chosen = self.protocol.lr is None
 
     def study(self) -> Study:
         """Train everything, and return what came out; ``KeyboardInterrupt`` where that is nothing."""
@@ -163,6 +167,7 @@ class Comparison:
             margin=self.margin,
             splits=self.data.split_info,
             tuning=self.tuned.how if self.tuned else {},
+            lr_chosen=self.lr_chosen,
         )
 
     def settle_strengths(self) -> None:
