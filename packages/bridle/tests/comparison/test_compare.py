@@ -289,6 +289,20 @@ def test_a_study_says_whether_its_learning_rate_was_given_or_chosen(lr, tuned, t
     assert Study.load(tmp_path).lr_chosen is (lr is None)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("tuned", [None, 2])
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [("LabelSmoothing(strength=0.1)", "is for classes"), ("L2(strength=0.1, on='nothing*')", "selects none")],
+)
+def test_a_recipe_that_cannot_be_trained_is_refused_before_the_baseline_is(engine, tuned, recipe, words, tmp_path):
+    steps: list[int] = []
+    settings = {"protocol": replace(SHORT, lr=None), "progress": lambda done, _: steps.append(done)}
+    with pytest.raises(ValueError, match=words):
+        small(data=line(), recipes=[recipe], engine=engine, tuned=tuned, out=tmp_path / "out", **settings)
+    assert not steps and not (tmp_path / "out").exists()
+
+
 def test_a_reference_that_cannot_be_fitted_costs_the_study_nothing_but_that(monkeypatch):
     def refuse():
         raise ValueError("too few of anything")

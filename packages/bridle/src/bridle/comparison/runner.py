@@ -38,6 +38,7 @@ REUSED_ROWS = (
 NO_REFERENCES = "Interrupted: all runs are there, the references are missing."
 # The protocol with the precision that is really used.
 RESOLVE_PRECISION = {"torch": stacked.resolve_precision, "vanilla": vanilla.resolve_precision}
+CHECK_RECIPES = {"torch": stacked.check_recipes, "vanilla": vanilla.check_recipes}
 
 
 def compare(  # noqa: PLR0917  (the order is part of the public surface)
@@ -97,6 +98,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
+    CHECK_RECIPES[engine](data, contending, network, longest)
     store = RunStore.at(out, {}) if out else NOWHERE
     setting = run_setting(data, network, protocol, engine)
     session = store.with_setting(setting | {"tuned": tuned}).session(started)

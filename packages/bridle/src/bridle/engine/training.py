@@ -30,7 +30,7 @@ from bridle.results import Run
 from bridle.training_length import find_lengths
 from bridle.training_rules import stop_regularizers
 
-__all__ = ["make_stack", "step_losses", "train", "train_variants"]
+__all__ = ["check_recipes", "make_stack", "step_losses", "train", "train_variants"]
 
 
 def train(
@@ -108,6 +108,15 @@ def train_variants(
         )
         if checkpoints:
             checkpoints.drop(members)
+
+
+def check_recipes(data: Data, recipes: Sequence[Recipe], network: Network, protocol: Protocol) -> None:
+    """Raise ``ValueError`` for a recipe that cannot be trained on these data and this network, before any is."""
+    precision = Precision.of(protocol, default_device())
+    plan = TrainingPlan.of(data, network, protocol, precision)
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
+    for recipe in recipes:
+        Stack([Variant(recipe, 0)], plan.start, device_data, protocol, precision)
 
 
 def scored_alike(variants: Sequence[Variant], protocol: Protocol) -> list[list[Variant]]:

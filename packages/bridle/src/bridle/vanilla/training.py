@@ -16,13 +16,14 @@ from bridle.metric_info import Criterion
 from bridle.metrics import Metric
 from bridle.networks import MLP, Network
 from bridle.protocol import Progress, Protocol, Variant
+from bridle.recipe import Recipe
 from bridle.results import Run
 from bridle.seeded_draws import batch_orders
 from bridle.training_rules import EpochChoice, has_diverged, keeps_best_epoch, stop_regularizers
 from bridle.vanilla.evaluation import Evaluator, layer_summaries
 from bridle.vanilla.step import RowWeights, Trainer, TrainerValues
 
-__all__ = ["resolve_precision", "step_losses", "train_variants"]
+__all__ = ["check_recipes", "resolve_precision", "step_losses", "train_variants"]
 
 # Inputs (batch, inputs), targets (batch,) as the loss takes them, and what each row counts, (batch, 1).
 Batch = tuple[np.ndarray, np.ndarray, RowWeights]
@@ -36,6 +37,12 @@ def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) 
             "use the torch engine (--engine torch) for a network of your own"
         )
     return Trainer(data, variant, network, protocol)
+
+
+def check_recipes(data: Data, recipes: Sequence[Recipe], network: Network, protocol: Protocol) -> None:
+    """Raise ``ValueError`` for a recipe that cannot be trained on these data and this network, before any is."""
+    for recipe in recipes:
+        prepare(data, Variant(recipe, 0), network, protocol)
 
 
 def resolve_precision(protocol: Protocol) -> Protocol:
@@ -83,8 +90,7 @@ def train_variants(
     that selects no parameter. ``progress`` counts the steps that a diverged run no longer makes as done.
     ``own_metric`` is measured beside the metrics of the task.
     """
-    for variant in {(each.recipe, each.lr): each for each in variants}.values():
-        prepare(data, variant, network, protocol)
+    check_recipes(data, list({variant.recipe: None for variant in variants}), network, protocol)
     evaluator = Evaluator(data, protocol, own_metric)
     told = progress or (lambda steps: None)
     return (train_one(evaluator, variant, network, protocol, told) for variant in variants)
