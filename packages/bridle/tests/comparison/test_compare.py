@@ -303,6 +303,15 @@ def test_a_recipe_that_cannot_be_trained_is_refused_before_the_baseline_is(engin
     assert not steps and not (tmp_path / "out").exists()
 
 
+def test_a_split_that_leaves_nothing_to_learn_is_refused_before_the_others_are_trained_on(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(160, 3))
+    rare = Data.from_arrays(rows, np.arange(160) < 2, splits="kfold")  # in one of five both rows are held out
+    steps: list[int] = []
+    with pytest.raises(ValueError, match="repeat 3 of the split: the 96 training rows of this split are all of one"):
+        small(data=rare, seeds=5, out=tmp_path / "out", progress=lambda done, _: steps.append(done))
+    assert not steps and not (tmp_path / "out").exists()
+
+
 def test_a_reference_that_cannot_be_fitted_costs_the_study_nothing_but_that(monkeypatch):
     def refuse():
         raise ValueError("too few of anything")

@@ -99,6 +99,9 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
     CHECK_RECIPES[engine](data, contending, network, longest)
+    if data.splits_vary:
+        for seed in asked:
+            data.repeat(seed)  # which says what is wrong with a split before the others are trained on
     store = RunStore.at(out, {}) if out else NOWHERE
     setting = run_setting(data, network, protocol, engine)
     session = store.with_setting(setting | {"tuned": tuned}).session(started)
