@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bridle import L2, Data, Dropout, Recipe
-from bridle.comparison.tuning import FIRST_SEED, check_apart, draw_candidates, tune, tuned_knobs
+from bridle.comparison.tuning import FIRST_SEED, check_apart, draw_candidates, inner_folds, tune, tuned_knobs
 from bridle.errors import InputError
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
@@ -230,3 +230,39 @@ def test_contenders_that_stay_apart_are_tuned_side_by_side(one: str, other: str)
 
 def same_for_all(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
     return {each: Run("", 0, {"valid": {"log_loss": 1.0}}, {}, [], 0.0) for each in variants}
+
+
+def few_rows(**keys: object) -> Data:
+    """Return a table of which this is known of the rows."""
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    return Data.from_arrays(x, np.arange(200) % 2, **keys)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "folds"),
+    [
+        (few_rows(), 4),
+        (few_rows(groups=np.arange(200) // 2 % 5), 2),  # three of them in the training rows
+        (few_rows(groups=np.arange(200) // 2 % 4), 2),
+        (few_rows(time=np.arange(200) // 40), 2),  # as many times
+        (few_rows(time=np.arange(200) // 50), 1),
+        (Data(*(few_rows().x_train[:3], [0, 1, 0], few_rows().x_valid[:5], [0, 1, 0, 1, 0])), 1),
+    ],
+)
+def test_where_there_is_too_little_for_all_folds_there_are_fewer(data: Data, folds: int) -> None:
+    found = inner_folds(data)
+    assert len(found) == folds and all(len(set(each.y_train.tolist())) == 2 for each in found)
+    assert tune(RECIPES, 2, data, Protocol(epochs=1), LOG_LOSS, Trainer()).how["folds"] == folds
+
+
+def test_a_class_of_one_training_row_stays_where_it_can_be_learned() -> None:
+    data = table(40)
+    single = Data(data.x_train, (np.arange(40) == 7).astype(int), data.x_valid, data.y_valid)
+    (fold,) = inner_folds(single)
+    assert 1 in fold.y_train
+
+
+def test_rows_that_cannot_be_split_once_more_are_refused_in_a_sentence() -> None:
+    data = few_rows(groups=np.arange(200) // 2 % 3)  # one group is left for training
+    with pytest.raises(InputError, match=r"cannot be split once more, to tune on: 1 group of .*; compare"):
+        tune(RECIPES, 2, data, Protocol(epochs=1), LOG_LOSS, Trainer())

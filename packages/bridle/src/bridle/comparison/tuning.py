@@ -79,7 +79,7 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
     recipes: Sequence[Recipe], trials: int, data: Data, protocol: Protocol, criterion: Criterion, train: TrainFold
 ) -> Tuned:
     """Tune every recipe with so many trials on folds of the training rows of ``data``."""
-    folds = [data.inner(fold, count_folds(data)) for fold in range(count_folds(data))]
+    folds = inner_folds(data)
     lengths = rungs(protocol, min(len(fold.x_train) for fold in folds), trials)
     candidates = {recipe: draw_candidates(recipe, trials, protocol) for recipe in recipes}
     active = {recipe: list(its) for recipe, its in candidates.items()}
@@ -119,9 +119,22 @@ def untuned(recipe: Recipe) -> list[dict[str, Any]]:
     return settings
 
 
-def count_folds(data: Data) -> int:
-    """Return on how many folds of the training rows a trial is judged."""
-    return next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
+def inner_folds(data: Data) -> list[Data]:
+    """Return the folds of the training rows on which a trial is judged: as many as there should be, or can be.
+
+    Few groups or times, or a class of a single row, leave fewer. ``ValueError`` where they leave none.
+    """
+    wanted = next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
+    problem = ""
+    for folds in dict.fromkeys((wanted, min(wanted, 2), 1)):
+        try:
+            return [data.inner(fold, folds) for fold in range(folds)]
+        except InputError as error:  # each of many reasons, which the data know
+            problem, _, _ = str(error).partition(";")
+    raise InputError(
+        f"compare: the training rows cannot be split once more, to tune on: {problem}; compare without tuning, or with "
+        "more rows"
+    )
 
 
 def rungs(protocol: Protocol, rows: int, trials: int) -> list[int]:
