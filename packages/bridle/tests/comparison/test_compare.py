@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import bridle
-from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
+from bridle import Data, Dropout, Metric, Protocol, Recipe, Study, linear, mlp
 from bridle.comparison import DEFAULT_RECIPES, compare, references
 from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
@@ -212,7 +212,8 @@ def test_an_interrupt_gives_a_study_of_what_is_finished_and_the_next_call_the_re
 
 
 def test_one_run_that_is_missing_is_said_in_the_singular():
-    assert notices([], [], (0, 1), 1) == ["Interrupted: 1 run is missing; the numbers are those of the finished runs."]
+    (said,) = notices([], [], (0, 1), 1, "log_loss")
+    assert said == "Interrupted: 1 run is missing; the numbers are those of the finished runs."
 
 
 def test_an_interrupt_before_the_baseline_has_a_run_leaves_it_empty_and_the_study_can_be_saved(tmp_path, monkeypatch):
@@ -310,6 +311,24 @@ def test_a_split_that_leaves_nothing_to_learn_is_refused_before_the_others_are_t
     with pytest.raises(ValueError, match="repeat 3 of the split: the 96 training rows of this split are all of one"):
         small(data=rare, seeds=5, out=tmp_path / "out", progress=lambda done, _: steps.append(done))
     assert not steps and not (tmp_path / "out").exists()
+
+
+def test_a_metric_without_a_number_on_the_validation_rows_is_said():
+    study = small(metric=Metric("nothing", lambda y, prediction: math.nan))
+    (said,) = study.notices
+    assert said.startswith("4 of 4 runs that did not diverge have no nothing on the validation rows, and are in no ")
+    assert study.contenders[1].versus_baseline is None and study.best is study.baseline
+
+
+@pytest.mark.parametrize("margin", [-0.1, math.nan, "0.1", 10**400])
+def test_a_margin_that_is_no_size_is_refused_at_once(margin):
+    with pytest.raises(ValueError, match="margin must be the size"):
+        small(data="no such file", margin=margin)
+
+
+def test_an_empty_name_is_no_metric():
+    with pytest.raises(ValueError, match="there is no metric ''"):
+        small(metric="")
 
 
 def test_a_reference_that_cannot_be_fitted_costs_the_study_nothing_but_that(monkeypatch):

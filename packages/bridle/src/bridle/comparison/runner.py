@@ -14,6 +14,7 @@ from bridle.comparison.asked import Asked, write_asked
 from bridle.comparison.collect import ProgressCounter, Watch, interrupt_message
 from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_criterion
 from bridle.comparison.learning_rate import choose_learning_rate
+from bridle.comparison.margins import margin_asked
 from bridle.comparison.models import ModelStore
 from bridle.comparison.provenance import provenance
 from bridle.comparison.references import Fitted, early_stopping_reference, fit_references
@@ -89,12 +90,13 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     """
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
-    check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
+    check_options(out=out, progress=progress, tuned=tuned, keep_models=keep_models)
+    margin = margin_asked(margin)
     if tuned is not None:
         check_apart(contending)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
+    criterion, own_metric = resolve_criterion(protocol.metric if metric is None else metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
@@ -237,7 +239,8 @@ class Comparison:
 
     def notices(self, judged: Sequence[Contender]) -> list[str]:
         """Return the sentences to print beside the numbers."""
-        said = notices(judged, [self.chosen(recipe).recipe for recipe in self.asked], self.seeds, self.missing)
+        recipes = [self.chosen(recipe).recipe for recipe in self.asked]
+        said = notices(judged, recipes, self.seeds, self.missing, self.trainer.criterion.name)
         return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else [])]
 
     def fit_references(self) -> Fitted:

@@ -23,7 +23,7 @@ def verdict_sentence(paired: Paired, found: Versus, *, together: int, seeds_want
     """
     seeds = counted_seeds(paired, seeds_wanted)
     left_out = len(paired.values) - paired.n
-    omitted = f"; {left_out} of {len(paired.values)} seeds left out, where a run diverged" if left_out else ""
+    omitted = f"; {left_out} of {len(paired.values)} seeds left out, where a run has no score" if left_out else ""
     if found.verdict == UNDECIDED:
         return (
             f"{UNDECIDED}{more_seeds(paired, found)}: {measured(paired, found, seeds)}{hint(found, together)}{omitted}"
