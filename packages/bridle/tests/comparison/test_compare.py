@@ -326,6 +326,25 @@ def test_a_margin_that_is_no_size_is_refused_at_once(margin):
         small(data="no such file", margin=margin)
 
 
+def spread_of_answers(y, prediction):
+    return float(np.ptp(prediction[:, 0]))
+
+
+def spread_of_others(y, prediction):
+    return float(np.ptp(prediction[:, 1]) + 1)
+
+
+def test_runs_of_a_metric_of_ones_own_are_found_by_its_function_and_direction(tmp_path):
+    restoring = replace(SHORT, epochs=6, restore_best=True)
+    metrics = [Metric("spread", spread_of_answers, higher_is_better=up) for up in (True, False)]
+    for each in (*metrics, Metric("spread", spread_of_others)):
+        found, alone = (small(protocol=restoring, metric=each, out=out) for out in (tmp_path, None))
+        assert values(found) == values(alone)
+    count = len(list((tmp_path / "runs").iterdir()))
+    small(protocol=restoring, metric=metrics[0], out=tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == count == 12
+
+
 def test_an_empty_name_is_no_metric():
     with pytest.raises(ValueError, match="there is no metric ''"):
         small(metric="")

@@ -75,9 +75,10 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     With ``out`` every run is saved there as it is finished, and a later call with the same ``out`` reads the runs that
     it finds and trains only the others. A run is found again by its data, network, protocol, engine, recipe, seed and
     the version of bridle. A network of your own goes by the module and the qualified name of its factory and by its
-    layers as printed: what these do not show, such as another ``forward``, needs another ``out``. Runs that were read
-    have no model; ``keep_models`` says whose weights are saved: those of each contender's "best" run, "all" or "none".
-    A file that is not what was written there is set aside, with a warning, and its run trained again.
+    layers as printed, a metric of your own by the names of its function and by its direction: what these do not show,
+    such as another ``forward``, needs another ``out``. Runs that were read have no model; ``keep_models`` says whose
+    weights are saved: those of each contender's "best" run, "all" or "none". A file that is not what was written there
+    is set aside, with a warning, and its run trained again.
 
     Unfinished runs of the torch engine are saved there too, at the end of an epoch, every twenty seconds or so. After
     an interrupt or a crash a later call goes on from there, and the study is bit for bit that of an undisturbed one
@@ -105,7 +106,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         for seed in asked:
             data.repeat(seed)  # which says what is wrong with a split before the others are trained on
     store = RunStore.at(out, {}) if out else NOWHERE
-    setting = run_setting(data, network, protocol, engine)
+    setting = run_setting(data, network, protocol, engine, own_metric)
     session = store.with_setting(setting | {"tuned": tuned}).session(started)
     trainer = Trainer(network, engine, criterion, own_metric, store, session, ProgressCounter(progress))
     models = None

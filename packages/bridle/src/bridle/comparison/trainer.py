@@ -62,7 +62,7 @@ class Trainer:
         self, data: Data, models: ModelStore | None, variants: Sequence[Variant], protocol: Protocol
     ) -> Iterator[Run]:
         """Yield runs of a fixed length: first those that are in the store, then the others as they are finished."""
-        setting = run_setting(data, self.network, protocol, self.engine)
+        setting = run_setting(data, self.network, protocol, self.engine, self.own_metric)
         store = self.store.with_setting(setting, self.measured(data))
 
         def train(missing: Sequence[Variant], progress: Progress) -> Iterator[Run]:
@@ -85,14 +85,22 @@ class Trainer:
         return dict.fromkeys(data.splits(), measured_metrics(data.task, self.own_metric))
 
 
-def run_setting(data: Data, network: Network, protocol: Protocol, engine: str) -> dict[str, Any]:
+def run_setting(
+    data: Data, network: Network, protocol: Protocol, engine: str, own_metric: Metric | None
+) -> dict[str, Any]:
     """Return everything that determines a run but its key."""
     return {
         "data": data.fingerprint,
         "network": printed_network(network),
         "protocol": protocol.to_json(),
         "engine": engine,
+        **({"metric": described_metric(own_metric)} if own_metric else {}),
     }
+
+
+def described_metric(own: Metric) -> str:
+    """Return what is known of a metric of the user's own: its function by name, and its direction, which chooses."""
+    return f"{qualified_name(own.function)}, {'higher' if own.higher_is_better else 'lower'} is better"
 
 
 def steps_per_run(data: Data, protocol: Protocol) -> int:
@@ -111,7 +119,12 @@ def network_name(network: Network) -> str:
     """``mlp(128, 64)``, or ``module:qualified_name`` of a factory."""
     if isinstance(network, DESCRIBED):
         return str(network)
-    return f"{network.__module__}:{getattr(network, '__qualname__', type(network).__qualname__)}"
+    return qualified_name(network)
+
+
+def qualified_name(code: Callable[..., Any]) -> str:
+    """Return ``module:qualified_name`` of a function, or of the class of what is called like one."""
+    return f"{code.__module__}:{getattr(code, '__qualname__', type(code).__qualname__)}"
 
 
 def printed_layers(factory: Callable[[], nn.Module]) -> str:
