@@ -97,6 +97,7 @@ def rank_studies(
     studies = list(studies)
     if len(studies) < 2:
         raise InputError(f"ranks need two studies or more, on different data, got {len(studies)}")
+    check_different(studies)
     metric = metric or common_metric(studies)
     by_method = [scores_by_method(study, metric, split, references) for study in studies]
     everywhere = [name for name in by_method[0] if all(name in each for each in by_method)]
@@ -114,6 +115,16 @@ def rank_studies(
         margin=checked_margin(margin, metric, 1.0),
         left_out=list(dict.fromkeys(name for each in by_method for name in each if name not in everywhere)),
     )
+
+
+def check_different(studies: Sequence[Study]) -> None:
+    """Raise ``ValueError`` where a study is given twice, which would count as data of its own."""
+    said = [
+        to_plain([study.data, study.made, [(each.name, each.scores) for each in study.contenders]]) for study in studies
+    ]
+    for place, each in enumerate(said):
+        if each in said[:place]:
+            raise InputError(f"the study of {study_names(studies)[said.index(each)]} is given twice; give each once")
 
 
 def common_metric(studies: Sequence[Study]) -> str:
