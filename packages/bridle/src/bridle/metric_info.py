@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self
 
 __all__ = [
     "DEFAULT_METRIC",
@@ -80,11 +80,31 @@ def curve_metric(metric: str) -> str:
 BOUNDED_BY_ONE = ("accuracy", "balanced_accuracy", "auroc", "r2")
 
 
+class Choosing(Protocol):
+    """A metric that may choose: one of bridle's, or one of the user's own."""
+
+    @property
+    def name(self) -> str:
+        """Its name in scores and curves."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Its direction."""
+
+
 class Criterion(NamedTuple):
-    """The metric that chooses epochs, lengths, strengths and winners, and its direction."""
+    """The metric that chooses epochs, lengths, strengths and winners, and its direction.
+
+    A score that is not finite, whichever its sign, is worse than every other: it is nothing that was measured.
+    """
 
     name: str
     higher_is_better: bool
+
+    @classmethod
+    def of(cls, metric: Choosing) -> Self:
+        """Return the criterion that a metric is."""
+        return cls(metric.name, metric.higher_is_better)
 
     @property
     def curve(self) -> str:
@@ -92,17 +112,27 @@ class Criterion(NamedTuple):
         return "loss" if self.name == "log_loss" else self.name
 
     def loss(self, score: float) -> float:
-        """Return a score as a number that is better the lower it is; infinite where it is not a number."""
-        if math.isnan(score):
+        """Return a score as a number that is better the lower it is; infinite where it is not finite."""
+        if not math.isfinite(score):
             return math.inf
         return -score if self.higher_is_better else score
 
+    def is_better(self, score: float, than: float) -> bool:
+        """Return True where a score is better than another.
+
+        >>> Criterion("accuracy", True).is_better(0.5, math.inf), Criterion("accuracy", True).is_better(math.nan, 0.5)
+        (True, False)
+        """
+        return self.loss(score) < self.loss(than)
+
     def improvement(self, score: float, than: float) -> float:
-        """Return by which share of what is left to gain a score is better than another.
+        """Return by which share of what is left to gain a score is better than another; infinite if one is not finite.
 
         >>> round(Criterion("accuracy", True).improvement(0.92, 0.9), 3)
         0.2
         """
+        if not (math.isfinite(score) and math.isfinite(than)):
+            return math.inf if self.is_better(score, than) else -math.inf
         left = 1 - than if self.name in BOUNDED_BY_ONE else abs(than)
         gained = self.loss(than) - self.loss(score)
         return gained / left if left > 0 else math.copysign(math.inf, gained) if gained else 0.0

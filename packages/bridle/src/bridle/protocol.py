@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, SupportsIndex
 
 from bridle.errors import InputError
 from bridle.recipe import Recipe
+from bridle.results import RunKey
 
 __all__ = [
     "ADAMW_DECAY",
@@ -58,6 +59,11 @@ class Variant(NamedTuple):
     recipe: Recipe
     seed: int
     lr: float | None = None
+
+    @property
+    def key(self) -> RunKey:
+        """The key of its run."""
+        return RunKey.of(str(self.recipe), self.seed, self.lr)
 
 
 class StepInfo(NamedTuple):

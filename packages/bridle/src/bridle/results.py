@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bridle.errors import InputError
 from bridle.json_decoding import decode, parse, short_repr
-from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE
+from bridle.metric_info import DEFAULT_METRIC, SHOWN_BESIDE, Criterion, metric_label
 from bridle.study_upgrade import upgraded
 from bridle_audit.atomic_files import read_whole, write_whole
 from bridle_audit.wording import counted, printable
@@ -44,6 +44,7 @@ __all__ = [
     "LayerSummary",
     "Reference",
     "Run",
+    "RunKey",
     "Study",
     "Summary",
     "TrainingLength",
@@ -85,6 +86,20 @@ class TrainingLength:
     last_score: float  # likewise, after the last epoch: what there would be without early stopping
 
 
+@dataclass(frozen=True)
+class RunKey:
+    """What tells a run from all others of one setting: data, network, protocol and engine are the same for them."""
+
+    recipe: str
+    seed: int
+    lr: float | None = None  # the peak learning rate, where it is this run's own
+
+    @classmethod
+    def of(cls, recipe: str, seed: int, lr: float | None) -> Self:
+        """Return the key with the learning rate as a plain number: 1 and 1.0 are written alike."""
+        return cls(recipe, seed, None if lr is None else float(lr))
+
+
 @dataclass
 class Run:
     """One training run: one recipe, one seed.
@@ -110,6 +125,11 @@ class Run:
     model: Any = field(default=None, repr=False, compare=False)  # a torch.nn.Module (vanilla: its network); not saved
 
     @property
+    def key(self) -> RunKey:
+        """What tells it from the other runs of its setting."""
+        return RunKey.of(self.recipe, self.seed, self.lr)
+
+    @property
     def dead_units(self) -> int:
         """Units that are silent or constant on every training row, over all layers."""
         return sum(layer.dead_units for layer in self.layers)
@@ -133,7 +153,7 @@ class Run:
     def __repr__(self) -> str:
         valid = self.scores.get("valid", {})
         shown = [name for name in (*DEFAULT_METRIC.values(), *SHOWN_BESIDE.values()) if name in valid]
-        scores = [f"{METRICS[name].label} {valid[name]:.4g}" for name in shown]
+        scores = [f"{metric_label(name)} {valid[name]:.4g}" for name in shown]
         ended = (
             f"diverged in epoch {self.diverged_at}" if self.diverged_at is not None else counted("epoch", self.epochs)
         )
@@ -269,6 +289,7 @@ class Study:
     margin: float | None = None  # differences of the main metric up to this size are of no consequence
     splits: dict[str, Any] = field(default_factory=dict)  # how the rows were split: kind, seed, varies, columns
     tuning: dict[str, Any] = field(default_factory=dict)  # trials, folds, rungs, seeds; empty where nothing was tuned
+    lr_chosen: bool | None = None  # by validation scores, and not given; None where an earlier bridle does not say
     version: int = VERSION
 
     @property
@@ -279,9 +300,8 @@ class Study:
     @property
     def best(self) -> Contender:
         """The contender with the best mean of the main metric on the validation rows."""
-        sign = 1 if self.higher_is_better else -1
-        means = [sign * each.scores["valid"][self.metric].mean for each in self.contenders]
-        return max(zip(means, self.contenders, strict=True), key=lambda pair: (not math.isnan(pair[0]), pair[0]))[1]
+        criterion = Criterion(self.metric, self.higher_is_better)
+        return min(self.contenders, key=lambda each: criterion.loss(each.scores["valid"][self.metric].mean))
 
     @property
     def plot(self) -> StudyPlots:
@@ -310,8 +330,8 @@ class Study:
     def __repr__(self) -> str:
         what = one_line(f"{self.data.get('name', 'study')}, {self.network}")
         count = f"{counted('recipe', len(self.contenders))} × {counted('seed', len(self.seeds))}"
-        metric = METRICS[self.metric].label if self.metric in METRICS else self.metric
-        return f"<Study {what}: {count}, by validation {metric}{'' if self.finished else ', unfinished'}>"
+        unfinished = "" if self.finished else ", unfinished"
+        return f"<Study {what}: {count}, by validation {metric_label(self.metric)}{unfinished}>"
 
     def __str__(self) -> str:
         text: str = of_report("terminal", "study_text")(self)

@@ -14,7 +14,7 @@ from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run, TrainingLength
 
-__all__ = ["WORTH", "find_lengths", "improves"]
+__all__ = ["WORTH", "ends_late", "find_lengths", "improves"]
 
 # Twice the epochs must take away this share of what is left to gain, or they are not worth going on for: the luck of
 # the best among many epochs alone is often as large.
@@ -38,10 +38,10 @@ def find_lengths(
     best: dict[Variant, Run] = {}
     active, lengths = list(variants), protocol.lengths(rows)
     for epochs in lengths:
-        found = {(str(each.recipe), each.seed, each.lr): each for each in active}
+        found = {each.key: each for each in active}
         active = []
         for run in train(list(found.values()), protocol.with_length(epochs)):
-            variant = found[run.recipe, run.seed, run.lr]
+            variant = found[run.key]
             known = best.get(variant)
             best[variant] = better_run(run, epochs, known, criterion)
             if epochs < lengths[-1] and goes_on(run, epochs, known, criterion):
@@ -54,17 +54,22 @@ def find_lengths(
 
 def goes_on(run: Run, epochs: int, known: Run | None, criterion: Criterion) -> bool:
     """Return True where twice the length of this run is worth a try."""
-    if run.diverged_at is not None or (run.best_epoch or epochs) <= epochs / 2:
+    if not ends_late(run, epochs):
         return False
     return known is None or improves(valid_score(run, criterion), valid_score(known, criterion), criterion)
+
+
+def ends_late(run: Run, epochs: int) -> bool:
+    """Return True for a run that was at its best in the second half of its epochs; one that diverged was not."""
+    return run.diverged_at is None and (run.best_epoch or epochs) > epochs / 2
 
 
 def better_run(run: Run, epochs: int, known: Run | None, criterion: Criterion) -> Run:
     """Return the better of the newest run and the best of the shorter ones, with all lengths that were tried."""
     tried = [*(known.lengths if known else []), describe_length(run, epochs, criterion)]
-    scores = [criterion.loss(valid_score(each, criterion)) for each in (run, known) if each]
-    better = run if known is None or scores[0] < scores[1] else known
-    return replace(better, lengths=tried, seconds=run.seconds + (known.seconds if known else 0.0))
+    newest_is_better = known is None or criterion.is_better(valid_score(run, criterion), valid_score(known, criterion))
+    seconds = run.seconds + (known.seconds if known else 0.0)
+    return replace(run if known is None or newest_is_better else known, lengths=tried, seconds=seconds)
 
 
 def describe_length(run: Run, epochs: int, criterion: Criterion) -> TrainingLength:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from bridle.errors import InputError
 from bridle.feature_layout import Layout
-from bridle.metric_info import METRICS, curve_metric
+from bridle.metric_info import METRICS, Criterion, curve_metric
 from bridle.places import EVERYTHING, Batch, Ensemble, Stop
 from bridle.places.base import Placed
 from bridle.protocol import ADAMW_DECAY, Protocol
@@ -21,15 +22,14 @@ from bridle.sites import check_patterns
 __all__ = [
     "MEASURED_BATCH",
     "MEASURED_ROWS",
-    "ChoosingMetric",
+    "EpochChoice",
     "check_class_weight",
     "check_data",
     "check_row_weights",
-    "choosing_score",
     "class_weights",
     "has_diverged",
     "keeps_best_epoch",
-    "monitored_score",
+    "stop_regularizers",
     "with_optimizer_decay",
 ]
 
@@ -53,7 +53,7 @@ def keeps_best_epoch(protocol: Protocol, recipe: Recipe) -> bool:
 
     An ensemble is exempt from the protocol's rule: its cycles must all come to their end.
     """
-    if any(isinstance(each, Stop) for each in recipe):
+    if stop_regularizers(recipe):
         return True
     return protocol.keeps_best_epoch and not any(isinstance(each, Ensemble) for each in recipe)
 
@@ -63,39 +63,71 @@ def has_diverged(point: Mapping[str, float]) -> bool:
     return not all(math.isfinite(point[name]) for name in ("step_loss", "train_loss", "valid_loss"))
 
 
-class ChoosingMetric(typing.Protocol):
-    """The metric that chooses: one of bridle's, or one of the user's own."""
-
-    @property
-    def name(self) -> str:
-        """Its name in scores and curves."""
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
+def stop_regularizers(recipe: Recipe) -> list[Stop]:
+    """Return the regularizers of a recipe that stop."""
+    return [unit for unit in recipe if isinstance(unit, Stop)]
 
 
-def choosing_score(scores: Mapping[str, float], metric: ChoosingMetric) -> float:
-    """Return an epoch's validation score by a metric, turned so that lower is better.
+@dataclass
+class EpochChoice:
+    """The best epoch of a run so far, by the first of its recipe's regularizers that stop or else by the metric."""
 
-    >>> choosing_score({"valid_loss": 0.5, "valid_accuracy": 0.8}, METRICS["accuracy"])
+    states: list[tuple[float, ...]]  # of the regularizers that stop
+    score: float = math.inf  # where there are none: of the best epoch, lower is better
+    epoch: int = 0  # 0: none had a score
+
+    @classmethod
+    def start(cls, recipe: Recipe) -> Self:
+        """Return what is known before the first epoch."""
+        return cls([unit.state for unit in stop_regularizers(recipe)])
+
+    def take(
+        self, recipe: Recipe, point: Mapping[str, float], passed: float, criterion: Criterion
+    ) -> tuple[bool, bool]:
+        """Take in an epoch's point of the curves; return whether it is the best so far, and whether training is over.
+
+        ``passed`` is the share of the training that has passed. Where regularizers stop, any of them ends the training,
+        and the first epoch is the best until the first of them says of another that it improved.
+        """
+        verdicts = [
+            self.judge(number, unit, monitored_score(unit, point, criterion), passed)
+            for number, unit in enumerate(stop_regularizers(recipe))
+        ]
+        improved = verdicts[0][0] or not self.epoch if verdicts else self.improves(choosing_score(point, criterion))
+        if improved:
+            self.epoch = int(point["epoch"])
+        return improved, any(over for _, over in verdicts)
+
+    def judge(self, number: int, unit: Stop, score: float, passed: float) -> tuple[bool, bool]:
+        """Return whether an epoch improved and whether training is over, by one of the regularizers."""
+        improved, over, self.states[number] = unit.judge(score, self.states[number], unit.keywords(passed=passed))
+        return improved, over
+
+    def improves(self, score: float) -> bool:
+        """Return True where an epoch is better than all before it, by the metric."""
+        improved = score < self.score
+        self.score = score if improved else self.score
+        return improved
+
+
+def choosing_score(scores: Mapping[str, float], criterion: Criterion) -> float:
+    """Return an epoch's validation score by a metric, turned so that lower is better; infinite if it is not finite.
+
+    >>> choosing_score({"valid_loss": 0.5, "valid_accuracy": 0.8}, Criterion.of(METRICS["accuracy"]))
     -0.8
     """
-    if metric.name == "log_loss":  # which the curves call the loss
-        return scores["valid_loss"]
-    score = scores[f"valid_{metric.name}"]
-    return -score if metric.higher_is_better else score
+    return criterion.loss(scores[f"valid_{criterion.curve}"])
 
 
-def monitored_score(unit: Stop, scores: Mapping[str, float], metric: ChoosingMetric) -> float:
+def monitored_score(unit: Stop, scores: Mapping[str, float], criterion: Criterion) -> float:
     """Return the score of an epoch that a regularizer stops by; lower is better.
 
-    It is the loss, or what the curves show beside it where ``metric`` chooses.
+    It is the loss, or what the curves show beside it where the criterion chooses.
     """
     if not unit.watches_metric:
         return scores["valid_loss"]
-    shown = curve_metric(metric.name)
-    return choosing_score(scores, metric if shown == metric.name else METRICS[shown])
+    shown = curve_metric(criterion.name)
+    return choosing_score(scores, criterion if shown == criterion.name else Criterion.of(METRICS[shown]))
 
 
 def check_class_weight(protocol: Protocol, task: str) -> None:

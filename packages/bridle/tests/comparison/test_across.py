@@ -159,6 +159,32 @@ def test_what_some_study_lacks_is_left_out_and_said():
     assert f"left out: {NAMES[2]}, {NAMES[3]}." in str(found)
 
 
+def test_a_reference_without_this_score_is_left_out_as_is_a_contender_without_runs():
+    several = studies(DEMSAR[:, :3])
+    for each in several:
+        each.references.append(Reference("without early stopping", "", summaries(0.9, "auroc", ("valid",)), 0.0))
+    several[1].contenders[3].scores["test"]["auroc"] = Summary(math.nan, math.nan, [])
+    found = rank_studies(several)
+    assert set(found.methods) == set(NAMES[:3]) and found.left_out == [NAMES[3]]
+    assert "without early stopping" in rank_studies(several, split="valid").methods
+
+
+def test_a_metric_of_ones_own_that_is_not_the_same_everywhere_is_refused():
+    several = [study(name, [0.1] * 4, "gain", higher_is_better=name != "b") for name in "abc"]
+    assert refusal(several).startswith("gain is better the higher in a, c and the lower in b, so it is not one metric")
+    assert refusal(several[1::-1], metric="gain").startswith("gain is better the higher in a and the lower in b")
+    falling = [study(name, [0.4, 0.3, 0.2, 0.1], "gain", higher_is_better=False) for name in "ab"]
+    found = rank_studies(falling)
+    assert not found.higher_is_better and found.methods[0] == NAMES[3]
+
+
+def test_what_chooses_otherwise_is_ranked_by_a_metric_that_all_have():
+    one, other = study("a", [0.1, 0.2, 0.3, 0.4]), study("b", [0.1] * 4, "gain", higher_is_better=False)
+    for each in other.contenders:
+        each.scores["test"]["auroc"] = Summary(0.5, 0.0, [0.5])
+    assert rank_studies([other, one], metric="auroc").methods[0] == NAMES[3]
+
+
 def test_data_of_one_name_are_told_apart():
     assert rank_studies([study("a", [0.1] * 4), study("a", [0.2] * 4)]).studies == ["a", "a (2)"]
 
@@ -194,8 +220,10 @@ def test_studies_that_cannot_be_ranked_together_are_refused_in_a_sentence():
     one, other = study("a", [0.1] * 4), study("b", [0.1] * 4, "log_loss")
     assert refusal([one]) == "ranks need two studies or more, on different data, got 1"
     assert refusal([one, other]).startswith("the studies chose by different metrics (auroc, log_loss)")
-    assert refusal([one, one], metric="ece") == "the study of a has no ece of none; it has auroc"
+    assert refusal([one, other, one]) == "the study of a is given twice; give each once"
+    again = study("a", [0.2] * 4)
+    assert refusal([one, again], metric="ece") == "the study of a has no ece; it has auroc"
     without = study("c", [0.1] * 4, splits_measured=("train", "valid"))
     assert refusal([one, without]) == "the study of c has no test rows; rank on one of train, valid"
     assert refusal([one, study("d", [0.1], names=["mine"])]).startswith("the studies have fewer than two contenders")
-    assert refusal([one, one], margin=-1).startswith("margin must be the size")
+    assert refusal([one, again], margin=-1).startswith("margin must be the size")

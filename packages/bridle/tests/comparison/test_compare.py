@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 import bridle
-from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
-from bridle.comparison import DEFAULT_RECIPES, compare
+from bridle import Data, Dropout, Metric, Protocol, Recipe, Study, linear, mlp
+from bridle.comparison import DEFAULT_RECIPES, compare, references
 from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
 from bridle.engine import precision
@@ -212,7 +212,8 @@ def test_an_interrupt_gives_a_study_of_what_is_finished_and_the_next_call_the_re
 
 
 def test_one_run_that_is_missing_is_said_in_the_singular():
-    assert notices([], [], (0, 1), 1) == ["Interrupted: 1 run is missing; the numbers are those of the finished runs."]
+    (said,) = notices([], [], (0, 1), 1, "log_loss")
+    assert said == "Interrupted: 1 run is missing; the numbers are those of the finished runs."
 
 
 def test_an_interrupt_before_the_baseline_has_a_run_leaves_it_empty_and_the_study_can_be_saved(tmp_path, monkeypatch):
@@ -281,6 +282,101 @@ def test_the_references_stand_beside_the_contenders():
     assert majority == pytest.approx(math.log(2), rel=1e-2)
 
 
+@pytest.mark.parametrize(("lr", "tuned"), [(0.002, None), (None, None), (0.002, 2), (None, 2)])
+def test_a_study_says_whether_its_learning_rate_was_given_or_chosen(lr, tuned, tmp_path):
+    study = small(protocol=replace(SHORT, lr=lr), tuned=tuned)
+    assert study.lr_chosen is (lr is None)
+    study.save(tmp_path / "study.json")
+    assert Study.load(tmp_path).lr_chosen is (lr is None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("tuned", [None, 2])
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [("LabelSmoothing(strength=0.1)", "is for classes"), ("L2(strength=0.1, on='nothing*')", "selects none")],
+)
+def test_a_recipe_that_cannot_be_trained_is_refused_before_the_baseline_is(engine, tuned, recipe, words, tmp_path):
+    steps: list[int] = []
+    settings = {"protocol": replace(SHORT, lr=None), "progress": lambda done, _: steps.append(done)}
+    with pytest.raises(ValueError, match=words):
+        small(data=line(), recipes=[recipe], engine=engine, tuned=tuned, out=tmp_path / "out", **settings)
+    assert not steps and not (tmp_path / "out").exists()
+
+
+def test_a_split_that_leaves_nothing_to_learn_is_refused_before_the_others_are_trained_on(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(160, 3))
+    rare = Data.from_arrays(rows, np.arange(160) < 2, splits="kfold")  # in one of five both rows are held out
+    steps: list[int] = []
+    with pytest.raises(ValueError, match="repeat 3 of the split: the 96 training rows of this split are all of one"):
+        small(data=rare, seeds=5, out=tmp_path / "out", progress=lambda done, _: steps.append(done))
+    assert not steps and not (tmp_path / "out").exists()
+
+
+def test_a_metric_without_a_number_on_the_validation_rows_is_said():
+    study = small(metric=Metric("nothing", lambda y, prediction: math.nan))
+    (said,) = study.notices
+    assert said.startswith("4 of 4 runs that did not diverge have no nothing on the validation rows, and are in no ")
+    assert study.contenders[1].versus_baseline is None and study.best is study.baseline
+
+
+@pytest.mark.parametrize("margin", [-0.1, math.nan, "0.1", 10**400])
+def test_a_margin_that_is_no_size_is_refused_at_once(margin):
+    with pytest.raises(ValueError, match="margin must be the size"):
+        small(data="no such file", margin=margin)
+
+
+def spread_of_answers(y, prediction):
+    return float(np.ptp(prediction[:, 0]))
+
+
+def spread_of_others(y, prediction):
+    return float(np.ptp(prediction[:, 1]) + 1)
+
+
+def test_runs_of_a_metric_of_ones_own_are_found_by_its_function_and_direction(tmp_path):
+    restoring = replace(SHORT, epochs=6, restore_best=True)
+    metrics = [Metric("spread", spread_of_answers, higher_is_better=up) for up in (True, False)]
+    for each in (*metrics, Metric("spread", spread_of_others)):
+        found, alone = (small(protocol=restoring, metric=each, out=out) for out in (tmp_path, None))
+        assert values(found) == values(alone)
+    count = len(list((tmp_path / "runs").iterdir()))
+    small(protocol=restoring, metric=metrics[0], out=tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == count == 12
+
+
+def test_an_empty_name_is_no_metric():
+    with pytest.raises(ValueError, match="there is no metric ''"):
+        small(metric="")
+
+
+def test_a_reference_that_cannot_be_fitted_costs_the_study_nothing_but_that(monkeypatch):
+    def refuse():
+        raise ValueError("too few of anything")
+
+    constant, linear, boosting = references.METHODS
+    broken = linear._replace(make=dict.fromkeys(linear.make, refuse))
+    monkeypatch.setattr(references, "METHODS", (constant, broken, boosting))
+    study = small(references=True)
+    assert study.finished and [each.name for each in study.references] == ["majority class", "gradient boosting"]
+    assert study.notices == [
+        "The reference 'linear model' is left out, as it could not be fitted and measured: too few of anything."
+    ]
+
+
+def test_an_interrupt_while_references_are_fitted_gives_the_study_of_all_runs(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(references, "fit_method", interrupt)
+        study = small(references=True, out=tmp_path)
+    assert not study.finished and study.references == [] and [len(each.runs) for each in study.contenders] == [2, 2]
+    assert study.notices == ["Interrupted: all runs are there, the references are missing."]
+    again = small(references=True, out=tmp_path)
+    assert again.finished and len(again.references) == 3 and values(again) == values(study)
+
+
 def test_a_tuned_comparison_gives_every_contender_its_trials_and_fresh_seeds(tmp_path):
     study = small(tuned=4, protocol=Protocol(epochs=2, batch_size=16, precision="float32"), out=tmp_path)
     assert [len(each.trials) for each in study.contenders] == [4, 4]
@@ -294,6 +390,13 @@ def test_a_tuned_comparison_gives_every_contender_its_trials_and_fresh_seeds(tmp
     assert [run["seed"] in (0, 1) for run in trials] == ["test" in run["scores"] for run in trials]
     again = small(tuned=4, protocol=Protocol(epochs=2, batch_size=16, precision="float32"), out=tmp_path)
     assert values(again) == values(study)
+
+
+def test_what_tuning_may_make_the_same_is_refused_before_anything_is_trained(tmp_path):
+    recipes = ["Dropout(rate=0.2)", "Dropout(rate=0.5)"]
+    with pytest.raises(ValueError, match=r"'Dropout\(rate=0.2\)' and 'Dropout\(rate=0.5\)' differ only in strengths"):
+        small(recipes=recipes, tuned=4, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_where_splits_vary_every_seed_has_its_own_and_the_interval_is_wider():

@@ -11,7 +11,7 @@ from bridle.comparison.contending import check_options, resolve_contenders, reso
 from bridle.metric_info import TASK_METRICS, Criterion
 from bridle.metrics import Metric
 
-POSSIBLE: dict[str, Any] = {"out": None, "progress": None, "tuned": None, "margin": None, "keep_models": "best"}
+POSSIBLE: dict[str, Any] = {"out": None, "progress": None, "tuned": None, "keep_models": "best"}
 
 
 def worst_row(y: np.ndarray, prediction: np.ndarray) -> float:
@@ -70,9 +70,6 @@ def test_a_function_cannot_take_the_name_of_a_metric_of_bridle() -> None:
         {"tuned": 1},
         {"tuned": True},
         {"tuned": 2.5},
-        {"margin": -0.1},
-        {"margin": float("nan")},
-        {"margin": "0.1"},
         {"keep_models": "some"},
         {"out": 3},
         {"progress": "bar"},

@@ -47,6 +47,7 @@ def test_a_study_is_read_and_reported(tmp_path: Path, version: str) -> None:
     assert study.baseline.scores["valid"]["log_loss"].values == [
         run["scores"]["valid"][name] for run in written["contenders"][0]["runs"]
     ]
+    assert study.lr_chosen is None  # which they do not say
     versus = study.contenders[1].versus_baseline
     assert versus is not None and versus.verdict in ("helps", "hurts", "the same", "cannot tell yet")
     write_html(study, tmp_path / "report.html")

@@ -14,6 +14,7 @@ from bridle import Data
 from bridle.comparison import references
 from bridle.comparison.references import early_stopping_reference, fit_references
 from bridle.metric_info import TASK_METRICS
+from bridle.metrics import Metric
 from bridle.results import Contender, Run, TrainingLength
 
 
@@ -35,7 +36,7 @@ def measured(seed: int = 0) -> Data:
 
 
 def test_classes_have_three_references_with_every_metric_on_every_split() -> None:
-    found = fit_references([labelled()], None, None)
+    found = fit_references([labelled()], None, None).references
     assert [each.name for each in found] == ["majority class", "linear model", "gradient boosting"]
     for each in found:
         assert set(each.scores) == {"train", "valid", "test"}
@@ -44,7 +45,8 @@ def test_classes_have_three_references_with_every_metric_on_every_split() -> Non
 
 def test_their_scores_are_those_of_scikit_learn() -> None:
     data = labelled()
-    constant, linear, boosting = (each.scores["test"]["log_loss"].mean for each in fit_references([data], None, None))
+    found = fit_references([data], None, None).references
+    constant, linear, boosting = (each.scores["test"]["log_loss"].mean for each in found)
     shares = np.bincount(data.y_train) / len(data.y_train)
     assert data.y_test is not None
     assert constant == pytest.approx(-np.log(shares[data.y_test]).mean())
@@ -58,7 +60,7 @@ def test_their_scores_are_those_of_scikit_learn() -> None:
 
 def test_numbers_are_predicted_in_their_own_units() -> None:
     data = measured()
-    mean, _, boosting = fit_references([data], None, None)
+    mean, _, boosting = fit_references([data], None, None).references
     assert data.y_test is not None
     assert mean.name == "mean"
     constant = np.full(len(data.y_test), data.y_train.mean())
@@ -70,14 +72,14 @@ def test_numbers_are_predicted_in_their_own_units() -> None:
 
 
 def test_several_splits_give_one_value_each() -> None:
-    found = fit_references([labelled(seed=0), labelled(seed=1)], None, None)
-    alone = fit_references([labelled(seed=1)], None, None)
+    found = fit_references([labelled(seed=0), labelled(seed=1)], None, None).references
+    alone = fit_references([labelled(seed=1)], None, None).references
     for both, one in zip(found, alone, strict=True):
         assert both.scores["valid"]["log_loss"].values[1] == one.scores["valid"]["log_loss"].mean
 
 
 def test_class_weights_are_passed_on() -> None:
-    plain, weighed = (fit_references([labelled()], weight, None)[1] for weight in (None, "balanced"))
+    plain, weighed = (fit_references([labelled()], weight, None).references[1] for weight in (None, "balanced"))
     assert plain.scores["train"]["balanced_accuracy"].mean < weighed.scores["train"]["balanced_accuracy"].mean
 
 
@@ -87,8 +89,51 @@ def test_where_rows_are_too_many_fewer_are_taken_and_that_is_said(monkeypatch: p
     random = np.random.default_rng(0)
     x = random.normal(size=(1500, 2))
     data = Data(x, x[:, 0] > 0, x[:50] + 5, x[:50, 0] > 0)
-    linear = fit_references([data], None, None)[1]
+    linear = fit_references([data], None, None).references[1]
     assert linear.description.endswith("on 1,000 of 1500 training rows")
+
+
+def test_a_class_of_one_row_leaves_out_what_cannot_be_fitted_and_says_so() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(10_020, 2)), np.arange(10_020) % 2
+    y[7] = 2  # from 10,000 rows on gradient boosting splits them by class to stop early
+    found, left_out = fit_references([Data(x, y, x[:20] + 5, y[20:40])], None, None)
+    assert [each.name for each in found] == ["majority class", "linear model"]
+    (said,) = left_out
+    assert said.startswith("The reference 'gradient boosting' is left out, as it could not be fitted and measured: ")
+    assert "1 member" in said
+
+
+def test_where_all_rows_that_are_taken_have_one_class_the_constant_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = tuple(method._replace(most=1.0) for method in references.METHODS)
+    monkeypatch.setattr(references, "METHODS", few)
+    x, y = np.random.default_rng(0).normal(size=(1500, 2)), np.zeros(1500, int)
+    y[np.random.default_rng(0).permutation(1500)[-1]] = 1  # the last row to be drawn
+    found, left_out = fit_references([Data(x, y, x[:20] + 5, y[:20])], None, None)
+    assert found[0].name == "majority class" and math.isfinite(found[0].scores["valid"]["log_loss"].mean)
+    assert len(found) == 1
+    assert ["1000 training rows that it gets all have the same target" in each for each in left_out] == [True, True]
+
+
+def test_a_metric_that_fails_on_a_reference_leaves_that_one_out() -> None:
+    def no_constants(y: np.ndarray, prediction: np.ndarray) -> float:
+        if np.ptp(prediction[:, 0]) == 0:
+            raise ZeroDivisionError("no spread")
+        return float(prediction[:, 0].mean())
+
+    found, left_out = fit_references([labelled()], None, Metric.of(no_constants))
+    assert [each.name for each in found] == ["linear model", "gradient boosting"]
+    assert len(left_out) == 1 and "'majority class'" in left_out[0] and "no spread" in left_out[0]
+
+
+@pytest.mark.parametrize("rows", [2, 10])
+def test_a_few_rows_are_enough(rows: int) -> None:
+    x = np.random.default_rng(0).normal(size=(rows + 4, 3))
+    y = np.arange(rows + 4)
+    for target in (y % 2, y + 0.5):
+        found, left_out = fit_references([Data(x[:rows], target[:rows], x[rows:], target[rows:])], None, None)
+        assert len(found) == 3 and not left_out
+        assert all(math.isfinite(score.mean) for each in found for score in each.scores["valid"].values())
 
 
 def test_what_early_stopping_gains_is_the_last_epoch_of_the_longest_try() -> None:

@@ -53,7 +53,7 @@ def work(folder: Path, number: int, barrier: Any) -> None:
     for variant in VARIANTS[number * 7 :] + VARIANTS[: number * 7]:
         run = own_run(variant, number)
         run.model = nn.Linear(2, 1)
-        models.write(run, store.name(run.recipe, run.seed, run.lr))
+        models.write(run, store.name(run.key))
         kept = store.write(run, variant)
         assert kept.seed == variant.seed and kept.seconds in range(WRITERS)
         models.prune(run)
@@ -102,7 +102,7 @@ def test_processes_at_once_leave_every_run_whole_and_written_once(tmp_path: Path
     assert not list(tmp_path.rglob("*.partial")) and not (tmp_path / "set-aside").exists()
     (model,) = (tmp_path / "models").iterdir()
     best = max(VARIANTS, key=lambda variant: variant.seed * 7 % RUNS)
-    assert model.stem.endswith(store.name(str(best.recipe), best.seed, best.lr))
+    assert model.stem.endswith(store.name(best.key))
 
 
 def test_the_first_of_two_that_finish_a_run_is_the_one_that_counts(tmp_path: Path) -> None:

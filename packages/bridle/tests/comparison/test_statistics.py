@@ -7,11 +7,12 @@ import pytest
 from made_up import scored
 from scipy.stats import ttest_rel
 
+from bridle.comparison.margins import margin_asked
 from bridle.comparison.paired import Paired
 from bridle.comparison.statistics import judge, versus
 from bridle.errors import InputError
 from bridle.metric_info import higher_is_better
-from bridle.results import HELPS, HURTS, SAME, UNDECIDED
+from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run
 
 
 def of(differences, metric="accuracy", margin=0.0, **facts):
@@ -82,10 +83,21 @@ def test_margins_have_defaults_and_errors_are_judged_relative_to_the_baseline():
     assert math.isnan(of([0.1, 0.2], margin=0).p_same)
 
 
-@pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf, "0.1", True])
+@pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf, "0.1", True, 10**400, [0.1], 1j])
 def test_a_margin_that_is_no_size_is_refused(margin):
     with pytest.raises(InputError, match="margin must be the size"):
         of([0.1, 0.2], margin=margin)
+
+
+def test_a_margin_is_a_plain_number_however_it_was_given():
+    assert [type(margin_asked(each)) for each in (1, np.float32(0.5), np.int64(2))] == [float, float, float]
+    assert margin_asked(None) is None
+
+
+def test_scores_that_no_row_gives_are_the_same_where_the_others_are():
+    runs = [Run("x", seed, {"valid": {"accuracy": 0.5, "auroc": math.nan}}, {}, [], 1.0) for seed in range(3)]
+    found = versus(runs, runs, "accuracy", higher_is_better=True)
+    assert found is not None and found.verdict == SAME and "it changed nothing" in found.words
 
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, math.nan, math.inf])
@@ -154,7 +166,7 @@ def test_pairs_are_matched_by_seed_and_not_by_position():
 def test_a_diverged_run_leaves_its_pair_out_and_the_words_say_so():
     with_nan, without = of([0.01, math.nan, 0.012, 0.011]), of([0.01, 0.012, 0.011])
     assert (with_nan.low, with_nan.high, with_nan.p_value) == (without.low, without.high, without.p_value)
-    assert with_nan.words == without.words + "; 1 of 4 seeds left out, where a run diverged"
+    assert with_nan.words == without.words + "; 1 of 4 seeds left out, where a run has no score"
     assert math.isnan(with_nan.values[1])
 
 

@@ -12,7 +12,7 @@ from bridle import Dropout, Recipe
 from bridle.comparison.hashes import seal
 from bridle.comparison.store import RunStore
 from bridle.protocol import Variant
-from bridle.results import VERSION
+from bridle.results import VERSION, RunKey
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path):
@@ -242,3 +242,11 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(t
     monkeypatch.undo()
     RunStore.at(tmp_path / "study", SETTING)
     assert [each.name for each in (tmp_path / "study").iterdir()] == ["runs"]
+
+
+def test_a_variant_and_its_run_have_one_key_however_the_rate_is_written(tmp_path):
+    store = RunStore(tmp_path, SETTING)
+    whole, decimal = (Variant(Recipe.of(Dropout(rate=0.2)), 3, lr) for lr in (1, 1.0))
+    assert whole.key == run_of(whole).key == decimal.key == RunKey("Dropout(rate=0.2)", 3, 1.0)
+    assert store.name(whole.key) == store.name(decimal.key) == store.name(run_of(whole).key)
+    assert len({store.name(each.key) for each in (whole, whole._replace(lr=None), whole._replace(seed=4))}) == 3

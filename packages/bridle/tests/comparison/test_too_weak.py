@@ -80,3 +80,21 @@ def test_what_is_shown_to_help_is_never_too_weak() -> None:
 def test_what_acts_otherwise_is_not_judged_by_weights() -> None:
     for recipe in ("Dropout(rate=0.01)", "L2(strength=1e-7) + Dropout(rate=0.1)"):
         assert too_weak(contender(recipe, [run(0, 10.0), run(1, 11.0)]), BASELINE, PROTOCOL, STEPS) == ""
+
+
+def diverged(seed: int) -> Run:
+    """Return a run that diverged in its first epoch, before anything was measured."""
+    layer = LayerSummary("linear1", 4, 0, math.nan, {"edges": [], "counts": []})
+    return Run("", seed, {}, {"epoch": []}, [layer], 0.0, diverged_at=1)
+
+
+@pytest.mark.parametrize("recipe", ["WeightDecay(strength=0.001)", "L2(strength=1e-7)"])
+def test_runs_that_diverged_in_their_first_epoch_tell_nothing(recipe: str) -> None:
+    assert too_weak(contender(recipe, [diverged(0), diverged(1)]), BASELINE, PROTOCOL, STEPS) == ""
+    others = [run(0, 10.0), diverged(2), run(1, 11.0)]
+    assert "too weak to act" in too_weak(contender(recipe, others), BASELINE, PROTOCOL, STEPS)
+
+
+def test_a_baseline_that_diverged_is_no_measure_of_a_penalty() -> None:
+    baseline = contender("none", [run(0, 10.0), diverged(1)])
+    assert too_weak(contender("L2(strength=1e-7)", [run(0, 10.0), run(1, 11.0)]), baseline, PROTOCOL, STEPS) == ""

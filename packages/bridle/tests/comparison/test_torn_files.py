@@ -68,7 +68,7 @@ def test_of_a_run(tmp_path: Path, tear: Callable[[bytes], Iterator[bytes]]) -> N
     store = RunStore(tmp_path, SETTING)
     for variant in (VARIANT, OTHER):
         store.write(run_of(variant), variant)
-    path = store.path(tmp_path, str(VARIANT.recipe), VARIANT.seed)
+    path = store.path(tmp_path, VARIANT.key)
     whole = path.read_bytes()
     refused = 0
     for content in tear(whole):

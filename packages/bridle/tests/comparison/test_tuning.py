@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from bridle import L2, Data, Dropout, Recipe
-from bridle.comparison.tuning import FIRST_SEED, draw_candidates, tune, tuned_knobs
+from bridle.comparison.tuning import FIRST_SEED, check_apart, draw_candidates, inner_folds, tune, tuned_knobs
+from bridle.errors import InputError
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run
@@ -171,3 +173,96 @@ def test_values_stay_in_the_range_of_their_knob() -> None:
     for recipe in (Recipe.of(Dropout(rate=0.9)), Recipe.parse("LabelSmoothing(strength=0.1) + MaxNorm(limit=3.0)")):
         drawn = draw_candidates(recipe, 64, Protocol())  # a value out of range would have raised
         assert len(drawn) == 64
+
+
+def test_a_setting_whose_folds_diverged_is_not_trained_longer() -> None:
+    def train(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+        scores = {"valid": {"log_loss": math.nan}}
+        return {variant: Run("", 0, scores, {}, [], 0.0, diverged_at=1) for variant in variants}
+
+    tuned = tune([Recipe()], 8, table(400), Protocol(), LOG_LOSS, train)
+    assert {len(trial.scores) for trial in tuned.trials[Recipe()]} == {1}
+
+
+def test_a_setting_without_a_finite_score_on_every_fold_is_never_chosen() -> None:
+    own, unmeasured = Criterion("own", higher_is_better=True), itertools.cycle([math.inf, -math.inf, math.nan, 1.0])
+
+    def train(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+        odd = next(unmeasured)  # of one fold
+        return {
+            each: Run("", 0, {"valid": {"own": odd if each is not variants[2] else 0.5}}, {}, [], 0.0)
+            for each in variants
+        }
+
+    tuned = tune([Recipe()], 4, table(400), Protocol(epochs=2), own, train)
+    assert tuned.chosen[Recipe()].lr == tuned.trials[Recipe()][2].lr
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("L2(strength=0.001)", "L2(strength=0.01)"),
+        ("Dropout(rate=0.2) + L2(strength=0.001)", "Dropout(rate=0.3) + L2(strength=0.001)"),
+        ("L2(strength=0.1, on='all')", "L2(strength=0.2, on='all')"),
+    ],
+)
+def test_contenders_that_tuning_may_make_the_same_are_refused(one: str, other: str) -> None:
+    words = re.escape(f"{one!r} and {other!r} differ only in strengths") + ".*; give one of them"
+    with pytest.raises(InputError, match=words):
+        check_apart([Recipe(), *map(Recipe.parse, (one, "BatchNorm()", other))])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("L2(strength=0.001)", "L2(strength=0.001, on='all')"),
+        ("L2(strength=0.001)", "L2(strength=0.0)"),  # which is off, and not searched
+        ("L2(strength=0.001)", "L2(strength=linear(0.1, 0.0))"),
+        ("Dropout(rate=0.2)", "Dropout(rate=0.2) + L2(strength=0.001)"),
+        ("EMA(decay=0.9)", "EMA(decay=0.99)"),
+    ],
+)
+def test_contenders_that_stay_apart_are_tuned_side_by_side(one: str, other: str) -> None:
+    check_apart([Recipe(), *map(Recipe.parse, (one, other))])
+    chosen = tune([*map(Recipe.parse, (one, other))], 4, table(40), Protocol(epochs=1), LOG_LOSS, same_for_all).chosen
+    assert len({str(each.recipe) for each in chosen.values()}) == 2
+
+
+def same_for_all(data: Data, variants: Sequence[Variant], protocol: Protocol) -> Mapping[Variant, Run]:
+    return {each: Run("", 0, {"valid": {"log_loss": 1.0}}, {}, [], 0.0) for each in variants}
+
+
+def few_rows(**keys: object) -> Data:
+    """Return a table of which this is known of the rows."""
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    return Data.from_arrays(x, np.arange(200) % 2, **keys)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "folds"),
+    [
+        (few_rows(), 4),
+        (few_rows(groups=np.arange(200) // 2 % 5), 2),  # three of them in the training rows
+        (few_rows(groups=np.arange(200) // 2 % 4), 2),
+        (few_rows(time=np.arange(200) // 40), 2),  # as many times
+        (few_rows(time=np.arange(200) // 50), 1),
+        (Data(*(few_rows().x_train[:3], [0, 1, 0], few_rows().x_valid[:5], [0, 1, 0, 1, 0])), 1),
+    ],
+)
+def test_where_there_is_too_little_for_all_folds_there_are_fewer(data: Data, folds: int) -> None:
+    found = inner_folds(data)
+    assert len(found) == folds and all(len(set(each.y_train.tolist())) == 2 for each in found)
+    assert tune(RECIPES, 2, data, Protocol(epochs=1), LOG_LOSS, Trainer()).how["folds"] == folds
+
+
+def test_a_class_of_one_training_row_stays_where_it_can_be_learned() -> None:
+    data = table(40)
+    single = Data(data.x_train, (np.arange(40) == 7).astype(int), data.x_valid, data.y_valid)
+    (fold,) = inner_folds(single)
+    assert 1 in fold.y_train
+
+
+def test_rows_that_cannot_be_split_once_more_are_refused_in_a_sentence() -> None:
+    data = few_rows(groups=np.arange(200) // 2 % 3)  # one group is left for training
+    with pytest.raises(InputError, match=r"cannot be split once more, to tune on: 1 group of .*; compare"):
+        tune(RECIPES, 2, data, Protocol(epochs=1), LOG_LOSS, Trainer())

@@ -76,7 +76,7 @@ def test_seeds_that_an_interrupt_left_out_are_said():
 
 def test_seeds_left_out_where_runs_diverged_are_not_those_of_an_interrupt():
     told = words([0.3, math.nan, 0.38, 0.4], wanted=4)
-    assert "3 seeds)" in told and told.endswith("; 1 of 4 seeds left out, where a run diverged")
+    assert "3 seeds)" in told and told.endswith("; 1 of 4 seeds left out, where a run has no score")
 
 
 def test_differences_that_cancel_are_no_difference():

@@ -118,7 +118,7 @@ def test_diverged_runs_are_in_no_verdict_and_the_others_are():
     by_recipe = {**three(), DROPOUT: runs(DROPOUT, -0.1, diverged=(1,))}
     _, dropout, _ = judged(by_recipe)
     assert dropout.diverged == 1
-    assert dropout.versus_baseline.words.endswith("; 1 of 5 seeds left out, where a run diverged")
+    assert dropout.versus_baseline.words.endswith("; 1 of 5 seeds left out, where a run has no score")
 
 
 def test_a_contender_is_read_back_as_it_was():

@@ -41,9 +41,9 @@ def variants(*recipes: str, seeds: int = 2) -> list[Variant]:
 def train(
     data: Data, members: list[Variant], protocol: Protocol, network: Network = NETWORK, own: Metric | None = None
 ) -> dict[Variant, Run]:
-    by_key = {(str(each.recipe), each.seed, each.lr): each for each in members}
+    by_key = {each.key: each for each in members}
     runs = engine.train_variants(data, members, network, protocol, own_metric=own)
-    return {by_key[run.recipe, run.seed, run.lr]: run for run in runs}
+    return {by_key[run.key]: run for run in runs}
 
 
 def module() -> nn.Module:
@@ -185,3 +185,24 @@ def test_both_engines_keep_the_same_epoch(few: Data, recipe: str, metric: str | 
     assert (fast.best_epoch, fast.stopped_at, fast.lr) == (slow.best_epoch, slow.stopped_at, slow.lr)
     for split, scores in slow.scores.items():
         assert fast.scores[split] == pytest.approx(scores, rel=1e-7)
+
+
+@pytest.mark.parametrize("train_variants", [engine.train_variants, vanilla.train_variants], ids=["torch", "vanilla"])
+@pytest.mark.parametrize("recipe", ["none", "EarlyStopping(patience=9, watch='metric')"])
+@pytest.mark.parametrize("unmeasured", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("higher", [True, False])
+def test_an_epoch_whose_score_is_not_finite_is_not_the_best_and_hides_no_later_one(
+    few: Data, train_variants: Any, recipe: str, unmeasured: float, higher: bool
+) -> None:
+    def sure(y: np.ndarray, p: np.ndarray) -> float:  # it is only defined where the network is sure of its answers
+        found = float(p.max(1).mean())
+        return unmeasured if found < 0.6 else found
+
+    own = Metric("sure", sure, higher_is_better=higher)
+    members = variants(recipe, seeds=1)
+    (run,) = train_variants(few, members, NETWORK, replace(HASTY, metric="sure"), own_metric=own)
+    curve = np.array(run.curves["valid_sure"])
+    assert not np.isfinite(curve[0]) and np.isfinite(curve[-1])
+    known = np.where(np.isfinite(curve), curve, -math.inf if higher else math.inf)
+    assert run.best_epoch == 1 + int(np.argmax(known) if higher else np.argmin(known))
+    assert math.isfinite(run.scores["valid"]["sure"])

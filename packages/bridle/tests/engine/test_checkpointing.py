@@ -20,9 +20,8 @@ from bridle.networks import convnet, mlp
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
 from bridle.regularizers import CATALOG
-from bridle.results import Run
+from bridle.results import Run, RunKey
 
-RunKey = tuple[str, int, float | None]
 SHORT = Protocol(epochs=4, batch_size=50, precision="float32")
 
 
@@ -63,7 +62,7 @@ def trained(data, members, network, protocol, *, checkpoints=None, found=None):
     """The runs, by variant; into ``found`` as they come, so that those before an interrupt are there."""
     found = {} if found is None else found
     for run in engine.train_variants(data, members, network, protocol, checkpoints=checkpoints):
-        found[run.recipe, run.seed, run.lr] = run
+        found[run.key] = run
     return found
 
 
@@ -74,7 +73,7 @@ def interrupted(data, members, network, protocol, epoch):
     with pytest.raises(KeyboardInterrupt):
         trained(data, members, network, protocol, checkpoints=checkpoints, found=found)
     checkpoints.stop = None
-    rest = [variant for variant in members if (str(variant.recipe), variant.seed, variant.lr) not in found]
+    rest = [variant for variant in members if variant.key not in found]
     trained(data, rest, network, protocol, checkpoints=checkpoints, found=found)
     assert not checkpoints.states and not checkpoints.refused
     return found
@@ -200,7 +199,7 @@ def test_runs_that_have_left_the_stack_are_not_trained_again(few):
     assert len(training) == 4
     checkpoints.stop = None
     for run in engine.train_variants(few, training, mlp(8, 6), protocol, checkpoints=checkpoints, progress=told.append):
-        found[run.recipe, run.seed, run.lr] = run
+        found[run.key] = run
     assert_same(found, undisturbed)
     assert told[0] == 5 * 4 * len(training) and sum(told) == 8 * 4 * len(training)
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_diabetes
 from sklearn.neural_network import MLPRegressor
 
-from bridle import EarlyStopping
+from bridle import EarlyStopping, GeneralizationLoss
 from bridle.regularizers.stop.early_stopping import Wait
 
 INF, NAN = float("inf"), float("nan")
@@ -83,6 +83,16 @@ def test_a_score_that_is_not_a_number_is_an_epoch_without_improvement():
     assert follow([NAN, 3.0, NAN, NAN, 2.0], patience=2) == ([1], 3)
     assert follow([NAN, NAN], patience=2) == ([], 1)
     assert follow([INF, 3.0, INF, 2.0], patience=2) == ([1, 3], None)
+
+
+@pytest.mark.parametrize("unit", [EarlyStopping(patience=3), GeneralizationLoss()])
+@pytest.mark.parametrize("score", [-INF, NAN])
+def test_a_score_below_all_numbers_is_none_and_hides_no_later_improvement(unit, score):
+    numbers = unit.settings(numbers=True)
+    improved, stop, state = unit.judge(score, unit.state, numbers)
+    assert not improved and not stop
+    improved, stop, _ = unit.judge(0.5, state, numbers)
+    assert improved and not stop
 
 
 def test_an_endless_patience_never_stops_but_still_finds_the_best_epoch():

@@ -11,6 +11,7 @@ from bridle.attaching.training_progress import TrainingProgress
 from bridle.errors import InputError
 from bridle.places import Stop
 from bridle.recipe import Recipe
+from bridle.training_rules import stop_regularizers
 
 __all__ = ["Stopping"]
 
@@ -19,7 +20,7 @@ class Stopping:
     """The early-stopping regularizers of a recipe, their states, and the weights of the best epoch."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.units = [unit for unit in recipe if isinstance(unit, Stop)]
+        self.units = stop_regularizers(recipe)
         self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
         self.best: dict[str, Tensor] = {}
 

@@ -23,7 +23,7 @@ from scipy.stats import binomtest, f, friedmanchisquare, rankdata, studentized_r
 from bridle.comparison.margins import checked_margin
 from bridle.comparison.paired import LEVEL
 from bridle.errors import InputError
-from bridle.metric_info import METRICS, higher_is_better
+from bridle.metric_info import METRICS, higher_is_better, metric_label
 from bridle.results import SPLIT_NAMES, Study, Summary, to_plain
 
 __all__ = ["Ranking", "rank_studies"]
@@ -97,12 +97,13 @@ def rank_studies(
     studies = list(studies)
     if len(studies) < 2:
         raise InputError(f"ranks need two studies or more, on different data, got {len(studies)}")
+    check_different(studies)
     metric = metric or common_metric(studies)
     by_method = [scores_by_method(study, metric, split, references) for study in studies]
     everywhere = [name for name in by_method[0] if all(name in each for each in by_method)]
     if len(everywhere) < 2:
         raise InputError("the studies have fewer than two contenders in common; compare the same recipes on all data")
-    rising = studies[0].higher_is_better if metric == studies[0].metric else higher_is_better(metric)
+    rising = common_direction(studies, metric)
     scores = np.array([[each[name] for each in by_method] for name in everywhere])
     return ranking(
         scores,
@@ -116,6 +117,16 @@ def rank_studies(
     )
 
 
+def check_different(studies: Sequence[Study]) -> None:
+    """Raise ``ValueError`` where a study is given twice, which would count as data of its own."""
+    said = [
+        to_plain([study.data, study.made, [(each.name, each.scores) for each in study.contenders]]) for study in studies
+    ]
+    for place, each in enumerate(said):
+        if each in said[:place]:
+            raise InputError(f"the study of {study_names(studies)[said.index(each)]} is given twice; give each once")
+
+
 def common_metric(studies: Sequence[Study]) -> str:
     """Return the metric that all studies chose by; ``ValueError`` where they differ."""
     metrics = list(dict.fromkeys(study.metric for study in studies))
@@ -127,22 +138,42 @@ def common_metric(studies: Sequence[Study]) -> str:
     return metrics[0]
 
 
+def common_direction(studies: Sequence[Study], metric: str) -> bool:
+    """Return True where a greater score is better; ``ValueError`` where studies that chose by the metric differ."""
+    chose = [study for study in studies if study.metric == metric]
+    rising, falling = (study_names([each for each in chose if each.higher_is_better == way]) for way in (True, False))
+    if rising and falling:
+        raise InputError(
+            f"{metric} is better the higher in {', '.join(rising)} and the lower in {', '.join(falling)}, so it is not "
+            "one metric; rank the studies of a kind, or by another metric that all have"
+        )
+    return bool(rising) if chose else higher_is_better(metric)
+
+
 def scores_by_method(study: Study, metric: str, split: str, references: bool) -> dict[str, float]:
-    """Return each method's mean score, the contenders first; ``ValueError`` where it was not measured."""
+    """Return each method's mean score, the contenders first; ``ValueError`` where these were not measured.
+
+    A contender that an interrupt left without any run is not there, nor is a reference that has no such score, as what
+    early stopping gains is known of the validation rows alone.
+    """
+    check_measured(study, metric, split)
     methods: list[tuple[str, dict[str, dict[str, Summary]]]] = [
         (each.asked or each.name, each.scores) for each in study.contenders
     ]
     if references:
-        methods += [(each.name, each.scores) for each in study.references]
-    name = study.data.get("name", "the data")
-    for method, scores in methods:
-        if split not in scores:
-            raise InputError(
-                f"the study of {name} has no {SPLIT_NAMES.get(split, split)} rows; rank on one of {', '.join(scores)}"
-            )
-        if metric not in scores[split]:
-            raise InputError(f"the study of {name} has no {metric} of {method}; it has {', '.join(scores[split])}")
-    return {method: scores[split][metric].mean for method, scores in methods}
+        methods += [(each.name, each.scores) for each in study.references if metric in each.scores.get(split, ())]
+    return {method: scores[split][metric].mean for method, scores in methods if scores[split][metric].values}
+
+
+def check_measured(study: Study, metric: str, split: str) -> None:
+    """Raise ``ValueError`` where the contenders of a study, which all have the same scores, have no such one."""
+    name, scores = study.data.get("name", "the data"), study.baseline.scores
+    if split not in scores:
+        raise InputError(
+            f"the study of {name} has no {SPLIT_NAMES.get(split, split)} rows; rank on one of {', '.join(scores)}"
+        )
+    if metric not in scores[split]:
+        raise InputError(f"the study of {name} has no {metric}; it has {', '.join(scores[split])}")
 
 
 def study_names(studies: Sequence[Study]) -> list[str]:
@@ -293,15 +324,14 @@ def half_at_zero(values: np.ndarray) -> np.ndarray:
 
 def lines(found: Ranking) -> list[str]:
     """Return the ranking as lines of text: average ranks, what they show, and the best against each other."""
-    label = METRICS[found.metric].label if found.metric in METRICS else found.metric
+    score = f"{SPLIT_NAMES.get(found.split, found.split)} {metric_label(found.metric)}"
     width = max(map(len, found.methods))
     best = {pair.second: pair for pair in found.pairs if pair.first == found.methods[0]}
     told = [f"{'method':<{width}}  rank  wins-ties-losses, P(better / same / worse) of {found.methods[0]} against it"]
     for method, rank in zip(found.methods, found.average_ranks, strict=True):
         told.append(f"{method:<{width}}  {rank:4.2f}{versus_best(best.get(method))}")
     return [
-        f"average ranks over {len(found.studies)} studies "
-        f"({SPLIT_NAMES.get(found.split, found.split)} {label}, 1 is best): {', '.join(found.studies)}",
+        f"average ranks over {len(found.studies)} studies ({score}, 1 is best): {', '.join(found.studies)}",
         "",
         *told,
         "",

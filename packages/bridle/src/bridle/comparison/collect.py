@@ -51,9 +51,9 @@ def collect(
     ``models`` keeps weights: before the run is saved, as it is not trained again then, and the worse ones go after it.
     Raises ``OSError`` where something must be trained and nothing can be written.
     """
-    missing = {(str(variant.recipe), variant.seed, variant.lr): variant for variant in variants}
+    missing = {variant.key: variant for variant in variants}
     for run in finished_runs(store, variants):
-        del missing[run.recipe, run.seed, run.lr]
+        del missing[run.key]
         yield run
     if not missing:
         return
@@ -62,7 +62,7 @@ def collect(
     count((len(variants) - len(missing)) * steps_per_run)
     try:
         for run in train(list(missing.values()), count):
-            variant = missing.pop((run.recipe, run.seed, run.lr))
+            variant = missing.pop(run.key)
             try:
                 saved = save(run, variant, store, models)
                 session.note()
@@ -80,7 +80,7 @@ def save(run: Run, variant: Variant, store: RunStore, models: ModelStore | None)
     """Save a run, its weights before it; return the run that counts."""
     if models is None:
         return store.write(run, variant)
-    models.write(run, store.name(run.recipe, run.seed, run.lr))
+    models.write(run, store.name(run.key))
     saved = store.write(run, variant)
     models.prune(run)
     return saved

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -61,10 +60,10 @@ def resolve_criterion(metric: MetricLike, task: str) -> tuple[Criterion, Metric 
     (Criterion(name='r2', higher_is_better=True), None)
     """
     found = resolve_metric(metric, task)
-    return Criterion(found.name, found.higher_is_better), found if isinstance(found, Metric) else None
+    return Criterion.of(found), found if isinstance(found, Metric) else None
 
 
-def check_options(*, out: object, progress: object, tuned: object, margin: object, keep_models: object) -> None:
+def check_options(*, out: object, progress: object, tuned: object, keep_models: object) -> None:
     """Raise ``ValueError`` for an option of a comparison that cannot be meant."""
     if not isinstance(out, str | os.PathLike | None):
         raise InputError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
@@ -72,15 +71,5 @@ def check_options(*, out: object, progress: object, tuned: object, margin: objec
         raise InputError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
     if tuned is not None and (isinstance(tuned, bool) or not isinstance(tuned, int) or tuned < 2):
         raise InputError(f"compare: tuned must be the number of trials of each contender, 2 or more, got {tuned!r}")
-    if margin is not None and not is_size(margin):
-        raise InputError(
-            "compare: margin must be the size of a difference that is of no consequence, 0 or more, in units of the "
-            f"metric (0.002 is 0.2 points of accuracy), got {margin!r}"
-        )
     if keep_models not in KEPT_MODELS:
         raise InputError(f"compare: keep_models must be one of {', '.join(KEPT_MODELS)}, got {keep_models!r}")
-
-
-def is_size(value: object) -> bool:
-    """Return True for a finite number of at least 0."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

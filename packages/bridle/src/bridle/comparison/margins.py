@@ -8,10 +8,12 @@ for none.
 from __future__ import annotations
 
 import math
+import sys
+from numbers import Real
 
 from bridle.errors import InputError
 
-__all__ = ["checked_margin"]
+__all__ = ["checked_margin", "margin_asked"]
 
 ABSOLUTE = {
     "accuracy": 0.002,  # two rows of a thousand
@@ -41,11 +43,18 @@ def default_margin(metric: str, reference_score: float) -> float:
 
 def checked_margin(margin: float | None, metric: str, reference_score: float) -> float:
     """Return the margin asked for, or the default of None; ``ValueError`` for what is no size."""
+    asked = margin_asked(margin)
+    return default_margin(metric, reference_score) if asked is None else asked
+
+
+def margin_asked(margin: object) -> float | None:
+    """Return the margin asked for as a plain number, None for the default; ``ValueError`` for what is no size."""
     if margin is None:
-        return default_margin(metric, reference_score)
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < math.inf:
+        return None
+    size = margin if isinstance(margin, int) or not isinstance(margin, Real) else float(margin)  # NumPy's too
+    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size <= sys.float_info.max:
         raise InputError(
-            f"margin must be the size up to which a difference of {metric} is of no consequence, a number of at least "
-            f"0 (0: every difference counts), got {margin!r}"
+            "margin must be the size up to which a difference is of no consequence, in units of the metric (0.002 is "
+            f"0.2 points of accuracy; 0: every difference counts), got {margin!r}"
         )
-    return float(margin)
+    return float(size)

@@ -10,7 +10,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -80,8 +80,10 @@ class ModelStore:
 
     def group(self, run: Run) -> str:
         """A hash of what the runs share of which the best is kept."""
-        of_one = {"recipe": run.recipe, "lr": run.lr, **({"seed": run.seed} if self.keep == "all" else {})}
-        return hash_json([__version__, self.comparison, self.criterion.name, of_one])[:16]
+        shared = asdict(run.key)
+        if self.keep == "best":
+            del shared["seed"]
+        return hash_json([__version__, self.comparison, self.criterion.name, shared])[:16]
 
     def kept(self, run: Run) -> dict[Path, float]:
         """The files of the runs with which this one competes, and their scores, the lower the better."""
@@ -116,13 +118,10 @@ class ModelStore:
             "format": "pt",  # by which other libraries know that tensors are named as torch names them
             "engine": str(self.comparison["engine"]),
             "network": str(self.comparison["network"]),
-            "recipe": run.recipe,
-            "seed": str(run.seed),
-            **({} if run.lr is None else {"lr": repr(run.lr)}),
-            "epochs": str(int(run.curves["epoch"][-1])),
+            "epochs": str(run.epochs),
             "metric": self.criterion.name,
             "score": repr(score),
-            "scores": hash_of_scores(run),
+            **words_of(run),
         }
 
     def prune(self, run: Run) -> None:
@@ -152,8 +151,7 @@ def load_weights(folder: Path, run: Run) -> tuple[dict[str, str], dict[str, Tens
     """What the file with a run's weights says of them, and the weights."""
     for path in sorted((folder / "models").glob("*.safetensors")):
         about = metadata_of(path) or {}
-        its = about.get("recipe"), about.get("seed"), about.get("scores")
-        if its == (run.recipe, str(run.seed), hash_of_scores(run)):
+        if {name: about[name] for name in ("recipe", "seed", "lr", "scores") if name in about} == words_of(run):
             return about, from_bytes(read_whole(path, largest=LARGEST), about)
     raise InputError(
         f"the weights of {run.recipe}, seed {run.seed}, are not in {folder}; of each contender those of the best run "
@@ -289,9 +287,11 @@ def header_bytes(file: BinaryIO) -> bytes:
     return file.read(length) if length <= LARGEST_HEADER else b""
 
 
-def hash_of_scores(run: Run) -> str:
-    """A hash of all scores of a run, which tells it from others of its recipe and seed."""
-    return hash_json(to_plain(run.scores))[:32]
+def words_of(run: Run) -> dict[str, str]:
+    """A run's key in words, and a hash of all its scores, which tells it from runs of other settings."""
+    lr = {} if run.key.lr is None else {"lr": repr(run.key.lr)}
+    scores = hash_json(to_plain(run.scores))[:32]
+    return {"recipe": run.key.recipe, "seed": str(run.key.seed), **lr, "scores": scores}
 
 
 def is_number(text: str | None) -> bool:

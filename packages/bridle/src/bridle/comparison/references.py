@@ -18,11 +18,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from bridle import metrics
 from bridle.data import Data
+from bridle.errors import InputError
 from bridle.metrics import Metric
 from bridle.results import Contender, Reference, Summary
 from bridle_audit.wording import counted
 
-__all__ = ["CONSTANT", "early_stopping_reference", "fit_references"]
+__all__ = ["CONSTANT", "Fitted", "early_stopping_reference", "fit_references"]
 
 CONSTANT = {"classification": "majority class", "regression": "mean"}
 LINEAR, BOOSTING, UNSTOPPED = "linear model", "gradient boosting", "without early stopping"
@@ -70,9 +71,26 @@ METHODS = (
 )
 
 
-def fit_references(repeats: Sequence[Data], class_weight: str | None, own_metric: Metric | None) -> list[Reference]:
-    """Fit every method on each repeat of the data, and measure it on all splits."""
-    return [fit_method(method, repeats, class_weight, own_metric) for method in METHODS]
+class Fitted(NamedTuple):
+    """The references of a study, and a sentence for each that could not be had."""
+
+    references: Sequence[Reference] = ()
+    left_out: Sequence[str] = ()
+
+
+def fit_references(repeats: Sequence[Data], class_weight: str | None, own_metric: Metric | None) -> Fitted:
+    """Fit every method on each repeat of the data, and measure it on all splits.
+
+    One that cannot be fitted or measured is left out: the contenders are trained by then, and need it for nothing.
+    """
+    found, left_out = [], []
+    for method in METHODS:
+        try:
+            found.append(fit_method(method, repeats, class_weight, own_metric))
+        except ValueError as error:  # of scikit-learn, such as a class too rare for its own split, or of the metric
+            name, said = method.name[repeats[0].task], str(error).split("\n")[0].rstrip(".")
+            left_out.append(f"The reference {name!r} is left out, as it could not be fitted and measured: {said}.")
+    return Fitted(found, left_out)
 
 
 def early_stopping_reference(baseline: Contender, metric: str) -> list[Reference]:
@@ -122,8 +140,10 @@ def fitted_scores(
         model.set_params(class_weight=class_weight)
     # Rows are in the order of the file, which may be sorted: fewer are drawn at random, always the same.
     rows = np.sort(np.random.default_rng(0).permutation(len(data.x_train))[: rows_taken(method, data)])
-    weights = None if data.w_train is None else data.w_train[rows]
-    model.fit(flat(data.x_train)[rows], data.y_train[rows], sample_weight=weights)
+    weights, y = None if data.w_train is None else data.w_train[rows], data.y_train[rows]
+    if method.name is not CONSTANT and (y == y[0]).all():
+        raise InputError(f"{counted('training row', len(rows))} that it gets all have the same target")
+    model.fit(flat(data.x_train)[rows], y, sample_weight=weights)
     return {
         split: {
             name: float(score)

@@ -14,19 +14,20 @@ from bridle.comparison.asked import Asked, write_asked
 from bridle.comparison.collect import ProgressCounter, Watch, interrupt_message
 from bridle.comparison.contending import MetricLike, RecipeLike, check_options, resolve_contenders, resolve_criterion
 from bridle.comparison.learning_rate import choose_learning_rate
+from bridle.comparison.margins import margin_asked
 from bridle.comparison.models import ModelStore
 from bridle.comparison.provenance import provenance
-from bridle.comparison.references import early_stopping_reference, fit_references
+from bridle.comparison.references import Fitted, early_stopping_reference, fit_references
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
-from bridle.comparison.trainer import Trainer, network_name, printed_network
-from bridle.comparison.tuning import Chosen, Tuned, tune
+from bridle.comparison.trainer import Trainer, network_name, run_setting
+from bridle.comparison.tuning import Chosen, Tuned, check_apart, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
-from bridle.results import Contender, Reference, Run, Study
+from bridle.results import Contender, Reference, Run, RunKey, Study
 
 __all__ = ["DEFAULT_NETWORK", "compare"]
 
@@ -35,8 +36,10 @@ REUSED_ROWS = (
     "Strengths were chosen within the training rows of the first split, and other splits validate on some of these: "
     "their scores may flatter all tuned contenders alike."
 )
+NO_REFERENCES = "Interrupted: all runs are there, the references are missing."
 # The protocol with the precision that is really used.
 RESOLVE_PRECISION = {"torch": stacked.resolve_precision, "vanilla": vanilla.resolve_precision}
+CHECK_RECIPES = {"torch": stacked.check_recipes, "vanilla": vanilla.check_recipes}
 
 
 def compare(  # noqa: PLR0917  (the order is part of the public surface)
@@ -72,9 +75,10 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     With ``out`` every run is saved there as it is finished, and a later call with the same ``out`` reads the runs that
     it finds and trains only the others. A run is found again by its data, network, protocol, engine, recipe, seed and
     the version of bridle. A network of your own goes by the module and the qualified name of its factory and by its
-    layers as printed: what these do not show, such as another ``forward``, needs another ``out``. Runs that were read
-    have no model; ``keep_models`` says whose weights are saved: those of each contender's "best" run, "all" or "none".
-    A file that is not what was written there is set aside, with a warning, and its run trained again.
+    layers as printed, a metric of your own by the names of its function and by its direction: what these do not show,
+    such as another ``forward``, needs another ``out``. Runs that were read have no model; ``keep_models`` says whose
+    weights are saved: those of each contender's "best" run, "all" or "none". A file that is not what was written there
+    is set aside, with a warning, and its run trained again.
 
     Unfinished runs of the torch engine are saved there too, at the end of an epoch, every twenty seconds or so. After
     an interrupt or a crash a later call goes on from there, and the study is bit for bit that of an undisturbed one
@@ -87,20 +91,22 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     """
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
-    check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
+    check_options(out=out, progress=progress, tuned=tuned, keep_models=keep_models)
+    margin = margin_asked(margin)
+    if tuned is not None:
+        check_apart(contending)
     protocol, network = Protocol.of(protocol), parse_network(network)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
+    criterion, own_metric = resolve_criterion(protocol.metric if metric is None else metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
+    CHECK_RECIPES[engine](data, contending, network, longest)
+    if data.splits_vary:
+        for seed in asked:
+            data.repeat(seed)  # which says what is wrong with a split before the others are trained on
     store = RunStore.at(out, {}) if out else NOWHERE
-    setting = {
-        "data": data.fingerprint,
-        "network": network_name(network),
-        "protocol": protocol.to_json(),
-        "engine": engine,
-    }
+    setting = run_setting(data, network, protocol, engine, own_metric)
     session = store.with_setting(setting | {"tuned": tuned}).session(started)
     trainer = Trainer(network, engine, criterion, own_metric, store, session, ProgressCounter(progress))
     models = None
@@ -115,7 +121,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
         said = Asked.of(data, contending, list(asked), network, protocol, metric=criterion.name, **rest)
         write_asked(out, said)
     if out and keep_models != "none":
-        models = ModelStore(Path(out), keep_models, setting | {"network": printed_network(network)}, criterion)
+        models = ModelStore(Path(out), keep_models, setting, criterion)
     return Comparison(data, contending, list(asked), protocol, trainer, margin, tuned, references, models).study()
 
 
@@ -132,20 +138,26 @@ class Comparison:
     trials: int | None
     references: bool
     models: ModelStore | None = None
+    lr_chosen: bool = field(init=False)  # whether the learning rate was left open
     tuned: Tuned | None = None  # what the trials found, where there are any
-    runs: dict[Variant, Run] = field(default_factory=dict)
+    runs: dict[RunKey, Run] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lr_chosen = self.protocol.lr is None
 
     def study(self) -> Study:
         """Train everything, and return what came out; ``KeyboardInterrupt`` where that is nothing."""
-        finished = True
+        finished, fitted = True, Fitted()
         try:
             self.settle_strengths()
             for run in self.train():
-                self.runs[Variant(Recipe.parse(run.recipe), run.seed, run.lr)] = run
+                self.runs[run.key] = run
+            if self.references:
+                fitted = self.fit_references()
         except KeyboardInterrupt as interrupt:
             if not self.runs:
                 raise KeyboardInterrupt(self.interrupt_message()) from interrupt
-            finished = False
+            finished, fitted = False, Fitted(left_out=[] if self.missing else [NO_REFERENCES])
         judged = self.contenders()
         return Study(
             data=self.data.describe(),
@@ -157,12 +169,13 @@ class Comparison:
             engine=self.trainer.engine,
             made={**provenance(), "seconds": self.trainer.session.end()},
             finished=finished,
-            notices=self.notices(judged),
-            references=self.fit_references(judged) if finished else [],
+            notices=[*self.notices(judged), *fitted.left_out, *self.data.notes],
+            references=self.references_with(fitted, judged[0]) if self.references and finished else [],
             higher_is_better=self.trainer.criterion.higher_is_better,
             margin=self.margin,
             splits=self.data.split_info,
             tuning=self.tuned.how if self.tuned else {},
+            lr_chosen=self.lr_chosen,
         )
 
     def settle_strengths(self) -> None:
@@ -196,8 +209,8 @@ class Comparison:
         runs = {}
         for recipe in self.asked:
             settings = self.chosen(recipe)
-            variants = [Variant(settings.recipe, seed, settings.lr) for seed in self.seeds]
-            runs[settings.recipe] = [self.runs[variant] for variant in variants if variant in self.runs]
+            keys = [Variant(settings.recipe, seed, settings.lr).key for seed in self.seeds]
+            runs[settings.recipe] = [self.runs[key] for key in keys if key in self.runs]
         rows = self.data.rows
         judged = contenders(
             runs,
@@ -220,19 +233,25 @@ class Comparison:
             each.trials = self.tuned.trials[recipe] if self.tuned else []
         return judged
 
+    @property
+    def missing(self) -> int:
+        """How many runs are not there yet."""
+        return len(self.seeds) * len(self.asked) - len(self.runs)
+
     def notices(self, judged: Sequence[Contender]) -> list[str]:
         """Return the sentences to print beside the numbers."""
-        missing = len(self.seeds) * len(self.asked) - len(self.runs)
-        said = notices(judged, [self.chosen(recipe).recipe for recipe in self.asked], self.seeds, missing)
-        return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else []), *self.data.notes]
+        recipes = [self.chosen(recipe).recipe for recipe in self.asked]
+        said = notices(judged, recipes, self.seeds, self.missing, self.trainer.criterion.name)
+        return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else [])]
 
-    def fit_references(self, judged: Sequence[Contender]) -> list[Reference]:
-        """Fit the references on every split of the data, beside what the baseline's early stopping gained."""
-        if not self.references:
-            return []
+    def fit_references(self) -> Fitted:
+        """Fit the references on every split of the data."""
         repeats = [self.data.repeat(seed) for seed in self.seeds] if self.data.splits_vary else [self.data]
-        fitted = fit_references(repeats, self.protocol.class_weight, self.trainer.own_metric)
-        return [*fitted, *early_stopping_reference(judged[0], self.trainer.criterion.name)]
+        return fit_references(repeats, self.protocol.class_weight, self.trainer.own_metric)
+
+    def references_with(self, fitted: Fitted, baseline: Contender) -> list[Reference]:
+        """Return the references, beside what the baseline's early stopping gained."""
+        return [*fitted.references, *early_stopping_reference(baseline, self.trainer.criterion.name)]
 
     def interrupt_message(self) -> str:
         """Return what is kept of a comparison that was stopped before any run was finished, and how to go on."""

@@ -23,9 +23,10 @@ from bridle.engine.checkpointing import UnfinishedStack
 from bridle.errors import InputError
 from bridle.json_decoding import decode, parse
 from bridle.protocol import Variant
+from bridle.results import RunKey
 from bridle_audit.atomic_files import open_bounded, remove_left_overs, write_whole
 
-__all__ = ["Member", "StackCheckpoints"]
+__all__ = ["StackCheckpoints"]
 
 FORMAT = 2
 LARGEST = 2 * 2**30  # bytes; a stack is made so that it needs no more, activations and gradients included
@@ -33,26 +34,12 @@ LONGEST_LINE = 2**24
 
 
 @dataclass(frozen=True)
-class Member:
-    """One run of a stack."""
-
-    recipe: str
-    seed: int
-    lr: float | None = None
-
-    @classmethod
-    def of(cls, variant: Variant) -> Member:
-        """Name a variant in words and numbers."""
-        return cls(str(variant.recipe), variant.seed, None if variant.lr is None else float(variant.lr))
-
-
-@dataclass(frozen=True)
 class CheckpointHeader:
     """The description of a state at the head of its file."""
 
     key: dict[str, Any]  # what determines it beside its members
-    members: list[Member]  # those that the stack began with
-    training: list[Member]  # those that are still in training
+    members: list[RunKey]  # those that the stack began with
+    training: list[RunKey]  # those that are still in training
     epoch: int  # after which it was saved; 0: there is no state, as the stack is only planned, or is finished
     steps: int  # of single runs that those in training have made
 
@@ -69,7 +56,7 @@ class StackCheckpoints:
     folder: Path
     setting: dict[str, Any]
     asked: Sequence[Variant]
-    is_finished: Callable[[Member], bool]  # whether there is a run of this recipe, seed and learning rate
+    is_finished: Callable[[RunKey], bool]  # whether this run is there
     note: Callable[[], None]  # called whenever training has been kept
     kept: int = 0  # steps of single runs in the states that were written or read last
     found: list[CheckpointHeader] = field(init=False)
@@ -79,7 +66,7 @@ class StackCheckpoints:
 
     def unfinished(self, missing: Collection[Variant]) -> list[UnfinishedStack]:
         """Those that train some of the missing, the most advanced first; none of these twice."""
-        known = {Member.of(variant): variant for variant in self.asked}
+        known = {variant.key: variant for variant in self.asked}
         begun: list[UnfinishedStack] = []
         covered: set[Variant] = set()
         for header in self.found:
@@ -126,13 +113,13 @@ class StackCheckpoints:
         """The settings that determine a state, beside its members."""
         return {"format": FORMAT, "bridle": __version__, **self.setting}
 
-    def path(self, members: Sequence[Member]) -> Path:
+    def path(self, members: Sequence[RunKey]) -> Path:
         """Return the path of the state of the stack with these members."""
         return self.folder / "stacks" / f"{short_hash(self.key)}-{short_hash([asdict(each) for each in members])}.state"
 
     def load(self, members: Sequence[Variant]) -> bytes:
         """The state of a stack; nothing where only its members are kept."""
-        path = self.path(named(members))
+        path = self.path(keys_of(members))
         try:
             with open_bounded(path, largest=LARGEST, follow=False) as file:
                 header, sum_of_state = self.header(file, path)
@@ -152,7 +139,7 @@ class StackCheckpoints:
     ) -> None:
         """Keep a state: of which members some are still in training, after how many epochs and steps of single runs."""
         try:
-            self.write(named(members), named(training), epoch, steps, state)
+            self.write(keys_of(members), keys_of(training), epoch, steps, state)
         except OSError as error:
             warnings.warn(f"the state of unfinished runs cannot be kept in {self.folder}: {error}", stacklevel=2)
             return
@@ -161,7 +148,7 @@ class StackCheckpoints:
             self.note()
 
     def write(
-        self, members: list[Member], training: list[Member], epoch: int, steps: int, state: bytes
+        self, members: list[RunKey], training: list[RunKey], epoch: int, steps: int, state: bytes
     ) -> CheckpointHeader:
         """Write a file; returns what it says of the state."""
         header = CheckpointHeader(self.key, members, training, epoch, steps)
@@ -173,7 +160,7 @@ class StackCheckpoints:
 
     def refuse(self, members: Sequence[Variant], problem: Exception) -> None:
         """Set a state aside that the engine cannot go on from."""
-        self.refuse_file(self.path(named(members)), problem)
+        self.refuse_file(self.path(keys_of(members)), problem)
 
     def refuse_file(self, path: Path, problem: Exception) -> None:
         """Set a file aside that is not what its name says."""
@@ -184,9 +171,9 @@ class StackCheckpoints:
         self.save(members, members, 0, 0, b"")
 
 
-def named(variants: Sequence[Variant]) -> list[Member]:
-    """Variants in words and numbers."""
-    return [Member.of(variant) for variant in variants]
+def keys_of(variants: Sequence[Variant]) -> list[RunKey]:
+    """Return the keys of the runs of variants."""
+    return [variant.key for variant in variants]
 
 
 def short_hash(content: object) -> str:

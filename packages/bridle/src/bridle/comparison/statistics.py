@@ -31,7 +31,7 @@ from bridle.comparison.paired import LEVEL, Paired, bootstrap_interval, holm, pe
 from bridle.comparison.power import seeds_needed, smallest_difference
 from bridle.comparison.verdict_words import verdict_sentence
 from bridle.errors import InputError
-from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run, Summary, Versus
+from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Run, Summary, Versus, to_plain
 
 __all__ = ["decide", "judge", "measure", "pair", "versus"]
 
@@ -98,7 +98,7 @@ def pair(
         checked_margin(margin, metric, Summary.of(reference).mean if reference else math.nan),
         test_to_train,
         n_rows,
-        identical=all(one.scores == other.scores for one, other in pairs),
+        identical=all(to_plain(one.scores) == to_plain(other.scores) for one, other in pairs),
     )
     return paired if paired.n >= 2 else None
 

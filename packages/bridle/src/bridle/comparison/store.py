@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -14,12 +14,12 @@ from typing import Any, Self
 from bridle import __version__
 from bridle.comparison.hashes import hash_json, seal, unseal
 from bridle.comparison.sessions import Session
-from bridle.comparison.stack_checkpoints import Member, StackCheckpoints
+from bridle.comparison.stack_checkpoints import StackCheckpoints
 from bridle.comparison.unusable_files import ASIDE, set_aside
 from bridle.errors import InputError
-from bridle.places import Stop
 from bridle.protocol import Protocol, Variant
-from bridle.results import VERSION, Run, metrics_of, to_plain
+from bridle.results import VERSION, Run, RunKey, metrics_of, to_plain
+from bridle.training_rules import stop_regularizers
 from bridle_audit.atomic_files import read_whole, remove_left_overs, write_once
 from bridle_audit.wording import LONGEST_SHOWN, shortened
 
@@ -75,18 +75,18 @@ class RunStore:
         """The store of another setting in the same folder, such as another length of training."""
         return replace(self, setting=setting, measured=measured)
 
-    def key(self, recipe: str, seed: int, lr: float | None = None) -> dict[str, Any]:
-        """Return the key of a run: all that determines it."""
-        own = {} if lr is None else {"lr": float(lr)}
-        return {"format": VERSION, "bridle": __version__, **self.setting, "recipe": recipe, "seed": seed, **own}
+    def determined_by(self, key: RunKey) -> dict[str, Any]:
+        """Return all that determines a run: the setting, and what tells it from others of the same."""
+        own = {name: each for name, each in asdict(key).items() if each is not None}
+        return {"format": VERSION, "bridle": __version__, **self.setting, **own}
 
-    def name(self, recipe: str, seed: int, lr: float | None = None) -> str:
-        """Return the name of a run's files: a hash of its key."""
-        return hash_json(self.key(recipe, seed, lr))[:32]
+    def name(self, key: RunKey) -> str:
+        """Return the name of a run's files: a hash of all that determines it."""
+        return hash_json(self.determined_by(key))[:32]
 
-    def path(self, folder: Path, recipe: str, seed: int, lr: float | None = None) -> Path:
+    def path(self, folder: Path, key: RunKey) -> Path:
         """Return the path of a run's file."""
-        return folder / "runs" / f"{self.name(recipe, seed, lr)}.json"
+        return folder / "runs" / f"{self.name(key)}.json"
 
     def stacks(self, asked: Sequence[Variant], note: Callable[[], None]) -> StackCheckpoints | None:
         """Return the checkpoints of this setting's unfinished stacks; ``note`` is called when one is kept."""
@@ -94,8 +94,8 @@ class RunStore:
             return None
         folder = self.folder
 
-        def is_finished(member: Member) -> bool:
-            return self.path(folder, member.recipe, member.seed, member.lr).exists()
+        def is_finished(key: RunKey) -> bool:
+            return self.path(folder, key).exists()
 
         return StackCheckpoints(folder, self.setting, asked, is_finished, note)
 
@@ -112,7 +112,7 @@ class RunStore:
         """The finished run, without its model; ``None`` where there is none, or one that had to be set aside."""
         if self.folder is None:
             return None
-        path = self.path(self.folder, str(variant.recipe), variant.seed, variant.lr)
+        path = self.path(self.folder, variant.key)
         try:
             return self.parse_run(unseal(read_whole(path, largest=LARGEST, follow=False)), variant)
         except FileNotFoundError:
@@ -125,7 +125,7 @@ class RunStore:
         """The run that a file holds; ``ValueError`` where it is another one, or not as it was written."""
         if not {"key", "run"} <= set(saved):
             raise InputError("it is no run with its key, as this bridle writes them")
-        asked = json.loads(json.dumps(self.key(str(variant.recipe), variant.seed, variant.lr)))
+        asked = json.loads(json.dumps(self.determined_by(variant.key)))
         if saved["key"] != asked:
             raise InputError(f"it is a run of another {', '.join(differing_parts(saved['key'], asked))}")
         run = Run.from_json(saved["run"])
@@ -134,7 +134,7 @@ class RunStore:
 
     def check(self, run: Run, variant: Variant) -> None:
         """``ValueError`` for a run that is not one of this variant, trained to its end."""
-        if (run.recipe, run.seed, run.lr) != (str(variant.recipe), variant.seed, variant.lr):
+        if run.key != variant.key:
             raise InputError("its run is of another recipe, seed or learning rate than its key")
         if self.measured is not None and metrics_of(run.scores) != {s: set(each) for s, each in self.measured.items()}:
             raise InputError("its scores are of other splits or metrics")
@@ -148,7 +148,7 @@ class RunStore:
         if epochs is None:
             return None
         last = run.stopped_at or epochs if run.diverged_at is None else run.diverged_at - 1
-        return count_evaluations(self.protocol, last, any(isinstance(unit, Stop) for unit in variant.recipe))
+        return count_evaluations(self.protocol, last, bool(stop_regularizers(variant.recipe)))
 
     @cached_property
     def protocol(self) -> Protocol:
@@ -162,8 +162,8 @@ class RunStore:
         """
         if self.folder is None:
             return run
-        named = str(variant.recipe), variant.seed, variant.lr
-        path, content = self.path(self.folder, *named), seal({"key": self.key(*named), "run": run.to_json()})
+        path = self.path(self.folder, variant.key)
+        content = seal({"key": self.determined_by(variant.key), "run": run.to_json()})
         path.parent.mkdir(parents=True, exist_ok=True)
         if write_once(path, content):
             return run

@@ -33,7 +33,7 @@ def weak_decay(contender: Contender, protocol: Protocol, steps_per_epoch: int) -
     strength = settings.get("strength")
     if settings.get("per", "lr") != "lr" or not isinstance(strength, int | float):
         return ""
-    shares = [decayed_share(float(strength), run, protocol, steps_per_epoch) for run in contender.runs]
+    shares = [decayed_share(float(strength), run, protocol, steps_per_epoch) for run in whole(contender)]
     if not shares or max(shares) >= LITTLE_DECAY:
         return ""
     return f"too weak to act: over its whole training it takes {100 * max(shares):.1g} % off a weight"
@@ -41,16 +41,15 @@ def weak_decay(contender: Contender, protocol: Protocol, steps_per_epoch: int) -
 
 def decayed_share(strength: float, run: Run, protocol: Protocol, steps_per_epoch: int) -> float:
     """Return the share of a weight that decay alone takes until the epoch whose weights were kept."""
-    epochs = trained_epochs(run)
-    steps, kept = epochs * steps_per_epoch, (run.best_epoch or epochs) * steps_per_epoch
+    steps, kept = run.epochs * steps_per_epoch, (run.best_epoch or run.epochs) * steps_per_epoch
     scale = (run.lr or protocol.peak_lr) / protocol.peak_lr
     return 1 - math.exp(-strength * scale * math.fsum(protocol.learning_rate(step, steps) for step in range(kept)))
 
 
 def weak_penalty(contender: Contender, baseline: Contender) -> str:
     """Say that a penalty left the weights as large as they are without it, where both kept the same epochs."""
-    theirs = {run.seed: run for run in baseline.runs}
-    pairs = [(run, theirs[run.seed]) for run in contender.runs if run.seed in theirs]
+    theirs = {run.seed: run for run in whole(baseline)}
+    pairs = [(run, theirs[run.seed]) for run in whole(contender) if run.seed in theirs]
     alike = [(ours, base) for ours, base in pairs if kept_epochs(ours) == kept_epochs(base)]
     if len(alike) < 2:
         return ""
@@ -65,12 +64,12 @@ def weak_penalty(contender: Contender, baseline: Contender) -> str:
 
 def kept_epochs(run: Run) -> tuple[int, int | None]:
     """Return how long a run was trained, and which epoch was kept."""
-    return trained_epochs(run), run.best_epoch
+    return run.epochs, run.best_epoch
 
 
-def trained_epochs(run: Run) -> int:
-    """Return how many epochs the training of a run had."""
-    return int(run.curves["epoch"][-1])
+def whole(contender: Contender) -> list[Run]:
+    """Return the runs that did not diverge: whatever made the others diverge acted, and their weights say nothing."""
+    return [run for run in contender.runs if run.diverged_at is None]
 
 
 def norm(run: Run) -> float:

@@ -24,7 +24,7 @@ from bridle.protocol import Progress, Protocol, Variant
 from bridle.results import Run
 from bridle.training_length import find_lengths
 
-__all__ = ["ENGINES", "Trainer", "network_name", "printed_network"]
+__all__ = ["ENGINES", "Trainer", "network_name", "run_setting"]
 
 DESCRIBED = (MLP, DescribedNetwork)  # networks that say all about themselves when printed
 ENGINES: dict[str, Callable[..., Iterator[Run]]] = {
@@ -55,14 +55,15 @@ class Trainer:
 
     def train_all(self, data: Data, variants: Sequence[Variant], protocol: Protocol) -> dict[Variant, Run]:
         """Return the runs of all variants."""
-        by_key = {(str(each.recipe), each.seed, each.lr): each for each in variants}
-        return {by_key[run.recipe, run.seed, run.lr]: run for run in self.train(data, list(by_key.values()), protocol)}
+        by_key = {each.key: each for each in variants}
+        return {by_key[run.key]: run for run in self.train(data, list(by_key.values()), protocol)}
 
     def train_length(
         self, data: Data, models: ModelStore | None, variants: Sequence[Variant], protocol: Protocol
     ) -> Iterator[Run]:
         """Yield runs of a fixed length: first those that are in the store, then the others as they are finished."""
-        store = self.store.with_setting(self.setting(data, protocol), self.measured(data))
+        setting = run_setting(data, self.network, protocol, self.engine, self.own_metric)
+        store = self.store.with_setting(setting, self.measured(data))
 
         def train(missing: Sequence[Variant], progress: Progress) -> Iterator[Run]:
             options: dict[str, Any] = {"progress": progress, "own_metric": self.own_metric}
@@ -79,18 +80,27 @@ class Trainer:
             variants, train, store, steps_per_run=steps, count=self.count, session=self.session, models=models
         )
 
-    def setting(self, data: Data, protocol: Protocol) -> dict[str, Any]:
-        """Return everything that determines a run but its recipe, seed and own learning rate."""
-        return {
-            "data": data.fingerprint,
-            "network": printed_network(self.network),
-            "protocol": protocol.to_json(),
-            "engine": self.engine,
-        }
-
     def measured(self, data: Data) -> dict[str, tuple[str, ...]]:
         """Return the metrics that every run has on every split."""
         return dict.fromkeys(data.splits(), measured_metrics(data.task, self.own_metric))
+
+
+def run_setting(
+    data: Data, network: Network, protocol: Protocol, engine: str, own_metric: Metric | None
+) -> dict[str, Any]:
+    """Return everything that determines a run but its key."""
+    return {
+        "data": data.fingerprint,
+        "network": printed_network(network),
+        "protocol": protocol.to_json(),
+        "engine": engine,
+        **({"metric": described_metric(own_metric)} if own_metric else {}),
+    }
+
+
+def described_metric(own: Metric) -> str:
+    """Return what is known of a metric of the user's own: its function by name, and its direction, which chooses."""
+    return f"{qualified_name(own.function)}, {'higher' if own.higher_is_better else 'lower'} is better"
 
 
 def steps_per_run(data: Data, protocol: Protocol) -> int:
@@ -109,7 +119,12 @@ def network_name(network: Network) -> str:
     """``mlp(128, 64)``, or ``module:qualified_name`` of a factory."""
     if isinstance(network, DESCRIBED):
         return str(network)
-    return f"{network.__module__}:{getattr(network, '__qualname__', type(network).__qualname__)}"
+    return qualified_name(network)
+
+
+def qualified_name(code: Callable[..., Any]) -> str:
+    """Return ``module:qualified_name`` of a function, or of the class of what is called like one."""
+    return f"{code.__module__}:{getattr(code, '__qualname__', type(code).__qualname__)}"
 
 
 def printed_layers(factory: Callable[[], nn.Module]) -> str:

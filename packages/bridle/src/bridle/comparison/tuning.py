@@ -12,20 +12,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import qmc
 
 from bridle.data import Data
+from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
-from bridle.results import Run, Trial
-from bridle.training_length import improves
+from bridle.results import Run, Summary, Trial
+from bridle.training_length import ends_late, improves
 
-__all__ = ["Chosen", "Tuned", "tune"]
+__all__ = ["Chosen", "Tuned", "check_apart", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
@@ -77,7 +79,7 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
     recipes: Sequence[Recipe], trials: int, data: Data, protocol: Protocol, criterion: Criterion, train: TrainFold
 ) -> Tuned:
     """Tune every recipe with so many trials on folds of the training rows of ``data``."""
-    folds = [data.inner(fold, count_folds(data)) for fold in range(count_folds(data))]
+    folds = inner_folds(data)
     lengths = rungs(protocol, min(len(fold.x_train) for fold in folds), trials)
     candidates = {recipe: draw_candidates(recipe, trials, protocol) for recipe in recipes}
     active = {recipe: list(its) for recipe, its in candidates.items()}
@@ -99,9 +101,40 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
     return Tuned({recipe: [each.trial() for each in its] for recipe, its in candidates.items()}, chosen, how)
 
 
-def count_folds(data: Data) -> int:
-    """Return on how many folds of the training rows a trial is judged."""
-    return next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
+def check_apart(recipes: Sequence[Recipe]) -> None:
+    """Raise ``ValueError`` where tuning may make one contender of two: they differ in nothing but what is searched."""
+    for one, other in combinations(recipes, 2):
+        if untuned(one) == untuned(other):
+            raise InputError(
+                f"compare: {str(one)!r} and {str(other)!r} differ only in strengths, which tuning searches for each "
+                "contender: both may end as the same; give one of them, or compare these strengths without tuning"
+            )
+
+
+def untuned(recipe: Recipe) -> list[dict[str, Any]]:
+    """Return a recipe as plain data with nothing in the place of what is searched."""
+    settings = recipe.to_json()
+    for number, knob in tuned_knobs(recipe):
+        settings[number] = {**settings[number], knob.name: None}
+    return settings
+
+
+def inner_folds(data: Data) -> list[Data]:
+    """Return the folds of the training rows on which a trial is judged: as many as there should be, or can be.
+
+    Few groups or times, or a class of a single row, leave fewer. ``ValueError`` where they leave none.
+    """
+    wanted = next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
+    problem = ""
+    for folds in dict.fromkeys((wanted, min(wanted, 2), 1)):
+        try:
+            return [data.inner(fold, folds) for fold in range(folds)]
+        except InputError as error:  # each of many reasons, which the data know
+            problem, _, _ = str(error).partition(";")
+    raise InputError(
+        f"compare: the training rows cannot be split once more, to tune on: {problem}; compare without tuning, or with "
+        "more rows"
+    )
 
 
 def rungs(protocol: Protocol, rows: int, trials: int) -> list[int]:
@@ -118,7 +151,7 @@ def train_rung(
     found = [train(fold, its, protocol) for fold, its in zip(folds, variants, strict=True)]
     for number, each in enumerate(candidates):
         runs = [of_fold[its[number]] for of_fold, its in zip(found, variants, strict=True)]
-        score = math.fsum(run.scores["valid"][criterion.name] for run in runs) / len(runs)
+        score = Summary.of([run.scores["valid"][criterion.name] for run in runs]).mean
         each.improving = worth_more(runs, score, each, protocol.n_epochs, criterion)
         each.scores.append(score)
         each.epochs = protocol.n_epochs
@@ -126,7 +159,7 @@ def train_rung(
 
 def worth_more(runs: Sequence[Run], score: float, known: Candidate, epochs: int, criterion: Criterion) -> bool:
     """Return True where twice the length is worth a try, as for a single run; see ``training_length``."""
-    late = 2 * sum((run.best_epoch or epochs) > epochs / 2 for run in runs) >= len(runs)
+    late = 2 * sum(ends_late(run, epochs) for run in runs) >= len(runs)
     return late and (not known.scores or improves(score, known.scores[-1], criterion))
 
 

@@ -6,7 +6,7 @@ import math
 
 from bridle.comparison.paired import LEVEL, Paired
 from bridle.comparison.power import MOST_SEEDS
-from bridle.metric_info import METRICS
+from bridle.metric_info import METRICS, metric_label
 from bridle.results import SAME, SPLIT_NAMES, UNDECIDED, Versus
 from bridle.rounding import decimals_for, rounded
 from bridle_audit.wording import counted
@@ -23,7 +23,7 @@ def verdict_sentence(paired: Paired, found: Versus, *, together: int, seeds_want
     """
     seeds = counted_seeds(paired, seeds_wanted)
     left_out = len(paired.values) - paired.n
-    omitted = f"; {left_out} of {len(paired.values)} seeds left out, where a run diverged" if left_out else ""
+    omitted = f"; {left_out} of {len(paired.values)} seeds left out, where a run has no score" if left_out else ""
     if found.verdict == UNDECIDED:
         return (
             f"{UNDECIDED}{more_seeds(paired, found)}: {measured(paired, found, seeds)}{hint(found, together)}{omitted}"
@@ -44,7 +44,7 @@ def measured(paired: Paired, found: Versus, seeds: str) -> str:
 
 def moved(paired: Paired, found: Versus) -> str:
     """Return which way the metric moved and by how much, of few rows in rows as well."""
-    what = f"{SPLIT_NAMES[paired.split]} {label(paired.metric)}"
+    what = f"{SPLIT_NAMES[paired.split]} {metric_label(paired.metric)}"
     if not paired.mean:
         return f"no difference in {what}" if paired.spread else f"the same {what} as the baseline"
     size = f"{rounded(scale(paired.metric) * abs(paired.mean), places(found))}{unit(paired.metric)}"
@@ -117,11 +117,6 @@ def places(found: Versus) -> int:
 def direction(value: float) -> str:
     """Return which way a value moved that is not zero."""
     return "higher" if value > 0 else "lower"
-
-
-def label(metric: str) -> str:
-    """Return a metric's name in sentences; a metric of the user's own has the name that it was given."""
-    return METRICS[metric].label if metric in METRICS else metric
 
 
 def scale(metric: str) -> int:

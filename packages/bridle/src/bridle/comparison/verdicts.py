@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bridle.comparison.paired import Paired
 from bridle.comparison.statistics import judge, measure, pair
-from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE
+from bridle.metric_info import DEFAULT_METRIC, METRICS, SHOWN_BESIDE, metric_label
 from bridle.metric_info import higher_is_better as known_direction
 from bridle.recipe import Recipe
 from bridle.results import Contender, Run, Summary, Versus
@@ -140,7 +140,9 @@ def summary(values: list[float]) -> Summary:
     return Summary.of(values) if values else ABSENT
 
 
-def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Sequence[int], missing: int) -> list[str]:
+def notices(
+    judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Sequence[int], missing: int, metric: str
+) -> list[str]:
     """Return the sentences to print beside the numbers; the cards' doubts come once for all contenders."""
     said = []
     if missing:
@@ -151,7 +153,19 @@ def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Seque
     if len(seeds) == 1:
         said.append("One seed cannot tell a difference from noise: there are no verdicts; give two seeds or more.")
     doubts = dict.fromkeys(note for recipe in recipes for note in recipe.notes())
-    return [*said, *(diverged_notice(each) for each in judged if each.diverged), *doubts]
+    unscored = list(unscored_notice(judged, metric))
+    return [*said, *unscored, *(diverged_notice(each) for each in judged if each.diverged), *doubts]
+
+
+def unscored_notice(judged: Sequence[Contender], metric: str) -> Iterator[str]:
+    """Count the runs whose outputs are whole and that the metric has no number for, in a sentence."""
+    whole = [run for each in judged for run in each.runs if run.diverged_at is None]
+    unscored = sum(not math.isfinite(run.scores["valid"][metric]) for run in whole)
+    if unscored:
+        yield (
+            f"{unscored} of {counted('run', len(whole))} that did not diverge have no {metric_label(metric)} on the "
+            "validation rows, and are in no verdict; another metric may have one."
+        )
 
 
 def diverged_notice(judged: Contender) -> str:

@@ -23,6 +23,7 @@ from bridle.engine.value_names import ValueName, Values
 from bridle.engine.variant_grids import VariantGrid
 from bridle.errors import InputError
 from bridle.protocol import Variant
+from bridle.training_rules import EpochChoice
 from bridle_audit.probe.randomness import GeneratorStates
 
 __all__ = ["CheckpointStore", "Checkpointer", "UnfinishedStack"]
@@ -187,8 +188,8 @@ def best_epoch_to_dict(best: BestEpoch | None) -> SavedBest | None:
     if best is None:
         return None
     return {
-        "states": [list(map(float, each)) for each in best.states],
-        "score": best.score,
+        "states": [list(map(float, each)) for each in best.choice.states],
+        "score": best.choice.score,
         "epoch": best.epoch,
         "passed": best.passed,
         "names": list(map(plain_name, best.names)),
@@ -236,7 +237,8 @@ def restore_stack(content: bytes, stack: Stack, recorder: Recorder, stopping: St
         recorder.curves[variant].update(curves)
         if best is not None:
             states, names = [tuple(each) for each in best["states"]], tuple(ValueName(*each) for each in best["names"])
-            stopping.bests[variant] = BestEpoch(states, best["score"], best["epoch"], best["passed"], names)
+            choice = EpochChoice(states, best["score"], best["epoch"])
+            stopping.bests[variant] = BestEpoch(choice, best["passed"], names)
 
 
 def restore_block(stack: Stack, saved: SavedBlock) -> BlockTraining:

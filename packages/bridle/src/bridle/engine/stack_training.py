@@ -11,11 +11,12 @@ from torch import Tensor
 from bridle.engine.checkpointing import Checkpointer
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
-from bridle.engine.stopping import BestEpoch, Points, StackStopping, stop_regularizers
+from bridle.engine.stopping import BestEpoch, Points, StackStopping
 from bridle.engine.threads import limited_threads, threads_for
+from bridle.metric_info import Criterion
 from bridle.protocol import Progress, Variant
 from bridle.results import Run
-from bridle.training_rules import has_diverged
+from bridle.training_rules import has_diverged, stop_regularizers
 
 __all__ = ["StackTraining", "train_stack"]
 
@@ -36,8 +37,8 @@ class StackTraining(NamedTuple):
 
     def only_wanted(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs of wanted variants."""
-        wanted = {(str(variant.recipe), variant.seed, variant.lr) for variant in self.wanted}
-        return [run for run in runs if (run.recipe, run.seed, run.lr) in wanted]
+        wanted = {variant.key for variant in self.wanted}
+        return [run for run in runs if run.key in wanted]
 
 
 def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tuple[Stack, StackStopping]:
@@ -52,7 +53,7 @@ def restored_or_fresh(start: Callable[[], Stack], training: StackTraining) -> tu
 
 def new_stopping(stack: Stack, training: StackTraining) -> StackStopping:
     """Return what keeps the best epochs, before the first."""
-    return StackStopping(stack.variants, stack.protocol, training.recorder.evaluator.chosen)
+    return StackStopping(stack.variants, stack.protocol, Criterion.of(training.recorder.evaluator.chosen))
 
 
 def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator[Run]:
@@ -61,7 +62,7 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
     stack, stopping = restored_or_fresh(start, training)
     count = threads_for(stack.multiply_adds)
     training.report(stack.steps_done, stack.variants)
-    stops_early = any(map(stop_regularizers, stack.variants))
+    stops_early = any(stop_regularizers(variant.recipe) for variant in stack.variants)
     for epoch in range(stack.steps_done // stack.batches.per_epoch + 1, stack.protocol.n_epochs + 1):
         with limited_threads(count):
             totals = train_epoch(stack, training)
@@ -70,7 +71,7 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
             continue
         with limited_threads(count):
             points = recorder.curve_points(stack, epoch, mean_losses(stack, totals))
-        gone = record_epoch(recorder, stopping, stack, points, epoch)
+        gone = record_epoch(recorder, stopping, stack, points)
         # All of them, wanted or not: with other neighbours a run could have other last digits than undisturbed.
         with limited_threads(count):
             runs = list(recorder.early_runs(stack, gone, epoch))
@@ -87,13 +88,13 @@ def train_stack(start: Callable[[], Stack], training: StackTraining) -> Iterator
 
 
 def record_epoch(
-    recorder: Recorder, stopping: StackStopping, stack: Stack, points: Points, epoch: int
+    recorder: Recorder, stopping: StackStopping, stack: Stack, points: Points
 ) -> dict[Variant, BestEpoch | None]:
     """Record an epoch; return the variants that leave after it: diverged, or stopped, these with their best epochs."""
     diverged = [variant for variant, point in points.items() if has_diverged(point)]
     whole = {variant: point for variant, point in points.items() if variant not in diverged}
     recorder.append_points(whole)
-    stopped = stopping.after_epoch(stack, whole, epoch)
+    stopped = stopping.after_epoch(stack, whole)
     return {**dict.fromkeys(diverged), **{variant: stopping.bests[variant] for variant in stopped}}
 
 

@@ -18,7 +18,6 @@ from bridle.engine.precision import Precision, default_device
 from bridle.engine.recording import Recorder
 from bridle.engine.stack import Stack
 from bridle.engine.stack_training import StackTraining, train_stack
-from bridle.engine.stopping import stop_regularizers
 from bridle.engine.training_plan import TrainingPlan
 from bridle.engine.variant_grids import MEMORY
 from bridle.errors import InputError
@@ -29,8 +28,9 @@ from bridle.protocol import Progress, Protocol, Variant, checked_seed
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
 from bridle.training_length import find_lengths
+from bridle.training_rules import stop_regularizers
 
-__all__ = ["make_stack", "step_losses", "train", "train_variants"]
+__all__ = ["check_recipes", "make_stack", "step_losses", "train", "train_variants"]
 
 
 def train(
@@ -54,7 +54,7 @@ def train(
     network = mlp(128, 64) if network is None else parse_network(network)
     data = loaded(data)
     metric = resolve_metric(protocol.metric, data.task)
-    criterion = Criterion(metric.name, metric.higher_is_better)
+    criterion = Criterion.of(metric)
 
     def train_length(variants: Sequence[Variant], settled: Protocol) -> Iterator[Run]:
         return train_variants(data, variants, network, settled)
@@ -110,11 +110,20 @@ def train_variants(
             checkpoints.drop(members)
 
 
+def check_recipes(data: Data, recipes: Sequence[Recipe], network: Network, protocol: Protocol) -> None:
+    """Raise ``ValueError`` for a recipe that cannot be trained on these data and this network, before any is."""
+    precision = Precision.of(protocol, default_device())
+    plan = TrainingPlan.of(data, network, protocol, precision)
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
+    for recipe in recipes:
+        Stack([Variant(recipe, 0)], plan.start, device_data, protocol, precision)
+
+
 def scored_alike(variants: Sequence[Variant], protocol: Protocol) -> list[list[Variant]]:
     """Return the variants by how often they are scored, of which a stack has one: see ``evaluates_after``."""
     if not protocol.keeps_best_epoch:
         return [list(variants)]
-    kinds = [[each for each in variants if bool(stop_regularizers(each)) == stops] for stops in (False, True)]
+    kinds = [[each for each in variants if bool(stop_regularizers(each.recipe)) == stops] for stops in (False, True)]
     return [kind for kind in kinds if kind]
 
 

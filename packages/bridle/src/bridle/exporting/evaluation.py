@@ -11,7 +11,7 @@ from bridle.exporting.spec import TrainingSpec
 from bridle.exporting.wrapping import INDENT, indented
 from bridle.places import Average, Ensemble, Stop
 from bridle.places.matrices import as_number
-from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS
+from bridle.training_rules import MEASURED_BATCH, MEASURED_ROWS, stop_regularizers
 
 __all__ = ["EvaluationCode"]
 
@@ -22,7 +22,7 @@ class EvaluationCode:
     def __init__(self, spec: TrainingSpec, average: Average | None, ensemble: Ensemble | None) -> None:
         self.spec, self.average, self.ensemble = spec, average, ensemble
         self.score = ScoreCode(spec)
-        self.stops = [each for each in spec.recipe if isinstance(each, Stop)]
+        self.stops = stop_regularizers(spec.recipe)
 
     @property
     def result(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ class Stop(Placed, ABC):
     def judge(
         self, score: float, state: Sequence[float], knobs: Mapping[str, Any]
     ) -> tuple[bool, bool, tuple[float, ...]]:
-        """Return whether an epoch improved, whether training stops, and the new state, for one run."""
-        improved, stop, *new = type(self).vanilla(score, *self.pack(state), **knobs)
+        """Return whether an epoch improved, whether training stops, and the new state, for one run.
+
+        A score below all numbers is none: as the best so far it would leave nothing for a later epoch to improve on.
+        """
+        known = math.nan if score == -math.inf else score
+        improved, stop, *new = type(self).vanilla(known, *self.pack(state), **knobs)
         return bool(improved), bool(stop), tuple(map(float, new[0])) if new else ()

@@ -12,17 +12,18 @@ import numpy as np
 
 from bridle.data import Data
 from bridle.errors import InputError
+from bridle.metric_info import Criterion
 from bridle.metrics import Metric
 from bridle.networks import MLP, Network
-from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
+from bridle.recipe import Recipe
 from bridle.results import Run
 from bridle.seeded_draws import batch_orders
-from bridle.training_rules import ChoosingMetric, choosing_score, has_diverged, keeps_best_epoch, monitored_score
+from bridle.training_rules import EpochChoice, has_diverged, keeps_best_epoch, stop_regularizers
 from bridle.vanilla.evaluation import Evaluator, layer_summaries
 from bridle.vanilla.step import RowWeights, Trainer, TrainerValues
 
-__all__ = ["resolve_precision", "step_losses", "train_variants"]
+__all__ = ["check_recipes", "resolve_precision", "step_losses", "train_variants"]
 
 # Inputs (batch, inputs), targets (batch,) as the loss takes them, and what each row counts, (batch, 1).
 Batch = tuple[np.ndarray, np.ndarray, RowWeights]
@@ -36,6 +37,12 @@ def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) 
             "use the torch engine (--engine torch) for a network of your own"
         )
     return Trainer(data, variant, network, protocol)
+
+
+def check_recipes(data: Data, recipes: Sequence[Recipe], network: Network, protocol: Protocol) -> None:
+    """Raise ``ValueError`` for a recipe that cannot be trained on these data and this network, before any is."""
+    for recipe in recipes:
+        prepare(data, Variant(recipe, 0), network, protocol)
 
 
 def resolve_precision(protocol: Protocol) -> Protocol:
@@ -83,8 +90,7 @@ def train_variants(
     that selects no parameter. ``progress`` counts the steps that a diverged run no longer makes as done.
     ``own_metric`` is measured beside the metrics of the task.
     """
-    for variant in {(each.recipe, each.lr): each for each in variants}.values():
-        prepare(data, variant, network, protocol)
+    check_recipes(data, list({variant.recipe: None for variant in variants}), network, protocol)
     evaluator = Evaluator(data, protocol, own_metric)
     told = progress or (lambda steps: None)
     return (train_one(evaluator, variant, network, protocol, told) for variant in variants)
@@ -98,7 +104,7 @@ def train_one(evaluator: Evaluator, variant: Variant, network: Network, protocol
     trainer = prepare(data, variant, network, protocol)
     steps = batches(data, variant.seed, protocol)
     per_epoch = steps_per_epoch(data, protocol)
-    stopping = RunStopping(variant, protocol, evaluator.metric)
+    stopping = RunStopping(variant, protocol, Criterion.of(evaluator.metric))
     points: list[dict[str, float]] = []
     diverged = stopped = False
     epoch = 0
@@ -106,7 +112,7 @@ def train_one(evaluator: Evaluator, variant: Variant, network: Network, protocol
         epoch += 1
         step_loss = train_epoch(trainer, islice(steps, per_epoch))
         progress(per_epoch)
-        if not protocol.evaluates_after(epoch, stops_early=bool(stopping.units)):
+        if not protocol.evaluates_after(epoch, stops_early=bool(stop_regularizers(variant.recipe))):
             continue
         with trainer.final_network() as predict:
             points.append({"epoch": epoch, "step_loss": step_loss, **evaluator.curve_point(predict)})
@@ -131,38 +137,26 @@ def train_one(evaluator: Evaluator, variant: Variant, network: Network, protocol
 
 
 class RunStopping:
-    """The recipe's regularizers that stop, and the best epoch so far: by the first of them, or by the protocol."""
+    """The best epoch of a run so far with its values, where its recipe stops or the protocol keeps the best."""
 
-    def __init__(self, variant: Variant, protocol: Protocol, metric: ChoosingMetric) -> None:
-        self.units = [unit for unit in variant.recipe if isinstance(unit, Stop)]
-        self.states: list[tuple[float, ...]] = [unit.state for unit in self.units]
-        self.keeps_best = keeps_best_epoch(protocol, variant.recipe)
-        self.metric = metric
-        self.best_score = math.inf  # by the protocol, lower is better
+    def __init__(self, variant: Variant, protocol: Protocol, criterion: Criterion) -> None:
+        self.recipe, self.criterion = variant.recipe, criterion
+        self.choice = EpochChoice.start(variant.recipe) if keeps_best_epoch(protocol, variant.recipe) else None
         self.best: TrainerValues | None = None
-        self.best_epoch: int | None = None
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The number of the best epoch; None where there is none."""
+        return (self.choice.epoch or None) if self.choice else None
 
     def after_epoch(self, point: dict[str, float], values: Callable[[], TrainerValues], passed: float) -> bool:
         """Take in an epoch's scores, and the values if they are the best so far; return True where training is over."""
-        verdicts = [self.judge(number, unit, point, passed) for number, unit in enumerate(self.units)]
-        improved = verdicts[0][0] or not self.best if verdicts else self.improves(point)
+        if self.choice is None:
+            return False
+        improved, over = self.choice.take(self.recipe, point, passed, self.criterion)
         if improved:
-            self.best, self.best_epoch = values(), int(point["epoch"])
-        return any(over for _, over in verdicts)
-
-    def judge(self, number: int, unit: Stop, point: dict[str, float], passed: float) -> tuple[bool, bool]:
-        """Return whether an epoch improved and whether training is over, by one of the regularizers."""
-        score = monitored_score(unit, point, self.metric)
-        improved, over, self.states[number] = unit.judge(score, self.states[number], unit.keywords(passed=passed))
-        return improved, over
-
-    def improves(self, point: dict[str, float]) -> bool:
-        """Return True where the protocol keeps the best epoch, and this one is better than all before it."""
-        score = choosing_score(point, self.metric)
-        improved = self.keeps_best and score < self.best_score
-        if improved:
-            self.best_score = score
-        return improved
+            self.best = values()
+        return over
 
 
 def train_epoch(trainer: Trainer, steps: Iterable[Batch]) -> float:
