@@ -159,6 +159,14 @@ def test_what_some_study_lacks_is_left_out_and_said():
     assert f"left out: {NAMES[2]}, {NAMES[3]}." in str(found)
 
 
+def test_a_reference_that_was_not_measured_there_is_passed_over():
+    several = studies(DEMSAR[:2, :3], names=NAMES[:2])
+    for each in several:
+        each.references.append(Reference("without early stopping", "", summaries(0.1, "auroc", ("valid",)), 0.0))
+    assert set(rank_studies(several).methods) == set(NAMES[:2])
+    assert "without early stopping" in rank_studies(several, split="valid").methods
+
+
 def test_data_of_one_name_are_told_apart():
     assert rank_studies([study("a", [0.1] * 4), study("a", [0.2] * 4)]).studies == ["a", "a (2)"]
 
@@ -198,4 +206,8 @@ def test_studies_that_cannot_be_ranked_together_are_refused_in_a_sentence():
     without = study("c", [0.1] * 4, splits_measured=("train", "valid"))
     assert refusal([one, without]) == "the study of c has no test rows; rank on one of train, valid"
     assert refusal([one, study("d", [0.1], names=["mine"])]).startswith("the studies have fewer than two contenders")
+    twice = [study(name, [0.1] * 4) for name in "ab"]
+    for each in twice:
+        each.data["fingerprint"] = "1234"
+    assert refusal(twice).startswith("two of the studies are of the same data (a and b), which would count twice")
     assert refusal([one, one], margin=-1).startswith("margin must be the size")

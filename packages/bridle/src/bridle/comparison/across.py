@@ -97,6 +97,7 @@ def rank_studies(
     studies = list(studies)
     if len(studies) < 2:
         raise InputError(f"ranks need two studies or more, on different data, got {len(studies)}")
+    check_different(studies)
     metric = metric or common_metric(studies)
     by_method = [scores_by_method(study, metric, split, references) for study in studies]
     everywhere = [name for name in by_method[0] if all(name in each for each in by_method)]
@@ -116,6 +117,19 @@ def rank_studies(
     )
 
 
+def check_different(studies: Sequence[Study]) -> None:
+    """``ValueError`` where two studies are of the same data: they are one of the data sets that are counted, not two."""
+    seen: dict[str, str] = {}
+    for study in studies:
+        name, content = str(study.data.get("name", "the data")), study.data.get("fingerprint")
+        if content and content in seen:
+            raise InputError(
+                f"two of the studies are of the same data ({seen[content]} and {name}), which would count twice; give "
+                "one of each"
+            )
+        seen[content] = name
+
+
 def common_metric(studies: Sequence[Study]) -> str:
     """Return the metric that all studies chose by; ``ValueError`` where they differ."""
     metrics = list(dict.fromkeys(study.metric for study in studies))
@@ -128,12 +142,15 @@ def common_metric(studies: Sequence[Study]) -> str:
 
 
 def scores_by_method(study: Study, metric: str, split: str, references: bool) -> dict[str, float]:
-    """Return each method's mean score, the contenders first; ``ValueError`` where it was not measured."""
+    """Return each method's mean score, the contenders first; ``ValueError`` where one of these was not measured.
+
+    A reference without it is passed over: what early stopping gains is known on the validation rows alone.
+    """
     methods: list[tuple[str, dict[str, dict[str, Summary]]]] = [
         (each.asked or each.name, each.scores) for each in study.contenders
     ]
     if references:
-        methods += [(each.name, each.scores) for each in study.references]
+        methods += [(each.name, each.scores) for each in study.references if metric in each.scores.get(split, {})]
     name = study.data.get("name", "the data")
     for method, scores in methods:
         if split not in scores:
