@@ -182,8 +182,13 @@ def test_what_is_odd_is_a_sentence(tmp_path: Path, name: str) -> None:
 def test_a_folder_without_it_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no asked\.json in .*; `bridle compare --out"):
         read_asked(tmp_path)
-    with pytest.raises(InputError, match=r"there is no asked\.json in .*nowhere"):
-        read_asked(tmp_path / "nowhere")
+    for place in ("nowhere", "nowhere/study.json"):
+        with pytest.raises(InputError, match=r"there is no folder .*nowhere; give the one that `bridle compare --out`"):
+            read_asked(tmp_path / place)
+    (tmp_path / "notes").write_text("of mine", encoding="utf-8")
+    for place in ("notes", "notes/study.json"):
+        with pytest.raises(InputError, match=r"a study is a folder, .* and .*notes is none"):
+            read_asked(tmp_path / place)
 
 
 def test_data_are_compared_as_numpy_has_them() -> None:

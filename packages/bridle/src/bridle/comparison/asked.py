@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import warnings
 from collections.abc import Sequence
@@ -160,6 +161,7 @@ def asked_before(folder: Path | str) -> Asked | None:
 def read_asked(folder: Path | str) -> Asked:
     """Read what was asked of the comparison in a folder, or beside its study.json; ``ValueError`` if it is not told."""
     place = folder_of(folder)
+    check_folder(place)
     try:
         return Asked.from_json(unseal(read_whole(place / NAME, largest=LARGEST, follow=False)))
     except FileNotFoundError as error:
@@ -173,6 +175,15 @@ def read_asked(folder: Path | str) -> Asked:
             f"{place / NAME} is not what bridle wrote ({problem}); `bridle compare` with the same options and --out "
             f"{place} goes on from the runs that are there"
         ) from error
+
+
+def check_folder(place: Path) -> None:
+    """``ValueError`` where there is no folder in which a comparison was made."""
+    if place.is_dir():
+        return
+    if os.path.lexists(place):
+        raise InputError(f"a study is a folder, as `bridle compare --out` makes it, and {place} is none")
+    raise InputError(f"there is no folder {place}; give the one that `bridle compare --out` made")
 
 
 def folder_of(study: Path | str) -> Path:
