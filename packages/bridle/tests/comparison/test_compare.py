@@ -211,6 +211,30 @@ def test_an_interrupt_gives_a_study_of_what_is_finished_and_the_next_call_the_re
     assert values(small(seeds=4, out=tmp_path)) == values(small(seeds=4))
 
 
+def press_ctrl_c(*_given, **_options):
+    """Whatever was asked for, Ctrl-C comes first."""
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_references_are_fitted_loses_no_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("bridle.comparison.runner.fit_references", press_ctrl_c)
+        study = small(references=True, out=tmp_path)
+    assert not study.finished and study.contenders[1].versus_baseline and study.references == []
+    monkeypatch.setitem(ENGINES, "torch", press_ctrl_c)
+    again = small(references=True, out=tmp_path)
+    assert again.finished and again.references and values(again) == values(study)
+
+
+def test_an_interrupt_after_trials_says_that_they_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENGINES, "torch", interrupted_after(lambda each: True, ENGINES["torch"]))
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        small(tuned=2, out=tmp_path)
+    assert "before any run of the comparison itself was finished. What is trained is kept in" in str(stopped.value)
+    with pytest.raises(KeyboardInterrupt, match=r"itself was finished\. Nothing is kept; with out=FOLDER"):
+        small(tuned=2)
+
+
 def test_one_run_that_is_missing_is_said_in_the_singular():
     assert notices([], [], (0, 1), 1) == ["Interrupted: 1 run is missing; the numbers are those of the finished runs."]
 

@@ -146,7 +146,11 @@ class Comparison:
             if not self.runs:
                 raise KeyboardInterrupt(self.interrupt_message()) from interrupt
             finished = False
-        judged = self.contenders()
+        judged, fitted = self.contenders(), []
+        try:
+            fitted = self.fit_references(judged) if finished else []
+        except KeyboardInterrupt:  # all runs are there
+            finished = False
         return Study(
             data=self.data.describe(),
             network=network_name(self.trainer.network),
@@ -158,7 +162,7 @@ class Comparison:
             made={**provenance(), "seconds": self.trainer.session.end()},
             finished=finished,
             notices=self.notices(judged),
-            references=self.fit_references(judged) if finished else [],
+            references=fitted,
             higher_is_better=self.trainer.criterion.higher_is_better,
             margin=self.margin,
             splits=self.data.split_info,
