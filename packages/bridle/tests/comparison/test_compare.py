@@ -17,6 +17,7 @@ from bridle.comparison import DEFAULT_RECIPES, compare
 from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
 from bridle.engine import precision
+from bridle.errors import InputError
 from bridle.report import write_html
 
 SHORT = Protocol(epochs=2, lr=0.002, batch_size=16, precision="float32")
@@ -233,6 +234,28 @@ def test_an_interrupt_after_trials_says_that_they_are_kept(tmp_path, monkeypatch
     assert "before any run of the comparison itself was finished. What is trained is kept in" in str(stopped.value)
     with pytest.raises(KeyboardInterrupt, match=r"itself was finished\. Nothing is kept; with out=FOLDER"):
         small(tuned=2)
+
+
+UNTRAINABLE: dict[str, dict[str, Any]] = {
+    "for images": {"recipes": ["ImageShift()"], "protocol": Protocol(epochs=2)},
+    "for images, vanilla": {"recipes": ["ImageShift()"], "protocol": Protocol(epochs=2), "engine": "vanilla"},
+    "no residual branch": {"recipes": ["StochasticDepth()"], "protocol": Protocol(epochs=2)},
+    "no residual branch, tuned": {"recipes": ["StochasticDepth()"], "tuned": 2},
+    "more trials than memory": {"tuned": 10**9},
+    "class weights for numbers": {
+        "data": Data([[0.0], [1.0]] * 20, [0.5, 1.5] * 20, [[0.0], [1.0]] * 9, [0.5, 1.5] * 9),
+        "protocol": Protocol(class_weight="balanced"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", UNTRAINABLE)
+def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path, monkeypatch, name):
+    for engine in ENGINES:
+        monkeypatch.setitem(ENGINES, engine, press_ctrl_c)
+    with pytest.raises(InputError):
+        small(out=tmp_path / "study", **UNTRAINABLE[name])
+    assert not (tmp_path / "study").exists()
 
 
 def test_one_run_that_is_missing_is_said_in_the_singular():

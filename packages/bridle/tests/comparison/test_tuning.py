@@ -12,6 +12,7 @@ import pytest
 
 from bridle import L2, Data, Dropout, Recipe
 from bridle.comparison.tuning import FIRST_SEED, draw_candidates, tune, tuned_knobs
+from bridle.errors import InputError
 from bridle.metric_info import Criterion
 from bridle.protocol import Protocol, Variant
 from bridle.results import Run
@@ -85,6 +86,18 @@ def test_small_data_are_judged_on_every_row_once_per_rung() -> None:
     tune(RECIPES[:1], 2, data, Protocol(epochs=3), LOG_LOSS, trainer)
     judged = [tuple(row) for fold, _, _ in trainer.asked for row in fold.x_valid.tolist()]
     assert sorted(judged) == sorted(tuple(row) for row in data.x_train.tolist())
+
+
+def test_few_groups_make_fewer_folds_and_one_makes_none() -> None:
+    x, y, groups = table(400).x_train, np.arange(400) % 2, np.arange(400) // 100
+    for count, folds in ((4, 2), (5, 3), (10, 4)):  # of five folds of the groups one is valid and one test
+        groups = np.arange(400) // (400 // count)
+        trainer = Trainer()
+        tuned = tune(RECIPES[:1], 2, Data.from_arrays(x, y, groups=groups), Protocol(epochs=3), LOG_LOSS, trainer)
+        assert tuned.how["folds"] == folds == len(trainer.asked)
+    data = Data.from_arrays(x, y, groups=np.arange(400) // 134)
+    with pytest.raises(InputError, match=r"here none can be: 1 group .*; leave tuning \(--tune, tuned=\) out"):
+        tune(RECIPES[:1], 2, data, Protocol(epochs=3), LOG_LOSS, Trainer())
 
 
 def test_large_data_are_judged_on_one_fold() -> None:

@@ -275,6 +275,14 @@ def test_inner_folds_take_each_training_row_once_and_keep_groups_and_classes() -
                     assert_whole_groups(groups, (train, valid))
 
 
+def test_a_row_that_is_alone_in_its_class_is_never_held_out_of_the_training_rows() -> None:
+    strata = np.array([1] + [0] * 39)
+    for folds in (1, 4):
+        assert all(0 in draw_inner(RowKeys(strata), fold, folds)[0] for fold in range(folds))
+    of_each = [draw_inner(RowKeys(np.arange(8)), fold, 4) for fold in range(4)]
+    assert sorted(row for _, valid in of_each for row in valid.tolist()) == list(range(8))
+
+
 def test_one_inner_fold_is_a_quarter() -> None:
     train, valid = draw_inner(RowKeys(np.arange(80) % 2), 0, 1)
     assert (len(train), len(valid)) == (60, 20)

@@ -118,7 +118,7 @@ def rank_studies(
 
 
 def check_different(studies: Sequence[Study]) -> None:
-    """``ValueError`` where two studies are of the same data: they are one of the data sets that are counted, not two."""
+    """``ValueError`` where two studies are of the same data, which would be counted as two data sets."""
     seen: dict[str, str] = {}
     for study in studies:
         name, content = str(study.data.get("name", "the data")), study.data.get("fingerprint")

@@ -20,13 +20,14 @@ from bridle.comparison.references import early_stopping_reference, fit_reference
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
 from bridle.comparison.trainer import Trainer, network_name, printed_network
-from bridle.comparison.tuning import Chosen, Tuned, tune
+from bridle.comparison.tuning import Chosen, Tuned, check_trials, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe
 from bridle.results import Contender, Reference, Run, Study
+from bridle.training_rules import check_class_weight
 
 __all__ = ["DEFAULT_NETWORK", "compare"]
 
@@ -37,6 +38,7 @@ REUSED_ROWS = (
 )
 # The protocol with the precision that is really used.
 RESOLVE_PRECISION = {"torch": stacked.resolve_precision, "vanilla": vanilla.resolve_precision}
+CHECK_RECIPES = {"torch": stacked.check_recipes, "vanilla": vanilla.check_recipes}
 
 
 def compare(  # noqa: PLR0917  (the order is part of the public surface)
@@ -93,7 +95,12 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
+    check_class_weight(protocol, data.task)
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
+    if tuned:
+        check_trials(network, data.repeat(asked[0]), protocol, len(contending), tuned)
+    if tuned or protocol.lr is None:  # others are trained first, which may take long
+        CHECK_RECIPES[engine](data, contending, network, longest)
     store = RunStore.at(out, {}) if out else NOWHERE
     setting = {
         "data": data.fingerprint,

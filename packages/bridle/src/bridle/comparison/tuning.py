@@ -17,15 +17,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import qmc
 
+from bridle import memory_estimate
 from bridle.data import Data
+from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
 from bridle.metric_info import Criterion
+from bridle.networks import Network
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run, Trial
 from bridle.training_length import improves
 
-__all__ = ["Chosen", "Tuned", "tune"]
+__all__ = ["Chosen", "Tuned", "check_trials", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
@@ -77,7 +80,7 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
     recipes: Sequence[Recipe], trials: int, data: Data, protocol: Protocol, criterion: Criterion, train: TrainFold
 ) -> Tuned:
     """Tune every recipe with so many trials on folds of the training rows of ``data``."""
-    folds = [data.inner(fold, count_folds(data)) for fold in range(count_folds(data))]
+    folds = inner_folds(data)
     lengths = rungs(protocol, min(len(fold.x_train) for fold in folds), trials)
     candidates = {recipe: draw_candidates(recipe, trials, protocol) for recipe in recipes}
     active = {recipe: list(its) for recipe, its in candidates.items()}
@@ -99,8 +102,29 @@ def tune(  # noqa: PLR0917  (as one says it: what, how often, on what, how)
     return Tuned({recipe: [each.trial() for each in its] for recipe, its in candidates.items()}, chosen, how)
 
 
+def check_trials(network: Network, data: Data, protocol: Protocol, recipes: int, trials: int) -> None:
+    """Raise ``ValueError`` where no rows can be held out for the trials, or so many trials do not fit in memory."""
+    folds = inner_folds(data)
+    first = protocol.with_length(protocol.lengths(len(folds[0].x_train))[0])
+    memory_estimate.check_training(network, folds[0], first, trials * recipes * len(folds), fewer="trials")
+
+
+def inner_folds(data: Data) -> list[Data]:
+    """Return the folds of the training rows that trials are judged on: fewer where there are few groups or times."""
+    problem = ""
+    for count in range(count_folds(data), 0, -1):
+        try:
+            return [data.inner(fold, count) for fold in range(count)]
+        except InputError as error:
+            problem = str(error)
+    raise InputError(
+        f"trials are judged on rows that are held out of the training rows, and here none can be: {problem}; leave "
+        "tuning (--tune, tuned=) out"
+    )
+
+
 def count_folds(data: Data) -> int:
-    """Return on how many folds of the training rows a trial is judged."""
+    """Return on how many folds of the training rows a trial is judged, where so many can be made."""
     return next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
 
 

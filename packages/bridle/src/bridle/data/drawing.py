@@ -155,4 +155,12 @@ def inner_valid(keys: RowKeys, fold: int, folds: int, random: np.random.Generato
         return hold_out(keys.strata, 1 / QUARTERS, random)
     if folds == 1 and keys.groups is not None:
         folds = max(2, min(QUARTERS, int(keys.groups.max()) + 1))
-    return np.flatnonzero(deal(keys, folds, random, "folds=") == fold)
+    valid = np.flatnonzero(deal(keys, folds, random, "folds=") == fold)
+    return valid if keys.groups is not None else without_single_rows(valid, keys.strata)
+
+
+def without_single_rows(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return these rows but for those that are alone in their class, which could not be learned then."""
+    _, codes, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    several = rows[counts[codes[rows]] > 1]
+    return several if len(several) else rows

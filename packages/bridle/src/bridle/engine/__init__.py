@@ -10,6 +10,7 @@ pass), as ``mlp_block`` and ``module_block``.
 
 from bridle.engine.precision import resolve_precision as resolve_precision
 from bridle.engine.stack import Stack as Stack
+from bridle.engine.training import check_recipes as check_recipes
 from bridle.engine.training import make_stack as make_stack
 from bridle.engine.training import step_losses as step_losses
 from bridle.engine.training import train as train

@@ -30,7 +30,7 @@ from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run
 from bridle.training_length import find_lengths
 
-__all__ = ["make_stack", "step_losses", "train", "train_variants"]
+__all__ = ["check_recipes", "make_stack", "step_losses", "train", "train_variants"]
 
 
 def train(
@@ -116,6 +116,16 @@ def scored_alike(variants: Sequence[Variant], protocol: Protocol) -> list[list[V
         return [list(variants)]
     kinds = [[each for each in variants if bool(stop_regularizers(each)) == stops] for stops in (False, True)]
     return [kind for kind in kinds if kind]
+
+
+def check_recipes(data: Data, recipes: Sequence[Recipe], network: Network, protocol: Protocol) -> None:
+    """Raise ``ValueError`` for a recipe that cannot be trained here, before others are, which may take long."""
+    variants = [Variant(recipe, 0) for recipe in recipes]
+    precision = Precision.of(protocol, default_device())
+    plan = TrainingPlan.of(data, network, protocol, precision)
+    device_data = DeviceData(data, protocol, precision, flat=isinstance(network, MLP))
+    for members in [[each] for each in variants] if plan.obstacle else [variants]:
+        Stack(members, plan.start, device_data, protocol, precision)
 
 
 def make_stack(

@@ -6,6 +6,7 @@ place by place), ``training``, ``evaluation``.
 """
 
 from bridle.vanilla.network import VanillaNetwork as VanillaNetwork
+from bridle.vanilla.training import check_recipes as check_recipes
 from bridle.vanilla.training import resolve_precision as resolve_precision
 from bridle.vanilla.training import step_losses as step_losses
 from bridle.vanilla.training import train_variants as train_variants

@@ -16,13 +16,14 @@ from bridle.metrics import Metric
 from bridle.networks import MLP, Network
 from bridle.places import Stop
 from bridle.protocol import Progress, Protocol, Variant
+from bridle.recipe import Recipe
 from bridle.results import Run
 from bridle.seeded_draws import batch_orders
 from bridle.training_rules import ChoosingMetric, choosing_score, has_diverged, keeps_best_epoch, monitored_score
 from bridle.vanilla.evaluation import Evaluator, layer_summaries
 from bridle.vanilla.step import RowWeights, Trainer, TrainerValues
 
-__all__ = ["resolve_precision", "step_losses", "train_variants"]
+__all__ = ["check_recipes", "resolve_precision", "step_losses", "train_variants"]
 
 # Inputs (batch, inputs), targets (batch,) as the loss takes them, and what each row counts, (batch, 1).
 Batch = tuple[np.ndarray, np.ndarray, RowWeights]
@@ -36,6 +37,12 @@ def prepare(data: Data, variant: Variant, network: Network, protocol: Protocol) 
             "use the torch engine (--engine torch) for a network of your own"
         )
     return Trainer(data, variant, network, protocol)
+
+
+def check_recipes(data: Data, recipes: Sequence[Recipe], network: Network, protocol: Protocol) -> None:
+    """Raise ``ValueError`` for a recipe that cannot be trained here, before others are, which may take long."""
+    for recipe in recipes:
+        prepare(data, Variant(recipe, 0), network, protocol)
 
 
 def resolve_precision(protocol: Protocol) -> Protocol:
