@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import bridle
-from bridle import Data, Dropout, Protocol, Recipe, Study, linear, mlp
+from bridle import Data, Dropout, Metric, Protocol, Recipe, Study, linear, mlp
 from bridle.comparison import DEFAULT_RECIPES, compare
 from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
@@ -234,6 +234,16 @@ def test_an_interrupt_after_trials_says_that_they_are_kept(tmp_path, monkeypatch
     assert "before any run of the comparison itself was finished. What is trained is kept in" in str(stopped.value)
     with pytest.raises(KeyboardInterrupt, match=r"itself was finished\. Nothing is kept; with out=FOLDER"):
         small(tuned=2)
+
+
+def test_a_metric_that_is_no_number_is_said():
+    study = small(metric=Metric("mine", lambda truth, prediction: math.nan))
+    assert study.contenders[1].versus_baseline is None and [each.diverged for each in study.contenders] == [0, 0]
+    said = "mine is no number on the validation rows of 4 of 4 runs, which are in no verdict; mend the function."
+    assert study.notices == [said]
+    x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) % 2
+    study = small(data=Data(x, y, x[::2], y[::2]), metric="auroc")  # of one class alone
+    assert any(each.startswith("AUROC is no number on the validation rows of 4 of 4") for each in study.notices)
 
 
 UNTRAINABLE: dict[str, dict[str, Any]] = {

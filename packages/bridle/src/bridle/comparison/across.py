@@ -121,7 +121,7 @@ def check_different(studies: Sequence[Study]) -> None:
     """``ValueError`` where two studies are of the same data, which would be counted as two data sets."""
     seen: dict[str, str] = {}
     for study in studies:
-        name, content = str(study.data.get("name", "the data")), study.data.get("fingerprint")
+        name, content = (str(study.data.get(key, "")) for key in ("name", "fingerprint"))
         if content and content in seen:
             raise InputError(
                 f"two of the studies are of the same data ({seen[content]} and {name}), which would count twice; give "

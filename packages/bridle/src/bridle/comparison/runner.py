@@ -21,7 +21,7 @@ from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
 from bridle.comparison.trainer import Trainer, network_name, printed_network
 from bridle.comparison.tuning import Chosen, Tuned, check_trials, tune
-from bridle.comparison.verdicts import contenders, notices
+from bridle.comparison.verdicts import contenders, notices, unmeasured_notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
 from bridle.protocol import Protocol, Variant
@@ -235,6 +235,7 @@ class Comparison:
         """Return the sentences to print beside the numbers."""
         missing = len(self.seeds) * len(self.asked) - len(self.runs)
         said = notices(judged, [self.chosen(recipe).recipe for recipe in self.asked], self.seeds, missing)
+        said += unmeasured_notices(judged, self.trainer.criterion.name)
         return [*said, *([REUSED_ROWS] if self.tuned and self.data.splits_vary else []), *self.data.notes]
 
     def fit_references(self, judged: Sequence[Contender]) -> list[Reference]:

@@ -14,7 +14,7 @@ from bridle.recipe import Recipe
 from bridle.results import Contender, Run, Summary, Versus
 from bridle_audit.wording import counted
 
-__all__ = ["contenders", "notices"]
+__all__ = ["contenders", "notices", "unmeasured_notices"]
 
 ABSENT = Summary(math.nan, math.nan, [])  # of a baseline that an interrupt left without runs
 
@@ -152,6 +152,21 @@ def notices(judged: Sequence[Contender], recipes: Sequence[Recipe], seeds: Seque
         said.append("One seed cannot tell a difference from noise: there are no verdicts; give two seeds or more.")
     doubts = dict.fromkeys(note for recipe in recipes for note in recipe.notes())
     return [*said, *(diverged_notice(each) for each in judged if each.diverged), *doubts]
+
+
+def unmeasured_notices(judged: Sequence[Contender], metric: str) -> list[str]:
+    """Count the runs that stayed finite and whose main score is no number all the same, in a sentence."""
+    runs = [run for each in judged for run in each.runs if run.diverged_at is None]
+    lost = sum(not math.isfinite(run.scores["valid"][metric]) for run in runs)
+    if not lost:
+        return []
+    known = metric in METRICS
+    cure = "take another --metric, or a split in which valid has every class" if known else "mend the function"
+    name = METRICS[metric].label if known else metric
+    return [
+        f"{name} is no number on the validation rows of {lost} of {counted('run', len(runs))}, which are in no "
+        f"verdict; {cure}."
+    ]
 
 
 def diverged_notice(judged: Contender) -> str:
