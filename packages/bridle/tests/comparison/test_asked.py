@@ -115,7 +115,7 @@ def test_a_table_is_found_from_another_folder_and_where_it_has_moved(tmp_path: P
     again = said.load_data()
     assert again.fingerprint == data.fingerprint and again.splits_vary
     (tmp_path / "table.csv").rename(tmp_path / "moved.csv")
-    with pytest.raises(InputError, match=r"table\.csv"):
+    with pytest.raises(InputError, match=r"the data were .*/table\.csv, which is not there any more; say with --data"):
         said.load_data()
     assert said.load_data(str(tmp_path / "moved.csv")).fingerprint == data.fingerprint
 
@@ -127,6 +127,9 @@ def test_a_table_that_has_changed_is_refused(tmp_path: Path) -> None:
         InputError, match=r"the data of .*table.csv are not those that were compared: their content diff"
     ):
         said.load_data()
+    (tmp_path / "table.csv").rename(tmp_path / "other.csv")
+    with pytest.raises(InputError, match=r"the data of .*other.csv are not those that were compared"):
+        said.load_data(str(tmp_path / "other.csv"))
 
 
 def test_the_same_again_writes_nothing_and_another_question_takes_its_place(tmp_path: Path) -> None:

@@ -110,14 +110,17 @@ class Asked:
         said = dict(self.data)
         given = str(said.pop("path"))
         moved = self.absolute_path and not Path(given).expanduser().exists()
+        place = path or (self.absolute_path if moved else given)
+        if path is None and moved and not Path(place).exists():
+            raise InputError(f"the data were {place}, which is not there any more; say with --data where they are now")
         try:
-            data = load(path or (self.absolute_path if moved else given), **said)
+            data = load(place, **said)
         except TypeError as error:
             raise InputError(f"{NAME} says of the data what this bridle does not know: {error}") from error
         if data.fingerprint != self.fingerprint:
             raise InputError(
-                f"the data of {given} are not those that were compared: their content differs, or bridle "
-                f"{self.made.get('bridle', '')} read them otherwise; give them with --data, or compare anew"
+                f"the data of {place} are not those that were compared: their content differs, or bridle "
+                f"{self.made.get('bridle', '')} read them otherwise; give those with --data, or compare anew"
             )
         return data
 
