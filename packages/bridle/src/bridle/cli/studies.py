@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -263,5 +264,7 @@ def show_study(study: Study, folder: Path, console: Console, printed: Sequence[s
     notices = note_lines(notice for notice in study.notices if notice not in printed)
     print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
-    if not study.finished:
+    if study.finished:
+        print_lines(console, [f"next:   bridle advise {shlex.quote(str(folder))}"])
+    else:
         say(f"Stopped. What is trained is kept in {folder}: {how_to_go_on(folder)}.")

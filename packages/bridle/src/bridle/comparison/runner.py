@@ -24,7 +24,7 @@ from bridle.comparison.tuning import Chosen, Tuned, check_trials, tune
 from bridle.comparison.verdicts import contenders, notices, unmeasured_notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
-from bridle.protocol import Protocol, Variant
+from bridle.protocol import Protocol, Variant, whole_number
 from bridle.recipe import Recipe
 from bridle.results import Contender, Reference, Run, Study
 from bridle.training_rules import check_class_weight
@@ -90,9 +90,9 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
     check_options(out=out, progress=progress, tuned=tuned, margin=margin, keep_models=keep_models)
-    protocol, network = Protocol.of(protocol), parse_network(network)
+    protocol, network, tuned = Protocol.of(protocol), parse_network(network), whole_number(tuned)
     data = loaded(data)  # which may take long, so that what is wrong otherwise is said before
-    criterion, own_metric = resolve_criterion(metric or protocol.metric, data.task)
+    criterion, own_metric = resolve_criterion(protocol.metric if metric is None else metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
     check_class_weight(protocol, data.task)

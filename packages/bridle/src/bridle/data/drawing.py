@@ -116,9 +116,10 @@ def time_parts(keys: RowKeys, times: np.ndarray, shares: np.ndarray) -> list[np.
     if cuts is not None:
         return line.parts(cuts)
     if keys.groups is None:
+        fewer = "ask for fewer folds" if len(shares) > len(SHARES) else "order by a column with more of them"
         raise InputError(
             f"{keys.ordered_by!r} has {counted('different time', len(line.allowed) + 1)}, and {len(shares) + 1} parts "
-            "one after the other need one each; ask for fewer folds, or split at random"
+            f"one after the other need one each; {fewer}, or split at random"
         )
     raise InputError(
         f"in the order of {keys.ordered_by!r} there {'is' if len(line.allowed) == 1 else 'are'} "
