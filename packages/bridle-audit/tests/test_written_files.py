@@ -171,6 +171,7 @@ def test_what_is_no_file_of_a_bearable_size_is_not_read(tmp_path):
     with pytest.raises(ValueError, match="is larger than 256 MiB"):
         read_whole(tmp_path / "large")
     assert read_whole(tmp_path / "link") == b"text"
+    assert read_whole(tmp_path / "link", largest=2**60) == b"text"  # takes no memory for what is not there
     with pytest.raises(OSError, match="symbolic links"):
         read_whole(tmp_path / "link", follow=False)
 

@@ -162,6 +162,17 @@ def test_a_missing_study_says_which_command_makes_one(tmp_path):
             Study.load(path)
 
 
+def test_one_that_is_missing_or_broken_where_a_comparison_was_begun_says_how_it_is_finished(tmp_path):
+    (tmp_path / "asked.json").write_bytes(b"{}")
+    goes_on = f"`bridle resume {tmp_path}` makes it from the runs that are there"
+    for path in (tmp_path, tmp_path / "study.json"):
+        with pytest.raises(ValueError, match=f"there is no study at {path}; {goes_on}"):
+            Study.load(path)
+    (tmp_path / "study.json").write_bytes(NOT_STUDIES["cut off"])
+    with pytest.raises(ValueError, match=rf"is not a study .*\); {goes_on}"):
+        Study.load(tmp_path)
+
+
 NOT_STUDIES = {
     "empty": b"",
     "text": b"hello",

@@ -180,4 +180,4 @@ def open_bounded(path: Path, *, largest: int = LARGEST, follow: bool = True) -> 
 def read_whole(path: Path, *, largest: int = LARGEST, follow: bool = True) -> bytes:
     """The content of a file; raises as :func:`open_bounded` does."""
     with open_bounded(path, largest=largest, follow=follow) as file:
-        return file.read(largest)
+        return file.read()  # read(largest) would take memory for so much before it looks

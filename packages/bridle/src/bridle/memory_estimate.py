@@ -62,9 +62,10 @@ def check_weights(count: int) -> None:
         memory.check_available(f"a network with {count:,} weights", needed, "take a smaller one")
 
 
-def check_training(network: Network, data: Data, protocol: Protocol, runs: int) -> None:
+def check_training(network: Network, data: Data, protocol: Protocol, runs: int, fewer: str = "seeds") -> None:
     """Raise ``ValueError`` where the memory cannot hold a network in training, or so many runs of it.
 
+    ``fewer`` is what a user may ask for less of.
     A module of a user's own is not known before it is made: only what is kept of its runs counts here.
     """
     size = NetworkSize.of(network, data) if isinstance(network, MLP | DescribedNetwork) else NetworkSize(0, 0)
@@ -80,5 +81,5 @@ def check_training(network: Network, data: Data, protocol: Protocol, runs: int) 
     memory.check_available(
         f"what is kept of {runs:,} {plural('run', runs)} of {epochs:,} {plural('epoch', epochs)}",
         runs * each,
-        "take fewer seeds, recipes or epochs",
+        f"take fewer {fewer}, recipes or epochs",
     )

@@ -35,6 +35,7 @@ __all__ = [
     "Variant",
     "checked_seed",
     "chosen_seeds",
+    "whole_number",
 ]
 
 # Starting points for small networks, not tuned to any data; a comparison tries multiples of them.

@@ -14,6 +14,7 @@ import dataclasses
 import json
 import math
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -370,14 +371,25 @@ class Study:
         """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
         file = Path(path) / "study.json" if Path(path).is_dir() else Path(path)
         if not os.path.lexists(file):
-            raise InputError(f"there is no study at {path}; `bridle compare --out {path}` writes one there")
+            writes = f"`bridle compare --out {path}` writes one there"
+            raise InputError(f"there is no study at {path}; {how_to_finish(file) or writes}")
         try:
             return cls.from_json(parse(read_whole(file)))
         except UnsupportedVersion:
             raise
         except (ValueError, OSError) as error:
             problem = error.strerror if isinstance(error, OSError) else error
-            raise InputError(f"{file} is not a study written by `bridle compare` ({problem})") from error
+            then = how_to_finish(file)
+            raise InputError(
+                f"{file} is not a study written by `bridle compare` ({problem}){then and f'; {then}'}"
+            ) from error
+
+
+def how_to_finish(file: Path) -> str:
+    """Return what makes a study.json that is missing or broken, where the folder says what was compared; else ""."""
+    if file.name != "study.json" or not os.path.lexists(file.with_name("asked.json")):
+        return ""
+    return f"`bridle resume {shlex.quote(str(file.parent))}` makes it from the runs that are there"
 
 
 def of_report(module: str, name: str) -> Any:

@@ -84,7 +84,10 @@ def test_a_study_is_advised_on_and_studies_are_ranked(tmp_path):
     run(*TINY, "--out", tmp_path / "first")
     run(*TINY[:1], tmp_path / "table.csv", *TINY[1:], "--target", "answer", "--out", tmp_path / "second")
     advised = run("advise", tmp_path / "first")
-    assert advised.exit_code == 0 and advised.stdout.startswith("- ")
+    assert advised.exit_code == 0 and advised.stdout.startswith("- ") and advised.stderr == ""
+    told = json.loads((tmp_path / "first" / "study.json").read_text())
+    (tmp_path / "half.json").write_text(json.dumps({**told, "finished": False}))
+    assert "this study is not finished, and what follows rests on" in run("advise", tmp_path / "half.json").stderr
     ranked = run("rank", tmp_path / "first", tmp_path / "second", "--json")
     assert ranked.exit_code == 0
     assert set(json.loads(ranked.stdout)["methods"]) >= {"none", "linear model", "majority class"}

@@ -65,3 +65,11 @@ class Absent:
 def test_a_path_without_a_study_is_a_sentence(tmp_path):
     done = run("export", "tensorboard", tmp_path / "none", tmp_path / "events")
     assert (done.exit_code, done.stderr.count("there is no study at")) == (2, 1)
+
+
+def test_a_place_that_cannot_be_a_folder_is_a_sentence(saved, tmp_path):
+    library("tensorboard")
+    (tmp_path / "notes").write_text("of mine")
+    done = run("export", "tensorboard", saved, tmp_path / "notes" / "events")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert f"{tmp_path / 'notes' / 'events'} cannot be used (Not a directory); give another" in done.stderr

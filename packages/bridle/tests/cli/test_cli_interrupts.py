@@ -81,6 +81,16 @@ def stop_at_once(told, done, total):
         raise KeyboardInterrupt
 
 
+def test_ctrl_c_while_the_report_is_written_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bridle.report.write_html", interrupted)
+    result = run(*TINY, "--out", tmp_path)
+    assert result.exit_code == 130 and Study.load(tmp_path).finished
+    assert f"What is trained is kept in {tmp_path}: `bridle resume {tmp_path}` goes on from there." in result.stderr
+
+
 def test_ctrl_c_before_there_is_a_command_has_no_traceback(monkeypatch, capsys):
     def interrupted():
         raise KeyboardInterrupt

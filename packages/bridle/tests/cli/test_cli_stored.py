@@ -83,7 +83,10 @@ def test_a_repetition_with_another_verdict_ends_with_1(tmp_path: Path, monkeypat
 def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, command: str) -> None:
     data = Data([[0.0], [1.0]] * 40, [0, 1] * 40, [[0.0], [1.0]] * 9, [1, 0] * 9)
     compare(data, ["L2"], 2, linear(), Protocol(lr=0.1, epochs=1), references=False, out=tmp_path / "own")
-    for folder, sentence in ((tmp_path / "own", "alone has its data: call bridle"), (tmp_path / "no", "no asked.json")):
+    for folder, sentence in (
+        (tmp_path / "own", "alone has its data: call bridle"),
+        (tmp_path / "no", "there is no folder"),
+    ):
         result = run(command, folder)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
         assert sentence in result.stderr
@@ -101,3 +104,14 @@ def test_data_that_have_moved_are_named(tmp_path: Path) -> None:
     assert lost.exit_code == 2 and "table.csv" in lost.stderr
     found = run("resume", tmp_path / "study", "--data", tmp_path / "moved.csv")
     assert found.exit_code == 0 and Study.load(tmp_path / "study").finished
+
+
+@pytest.mark.parametrize("command", ["resume", "rerun"])
+def test_a_folder_in_the_place_of_the_report_is_told_before_anything_is_trained(tmp_path: Path, command: str) -> None:
+    run(*STUDY, "--out", tmp_path / "study")
+    place = tmp_path / ("study" if command == "resume" else "study-rerun")
+    (place / "report.html").unlink(missing_ok=True)
+    (place / "report.html").mkdir(parents=True)
+    result = run(command, tmp_path / "study")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1) and "report.html is a folder" in result.stderr
+    assert command == "resume" or not (place / "runs").exists()

@@ -220,10 +220,17 @@ def test_studies_that_cannot_be_ranked_together_are_refused_in_a_sentence():
     one, other = study("a", [0.1] * 4), study("b", [0.1] * 4, "log_loss")
     assert refusal([one]) == "ranks need two studies or more, on different data, got 1"
     assert refusal([one, other]).startswith("the studies chose by different metrics (auroc, log_loss)")
-    assert refusal([one, other, one]) == "the study of a is given twice; give each once"
+    assert (
+        refusal([one, other, one])
+        == "the studies of a and a (2) are of the same data, which would count twice; give one of them"
+    )
     again = study("a", [0.2] * 4)
     assert refusal([one, again], metric="ece") == "the study of a has no ece; it has auroc"
     without = study("c", [0.1] * 4, splits_measured=("train", "valid"))
     assert refusal([one, without]) == "the study of c has no test rows; rank on one of train, valid"
     assert refusal([one, study("d", [0.1], names=["mine"])]).startswith("the studies have fewer than two contenders")
+    twice = [study(name, [0.1] * 4) for name in "ab"]
+    for each in twice:
+        each.data["fingerprint"] = "1234"
+    assert refusal(twice).startswith("the studies of a and b are of the same data, which would count twice")
     assert refusal([one, again], margin=-1).startswith("margin must be the size")

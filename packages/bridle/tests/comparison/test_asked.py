@@ -115,7 +115,7 @@ def test_a_table_is_found_from_another_folder_and_where_it_has_moved(tmp_path: P
     again = said.load_data()
     assert again.fingerprint == data.fingerprint and again.splits_vary
     (tmp_path / "table.csv").rename(tmp_path / "moved.csv")
-    with pytest.raises(InputError, match=r"table\.csv"):
+    with pytest.raises(InputError, match=r"the data were .*/table\.csv, which is not there any more; say with --data"):
         said.load_data()
     assert said.load_data(str(tmp_path / "moved.csv")).fingerprint == data.fingerprint
 
@@ -127,6 +127,9 @@ def test_a_table_that_has_changed_is_refused(tmp_path: Path) -> None:
         InputError, match=r"the data of .*table.csv are not those that were compared: their content diff"
     ):
         said.load_data()
+    (tmp_path / "table.csv").rename(tmp_path / "other.csv")
+    with pytest.raises(InputError, match=r"the data of .*other.csv are not those that were compared"):
+        said.load_data(str(tmp_path / "other.csv"))
 
 
 def test_the_same_again_writes_nothing_and_another_question_takes_its_place(tmp_path: Path) -> None:
@@ -182,8 +185,13 @@ def test_what_is_odd_is_a_sentence(tmp_path: Path, name: str) -> None:
 def test_a_folder_without_it_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no asked\.json in .*; `bridle compare --out"):
         read_asked(tmp_path)
-    with pytest.raises(InputError, match=r"there is no asked\.json in .*nowhere"):
-        read_asked(tmp_path / "nowhere")
+    for place in ("nowhere", "nowhere/study.json"):
+        with pytest.raises(InputError, match=r"there is no folder .*nowhere; give the one that `bridle compare --out`"):
+            read_asked(tmp_path / place)
+    (tmp_path / "notes").write_text("of mine", encoding="utf-8")
+    for place in ("notes", "notes/study.json"):
+        with pytest.raises(InputError, match=r"a study is a folder, .* and .*notes is none"):
+            read_asked(tmp_path / place)
 
 
 def test_data_are_compared_as_numpy_has_them() -> None:

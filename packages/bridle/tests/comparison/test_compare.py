@@ -17,6 +17,7 @@ from bridle.comparison import DEFAULT_RECIPES, compare, references
 from bridle.comparison.trainer import ENGINES
 from bridle.comparison.verdicts import notices
 from bridle.engine import precision
+from bridle.errors import InputError
 from bridle.report import write_html
 
 SHORT = Protocol(epochs=2, lr=0.002, batch_size=16, precision="float32")
@@ -209,6 +210,62 @@ def test_an_interrupt_gives_a_study_of_what_is_finished_and_the_next_call_the_re
     assert len(study.contenders[1].versus_baseline.values) == 2
     assert study.notices == ["Interrupted: 4 runs are missing; the numbers are those of the finished runs."]
     assert values(small(seeds=4, out=tmp_path)) == values(small(seeds=4))
+
+
+def press_ctrl_c(*_given, **_options):
+    """Whatever was asked for, Ctrl-C comes first."""
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_references_are_fitted_loses_no_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("bridle.comparison.runner.fit_references", press_ctrl_c)
+        study = small(references=True, out=tmp_path)
+    assert not study.finished and study.contenders[1].versus_baseline and study.references == []
+    monkeypatch.setitem(ENGINES, "torch", press_ctrl_c)
+    again = small(references=True, out=tmp_path)
+    assert again.finished and again.references and values(again) == values(study)
+
+
+def test_an_interrupt_after_trials_says_that_they_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENGINES, "torch", interrupted_after(lambda each: True, ENGINES["torch"]))
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        small(tuned=2, out=tmp_path)
+    assert "before any run of the comparison itself was finished. What is trained is kept in" in str(stopped.value)
+    with pytest.raises(KeyboardInterrupt, match=r"itself was finished\. Nothing is kept; with out=FOLDER"):
+        small(tuned=2)
+
+
+def test_a_metric_that_is_no_number_is_said():
+    study = small(metric=Metric("mine", lambda truth, prediction: math.nan))
+    assert study.contenders[1].versus_baseline is None and [each.diverged for each in study.contenders] == [0, 0]
+    said = "4 of 4 runs that did not diverge have no mine on the validation rows, and are in no verdict"
+    assert [each.partition(";")[0] for each in study.notices] == [said]
+    x, y = np.linspace(-1, 1, 40)[:, None], np.arange(40) % 2
+    study = small(data=Data(x, y, x[::2], y[::2]), metric="auroc")  # of one class alone
+    assert any("have no AUROC on the validation rows" in each for each in study.notices)
+
+
+UNTRAINABLE: dict[str, dict[str, Any]] = {
+    "for images": {"recipes": ["ImageShift()"], "protocol": Protocol(epochs=2)},
+    "for images, vanilla": {"recipes": ["ImageShift()"], "protocol": Protocol(epochs=2), "engine": "vanilla"},
+    "no residual branch": {"recipes": ["StochasticDepth()"], "protocol": Protocol(epochs=2)},
+    "no residual branch, tuned": {"recipes": ["StochasticDepth()"], "tuned": 2},
+    "more trials than memory": {"tuned": 10**9},
+    "class weights for numbers": {
+        "data": Data([[0.0], [1.0]] * 20, [0.5, 1.5] * 20, [[0.0], [1.0]] * 9, [0.5, 1.5] * 9),
+        "protocol": Protocol(class_weight="balanced"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", UNTRAINABLE)
+def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path, monkeypatch, name):
+    for engine in ENGINES:
+        monkeypatch.setitem(ENGINES, engine, press_ctrl_c)
+    with pytest.raises(InputError):
+        small(out=tmp_path / "study", **UNTRAINABLE[name])
+    assert not (tmp_path / "study").exists()
 
 
 def test_one_run_that_is_missing_is_said_in_the_singular():

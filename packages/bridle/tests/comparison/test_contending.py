@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bridle import Data, compare
 from bridle.comparison.contending import check_options, resolve_contenders, resolve_criterion
+from bridle.comparison.margins import margin_asked
 from bridle.metric_info import TASK_METRICS, Criterion
 from bridle.metrics import Metric
 
@@ -80,6 +82,14 @@ def test_options_that_cannot_be_meant_are_sentences(changed: dict[str, Any]) -> 
     (name,) = changed
     with pytest.raises(ValueError, match=f"compare: {name} must be"):
         check_options(**{**POSSIBLE, **changed})
+
+
+def test_numbers_are_those_of_numpy_as_well_and_an_empty_metric_is_none_that_is_known() -> None:
+    check_options(**{**POSSIBLE, "tuned": np.int64(2)})
+    assert margin_asked(np.float64(0.5)) == 0.5
+    data = Data([[0.0], [1.0]] * 20, [0, 1] * 20, [[0.0], [1.0]] * 9, [1, 0] * 9)
+    with pytest.raises(ValueError, match="there is no metric ''"):
+        compare(data, metric="")
 
 
 def test_the_baseline_is_put_in_front_and_no_recipe_stands_twice() -> None:

@@ -89,6 +89,18 @@ def test_small_data_are_judged_on_every_row_once_per_rung() -> None:
     assert sorted(judged) == sorted(tuple(row) for row in data.x_train.tolist())
 
 
+def test_few_groups_make_fewer_folds_and_one_makes_none() -> None:
+    x, y, groups = table(400).x_train, np.arange(400) % 2, np.arange(400) // 100
+    for count, folds in ((4, 2), (5, 3), (10, 4)):  # of five folds of the groups one is valid and one test
+        groups = np.arange(400) // (400 // count)
+        trainer = Trainer()
+        tuned = tune(RECIPES[:1], 2, Data.from_arrays(x, y, groups=groups), Protocol(epochs=3), LOG_LOSS, trainer)
+        assert tuned.how["folds"] == folds == len(trainer.asked)
+    data = Data.from_arrays(x, y, groups=np.arange(400) // 134)
+    with pytest.raises(InputError, match=r"to tune on: 1 group .*; leave tuning \(--tune, tuned=\) out"):
+        tune(RECIPES[:1], 2, data, Protocol(epochs=3), LOG_LOSS, Trainer())
+
+
 def test_large_data_are_judged_on_one_fold() -> None:
     trainer = Trainer()
     tune(RECIPES[:1], 2, table(5000), Protocol(epochs=3), LOG_LOSS, trainer)
@@ -242,27 +254,26 @@ def few_rows(**keys: object) -> Data:
     ("data", "folds"),
     [
         (few_rows(), 4),
-        (few_rows(groups=np.arange(200) // 2 % 5), 2),  # three of them in the training rows
+        (few_rows(groups=np.arange(200) // 2 % 5), 3),  # three of them in the training rows
         (few_rows(groups=np.arange(200) // 2 % 4), 2),
         (few_rows(time=np.arange(200) // 40), 2),  # as many times
         (few_rows(time=np.arange(200) // 50), 1),
-        (Data(*(few_rows().x_train[:3], [0, 1, 0], few_rows().x_valid[:5], [0, 1, 0, 1, 0])), 1),
+        (Data(*(few_rows().x_train[:3], [0, 1, 0], few_rows().x_valid[:5], [0, 1, 0, 1, 0])), 2),
     ],
 )
 def test_where_there_is_too_little_for_all_folds_there_are_fewer(data: Data, folds: int) -> None:
     found = inner_folds(data)
-    assert len(found) == folds and all(len(set(each.y_train.tolist())) == 2 for each in found)
+    assert len(found) == folds and all(len({*each.y_train.tolist()}) == 2 for each in found)
     assert tune(RECIPES, 2, data, Protocol(epochs=1), LOG_LOSS, Trainer()).how["folds"] == folds
 
 
 def test_a_class_of_one_training_row_stays_where_it_can_be_learned() -> None:
     data = table(40)
     single = Data(data.x_train, (np.arange(40) == 7).astype(int), data.x_valid, data.y_valid)
-    (fold,) = inner_folds(single)
-    assert 1 in fold.y_train
+    assert all(1 in fold.y_train for fold in inner_folds(single))
 
 
 def test_rows_that_cannot_be_split_once_more_are_refused_in_a_sentence() -> None:
     data = few_rows(groups=np.arange(200) // 2 % 3)  # one group is left for training
-    with pytest.raises(InputError, match=r"cannot be split once more, to tune on: 1 group of .*; compare"):
+    with pytest.raises(InputError, match=r"cannot be split once more, to tune on: 1 group of .*; leave tuning"):
         tune(RECIPES, 2, data, Protocol(epochs=1), LOG_LOSS, Trainer())

@@ -14,6 +14,7 @@ from bridle.data.holdout import Split, plain_split, stratified_split
 from bridle.data.row_keys import RowKeys
 from bridle.data.splits import Splits
 from bridle.data.time_order import TimeLine, cuts_near
+from bridle.errors import InputError
 
 SEEDS = range(25)
 PLAIN = np.zeros(40, np.int64)
@@ -273,6 +274,21 @@ def test_inner_folds_take_each_training_row_once_and_keep_groups_and_classes() -
                 assert np.sort(np.r_[train, valid]).tolist() == list(range(120))
                 if groups is not None:
                     assert_whole_groups(groups, (train, valid))
+
+
+def test_a_row_that_is_alone_in_its_class_is_never_held_out_of_the_training_rows() -> None:
+    strata = np.array([1] + [0] * 39)
+    for folds in (1, 4):
+        assert all(0 in draw_inner(RowKeys(strata), fold, folds)[0] for fold in range(folds))
+    of_each = [draw_inner(RowKeys(np.arange(8)), fold, 4) for fold in range(4)]
+    assert sorted(row for _, valid in of_each for row in valid.tolist()) == list(range(8))
+
+
+def test_times_that_are_too_few_say_what_would_do() -> None:
+    keys = RowKeys(np.zeros(9, np.int64), times=np.arange(9) % 2)
+    for kind, cure in (("holdout", "order by a column with more of them, or"), ("kfold", "ask for fewer folds, or")):
+        with pytest.raises(InputError, match=f"2 different times, and . parts .*; {cure} split at random"):
+            draw_split(Splits(kind, time="day"), keys, 0)
 
 
 def test_one_inner_fold_is_a_quarter() -> None:

@@ -49,3 +49,10 @@ def test_a_table_with_a_class_of_two_rows_is_trained_and_scored(tmp_path: Path, 
     assert any(notice.startswith(told) for notice in study.notices)
     for metrics in study.baseline.scores.values():
         assert all(math.isfinite(summary.mean) for summary in metrics.values())
+
+
+def test_numbers_that_are_all_the_same_in_a_split_are_noted() -> None:
+    x, y = np.arange(6.0)[:, None], np.arange(6.0)
+    notes = Data(x, y, x[:2], y[:1].repeat(2), x[:1], y[:1]).notes
+    assert any(note.startswith("the target is one and the same number in all rows of valid (2) and") for note in notes)
+    assert not [note for note in Data(x, y, x[:2], y[:2]).notes if "one and the same" in note]

@@ -32,7 +32,7 @@ def spoken() -> Iterator[None]:
     except BrokenPipeError:  # the reader has gone; Typer ends the program quietly
         raise
     except (BridleError, OSError) as error:  # an OSError is what the system says of a file
-        say(cut(str(error)), style="red")
+        say(cut(in_words(error)), style="red")
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         say(str(error) or "Stopped.")
@@ -55,6 +55,18 @@ class SpokenCommand(TyperCommand):
         """Run it."""
         with spoken():
             return super().invoke(ctx)
+
+
+def in_words(error: Exception) -> str:
+    """What an error says; of one of the system's, which names no remedy, which file it is and what can be done.
+
+    >>> in_words(NotADirectoryError(20, "Not a directory", "notes.txt/x"))
+    'notes.txt/x cannot be used (Not a directory); give another file or folder, or mend what is in the way'
+    """
+    if not isinstance(error, OSError) or error.strerror is None or error.filename is None:
+        return str(error)
+    problem = f"{error.filename} cannot be used ({error.strerror})"
+    return f"{problem}; give another file or folder, or mend what is in the way"
 
 
 def cut(message: str) -> str:

@@ -13,7 +13,7 @@ import typer
 from bridle.cli.app import Json, app
 from bridle.cli.printing import print_lines
 from bridle.results import Study, to_plain
-from bridle_audit.cli.console import output
+from bridle_audit.cli.console import output, say
 from bridle_audit.cli.entry_point import named_path
 
 StudyFile = Annotated[Path, typer.Argument(parser=named_path, help="study.json, or the folder that holds it.")]
@@ -22,12 +22,17 @@ StudyFile = Annotated[Path, typer.Argument(parser=named_path, help="study.json, 
 @app.command()
 def advise(study: StudyFile, as_json: Json = False) -> None:
     """Say what to do next, in sentences that each rest on a number of the study."""
+    from bridle.comparison.asked import folder_of, how_to_go_on
     from bridle.report import advice
 
-    found = advice(Study.load(study))
+    loaded = Study.load(study)
+    found = advice(loaded)
     if as_json:
         typer.echo(json.dumps(to_plain(found), indent=1, ensure_ascii=False, allow_nan=False))
         return
+    if not loaded.finished:
+        how = how_to_go_on(folder_of(study))
+        say(f"note: this study is not finished, and what follows rests on a part of it: {how}")
     print_lines(output(), (f"- {each.sentence}" for each in found))
 
 

@@ -12,7 +12,7 @@ import typer
 
 from bridle.cli.app import Json, app
 from bridle.cli.printing import print_lines, progress_bar
-from bridle.cli.studies import save_and_show
+from bridle.cli.studies import check_files, save_and_show
 from bridle_audit.cli.console import output
 from bridle_audit.cli.entry_point import STOPPED, named_path
 
@@ -28,9 +28,11 @@ def resume_study(study: Folder, data: MovedData = None, as_json: Json = False) -
     from bridle.comparison.asked import folder_of
     from bridle.comparison.rerun import resume
 
+    folder = folder_of(study)
+    check_files(folder)
     with progress_bar() as watch:
         found = resume(study, partial(watch, "training"), data=data)
-    save_and_show(found, folder_of(study), as_json=as_json)
+    save_and_show(found, folder, as_json=as_json)
 
 
 @app.command("rerun")
@@ -51,6 +53,7 @@ def rerun_study(
 
     first = folder_of(study)
     second = out or first.parent / f"{first.resolve().name}-rerun"
+    check_files(second)
     with progress_bar() as watch:
         report = rerun(study, second, partial(watch, "training"), data=data)
     report.study.save(second / "study.json")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -38,7 +39,7 @@ from bridle.results import Study
 from bridle_audit.cli.console import PlainConsole, output, say, show
 from bridle_audit.cli.entry_point import STOPPED, named_path
 
-__all__ = ["save_and_show"]
+__all__ = ["check_files", "save_and_show"]
 
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 reproductions = typer.Typer(no_args_is_help=True, help="Run published comparisons again, and then done right.")
@@ -157,10 +158,22 @@ def compare_recipes(  # noqa: PLR0917  (Typer calls it by name; each is an optio
 
 
 def save_and_show(study: Study, out: Path, *, as_json: bool, printed: Sequence[str] = ()) -> None:
-    """Write a study and its report into a folder, print it, and end: with exit code 0, or that of an interrupt.
+    """Write a study and its report into a folder, print it, and end: with exit code 0, or that of an interrupt."""
+    from bridle.comparison.asked import how_to_go_on
 
-    Where nothing can be written, and all was read, what is there stays as it is.
-    """
+    try:
+        save(study, out)
+    except KeyboardInterrupt as interrupt:
+        message = f"Stopped. What is trained is kept in {out}: {how_to_go_on(out)}."
+        raise KeyboardInterrupt(message) from interrupt
+    if as_json:
+        typer.echo((out / "study.json").read_bytes(), nl=False)
+    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), printed=printed)
+    raise typer.Exit(0 if study.finished else STOPPED)
+
+
+def save(study: Study, out: Path) -> None:
+    """Write a study and its report into a folder; where nothing can be written, and all was read, both stay."""
     from bridle.report import write_html
 
     try:
@@ -170,10 +183,6 @@ def save_and_show(study: Study, out: Path, *, as_json: bool, printed: Sequence[s
         if error.errno not in READ_ONLY or not (out / "study.json").exists():
             raise
         say(f"nothing can be written into {out} ({error.strerror}): study.json and report.html stay as they are")
-    if as_json:
-        typer.echo((out / "study.json").read_bytes(), nl=False)
-    show_study(study, out, PlainConsole(stderr=True) if as_json else output(), printed=printed)
-    raise typer.Exit(0 if study.finished else STOPPED)
 
 
 @app.command("code")
@@ -255,5 +264,7 @@ def show_study(study: Study, folder: Path, console: Console, printed: Sequence[s
     notices = note_lines(notice for notice in study.notices if notice not in printed)
     print_lines(console, ["", *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
-    if not study.finished:
+    if study.finished:
+        print_lines(console, [f"next:   bridle advise {shlex.quote(str(folder))}"])
+    else:
         say(f"Stopped. What is trained is kept in {folder}: {how_to_go_on(folder)}.")

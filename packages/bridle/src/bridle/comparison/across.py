@@ -118,13 +118,16 @@ def rank_studies(
 
 
 def check_different(studies: Sequence[Study]) -> None:
-    """Raise ``ValueError`` where a study is given twice, which would count as data of its own."""
-    said = [
-        to_plain([study.data, study.made, [(each.name, each.scores) for each in study.contenders]]) for study in studies
-    ]
-    for place, each in enumerate(said):
-        if each in said[:place]:
-            raise InputError(f"the study of {study_names(studies)[said.index(each)]} is given twice; give each once")
+    """Raise ``ValueError`` where two studies are of the same data, which would count as two data sets."""
+    seen: dict[str, str] = {}
+    for study, name in zip(studies, study_names(studies), strict=True):
+        content = str(study.data.get("fingerprint") or to_plain(study))
+        if content in seen:
+            raise InputError(
+                f"the studies of {seen[content]} and {name} are of the same data, which would count twice; give one of "
+                "them"
+            )
+        seen[content] = name
 
 
 def common_metric(studies: Sequence[Study]) -> str:

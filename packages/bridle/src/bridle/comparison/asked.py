@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import warnings
 from collections.abc import Sequence
@@ -109,14 +110,17 @@ class Asked:
         said = dict(self.data)
         given = str(said.pop("path"))
         moved = self.absolute_path and not Path(given).expanduser().exists()
+        place = path or (self.absolute_path if moved else given)
+        if path is None and moved and not Path(place).exists():
+            raise InputError(f"the data were {place}, which is not there any more; say with --data where they are now")
         try:
-            data = load(path or (self.absolute_path if moved else given), **said)
+            data = load(place, **said)
         except TypeError as error:
             raise InputError(f"{NAME} says of the data what this bridle does not know: {error}") from error
         if data.fingerprint != self.fingerprint:
             raise InputError(
-                f"the data of {given} are not those that were compared: their content differs, or bridle "
-                f"{self.made.get('bridle', '')} read them otherwise; give them with --data, or compare anew"
+                f"the data of {place} are not those that were compared: their content differs, or bridle "
+                f"{self.made.get('bridle', '')} read them otherwise; give those with --data, or compare anew"
             )
         return data
 
@@ -160,6 +164,7 @@ def asked_before(folder: Path | str) -> Asked | None:
 def read_asked(folder: Path | str) -> Asked:
     """Read what was asked of the comparison in a folder, or beside its study.json; ``ValueError`` if it is not told."""
     place = folder_of(folder)
+    check_folder(place)
     try:
         return Asked.from_json(unseal(read_whole(place / NAME, largest=LARGEST, follow=False)))
     except FileNotFoundError as error:
@@ -173,6 +178,15 @@ def read_asked(folder: Path | str) -> Asked:
             f"{place / NAME} is not what bridle wrote ({problem}); `bridle compare` with the same options and --out "
             f"{place} goes on from the runs that are there"
         ) from error
+
+
+def check_folder(place: Path) -> None:
+    """``ValueError`` where there is no folder in which a comparison was made."""
+    if place.is_dir():
+        return
+    if os.path.lexists(place):
+        raise InputError(f"a study is a folder, as `bridle compare --out` makes it, and {place} is none")
+    raise InputError(f"there is no folder {place}; give the one that `bridle compare --out` made")
 
 
 def folder_of(study: Path | str) -> Path:

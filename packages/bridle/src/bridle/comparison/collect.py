@@ -26,6 +26,7 @@ class ProgressCounter:
     watch: Watch | None = None
     total: int = 0
     done: int = 0
+    runs: int = 0  # finished ones, those of trials and of lengths that are not kept as well
 
     def __call__(self, steps: int) -> None:
         """Take note of ``steps`` more, and tell."""
@@ -54,6 +55,7 @@ def collect(
     missing = {variant.key: variant for variant in variants}
     for run in finished_runs(store, variants):
         del missing[run.key]
+        count.runs += 1
         yield run
     if not missing:
         return
@@ -69,6 +71,7 @@ def collect(
             except KeyboardInterrupt:
                 yield from finished_runs(store, [variant])  # if it is on the disk it is in the study as well
                 raise
+            count.runs += 1
             yield saved
         # Another process that works on the same study may have finished runs of a stack that was gone on with here.
         yield from finished_runs(store, list(missing.values()))
@@ -94,10 +97,13 @@ def finished_runs(store: RunStore, variants: Sequence[Variant]) -> Iterator[Run]
 
 
 def interrupt_message(count: ProgressCounter, folder: Path | None, kept: int) -> str:
-    """Return the message of an interrupt before any run is finished: what is kept, and how to go on."""
-    far = f"Stopped after {count.done} of {count.total} steps of single runs, before any run was finished."
+    """Return the message of an interrupt before any run counts: what is kept, and how to go on."""
+    which = "any run of the comparison itself" if count.runs else "any run"
+    far = f"Stopped after {count.done} of {count.total} steps of single runs, before {which} was finished."
     if folder is None:
         return f"{far} Nothing is kept; with out=FOLDER a comparison goes on from where it was interrupted."
+    if count.runs:  # those by which strengths, the learning rate or the length were being chosen
+        return f"{far} What is trained is kept in {folder}: {how_to_go_on(folder)}."
     if not kept:
         return f"{far} Nothing is kept of so short a training yet; the same command begins again."
     return f"{far} {kept} of the steps are kept in {folder}: {how_to_go_on(folder)}."

@@ -10,7 +10,7 @@ from bridle.comparison.trainer import ENGINES
 from bridle.errors import InputError
 from bridle.metric_info import Criterion
 from bridle.metrics import Metric, resolve_metric
-from bridle.protocol import chosen_seeds
+from bridle.protocol import chosen_seeds, whole_number
 from bridle.recipe import Recipe, Regularizer
 
 __all__ = ["DEFAULT_RECIPES", "MetricLike", "RecipeLike", "check_options", "resolve_contenders", "resolve_criterion"]
@@ -69,7 +69,7 @@ def check_options(*, out: object, progress: object, tuned: object, keep_models: 
         raise InputError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
     if progress is not None and not callable(progress):
         raise InputError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
-    if tuned is not None and (isinstance(tuned, bool) or not isinstance(tuned, int) or tuned < 2):
+    if tuned is not None and (whole_number(tuned) or 0) < 2:
         raise InputError(f"compare: tuned must be the number of trials of each contender, 2 or more, got {tuned!r}")
     if keep_models not in KEPT_MODELS:
         raise InputError(f"compare: keep_models must be one of {', '.join(KEPT_MODELS)}, got {keep_models!r}")

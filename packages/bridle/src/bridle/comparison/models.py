@@ -40,6 +40,7 @@ from bridle.vanilla.layers import LayerPart, LinearPart, WeightLayerPart
 from bridle.vanilla.network import VanillaNetwork, build, copy_into
 from bridle.vanilla.step import VanillaEnsemble
 from bridle_audit.atomic_files import open_bounded, read_whole, write_once
+from bridle_audit.wording import first_few
 
 __all__ = ["ModelStore", "load_model"]
 
@@ -149,13 +150,18 @@ def load_model(folder: Path | str, run: Run, network: Network | str, data: Data 
 
 def load_weights(folder: Path, run: Run) -> tuple[dict[str, str], dict[str, Tensor]]:
     """What the file with a run's weights says of them, and the weights."""
+    broken = []
     for path in sorted((folder / "models").glob("*.safetensors")):
-        about = metadata_of(path) or {}
+        about = metadata_of(path)
+        if about is None:
+            broken.append(path.name)
+            continue
         if {name: about[name] for name in ("recipe", "seed", "lr", "scores") if name in about} == words_of(run):
             return about, from_bytes(read_whole(path, largest=LARGEST), about)
+    lost = f", where {first_few(broken)} cannot be read as weights (`bridle rerun` trains anew)" if broken else ""
     raise InputError(
-        f"the weights of {run.recipe}, seed {run.seed}, are not in {folder}; of each contender those of the best run "
-        'are kept, of every run with keep_models="all"'
+        f"the weights of {run.recipe}, seed {run.seed}, are not in {folder}{lost}; of each contender those of the best "
+        'run are kept, of every run with keep_models="all"'
     )
 
 

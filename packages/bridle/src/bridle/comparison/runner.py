@@ -21,13 +21,14 @@ from bridle.comparison.references import Fitted, early_stopping_reference, fit_r
 from bridle.comparison.store import NOWHERE, RunStore
 from bridle.comparison.too_weak import note_too_weak
 from bridle.comparison.trainer import Trainer, network_name, run_setting
-from bridle.comparison.tuning import Chosen, Tuned, check_apart, tune
+from bridle.comparison.tuning import Chosen, Tuned, check_apart, check_trials, tune
 from bridle.comparison.verdicts import contenders, notices
 from bridle.data import Data, loaded
 from bridle.networks import Network, mlp, parse_network
-from bridle.protocol import Protocol, Variant
+from bridle.protocol import Protocol, Variant, whole_number
 from bridle.recipe import Recipe
 from bridle.results import Contender, Reference, Run, RunKey, Study
+from bridle.training_rules import check_class_weight
 
 __all__ = ["DEFAULT_NETWORK", "compare"]
 
@@ -92,7 +93,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
     check_options(out=out, progress=progress, tuned=tuned, keep_models=keep_models)
-    margin = margin_asked(margin)
+    margin, tuned = margin_asked(margin), whole_number(tuned)
     if tuned is not None:
         check_apart(contending)
     protocol, network = Protocol.of(protocol), parse_network(network)
@@ -100,11 +101,14 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     criterion, own_metric = resolve_criterion(protocol.metric if metric is None else metric, data.task)
     protocol = RESOLVE_PRECISION[engine](replace(protocol, metric=criterion.name))
     longest = protocol.with_length(protocol.lengths(len(data.x_train))[-1])
+    check_class_weight(protocol, data.task)
     memory_estimate.check_training(network, data, longest, len(asked) * len(contending))
     CHECK_RECIPES[engine](data, contending, network, longest)
     if data.splits_vary:
         for seed in asked:
             data.repeat(seed)  # which says what is wrong with a split before the others are trained on
+    if tuned:
+        check_trials(network, data.repeat(asked[0]), protocol, len(contending), tuned)
     store = RunStore.at(out, {}) if out else NOWHERE
     setting = run_setting(data, network, protocol, engine, own_metric)
     session = store.with_setting(setting | {"tuned": tuned}).session(started)

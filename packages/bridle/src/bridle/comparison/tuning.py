@@ -18,16 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import qmc
 
+from bridle import memory_estimate
 from bridle.data import Data
 from bridle.errors import InputError
 from bridle.knobs import Knob, knobs
 from bridle.metric_info import Criterion
+from bridle.networks import Network
 from bridle.protocol import Protocol, Variant
 from bridle.recipe import Recipe, Regularizer
 from bridle.results import Run, Summary, Trial
 from bridle.training_length import ends_late, improves
 
-__all__ = ["Chosen", "Tuned", "check_apart", "tune"]
+__all__ = ["Chosen", "Tuned", "check_apart", "check_trials", "tune"]
 
 RATE_FACTORS = (0.25, 0.5, 1.0, 2.5)  # of the optimizer's default learning rate
 STRENGTH_FACTOR = 30.0  # a strength is searched from this many times below what was given to as many times above
@@ -119,6 +121,13 @@ def untuned(recipe: Recipe) -> list[dict[str, Any]]:
     return settings
 
 
+def check_trials(network: Network, data: Data, protocol: Protocol, recipes: int, trials: int) -> None:
+    """Raise ``ValueError`` where no rows can be held out for the trials, or so many trials do not fit in memory."""
+    folds = inner_folds(data)
+    first = protocol.with_length(protocol.lengths(len(folds[0].x_train))[0])
+    memory_estimate.check_training(network, folds[0], first, trials * recipes * len(folds), fewer="trials")
+
+
 def inner_folds(data: Data) -> list[Data]:
     """Return the folds of the training rows on which a trial is judged: as many as there should be, or can be.
 
@@ -126,14 +135,14 @@ def inner_folds(data: Data) -> list[Data]:
     """
     wanted = next((folds for rows, folds in FOLDS if len(data.x_train) < rows), 1)
     problem = ""
-    for folds in dict.fromkeys((wanted, min(wanted, 2), 1)):
+    for count in range(wanted, 0, -1):
         try:
-            return [data.inner(fold, folds) for fold in range(folds)]
+            return [data.inner(fold, count) for fold in range(count)]
         except InputError as error:  # each of many reasons, which the data know
             problem, _, _ = str(error).partition(";")
     raise InputError(
-        f"compare: the training rows cannot be split once more, to tune on: {problem}; compare without tuning, or with "
-        "more rows"
+        f"compare: the training rows cannot be split once more, to tune on: {problem}; leave tuning (--tune, tuned=) "
+        "out, or give more rows"
     )
 
 

@@ -116,9 +116,10 @@ def time_parts(keys: RowKeys, times: np.ndarray, shares: np.ndarray) -> list[np.
     if cuts is not None:
         return line.parts(cuts)
     if keys.groups is None:
+        fewer = "ask for fewer folds" if len(shares) > len(SHARES) else "order by a column with more of them"
         raise InputError(
             f"{keys.ordered_by!r} has {counted('different time', len(line.allowed) + 1)}, and {len(shares) + 1} parts "
-            "one after the other need one each; ask for fewer folds, or split at random"
+            f"one after the other need one each; {fewer}, or split at random"
         )
     raise InputError(
         f"in the order of {keys.ordered_by!r} there {'is' if len(line.allowed) == 1 else 'are'} "
@@ -155,4 +156,12 @@ def inner_valid(keys: RowKeys, fold: int, folds: int, random: np.random.Generato
         return hold_out(keys.strata, 1 / QUARTERS, random)
     if folds == 1 and keys.groups is not None:
         folds = max(2, min(QUARTERS, int(keys.groups.max()) + 1))
-    return np.flatnonzero(deal(keys, folds, random, "folds=") == fold)
+    valid = np.flatnonzero(deal(keys, folds, random, "folds=") == fold)
+    return valid if keys.groups is not None else without_single_rows(valid, keys.strata)
+
+
+def without_single_rows(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return these rows but for those that are alone in their class, which could not be learned then."""
+    _, codes, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    several = rows[counts[codes[rows]] > 1]
+    return several if len(several) else rows

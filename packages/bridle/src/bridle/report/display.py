@@ -33,7 +33,7 @@ def study_html(study: Study) -> str:
     first = difference_chart(report) or score_chart(report, report.split, report.metric)
     return rendered(
         title=f"{study.data.get('name', 'study')}: {headline(report)}",
-        lines=[] if study.finished else ["Not finished: some runs are missing."],
+        lines=[] if study.finished else ["Not finished: some runs, or the references, are missing."],
         tables=[comparison_rows(report)],
         folded=score_tables(report),
         legend=[(row.name, row.style.color) for row in report.rows],
