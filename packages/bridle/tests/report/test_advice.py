@@ -150,7 +150,7 @@ def test_silent_layers_are_said():
     made = study(recipes=(BASELINE, DROPOUT))
     for run in made.baseline.runs:
         run.layers[0] = replace(run.layers[0], dead_units=64)
-    assert "64.0 of 128 units of linear1 are silent" in sentence(made, "dead units").sentence
+    assert "64 of 128 units of linear1 are silent" in sentence(made, "dead units").sentence
     assert "dead units" not in topics(study())
 
 
@@ -207,7 +207,7 @@ def test_a_contender_that_is_too_weak_is_called_that():
 def test_probabilities_are_off_only_beyond_what_few_rows_explain():
     made = study(recipes=(BASELINE,), rows=MANY_ROWS)
     with_scores(made, "test", "ece", [0.12] * 5)
-    assert "off by 12.0 points on average on the test rows" in sentence(made, "calibration").sentence
+    assert "off by 12.00 points on average on the test rows" in sentence(made, "calibration").sentence
     made.data["rows"]["test"] = 100  # by chance alone 15 bins of 100 rows may be off by 15 points
     assert "calibration" not in topics(made)
 

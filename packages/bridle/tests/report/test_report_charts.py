@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from studies import BASELINE, BATCH_NORM, DECAY, DROPOUT, SIX, study, versus_of
 
+from bridle.report import verdicts
 from bridle.report.averaging import rebinned, usable
 from bridle.report.charts.curves import curve_charts, length_chart
 from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart
@@ -103,6 +104,20 @@ def test_rows_of_the_difference_chart_have_their_verdicts_in_words(look):
     text = " ".join(texts_of(getattr(chart, look)))
     assert "helps: −0.0296 [−0.0318, −0.0275]" in text and "hurts: +0.0174 [+0.0131, +0.0217]" in text
     assert "cannot tell yet: −0.0053 [−0.0101, −0.0005]" in text and "6 more seeds would tell" in text
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_size_that_would_have_been_shown_has_the_digits_of_the_verdict(task):
+    made = study(task=task, effects=(0.0, 0.0001, -0.0001, 0.0003, 0.0, 0.0002))
+    chart = difference_chart(Report.of(made))
+    assert chart is not None
+    place = chart.table.head.index("Shown by 80 %")
+    sizes = [row[place] for row in chart.table.rows]
+    undecided = [
+        (size, words) for size, words in zip(sizes, verdicts(made), strict=True) if "in 80 % of cases" in words
+    ]
+    assert undecided
+    assert all(f"5 seeds show {size} in 80 % of cases" in words for size, words in undecided)
 
 
 def test_where_there_was_no_spread_the_chart_says_so():

@@ -14,7 +14,7 @@ from typing import Self
 
 from bridle.metric_info import METRICS, SHOWN_BESIDE
 from bridle.report.averaging import finite, middle
-from bridle.report.formats import MINUS, NOTHING, MetricFormat, mean_count, seconds
+from bridle.report.formats import MINUS, NOTHING, MetricFormat, mean_count, seconds, true_minus
 from bridle.report.series_style import NOT_COMPARED, REFERENCE, VERDICT_STYLES, SeriesStyle, VerdictStyle, styles
 from bridle.results import SPLITS, UNDECIDED, Contender, Reference, Study, Summary, Versus
 from bridle.rounding import RoundedInterval, decimals_for
@@ -56,12 +56,10 @@ class Difference:
     @classmethod
     def of(cls, versus: Versus) -> Self:
         """Word a difference in the unit of its metric."""
-        plain = MetricFormat(versus.metric)
-        scale = plain.scaled(1.0)
+        scale = MetricFormat(versus.metric).scaled(1.0)
         text = RoundedInterval.of(versus.difference, versus.low, versus.high, scale)
-        places = decimals_for(scale * (versus.high / 2 - versus.low / 2), scale * versus.difference)
-        ends = (shown.replace("-", MINUS) for shown in (text.difference, text.low, text.high))
-        return cls(versus, MetricFormat(versus.metric, places), *ends)
+        metric = MetricFormat(versus.metric, text.decimals)
+        return cls(versus, metric, *map(true_minus, (text.difference, text.low, text.high)))
 
     @property
     def in_points(self) -> str:

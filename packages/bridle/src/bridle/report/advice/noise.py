@@ -16,7 +16,6 @@ from bridle.results import HELPS, SAME, UNDECIDED
 __all__ = ["below_noise", "few_rows", "one_seed"]
 
 FEW_ROWS = 1000  # validation rows below which their number is worth a sentence
-HUNDRED = 100
 
 
 def one_seed(report: Report) -> Iterator[Advice]:
@@ -77,8 +76,8 @@ def few_rows(report: Report) -> Iterator[Advice]:
     yield Advice(
         "few rows",
         f"{rows} validation rows know an accuracy of {report.baseline.score('valid', accuracy).shown} only to within "
-        f"{HUNDRED * noise:.2g} points (one row is {HUNDRED / rows:.2g}), and all recipes here lie within "
-        f"{HUNDRED * (max(known) - min(known)):.2g}: whether that holds on other rows more seeds cannot say; other "
+        f"{accuracy.size(noise)} (one row is {accuracy.bare_size(1 / rows)}), and all recipes here lie within "
+        f"{accuracy.bare_size(max(known) - min(known))}: whether that holds on other rows more seeds cannot say; other "
         "splits can (--split kfold, or --split repeated).",
         {
             "data.rows.valid": float(rows),

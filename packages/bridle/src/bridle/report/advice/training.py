@@ -15,8 +15,6 @@ from bridle_audit.wording import counted
 
 __all__ = ["closes_the_gap", "lost_runs", "noisy_labels", "underfits"]
 
-HUNDRED = 100
-
 
 def underfits(report: Report) -> Iterator[Advice]:
     """Say that training is too short, or the network too small, before any recipe is blamed."""
@@ -85,7 +83,7 @@ def percent(share: float) -> str:
     >>> percent(0.724), percent(0.9999)
     ('72 %', 'all')
     """
-    return "all" if round(HUNDRED * share) >= HUNDRED else f"{round(HUNDRED * share)} %"
+    return "all" if round(100 * share) >= 100 else f"{round(100 * share)} %"
 
 
 def noisy_labels(report: Report) -> Iterator[Advice]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bridle.report.advice.sentence import Advice
 from bridle.report.diagnosis import dead_outputs, silent_layer
-from bridle.report.formats import significant
+from bridle.report.formats import mean_count
 from bridle.report.rows import Report
 from bridle_audit.wording import counted
 
@@ -40,7 +40,7 @@ def silent_units(report: Report) -> Iterator[Advice]:
         if layer:
             yield Advice(
                 "dead units",
-                f"{row.contender.name}: {significant(layer[1])} of {layer[2]} units of {layer[0]} are silent on every "
+                f"{row.contender.name}: {mean_count(layer[1])} of {layer[2]} units of {layer[0]} are silent on every "
                 "training row (mean over the seeds): a lower learning rate or a norm keeps more of them at work.",
                 {f"contenders[{row.number}].dead_units": row.contender.dead_units},
                 "dead",

@@ -15,8 +15,6 @@ from bridle_audit.wording import counted
 
 __all__ = ["uncalibrated", "use_the_winner"]
 
-HUNDRED = 100
-
 
 def use_the_winner(report: Report) -> Iterator[Advice]:
     """Say which recipe helps, what the test rows say, and whether a cheaper one does as well."""
@@ -75,12 +73,13 @@ def uncalibrated(report: Report) -> Iterator[Advice]:
     seen = calibration(report, winner(report))
     if seen is None:
         return
+    error = report.format("ece")
     yield Advice(
         "calibration",
-        f"Probabilities of {seen.row.contender.name} are off by {HUNDRED * seen.error:.1f} points on average on the "
-        f"{SPLIT_NAMES[seen.split]} rows (so few rows alone would make {HUNDRED * seen.by_chance:.1f} at most): do not "
-        "take them as they are; LabelSmoothing, more regularization, or a calibration on rows of its own bring them "
-        "nearer.",
+        f"Probabilities of {seen.row.contender.name} are off by {error.in_points(error.bare(seen.error))} on average "
+        f"on the {SPLIT_NAMES[seen.split]} rows (so few rows alone would make {error.bare_size(seen.by_chance)} at "
+        "most): do not take them as they are; LabelSmoothing, more regularization, or a calibration on rows of its own "
+        "bring them nearer.",
         {f"contenders[{seen.row.number}].scores.{seen.split}.ece.mean": seen.error},
         "scores",
     )

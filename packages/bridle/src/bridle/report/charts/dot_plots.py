@@ -24,10 +24,9 @@ from bridle.report.charts.figure import (
     translucent,
 )
 from bridle.report.diagnosis import constant_reference
-from bridle.report.formats import MINUS, NOTHING, MetricFormat, fixed, headed, p_value
+from bridle.report.formats import NOTHING, MetricFormat, headed, p_value, true_minus
 from bridle.report.rows import ContenderRow, Difference, ReferenceRow, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
-from bridle.rounding import signed
 
 __all__ = ["difference_chart", "gap_chart", "narrow_axis", "score_chart", "spread_note"]
 
@@ -113,7 +112,7 @@ def narrow_axis(frame: Sequence[float], metric: MetricFormat) -> str:
     low, high = frame
     if low <= 0 <= high:
         return ""
-    ends = [f"{end:.3g}".replace("-", "−") for end in (low, high)]
+    ends = [true_minus(f"{end:.3g}") for end in (low, high)]
     return f" (axis {ends[0]} to {ends[1]}, not from 0)"
 
 
@@ -334,7 +333,7 @@ def seeds_table(
     rows = []
     for row, its in zip(report.rows, values, strict=True):
         over = finite_summary(its)
-        sd = fixed(metric.scaled(over.sd), metric.decimals(over.mean) + 1) if over and len(over.values) > 1 else NOTHING
+        sd = metric.deviation(over) if over else NOTHING
         rows.append([row.name, metric.bare(mean_of(its)), sd, "  ".join(map(metric.bare, its))])
     scored = [(row, row.score(split, metric)) for row in report.references]
     beside = [[row.name, score.mean, NOTHING, ""] for row, score in scored if score.mean != NOTHING]
@@ -365,9 +364,8 @@ def difference_table(report: Report) -> PageTable:
 def statistics_of(found: Difference) -> list[str]:
     """Return the bootstrap interval, the p-values, the difference that would have shown, and the seeds it takes."""
     versus, metric = found.versus, found.metric
-    bounds = [metric.scaled(each) for each in (versus.bootstrap_low, versus.bootstrap_high)]
-    ends = [signed(each, metric.places or 0).replace("-", MINUS) for each in finite(bounds)]
+    ends = [metric.signed(each) for each in finite((versus.bootstrap_low, versus.bootstrap_high))]
     bootstrap = f"[{', '.join(ends)}]" if len(ends) == 2 else NOTHING
     needed = NOTHING if versus.seeds_needed is None else f"{versus.seeds_needed:,}"
     p_values = [p_value(each) for each in (versus.p_holm, versus.p_permutation)]
-    return [bootstrap, *p_values, metric.bare(versus.smallest), needed]
+    return [bootstrap, *p_values, metric.bare_size(versus.smallest), needed]
