@@ -15,7 +15,7 @@ from typing import Self
 from bridle.metric_info import METRICS, SHOWN_BESIDE
 from bridle.report.averaging import finite, middle
 from bridle.report.formats import MINUS, NOTHING, MetricFormat, mean_count, seconds, true_minus
-from bridle.report.series_style import NOT_COMPARED, REFERENCE, VERDICT_STYLES, SeriesStyle, VerdictStyle, styles
+from bridle.report.series_style import NOT_COMPARED, VERDICT_STYLES, SeriesStyle, VerdictStyle, styles
 from bridle.results import SPLITS, UNDECIDED, Contender, Reference, Study, Summary, Versus
 from bridle.rounding import RoundedInterval, decimals_for
 from bridle_audit.wording import counted
@@ -177,7 +177,6 @@ class ReferenceRow:
     reference: Reference
     scores: Mapping[tuple[str, str], Score]
     seconds: str
-    style: SeriesStyle = REFERENCE
 
     @property
     def name(self) -> str:
