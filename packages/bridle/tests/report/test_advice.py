@@ -57,7 +57,9 @@ def test_test_rows_that_do_not_confirm_are_said():
 def test_worse_than_the_constant_answer_comes_before_everything_else():
     made = study(level=0.2, effects=(0.0, 0.3), recipes=(BASELINE, DROPOUT))
     first = advice(made)[0]
-    assert first.topic == "below the constant" and first.sentence.startswith("none is worse than the majority class")
+    assert first.topic == "below the constant" and first.sentence.startswith(
+        "The baseline is worse than the majority class"
+    )
     assert first.numbers["references[0].scores.valid.log_loss.mean"] == pytest.approx(math.log(10))
     assert "below the constant" not in topics(study())
 
@@ -73,7 +75,9 @@ def test_underfitting_lengths_are_said_before_any_recipe():
 def test_no_gap_means_that_regularization_is_not_the_problem():
     made = study(recipes=(BASELINE, DROPOUT), effects=(0.0, -0.05), level=0.8, rows=MANY_ROWS)
     with_scores(made, "train", "log_loss", made.baseline.scores["valid"]["log_loss"].values)
-    assert sentence(made, "underfits").sentence.startswith("Regularization is not the problem: log-loss of none is 0.6")
+    assert sentence(made, "underfits").sentence.startswith(
+        "Regularization is not the problem: log-loss of the baseline is 0.6"
+    )
     assert "overfits" not in topics(made)
 
 
@@ -107,14 +111,14 @@ def test_differences_below_noise_take_the_cheapest_and_say_how_many_seeds_would_
     found = sentence(made, "below noise")
     needed = versus_of(made.contenders[1]).seeds_needed
     assert needed is not None
-    assert found.sentence.startswith("Take none, the simplest: no recipe is shown to be better")
+    assert found.sentence.startswith("Take the baseline, the simplest: no recipe is shown to be better")
     assert f"{needed - 5} more seeds would tell L2(strength=0.0001) (--seeds {needed})" in found.sentence
 
 
 def test_the_same_within_the_margin_takes_the_simplest():
     made = study(recipes=(BASELINE, L2), effects=(0.0, 0.0001), margin=0.2)
     assert sentence(made, "same").sentence.startswith(
-        f"Take none, the simplest: {L2} is the same within 0.2 of log-loss"
+        f"Take the baseline, the simplest: {L2} is the same within 0.2 of log-loss"
     )
 
 
@@ -164,7 +168,7 @@ def memorizing_study():
 
 def test_label_noise_looks_like_learning_by_heart():
     found = sentence(memorizing_study(), "memorizes")
-    assert found.sentence.startswith("none learns its training rows by heart: 99.9")
+    assert found.sentence.startswith("The baseline learns its training rows by heart: 99.9")
     assert "from 0.500 up to 1.60. Wrong labels look like this, and so do classes that overlap" in found.sentence
     assert found.key == "contenders[0].runs[0].curves.train_accuracy[19]"
     assert "memorizes" not in topics(study())

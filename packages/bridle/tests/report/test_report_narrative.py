@@ -60,7 +60,7 @@ def test_test_rows_that_go_the_other_way_are_said_with_a_but():
 
 def test_worse_than_the_constant_answer_is_said_first():
     said = first_line(level=0.1, effects=(0.0, 0.0, 0.0, 0.4, 0.0, 0.0))
-    assert said.startswith("WeightDecay 0.1, L2 0.0001, none and 2 others are worse than the majority class")
+    assert said.startswith("WeightDecay 0.1, L2 0.0001, the baseline and 2 others are worse than the majority class")
     assert "against 2.30" in said and said.index("worse") < said.index("Dropout(rate=0.2) helps")
 
 
@@ -103,7 +103,7 @@ def test_nothing_that_helps_is_said_with_what_hurts_most():
 def test_what_cannot_be_told_is_said_with_the_seeds_that_would():
     said = first_line(recipes=(BASELINE, "L2(strength=0.0001)"), effects=(0.0, 0.0004))
     assert said.startswith("No recipe is shown to help by validation log-loss: the nearest is L2(strength=0.0001), ")
-    assert "more seeds would tell" in said and "none has 0.09" in said and "% accuracy" in said
+    assert "more seeds would tell" in said and "the baseline has 0.09" in said and "% accuracy" in said
 
 
 def test_the_same_within_the_margin_is_said_as_that():
@@ -118,7 +118,7 @@ def test_one_seed_gives_the_best_score_and_no_verdict():
 
 
 def test_a_single_contender_is_compared_with_nothing():
-    assert first_line(recipes=(BASELINE,)).startswith("Validation log-loss of none: 0.09")
+    assert first_line(recipes=(BASELINE,)).startswith("Validation log-loss of the baseline: 0.09")
 
 
 def test_nothing_finite_is_said():

@@ -89,7 +89,7 @@ def constant_warning(report: Report) -> str:
     reached = " to ".join(dict.fromkeys(scores))
     against = f"{report.metric.label_on('valid')} {reached} against {constant.score('valid', report.metric).shown}"
     everyone = len(below) == len(report.rows) > 1
-    names = "Every recipe" if everyone else named([row.name for row in below])
+    names = "Every recipe" if everyone else headed(named([row.spoken for row in below]))
     return f"{names} {'is' if everyone or len(below) == 1 else 'are'} worse than the {constant.name} ({against})."
 
 
@@ -115,21 +115,21 @@ def effect(report: Report) -> str:
     if helped:
         row, its = helped[0]
         most = " most" if len(helped) > 1 else ""
-        return f"{written(row)} helps{most}: {change(report, row, its)}{tested(report, row)}{lost(row)}."
+        return f"{in_first_line(row)} helps{most}: {change(report, row, its)}{tested(report, row)}{lost(row)}."
     if len(report.rows) == 1:
-        return f"{headed(report.measured)} of {written(report.baseline)}: {reached(report, report.baseline)}."
+        return f"{headed(report.measured)} of {in_first_line(report.baseline)}: {reached(report, report.baseline)}."
     if not report.compared:
         return without_verdict(report)
     if hurt and not warnings(report):
         row, its = hurt[-1]
         most = " most" if len(hurt) > 1 else ""
-        return f"No recipe helps; {written(row)} hurts{most}: {change(report, row, its)}{tested(report, row)}."
-    return f"{nothing_shown(report)}; {report.baseline.name} has {reached(report, report.baseline)}."
+        return f"No recipe helps; {in_first_line(row)} hurts{most}: {change(report, row, its)}{tested(report, row)}."
+    return f"{nothing_shown(report)}; {report.baseline.spoken} has {reached(report, report.baseline)}."
 
 
-def written(row: ContenderRow) -> str:
+def in_first_line(row: ContenderRow) -> str:
     """Return the recipe as it is written, or its short name where that is long."""
-    return row.contender.name if len(row.contender.name) <= LONGEST else row.name
+    return row.written if len(row.written) <= LONGEST else row.spoken
 
 
 def change(report: Report, row: ContenderRow, its: Difference) -> str:
@@ -202,9 +202,9 @@ def without_verdict(report: Report) -> str:
     best = best_of(report, report.rows, report.split)
     if best is None:
         return f"No contender has a finite score, and {few} cannot tell a difference from noise."
-    leading = f"{written(best)} has the best {report.measured}, {reached(report, best)}"
+    leading = f"{in_first_line(best)} has the best {report.measured}, {reached(report, best)}"
     base = report.baseline.score(report.split, report.metric).shown
-    beside = "" if best.number == 0 or base == NOTHING else f"; {report.baseline.name} has {base}"
+    beside = "" if best.number == 0 or base == NOTHING else f"; {report.baseline.spoken} has {base}"
     return f"No verdict, as {few} cannot tell a difference from noise: {leading}{beside}."
 
 
@@ -217,7 +217,7 @@ def nothing_shown(report: Report) -> str:
         return f"No recipe helps by {report.measured}"
     row, its = undecided[0]
     more = f" ({its.more_seeds:,} more seeds would tell)" if its.more_seeds else ""
-    nearest = f"the nearest is {written(row)}, {its.moved} ({certainty(report, its)}){more}"
+    nearest = f"the nearest is {in_first_line(row)}, {its.moved} ({certainty(report, its)}){more}"
     return f"No recipe is shown to help by {report.measured}: {nearest}"
 
 
@@ -266,7 +266,7 @@ def beside_references(report: Report) -> str:
         return ""
     best = winner(report)
     ours = best.score(split, report.metric).shown
-    known = known if ours == NOTHING else [f"{best.name} {ours}", *known]
+    known = known if ours == NOTHING else [f"{best.spoken} {ours}", *known]
     return f"On the same {SPLIT_NAMES[split]} rows, by {report.metric.label}: {joined(known)}."
 
 

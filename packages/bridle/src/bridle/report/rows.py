@@ -129,6 +129,16 @@ class ContenderRow:
         return self.style.name
 
     @property
+    def written(self) -> str:
+        """The recipe as it is written, for a sentence; "the baseline" where that has no recipe and is called none."""
+        return self.contender.name if self.number or self.contender.recipe else "the baseline"
+
+    @property
+    def spoken(self) -> str:
+        """The short name, for a sentence; "the baseline" likewise: "none overfits" would be read as another thing."""
+        return self.name if self.number or self.contender.recipe else "the baseline"
+
+    @property
     def anchor(self) -> str:
         """The id of its row on the page."""
         return f"contender-{self.number}"

@@ -43,13 +43,13 @@ def nothing_to_say(report: Report) -> Advice:
     if score.shown == NOTHING:
         return Advice(
             "nothing",
-            f"Nothing to advise: {base.contender.name} has no finite score to measure others by.",
+            f"Nothing to advise: {base.written} has no finite score to measure others by.",
             {"seeds[0]": float(report.study.seeds[0])},
             base.anchor,
         )
     return Advice(
         "nothing",
-        f"Nothing to advise from these numbers: {report.measured} of {base.contender.name} is {score.shown}, and no "
+        f"Nothing to advise from these numbers: {report.measured} of {base.written} is {score.shown}, and no "
         "recipe stands out.",
         {score_path(base, report.split, report): score.summary.mean},
         base.anchor,

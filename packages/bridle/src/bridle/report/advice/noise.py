@@ -40,7 +40,7 @@ def below_noise(report: Report) -> Iterator[Advice]:
         row, its = same[0]
         yield Advice(
             "same",
-            f"Take {base.contender.name}, the simplest: {named([each.contender.name for each, _ in same])} "
+            f"Take {base.written}, the simplest: {named([each.written for each, _ in same])} "
             f"{'is' if len(same) == 1 else 'are'} {within_margin(report, same)}.",
             {f"{versus_path(row)}.low": its.versus.low, f"{versus_path(row)}.high": its.versus.high},
             row.anchor,
@@ -55,10 +55,10 @@ def below_noise(report: Report) -> Iterator[Advice]:
     )
     more = its.more_seeds
     wanted = len(report.study.seeds) + (more or 0)
-    tell = f", and {more:,} more seeds would tell {row.contender.name} (--seeds {wanted})" if more else ""
+    tell = f", and {more:,} more seeds would tell {row.written} (--seeds {wanted})" if more else ""
     yield Advice(
         "below noise",
-        f"Take {base.contender.name}, the simplest: no recipe is shown to be better{shows}{tell}.",
+        f"Take {base.written}, the simplest: no recipe is shown to be better{shows}{tell}.",
         {f"{versus_path(row)}.difference": its.versus.difference, f"{versus_path(row)}.smallest": its.versus.smallest},
         row.anchor,
     )

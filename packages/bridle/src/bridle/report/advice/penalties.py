@@ -31,7 +31,7 @@ def sparse_or_small(report: Report) -> Iterator[Advice]:
     metric = report.metric
     yield Advice(
         "redundant features",
-        f"{ours.contender.name} is better than {theirs.contender.name} by {metric.size(abs(pair.mean))} of "
+        f"{ours.written} is better than {theirs.written} by {metric.size(abs(pair.mean))} of "
         f"{report.measured}: what sets weights to zero gains more than what shrinks them, so some inputs may be "
         "redundant; try fewer of them.",
         {score_path(each, "valid", report): each.score("valid", metric).summary.mean for each in (ours, theirs)},
@@ -65,7 +65,7 @@ def coupled_decay(report: Report) -> Iterator[Advice]:
 def said(row: ContenderRow, its: Difference) -> str:
     """Say a contender's verdict with its number: "L2(strength=0.01) helps (−0.19)"."""
     words = {HELPS: "helps", HURTS: "hurts", SAME: "is the same within the margin", UNDECIDED: "cannot be told yet"}
-    return f"{row.contender.name} {words.get(its.versus.verdict, 'has no verdict')} ({its.in_points})"
+    return f"{row.written} {words.get(its.versus.verdict, 'has no verdict')} ({its.in_points})"
 
 
 def too_weak(report: Report) -> Iterator[Advice]:
@@ -74,8 +74,7 @@ def too_weak(report: Report) -> Iterator[Advice]:
         if row.contender.too_weak and row.difference:
             yield Advice(
                 "too weak",
-                f"{row.contender.name} is {row.contender.too_weak.rstrip('.')}; a stronger one, or --tune 20, would "
-                "say more.",
+                f"{row.written} is {row.contender.too_weak.rstrip('.')}; a stronger one, or --tune 20, would say more.",
                 {f"{versus_path(row)}.difference": row.difference.versus.difference},
                 row.anchor,
             )

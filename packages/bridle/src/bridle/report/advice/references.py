@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bridle.report.advice.paths import reference_path, score_path
 from bridle.report.advice.sentence import Advice
 from bridle.report.diagnosis import below_constant, best_of, better_reference, constant_reference
+from bridle.report.formats import headed
 from bridle.report.narrative import named
 from bridle.report.rows import Report
 
@@ -19,7 +20,7 @@ def below_the_constant(report: Report) -> Iterator[Advice]:
     if not constant or not below:
         return
     level = constant.score("valid", report.metric)
-    names = named([row.contender.name for row in below])
+    names = headed(named([row.written for row in below]))
     verb = "is" if len(below) == 1 else "are"
     yield Advice(
         "below the constant",
@@ -43,7 +44,7 @@ def against_references(report: Report) -> Iterator[Advice]:
     yield Advice(
         "reference wins",
         f"The {best.name} beats every recipe here: {report.metric.label_on(split)} {theirs.shown} against {own.shown} "
-        f"of {ours.contender.name}, the best of them; take it, or tune the network (--tune 20) before you do not.",
+        f"of {ours.written}, the best of them; take it, or tune the network (--tune 20) before you do not.",
         {reference_path(best.number, split, report): theirs.summary.mean}
         | {score_path(ours, split, report): own.summary.mean},
         best.anchor,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bridle.report.advice.paths import baseline_scores, curve_numbers, length_paths
 from bridle.report.advice.sentence import Advice
 from bridle.report.diagnosis import memorizing, overfitting, too_short, underfitting
-from bridle.report.formats import significant
+from bridle.report.formats import headed, significant
 from bridle.report.narrative import winner
 from bridle.report.rows import Report
 from bridle_audit.wording import counted
@@ -25,7 +25,7 @@ def underfits(report: Report) -> Iterator[Advice]:
         yield Advice(
             "underfits",
             f"Train longer before judging any recipe: {short.longest} epochs, the most that were tried, still take "
-            f"{metric.label_on('valid')} of {report.baseline.contender.name} from {metric.shown(short.score_before)} "
+            f"{metric.label_on('valid')} of {report.baseline.written} from {metric.shown(short.score_before)} "
             f"to {metric.shown(short.score)} ({counted('run', len(runs))}); give --epochs {2 * short.longest}, a "
             "higher learning rate, or a wider network.",
             paths,
@@ -34,7 +34,7 @@ def underfits(report: Report) -> Iterator[Advice]:
     if gap:
         yield Advice(
             "underfits",
-            f"Regularization is not the problem: {metric.label} of {report.baseline.contender.name} is "
+            f"Regularization is not the problem: {metric.label} of {report.baseline.written} is "
             f"{metric.shown(gap.train)} on the training rows, no better than {metric.shown(gap.valid)} on the "
             "validation rows, so there is no overfitting to close; a wider network, longer training or a higher "
             "learning rate may gain more.",
@@ -50,7 +50,7 @@ def closes_the_gap(report: Report) -> Iterator[Advice]:
         return
     base, row = report.baseline, winner(report)
     opening = (
-        f"{base.contender.name} overfits: {metric.label} {metric.shown(gap.train)} on the training rows, "
+        f"{headed(base.written)} overfits: {metric.label} {metric.shown(gap.train)} on the training rows, "
         f"{metric.shown(gap.valid)} on the validation rows"
     )
     numbers = baseline_scores(report)
@@ -70,7 +70,7 @@ def closes_the_gap(report: Report) -> Iterator[Advice]:
         return
     yield Advice(
         "overfits",
-        f"{opening}; {row.contender.name} closes {percent(closed)} of that gap, from {metric.bare(gap.size)} to "
+        f"{opening}; {row.written} closes {percent(closed)} of that gap, from {metric.bare(gap.size)} to "
         f"{metric.in_points(metric.bare(ours))}.",
         {f"contenders[{base.number}].gap": base.contender.gap, f"contenders[{row.number}].gap": row.contender.gap},
         "gap",
@@ -95,8 +95,8 @@ def noisy_labels(report: Report) -> Iterator[Advice]:
     rising = f"its validation loss goes from {significant(seen.lowest_loss)} up to {significant(seen.last_loss)}"
     yield Advice(
         "memorizes",
-        f"{report.baseline.contender.name} learns its training rows by heart: {accuracy.shown(seen.train_accuracy)} of "
-        f"them are right after the last epoch, {accuracy.shown(seen.valid_accuracy)} of the validation rows, and "
+        f"{headed(report.baseline.written)} learns its training rows by heart: {accuracy.shown(seen.train_accuracy)} "
+        f"of them are right after the last epoch, {accuracy.shown(seen.valid_accuracy)} of the validation rows, and "
         f"{rising}. Wrong labels look like this, and so do classes that overlap: look at training rows that a "
         "regularized run gets wrong.",
         curve_numbers(report, ("train_accuracy", "valid_accuracy", "valid_loss")),
@@ -111,8 +111,8 @@ def lost_runs(report: Report) -> Iterator[Advice]:
         if lost:
             yield Advice(
                 "diverged",
-                f"{row.contender.name} diverged in {len(lost)} of {counted('run', len(row.contender.runs))}, the first "
-                f"in epoch {min(epoch for _, epoch in lost)}: take a lower learning rate.",
+                f"{headed(row.written)} diverged in {len(lost)} of {counted('run', len(row.contender.runs))}, the "
+                f"first in epoch {min(epoch for _, epoch in lost)}: take a lower learning rate.",
                 {f"contenders[{row.number}].runs[{number}].diverged_at": float(epoch) for number, epoch in lost},
                 row.anchor,
             )

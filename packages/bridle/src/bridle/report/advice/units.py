@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bridle.report.advice.sentence import Advice
 from bridle.report.diagnosis import dead_outputs, silent_layer
-from bridle.report.formats import mean_count
+from bridle.report.formats import headed, mean_count
 from bridle.report.rows import Report
 from bridle_audit.wording import counted
 
@@ -16,7 +16,7 @@ __all__ = ["silent_units"]
 def silent_units(report: Report) -> Iterator[Advice]:
     """Say where outputs or many hidden units are the same for every training row."""
     for each in dead_outputs(report):
-        name = each.row.contender.name
+        name = headed(each.row.written)
         seen = [
             (number, run)
             for number, run in enumerate(each.row.contender.runs)
@@ -40,7 +40,7 @@ def silent_units(report: Report) -> Iterator[Advice]:
         if layer:
             yield Advice(
                 "dead units",
-                f"{row.contender.name}: {mean_count(layer[1])} of {layer[2]} units of {layer[0]} are silent on every "
+                f"{headed(row.written)}: {mean_count(layer[1])} of {layer[2]} units of {layer[0]} are silent on every "
                 "training row (mean over the seeds): a lower learning rate or a norm keeps more of them at work.",
                 {f"contenders[{row.number}].dead_units": row.contender.dead_units},
                 "dead",

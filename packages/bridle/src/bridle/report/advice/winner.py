@@ -22,7 +22,7 @@ def use_the_winner(report: Report) -> Iterator[Advice]:
     its = row.difference
     if its is None or its.versus.verdict != HELPS:
         return
-    name = row.contender.name
+    name = row.written
     yield Advice(
         "use",
         f"{name} helps: {report.measured} is {its.moved} ({certainty(report, its)}){on_test(report, row)}.",
@@ -41,9 +41,7 @@ def on_test(report: Report, row: ContenderRow) -> str:
     if report.is_better(ours.summary.mean, base.summary.mean):
         beside = rows_words(report, row, "test")
         return f", and {ours.shown} instead of {base.shown} on the test rows{f' ({beside})' if beside else ''}"
-    return (
-        f"; the test rows do not confirm it, with {ours.shown} against {base.shown} of {report.baseline.contender.name}"
-    )
+    return f"; the test rows do not confirm it, with {ours.shown} against {base.shown} of {report.baseline.written}"
 
 
 def cheaper(report: Report, best: ContenderRow) -> Iterator[Advice]:
@@ -59,7 +57,7 @@ def cheaper(report: Report, best: ContenderRow) -> Iterator[Advice]:
         return
     yield Advice(
         "cheaper",
-        f"{cheapest.contender.name} helps too, and no difference between it and {best.contender.name} is shown: it is "
+        f"{cheapest.written} helps too, and no difference between it and {best.written} is shown: it is "
         f"the simpler of the two ({counted('regularizer', len(cheapest.contender.recipe))} against "
         f"{len(best.contender.recipe)}; {cheapest.seconds} a run against {best.seconds}).",
         {f"contenders[{cheapest.number}].seconds": cheapest.contender.seconds}
@@ -76,7 +74,7 @@ def uncalibrated(report: Report) -> Iterator[Advice]:
     error = report.format("ece")
     yield Advice(
         "calibration",
-        f"Probabilities of {seen.row.contender.name} are off by {error.in_points(error.bare(seen.error))} on average "
+        f"Probabilities of {seen.row.written} are off by {error.in_points(error.bare(seen.error))} on average "
         f"on the {SPLIT_NAMES[seen.split]} rows (so few rows alone would make {error.bare_size(seen.by_chance)} at "
         "most): do not take them as they are; LabelSmoothing, more regularization, or a calibration on rows of its own "
         "bring them nearer.",

@@ -159,7 +159,7 @@ def difference_chart(report: Report) -> Chart | None:
     margin = margin_of(report)
     return rows_chart(
         "difference",
-        f"Difference from {report.baseline.name}",
+        f"Difference from {report.baseline.spoken}",
         f"{headed(report.measured)} minus the baseline's, seed by seed ({better}). The large mark is the mean over the "
         f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}",
         labels=labels,
