@@ -51,11 +51,12 @@ def below_noise(report: Report) -> Iterator[Advice]:
     row, its = undecided[0]
     smallest = its.versus.smallest
     shows = (
-        f"; {report.seeds} show one of {its.metric.size(smallest)} in 80 % of cases" if math.isfinite(smallest) else ""
+        f"; {report.seeds} show a difference of {its.metric.size(smallest)} in 80 % of cases"
+        if math.isfinite(smallest)
+        else ""
     )
-    more = its.more_seeds
-    wanted = len(report.study.seeds) + (more or 0)
-    tell = f", and {more:,} more seeds would tell {row.written} (--seeds {wanted})" if more else ""
+    wanted = len(report.study.seeds) + (its.more_seeds or 0)
+    tell = f", and about {row.more_seeds} would tell {row.written} (--seeds {wanted})" if row.more_seeds else ""
     yield Advice(
         "below noise",
         f"Take {base.written}, the simplest: no recipe is shown to be better{shows}{tell}.",

@@ -8,8 +8,8 @@ from bridle.report.advice.paths import score_path, versus_path
 from bridle.report.advice.sentence import Advice
 from bridle.report.diagnosis import pair_difference
 from bridle.report.narrative import judged
-from bridle.report.rows import ContenderRow, Difference, Report
-from bridle.results import HELPS, HURTS, SAME, UNDECIDED
+from bridle.report.rows import TOO_WEAK, ContenderRow, Difference, Report
+from bridle.results import HELPS, SAME, UNDECIDED
 
 __all__ = ["coupled_decay", "sparse_or_small", "too_weak"]
 
@@ -50,7 +50,7 @@ def coupled_decay(report: Report) -> Iterator[Advice]:
         return
     (l2, ours), (decay, theirs) = pairs[0], pairs[1]
     apart = pair_difference(report, l2.contender, decay.contender)
-    if ours.versus.verdict == theirs.versus.verdict or apart is None or not apart.shown:
+    if l2.verdict_word == decay.verdict_word or apart is None or not apart.shown:
         return
     optimizer = str(report.study.protocol["optimizer"]).replace("adam", "Adam").replace("Adamw", "AdamW")
     yield Advice(
@@ -64,14 +64,14 @@ def coupled_decay(report: Report) -> Iterator[Advice]:
 
 def said(row: ContenderRow, its: Difference) -> str:
     """Say a contender's verdict with its number: "L2(strength=0.01) helps (−0.19)"."""
-    words = {HELPS: "helps", HURTS: "hurts", SAME: "is the same within the margin", UNDECIDED: "cannot be told yet"}
-    return f"{row.written} {words.get(its.versus.verdict, 'has no verdict')} ({its.in_points})"
+    words = {SAME: "is the same within the margin", UNDECIDED: "cannot be told yet", TOO_WEAK: f"is {TOO_WEAK}"}
+    return f"{row.written} {words.get(row.verdict_word, row.verdict_word)} ({its.in_points})"
 
 
 def too_weak(report: Report) -> Iterator[Advice]:
     """Say which contenders could change nothing."""
     for row in report.rows:
-        if row.contender.too_weak and row.difference:
+        if row.is_too_weak and row.difference:
             yield Advice(
                 "too weak",
                 f"{row.written} is {row.contender.too_weak.rstrip('.')}; a stronger one, or --tune 20, would say more.",

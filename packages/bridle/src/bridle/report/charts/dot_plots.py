@@ -161,7 +161,8 @@ def difference_chart(report: Report) -> Chart | None:
         "difference",
         f"Difference from {report.baseline.spoken}",
         f"{headed(report.measured)} minus the baseline's, seed by seed ({better}). The large mark is the mean over the "
-        f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}",
+        f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}"
+        f"{doubts_note(report)}",
         labels=labels,
         traces=traces,
         x_axis=difference_axis(f"{metric.difference_unit} ({split})", traces),
@@ -173,7 +174,7 @@ def difference_chart(report: Report) -> Chart | None:
 
 def difference_label(row: ContenderRow, found: Difference) -> RowLabel:
     """Label a contender with its verdict, difference and interval, and how many more seeds would tell."""
-    more = f"{found.more_seeds:,} more seeds would tell" if found.more_seeds and not row.contender.too_weak else ""
+    more = f"about {row.more_seeds}" if row.more_seeds else ""
     return RowLabel(row.name, row.verdict_style.color, f"{row.verdict_word}: {found.mean} {found.interval}", more)
 
 
@@ -187,6 +188,14 @@ def margin_note(metric: MetricFormat, margin: float) -> str:
     """Explain the band of the margin, where there is one."""
     size = metric.size(margin)
     return f" The grey band, ±{size}, is the margin: differences within it are of no consequence." if margin else ""
+
+
+def doubts_note(report: Report) -> str:
+    """Explain an interval beside zero that is no verdict, and the seeds that would tell, where there are any."""
+    chance = " An interval beside zero is not always enough: verdicts hold for all contenders together."
+    more = " So many more seeds would tell a difference of the size that was seen."
+    seen = (any(its.may_be_chance for _, its in report.compared), any(row.more_seeds for row in report.rows))
+    return "".join(note for note, there in zip((chance, more), seen, strict=True) if there)
 
 
 def margin_band(size: float) -> dict[str, object]:
