@@ -11,7 +11,9 @@ import pytest
 from studies import BASELINE, DECAY, DROPOUT, SIX, judged, study, versus_of
 
 from bridle.report import advice
+from bridle.report.narrative import cards
 from bridle.report.page import page
+from bridle.report.rows import Report
 from bridle.results import HELPS, HURTS, Contender, LayerSummary, Run, Study, Summary
 
 L1, L2 = "L1(strength=0.001)", "L2(strength=0.01)"
@@ -200,6 +202,18 @@ def test_a_reference_that_beats_every_recipe_is_said_plainly():
     assert found.sentence.startswith("The gradient boosting beats every recipe here: test log-loss 0.12")
     assert found.anchor == "reference-2"
     assert "reference wins" not in topics(study(level=0.99))
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_reference_that_is_better_on_one_split_or_under_some_seeds_alone_beats_nothing(split):
+    made = study(level=0.9, effects=(0.0, 0.01), recipes=(BASELINE, DROPOUT))
+    made.references = made.references[2:]
+    score = made.references[0].scores[split]["log_loss"]
+    best = min(made.contenders[1].scores[split]["log_loss"].values)
+    made.references[0].scores[split]["log_loss"] = replace(score, mean=best + 0.001, values=[best + 0.001])
+    report = Report.of(made)
+    assert "reference wins" not in topics(made)
+    assert "the best reference" in [card.note for card in cards(report)]
 
 
 def test_a_contender_that_is_too_weak_is_called_that():

@@ -14,6 +14,7 @@ from bridle.report.averaging import finite
 from bridle.report.diagnosis import (
     below_constant,
     best_of,
+    better_reference,
     constant_reference,
     too_short,
     underfitting,
@@ -328,10 +329,7 @@ def reference_card(report: Report) -> Card | None:
     best = best_of(report, report.references, split)
     if best is None:
         return None
-    ours = best_of(report, report.rows, split)
-    than = best.score(split, report.metric).summary.mean
-    ahead = ours is not None and report.is_better(than, ours.score(split, report.metric).summary.mean)
-    note = "better than every recipe" if ahead else "the best reference"
+    note = "better than every recipe" if best is better_reference(report) else "the best reference"
     return Card(f"{headed(best.name)}, {report.metric.label_on(split)}", best.score(split, report.metric).shown, note)
 
 

@@ -39,8 +39,6 @@ def against_references(report: Report) -> Iterator[Advice]:
     if best is None or ours is None:
         return
     theirs, own = (row.score(split, report.metric) for row in (best, ours))
-    if theirs.mean == own.mean:
-        return
     yield Advice(
         "reference wins",
         f"The {best.name} beats every recipe here: {report.metric.label_on(split)} {theirs.shown} against {own.shown} "
