@@ -22,7 +22,7 @@ def test_without_a_width_the_value_has_three_significant_digits():
 
 
 def test_difference_and_bounds_have_the_same_decimals():
-    assert RoundedInterval.of(0.4234, 0.2994, 0.5474) == RoundedInterval("+0.42", "+0.30", "+0.55")
+    assert RoundedInterval.of(0.4234, 0.2994, 0.5474) == RoundedInterval("+0.42", "+0.30", "+0.55", 2)
 
 
 @pytest.mark.parametrize("bound", [-0.004, 0.003, 0.00002, -1e-9, 5e-324])
@@ -54,4 +54,4 @@ def test_what_has_no_decimals_is_text_all_the_same(value, text):
 
 
 def test_fractions_are_shown_in_points():
-    assert RoundedInterval.of(0.0061, 0.0031, 0.0091, scale=100) == RoundedInterval("+0.61", "+0.31", "+0.91")
+    assert RoundedInterval.of(0.0061, 0.0031, 0.0091, scale=100) == RoundedInterval("+0.61", "+0.31", "+0.91", 2)

@@ -67,13 +67,14 @@ class RoundedInterval:
     difference: str
     low: str
     high: str
+    decimals: int  # of all three, where none of them would be rounded to zero
 
     @classmethod
     def of(cls, difference: float, low: float, high: float, scale: float = 1.0) -> Self:
         """Round three numbers alike; ``scale`` is 100 where a fraction is shown in points.
 
         >>> RoundedInterval.of(0.0061, 0.00003, 0.0121, scale=100)
-        RoundedInterval(difference='+0.61', low='+0.003', high='+1.21')
+        RoundedInterval(difference='+0.61', low='+0.003', high='+1.21', decimals=2)
         """
         places = decimals_for(scale * (high / 2 - low / 2), scale * difference)
-        return cls(*(signed(scale * each, places) for each in (difference, low, high)))
+        return cls(*(signed(scale * each, places) for each in (difference, low, high)), places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import numpy as np
@@ -24,21 +23,14 @@ ASKED = [
 
 
 @pytest.mark.parametrize("splits", ASKED)
-def test_a_split_is_read_back_from_json_and_from_the_options_of_the_command_line(splits: Splits) -> None:
+def test_a_split_is_read_back_from_json(splits: Splits) -> None:
     assert Splits.from_json(splits.to_json()) == splits
     assert as_splits(splits.to_json()) == splits
-    words = shlex.split(splits.command_line())
-    given = dict(zip(words[::2], words[1::2], strict=True))
-    names = {"--split": "kind", "--split-seed": "seed", "--split-column": "column"}
-    asked: dict[str, Any] = {names.get(option, option.removeprefix("--")): value for option, value in given.items()}
-    asked |= {name: int(asked[name]) for name in ("seed", "folds") if name in asked}
-    assert Splits(**asked) == splits
 
 
 def test_a_text_is_a_kind_and_nothing_is_the_default() -> None:
     assert as_splits("kfold") == Splits("kfold")
     assert as_splits(None) == as_splits("holdout") == Splits() == bridle.Splits(folds=5, seed=0)
-    assert Splits().command_line() == ""
     assert make_splits("kfold", 1, 4, "g", None, None) == Splits("kfold", seed=1, folds=4, groups="g")
 
 

@@ -11,7 +11,9 @@ import pytest
 from studies import BASELINE, DECAY, DROPOUT, SIX, judged, study, versus_of
 
 from bridle.report import advice
+from bridle.report.narrative import cards
 from bridle.report.page import page
+from bridle.report.rows import Report
 from bridle.results import HELPS, HURTS, Contender, LayerSummary, Run, Study, Summary
 
 L1, L2 = "L1(strength=0.001)", "L2(strength=0.01)"
@@ -57,7 +59,9 @@ def test_test_rows_that_do_not_confirm_are_said():
 def test_worse_than_the_constant_answer_comes_before_everything_else():
     made = study(level=0.2, effects=(0.0, 0.3), recipes=(BASELINE, DROPOUT))
     first = advice(made)[0]
-    assert first.topic == "below the constant" and first.sentence.startswith("none is worse than the majority class")
+    assert first.topic == "below the constant" and first.sentence.startswith(
+        "The baseline is worse than the majority class"
+    )
     assert first.numbers["references[0].scores.valid.log_loss.mean"] == pytest.approx(math.log(10))
     assert "below the constant" not in topics(study())
 
@@ -73,7 +77,9 @@ def test_underfitting_lengths_are_said_before_any_recipe():
 def test_no_gap_means_that_regularization_is_not_the_problem():
     made = study(recipes=(BASELINE, DROPOUT), effects=(0.0, -0.05), level=0.8, rows=MANY_ROWS)
     with_scores(made, "train", "log_loss", made.baseline.scores["valid"]["log_loss"].values)
-    assert sentence(made, "underfits").sentence.startswith("Regularization is not the problem: log-loss of none is 0.6")
+    assert sentence(made, "underfits").sentence.startswith(
+        "Regularization is not the problem: log-loss of the baseline is 0.6"
+    )
     assert "overfits" not in topics(made)
 
 
@@ -107,14 +113,14 @@ def test_differences_below_noise_take_the_cheapest_and_say_how_many_seeds_would_
     found = sentence(made, "below noise")
     needed = versus_of(made.contenders[1]).seeds_needed
     assert needed is not None
-    assert found.sentence.startswith("Take none, the simplest: no recipe is shown to be better")
+    assert found.sentence.startswith("Take the baseline, the simplest: no recipe is shown to be better")
     assert f"{needed - 5} more seeds would tell L2(strength=0.0001) (--seeds {needed})" in found.sentence
 
 
 def test_the_same_within_the_margin_takes_the_simplest():
     made = study(recipes=(BASELINE, L2), effects=(0.0, 0.0001), margin=0.2)
     assert sentence(made, "same").sentence.startswith(
-        f"Take none, the simplest: {L2} is the same within 0.2 of log-loss"
+        f"Take the baseline, the simplest: {L2} is the same within 0.2 of log-loss"
     )
 
 
@@ -150,7 +156,7 @@ def test_silent_layers_are_said():
     made = study(recipes=(BASELINE, DROPOUT))
     for run in made.baseline.runs:
         run.layers[0] = replace(run.layers[0], dead_units=64)
-    assert "64.0 of 128 units of linear1 are silent" in sentence(made, "dead units").sentence
+    assert "64 of 128 units of linear1 are silent" in sentence(made, "dead units").sentence
     assert "dead units" not in topics(study())
 
 
@@ -164,7 +170,7 @@ def memorizing_study():
 
 def test_label_noise_looks_like_learning_by_heart():
     found = sentence(memorizing_study(), "memorizes")
-    assert found.sentence.startswith("none learns its training rows by heart: 99.9")
+    assert found.sentence.startswith("The baseline learns its training rows by heart: 99.9")
     assert "from 0.500 up to 1.60. Wrong labels look like this, and so do classes that overlap" in found.sentence
     assert found.key == "contenders[0].runs[0].curves.train_accuracy[19]"
     assert "memorizes" not in topics(study())
@@ -198,6 +204,18 @@ def test_a_reference_that_beats_every_recipe_is_said_plainly():
     assert "reference wins" not in topics(study(level=0.99))
 
 
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_reference_that_is_better_on_one_split_or_under_some_seeds_alone_beats_nothing(split):
+    made = study(level=0.9, effects=(0.0, 0.01), recipes=(BASELINE, DROPOUT))
+    made.references = made.references[2:]
+    score = made.references[0].scores[split]["log_loss"]
+    best = min(made.contenders[1].scores[split]["log_loss"].values)
+    made.references[0].scores[split]["log_loss"] = replace(score, mean=best + 0.001, values=[best + 0.001])
+    report = Report.of(made)
+    assert "reference wins" not in topics(made)
+    assert "the best reference" in [card.note for card in cards(report)]
+
+
 def test_a_contender_that_is_too_weak_is_called_that():
     made = study()
     made.contenders[1].too_weak = "too weak to act: over its whole training it takes 1 % off a weight"
@@ -207,7 +225,7 @@ def test_a_contender_that_is_too_weak_is_called_that():
 def test_probabilities_are_off_only_beyond_what_few_rows_explain():
     made = study(recipes=(BASELINE,), rows=MANY_ROWS)
     with_scores(made, "test", "ece", [0.12] * 5)
-    assert "off by 12.0 points on average on the test rows" in sentence(made, "calibration").sentence
+    assert "off by 12.00 points on average on the test rows" in sentence(made, "calibration").sentence
     made.data["rows"]["test"] = 100  # by chance alone 15 bins of 100 rows may be off by 15 points
     assert "calibration" not in topics(made)
 

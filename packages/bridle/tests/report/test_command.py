@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 from studies import study
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from bridle.cli import app
+from bridle.cli.describing import make_splits
 from bridle.cli.studies import compare_recipes, print_code
 from bridle.data import Splits
 from bridle.data.registry import NAMES
@@ -101,13 +104,22 @@ def test_every_option_of_the_command_is_written_or_says_nothing_of_the_result():
 
 
 @pytest.mark.parametrize(
-    "splits", [{"kind": "repeated"}, {"time": "day", "kind": "repeated", "folds": 7}, {"column": "side"}]
+    "asked",
+    [
+        Splits(),
+        Splits("repeated", seed=2**40),
+        Splits("kfold", folds=10, groups="patient id"),
+        Splits("repeated", folds=7, time="day", groups="$g"),
+        Splits(column="-fold", groups="g", time="t"),
+    ],
+    ids=str,
 )
-def test_splits_are_asked_for_as_the_splits_say_themselves(splits):
-    asked = Splits(**splits)
-    source = {"path": "t.csv", "splits": asked.to_json()}
-    made = study(data={**study(seeds=1).data, "source": source})
-    assert asked.command_line() in command(made, [])
+def test_splits_are_asked_for_by_the_options_of_the_command(asked):
+    made = study(data={**study(seeds=1).data, "source": {"path": "t.csv", "splits": asked.to_json()}})
+    commands = get_command(app)
+    assert isinstance(commands, TyperGroup)
+    given = commands.commands["compare"].make_context("compare", shlex.split(command(made, []))[2:]).params
+    assert make_splits(*(given[name] for name in inspect.signature(make_splits).parameters)) == asked
 
 
 def test_the_names_of_data_and_networks_are_those_that_there_are():
@@ -161,5 +173,6 @@ def test_whatever_is_quoted_is_one_word_of_the_shell(text):
     assert shlex.split(quoted(text)) == [text]
 
 
-def test_a_name_that_looks_like_an_option_is_written_as_a_path():
-    assert quoted("-x.csv") == "./-x.csv"
+def test_a_file_that_looks_like_an_option_is_written_as_a_path():
+    made = study(data={**study(seeds=1).data, "source": {"path": "-x.csv", "target": "-y"}})
+    assert shlex.split(command(made, []))[2:5] == ["./-x.csv", "--target", "-y"]

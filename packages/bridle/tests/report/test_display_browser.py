@@ -88,5 +88,5 @@ def test_without_scripts_the_tables_have_every_number(browser, tmp_path):
     open_notebook(browser, tmp_path, [html])
     shown = browser.execute_script("return document.body.textContent")
     assert f"{made.contenders[3].scores['test']['accuracy'].mean:.2%}".rstrip("%") in shown
-    assert "Difference from none" in shown
+    assert "Difference from the baseline" in shown
     assert len(html) < 60_000

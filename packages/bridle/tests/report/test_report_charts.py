@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from studies import BASELINE, BATCH_NORM, DECAY, DROPOUT, SIX, study, versus_of
 
+from bridle.report import verdicts
 from bridle.report.averaging import rebinned, usable
 from bridle.report.charts.curves import curve_charts, length_chart
 from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart
@@ -102,7 +103,30 @@ def test_rows_of_the_difference_chart_have_their_verdicts_in_words(look):
     chart = difference_chart(Report.of(made))
     text = " ".join(texts_of(getattr(chart, look)))
     assert "helps: −0.0296 [−0.0318, −0.0275]" in text and "hurts: +0.0174 [+0.0131, +0.0217]" in text
-    assert "cannot tell yet: −0.0053 [−0.0101, −0.0005]" in text and "6 more seeds would tell" in text
+    assert "cannot tell yet: −0.0053 [−0.0101, −0.0005]" in text and "about 6 more seeds" in text
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_size_that_would_have_been_shown_has_the_digits_of_the_verdict(task):
+    made = study(task=task, effects=(0.0, 0.0001, -0.0001, 0.0003, 0.0, 0.0002))
+    chart = difference_chart(Report.of(made))
+    assert chart is not None
+    place = chart.table.head.index("Shown by 80 %")
+    sizes = [row[place] for row in chart.table.rows]
+    undecided = [
+        (size, words) for size, words in zip(sizes, verdicts(made), strict=True) if "in 80 % of cases" in words
+    ]
+    assert undecided
+    assert all(f"5 seeds show {size} in 80 % of cases" in words for size, words in undecided)
+
+
+def test_an_interval_beside_zero_without_a_verdict_is_explained():
+    chart: Any = difference_chart(Report.of(study()))
+    assert (
+        "An interval beside zero is not always enough" in chart.note and "So many more seeds would tell" in chart.note
+    )
+    sure: Any = difference_chart(Report.of(study(recipes=(BASELINE, DROPOUT), effects=(0.0, 0.02))))
+    assert "beside zero" not in sure.note and "more seeds" not in sure.note
 
 
 def test_where_there_was_no_spread_the_chart_says_so():

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from studies import BASELINE, BATCH_NORM, DECAY, DROPOUT, SIX, judged, study, versus_of
@@ -8,6 +9,7 @@ from bridle.report.narrative import cards, cautions, headline, lead, rows_words,
 from bridle.report.rows import Report
 from bridle.report.series_style import short_names, styles
 from bridle.report.tables import comparison_rows
+from bridle.results import UNDECIDED
 
 SMALL = {"train": 120, "valid": 40, "test": 60}
 
@@ -60,7 +62,7 @@ def test_test_rows_that_go_the_other_way_are_said_with_a_but():
 
 def test_worse_than_the_constant_answer_is_said_first():
     said = first_line(level=0.1, effects=(0.0, 0.0, 0.0, 0.4, 0.0, 0.0))
-    assert said.startswith("WeightDecay 0.1, L2 0.0001, none and 2 others are worse than the majority class")
+    assert said.startswith("WeightDecay 0.1, L2 0.0001, the baseline and 2 others are worse than the majority class")
     assert "against 2.30" in said and said.index("worse") < said.index("Dropout(rate=0.2) helps")
 
 
@@ -95,15 +97,68 @@ def test_a_network_that_is_no_better_on_its_training_rows_underfits():
 
 
 def test_nothing_that_helps_is_said_with_what_hurts_most():
-    assert first_line(effects=(0.0, 0.0, 0.0, -0.01, -0.02, 0.0)).startswith(
+    decided = {"recipes": (BASELINE, DROPOUT, BATCH_NORM)}
+    assert first_line(**decided, effects=(0.0, -0.01, -0.02)).startswith(
         "No recipe helps; BatchNorm() hurts most: validation log-loss "
     )
+
+
+def test_what_cannot_be_told_is_not_said_to_be_no_help():
+    made = study(effects=(0.0, 0.0, 0.0, -0.01, -0.02, 0.0))
+    assert headline(Report.of(made)).startswith("No recipe is shown to help; BatchNorm() hurts most: validation")
+    assert "Also hurts: Dropout 0.2" in lead(Report.of(made))[0] and "BatchNorm" not in lead(Report.of(made))[0]
 
 
 def test_what_cannot_be_told_is_said_with_the_seeds_that_would():
     said = first_line(recipes=(BASELINE, "L2(strength=0.0001)"), effects=(0.0, 0.0004))
     assert said.startswith("No recipe is shown to help by validation log-loss: the nearest is L2(strength=0.0001), ")
-    assert "more seeds would tell" in said and "none has 0.09" in said and "% accuracy" in said
+    assert "more seeds would tell" in said and "the baseline has 0.09" in said and "% accuracy" in said
+
+
+def test_an_interval_beside_zero_among_many_is_said_to_be_perhaps_chance():
+    made = study(recipes=(BASELINE, DECAY, BATCH_NORM), effects=(0.0, 0.004, 0.0))
+    versus = versus_of(made.contenders[1])
+    assert versus.high < 0
+    made.contenders[1].versus_baseline = replace(versus, verdict=UNDECIDED, seeds_needed=9)
+    said = headline(Report.of(made))
+    assert "the nearest is WeightDecay(strength=0.1), lower by 0.0" in said
+    assert ", 5 seeds; among 2 contenders that may be chance; about 4 more seeds would tell); the baseline has" in said
+
+
+def test_the_nearest_that_is_no_better_is_said_to_be_none():
+    said = first_line(recipes=(BASELINE, DECAY), effects=(0.0, -0.0012), margin=0.0)
+    assert ": even the nearest, WeightDecay(strength=0.1), is no better, higher by " in said
+
+
+def test_what_is_too_weak_is_told_apart_in_table_and_sentences():
+    made = study(recipes=(BASELINE, DROPOUT, DECAY), effects=(0.0, -0.0012, -0.0006), margin=0.0)
+    made.contenders[2].too_weak = "too weak to act: it takes 1 % off a weight"
+    report = Report.of(made)
+    assert "the nearest is Dropout" in headline(report)
+    assert lead(report)[0].startswith("Too weak to act: WeightDecay 0.1 (")
+    assert "WeightDecay(strength=0.1): too weak to act: it takes 1 % off a weight; validation log-loss " in " ".join(
+        verdicts(made)
+    )
+    made.contenders[1].too_weak = "too weak to act: it drops nothing"
+    assert headline(Report.of(made)).startswith(
+        "No recipe is strong enough to change validation log-loss; the baseline"
+    )
+
+
+def test_what_is_shown_to_help_is_not_called_too_weak():
+    made = study(recipes=(BASELINE, DROPOUT), effects=(0.0, 0.02))
+    made.contenders[1].too_weak = "too weak to act: it takes 1 % off a weight"
+    row = winner(Report.of(made))
+    assert row.contender.name == DROPOUT and row.verdict == "helps"
+
+
+def test_scores_that_read_alike_are_not_set_against_each_other():
+    made = study(recipes=(BASELINE, DROPOUT), effects=(0.0, 0.02))
+    for split in ("valid", "test"):  # as where the seeds differ by far more than the recipes do
+        for contender in made.contenders:
+            contender.scores[split]["log_loss"].__dict__.update(mean=0.4, sd=0.1)
+    said = headline(Report.of(made))
+    assert "instead of" not in said.partition(";")[0] and "on the test rows 0.40 like the baseline" in said
 
 
 def test_the_same_within_the_margin_is_said_as_that():
@@ -118,7 +173,7 @@ def test_one_seed_gives_the_best_score_and_no_verdict():
 
 
 def test_a_single_contender_is_compared_with_nothing():
-    assert first_line(recipes=(BASELINE,)).startswith("Validation log-loss of none: 0.09")
+    assert first_line(recipes=(BASELINE,)).startswith("Validation log-loss of the baseline: 0.09")
 
 
 def test_nothing_finite_is_said():

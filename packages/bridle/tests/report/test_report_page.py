@@ -158,6 +158,11 @@ def test_sections_fold_and_the_contents_name_each_of_them():
     assert 'id="tuning"' not in without_library(page(study()))
 
 
+def test_where_nothing_helps_the_page_says_how_to_use_the_baseline():
+    assert ">Use the winner</h2>" in without_library(page(study()))
+    assert ">Use the baseline</h2>" in without_library(page(study(effects=(0.0, -0.01))))
+
+
 def test_every_link_on_the_page_leads_to_something_on_it():
     for made in (study(trials=4, lengths=(0.3, 0.0)), study(seeds=1), study(task="regression", level=0.9)):
         text = without_library(page(made))

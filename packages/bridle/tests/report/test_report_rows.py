@@ -84,6 +84,20 @@ def test_bounds_are_never_rounded_across_zero(end):
     assert found.high.startswith("+" if end > 0 else "−")
 
 
+def test_a_baseline_without_a_recipe_is_called_the_baseline_in_sentences():
+    assert Report.of(study()).baseline.name == "none"
+    assert Report.of(study()).baseline.written == Report.of(study()).baseline.spoken == "the baseline"
+    other = Report.of(study(recipes=(DROPOUT, BASELINE))).baseline
+    assert (other.written, other.spoken) == (DROPOUT, "Dropout 0.2")
+
+
+def test_a_gap_is_never_rounded_to_zero_unless_it_is_zero():
+    made = study(recipes=(BASELINE, DROPOUT))
+    made.baseline.gap, made.contenders[1].gap = -1e-7, 0.0
+    gaps = {row.number: row.gap for row in Report.of(made).rows}
+    assert gaps[0].startswith("−") and gaps[0].strip("−0.") and gaps[1] == "0.0000"
+
+
 def test_without_spread_there_is_no_interval():
     found = difference(0.0046, 0.0046, 0.0046, metric="accuracy")
     assert found.interval == "the same under each seed" and not found.has_spread

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -36,8 +35,8 @@ class Splits:
 
     Raises ``ValueError`` for a combination that means nothing.
 
-    >>> Splits("kfold", folds=10, groups="patient").command_line()
-    '--split kfold --folds 10 --groups patient'
+    >>> Splits("kfold", folds=10, groups="patient").columns
+    {'groups': 'patient'}
     """
 
     kind: str = "holdout"
@@ -99,15 +98,6 @@ class Splits:
     def columns(self) -> dict[str, str]:
         """The columns of a table that it goes by, by what they say: "groups", "time", "column"."""
         return {role: name for role in COLUMNS if (name := getattr(self, role)) is not None}
-
-    def command_line(self) -> str:
-        """The options of `bridle compare` that ask for this; nothing where it is the default."""
-        asked = [
-            f"{option_of(f.name)} {shlex.quote(str(value))}"
-            for f in dataclasses.fields(self)
-            if (value := getattr(self, f.name)) != f.default
-        ]
-        return " ".join(asked)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as study.json has them."""

@@ -78,7 +78,7 @@ def loaded_from(data: dict[str, Any]) -> dict[str, Any]:
 def data_options(source: dict[str, Any]) -> Iterator[str]:
     """Yield the data and the options of loading them."""
     if source["path"] != DATA:
-        yield quoted(source["path"])
+        yield quoted(file_word(source["path"]))
     for name in ("target", "task", "data_dir", "weights"):
         if source.get(name) is not None:
             yield option(name, source[name])
@@ -130,14 +130,17 @@ def option(name: str, value: object) -> str:
     return f"--{name.replace('_', '-')} {quoted(str(value))}"
 
 
-def quoted(text: str) -> str:
-    """Quote ``text`` as one word of a shell, and no option.
+def file_word(path: str) -> str:
+    """Return a path in a form that is read as no option."""
+    return f"./{path}" if path.startswith("-") else path
 
-    >>> print(quoted("wine.csv"), quoted("Dropout(rate=0.2, at='input')"), quoted('a$b"'), quoted("-x.csv"))
-    wine.csv "Dropout(rate=0.2, at='input')" 'a$b"' ./-x.csv
+
+def quoted(text: str) -> str:
+    """Quote ``text`` as one word of a shell.
+
+    >>> print(quoted("wine.csv"), quoted("Dropout(rate=0.2, at='input')"), quoted('a$b"'))
+    wine.csv "Dropout(rate=0.2, at='input')" 'a$b"'
     """
-    if text.startswith("-"):
-        text = f"./{text}"
     if PLAIN.fullmatch(text):
         return text
     if QUIET.fullmatch(text):

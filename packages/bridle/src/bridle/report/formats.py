@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bridle.metric_info import METRICS
 from bridle.results import SPLIT_NAMES, Summary
-from bridle.rounding import decimals_for, rounded
+from bridle.rounding import decimals_for, rounded, signed
 
 __all__ = [
     "MINUS",
@@ -21,6 +21,7 @@ __all__ = [
     "p_value",
     "seconds",
     "significant",
+    "true_minus",
 ]
 
 FRACTION_DECIMALS = {"r2": 3, "auroc": 3}  # of scores at most 1, where nothing says how far they are known
@@ -113,16 +114,23 @@ class MetricFormat:
         mean = self.bare(summary.mean)
         if mean == NOTHING or len(summary.values) < 2 or "e" in mean:
             return mean
-        return f"{mean} ± {fixed(self.scaled(summary.sd), self.decimals(summary.mean))}"
+        return f"{mean} ± {self.deviation(summary)}"
+
+    def deviation(self, summary: Summary) -> str:
+        """Format the standard deviation over the seeds, without the unit, with the decimals of the mean."""
+        return fixed(self.scaled(summary.sd), self.decimals(summary.mean)) if len(summary.values) > 1 else NOTHING
 
     def signed(self, value: float) -> str:
-        """Format a difference of two scores with its sign, without the unit.
+        """Format a difference of two scores, or a bound of one, with its sign and without the unit.
 
-        >>> MetricFormat("accuracy").signed(0.0061), MetricFormat("accuracy").signed(-0.004)
-        ('+0.61', '−0.40')
+        It is never rounded to zero, as :class:`bridle.rounding.RoundedInterval` has it.
+
+        >>> MetricFormat("accuracy").signed(0.0061), MetricFormat("accuracy").signed(-0.00004)
+        ('+0.61', '−0.004')
         """
-        text = self.bare(value)
-        return f"+{text}" if value > 0 and text.strip("0.") else text
+        if not math.isfinite(value):
+            return NOTHING
+        return true_minus(signed(self.scaled(value), self.decimals(value)))
 
     def size(self, value: float) -> str:
         """Format the size of a difference with two significant digits and its unit.
@@ -130,9 +138,15 @@ class MetricFormat:
         >>> MetricFormat("accuracy").size(0.002), MetricFormat("log_loss").size(0.0312)
         ('0.2 points', '0.031')
         """
+        return self.in_points(self.bare_size(value))
+
+    def bare_size(self, value: float) -> str:
+        """Format the size of a difference without its unit, for a column whose head says it."""
+        if not math.isfinite(value):
+            return NOTHING
         scaled = self.scaled(value)
         text = rounded(scaled, decimals_for(scaled))
-        return self.in_points(text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text)
+        return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
     def in_points(self, text: str) -> str:
         """Append the unit of a difference, except to a dash: percentages differ by points."""
@@ -167,6 +181,15 @@ def fixed(value: float, places: int) -> str:
     text = f"{value:.2e}" if extreme else f"{value:.{places}f}"
     if text.startswith("-") and not text.strip("-0."):
         text = text[1:]
+    return true_minus(text)
+
+
+def true_minus(text: str) -> str:
+    """Write the minus sign of a number as print has it.
+
+    >>> true_minus("-0.5")
+    '−0.5'
+    """
     return text.replace("-", MINUS)
 
 

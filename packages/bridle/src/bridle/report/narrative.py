@@ -14,12 +14,13 @@ from bridle.report.averaging import finite
 from bridle.report.diagnosis import (
     below_constant,
     best_of,
+    better_reference,
     constant_reference,
     too_short,
     underfitting,
 )
 from bridle.report.formats import NOTHING, MetricFormat, headed, joined, p_value
-from bridle.report.rows import ContenderRow, Difference, Report
+from bridle.report.rows import TOO_WEAK, ContenderRow, Difference, Report
 from bridle.results import HELPS, HURTS, SAME, SPLIT_NAMES, UNDECIDED, Contender, Study
 from bridle_audit.wording import counted
 
@@ -55,8 +56,8 @@ class Card:
 
 
 def judged(report: Report, verdict: str) -> list[Named]:
-    """Return the contenders with that verdict, the best first."""
-    return [(row, its) for row, its in report.compared if its.versus.verdict == verdict]
+    """Return the contenders with that verdict in the table, the best first."""
+    return [(row, its) for row, its in report.compared if row.verdict_word == verdict]
 
 
 def winner(report: Report) -> ContenderRow:
@@ -89,7 +90,7 @@ def constant_warning(report: Report) -> str:
     reached = " to ".join(dict.fromkeys(scores))
     against = f"{report.metric.label_on('valid')} {reached} against {constant.score('valid', report.metric).shown}"
     everyone = len(below) == len(report.rows) > 1
-    names = "Every recipe" if everyone else named([row.name for row in below])
+    names = "Every recipe" if everyone else headed(named([row.spoken for row in below]))
     return f"{names} {'is' if everyone or len(below) == 1 else 'are'} worse than the {constant.name} ({against})."
 
 
@@ -115,27 +116,38 @@ def effect(report: Report) -> str:
     if helped:
         row, its = helped[0]
         most = " most" if len(helped) > 1 else ""
-        return f"{written(row)} helps{most}: {change(report, row, its)}{tested(report, row)}{lost(row)}."
+        return f"{in_first_line(row)} helps{most}: {change(report, row, its)}{tested(report, row)}{lost(row)}."
     if len(report.rows) == 1:
-        return f"{headed(report.measured)} of {written(report.baseline)}: {reached(report, report.baseline)}."
+        return f"{headed(report.measured)} of {in_first_line(report.baseline)}: {reached(report, report.baseline)}."
     if not report.compared:
         return without_verdict(report)
     if hurt and not warnings(report):
         row, its = hurt[-1]
         most = " most" if len(hurt) > 1 else ""
-        return f"No recipe helps; {written(row)} hurts{most}: {change(report, row, its)}{tested(report, row)}."
-    return f"{nothing_shown(report)}; {report.baseline.name} has {reached(report, report.baseline)}."
+        none = "No recipe is shown to help" if judged(report, UNDECIDED) else "No recipe helps"
+        return f"{none}; {in_first_line(row)} hurts{most}: {change(report, row, its)}{tested(report, row)}."
+    return f"{nothing_shown(report)}; {report.baseline.spoken} has {reached(report, report.baseline)}."
 
 
-def written(row: ContenderRow) -> str:
+def first_named(report: Report) -> ContenderRow:
+    """Return the contender that the first line is about; the baseline where it is about no other."""
+    helped, hurt, undecided = (judged(report, verdict) for verdict in (HELPS, HURTS, UNDECIDED))
+    if helped:
+        return helped[0][0]
+    if hurt and not warnings(report):
+        return hurt[-1][0]
+    return undecided[0][0] if undecided else report.baseline
+
+
+def in_first_line(row: ContenderRow) -> str:
     """Return the recipe as it is written, or its short name where that is long."""
-    return row.contender.name if len(row.contender.name) <= LONGEST else row.name
+    return row.written if len(row.written) <= LONGEST else row.spoken
 
 
 def change(report: Report, row: ContenderRow, its: Difference) -> str:
     """Say a change of the main metric: "validation log-loss 0.42 instead of 0.61 (95 % interval ..., 5 seeds)"."""
     ours, base = (each.score(report.split, report.metric).shown for each in (row, report.baseline))
-    if NOTHING in (ours, base):
+    if NOTHING in (ours, base) or ours == base:  # paired by seed, a difference may be finer than the scores' decimals
         return f"{report.measured} {its.moved} ({certainty(report, its)})"
     return f"{report.measured} {ours} instead of {base} ({its.moved}, {certainty(report, its)})"
 
@@ -160,7 +172,8 @@ def tested(report: Report, row: ContenderRow) -> str:
     better = report.is_better(ours.summary.mean, base.summary.mean)
     but = " but" if (verdict == HELPS and not better) or (verdict == HURTS and better) else ""
     beside = rows_words(report, row, "test")
-    return f";{but} on the test rows {ours.shown} instead of {base.shown}{f', {beside}' if beside else ''}"
+    than = "like the baseline" if ours.shown == base.shown else f"instead of {base.shown}"
+    return f";{but} on the test rows {ours.shown} {than}{f', {beside}' if beside else ''}"
 
 
 def lost(row: ContenderRow) -> str:
@@ -202,9 +215,9 @@ def without_verdict(report: Report) -> str:
     best = best_of(report, report.rows, report.split)
     if best is None:
         return f"No contender has a finite score, and {few} cannot tell a difference from noise."
-    leading = f"{written(best)} has the best {report.measured}, {reached(report, best)}"
+    leading = f"{in_first_line(best)} has the best {report.measured}, {reached(report, best)}"
     base = report.baseline.score(report.split, report.metric).shown
-    beside = "" if best.number == 0 or base == NOTHING else f"; {report.baseline.name} has {base}"
+    beside = "" if best.number == 0 or base == NOTHING else f"; {report.baseline.spoken} has {base}"
     return f"No verdict, as {few} cannot tell a difference from noise: {leading}{beside}."
 
 
@@ -214,11 +227,18 @@ def nothing_shown(report: Report) -> str:
     if same and not undecided and not hurt:
         return f"No recipe makes a difference of consequence: {within_margin(report, same)} on the validation rows"
     if not undecided:
-        return f"No recipe helps by {report.measured}"
-    row, its = undecided[0]
-    more = f" ({its.more_seeds:,} more seeds would tell)" if its.more_seeds else ""
-    nearest = f"the nearest is {written(row)}, {its.moved} ({certainty(report, its)}){more}"
-    return f"No recipe is shown to help by {report.measured}: {nearest}"
+        acts = hurt or not judged(report, TOO_WEAK)
+        return f"No recipe {'helps by' if acts else 'is strong enough to change'} {report.measured}"
+    return f"No recipe is shown to help by {report.measured}: {nearest(report, *undecided[0])}"
+
+
+def nearest(report: Report, row: ContenderRow, its: Difference) -> str:
+    """Say how far the best of those that nobody can tell yet has come, and what would tell."""
+    better = report.is_better(its.versus.difference, 0.0)
+    name = f"the nearest is {in_first_line(row)}" if better else f"even the nearest, {in_first_line(row)}, is no better"
+    chance = f"among {len(report.compared)} contenders that may be chance" if its.may_be_chance else ""
+    more = f"about {row.more_seeds} would tell" if row.more_seeds else ""
+    return f"{name}, {its.moved} ({'; '.join(filter(None, [certainty(report, its), chance, more]))})"
 
 
 def within_margin(report: Report, same: list[Named]) -> str:
@@ -240,9 +260,11 @@ def lead(report: Report) -> list[str]:
 
 def other_verdicts(report: Report) -> str:
     """List the contenders by verdict, without the one that the first line is about."""
-    spoken = winner(report)
+    spoken = first_named(report)
     parts = []
-    for verdict, said in ((HELPS, "Also helps"), (HURTS, "Hurts"), (UNDECIDED, "Cannot tell yet")):
+    labels = {HELPS: "Also helps", HURTS: "Hurts", UNDECIDED: "Cannot tell yet", TOO_WEAK: "Too weak to act"}
+    labels |= {HURTS: "Also hurts"} if spoken.verdict_word == HURTS else {}
+    for verdict, said in labels.items():
         found = [(row, its) for row, its in judged(report, verdict) if row is not spoken]
         parts += [f"{said}: {named([f'{row.name} ({its.in_points})' for row, its in found])}."] if found else []
     same = judged(report, SAME)
@@ -266,7 +288,7 @@ def beside_references(report: Report) -> str:
         return ""
     best = winner(report)
     ours = best.score(split, report.metric).shown
-    known = known if ours == NOTHING else [f"{best.name} {ours}", *known]
+    known = known if ours == NOTHING else [f"{best.spoken} {ours}", *known]
     return f"On the same {SPLIT_NAMES[split]} rows, by {report.metric.label}: {joined(known)}."
 
 
@@ -294,6 +316,7 @@ def score_card(report: Report, row: ContenderRow, split: str, metric: MetricForm
     versus = row.contender.versus(metric.name, split)
     its = Difference.of(versus) if versus else None
     note = f"{its.mean} {its.interval}" if its else ""
+    note = row.spoken if row.number == 0 and len(report.rows) > 1 else note
     if metric.name == "accuracy" and row.number:
         note = rows_words(report, row, split)
     value = ours.shown if row.number == 0 else f"{base.mean} → {ours.shown}"
@@ -306,10 +329,7 @@ def reference_card(report: Report) -> Card | None:
     best = best_of(report, report.references, split)
     if best is None:
         return None
-    ours = best_of(report, report.rows, split)
-    than = best.score(split, report.metric).summary.mean
-    ahead = ours is not None and report.is_better(than, ours.score(split, report.metric).summary.mean)
-    note = "better than every recipe" if ahead else "the best reference"
+    note = "better than every recipe" if best is better_reference(report) else "the best reference"
     return Card(f"{headed(best.name)}, {report.metric.label_on(split)}", best.score(split, report.metric).shown, note)
 
 

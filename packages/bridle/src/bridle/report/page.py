@@ -24,7 +24,7 @@ from bridle.report.charts.strengths import strength_charts, strength_note
 from bridle.report.columns import page_table
 from bridle.report.diagnosis import constant_reference
 from bridle.report.formats import seconds
-from bridle.report.narrative import cards, cautions, headline, lead
+from bridle.report.narrative import cards, cautions, headline, lead, winner
 from bridle.report.rows import Report
 from bridle.report.tables import comparison_rows, dead_unit_tables, norm_tables, score_tables
 from bridle.report.using import snippets
@@ -83,7 +83,7 @@ def page(study: Study) -> str:
         lead=[glued(paragraph) for paragraph in lead(report)],
         cautions=cautions(study),
         cards=[replace(card, value=glued(card.value)) for card in cards(report)],
-        sections=[each for each in SECTIONS if has_content(each[0], report, groups)],
+        sections=[titled(each, report) for each in SECTIONS if has_content(each[0], report, groups)],
         rows=report.rows,
         groups=groups,
         specs=to_plain([chart.spec() for chart in charts]),
@@ -130,6 +130,12 @@ def has_content(section: str, report: Report, groups: Mapping[str, list[Chart]])
         return any(run.layers for row in report.rows for run in row.contender.runs)
     needed = {"tuning": groups["strengths"], "curves": groups["curves"] + groups["lengths"]}
     return bool(needed.get(section, True))
+
+
+def titled(section: tuple[str, str, bool], report: Report) -> tuple[str, str, bool]:
+    """Return a section with the title that it has in this report: where nothing helps, the baseline is to be used."""
+    name, title, opened = section
+    return (name, title if name != "use" or winner(report).number else f"Use {report.baseline.spoken}", opened)
 
 
 def glued(text: str) -> str:

@@ -14,15 +14,16 @@ from typing import Self
 
 from bridle.metric_info import METRICS, SHOWN_BESIDE
 from bridle.report.averaging import finite, middle
-from bridle.report.formats import MINUS, NOTHING, MetricFormat, mean_count, seconds
-from bridle.report.series_style import NOT_COMPARED, REFERENCE, VERDICT_STYLES, SeriesStyle, VerdictStyle, styles
-from bridle.results import SPLITS, UNDECIDED, Contender, Reference, Study, Summary, Versus
+from bridle.report.formats import MINUS, NOTHING, MetricFormat, mean_count, seconds, true_minus
+from bridle.report.series_style import NOT_COMPARED, VERDICT_STYLES, SeriesStyle, VerdictStyle, styles
+from bridle.results import HELPS, HURTS, SPLITS, UNDECIDED, Contender, Reference, Study, Summary, Versus
 from bridle.rounding import RoundedInterval, decimals_for
 from bridle_audit.wording import counted
 
-__all__ = ["ContenderRow", "Difference", "ReferenceRow", "Report"]
+__all__ = ["TOO_WEAK", "ContenderRow", "Difference", "ReferenceRow", "Report"]
 
 MOST_PLACES = 6
+TOO_WEAK = "too weak to act"  # what stands in place of a verdict that decides nothing
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,10 @@ class Difference:
     @classmethod
     def of(cls, versus: Versus) -> Self:
         """Word a difference in the unit of its metric."""
-        plain = MetricFormat(versus.metric)
-        scale = plain.scaled(1.0)
+        scale = MetricFormat(versus.metric).scaled(1.0)
         text = RoundedInterval.of(versus.difference, versus.low, versus.high, scale)
-        places = decimals_for(scale * (versus.high / 2 - versus.low / 2), scale * versus.difference)
-        ends = (shown.replace("-", MINUS) for shown in (text.difference, text.low, text.high))
-        return cls(versus, MetricFormat(versus.metric, places), *ends)
+        metric = MetricFormat(versus.metric, text.decimals)
+        return cls(versus, metric, *map(true_minus, (text.difference, text.low, text.high)))
 
     @property
     def in_points(self) -> str:
@@ -86,12 +85,23 @@ class Difference:
         return f"{direction(self.versus.difference)} by {self.metric.in_points(unsigned(self.mean))}"
 
     @property
+    def how_sure(self) -> str:
+        """The interval for a sentence: "95 % interval 0.12 to 0.26", or that there was no spread."""
+        return f"95 % interval {self.sizes}" if self.has_spread else self.interval
+
+    @property
     def sizes(self) -> str:
         """The interval in the direction of the difference: "0.12 to 0.26"; in both where zero lies between its ends."""
         low, high = unsigned(self.low), unsigned(self.high)
         if self.versus.low < 0 < self.versus.high:
             return f"{low} lower to {high} higher"
         return f"{low} to {high}" if self.versus.high > 0 else f"{high} to {low}"
+
+    @property
+    def may_be_chance(self) -> bool:
+        """True where the interval lies beside zero, and yet nothing is decided: among so many, chance shows one."""
+        beside_zero = self.versus.low > 0 or self.versus.high < 0
+        return self.versus.verdict == UNDECIDED and self.has_spread and beside_zero
 
     @property
     def more_seeds(self) -> int | None:
@@ -131,6 +141,16 @@ class ContenderRow:
         return self.style.name
 
     @property
+    def written(self) -> str:
+        """The recipe as it is written, for a sentence; "the baseline" where that has no recipe and is called none."""
+        return self.contender.name if self.number or self.contender.recipe else "the baseline"
+
+    @property
+    def spoken(self) -> str:
+        """The short name, for a sentence; "the baseline" likewise: "none overfits" would be read as another thing."""
+        return self.name if self.number or self.contender.recipe else "the baseline"
+
+    @property
     def anchor(self) -> str:
         """The id of its row on the page."""
         return f"contender-{self.number}"
@@ -140,26 +160,39 @@ class ContenderRow:
         """The verdict: "helps", "cannot tell yet", "too weak to act", "the baseline", "no verdict"."""
         if self.number == 0:
             return "the baseline"
-        if self.contender.too_weak:
-            return "too weak to act"
+        if self.is_too_weak:
+            return TOO_WEAK
         return self.difference.versus.verdict if self.difference else "no verdict"
+
+    @property
+    def is_too_weak(self) -> bool:
+        """True where it could change nothing, and nothing is shown that says otherwise."""
+        shown = self.difference is not None and self.difference.versus.verdict in {HELPS, HURTS}
+        return bool(self.contender.too_weak) and not shown
+
+    @property
+    def more_seeds(self) -> str:
+        """How many more seeds would tell: "7 more seeds"; empty where that is told, or not known."""
+        more = self.difference.more_seeds if self.difference and not self.is_too_weak else None
+        return f"{more:,} more {'seed' if more == 1 else 'seeds'}" if more else ""
 
     @property
     def verdict(self) -> str:
         """The verdict, with the number of seeds that would tell: "cannot tell yet, 7 more seeds"."""
-        more = self.difference.more_seeds if self.difference and not self.contender.too_weak else None
-        return self.verdict_word + (f", {more:,} more {'seed' if more == 1 else 'seeds'}" if more else "")
+        return ", ".join(filter(None, [self.verdict_word, self.more_seeds]))
 
     @property
     def verdict_sentence(self) -> str:
-        """The verdict as the statistics worded it; of an older study, whose digits were others, worded anew."""
+        """The verdict as the statistics worded it; worded anew of what is too weak, and of older studies."""
         if not self.difference:
             return self.verdict_word
         versus = self.difference.versus
-        if versus.words and (math.isfinite(versus.p_value) or not self.difference.has_spread):
+        measured = math.isfinite(versus.p_value) or not self.difference.has_spread
+        if versus.words and measured and not self.is_too_weak:
             return versus.words
+        why = f"{self.contender.too_weak.rstrip('.')}; " if self.is_too_weak else f"{self.verdict}: "
         where = MetricFormat(versus.metric).label_on(versus.split)
-        return f"{self.verdict}: {where} {self.difference.moved} (95 % interval {self.difference.sizes})"
+        return f"{why}{where} {self.difference.moved} ({self.difference.how_sure})"
 
     @property
     def verdict_style(self) -> VerdictStyle:
@@ -179,7 +212,6 @@ class ReferenceRow:
     reference: Reference
     scores: Mapping[tuple[str, str], Score]
     seconds: str
-    style: SeriesStyle = REFERENCE
 
     @property
     def name(self) -> str:

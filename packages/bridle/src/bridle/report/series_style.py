@@ -1,7 +1,7 @@
 """Styles that tell contenders apart everywhere in a report: a short name, a colour, a line style, a marker.
 
 The colours are Okabe and Ito's, which differ for colour-blind readers, the two palest darkened so that they stand out
-on white as well as on the dark page. The baseline is grey, and so are references. In charts of rows, where names stand
+on white as well as on the dark page. The baseline is grey. In charts of rows, where names stand
 beside the marks, colour and mark tell the verdict instead.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bridle.results import HELPS, HURTS, SAME, UNDECIDED, Study
 
-__all__ = ["NOT_COMPARED", "REFERENCE", "VERDICT_STYLES", "SeriesStyle", "VerdictStyle", "styles"]
+__all__ = ["NOT_COMPARED", "VERDICT_STYLES", "SeriesStyle", "VerdictStyle", "styles"]
 
 BASELINE_COLOR = "#7d848e"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c08a00", "#3d9fd6")
@@ -48,7 +48,6 @@ VERDICT_STYLES = {
     UNDECIDED: VerdictStyle("undecided", BASELINE_COLOR, "circle-open"),
 }
 NOT_COMPARED = VerdictStyle("none", BASELINE_COLOR, "circle")  # the baseline, and contenders without a verdict
-REFERENCE = SeriesStyle("", "#9aa1ab", "dot", "line-ns-open")
 
 
 def styles(study: Study) -> list[SeriesStyle]:

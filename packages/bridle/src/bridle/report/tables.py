@@ -65,7 +65,7 @@ def comparison_rows(report: Report) -> PageTable:
         empty = [""] * (2 + partial)
         rows.append([reference.name, "reference", *empty, *scores, "", "", *([""] if tuned else []), reference.seconds])
     return PageTable(
-        f"Comparison with {report.baseline.name}, {'one seed' if one else f'means over {report.seeds}'}",
+        f"Comparison with {report.baseline.spoken}, {'one seed' if one else f'means over {report.seeds}'}",
         head,
         rows,
         anchors=[*(row.anchor for row in report.rows), *(row.anchor for row in report.references)],

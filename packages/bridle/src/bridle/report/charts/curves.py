@@ -299,7 +299,7 @@ def length_chart(report: Report) -> Chart | None:
         key="lengths",
         title=title,
         note="Each length is trained from the start with its own schedule, and its best epoch is kept; the grey line "
-        f"is {report.baseline.name} after its last epoch, without early stopping. {axis_note(frame, metric)}".strip(),
+        f"is {report.baseline.spoken} after its last epoch, without early stopping. {axis_note(frame, metric)}".strip(),
         summary=f"{title}; at the longest that was tried {ends}.",
         traces=traces,
         layout={**base_layout(HEIGHT), "margin": MARGIN, "xaxis": ticks, "yaxis": frame},

@@ -24,10 +24,9 @@ from bridle.report.charts.figure import (
     translucent,
 )
 from bridle.report.diagnosis import constant_reference
-from bridle.report.formats import MINUS, NOTHING, MetricFormat, fixed, headed, p_value
+from bridle.report.formats import NOTHING, MetricFormat, headed, p_value, true_minus
 from bridle.report.rows import ContenderRow, Difference, ReferenceRow, Report
 from bridle.results import SPLIT_NAMES, Contender, Summary
-from bridle.rounding import signed
 
 __all__ = ["difference_chart", "gap_chart", "narrow_axis", "score_chart", "spread_note"]
 
@@ -113,7 +112,7 @@ def narrow_axis(frame: Sequence[float], metric: MetricFormat) -> str:
     low, high = frame
     if low <= 0 <= high:
         return ""
-    ends = [f"{end:.3g}".replace("-", "−") for end in (low, high)]
+    ends = [true_minus(f"{end:.3g}") for end in (low, high)]
     return f" (axis {ends[0]} to {ends[1]}, not from 0)"
 
 
@@ -160,9 +159,10 @@ def difference_chart(report: Report) -> Chart | None:
     margin = margin_of(report)
     return rows_chart(
         "difference",
-        f"Difference from {report.baseline.name}",
+        f"Difference from {report.baseline.spoken}",
         f"{headed(report.measured)} minus the baseline's, seed by seed ({better}). The large mark is the mean over the "
-        f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}",
+        f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}"
+        f"{doubts_note(report)}",
         labels=labels,
         traces=traces,
         x_axis=difference_axis(f"{metric.difference_unit} ({split})", traces),
@@ -174,7 +174,7 @@ def difference_chart(report: Report) -> Chart | None:
 
 def difference_label(row: ContenderRow, found: Difference) -> RowLabel:
     """Label a contender with its verdict, difference and interval, and how many more seeds would tell."""
-    more = f"{found.more_seeds:,} more seeds would tell" if found.more_seeds and not row.contender.too_weak else ""
+    more = f"about {row.more_seeds}" if row.more_seeds else ""
     return RowLabel(row.name, row.verdict_style.color, f"{row.verdict_word}: {found.mean} {found.interval}", more)
 
 
@@ -188,6 +188,14 @@ def margin_note(metric: MetricFormat, margin: float) -> str:
     """Explain the band of the margin, where there is one."""
     size = metric.size(margin)
     return f" The grey band, ±{size}, is the margin: differences within it are of no consequence." if margin else ""
+
+
+def doubts_note(report: Report) -> str:
+    """Explain an interval beside zero that is no verdict, and the seeds that would tell, where there are any."""
+    chance = " An interval beside zero is not always enough: verdicts hold for all contenders together."
+    more = " So many more seeds would tell a difference of the size that was seen."
+    seen = (any(its.may_be_chance for _, its in report.compared), any(row.more_seeds for row in report.rows))
+    return "".join(note for note, there in zip((chance, more), seen, strict=True) if there)
 
 
 def margin_band(size: float) -> dict[str, object]:
@@ -334,7 +342,7 @@ def seeds_table(
     rows = []
     for row, its in zip(report.rows, values, strict=True):
         over = finite_summary(its)
-        sd = fixed(metric.scaled(over.sd), metric.decimals(over.mean) + 1) if over and len(over.values) > 1 else NOTHING
+        sd = metric.deviation(over) if over else NOTHING
         rows.append([row.name, metric.bare(mean_of(its)), sd, "  ".join(map(metric.bare, its))])
     scored = [(row, row.score(split, metric)) for row in report.references]
     beside = [[row.name, score.mean, NOTHING, ""] for row, score in scored if score.mean != NOTHING]
@@ -365,9 +373,8 @@ def difference_table(report: Report) -> PageTable:
 def statistics_of(found: Difference) -> list[str]:
     """Return the bootstrap interval, the p-values, the difference that would have shown, and the seeds it takes."""
     versus, metric = found.versus, found.metric
-    bounds = [metric.scaled(each) for each in (versus.bootstrap_low, versus.bootstrap_high)]
-    ends = [signed(each, metric.places or 0).replace("-", MINUS) for each in finite(bounds)]
+    ends = [metric.signed(each) for each in finite((versus.bootstrap_low, versus.bootstrap_high))]
     bootstrap = f"[{', '.join(ends)}]" if len(ends) == 2 else NOTHING
     needed = NOTHING if versus.seeds_needed is None else f"{versus.seeds_needed:,}"
     p_values = [p_value(each) for each in (versus.p_holm, versus.p_permutation)]
-    return [bootstrap, *p_values, metric.bare(versus.smallest), needed]
+    return [bootstrap, *p_values, metric.bare_size(versus.smallest), needed]

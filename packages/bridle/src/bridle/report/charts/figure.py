@@ -283,7 +283,7 @@ def axis(title: str, **settings: Unpack[AxisSettings]) -> Axis:
     }
 
 
-def level_line(value: float, *, along: str = "y", dash: str = "dot") -> Layout:
+def level_line(value: float, *, along: str = "y") -> Layout:
     """Return a grey line across the whole chart at a value: upright, or level where ``along`` is "x"."""
     other = "y" if along == "x" else "x"
     return {
@@ -294,7 +294,7 @@ def level_line(value: float, *, along: str = "y", dash: str = "dot") -> Layout:
         f"{along}0": 0,
         f"{along}1": 1,
         "layer": "below",
-        "line": {"color": GREY, "width": 1.5, "dash": dash},
+        "line": {"color": GREY, "width": 1.5, "dash": "dot"},
     }
 
 

@@ -169,7 +169,7 @@ def gamma_table(report: Report, name: str) -> PageTable:
     """Return the least, the middle and the greatest gamma of all runs."""
     by_name = {row.name: gammas_of(row.contender, name) for row in report.rows}
     rows = [
-        [contender, *map(significant, (min(gammas), middle(gammas), max(gammas)))]
+        [contender, *(fixed(each, 2) for each in (min(gammas), middle(gammas), max(gammas)))]
         for contender, gammas in by_name.items()
         if gammas
     ]

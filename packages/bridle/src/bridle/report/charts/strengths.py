@@ -76,7 +76,7 @@ def strength_note(report: Report) -> str:
     return (
         f"Each dot is a trial: its {report.metric.label}, {on} of the training rows, under seeds that are not used "
         f"again. The fuller a dot's colour, the higher its learning rate ({among}); small dots left early; the ring is "
-        f"the chosen one. The grey line is the best trial of {report.baseline.name}. All charts share one axis of "
+        f"the chosen one. The grey line is the best trial of {report.baseline.spoken}. All charts share one axis of "
         "scores; triangles at its edge lie beyond it."
     )
 
