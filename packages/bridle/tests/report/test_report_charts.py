@@ -9,7 +9,7 @@ from studies import BASELINE, BATCH_NORM, DECAY, DROPOUT, SIX, study, versus_of
 from bridle.report import verdicts
 from bridle.report.averaging import rebinned, usable
 from bridle.report.charts.curves import curve_charts, length_chart
-from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart
+from bridle.report.charts.dot_plots import difference_chart, gap_chart, score_chart, spread_note
 from bridle.report.charts.figure import GREY
 from bridle.report.charts.histograms import gamma_charts, weight_charts
 from bridle.report.charts.strengths import strength_charts, strength_note, varied_knobs
@@ -74,6 +74,22 @@ def test_a_reference_far_off_is_told_at_the_edge_of_the_axis_with_its_number():
     (mark,) = [trace for trace in traces_of(chart, -1) if trace["marker"]["symbol"] == "triangle-left"]
     assert low < mark["x"][0] < low + 0.05 * (high - low)
     assert any("11.00 % (off axis)" in text for text in texts_of(chart.layout))
+
+
+def test_names_have_the_room_of_the_longest_and_arrows_are_explained():
+    short, long = (
+        difference_chart(Report.of(study(recipes=(BASELINE, recipe)))) for recipe in ("L1()", f"{DROPOUT} + {DECAY}")
+    )
+    assert short is not None and long is not None
+    rooms: list[Any] = [chart.layout["margin"] for chart in (short, long)]
+    assert rooms[0]["l"] < 100 and rooms[1]["l"] > 6.7 * len("Dropout 0.2 + WeightDecay 0.1") + 15
+    assert "an arrow at the edge of a chart stands for one beyond it" in spread_note(Report.of(study()))
+
+
+@pytest.mark.parametrize(("task", "side"), [("classification", "left"), ("regression", "right")])
+def test_an_axis_of_differences_says_which_side_is_better(task, side):
+    chart: Any = difference_chart(Report.of(study(task=task)))
+    assert chart.layout["xaxis"]["title"]["text"].endswith(f"; {side} is better")
 
 
 def test_axes_that_leave_out_zero_say_so():

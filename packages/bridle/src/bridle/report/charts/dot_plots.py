@@ -35,6 +35,7 @@ SEEDS_BELOW = 0.22  # of a row: how far the dots of the single seeds stand below
 # says whether anything was learnt, is worth a wider axis.
 REACH, FAR_REACH = 2.5, 5.0
 HOVER = 60  # letters in a line beside a mark
+MANY_TICKS, FEW_TICKS = 8, 4  # numbers under an axis, at most: of a chart over all columns, of one in a column
 
 
 def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | None:
@@ -71,7 +72,9 @@ def score_chart(report: Report, split: str, metric: MetricFormat) -> Chart | Non
             *(reference_label(row, split, metric, frame) for row in beside),
         ],
         traces=traces,
-        x_axis=axis(f"{metric.label}{narrow_axis(frame, metric)}", ticksuffix=metric.suffix, nticks=6, range=frame),
+        x_axis=axis(
+            f"{metric.label}{narrow_axis(frame, metric)}", ticksuffix=metric.suffix, nticks=FEW_TICKS, range=frame
+        ),
         table=seeds_table(report, title, metric, values, split),
         shapes=lines,
     )
@@ -132,7 +135,7 @@ def gap_chart(report: Report) -> Chart | None:
             RowLabel(row.name, row.verdict_style.color, text) for row, text in zip(report.rows, texts, strict=True)
         ],
         traces=traces,
-        x_axis=difference_axis(metric.difference_unit, traces),
+        x_axis=difference_axis(metric.difference_unit, traces, FEW_TICKS),
         table=seeds_table(report, "Generalization gap", metric, gaps),
         shapes=[level_line(0)],
     )
@@ -149,7 +152,7 @@ def difference_chart(report: Report) -> Chart | None:
     if not report.compared:
         return None
     metric, split = report.metric, SPLIT_NAMES[report.split]
-    better = "higher is better: right" if report.study.higher_is_better else "lower is better: left"
+    better = "right is better" if report.study.higher_is_better else "left is better"
     labels = [difference_label(row, found) for row, found in report.compared]
     traces = [
         trace
@@ -160,12 +163,12 @@ def difference_chart(report: Report) -> Chart | None:
     return rows_chart(
         "difference",
         f"Difference from {report.baseline.spoken}",
-        f"{headed(report.measured)} minus the baseline's, seed by seed ({better}). The large mark is the mean over the "
+        f"{headed(report.measured)} minus the baseline's, seed by seed. The large mark is the mean over the "
         f"seeds, the bar its 95 % confidence interval, the small dots are the seeds.{margin_note(metric, margin)}"
         f"{doubts_note(report)}",
         labels=labels,
         traces=traces,
-        x_axis=difference_axis(f"{metric.difference_unit} ({split})", traces),
+        x_axis=difference_axis(f"{split} {metric.difference_unit}; {better}", traces, MANY_TICKS),
         table=difference_table(report),
         shapes=[level_line(0), *([margin_band(metric.scaled(margin))] if margin else [])],
         stacked=True,
@@ -204,9 +207,9 @@ def margin_band(size: float) -> dict[str, object]:
     return {"type": "rect", **ends, "layer": "below", "fillcolor": translucent(GREY, 0.14), "line": {"width": 0}}
 
 
-def difference_axis(unit: str, traces: list[Trace]) -> Axis:
+def difference_axis(unit: str, traces: list[Trace], ticks: int) -> Axis:
     """Return an axis of differences, with room for zero."""
-    return axis(unit, nticks=8, range=framed([*traces, {"x": [0.0]}], {}))
+    return axis(unit, nticks=ticks, range=framed([*traces, {"x": [0.0]}], {}))
 
 
 def difference_traces(row: ContenderRow, y: float, difference: Difference) -> list[Trace]:
@@ -323,7 +326,8 @@ def framed(traces: list[Trace], references: Mapping[float, float]) -> list[float
 
 def spread_note(report: Report) -> str:
     """Explain the marks of a chart of scores."""
-    grey = " Grey lines are references that need no tuning, on the same rows." if report.references else ""
+    arrows = "; an arrow at the edge of a chart stands for one beyond it"
+    grey = f" Grey lines are references that need no tuning, on the same rows{arrows}." if report.references else ""
     if len(report.study.seeds) == 1:
         return f"The large marks are the scores of one seed, so there is no spread to show.{grey}"
     diverged = any(row.contender.diverged for row in report.rows)

@@ -35,9 +35,9 @@ WIDE_ROW = 32  # likewise where the name stands at the left of the marks and the
 TOP, SIDE = 4, 8  # pixels around the marks
 UNDER, UNDER_TITLE = 24, 42  # pixels under the marks: for the numbers of the axis, and for its title as well
 ABOVE = 0.36  # of a row: how far its name stands above its marks
-NAMES = 204  # pixels that names take at the left: thirty letters
 LETTER, GAP = 6.7, 10  # pixels: the width of a letter, and how far texts stand from the marks
-LEAST_PLOT = 150  # pixels of marks, below which names and texts stand above them
+KEY = 15  # pixels of the mark in its colour that stands before a name
+LEAST_PLOT = 140  # pixels of marks, below which names and texts stand above them
 
 
 class Line(TypedDict, total=False):
@@ -179,7 +179,7 @@ def rows_chart(
 
 def rows_layout(labels: list[RowLabel], x_axis: Axis, *, stacked: bool, hill: bool) -> RowsLayout:
     """Lay out one row for each label, its name at the left and its text at the right, or both above the marks."""
-    count, texts = len(labels), text_width(labels)
+    count, names, texts = len(labels), name_width(labels), text_width(labels)
     under = UNDER_TITLE if x_axis["title"]["text"] else UNDER
     lowest = -0.36 if hill else -0.45
     y_axis = {"visible": False, "fixedrange": True}
@@ -187,11 +187,11 @@ def rows_layout(labels: list[RowLabel], x_axis: Axis, *, stacked: bool, hill: bo
     return RowsLayout(
         wide={
             **base_layout((WIDE_ROW + (6 if any(label.more for label in labels) else 0)) * count + TOP + under),
-            "margin": {"l": NAMES, "r": texts, "t": TOP, "b": under},
+            "margin": {"l": names, "r": texts, "t": TOP, "b": under},
             "xaxis": x_axis,
             "yaxis": {**y_axis, "range": [-0.5, count - 0.5]},
             "annotations": [
-                note for place, label in enumerate(labels) for note in beside(label, height_of(place, count))
+                note for place, label in enumerate(labels) for note in beside(label, height_of(place, count), names)
             ],
         },
         narrow={
@@ -204,8 +204,13 @@ def rows_layout(labels: list[RowLabel], x_axis: Axis, *, stacked: bool, hill: bo
                 for note in above(label, height_of(place, count), stacked=stacked)
             ],
         },
-        wide_from=NAMES + texts + LEAST_PLOT,
+        wide_from=names + texts + LEAST_PLOT,
     )
+
+
+def name_width(labels: list[RowLabel]) -> int:
+    """Return the pixels that the names take at the left."""
+    return round(LETTER * max((len(label.name) for label in labels), default=0)) + KEY + GAP
 
 
 def text_width(labels: list[RowLabel]) -> int:
@@ -214,11 +219,11 @@ def text_width(labels: list[RowLabel]) -> int:
     return round(LETTER * letters) + GAP + SIDE
 
 
-def beside(label: RowLabel, y: float) -> list[Layout]:
-    """Return the name of a row at the left of the marks, and its text at the right."""
+def beside(label: RowLabel, y: float, names: int) -> list[Layout]:
+    """Return the name of a row at the left of the marks, in a column that is so wide, and its text at the right."""
     look = annotation_look(label)
     return [
-        {**look, "text": named(label), "x": 0, "xanchor": "left", "xshift": -NAMES, "y": y, "align": "left"},
+        {**look, "text": named(label), "x": 0, "xanchor": "left", "xshift": -names, "y": y, "align": "left"},
         {**look, "text": lines_of(label), "x": 1, "xanchor": "left", "xshift": GAP, "y": y, "align": "left"},
     ]
 
