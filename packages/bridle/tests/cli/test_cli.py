@@ -12,6 +12,7 @@ import pytest
 from command_line import TINY, run
 
 from bridle import Study, __version__
+from bridle.report import reservations
 
 
 def test_help_names_every_command_and_imports_no_torch():
@@ -49,6 +50,14 @@ def test_compare_prints_the_verdicts_and_where_the_files_are(tmp_path):
     assert str(tmp_path / "study" / "report.html") in result.stdout
     assert (tmp_path / "study" / "report.html").read_text(encoding="utf-8").lower().startswith("<!doctype html")
     assert result.stderr == ""
+
+
+def test_compare_says_before_the_verdicts_what_spoils_them(tmp_path):
+    result = run(*TINY, "--lr", "0.0000001", "--out", tmp_path / "study")  # which leaves the weights as they begin
+    study = Study.load(tmp_path / "study")
+    (said,) = reservations(study)
+    assert said.startswith("Every recipe is worse than the majority class")
+    assert result.stdout.index(said) < result.stdout.index(f"{study.contenders[1].name}: ")
 
 
 def test_every_option_reaches_the_protocol(tmp_path):

@@ -102,10 +102,11 @@ def test_overfitting_is_said_with_the_share_of_the_gap_that_the_winner_closes():
     assert found.numbers == {"contenders[0].gap": base, "contenders[1].gap": ours}
 
 
-def test_overfitting_without_a_cure_asks_for_stronger_recipes():
-    made = study(recipes=(BASELINE, L2), effects=(0.0, -0.05), level=0.8)
-    with_scores(made, "train", "log_loss", [0.02] * 5)
-    assert "no recipe that was tried is shown to help" in sentence(made, "overfits").sentence
+def test_overfitting_without_a_cure_asks_for_stronger_recipes_and_for_weaker_ones_where_these_hurt():
+    for effect, asked in ((0.0, "is shown to help: try stronger ones"), (-0.05, "and 1 of 1 hurt: try weaker ones")):
+        made = study(recipes=(BASELINE, L2), effects=(0.0, effect), level=0.8)
+        with_scores(made, "train", "log_loss", [0.02] * 5)
+        assert asked in sentence(made, "overfits").sentence
 
 
 def test_differences_below_noise_take_the_cheapest_and_say_how_many_seeds_would_tell():
@@ -157,6 +158,11 @@ def test_silent_layers_are_said():
     for run in made.baseline.runs:
         run.layers[0] = replace(run.layers[0], dead_units=64)
     assert "64 of 128 units of linear1 are silent" in sentence(made, "dead units").sentence
+    for run in made.contenders[1].runs:
+        run.layers[0] = replace(run.layers[0], dead_units=100)
+    (both,) = (each for each in advice(made) if each.topic == "dead units")
+    assert both.sentence.startswith(f"{DROPOUT}: 100 of 128 units of linear1 are silent")
+    assert "in 2 of 2 contenders many are" in both.sentence and len(both.numbers) == 2
     assert "dead units" not in topics(study())
 
 

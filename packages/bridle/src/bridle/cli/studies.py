@@ -256,13 +256,13 @@ def check_files(folder: Path) -> None:
 
 
 def show_study(study: Study, folder: Path, console: Console, printed: Sequence[str]) -> None:
-    """Print the table, the verdicts, what must be known and was not ``printed`` before, and where the files are."""
+    """Print the table, what comes before the verdicts, these, notices not ``printed`` yet, and where the files are."""
     from bridle.comparison.asked import how_to_go_on
-    from bridle.report import comparison_table, verdicts
+    from bridle.report import comparison_table, reservations, verdicts
 
     console.print(comparison_table(study))
     notices = note_lines(notice for notice in study.notices if notice not in printed)
-    print_lines(console, ["", *verdicts(study), *notices, ""])
+    print_lines(console, ["", *reservations(study), *verdicts(study), *notices, ""])
     print_lines(console, [f"report: {folder / 'report.html'}", f"data:   {folder / 'study.json'}"])
     if study.finished:
         print_lines(console, [f"next:   bridle advise {shlex.quote(str(folder))}"])

@@ -33,6 +33,7 @@ __all__ = [
     "judged",
     "lead",
     "named",
+    "reservations",
     "rows_words",
     "verdicts",
     "winner",
@@ -69,6 +70,11 @@ def winner(report: Report) -> ContenderRow:
 def verdicts(study: Study) -> list[str]:
     """Return a sentence for each contender that was compared with the baseline, the best first."""
     return [f"{row.contender.name}: {row.verdict_sentence}" for row, _ in Report.of(study).compared]
+
+
+def reservations(study: Study) -> list[str]:
+    """Return what must be known before any recipe of a study is judged, in sentences; usually nothing."""
+    return warnings(Report.of(study))
 
 
 def headline(report: Report) -> str:

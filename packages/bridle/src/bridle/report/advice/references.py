@@ -42,7 +42,7 @@ def against_references(report: Report) -> Iterator[Advice]:
     yield Advice(
         "reference wins",
         f"The {best.name} beats every recipe here: {report.metric.label_on(split)} {theirs.shown} against {own.shown} "
-        f"of {ours.written}, the best of them; take it, or tune the network (--tune 20) before you do not.",
+        f"of {ours.written}, the best of them; take it, unless tuning the network (--tune 20) brings it past.",
         {reference_path(best.number, split, report): theirs.summary.mean}
         | {score_path(ours, split, report): own.summary.mean},
         best.anchor,

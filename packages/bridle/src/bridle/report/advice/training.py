@@ -11,6 +11,7 @@ from bridle.report.diagnosis import memorizing, overfitting, too_short, underfit
 from bridle.report.formats import headed, significant
 from bridle.report.narrative import winner
 from bridle.report.rows import Report
+from bridle.results import HURTS
 from bridle_audit.wording import counted
 
 __all__ = ["closes_the_gap", "lost_runs", "noisy_labels", "underfits"]
@@ -58,8 +59,7 @@ def closes_the_gap(report: Report) -> Iterator[Advice]:
         if report.compared:
             yield Advice(
                 "overfits",
-                f"{opening}; no recipe that was tried is shown to help: try stronger ones (--tune 20 searches their "
-                "strengths), or more rows.",
+                f"{opening}; no recipe that was tried is shown to help{what_else(report)}.",
                 numbers,
                 "gap",
             )
@@ -75,6 +75,14 @@ def closes_the_gap(report: Report) -> Iterator[Advice]:
         {f"contenders[{base.number}].gap": base.contender.gap, f"contenders[{row.number}].gap": row.contender.gap},
         "gap",
     )
+
+
+def what_else(report: Report) -> str:
+    """Return what to try where no recipe helps: stronger ones, unless it hurts to be as strong as they are."""
+    hurting = sum(row.verdict_word == HURTS for row, _ in report.compared)
+    if hurting:
+        return f", and {hurting} of {len(report.compared)} hurt: try weaker ones (--tune 20 searches their strengths)"
+    return ": try stronger ones (--tune 20 searches their strengths), or more rows"
 
 
 def percent(share: float) -> str:

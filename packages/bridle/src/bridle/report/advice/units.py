@@ -35,13 +35,14 @@ def silent_units(report: Report) -> Iterator[Advice]:
             },
             "dead",
         )
-    for row in report.rows:
-        layer = silent_layer(row)
-        if layer:
-            yield Advice(
-                "dead units",
-                f"{headed(row.written)}: {mean_count(layer[1])} of {layer[2]} units of {layer[0]} are silent on every "
-                "training row (mean over the seeds): a lower learning rate or a norm keeps more of them at work.",
-                {f"contenders[{row.number}].dead_units": row.contender.dead_units},
-                "dead",
-            )
+    silent = [(row, layer) for row in report.rows if (layer := silent_layer(row))]
+    if silent:
+        row, (name, dead, units) = max(silent, key=lambda each: each[1][1] / each[1][2])
+        several = "" if len(silent) == 1 else f", the most; in {len(silent)} of {len(report.rows)} contenders many are"
+        yield Advice(
+            "dead units",
+            f"{headed(row.written)}: {mean_count(dead)} of {units} units of {name} are silent on every training row "
+            f"(mean over the seeds){several}: a lower learning rate or a norm keeps more of them at work.",
+            {f"contenders[{each.number}].dead_units": each.contender.dead_units for each, _ in silent},
+            "dead",
+        )
