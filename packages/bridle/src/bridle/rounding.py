@@ -77,4 +77,5 @@ class RoundedInterval:
         RoundedInterval(difference='+0.61', low='+0.003', high='+1.21', decimals=2)
         """
         places = decimals_for(scale * (high / 2 - low / 2), scale * difference)
-        return cls(*(signed(scale * each, places) for each in (difference, low, high)), places)
+        middle, *bounds = (signed(scale * each, places) for each in (difference, low, high))
+        return cls(middle, bounds[0], bounds[1], places)
