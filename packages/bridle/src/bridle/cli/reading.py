@@ -31,9 +31,8 @@ def advise(study: StudyFile, as_json: Json = False) -> None:
         typer.echo(json.dumps(to_plain(found), indent=1, ensure_ascii=False, allow_nan=False))
         return
     if not loaded.finished:
-        say(
-            f"note: this study is not finished, and what follows rests on a part of it: {how_to_go_on(folder_of(study))}"
-        )
+        rest = how_to_go_on(folder_of(study))
+        say(f"note: this study is not finished, and what follows rests on a part of it: {rest}")
     print_lines(output(), (f"- {each.sentence}" for each in found))
 
 
