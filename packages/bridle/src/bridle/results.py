@@ -371,7 +371,8 @@ class Study:
         """Read a study.json, or the folder that holds it; ``ValueError`` where it is not one."""
         file = Path(path) / "study.json" if Path(path).is_dir() else Path(path)
         if not os.path.lexists(file):
-            writes = f"`bridle compare --out {path}` writes one there"
+            folder = file.parent if file.suffix == ".json" else file
+            writes = f"`bridle compare --out {shlex.quote(str(folder))}` writes one there"
             raise InputError(f"there is no study at {path}; {how_to_finish(file) or writes}")
         try:
             return cls.from_json(parse(read_whole(file)))
