@@ -259,7 +259,9 @@ def test_a_metric_of_ones_own_is_not_asked_about_a_network_that_diverged(random)
     assert math.isnan(found["mine"][0]) and found["mine"][1] == pytest.approx(5)
 
 
-@pytest.mark.parametrize("function", [lambda y, p: p, lambda y, p: "good", lambda y, p: y[99], lambda y: 0.0])
+@pytest.mark.parametrize(
+    "function", [lambda y, p: p, lambda y, p: "good", lambda y, p: "0.5", lambda y, p: y[99], lambda y: 0.0]
+)
 def test_a_metric_of_ones_own_that_fails_says_which_and_why(function):
     with pytest.raises(ValueError, match=r"^the metric mine must return one number for targets of shape \(5,\) and"):
         scores(np.zeros((5, 3)), np.zeros(5, int), task="classification", own=Metric("mine", function))

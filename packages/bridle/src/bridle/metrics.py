@@ -68,7 +68,10 @@ class Metric:
     def measure(self, y: np.ndarray, prediction: np.ndarray) -> float:
         """Return the score of these rows; ``ValueError`` where the function fails or returns something else."""
         try:
-            return float(self.function(read_only(y), read_only(prediction)))
+            score: object = self.function(read_only(y), read_only(prediction))
+            if isinstance(score, str):  # which float would read
+                raise TypeError(f"got the text {score!r}")
+            return float(score)  # type: ignore[arg-type]  # what it returns is what is tried
         except Exception as error:  # whatever the user's code may raise
             raise InputError(
                 f"the metric {self.name} must return one number for targets of shape {y.shape} and predictions of "

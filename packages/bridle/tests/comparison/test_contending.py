@@ -13,7 +13,7 @@ from bridle.comparison.margins import margin_asked
 from bridle.metric_info import TASK_METRICS, Criterion
 from bridle.metrics import Metric
 
-POSSIBLE: dict[str, Any] = {"out": None, "progress": None, "tuned": None, "keep_models": "best"}
+POSSIBLE: dict[str, Any] = {"out": None, "progress": None, "tuned": None, "references": True, "keep_models": "best"}
 
 
 def worst_row(y: np.ndarray, prediction: np.ndarray) -> float:
@@ -73,6 +73,7 @@ def test_a_function_cannot_take_the_name_of_a_metric_of_bridle() -> None:
         {"tuned": True},
         {"tuned": 2.5},
         {"keep_models": "some"},
+        {"references": "no"},
         {"out": 3},
         {"progress": "bar"},
     ],

@@ -189,6 +189,9 @@ def test_few_rows_are_said_where_they_leave_more_in_doubt_than_recipes_differ_by
     assert "only to within 12 points (one row is 2.5)" in found.sentence
     assert found.key == "data.rows.valid"
     assert "few rows" not in topics(study(rows={"train": 90_000, "valid": 30_000, "test": 30_000}))
+    for number in range(len(made.contenders)):
+        with_scores(made, "valid", "accuracy", [0.8] * 5, number)
+    assert "and all recipes here have the same: whether" in sentence(made, "few rows").sentence
     made.splits["varies"] = True  # then the interval covers the rows as well
     assert "few rows" not in topics(made)
 
@@ -205,7 +208,7 @@ def test_redundant_features_are_guessed_only_where_zeros_beat_small_weights():
 def test_a_reference_that_beats_every_recipe_is_said_plainly():
     made = study(level=0.9, effects=(0.0, 0.01), recipes=(BASELINE, DROPOUT))
     found = sentence(made, "reference wins")
-    assert found.sentence.startswith("The gradient boosting beats every recipe here: test log-loss 0.12")
+    assert found.sentence.startswith("A reference beats every recipe here: gradient boosting, with test log-loss 0.12")
     assert found.anchor == "reference-2"
     assert "reference wins" not in topics(study(level=0.99))
 

@@ -63,7 +63,7 @@ def resolve_criterion(metric: MetricLike, task: str) -> tuple[Criterion, Metric 
     return Criterion.of(found), found if isinstance(found, Metric) else None
 
 
-def check_options(*, out: object, progress: object, tuned: object, keep_models: object) -> None:
+def check_options(*, out: object, progress: object, tuned: object, references: object, keep_models: object) -> None:
     """Raise ``ValueError`` for an option of a comparison that cannot be meant."""
     if not isinstance(out, str | os.PathLike | None):
         raise InputError(f"compare: out must be the path of a folder for the results, or None, got {out!r}")
@@ -71,5 +71,7 @@ def check_options(*, out: object, progress: object, tuned: object, keep_models: 
         raise InputError(f"compare: progress must be a function of (steps done, steps in all), got {progress!r}")
     if tuned is not None and (whole_number(tuned) or 0) < 2:
         raise InputError(f"compare: tuned must be the number of trials of each contender, 2 or more, got {tuned!r}")
+    if not isinstance(references, bool):
+        raise InputError(f"compare: references must be True or False, got {references!r}")
     if keep_models not in KEPT_MODELS:
         raise InputError(f"compare: keep_models must be one of {', '.join(KEPT_MODELS)}, got {keep_models!r}")

@@ -92,7 +92,7 @@ def compare(  # noqa: PLR0917  (the order is part of the public surface)
     """
     started = perf_counter()
     contending, asked = resolve_contenders(recipes, seeds, engine)
-    check_options(out=out, progress=progress, tuned=tuned, keep_models=keep_models)
+    check_options(out=out, progress=progress, tuned=tuned, references=references, keep_models=keep_models)
     margin, tuned = margin_asked(margin), whole_number(tuned)
     if tuned is not None:
         check_apart(contending)

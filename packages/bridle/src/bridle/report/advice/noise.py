@@ -72,14 +72,15 @@ def few_rows(report: Report) -> Iterator[Advice]:
     if not 0 < rows < FEW_ROWS or not math.isfinite(noise) or report.study.splits.get("varies"):
         return
     known = finite(row.score("valid", accuracy).summary.mean for row in report.rows)
-    if max(known) - min(known) >= noise:
+    apart = max(known) - min(known)
+    if apart >= noise:
         return
+    alike = f"lie within {accuracy.bare_size(apart)}" if apart else "have the same"
     yield Advice(
         "few rows",
         f"{rows} validation rows know an accuracy of {report.baseline.score('valid', accuracy).shown} only to within "
-        f"{accuracy.size(noise)} (one row is {accuracy.bare_size(1 / rows)}), and all recipes here lie within "
-        f"{accuracy.bare_size(max(known) - min(known))}: whether that holds on other rows more seeds cannot say; other "
-        "splits can (--split kfold, or --split repeated).",
+        f"{accuracy.size(noise)} (one row is {accuracy.bare_size(1 / rows)}), and all recipes here {alike}: whether "
+        "that holds on other rows more seeds cannot say; other splits can (--split kfold, or --split repeated).",
         {
             "data.rows.valid": float(rows),
             "contenders[0].scores.valid.accuracy.mean": report.baseline.score("valid", accuracy).summary.mean,

@@ -41,8 +41,9 @@ def against_references(report: Report) -> Iterator[Advice]:
     theirs, own = (row.score(split, report.metric) for row in (best, ours))
     yield Advice(
         "reference wins",
-        f"The {best.name} beats every recipe here: {report.metric.label_on(split)} {theirs.shown} against {own.shown} "
-        f"of {ours.written}, the best of them; take it, unless tuning the network (--tune 20) brings it past.",
+        f"A reference beats every recipe here: {best.name}, with {report.metric.label_on(split)} {theirs.shown} "
+        f"against {own.shown} of {ours.written}, the best of them; take it, unless tuning the network (--tune 20) "
+        "brings it past.",
         {reference_path(best.number, split, report): theirs.summary.mean}
         | {score_path(ours, split, report): own.summary.mean},
         best.anchor,
