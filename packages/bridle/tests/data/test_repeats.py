@@ -129,7 +129,7 @@ def test_amounts_are_split_at_random_and_named_columns_are_kept() -> None:
         ({"groups": np.zeros((60, 2))}, "groups must have one value for each row"),
         ({"groups": np.zeros(60)}, "'groups' has 1 group, and a split into train, valid and test needs at least 3"),
         ({"time": [np.nan, *DAYS[1:]]}, r"time is missing in 1 row \(0\); every row needs a time"),
-        ({"time": Y}, "time must hold dates or numbers, but holds words"),
+        ({"time": Y}, "time must hold dates or numbers, but holds words, such as '(no|yes)'"),
         ({"time": DAYS, "splits": Splits(seed=2)}, "seed is 2, but in the order of 'time' nothing is drawn at random"),
         (
             {"sample_weight": np.ones(59)},

@@ -235,11 +235,15 @@ def with_gaps(values: Any, *rows: int) -> list[Any]:
             {"splits": Splits(time="day")},
             r"column 'day' .* is missing in 1 row \(1\); 'soon' in 1 row, no date, taken for missing; every row",
         ),
-        ({}, {"splits": Splits(time="patient")}, "column 'patient' .* must hold dates or numbers, but holds words"),
+        (
+            {},
+            {"splits": Splits(time="patient")},
+            "column 'patient' .* must hold dates or numbers, but holds words, such as 'p10'",
+        ),
         (
             {"day": [f"0{1 + row % 9}/0{1 + row // 9 % 9}/2021" for row in range(ROWS)]},
             {"splits": Splits(time="day")},
-            r"must hold dates or numbers, but holds words; dates whose day and month cannot be told apart \(0",
+            r"must hold dates or numbers, but holds words, such as .*; dates whose day and month cannot be told apart \(0",
         ),
         ({"day": ["2021-01-01"] * ROWS}, {"splits": Splits(time="day")}, "'day' has 1 different time, and 3 parts"),
         (
@@ -253,7 +257,7 @@ def with_gaps(values: Any, *rows: int) -> list[Any]:
             r"column 'weight' .* must be positive and finite, but is 0 in 1 row \(1\); leave out rows",
         ),
         ({"weight": [-2, *np.ones(ROWS - 1)]}, {"weights": "weight"}, r"but is -2 in 1 row \(1\)"),
-        ({}, {"weights": "patient"}, "column 'patient' .* must hold positive numbers, but holds words"),
+        ({}, {"weights": "patient"}, "column 'patient' .* must hold positive numbers, but holds words, such as 'p10'"),
         ({}, {"weights": "day"}, "column 'day' .* must hold positive numbers, but holds dates"),
         (
             {"weight": [1e-300, *np.ones(ROWS - 1)]},

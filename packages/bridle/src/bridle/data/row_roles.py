@@ -47,6 +47,11 @@ class RowColumn(NamedTuple):
         self.check_none(found.codes < 0, need)
         return found
 
+    def first_word(self) -> str:
+        """Return the first value that is no number, as it is written."""
+        words = self.values[self.values.notna() & pd.to_numeric(self.values, errors="coerce").isna()]
+        return short_repr(words.iloc[0])
+
     def check_none(self, missing: np.ndarray, need: str) -> None:
         """Raise ``ValueError`` that names the rows where a value is missing."""
         if missing.any():
@@ -75,7 +80,8 @@ def time_values(column: RowColumn) -> ParsedColumn:
     """The time of each row, as a number; ``ValueError`` for words that are no dates, and for missing times."""
     read = column.read()
     if read.kind == "category":
-        raise InputError("; ".join([f"{column.label} must hold dates or numbers, but holds words", *read.notable]))
+        said = f"{column.label} must hold dates or numbers, but holds words, such as {column.first_word()}"
+        raise InputError("; ".join([said, *read.notable]))
     column.check_none(read.values.isna().to_numpy(), "; ".join([*read.notable, "every row needs a time"]))
     return read
 
@@ -84,7 +90,7 @@ def weight_values(column: RowColumn) -> np.ndarray:
     """The weight of each row, float64 of shape (rows,); ``ValueError`` for what is no positive number."""
     read = column.read()
     if read.kind != "number":
-        kind = "dates" if read.kind == "date" else "words"
+        kind = "dates" if read.kind == "date" else f"words, such as {column.first_word()}"
         raise InputError("; ".join([f"{column.label} must hold positive numbers, but holds {kind}", *read.notable]))
     column.check_none(read.values.isna().to_numpy(), "; ".join([*read.notable, "every row needs a weight"]))
     return weight_array(read.values.to_numpy(), column.label, len(read.values), column.first)
