@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from code_recipes import ON_IMAGES, SCHEDULED, TOGETHER, recipe_of
+from catalog_recipes import ON_IMAGES, SCHEDULED, TOGETHER, recipe_of
 from code_replay import ADAM, NETWORK, SEED, Replay, check_steps, functions
 from sklearn.datasets import load_diabetes
 from torch import Tensor

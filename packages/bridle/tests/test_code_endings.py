@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from code_recipes import ENDINGS
+from catalog_recipes import ENDINGS
 from code_replay import NETWORK, SEED, Replay
 from sklearn.datasets import load_diabetes
 

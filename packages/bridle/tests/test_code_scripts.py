@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from code_recipes import ENDINGS, SCHEDULED, TOGETHER, recipe_of
+from catalog_recipes import ENDINGS, SCHEDULED, TOGETHER, recipe_of
 from code_replay import NETWORK, check_steps, functions
 from torch import Tensor, nn
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from catalog_recipes import ON_IMAGES, ON_PERCEPTRONS
 
 from bridle import engine, vanilla
 from bridle.data import Data
 from bridle.networks import mlp
 from bridle.protocol import LEARNING_RATES, Protocol, Variant
 from bridle.recipe import Recipe
-from bridle.regularizers import CATALOG
 
 STEPS = 50
 
 
-ON_IMAGES = [name for name, leaf in CATALOG.items() if getattr(leaf, "images_only", False)]
-ON_BRANCHES = [name for name, leaf in CATALOG.items() if leaf().settings(numbers=False).get("at") == "residual"]
 RECIPES = [
     "none",
-    *sorted({*CATALOG} - {*ON_IMAGES, *ON_BRANCHES}),
-    *(f"{name}(at='hidden')" for name in ON_BRANCHES),
+    *ON_PERCEPTRONS,
     "L2(strength=0.01, on='all')",
     "WeightDecay(strength=0.1, on='output.*')",
     "Dropout(rate=0.1, at='input')",

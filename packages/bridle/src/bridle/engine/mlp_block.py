@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bridle import seeded_draws
 from bridle.engine.block import EVALUATE, REESTIMATE, TRAIN, Block, ForwardContext, Pullback
 from bridle.engine.forward_regularizers import PlacedActivity, PlacedLayer, place_activities, place_layers
-from bridle.engine.linear_layouts import InputsFirst, LinearLayout, OutputsFirst, SharedInput
+from bridle.engine.linear_layouts import LinearLayout, OutputsFirst, SharedInput
 from bridle.engine.mlp_forward import ForwardPass
 from bridle.engine.mlp_gradients import GradientsByHand
 from bridle.engine.precision import Precision
@@ -67,7 +67,7 @@ class MLPBlock(Block):
     def layouts(self) -> dict[str, LinearLayout]:
         """The layout of each linear layer, by its name."""
         grid = len(self.grid.seeds), len(self.grid.recipes)
-        found: dict[str, LinearLayout] = {name: InputsFirst(*grid) for name in self.layer_names}
+        found: dict[str, LinearLayout] = {name: LinearLayout(*grid) for name in self.layer_names}
         found[self.layer_names[-1]] = OutputsFirst(*grid)
         if self.shared_input:
             found[self.layer_names[0]] = SharedInput(*grid)

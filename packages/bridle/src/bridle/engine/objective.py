@@ -119,7 +119,7 @@ class BlockObjective:
         """
         recorded = None if self.passes else self.block.record(batch.rows, context)
         if recorded is None:
-            return self.losses_and_autograd(batch, context)
+            return self.gradients_by_autograd(batch, context)
         z, pullback = recorded
         losses, g = data_losses_and_gradient(z, batch.targets, batch.weights)
         penalties = torch.zeros_like(losses) if self.block.activity_penalty is None else self.block.activity_penalty
@@ -128,8 +128,8 @@ class BlockObjective:
             penalties, g = penalties + on_outputs, g + slope
         return losses, penalties, pullback(g)
 
-    def losses_and_autograd(self, batch: TrainingBatch, context: ForwardContext) -> tuple[Tensor, Tensor, Values]:
-        """Return the same by autograd."""
+    def gradients_by_autograd(self, batch: TrainingBatch, context: ForwardContext) -> tuple[Tensor, Tensor, Values]:
+        """Return what :meth:`losses_and_gradients` does, by autograd."""
         parameters = self.block.parameters
         with torch.enable_grad():
             losses, penalties = self.losses(batch, context)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bridle.knobs import knobs
@@ -16,7 +15,6 @@ from bridle.places.base import Placed
 
 __all__ = ["ForwardRegularizer"]
 
-TorchBackward = Callable[[Tensor], tuple[Tensor, ...]]
 Backward = Callable[[np.ndarray], tuple[np.ndarray, ...]]  # the gradient of the output -> those of all inputs
 
 
@@ -28,7 +26,6 @@ class ForwardRegularizer(Placed, ABC):
     """
 
     evaluate: ClassVar[Callable[..., Any]]
-    torch_with_gradient: ClassVar[Callable[..., Any] | None] = None
 
     def call_torch(
         self,
@@ -41,39 +38,6 @@ class ForwardRegularizer(Placed, ABC):
         """Return the output of the PyTorch form in training, and the new state."""
         returned = type(self).torch(subject, *noise, *parameters, *self.pack(state), **knobs)
         return returned if self.state else (returned, ())
-
-    def call_with_gradient(
-        self,
-        subject: Tensor,
-        noise: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-        state: Sequence[Tensor],
-        knobs: Mapping[str, Any],
-    ) -> tuple[Tensor, tuple[Tensor, ...], TorchBackward]:
-        """Return what :meth:`call_torch` does, without a graph, and the gradient function: by hand or by autograd."""
-        form = self.torch_with_gradient
-        if form is None:
-            return self.call_with_autograd(subject, noise, parameters, state, knobs)
-        out, *new, backward = form(subject, *noise, *parameters, *self.pack(state), **knobs)
-        return out, new[0] if new else (), backward
-
-    def call_with_autograd(
-        self,
-        subject: Tensor,
-        noise: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-        state: Sequence[Tensor],
-        knobs: Mapping[str, Any],
-    ) -> tuple[Tensor, tuple[Tensor, ...], TorchBackward]:
-        """Return the same by autograd."""
-        leaves = [each.detach().requires_grad_() for each in (subject, *parameters)]
-        with torch.enable_grad():
-            out, new = self.call_torch(leaves[0], noise, leaves[1:], state, knobs)
-
-        def backward(g: Tensor) -> tuple[Tensor, ...]:
-            return torch.autograd.grad(out, leaves, g, materialize_grads=True)
-
-        return out.detach(), tuple(each.detach() for each in new), backward
 
     def call_vanilla(
         self,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, ClassVar, Generic, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor, enable_grad, nn
+from torch.autograd import grad
 from torch.nn.utils import parametrize
 
 from bridle.errors import InputError
@@ -21,6 +23,7 @@ from bridle.places.signatures import Form
 __all__ = ["Layer", "RunningStatistics", "WeightLayer"]
 
 
+Backward = Callable[[Tensor], tuple[Tensor, ...]]  # the gradient of the output -> those of subject and parameters
 AXES = (2, 3, 4, 5)  # of activations: rows, sequences, images, volumes
 
 
@@ -67,6 +70,25 @@ class Layer(ForwardRegularizer, ABC):
     @abstractmethod
     def evaluate(h: Any, *inputs: Any, **knobs: Any) -> Any:
         """Return what becomes of ``h`` once training is over."""
+
+    def call_with_gradient(
+        self,
+        subject: Tensor,
+        noise: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        state: Sequence[Tensor],
+        knobs: Mapping[str, Any],
+    ) -> tuple[Tensor, tuple[Tensor, ...], Backward]:
+        """Return what :meth:`call_torch` does, without a graph, and the gradient function: by hand or by autograd."""
+        form = type(self).torch_with_gradient
+        if form is not None:
+            out, *new, backward = form(subject, *noise, *parameters, *self.pack(state), **knobs)
+            return out, new[0] if new else (), backward
+        leaves = [each.detach().requires_grad_() for each in (subject, *parameters)]
+        with enable_grad():
+            out, moved = self.call_torch(leaves[0], noise, leaves[1:], state, knobs)
+        by_autograd = partial(grad, out, leaves, materialize_grads=True)
+        return out.detach(), tuple(each.detach() for each in moved), by_autograd
 
     def module(self, units: int | None = None, axes: int = 2) -> nn.Module:
         """Return an ordinary torch module that does the same, for anybody's network.

@@ -61,7 +61,7 @@ def batch_norm(
     at_least_two(h.shape[-2])
     eps = torch.as_tensor(eps, dtype=h.dtype, device=h.device)
     out, mean, var, *_ = Standardized.apply(h, weight, bias, eps)  # type: ignore[no-untyped-call]  # torch's own
-    return out, newer(state, mean, var, momentum, h.shape[-2])
+    return out, updated_statistics(state, mean, var, momentum, h.shape[-2])
 
 
 def batch_norm_with_gradient(
@@ -80,10 +80,10 @@ def batch_norm_with_gradient(
     def backward(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return standardized_gradients(g, normal, inverse, weight)
 
-    return torch.addcmul(bias, normal, weight), newer(state, mean, var, momentum, h.shape[-2]), backward
+    return torch.addcmul(bias, normal, weight), updated_statistics(state, mean, var, momentum, h.shape[-2]), backward
 
 
-def newer(
+def updated_statistics(
     state: RunningStatistics[Tensor], mean: Tensor, var: Tensor, momentum: float | Tensor, n: int
 ) -> RunningStatistics[Tensor]:
     """Return the running statistics after one more batch of ``n`` rows."""

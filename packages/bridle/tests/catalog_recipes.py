@@ -1,4 +1,4 @@
-"""Recipes whose code is tested: the catalog one by one, and many together."""
+"""Recipes that tests go through: the catalog one by one, and many together."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def recipe_of(name: str) -> str:
     return f"{name}(at='hidden')" if name in ON_BRANCHES else name
 
 
+ON_PERCEPTRONS = [recipe_of(name) for name in CATALOG if name not in ON_IMAGES]
 TOGETHER = [
     "none",
     "Dropout(rate=0.2) + WeightDecay(strength=0.01)",
