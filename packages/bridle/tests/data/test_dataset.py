@@ -279,6 +279,7 @@ class Unreadable:
         ((X, WORDS, X2[:0], []), "x_valid has no rows"),
         ((X[:, :0], WORDS, X2[:, :0], WORDS[:2]), "x_train has no features"),
         (([["x", 1]] * 6, WORDS, X2, WORDS[:2]), "x_train must hold numbers, got <U21 such as 'x'; encode it"),
+        (([[2.5, "x"]] * 6, WORDS, X2, WORDS[:2]), "x_train must hold numbers, got <U32 such as 'x'"),
         ((np.array([["x", None]] * 6), WORDS, X2, WORDS[:2]), "x_train must hold numbers, got object such as 'x'"),
         ((X.astype(complex), WORDS, X2, WORDS[:2]), "x_train must hold numbers, got complex128 such as 0j"),
         ((X.astype("datetime64[ns]"), WORDS, X2, WORDS[:2]), "x_train must hold numbers, got datetime64"),

@@ -65,7 +65,10 @@ def test_a_target_or_task_that_makes_no_sense_is_told() -> None:
         (None, "got NoneType; arrays and tables in memory go to bridle.Data"),
         (3, "got int"),
         (io.BytesIO(b"a,b"), "got BytesIO"),
-        (pd.DataFrame({"a": [1]}), "got DataFrame; arrays and tables in memory go to bridle.Data"),
+        (
+            pd.DataFrame({"a": [1]}),
+            r"got DataFrame; arrays and tables in memory go to bridle.Data.from_arrays\(x, y\), which splits them",
+        ),
         ("", "'' is neither the name of a data set nor a path; known are digits"),
         ("x\0.csv", r"'x\\x00.csv' is neither the name"),
         ("x" * 5000, r"^x{200}\.\.\. cannot be read: File name too long"),

@@ -88,10 +88,23 @@ def numeric_array(given: object, name: str) -> np.ndarray:
     strange = next((value for value in values if not isinstance(value, numbers.Real)), None)
     if array.dtype.kind == "O" and strange is None:
         return np.array(list(map(as_float, values))).reshape(array.shape)
+    # NumPy has written the numbers beside words as words, too: what is shown is none of them.
+    strange = next((value for value in values if not reads_as_number(value)), strange)
     raise InputError(
         f"{name} must hold numbers, got {array.dtype} such as {short_repr(values[0] if strange is None else strange)}; "
         "encode it as numbers, or let bridle.load read the table"
     )
+
+
+def reads_as_number(value: object) -> bool:
+    """Return True for a number, and for a text that is one."""
+    if not isinstance(value, str):
+        return isinstance(value, numbers.Real)
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def as_float(value: numbers.Real) -> float:

@@ -122,7 +122,8 @@ def path_of(given: object) -> Path:
     if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
         raise InputError(
             f"expected the name of a data set or the path of a file or folder, as text or pathlib.Path, got "
-            f"{type(given).__name__}; arrays and tables in memory go to bridle.Data(x_train, y_train, ...)"
+            f"{type(given).__name__}; arrays and tables in memory go to bridle.Data.from_arrays(x, y), which splits "
+            "them, or split to bridle.Data(x_train, y_train, x_valid, y_valid)"
         )
     name = os.fspath(given)
     if not name or "\0" in name:
